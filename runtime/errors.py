@@ -1,0 +1,55 @@
+"""The errors that the runtime raises on purpose.
+
+    RunyardError
+    +-- BadRequest    the request is well-formed but contradicts itself          400
+    +-- Forbidden     the caller may not do this                                 403
+    +-- NotFound      the thing named does not exist                             404
+    +-- Conflict      the thing exists, but its state forbids the change         409
+    +-- Invalid       a value is not acceptable; the detail names its place      422
+    +-- Unavailable   the server cannot do it now (stopping, storage away)       503
+    +-- ConfigError   langgraph.json, a graph or a setting is broken; ends the command line
+    +-- LeaseLost     a worker's claim on a run no longer holds; never leaves the worker
+
+The status codes stand in one table, `runyard.handlers.errors`. Anything else that is raised is a defect:
+it is logged and answered with 500.
+"""
+
+
+class RunyardError(Exception):
+    """Base of all errors raised on purpose. `detail` is written for the caller: place and remedy."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class BadRequest(RunyardError):
+    """The request is well-formed but contradicts itself."""
+
+
+class Forbidden(RunyardError):
+    """The caller may not do this."""
+
+
+class NotFound(RunyardError):
+    """The thing named does not exist (any more)."""
+
+
+class Conflict(RunyardError):
+    """The thing exists, but its present state forbids the change."""
+
+
+class Invalid(RunyardError):
+    """A value is not acceptable; the detail names its JSON path."""
+
+
+class Unavailable(RunyardError):
+    """The server cannot do this now; trying again later may help."""
+
+
+class ConfigError(RunyardError):
+    """A configuration file, graph or setting is broken; the detail names the file and the remedy."""
+
+
+class LeaseLost(RunyardError):
+    """A worker's claim on a run no longer holds; nothing more may be written for the run."""
