@@ -1,0 +1,16 @@
+"""Reads a file of named SQL statements: `-- name: claim`, then the statement up to the next name."""
+
+import re
+from importlib import resources
+
+_NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+
+
+def load_queries(backend: str) -> dict[str, str]:
+    """The statements of `storage/sql/<backend>.sql` by name, without comments and the final semicolon."""
+    text = resources.files("runyard.runtime.storage.sql").joinpath(f"{backend}.sql").read_text()
+    parts = _NAME.split(text)[1:]
+    return {
+        name: "\n".join(line for line in body.splitlines() if not line.startswith("--")).strip().rstrip(";")
+        for name, body in zip(parts[::2], parts[1::2], strict=True)
+    }

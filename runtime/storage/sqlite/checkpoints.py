@@ -1,0 +1,192 @@
+"""Rows of the LangGraph saver, on SQLite.
+
+Checkpoints, blobs and writes are posted to the same queue as the ends of runs, so a success never commits
+before the checkpoints that it rests on. The first refused write of a lease is remembered: every later flush
+of that lease raises it.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+
+import orjson
+
+from runyard.runtime.errors import LeaseLost
+from runyard.runtime.storage.records import CheckpointRow, Lease, StoredCheckpoint, WriteRow
+from runyard.runtime.storage.sqlite.database import Database
+
+TABLES = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
+
+
+def delete_checkpoints_of_thread(connection: sqlite3.Connection, thread_id: str) -> None:
+    for table in TABLES:
+        connection.execute(f"delete from {table} where thread_id = ?", (thread_id,))
+
+
+def delete_checkpoints_of_run(connection: sqlite3.Connection, thread_id: str, run_id: str) -> None:
+    for table in TABLES:
+        connection.execute(f"delete from {table} where thread_id = ? and run_id = ?", (thread_id, run_id))
+
+
+def copy_checkpoints(connection: sqlite3.Connection, source: str, target: str) -> None:
+    for table in TABLES:
+        columns = [name for _, name, *_ in connection.execute(f"pragma table_info({table})") if name != "thread_id"]
+        names = ", ".join(columns)
+        connection.execute(
+            f"insert into {table} (thread_id, {names}) select ?, {names} from {table} where thread_id = ?",
+            (target, source),
+        )
+
+
+class SqliteCheckpoints:
+    """See `CheckpointStorage`."""
+
+    def __init__(self, database: Database, queries: Mapping[str, str]) -> None:
+        self._database = database
+        self._sql = queries
+        self._refused: set[tuple[int, int]] = set()
+
+    def post(self, lease: Lease | None, rows: Sequence[CheckpointRow | WriteRow]) -> None:
+        self._database.post(lambda connection: self._write(connection, lease, rows))
+
+    def _write(
+        self, connection: sqlite3.Connection, lease: Lease | None, rows: Iterable[CheckpointRow | WriteRow]
+    ) -> None:
+        if lease is not None:
+            held = connection.execute(self._sql["hold"], (lease.seq, lease.worker, lease.attempt)).fetchone()
+            if held is None:
+                self._refused.add((lease.seq, lease.attempt))
+                return
+        for row in rows:
+            if isinstance(row, CheckpointRow):
+                connection.execute(
+                    self._sql["put_checkpoint"],
+                    (
+                        row.thread_id,
+                        row.ns,
+                        row.checkpoint_id,
+                        row.parent_id,
+                        row.run_id,
+                        row.type,
+                        row.data,
+                        row.metadata,
+                    ),
+                )
+                for channel, version, kind, data in row.blobs:
+                    connection.execute(
+                        self._sql["put_blob"],
+                        (row.thread_id, row.ns, channel, version, row.run_id, kind, data),
+                    )
+            else:
+                connection.execute(
+                    self._sql["add_write" if row.idx >= 0 else "replace_write"],
+                    (
+                        row.thread_id,
+                        row.ns,
+                        row.checkpoint_id,
+                        row.task_id,
+                        row.idx,
+                        row.run_id,
+                        row.channel,
+                        row.type,
+                        row.data,
+                        row.task_path,
+                    ),
+                )
+
+    async def flush(self, lease: Lease | None) -> None:
+        await self._database.write(lambda connection: None)
+        self._check(lease)
+
+    def flush_blocking(self, lease: Lease | None) -> None:
+        self._database.submit(lambda connection: None).result()
+        self._check(lease)
+
+    def _check(self, lease: Lease | None) -> None:
+        if lease is not None and (lease.seq, lease.attempt) in self._refused:
+            self._refused.discard((lease.seq, lease.attempt))
+            raise LeaseLost(f"run {lease.run_id}: the lease of {lease.worker} no longer holds")
+
+    def latest(self, thread_id: str, ns: str) -> StoredCheckpoint | None:
+        return self._one("latest_checkpoint", (thread_id, ns))
+
+    def get(self, thread_id: str, ns: str, checkpoint_id: str) -> StoredCheckpoint | None:
+        return self._one("checkpoint", (thread_id, ns, checkpoint_id))
+
+    def _one(self, name: str, parameters: tuple[str, ...]) -> StoredCheckpoint | None:
+        def look(connection: sqlite3.Connection) -> StoredCheckpoint | None:
+            row = connection.execute(self._sql[name], parameters).fetchone()
+            return None if row is None else self._stored(connection, row)
+
+        return self._database.look(look)
+
+    def history(
+        self, thread_id: str | None, ns: str | None, *, before: str | None, limit: int | None
+    ) -> list[StoredCheckpoint]:
+        def look(connection: sqlite3.Connection) -> list[StoredCheckpoint]:
+            conditions, parameters = [], []
+            for condition, value in (
+                ("thread_id = ?", thread_id),
+                ("ns = ?", ns),
+                ("checkpoint_id < ?", before),
+            ):
+                if value is not None:
+                    conditions.append(condition)
+                    parameters.append(value)
+            where = f"where {' and '.join(conditions)} " if conditions else ""
+            rows = connection.execute(
+                "select thread_id, ns, checkpoint_id, parent_id, type, data, metadata from checkpoints "
+                f"{where}order by checkpoint_id desc limit ?",
+                (*parameters, -1 if limit is None else limit),
+            ).fetchall()
+            return [self._stored(connection, row) for row in rows]
+
+        return self._database.look(look)
+
+    def _stored(self, connection: sqlite3.Connection, row: tuple[str, ...]) -> StoredCheckpoint:
+        writes = connection.execute(self._sql["writes"], row[:3]).fetchall()
+        # LangGraph applies the writes of a step in the order of (task path, task id, index).
+        writes.sort(key=lambda write: (write[4], write[0], write[5]))
+        return StoredCheckpoint(*row, [write[:4] for write in writes])  # type: ignore[arg-type]
+
+    def blobs(self, thread_id: str, ns: str, versions: dict[str, str]) -> dict[str, tuple[str, bytes]]:
+        def look(connection: sqlite3.Connection) -> dict[str, tuple[str, bytes]]:
+            found: dict[str, tuple[str, bytes]] = {}
+            for channel, version in versions.items():
+                row = connection.execute(self._sql["blob"], (thread_id, ns, channel, version)).fetchone()
+                if row is not None:
+                    found[channel] = row
+            return found
+
+        return self._database.look(look)
+
+    async def delete_thread(self, thread_id: str) -> None:
+        await self._database.write(lambda connection: delete_checkpoints_of_thread(connection, thread_id))
+
+    async def delete_runs(self, run_ids: Sequence[str]) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            for run_id in run_ids:
+                for table in TABLES:
+                    connection.execute(f"delete from {table} where run_id = ?", (run_id,))
+
+        await self._database.write(work)
+
+    async def copy_thread(self, source: str, target: str) -> None:
+        await self._database.write(lambda connection: copy_checkpoints(connection, source, target))
+
+    async def prune(self, thread_id: str, keep: Sequence[tuple[str, str, dict[str, str]]]) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            kept = [(ns, checkpoint_id) for ns, checkpoint_id, _ in keep]
+            blobs = [(ns, channel, version) for ns, _, versions in keep for channel, version in versions.items()]
+            for table, columns, rows in (
+                ("checkpoints", "ns, checkpoint_id", kept),
+                ("checkpoint_writes", "ns, checkpoint_id", kept),
+                ("checkpoint_blobs", "ns, channel, version", blobs),
+            ):
+                places = ", ".join(f"json_extract(value, '$[{index}]')" for index in range(columns.count(",") + 1))
+                connection.execute(
+                    f"delete from {table} where thread_id = ? and ({columns}) not in "
+                    f"(select {places} from json_each(?))",
+                    (thread_id, orjson.dumps(rows).decode()),
+                )
+
+        await self._database.write(work)

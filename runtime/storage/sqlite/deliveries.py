@@ -1,0 +1,77 @@
+"""Webhook calls that are to be made, on SQLite. A row is written in the transaction that ends the run."""
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+
+from runyard.runtime.storage.records import Delivery
+from runyard.runtime.storage.sqlite.database import Database, now
+from runyard.runtime.storage.sqlite.rows import as_dict, iso, run_from_row
+
+
+def add_delivery(connection: sqlite3.Connection, sql: Mapping[str, str], seq: int, time: int) -> None:
+    """Notes the webhook call for a run that has just ended, with all that it has to say."""
+    row = as_dict(connection, "select * from runs where seq = ?", (seq,))
+    assert row is not None
+    payload = asdict(run_from_row(row))
+    payload["run_started_at"] = None if row["started_at"] is None else iso(row["started_at"])
+    payload["run_ended_at"] = iso(row["ended_at"])
+    answer: Any = None if row["answer"] is None else orjson.loads(row["answer"])
+    if isinstance(answer, dict):
+        if "__error__" in answer:
+            payload["error"] = answer["__error__"]
+            answer = None
+        else:
+            answer.pop("__interrupt__", None)
+    payload["values"] = answer
+    connection.execute(sql["insert_delivery"], (row["run_id"], row["webhook"], orjson.dumps(payload), time, time))
+
+
+class SqliteDeliveries:
+    """See `DeliveryStorage`."""
+
+    def __init__(self, database: Database, queries: Mapping[str, str]) -> None:
+        self._database = database
+        self._sql = queries
+
+    async def claim_deliveries(self, limit: int, lease_seconds: float) -> list[Delivery]:
+        def work(connection: sqlite3.Connection) -> list[Delivery]:
+            time = now()
+            leased = time + int(lease_seconds * 1e6)
+            rows = connection.execute(
+                self._sql["claim_deliveries"], {"now": time, "leased": leased, "limit": limit}
+            ).fetchall()
+            return [
+                Delivery(
+                    delivery_id=row[0],
+                    attempt=row[1],
+                    url=row[2],
+                    run_id=row[3],
+                    payload=orjson.loads(row[4]),
+                )
+                for row in rows
+            ]
+
+        return await self._database.write(work)
+
+    async def finish_delivery(self, delivery_id: int, attempt: int, *, delivered: bool) -> None:
+        await self._database.write(
+            lambda connection: connection.execute(self._sql["finish_delivery"], (delivery_id, attempt)).rowcount
+        )
+
+    async def postpone_delivery(self, delivery_id: int, attempt: int, *, seconds: float, error: str) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            due = now() + int(seconds * 1e6)
+            connection.execute(
+                self._sql["postpone_delivery"],
+                {"delivery_id": delivery_id, "attempt": attempt, "due": due, "error": error},
+            )
+
+        await self._database.write(work)
+
+    async def next_delivery_due(self) -> float | None:
+        (due,) = self._database.look(lambda connection: connection.execute(self._sql["next_delivery"]).fetchone())
+        return None if due is None else max(0.0, (due - now()) / 1e6)

@@ -1,0 +1,27 @@
+"""The schema, as numbered SQL files that are applied in order, each once."""
+
+from collections.abc import Callable
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+import sqlite_utils
+
+
+def migrations() -> sqlite_utils.Migrations:
+    """The set of all migrations; `apply` runs those that a database lacks."""
+    numbered = sqlite_utils.Migrations("runyard")
+    folder = resources.files("runyard.runtime.storage.sql").joinpath("sqlite_migrations")
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".sql"):
+            numbered(name=file.name.removesuffix(".sql"))(_apply(file))
+    return numbered
+
+
+def _apply(file: Traversable) -> Callable[[sqlite_utils.Database], None]:
+    def migrate(database: sqlite_utils.Database) -> None:
+        # Statement by statement: sqlite3's executescript would commit the transaction of the migration.
+        for statement in file.read_text().split(";\n"):
+            if statement.strip():
+                database.execute(statement)
+
+    return migrate

@@ -1,0 +1,75 @@
+"""Between rows and the interface's nouns."""
+
+import sqlite3
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from runyard.generated.models import Run, Thread
+
+
+@lru_cache(maxsize=4096)
+def iso(micros: int) -> str:
+    """Microseconds since 1970 as ISO 8601 with microseconds and +00:00, as clients expect it."""
+    seconds, rest = divmod(micros, 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest).isoformat(timespec="microseconds")
+
+
+def as_dict(connection: sqlite3.Connection, sql: str, parameters: Any) -> dict[str, Any] | None:
+    """The first row of a query by column name."""
+    return next(iter(as_dicts(connection, sql, parameters)), None)
+
+
+def as_dicts(connection: sqlite3.Connection, sql: str, parameters: Any) -> list[dict[str, Any]]:
+    """All rows of a query by column name."""
+    cursor = connection.execute(sql, parameters)
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def run_from_row(row: dict[str, Any]) -> Run:
+    """A run as the interface shows it. Its metadata, and the attempt once there is one, are part of the
+    config that its nodes see, and stored once."""
+    metadata = orjson.loads(row["metadata"])
+    kwargs = orjson.loads(row["kwargs"])
+    attempt = row["attempt"]
+    kwargs["config"]["metadata"] = {**metadata, "run_attempt": attempt} if attempt else metadata
+    return Run(
+        run_id=row["run_id"],
+        thread_id=row["thread_id"],
+        assistant_id=row["assistant_id"],
+        created_at=iso(row["created_at"]),
+        updated_at=iso(row["updated_at"]),
+        status=row["status"],
+        metadata=metadata,
+        kwargs=kwargs,
+        multitask_strategy=row["strategy"],
+        langsmith_session_name=None,
+    )
+
+
+def thread_from_row(row: dict[str, Any]) -> Thread:
+    """A thread as the interface shows it."""
+    state, interrupts, error = row["state"], row["interrupts"], row["error"]
+    ttl = None
+    if row["ttl_strategy"] is not None:
+        ttl = {
+            "strategy": row["ttl_strategy"],
+            "ttl_minutes": row["ttl_minutes"],
+            "expires_at": iso(row["expires_at"]),
+        }
+    return Thread(
+        thread_id=row["thread_id"],
+        created_at=iso(row["created_at"]),
+        updated_at=iso(row["updated_at"]),
+        state_updated_at=iso(row["state_updated_at"]),
+        metadata=orjson.loads(row["metadata"]),
+        status=row["status"],
+        config={"configurable": {}} if row["graph_id"] else {},
+        values=None if state is None else orjson.loads(state),
+        interrupts={} if interrupts is None else orjson.loads(interrupts),
+        error=None if error is None else orjson.loads(error),
+        ttl=ttl,
+    )

@@ -1,0 +1,43 @@
+"""The embedded backend: everything in one SQLite file."""
+
+import sqlite3
+from pathlib import Path
+from typing import Literal
+
+from runyard.runtime.errors import Unavailable
+from runyard.runtime.storage.queries import load_queries
+from runyard.runtime.storage.sqlite.assistants import SqliteAssistants
+from runyard.runtime.storage.sqlite.checkpoints import SqliteCheckpoints
+from runyard.runtime.storage.sqlite.database import Database
+from runyard.runtime.storage.sqlite.deliveries import SqliteDeliveries
+from runyard.runtime.storage.sqlite.events import SqliteEvents
+from runyard.runtime.storage.sqlite.queue import SqliteQueue
+from runyard.runtime.storage.sqlite.runs import SqliteRuns
+from runyard.runtime.storage.sqlite.threads import SqliteThreads
+
+
+class SqliteStorage:
+    """See `Storage`. One instance a process; several processes may share the file."""
+
+    def __init__(self, path: Path, *, sync: Literal["normal", "full"] = "normal") -> None:
+        queries = load_queries("sqlite")
+        self._database = Database(path, sync=sync)
+        self.runs = SqliteRuns(self._database, queries)
+        self.queue = SqliteQueue(self._database, queries, self.runs.leave_thread)
+        self.threads = SqliteThreads(self._database, queries)
+        self.assistants = SqliteAssistants(self._database, queries)
+        self.events = SqliteEvents(self._database, queries)
+        self.checkpoints = SqliteCheckpoints(self._database, queries)
+        self.deliveries = SqliteDeliveries(self._database, queries)
+
+    def open(self, *, tend: bool) -> None:
+        self._database.open(tend=tend)
+
+    def close(self) -> None:
+        self._database.close()
+
+    async def check(self) -> None:
+        try:
+            await self._database.scan(lambda connection: connection.execute("select 1").fetchone())
+        except sqlite3.Error as error:
+            raise Unavailable(f"the database does not answer: {error}") from error
