@@ -1,0 +1,98 @@
+"""The bus between the API process and its workers: wake-ups, stream events, ends of runs, cancel signals.
+
+The database is the only truth; a lost message costs time, never a run. A message is a tuple whose first part
+names it. On the wire: 4 bytes little-endian length, then a msgpack list of messages; one frame carries all
+that was sent in one turn of the event loop.
+
+From a worker:
+    ("hello", worker, pid)
+    ("load", running)                                answers each wake-up
+    ("events", run_id, [[id or nil, name, data], ...])
+    ("ended", run_id, status, answer or nil, seconds it waited, seconds it ran)
+    ("ready", count)                                 runs that became ready by the end of another
+    ("webhook",)                                     a webhook call is due
+To a worker:
+    ("wake",)
+    ("cancel", run_id, action)
+    ("watch", run_id, level)    ("unwatch", run_id)
+    ("drain",)
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+import ormsgpack
+
+Message = tuple[Any, ...] | list[Any]
+LENGTH = 4
+
+
+class Link(Protocol):
+    """One end of a connection between the API process and a worker."""
+
+    def send(self, *message: Any) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class SocketLink(asyncio.Protocol):
+    """A link over a Unix domain socket."""
+
+    def __init__(self, receive: Callable[["SocketLink", Message], None], lost: Callable[["SocketLink"], None]) -> None:
+        self._receive = receive
+        self._lost = lost
+        self._transport: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
+        self._out: list[Message] = []
+        self._in = bytearray()
+
+    def send(self, *message: Any) -> None:
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out.append(message)
+
+    def close(self) -> None:
+        self._flush()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _flush(self) -> None:
+        if self._out and self._transport is not None and not self._transport.is_closing():
+            body = ormsgpack.packb(self._out)
+            self._transport.write(len(body).to_bytes(LENGTH, "little") + body)
+        self._out = []
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's does not say so itself
+
+    def data_received(self, data: bytes) -> None:
+        self._in += data
+        start, size = 0, len(self._in)
+        while size - start >= LENGTH:
+            end = start + LENGTH + int.from_bytes(self._in[start : start + LENGTH], "little")
+            if size < end:
+                break
+            for message in ormsgpack.unpackb(self._in[start + LENGTH : end]):
+                self._receive(self, message)
+            start = end
+        del self._in[:start]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost(self)
+
+
+class LocalLink:
+    """One end of a link within a process (`--workers 0`): messages arrive in a later turn of the loop."""
+
+    def __init__(self, deliver: Callable[[Message], None]) -> None:
+        self._deliver = deliver
+        self._loop = asyncio.get_running_loop()
+
+    def send(self, *message: Any) -> None:
+        self._loop.call_soon(self._deliver, message)
+
+    def close(self) -> None:
+        pass

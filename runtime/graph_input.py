@@ -1,0 +1,165 @@
+"""From a run as it is stored to the arguments of one call of LangGraph."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, cast
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
+from langgraph.store.base import BaseStore
+from langgraph.types import Command, Send
+from pydantic import BaseModel
+
+# LangGraph takes the saver of one run from its config: a copy of the graph for each run is 3 to 9% slower.
+_CHECKPOINTER = "__pregel_checkpointer"
+# Writes of a Command belong to no task; LangGraph files them under this id.
+_NO_TASK = "00000000-0000-0000-0000-000000000000"
+_CONFIG_KEYS = ("tags", "recursion_limit", "max_concurrency", "run_name")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphRun:
+    """All that one execution of a run needs.
+
+    attempt: 1 for the first start; more after a worker died with the run.
+    kwargs: `Run.kwargs` as stored. metadata: `Run.metadata` as stored, already merged.
+    checkpointer: used for this run whatever the graph was compiled with; None: nothing is saved.
+    store: the server's store; None leaves the graph its own.
+    streaming: False when nobody watches and the stream cannot be resumed: no event is made then.
+    """
+
+    run_id: str
+    thread_id: str
+    assistant_id: str
+    graph_id: str
+    attempt: int
+    kwargs: dict[str, Any]
+    metadata: dict[str, Any]
+    checkpointer: BaseCheckpointSaver[Any] | None
+    store: BaseStore | None
+    streaming: bool
+
+    @property
+    def temporary(self) -> bool:
+        """Whether thread and run are deleted at the end, so that no client can ever see a checkpoint."""
+        return bool(self.kwargs.get("temporary"))
+
+
+def run_config(run: GraphRun) -> RunnableConfig:
+    """The config of the run. Its metadata reaches every checkpoint, with `run_id`: see `resume_point`."""
+    stored: Mapping[str, Any] = run.kwargs.get("config") or {}
+    configurable = {
+        # A client must not reach into LangGraph's own keys.
+        key: value
+        for key, value in (stored.get("configurable") or {}).items()
+        if not key.startswith("__pregel_")
+    }
+    configurable.update(
+        run_id=run.run_id, thread_id=run.thread_id, graph_id=run.graph_id, assistant_id=run.assistant_id
+    )
+    checkpoint: Mapping[str, Any] = run.kwargs.get("checkpoint") or {}
+    for key in ("checkpoint_id", "checkpoint_ns", "checkpoint_map"):
+        if checkpoint.get(key):
+            configurable[key] = checkpoint[key]
+    configurable[_CHECKPOINTER] = run.checkpointer
+    config: dict[str, Any] = {
+        "configurable": configurable,
+        "metadata": {**(stored.get("metadata") or {}), **run.metadata, "run_attempt": run.attempt},
+        "run_id": uuid.UUID(run.run_id),
+    }
+    for key in _CONFIG_KEYS:
+        if stored.get(key) is not None:
+            config[key] = stored[key]
+    return cast(RunnableConfig, config)
+
+
+def state_config(run: GraphRun) -> RunnableConfig:
+    """The config that addresses the latest state of the run's thread."""
+    return {"configurable": {"thread_id": run.thread_id, "checkpoint_ns": "", _CHECKPOINTER: run.checkpointer}}
+
+
+def run_input(kwargs: Mapping[str, Any]) -> Any:
+    """What the graph is called with: the command if there is one, else the input (None continues)."""
+    command = kwargs.get("command")
+    if not command:
+        return kwargs.get("input")
+    update = command.get("update")
+    if isinstance(update, list):  # JSON's way of writing pairs
+        update = [tuple(pair) if isinstance(pair, list) and len(pair) == 2 else pair for pair in update]
+    return Command(update=update, resume=command.get("resume"), goto=_goto(command.get("goto")))
+
+
+def _goto(raw: Any) -> Any:
+    if isinstance(raw, list):
+        return [_goto(item) for item in raw]
+    if isinstance(raw, Mapping):
+        return Send(raw["node"], raw.get("input"))
+    return raw or ()
+
+
+def run_context(schema: type | None, given: Mapping[str, Any] | None) -> Any:
+    """The runtime context for a graph whose context schema is `schema`.
+
+    Keys that the schema does not have are dropped: `context` and `configurable` are copies of each other,
+    and the latter may hold anything. A class gets its defaults when nothing is given, a TypedDict None.
+    """
+    given = given or {}
+    if schema is None:
+        return dict(given) or None
+    names, needs_instance = _context_names(schema)
+    known = dict(given) if names is None else {key: given[key] for key in given if key in names}
+    return known if needs_instance else known or None
+
+
+def _context_names(schema: type) -> tuple[set[str] | None, bool]:
+    if isinstance(schema, type) and issubclass(schema, BaseModel):
+        if schema.model_config.get("extra") == "allow":
+            return None, True
+        aliases = {item.alias for item in schema.model_fields.values() if item.alias}
+        return {*schema.model_fields, *aliases}, True
+    if is_dataclass(schema):
+        return {item.name for item in fields(schema) if item.init}, True
+    hints = getattr(schema, "__annotations__", None)
+    required = getattr(schema, "__required_keys__", None)
+    if required is None or hints is None:
+        return None, False
+    return {*required, *getattr(schema, "__optional_keys__", ())}, False
+
+
+async def resume_point(run: GraphRun, config: RunnableConfig, value: Any) -> Any:
+    """What a later attempt is called with; `config` loses its checkpoint id when the run is past it.
+
+    An attempt continues what the one before it has saved. For a plain input LangGraph sees to that itself,
+    by the run's id in the checkpoint's metadata. A command would be applied once more, and a checkpoint id
+    would fork once more, so both give way to None ("go on") as soon as the run has left its own mark.
+    """
+    if run.attempt <= 1 or run.checkpointer is None:
+        return value
+    latest = await run.checkpointer.aget_tuple(state_config(run))
+    if latest is None:
+        return value
+    if latest.metadata.get("run_id") == run.run_id:
+        for key in ("checkpoint_id", "checkpoint_map"):
+            config["configurable"].pop(key, None)
+        return None
+    if isinstance(value, Command) and _is_stored(value, latest):
+        return None
+    return value
+
+
+def _is_stored(command: Command[Any], latest: CheckpointTuple) -> bool:
+    """Whether the writes of `command` wait on the thread's latest checkpoint already."""
+    stored = [(channel, value) for task, channel, value in latest.pending_writes or () if task == _NO_TASK]
+    update = command.update or ()
+    wanted: list[tuple[str, Any]] = list(update.items() if isinstance(update, dict) else update)
+    targets = command.goto if isinstance(command.goto, list | tuple) else [command.goto]
+    wanted += [
+        ("__pregel_tasks", target) if isinstance(target, Send) else (f"branch:to:{target}", "__start__")
+        for target in targets
+    ]
+    if command.resume is not None:
+        wanted.append(("__resume__", command.resume))
+    return bool(wanted) and all(write in stored for write in wanted)

@@ -1,0 +1,38 @@
+"""The table of run transitions, and what a run answers when it ends without its graph's doing.
+
+| event          | from    | to                                         | guard                                   |
+|----------------|---------|--------------------------------------------|-----------------------------------------|
+| create         | -       | pending                                    | multitask strategy, same transaction    |
+| claim          | pending | running                                    | due; head of its thread; new attempt    |
+| heartbeat      | running | running                                    | lease                                   |
+| finish         | running | success, error, timeout                    | lease                                   |
+| stop           | running | interrupted, or removed (rollback)         | lease, cancel requested                 |
+| release        | running | pending                                    | lease (shutdown), or the worker is dead |
+| exhaust        | running | error                                      | the worker is dead, no crashes left     |
+| cancel         | pending | interrupted, or removed (rollback)         | status                                  |
+| request cancel | running | running, flagged                           | status                                  |
+
+A graph that pauses at an interrupt ends its run in `success`: the thread is interrupted, the run is not.
+Final states stay final. A transition that matches no row raises `Conflict` or `LeaseLost`.
+"""
+
+from typing import Final
+
+import orjson
+
+FINAL: Final = frozenset({"error", "success", "timeout", "interrupted"})
+
+
+def failure(error: str, message: str) -> bytes:
+    """What waiting for and joining a failed run answers (observed: an object with `__error__`, status 200)."""
+    return orjson.dumps({"__error__": {"error": error, "message": message}})
+
+
+CANCELLED: Final = failure("UserInterrupt", "The run was cancelled before it ended.")
+ROLLED_BACK: Final = failure("UserRollback", "The run was cancelled and what it had done was undone.")
+EXHAUSTED: Final = failure(
+    "WorkerLost",
+    "The process that executed the run died at every attempt; it is not tried again. "
+    "Look for what ends the process: memory, a native extension, os._exit.",
+)
+UNKNOWN: Final = failure("HTTPException", "404: Run not found")

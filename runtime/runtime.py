@@ -1,0 +1,129 @@
+"""The composition root: from settings to a running server, without any global."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+import uuid
+from contextlib import AsyncExitStack
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from runyard.runtime.assistants import Assistants
+from runyard.runtime.bus import LocalLink, SocketLink
+from runyard.runtime.executor import Executor
+from runyard.runtime.graphs import Graphs
+from runyard.runtime.hub import Hub
+from runyard.runtime.metrics import Metrics
+from runyard.runtime.runs import Runs
+from runyard.runtime.settings import Settings
+from runyard.runtime.storage.opening import lock_data_dir, make_storage
+from runyard.runtime.store import open_store
+from runyard.runtime.supervisor import Supervisor
+from runyard.runtime.threads import Threads
+from runyard.runtime.upkeep import Upkeep
+from runyard.runtime.webhooks import WebhookSender
+from runyard.runtime.worker import Worker
+
+
+class Runtime:
+    """A server without its web side. Use from one event loop; `start` before all else, `stop` last."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self._graphs = Graphs(settings.project)
+        self._storage = make_storage(settings)
+        self._webhooks = WebhookSender(self._storage.deliveries, settings.project.webhooks)
+        self._hub = Hub(self._storage, self.metrics, self._webhooks.wake)
+        self._upkeep = Upkeep(settings, self._storage, self._hub)
+        self._exits = AsyncExitStack()
+        self.assistants = Assistants(self._storage, self._graphs)
+        self.threads = Threads(self._storage, self._graphs)
+        self.runs = Runs(self._storage, self._hub, self.assistants, settings.project.webhooks)
+        self.metrics.connect(self._storage.queue.depth, self._hub.pids)
+
+    async def start(self) -> None:
+        """Loads the graphs, opens the data directory, starts the workers. Raises ConfigError."""
+        exits = self._exits
+        try:
+            lock = lock_data_dir(self.settings)
+            exits.callback(os.close, lock)
+            self._graphs.load()
+            self._storage.open(tend=True)
+            exits.callback(self._storage.close)
+            await self.assistants.start()
+            self._hub.start()
+            exits.push_async_callback(self._hub.stop)
+            await self._webhooks.start()
+            exits.push_async_callback(self._webhooks.stop)
+            await self._start_workers()
+            self._upkeep.start()
+            exits.push_async_callback(self._upkeep.stop)
+        except BaseException:
+            await exits.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """Gives running runs the grace period, hands the rest back to the queue, ends all processes."""
+        await self._exits.aclose()
+
+    def drain(self) -> None:
+        """Asks workers to claim no more and to finish what they run; `stop` follows."""
+        self._hub.drain()
+
+    async def _start_workers(self) -> None:
+        # A socket's path may have about 100 bytes, so it cannot lie in the data directory.
+        folder = Path(tempfile.mkdtemp(prefix="runyard-"))
+        self._exits.callback(shutil.rmtree, folder, ignore_errors=True)
+        loop = asyncio.get_running_loop()
+
+        def connect() -> SocketLink:
+            link = SocketLink(self._hub.receive, self._hub.detach)
+            self._hub.attach(link)
+            return link
+
+        server = await loop.create_unix_server(connect, str(folder / "bus"))
+        self._exits.callback(server.close)
+        supervisor = Supervisor(self.settings, self._storage, self._hub, folder / "bus")
+        self._exits.push_async_callback(supervisor.stop)
+        await supervisor.start()
+        if self.settings.workers == 0:
+            await self._start_local_worker()
+
+    async def _start_local_worker(self) -> None:
+        """`--workers 0`: everything in this process, for debuggers and small tests."""
+        store = await open_store(self.settings, self._exits)
+        name = f"local-{uuid.uuid4().hex[:12]}"
+        worker = Worker(name, self.settings, self._storage, Executor(self._graphs, self._storage, store), solo=False)
+        to_worker = LocalLink(worker.receive)
+        to_hub = LocalLink(lambda message: self._hub.receive(to_worker, message))
+        worker.connect(to_hub)
+        self._hub.attach(to_worker)
+        task = asyncio.create_task(worker.run(), name=name)
+
+        async def leave() -> None:
+            worker.drain()
+            await task
+            self._hub.detach(to_worker)
+
+        self._exits.push_async_callback(leave)
+
+    async def healthy(self) -> None:
+        """Raises Unavailable when the database does not answer."""
+        await self._storage.check()
+
+    def info(self) -> dict[str, Any]:
+        """What the server is; clients choose what they can do by it."""
+        return {
+            "version": metadata.version("runyard"),
+            "langgraph_py_version": metadata.version("langgraph"),
+            "flags": {
+                "assistants": True,
+                "crons": False,
+                "langsmith": False,
+                "langsmith_tracing_replicas": False,
+            },
+            "host": {"kind": "self-hosted", "project_id": None, "revision_id": None, "tenant_id": None},
+        }

@@ -1,0 +1,81 @@
+"""LangGraph's snapshot of a thread as the interface shows it."""
+
+from typing import Any
+
+import orjson
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Interrupt as GraphInterrupt
+from langgraph.types import PregelTask, StateSnapshot
+
+from runyard.generated.models import Interrupt, ThreadState, ThreadTask
+from runyard.runtime.encode import to_json
+
+# Of the config of a checkpoint, what addresses it; the rest is LangGraph's own.
+_POINTER = ("checkpoint_id", "thread_id", "checkpoint_ns", "checkpoint_map")
+
+
+def thread_state(snapshot: StateSnapshot) -> ThreadState:
+    """A snapshot as JSON values; one without a checkpoint has no metadata and no parent (observed)."""
+    exists = snapshot.created_at is not None
+    checkpoint = _pointer(snapshot.config)
+    parent = _pointer(snapshot.parent_config)
+    if checkpoint is not None and "checkpoint_id" not in checkpoint:
+        checkpoint = None
+    return ThreadState(
+        values=_plain(snapshot.values),
+        next=list(snapshot.next),
+        tasks=[_task(task) for task in snapshot.tasks],
+        checkpoint=checkpoint,
+        metadata=_plain(snapshot.metadata) if exists else None,
+        created_at=snapshot.created_at,
+        parent_checkpoint=parent,
+        interrupts=[_interrupt(interrupt) for task in snapshot.tasks for interrupt in task.interrupts],
+        checkpoint_id=None if checkpoint is None else checkpoint["checkpoint_id"],
+        parent_checkpoint_id=None if parent is None else parent["checkpoint_id"],
+    )
+
+
+def empty_state() -> ThreadState:
+    """The state of a thread on which nothing has run."""
+    return ThreadState(
+        values={},
+        next=[],
+        tasks=[],
+        checkpoint=None,
+        metadata=None,
+        created_at=None,
+        parent_checkpoint=None,
+        interrupts=[],
+        checkpoint_id=None,
+        parent_checkpoint_id=None,
+    )
+
+
+def _task(task: PregelTask) -> ThreadTask:
+    state = task.state
+    below = isinstance(state, StateSnapshot)
+    return ThreadTask(
+        id=task.id,
+        name=task.name,
+        path=_plain(task.path),
+        error=None if task.error is None else repr(task.error),
+        interrupts=[_interrupt(interrupt) for interrupt in task.interrupts],
+        checkpoint=_pointer(state) if isinstance(state, dict) else None,
+        state=thread_state(state) if below else None,
+        result=_plain(task.result),
+    )
+
+
+def _interrupt(interrupt: GraphInterrupt) -> Interrupt:
+    return Interrupt(id=interrupt.id, value=_plain(interrupt.value))
+
+
+def _pointer(config: RunnableConfig | None) -> dict[str, Any] | None:
+    if config is None:
+        return None
+    configurable = config["configurable"]
+    return {key: configurable[key] for key in _POINTER if key in configurable}
+
+
+def _plain(value: Any) -> Any:
+    return orjson.loads(to_json(value))

@@ -1,0 +1,189 @@
+"""Keeps the worker processes alive, and takes the runs of a dead one back the moment it is gone."""
+
+import asyncio
+import contextlib
+import logging
+import multiprocessing
+import sys
+import types
+import uuid
+from collections.abc import Coroutine, Iterator
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+from runyard.runtime.errors import Unavailable
+from runyard.runtime.hub import Hub
+from runyard.runtime.settings import Settings
+from runyard.runtime.storage.opening import is_dead
+from runyard.runtime.storage.port import Storage
+from runyard.runtime.worker_process import work
+
+logger = logging.getLogger(__name__)
+
+WATCH = 1.0
+"""Seconds between looks at workers that nobody told us about: those of a server that was killed."""
+BACK_OFF = 0.5
+"""Seconds before a worker that died is replaced; doubled while workers keep dying young, up to 30 s."""
+
+
+class Supervisor:
+    """Starts `settings.workers` processes and replaces those that die.
+
+    Runs that were there at several crashes are executed by a process of their own, one at a time: only so can
+    a run be blamed for the death of a worker.
+    """
+
+    def __init__(self, settings: Settings, storage: Storage, hub: Hub, socket: Path) -> None:
+        self._settings = settings
+        self._storage = storage
+        self._hub = hub
+        self._socket = socket
+        self._context = multiprocessing.get_context("forkserver")
+        # Libraries, never the user's graphs and never an event loop: forking those would not be safe.
+        self._context.set_forkserver_preload(["runyard.runtime.worker_process", "langgraph.graph.state"])
+        self._processes: dict[str, ForkServerProcess] = {}
+        self._guards: set[asyncio.Task[None]] = set()
+        self._solo: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
+        self._first_death = asyncio.Event()
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Takes over what an earlier server left, then starts the workers; returns when they are ready."""
+        await self._reap_dead()
+        await self._start_solo_if_needed()
+        self._spawn(self._watch())
+        guards = [self._spawn(self._keep_alive(solo=False)) for _ in range(self._settings.workers)]
+        if guards:
+            await self._first_ready()
+
+    async def _first_ready(self) -> None:
+        """Raises Unavailable when a worker dies before any is ready: then all of them would."""
+        ready = asyncio.create_task(self._hub.first_worker.wait())
+        died = asyncio.create_task(self._first_death.wait())
+        await asyncio.wait({ready, died}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (ready, died):
+            task.cancel()
+        if not self._hub.first_worker.is_set():
+            raise Unavailable("the worker processes end before they are ready; the lines above say why")
+
+    async def stop(self) -> None:
+        """Returns when all workers have gone; they are asked by the hub."""
+        self._stopping = True
+        self._hub.drain()
+        grace = self._settings.shutdown_grace + 10
+        processes = list(self._processes.values())
+        await asyncio.to_thread(lambda: [process.join(grace) for process in processes])
+        for process in processes:
+            if process.is_alive():
+                logger.warning("worker process %s does not end; it is killed", process.pid)
+                process.kill()
+        for guard in self._guards:
+            guard.cancel()
+        await asyncio.gather(*self._guards, return_exceptions=True)
+
+    def _spawn(self, guard: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(guard)
+        self._guards.add(task)
+        task.add_done_callback(self._guards.discard)
+        return task
+
+    async def _keep_alive(self, *, solo: bool) -> None:
+        pause = BACK_OFF
+        loop = asyncio.get_running_loop()
+        while not self._stopping:
+            started = loop.time()
+            code = await self._run_one(solo=solo)
+            self._first_death.set()
+            if self._stopping or (solo and code == 0):
+                return
+            logger.warning("a worker process ended with code %s; starting another", code)
+            pause = BACK_OFF if loop.time() - started > 10 else min(30.0, pause * 2)
+            await asyncio.sleep(pause if not solo else BACK_OFF)
+
+    async def _run_one(self, *, solo: bool) -> int | None:
+        """Runs a worker process until it ends; then takes its runs back."""
+        name = f"{'solo' if solo else 'worker'}-{uuid.uuid4().hex[:12]}"
+        process = self._context.Process(
+            target=work,
+            args=(self._settings, name, self._socket),
+            kwargs={"solo": solo},
+            name=name,
+            daemon=False,
+        )
+        async with self._starting:
+            with _no_main():
+                await asyncio.to_thread(process.start)
+        self._processes[name] = process
+        try:
+            await self._ended(process)
+        finally:
+            del self._processes[name]
+        await self.reap(name)
+        return process.exitcode
+
+    @staticmethod
+    async def _ended(process: ForkServerProcess) -> None:
+        loop = asyncio.get_running_loop()
+        gone = loop.create_future()
+        loop.add_reader(process.sentinel, lambda: gone.done() or gone.set_result(None))
+        try:
+            await gone
+        finally:
+            loop.remove_reader(process.sentinel)
+        process.join()
+
+    async def reap(self, worker: str) -> None:
+        """Takes the runs of a dead worker back."""
+        is_dead(self._settings, worker)
+        reaped = await self._storage.queue.reap(worker, max_attempts=self._settings.max_attempts)
+        if reaped.requeued or reaped.solo or reaped.ended:
+            logger.warning(
+                "worker %s died: %s runs go back to the queue, %s of them to run alone, %s are ended",
+                worker,
+                reaped.requeued + reaped.solo,
+                reaped.solo,
+                len(reaped.ended),
+            )
+        self._hub.wake(reaped.requeued)
+        self._hub.look_at(reaped.ended)
+        if reaped.solo:
+            await self._start_solo_if_needed()
+
+    async def _start_solo_if_needed(self) -> None:
+        if self._stopping or not self._settings.workers or (self._solo is not None and not self._solo.done()):
+            return
+        if await self._storage.queue.solo_waiting():
+            self._solo = self._spawn(self._keep_alive(solo=True))
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH)
+            await self._reap_dead()
+            await self._start_solo_if_needed()
+
+    async def _reap_dead(self) -> None:
+        """Workers of a killed server, and own ones that are frozen for longer than their lease."""
+        for worker, _ in await self._storage.queue.stale_workers(0.0):
+            if worker not in self._processes and is_dead(self._settings, worker):
+                await self.reap(worker)
+        for worker, _ in await self._storage.queue.stale_workers(self._settings.lease_seconds):
+            process = self._processes.get(worker)
+            if process is not None:
+                # It may only be frozen: it must not wake up and go on with runs that others have by then.
+                logger.warning("worker %s gives no sign of life; its process is killed", worker)
+                process.kill()
+            else:
+                await self.reap(worker)
+
+
+@contextlib.contextmanager
+def _no_main() -> Iterator[None]:
+    """Keeps multiprocessing from importing the parent's main module into the worker: that is the whole
+    command line and web application, which a worker has no use for."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

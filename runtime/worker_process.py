@@ -1,0 +1,59 @@
+"""The process of a worker: loads the graphs, connects to the API process, works until told to leave."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import uvloop
+
+from runyard.runtime.bus import SocketLink
+from runyard.runtime.executor import Executor
+from runyard.runtime.graphs import Graphs
+from runyard.runtime.settings import Settings
+from runyard.runtime.storage.opening import lock_worker, make_storage
+from runyard.runtime.store import open_store
+from runyard.runtime.worker import Worker
+
+
+def work(settings: Settings, name: str, socket: Path, *, solo: bool) -> None:
+    """Runs a worker until it has drained. The entry point of a worker process.
+
+    SIGTERM drains it; SIGINT, which a terminal sends to the whole group, is left to the API process.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(level=os.environ.get("RUNYARD_LOG", "WARNING").upper(), format="%(levelname)s %(message)s")
+    lock = lock_worker(settings, name)
+    graphs = Graphs(settings.project)
+    graphs.load()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_work(settings, graphs, name, socket, solo))
+    os.close(lock)
+
+
+async def _work(settings: Settings, graphs: Graphs, name: str, socket: Path, solo: bool) -> None:
+    loop = asyncio.get_running_loop()
+    # Sync nodes wait in threads; asyncio's own pool has a handful, and they would queue up there.
+    loop.set_default_executor(ThreadPoolExecutor(settings.concurrency, "node"))
+    storage = make_storage(settings)
+    storage.open(tend=False)
+    try:
+        async with AsyncExitStack() as exits:
+            store = await open_store(settings, exits)
+            worker = Worker(name, settings, storage, Executor(graphs, storage, store), solo=solo)
+            loop.add_signal_handler(signal.SIGTERM, worker.drain)
+            _, link = await loop.create_unix_connection(
+                lambda: SocketLink(lambda _, message: worker.receive(message), lambda _: worker.drain()),
+                str(socket),
+            )
+            worker.connect(link)
+            await worker.run()
+    finally:
+        storage.close()
