@@ -40,7 +40,7 @@ class Supervisor:
         self._socket = socket
         self._context = multiprocessing.get_context("forkserver")
         # Libraries, never the user's graphs and never an event loop: forking those would not be safe.
-        self._context.set_forkserver_preload(["runyard.runtime.worker_process", "langgraph.graph.state"])
+        self._context.set_forkserver_preload(["runyard.runtime.forkserver", "runyard.runtime.worker_process"])
         self._processes: dict[str, ForkServerProcess] = {}
         self._guards: set[asyncio.Task[None]] = set()
         self._solo: asyncio.Task[None] | None = None
@@ -117,6 +117,8 @@ class Supervisor:
         self._processes[name] = process
         try:
             await self._ended(process)
+            while not is_dead(self._settings, name):  # its end was reported wrongly: two must not run one run
+                await asyncio.sleep(0.05)
         finally:
             del self._processes[name]
         await self.reap(name)
@@ -135,7 +137,6 @@ class Supervisor:
 
     async def reap(self, worker: str) -> None:
         """Takes the runs of a dead worker back."""
-        is_dead(self._settings, worker)
         reaped = await self._storage.queue.reap(worker, max_attempts=self._settings.max_attempts)
         if reaped.requeued or reaped.solo or reaped.ended:
             logger.warning(
