@@ -29,7 +29,7 @@ from runyard.runtime.graph_input import (
 from runyard.runtime.graph_stream import INTERRUPT, Emit, GraphStream, events_parts, graph_modes
 from runyard.runtime.graphs import Graph, Graphs
 
-__all__ = ["Emit", "GraphRun", "Outcome", "run_graph"]
+__all__ = ["Emit", "GraphRun", "Outcome", "run_graph", "saved_state"]
 
 logger = logging.getLogger(__name__)
 
@@ -73,13 +73,13 @@ async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> Outcome:
             graph = await graphs.open(run.graph_id, config, store=run.store, exits=exits)
             await _execute(graph, run, config, modes, stream)
             return await _success(graph, run, stream)
-    except (LeaseLost, KeyboardInterrupt):
+    except (LeaseLost, KeyboardInterrupt, GeneratorExit):
         raise
-    except asyncio.CancelledError as error:
+    except BaseException as error:  # user code may raise anything, SystemExit too
+        # Code that is cancelled may raise something else on its way out, and code that is not may raise
+        # CancelledError, since it awaited what somebody else cancelled.
         if _is_cancelled():
-            raise
-        return await _failed(graph, run, emit, error)  # a node awaited something that was cancelled
-    except BaseException as error:  # noqa: BLE001 - user code may raise anything, SystemExit too
+            raise asyncio.CancelledError from error
         return await _failed(graph, run, emit, error)
 
 
@@ -102,13 +102,14 @@ async def _execute(graph: Graph, run: GraphRun, config: RunnableConfig, modes: l
         value = await resume_point(run, config, value)
     before, after = kwargs.get("interrupt_before") or None, kwargs.get("interrupt_after") or None
     watch_pauses = bool(before or after or graph.interrupt_before_nodes or graph.interrupt_after_nodes)
+    saves = run.checkpointer is not None and graph.checkpointer is not False
     call: dict[str, Any] = {
         "context": run_context(graph.context_schema, kwargs.get("context")),
         "output_keys": graph.output_channels,
         "interrupt_before": before,
         "interrupt_after": after,
         # Without a saver LangGraph warns of any durability.
-        "durability": kwargs.get("durability") if run.checkpointer is not None else None,
+        "durability": kwargs.get("durability") if saves else None,
     }
     if not modes and not watch_pauses:
         async for payload in graph.astream(value, config, stream_mode="values", **call):
@@ -136,8 +137,8 @@ async def _success(graph: Graph, run: GraphRun, stream: GraphStream) -> Outcome:
     if not stream.has_values and not isinstance(graph.output_channels, str):
         values = {}
     snapshot: StateSnapshot | None = None
-    if _keeps_state(run) and (stream.interrupts or not stream.has_values or not _shows_state(graph)):
-        snapshot = await graph.aget_state(state_config(run))
+    if stream.interrupts or not stream.has_values or not _shows_state(graph):
+        snapshot = await saved_state(graph, run)
     answer = encoded = to_json(values)
     if stream.interrupts:
         shown = values if isinstance(values, dict) else {}
@@ -165,9 +166,9 @@ async def _failed(graph: Graph | None, run: GraphRun, emit: Emit, error: BaseExc
     if run.streaming:
         emit("error", encoded)
     snapshot: StateSnapshot | None = None
-    if graph is not None and _keeps_state(run):
+    if graph is not None:
         try:
-            snapshot = await graph.aget_state(state_config(run))
+            snapshot = await saved_state(graph, run)
         except LeaseLost:
             raise
         except Exception:  # the run has failed already; its error must not be hidden
@@ -180,6 +181,13 @@ async def _failed(graph: Graph | None, run: GraphRun, emit: Emit, error: BaseExc
         paused=False,
         error=encoded,
     )
+
+
+async def saved_state(graph: Graph, run: GraphRun) -> StateSnapshot | None:
+    """The state that the run's thread has now; None if nothing is kept of it."""
+    if not _keeps_state(run) or graph.checkpointer is False:
+        return None
+    return await graph.aget_state(state_config(run))
 
 
 def _keeps_state(run: GraphRun) -> bool:

@@ -1,0 +1,66 @@
+"""The web application: the document's operations on Connexion, the pages on Flask below it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from connexion.apps.flask import FlaskApp
+from connexion.middleware.context import ContextMiddleware
+from connexion.middleware.lifespan import LifespanMiddleware
+from connexion.resolver import Resolver
+from flask_swagger_ui.flask_swagger_ui import get_swaggerui_blueprint
+
+from runyard.handlers import console
+from runyard.handlers.contract import ContractMiddleware
+from runyard.handlers.cors import Cors
+from runyard.handlers.edge import EdgeMiddleware
+from runyard.handlers.native import NativeMiddleware
+from runyard.handlers.openapi31 import accept_openapi_31, load_document
+from runyard.handlers.operations import operation_table
+from runyard.handlers.routing import RoutingMiddleware
+
+if TYPE_CHECKING:
+    from runyard.runtime.runtime import Runtime
+
+
+def create_app(runtime: Runtime) -> FlaskApp:
+    """An ASGI application that serves `runtime`, and starts and stops it.
+
+    Serve it with the lifespan protocol on: the stack is built at its first message, and mistakes in it must
+    end the start instead of the first request.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        await runtime.start()
+        try:
+            yield
+        finally:
+            await runtime.stop()
+
+    accept_openapi_31()
+    settings = runtime.settings
+    app = FlaskApp(
+        console.__name__,
+        lifespan=lifespan,
+        # Flask cannot find this folder by itself for a namespace package; nothing is kept there.
+        server_args={"instance_path": str(Path(console.__file__).parent)},
+        # From the outside to the inside; Flask comes last.
+        middlewares=[
+            partial(EdgeMiddleware, cors=Cors(settings.project.cors), metrics=runtime.metrics),
+            partial(RoutingMiddleware, passed=(f"{console.ASSETS}/",)),
+            partial(ContractMiddleware, body_limit=settings.body_limit),
+            NativeMiddleware,
+            LifespanMiddleware,
+            ContextMiddleware,
+        ],
+        resolver=Resolver(operation_table(runtime).__getitem__),
+    )
+    app.add_api(load_document())
+    viewer = get_swaggerui_blueprint(console.ASSETS, "/openapi.json")  # type: ignore[no-untyped-call]
+    app.app.register_blueprint(viewer)
+    return app

@@ -1,0 +1,94 @@
+"""A lean HTTP connection for asking thousands of small questions.
+
+httpx takes 1 to 4 ms of processor time for each request, as much as the server takes for a whole run; on the
+server's own machine that would slow down the batch that is waited for. This takes a tenth of a millisecond.
+"""
+
+import asyncio
+import base64
+import contextlib
+import ssl
+from urllib.parse import SplitResult, unquote
+
+import httptools
+
+SILENCE = 60.0
+"""Seconds without a byte after which a connection counts as lost; a server that waits sends newlines."""
+
+
+class Lost(Exception):
+    """The connection failed or fell silent; asking again may help."""
+
+
+class Connection:
+    """Asks one server, one question at a time; opened when needed, kept open as long as the server does."""
+
+    def __init__(self, url: SplitResult) -> None:
+        self._url = url
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        credentials = ""
+        if url.username is not None:
+            pair = f"{unquote(url.username)}:{unquote(url.password or '')}".encode()
+            credentials = f"authorization: Basic {base64.b64encode(pair).decode()}\r\n"
+        host = url.netloc.rpartition("@")[2]
+        self._head = f"HTTP/1.1\r\nhost: {host}\r\naccept: application/json\r\n{credentials}\r\n"
+
+    async def get(self, path: str) -> tuple[int, bytes]:
+        """Status and body of the answer. Raises `Lost`."""
+        request = f"GET {self._url.path.rstrip('/')}{path} {self._head}".encode()
+        # A server may close an idle connection at any time; that says nothing about a new one.
+        again = self._streams is not None
+        while True:
+            try:
+                return await self._ask(request)
+            except (OSError, EOFError, httptools.HttpParserError) as error:
+                await self.close()
+                if not again or isinstance(error, TimeoutError):
+                    raise Lost(str(error) or type(error).__name__) from None
+                again = False
+
+    async def close(self) -> None:
+        """Closes the connection, if there is one."""
+        if self._streams is not None:
+            writer = self._streams[1]
+            self._streams = None
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def _ask(self, request: bytes) -> tuple[int, bytes]:
+        if self._streams is None:
+            secure = self._url.scheme == "https"
+            async with asyncio.timeout(SILENCE):
+                self._streams = await asyncio.open_connection(
+                    self._url.hostname,
+                    self._url.port or (443 if secure else 80),
+                    ssl=ssl.create_default_context() if secure else None,
+                )
+        reader, writer = self._streams
+        writer.write(request)
+        answer = _Answer()
+        parser = httptools.HttpResponseParser(answer)
+        while not answer.complete:
+            async with asyncio.timeout(SILENCE):
+                data = await reader.read(2**18)
+            if not data:
+                raise EOFError("the connection was closed")
+            parser.feed_data(data)
+        if not parser.should_keep_alive():
+            await self.close()
+        return parser.get_status_code(), b"".join(answer.chunks)
+
+
+class _Answer:
+    """What httptools calls while it parses."""
+
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+        self.complete = False
+
+    def on_body(self, data: bytes) -> None:
+        self.chunks.append(data)
+
+    def on_message_complete(self) -> None:
+        self.complete = True

@@ -1,0 +1,25 @@
+"""What happens to a run whose client goes away while it follows the run."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from runyard.generated.models import Run
+from runyard.runtime.errors import RunyardError
+
+if TYPE_CHECKING:
+    from runyard.runtime.runs import Runs
+
+
+def leaving(runs: Runs, run: Run, cancel: bool) -> Callable[[], Awaitable[None]] | None:
+    """What to do when the client of `run` goes away: nothing, or, when `cancel` is true, give the run up."""
+    if not cancel:
+        return None
+
+    async def abandon() -> None:
+        with suppress(RunyardError):  # it may have ended, or be gone, by now
+            await runs.abandon(run)
+
+    return abandon

@@ -1,0 +1,54 @@
+"""The answers that handlers return: small ASGI applications.
+
+They do less than a framework's response classes, since they are on the path of every request: header names
+are lower-case bytes already, bodies are bytes already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, Protocol
+
+import orjson
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+JSON = (b"content-type", b"application/json")
+
+
+class Reply(Protocol):
+    """What a handler returns: it is called once, to answer the request."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
+class Answer:
+    """An answer whose body is complete."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, body: bytes = b"", headers: Iterable[Header] = ()) -> None:
+        self.status = status
+        self.body = body
+        self.headers = [*headers]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # 204 has no body by definition, and must not have a length either.
+        if self.status != 204:
+            self.headers.append((b"content-length", b"%d" % len(self.body)))
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+def json_answer(value: Any, status: int = 200, headers: Iterable[Header] = ()) -> Answer:
+    """Any value that orjson knows, generated dataclasses above all, as JSON."""
+    return Answer(status, orjson.dumps(value), [JSON, *headers])
+
+
+def location(name: bytes, path: str) -> Header:
+    """A header that names a place on this server."""
+    return (name, path.encode("ascii"))

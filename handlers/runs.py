@@ -1,0 +1,44 @@
+"""Operations on runs that bring a thread of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runyard.generated.models import RunBatchCreate, RunCreateStateless, RunCreateStreamingStateless
+from runyard.handlers.following import leaving
+from runyard.handlers.replies import Reply, json_answer, location
+from runyard.handlers.sse import EventStream
+from runyard.handlers.waiting import WaitingAnswer
+
+if TYPE_CHECKING:
+    from runyard.runtime.runs import Runs
+
+
+class RunHandlers:
+    """The operations with the tag Stateless Runs."""
+
+    def __init__(self, runs: Runs) -> None:
+        self.runs = runs
+
+    async def create(self, body: RunCreateStateless) -> Reply:
+        """POST /runs"""
+        run = await self.runs.create(body)
+        return json_answer(run, headers=[location(b"content-location", f"/runs/{run.run_id}")])
+
+    async def create_batch(self, body: RunBatchCreate) -> Reply:
+        """POST /runs/batch"""
+        return json_answer(await self.runs.create_batch(body))
+
+    async def wait(self, body: RunCreateStreamingStateless) -> Reply:
+        """POST /runs/wait"""
+        run, pending = await self.runs.wait(body)
+        path = f"/threads/{run.thread_id}/runs/{run.run_id}"
+        headers = [location(b"location", f"{path}/join"), location(b"content-location", path)]
+        return WaitingAnswer(pending, headers, leaving(self.runs, run, body.on_disconnect == "cancel"))
+
+    async def stream(self, body: RunCreateStreamingStateless) -> Reply:
+        """POST /runs/stream"""
+        run, watch = await self.runs.stream(body)
+        path = f"/runs/{run.run_id}"
+        headers = [location(b"location", f"{path}/stream"), location(b"content-location", path)]
+        return EventStream(watch, headers, leaving(self.runs, run, body.on_disconnect == "cancel"))

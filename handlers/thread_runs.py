@@ -1,0 +1,77 @@
+"""Operations on runs, seen through their threads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from runyard.generated.models import RunsCancel
+from runyard.handlers.following import leaving
+from runyard.handlers.partial import selected
+from runyard.handlers.replies import Answer, Header, Reply, json_answer, location
+from runyard.handlers.sse import EventStream
+from runyard.handlers.waiting import WaitingAnswer
+
+if TYPE_CHECKING:
+    from runyard.runtime.runs import Runs
+
+Action = Literal["interrupt", "rollback"]
+
+
+class ThreadRunHandlers:
+    """The operations with the tag Thread Runs."""
+
+    def __init__(self, runs: Runs) -> None:
+        self.runs = runs
+
+    async def list(
+        self, thread_id: str, limit: int, offset: int, status: str | None, select: list[str] | None
+    ) -> Reply:
+        """GET /threads/{thread_id}/runs"""
+        runs = await self.runs.list(thread_id, limit=limit, offset=offset, status=status)
+        return json_answer(selected(runs, select))
+
+    async def get(self, thread_id: str, run_id: str) -> Reply:
+        """GET /threads/{thread_id}/runs/{run_id}"""
+        return json_answer(await self.runs.get(thread_id, run_id))
+
+    async def join(self, thread_id: str, run_id: str, cancel_on_disconnect: bool) -> Reply:
+        """GET /threads/{thread_id}/runs/{run_id}/join"""
+        on_gone = None
+        if cancel_on_disconnect:
+            on_gone = leaving(self.runs, await self.runs.get(thread_id, run_id), True)
+        pending = await self.runs.join(thread_id, run_id)
+        return WaitingAnswer(pending, _locations(thread_id, run_id, "join"), on_gone)
+
+    async def stream(
+        self,
+        thread_id: str,
+        run_id: str,
+        last_event_id: str | None,
+        stream_mode: str | None,
+        cancel_on_disconnect: bool,
+    ) -> Reply:
+        """GET /threads/{thread_id}/runs/{run_id}/stream"""
+        on_gone = None
+        if cancel_on_disconnect:
+            on_gone = leaving(self.runs, await self.runs.get(thread_id, run_id), True)
+        modes = stream_mode.split(",") if stream_mode else None
+        watch = await self.runs.watch(thread_id, run_id, last_event_id=last_event_id, modes=modes)
+        return EventStream(watch, _locations(thread_id, run_id, "stream"), on_gone)
+
+    async def cancel(self, thread_id: str, run_id: str, wait: bool, action: Action) -> Reply:
+        """POST /threads/{thread_id}/runs/{run_id}/cancel"""
+        await self.runs.cancel(thread_id, run_id, action=action, wait=wait)
+        if wait:
+            return json_answer({}, headers=_locations(thread_id, run_id, "join"))
+        return Answer(202)
+
+    async def cancel_many(self, body: RunsCancel, action: Action) -> Reply:
+        """POST /runs/cancel"""
+        await self.runs.cancel_many(body, action=action)
+        return Answer(204)
+
+
+def _locations(thread_id: str, run_id: str, again: str) -> list[Header]:
+    """The run, and where to follow it again."""
+    path = f"/threads/{thread_id}/runs/{run_id}"
+    return [location(b"location", f"{path}/{again}"), location(b"content-location", path)]

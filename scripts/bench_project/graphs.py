@@ -1,0 +1,82 @@
+"""The graphs of the benchmark: as little work as possible of their own, so that the server shows."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypedDict
+
+from langchain_core.language_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
+from langgraph.config import get_stream_writer
+from langgraph.graph import END, START, MessagesState, StateGraph
+
+CHAIN_NODES = 10
+SLEEP_SECONDS = 0.1
+SECOND_EVENTS = 10
+
+
+class State(TypedDict, total=False):
+    n: int
+
+
+async def _count(state: State) -> State:
+    return {"n": state["n"] + 1}
+
+
+async def _sleep(state: State) -> State:
+    await asyncio.sleep(SLEEP_SECONDS)
+    return {"n": state["n"] + 1}
+
+
+async def _second(state: State) -> State:
+    write = get_stream_writer()
+    for number in range(SECOND_EVENTS):
+        write({"number": number})
+        await asyncio.sleep(1 / SECOND_EVENTS)
+    return {"n": SECOND_EVENTS}
+
+
+async def _flood(state: State) -> State:
+    write = get_stream_writer()
+    for number in range(state["n"]):
+        write({"number": number})
+        if number % 20 == 0:
+            await asyncio.sleep(0)  # as a model's client would: whoever sends the events gets its turn
+    return {"n": state["n"]}
+
+
+class Talk(MessagesState, total=False):
+    n: int
+
+
+async def _talk(state: Talk) -> Talk:
+    # Each word and each blank between two words is a token of this model.
+    text = " ".join(["word"] * (state["n"] // 2))
+    model = GenericFakeChatModel(messages=iter([AIMessage(text)]))
+    return {"messages": [await model.ainvoke("say it")], "n": state["n"]}
+
+
+def _one(name: str, node: object, state: type = State) -> StateGraph:
+    graph = StateGraph(state)
+    graph.add_node(name, node)
+    graph.add_edge(START, name)
+    graph.add_edge(name, END)
+    return graph
+
+
+def _chain() -> StateGraph:
+    graph = StateGraph(State)
+    names = [f"node{number}" for number in range(CHAIN_NODES)]
+    for name in names:
+        graph.add_node(name, _count)
+    for before, after in zip([START, *names], [*names, END], strict=True):
+        graph.add_edge(before, after)
+    return graph
+
+
+noop = _one("noop", _count).compile()
+chain = _chain().compile()
+sleep = _one("sleep", _sleep).compile()
+second = _one("second", _second).compile()
+flood = _one("flood", _flood).compile()
+tokens = _one("talk", _talk, Talk).compile()

@@ -1,0 +1,200 @@
+"""The command line of `scripts/bench`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import resource
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from bench_suite import floor, interactive, rates, servers, size
+from bench_suite.client import Broken
+from bench_suite.effort import FULL, QUICK, Effort, for_official
+from bench_suite.load import Refused
+from bench_suite.report import Results, show, write
+from bench_suite.servers import Server, ServerFailed
+
+Measure = Callable[[Server, Effort], Awaitable[dict[str, float]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """fresh: on a server of its own. seconds: it is given up after so many. workers: of Runyard, if fixed."""
+
+    name: str
+    measure: Measure
+    fresh: bool = False
+    seconds: float = 120.0
+    workers: int | None = None
+    official: bool = True
+
+    @property
+    def about(self) -> str:
+        return (self.measure.__doc__ or "").splitlines()[0]
+
+
+SCENARIOS = (
+    Scenario(name="ok", measure=rates.ok),
+    Scenario(name="accept", measure=rates.accept, seconds=180),
+    Scenario(name="noop", measure=rates.noop),
+    Scenario(name="one-worker", measure=rates.one_worker, fresh=True, workers=1, official=False),
+    Scenario(name="chain", measure=rates.chain),
+    Scenario(name="sleep", measure=rates.sleep),
+    Scenario(name="wait", measure=interactive.wait),
+    Scenario(name="stream", measure=interactive.stream),
+    Scenario(name="streams", measure=interactive.streams),
+    Scenario(name="behind", measure=interactive.behind),
+    Scenario(name="memory", measure=size.memory, fresh=True),
+    Scenario(name="million", measure=size.million, fresh=True, seconds=600, official=False),
+)
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    _raise_file_limit()
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        uvloop.install()
+    results = Results()
+    code = 0
+    try:
+        asyncio.run(_measure_all(options, results, console))
+    except ServerFailed as error:
+        console.print(str(error), style="red", markup=False)
+        code = 1
+    except KeyboardInterrupt:
+        console.print("interrupted; what was measured until now:")
+        code = 130
+    if results.runyard or results.official or results.floor:
+        show(results, console)
+        if options.json:
+            write(results, options.json, {name: str(value) for name, value in vars(options).items() if value})
+            console.print(f"Written to {options.json}.", markup=False)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    names = [scenario.name for scenario in SCENARIOS]
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description="Measure Runyard on this machine: a server of its own, on a free port and a fresh data"
+        " directory. Beside it the floor, which is the same graphs in one bare process with LangGraph's"
+        " in-memory checkpointer, and on request the official development server. Let nothing else run then.",
+        epilog="scenarios:\n"
+        + "\n".join(f"  {scenario.name:<11} {scenario.about}" for scenario in SCENARIOS),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--only",
+        metavar="NAME",
+        action="append",
+        choices=names,
+        help="measure this scenario only; may be repeated",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="small sizes, about a minute: to see that all works, not to compare",
+    )
+    parser.add_argument(
+        "--official",
+        metavar="VENV",
+        type=Path,
+        help="also measure `langgraph dev` from this virtual environment, which has langgraph-cli[inmem]",
+    )
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write all figures to this file")
+    parser.add_argument(
+        "--workers", metavar="N", type=int, help="worker processes of Runyard (its own default otherwise)"
+    )
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        type=Path,
+        help="where the servers' fresh data directories are made instead of the system's temporary directory;"
+        " a million runs need some GB",
+    )
+    parser.add_argument(
+        "--without",
+        metavar="PART",
+        action="append",
+        default=[],
+        choices=["runyard", "floor"],
+        help="leave out runyard or floor",
+    )
+    return parser
+
+
+async def _measure_all(options: argparse.Namespace, results: Results, console: Console) -> None:
+    effort = QUICK if options.quick else FULL
+    chosen = [scenario for scenario in SCENARIOS if not options.only or scenario.name in options.only]
+    # The floor first and alone, then one server after the other: nothing else runs meanwhile.
+    if "floor" not in options.without:
+        for name in floor.FLOORS:
+            if any(
+                scenario.name == name or (name, scenario.name) == ("noop", "one-worker")
+                for scenario in chosen
+            ):
+                console.print(f"floor: {name}", style="dim")
+                results.floor |= await floor.measure(name, quick=options.quick)
+    if "runyard" not in options.without:
+
+        def runyard(scenario: Scenario) -> contextlib.AbstractAsyncContextManager[Server]:
+            return servers.runyard(options.data, scenario.workers or options.workers)
+
+        await _measure(runyard, chosen, effort, results.runyard, results, console)
+    if options.official:
+
+        def official(scenario: Scenario) -> contextlib.AbstractAsyncContextManager[Server]:
+            return servers.official(options.official, options.data)
+
+        known = [scenario for scenario in chosen if scenario.official]
+        await _measure(official, known, for_official(effort), results.official, results, console)
+
+
+async def _measure(
+    start: Callable[[Scenario], contextlib.AbstractAsyncContextManager[Server]],
+    scenarios: list[Scenario],
+    effort: Effort,
+    figures: dict[str, float],
+    results: Results,
+    console: Console,
+) -> None:
+    shared = [scenario for scenario in scenarios if not scenario.fresh]
+    groups = [shared, *([scenario] for scenario in scenarios if scenario.fresh)]
+    while groups:
+        group = groups.pop(0)
+        if not group:
+            continue
+        async with start(group[0]) as server:
+            for number, scenario in enumerate(group, 1):
+                console.print(f"{server.name}: {scenario.name}", style="dim")
+                begin, cpu = time.perf_counter(), time.process_time()
+                try:
+                    async with asyncio.timeout(scenario.seconds):
+                        figures |= await scenario.measure(server, effort)
+                except (TimeoutError, Refused, Broken, OSError) as error:
+                    reason = str(error) or f"not done within {scenario.seconds:.0f} s"
+                    results.notes.append(f"{server.name}: {scenario.name}: {reason}")
+                    console.print(results.notes[-1], style="red", markup=False)
+                    # What is left of it would disturb the others: they get another server.
+                    groups.insert(0, group[number:])
+                    break
+                if server.name == "runyard":
+                    share = (time.process_time() - cpu) / (time.perf_counter() - begin)
+                    results.client[scenario.name] = share
+
+
+def _raise_file_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(4096, hard) if hard != resource.RLIM_INFINITY else 4096
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

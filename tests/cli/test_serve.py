@@ -1,0 +1,201 @@
+"""`runyard serve` as a process: when it is ready, how it stops, and what it says when it cannot start."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Run, Start
+
+GRAPHS = """
+import asyncio, time
+from typing import TypedDict
+from langgraph.graph import START, StateGraph
+
+
+class State(TypedDict, total=False):
+    n: int
+    sleep: float
+
+
+async def work(state):
+    await asyncio.sleep(state.get("sleep", 0))
+    if state["n"] < 0:
+        raise ValueError("negative")
+    return {"n": state["n"] + 1}
+
+
+graph = StateGraph(State).add_node(work).add_edge(START, "work").compile()
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "graphs.py").write_text(GRAPHS)
+    return write_config(tmp_path, {"graphs": {"add": "./graphs.py:graph"}})
+
+
+def write_config(directory: Path, config: object) -> Path:
+    path = directory / "langgraph.json"
+    path.write_text(json.dumps(config))
+    return path
+
+
+def serve(start: Start, *options: str) -> tuple[subprocess.Popen[bytes], str]:
+    """A server on a free port, with its address, once it is ready."""
+    process = start("serve", "--port", "0", "--workers", "1", *options)
+    assert process.stdout is not None
+    line = process.stdout.readline().decode()
+    address = re.search(r"http://127\.0\.0\.1:\d+", line)
+    if address is None:
+        pytest.fail(f"not ready: {line}{process.communicate(timeout=10)}")
+    return process, address[0]
+
+
+def one_line(result: subprocess.CompletedProcess[bytes]) -> str:
+    text = result.stderr.decode()
+    assert "Traceback" not in text
+    assert len(text.strip().splitlines()) == 1, text
+    assert result.stdout == b""
+    return text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_where_it_listens_and_leaves_nothing_behind(
+    start: Start, project: Path, number: signal.Signals
+) -> None:
+    process, url = serve(start)
+    assert httpx.get(f"{url}/ok").json()["ok"] is True
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert stdout == b""  # the address was the only line
+    assert stderr == b""
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert not alive
+    assert (project.parent / ".runyard").is_dir()
+
+
+def test_runs_end_to_end_through_the_command_line(start: Start, runyard: Run, project: Path) -> None:
+    _, url = serve(start)
+    given = b"".join(b'{"n": %d}\n' % n for n in [*range(50), -1])
+    result = runyard("batch", "submit", "-", "--assistant", "add", "--follow", stdin=given, url=url)
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.returncode == 1
+    assert [run["status"] for run in found] == ["success"] * 50 + ["error"]
+    assert [run["values"]["n"] for run in found[:50]] == list(range(1, 51))
+    assert found[50]["error"] == {"error": "ValueError", "message": "negative"}
+
+
+def test_the_server_names_the_line_that_it_refuses(start: Start, runyard: Run, project: Path) -> None:
+    _, url = serve(start)
+    # Valid by the schema, but contradicting itself: only the server says so.
+    bad = {"assistant_id": "add", "context": {"a": 1}, "config": {"configurable": {"b": 2}}}
+    given = b'{"n": 1}\n\n' + json.dumps(bad).encode()
+    result = runyard("batch", "submit", "-", "--assistant", "add", stdin=given, url=url)
+    assert result.returncode == 2
+    assert b"line 3:" in result.stderr
+    assert httpx.post(f"{url}/threads/search", json={}).json() == []
+
+
+def test_a_run_that_a_stop_cuts_short_ends_after_the_next_start(
+    start: Start, runyard: Run, project: Path
+) -> None:
+    environment_free = project.parent
+    process, url = serve(start)
+    run = httpx.post(
+        f"{url}/runs", json={"assistant_id": "add", "input": {"n": 1, "sleep": 60}, "on_completion": "keep"}
+    ).json()
+    path = f"/threads/{run['thread_id']}/runs/{run['run_id']}"
+    wait_for_status(url + path, "running")
+    started = time.monotonic()
+    process.terminate()
+    process.send_signal(signal.SIGINT)  # the second signal does not wait for the grace period
+    process.communicate(timeout=30)
+    assert time.monotonic() - started < 15
+    (environment_free / "graphs.py").write_text(GRAPHS.replace('state.get("sleep", 0)', "0"))
+    process, url = serve(start)
+    values = httpx.get(f"{url}{path}/join", timeout=60).json()
+    assert values["n"] == 2
+
+
+def wait_for_status(url: str, status: str) -> None:
+    deadline = time.monotonic() + 20
+    while httpx.get(url).json()["status"] != status:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_port_that_is_taken(runyard: Run, project: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        result = runyard("serve", "--port", port)
+    assert result.returncode == 1
+    assert f"port {port}" in one_line(result)
+    assert "--port" in one_line(result)
+
+
+def test_a_host_that_is_not_here(runyard: Run, project: Path) -> None:
+    result = runyard("serve", "--port", "0", "--host", "192.0.2.1")
+    assert result.returncode == 1
+    assert "192.0.2.1" in one_line(result)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (None, "no such file"),
+        ("{", "langgraph.json"),
+        ([], "langgraph.json"),
+        ({}, "graphs"),
+        ({"graphs": {"add": "./graphs.py"}}, "add"),
+        ({"graphs": {"add": "./nowhere.py:graph"}}, "nowhere.py"),
+        ({"graphs": {"add": "./graphs.py:nothing"}}, "nothing"),
+        ({"graphs": {"add": "./graphs.py:GRAPHS"}}, "GRAPHS"),
+        ({"graphs": {"add": "./broken.py:graph"}}, "broken.py"),
+        ({"graphs": {"add": "./missing.py:graph"}}, "not_installed_anywhere"),
+        ({"graphs": {"add": "./graphs.py:graph"}, "auth": {"path": "./auth.py:auth"}}, "auth"),
+        ({"graphs": {"add": "./graphs.py:graph"}, "env": "no.env"}, "no.env"),
+    ],
+)
+def test_a_broken_project_is_one_line(runyard: Run, tmp_path: Path, config: object, said: str) -> None:
+    (tmp_path / "graphs.py").write_text(GRAPHS + "\nGRAPHS = 'no graph'\n")
+    (tmp_path / "broken.py").write_text("graph = (")
+    (tmp_path / "missing.py").write_text("import not_installed_anywhere")
+    if isinstance(config, str):
+        (tmp_path / "langgraph.json").write_text(config)
+    elif config is not None:
+        write_config(tmp_path, config)
+    result = runyard("serve", "--port", "0")
+    assert result.returncode == 2
+    assert said in one_line(result)
+
+
+def test_settings_out_of_range_name_their_place(runyard: Run, project: Path) -> None:
+    result = runyard("serve", "--port", "70000")
+    assert result.returncode == 2
+    assert "--port" in one_line(result)
+    result = runyard("serve", "--workers", "-1")
+    assert result.returncode == 2
+    assert "--workers" in one_line(result)
+
+
+def test_a_data_directory_that_cannot_be(runyard: Run, project: Path) -> None:
+    (project.parent / "file").write_text("")
+    result = runyard("serve", "--port", "0", "--data", "file/data")
+    assert result.returncode in (1, 2)
+    assert "file/data" in one_line(result)

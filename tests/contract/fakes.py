@@ -1,0 +1,251 @@
+"""A runtime without graphs and storage, for tests of what lies in front of it."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runyard.generated import models
+from runyard.runtime.config import CorsPolicy, GraphSpec, Project, Settings
+from runyard.runtime.errors import NotFound, Unavailable
+from runyard.runtime.page import Page
+from runyard.runtime.streams import Event
+
+NOW = "2026-01-02T03:04:05.678901+00:00"
+
+
+class FakeMetrics:
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str, int]] = []
+
+    def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        self.requests.append((method, route, status))
+
+    async def exposition(self) -> bytes:
+        return b"# HELP requests\n"
+
+    async def snapshot(self) -> dict[str, Any]:
+        return {"queue": {}, "workers": {}, "api": {}}
+
+
+class FakePending:
+    """Ends after `delay` seconds."""
+
+    def __init__(self, delay: float, answer: bytes) -> None:
+        self.end = asyncio.get_running_loop().time() + delay
+        self.answer = answer
+        self.closed = False
+
+    async def result(self, timeout: float) -> bytes | None:
+        left = self.end - asyncio.get_running_loop().time()
+        if left > timeout:
+            await asyncio.sleep(timeout)
+            return None
+        await asyncio.sleep(max(0.0, left))
+        return self.answer
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class FakeWatch:
+    """Yields batches of events; a number among them is a silence of so many seconds."""
+
+    def __init__(self, script: list[list[Event] | float]) -> None:
+        self.script = script
+        self.closed = False
+
+    async def next(self, timeout: float) -> list[Event] | None:
+        if not self.script:
+            return None
+        head = self.script[0]
+        if isinstance(head, list):
+            self.script.pop(0)
+            return head
+        if head > timeout:
+            self.script[0] = head - timeout
+            await asyncio.sleep(timeout)
+            return []
+        self.script.pop(0)
+        await asyncio.sleep(head)
+        return await self.next(timeout)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def make_run(**fields: Any) -> models.Run:
+    identity = {key: str(uuid.uuid4()) for key in ("run_id", "thread_id", "assistant_id")}
+    defaults: dict[str, Any] = {
+        **identity,
+        "created_at": NOW,
+        "updated_at": NOW,
+        "status": "pending",
+        "metadata": {},
+        "kwargs": {},
+        "multitask_strategy": "enqueue",
+    }
+    return models.Run(**(defaults | fields))
+
+
+class FakeRuns:
+    def __init__(self) -> None:
+        self.created: list[models.RunCreateStateless] = []
+        self.calls: list[tuple[Any, ...]] = []
+        self.abandoned: list[models.Run] = []
+        self.delay = 0.0
+        self.answer = b'{"n":1}'
+        self.script: list[list[Event] | float] = []
+        self.followed: list[FakePending | FakeWatch] = []
+
+    async def create(self, request: models.RunCreateStateless) -> models.Run:
+        self.created.append(request)
+        return make_run()
+
+    async def create_batch(self, requests: list[models.RunCreateStateless]) -> list[models.Run]:
+        self.created.extend(requests)
+        return [make_run(kwargs={"input": request.input}) for request in requests]
+
+    async def stream(self, request: models.RunCreateStateless) -> tuple[models.Run, FakeWatch]:
+        return await self.create(request), self._watch()
+
+    async def wait(self, request: models.RunCreateStateless) -> tuple[models.Run, FakePending]:
+        return await self.create(request), self._pending()
+
+    async def get(self, thread_id: str, run_id: str) -> models.Run:
+        self.calls.append(("get", thread_id, run_id))
+        return make_run(thread_id=thread_id, run_id=run_id)
+
+    async def list(self, thread_id: str, *, limit: int, offset: int, status: str | None) -> list[models.Run]:
+        self.calls.append(("list", thread_id, limit, offset, status))
+        return [make_run(thread_id=thread_id)]
+
+    async def join(self, thread_id: str, run_id: str) -> FakePending:
+        return self._pending()
+
+    async def watch(
+        self, thread_id: str, run_id: str, *, last_event_id: str | None, modes: list[str] | None
+    ) -> FakeWatch:
+        self.calls.append(("watch", last_event_id, modes))
+        return self._watch()
+
+    async def cancel(self, thread_id: str, run_id: str, *, action: str, wait: bool) -> None:
+        self.calls.append(("cancel", action, wait))
+
+    async def cancel_many(self, request: models.RunsCancel, *, action: str) -> None:
+        self.calls.append(("cancel_many", request, action))
+
+    async def abandon(self, run: models.Run) -> None:
+        self.abandoned.append(run)
+
+    def _pending(self) -> FakePending:
+        self.followed.append(pending := FakePending(self.delay, self.answer))
+        return pending
+
+    def _watch(self) -> FakeWatch:
+        self.followed.append(watch := FakeWatch(list(self.script)))
+        return watch
+
+
+class FakeThreads:
+    def __init__(self) -> None:
+        self.fail: Exception | None = None
+
+    def make(self, thread_id: str) -> models.Thread:
+        return models.Thread(
+            thread_id=thread_id,
+            created_at=NOW,
+            updated_at=NOW,
+            state_updated_at=NOW,
+            metadata={},
+            status="idle",
+            config={},
+            values=None,
+        )
+
+    async def get(self, thread_id: str) -> models.Thread:
+        if self.fail is not None:
+            raise self.fail
+        return self.make(thread_id)
+
+    async def state(self, thread_id: str, *, subgraphs: bool) -> models.ThreadState:
+        return models.ThreadState(
+            values={},
+            next=[],
+            tasks=[],
+            checkpoint=None,
+            metadata=None,
+            created_at=None,
+            parent_checkpoint=None,
+            interrupts=[],
+            checkpoint_id=None,
+            parent_checkpoint_id=None,
+        )
+
+    async def search(self, request: models.ThreadSearchRequest) -> Page:
+        thread = self.make(str(uuid.uuid4()))
+        if request.extract:
+            thread.extracted = dict.fromkeys(request.extract, 1)
+        return Page([thread], request.offset + 2, request.offset + 1)
+
+    async def count(self, request: models.ThreadCountRequest) -> int:
+        return 7
+
+
+class FakeAssistants:
+    def make(self, assistant_id: str) -> models.Assistant:
+        return models.Assistant(
+            assistant_id=assistant_id,
+            graph_id="chain",
+            config={},
+            context={},
+            created_at=NOW,
+            updated_at=NOW,
+            metadata={"created_by": "system"},
+            version=1,
+            name="chain",
+            description=None,
+        )
+
+    async def get(self, assistant_id: str) -> models.Assistant:
+        if assistant_id == str(uuid.UUID(int=0)):
+            raise NotFound("Not Found")
+        return self.make(assistant_id)
+
+    async def search(self, request: models.AssistantSearchRequest) -> Page:
+        return Page([self.make(str(uuid.uuid4()))], 1, None)
+
+
+@dataclass
+class FakeRuntime:
+    settings: Settings
+    runs: FakeRuns = field(default_factory=FakeRuns)
+    threads: FakeThreads = field(default_factory=FakeThreads)
+    assistants: FakeAssistants = field(default_factory=FakeAssistants)
+    metrics: FakeMetrics = field(default_factory=FakeMetrics)
+    database: bool = True
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def healthy(self) -> None:
+        if not self.database:
+            raise Unavailable("The database does not answer")
+
+    def info(self) -> dict[str, Any]:
+        return {"version": "0", "langgraph_py_version": "1", "flags": {}, "metadata": {}}
+
+
+def make_runtime(*, cors: CorsPolicy | None = None, **settings: Any) -> FakeRuntime:
+    project = Project(
+        path=Path("langgraph.json"),
+        directory=Path(),
+        graphs={"chain": GraphSpec(graph_id="chain", path="./g.py:chain", description="Adds <numbers>")},
+        import_paths=(),
+        cors=cors or CorsPolicy(),
+    )
+    return FakeRuntime(Settings(project=project, **settings))
