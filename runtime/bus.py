@@ -7,14 +7,15 @@ that was sent in one turn of the event loop.
 From a worker:
     ("hello", worker, pid)
     ("load", running)                                answers each wake-up
-    ("events", run_id, [[id or nil, name, data], ...])
-    ("ended", run_id, status, answer or nil, seconds it waited, seconds it ran)
+    ("events", run_id, thread_id, [[id or nil, name, data], ...])
+    ("ended", run_id, thread_id, status, answer or nil, seconds it waited, seconds it ran)
     ("ready", count)                                 runs that became ready by the end of another
     ("webhook",)                                     a webhook call is due
 To a worker:
     ("wake",)
-    ("cancel", run_id, action)
+    ("cancel", run_id, action)                       interrupt, rollback, or lost: somebody deleted it
     ("watch", run_id, level)    ("unwatch", run_id)
+    ("watch_thread", thread_id)    ("unwatch_thread", thread_id)
     ("drain",)
 """
 

@@ -7,7 +7,10 @@ Channel values are stored by version, so that a long list that a step did not to
 Small plain values are kept in the checkpoint itself.
 """
 
+import logging
+import math
 import random
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,9 +27,14 @@ from langgraph.checkpoint.base import (
     get_checkpoint_metadata,
 )
 
-from runyard.runtime.held_checkpoints import HeldCheckpoints
+from runyard.runtime.held_checkpoints import HeldCheckpoint, HeldCheckpoints, HeldWrites
 from runyard.runtime.storage.port import CheckpointStorage
 from runyard.runtime.storage.records import CheckpointRow, Lease, StoredCheckpoint, WriteRow
+
+logger = logging.getLogger(__name__)
+
+HOLD = 1.0
+"""Seconds for which the checkpoints of a temporary run are only in memory."""
 
 SMALL_TEXT = 200
 """Characters up to which a string is stored in the checkpoint itself."""
@@ -35,8 +43,9 @@ SMALL_TEXT = 200
 class RunSaver(BaseCheckpointSaver[str]):
     """The saver of one run, or, without a lease, of the service that reads and edits threads.
 
-    `sync`: a write returns when it is durable. `hold`: for a run whose thread goes with it, rows stay in memory
-    until `spill`; a run that ends before leaves nothing to delete.
+    `sync`: a write returns when it is durable. `hold`: for a run whose thread goes with it; what it saves stays
+    in memory for the first second, and a run that ends before leaves nothing to delete. A crash in that second
+    costs as much work as it would without a checkpoint that is a second old.
     """
 
     def __init__(
@@ -53,27 +62,40 @@ class RunSaver(BaseCheckpointSaver[str]):
         self._lease = lease
         self._sync = sync
         self._held = HeldCheckpoints() if hold else None
+        self._since = time.monotonic()
         self._posted = False
         self.spilled = not hold
         """Whether something may be in storage."""
 
     def spill(self) -> None:
-        """Moves what is held in memory to storage; from now on writes go there."""
-        if self._held is not None:
-            held, self._held = self._held, None
-            self.spilled = True
-            self._write(held.rows)
+        """Moves what is held in memory to storage; from now on writes go there. A run whose values cannot be
+        packed stays in memory: it needs no checkpoints to end, only to go on after a crash."""
+        if self._held is None:
+            return
+        try:
+            rows = [row for item in self._held.items for row in self._pack_held(item)]
+        except Exception as error:  # noqa: BLE001 - whatever a user's value raises when it is packed
+            logger.warning("a temporary run cannot be saved, so a crash makes it start again: %s", error)
+            self._since = math.inf
+            return
+        self._held = None
+        self.spilled = True
+        self._post(rows)
 
-    @property
-    def _source(self) -> "HeldCheckpoints | CheckpointStorage":
-        return self._storage if self._held is None else self._held
+    def _pack_held(self, item: HeldCheckpoint | HeldWrites) -> Sequence[CheckpointRow | WriteRow]:
+        if isinstance(item, HeldCheckpoint):
+            return [self._pack(item.config, item.checkpoint, item.metadata, item.new_versions)]
+        return self._pack_writes(item.config, item.writes, item.task_id, item.task_path)
 
-    def _write(self, rows: Sequence[CheckpointRow | WriteRow]) -> None:
-        if self._held is not None:
-            self._held.add(rows)
-        elif rows:
-            self._posted = True
-            self._storage.post(self._lease, rows)
+    def _holding(self) -> "HeldCheckpoints | None":
+        """Where writes are held; None once the run has lived too long for that."""
+        if self._held is not None and time.monotonic() - self._since > HOLD:
+            self.spill()
+        return self._held
+
+    def _post(self, rows: Sequence[CheckpointRow | WriteRow]) -> None:
+        self._posted = True
+        self._storage.post(self._lease, rows)
 
     async def _settle(self) -> None:
         if self._posted:
@@ -98,11 +120,10 @@ class RunSaver(BaseCheckpointSaver[str]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        row = self._pack(config, checkpoint, metadata, new_versions)
-        self._write([row])
+        saved = self._save(config, checkpoint, metadata, new_versions)
         if self._sync:
             self._settle_blocking()
-        return _config(row.thread_id, row.ns, row.checkpoint_id)
+        return saved
 
     async def aput(
         self,
@@ -111,21 +132,37 @@ class RunSaver(BaseCheckpointSaver[str]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        row = self._pack(config, checkpoint, metadata, new_versions)
-        self._write([row])
+        saved = self._save(config, checkpoint, metadata, new_versions)
         if self._sync:
             await self._settle()
-        return _config(row.thread_id, row.ns, row.checkpoint_id)
+        return saved
+
+    def _save(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        if held := self._holding():
+            held.items.append(HeldCheckpoint(config, checkpoint, {**metadata}, new_versions))
+        else:
+            self._post([self._pack(config, checkpoint, metadata, new_versions)])
+        configurable = config["configurable"]
+        return _config(configurable["thread_id"], configurable.get("checkpoint_ns", ""), checkpoint["id"])
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        self._write(self._pack_writes(config, writes, task_id, task_path))
+        if held := self._holding():
+            held.items.append(HeldWrites(config, writes, task_id, task_path))
+        else:
+            self._post(self._pack_writes(config, writes, task_id, task_path))
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        self._write(self._pack_writes(config, writes, task_id, task_path))
+        self.put_writes(config, writes, task_id, task_path)
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         self._settle_blocking()
@@ -243,13 +280,15 @@ class RunSaver(BaseCheckpointSaver[str]):
     # Unpacking
 
     def _find(self, config: RunnableConfig) -> CheckpointTuple | None:
+        if self._held is not None:
+            return self._held.find(config)
         configurable = config["configurable"]
         thread_id, ns = configurable["thread_id"], configurable.get("checkpoint_ns", "")
         checkpoint_id = get_checkpoint_id(config)
         if checkpoint_id:
-            stored = self._source.get(thread_id, ns, checkpoint_id)
+            stored = self._storage.get(thread_id, ns, checkpoint_id)
         else:
-            stored = self._source.latest(thread_id, ns)
+            stored = self._storage.latest(thread_id, ns)
         return None if stored is None else self._unpack(stored)
 
     def _history(
@@ -260,21 +299,26 @@ class RunSaver(BaseCheckpointSaver[str]):
         limit: int | None,
     ) -> Iterator[CheckpointTuple]:
         configurable = config["configurable"] if config else {}
-        wanted = get_checkpoint_id(config) if config else None
-        for stored in self._source.history(
-            configurable.get("thread_id"),
-            configurable.get("checkpoint_ns"),
-            before=get_checkpoint_id(before) if before else None,
-            limit=None if filter or wanted else limit,
-        ):
+        ns, wanted = configurable.get("checkpoint_ns"), get_checkpoint_id(config) if config else None
+        earlier = get_checkpoint_id(before) if before else None
+        if self._held is not None:
+            found = self._held.history()
+        else:
+            at_most = None if filter or wanted else limit
+            stored = self._storage.history(configurable.get("thread_id"), ns, before=earlier, limit=at_most)
+            found = map(self._unpack, stored)
+        for item in found:
             if limit is not None and limit <= 0:
                 return
-            if wanted and stored.checkpoint_id != wanted:
+            here = item.config["configurable"]
+            if (
+                wanted not in (None, here["checkpoint_id"])
+                or ns not in (None, here["checkpoint_ns"])
+                or (earlier and here["checkpoint_id"] >= earlier)
+                or (filter and any(item.metadata.get(key) != value for key, value in filter.items()))
+            ):
                 continue
-            found = self._unpack(stored)
-            if filter and any(found.metadata.get(key) != value for key, value in filter.items()):
-                continue
-            yield found
+            yield item
             if limit is not None:
                 limit -= 1
 
@@ -289,7 +333,7 @@ class RunSaver(BaseCheckpointSaver[str]):
         versions = {
             channel: str(version) for channel, version in checkpoint["channel_versions"].items() if channel not in small
         }
-        blobs = self._source.blobs(stored.thread_id, stored.ns, versions)
+        blobs = self._storage.blobs(stored.thread_id, stored.ns, versions)
         checkpoint["channel_values"] = {**small, **{channel: loads(blob) for channel, blob in blobs.items()}}
         return CheckpointTuple(
             config=_config(stored.thread_id, stored.ns, stored.checkpoint_id),

@@ -1,6 +1,8 @@
 """From a request for a run and its assistant to the run that is written."""
 
-from typing import Any, Final
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from uuid_utils import uuid7
@@ -10,6 +12,11 @@ from runyard.runtime.config import WebhookPolicy
 from runyard.runtime.errors import BadRequest, Invalid
 from runyard.runtime.storage.records import Lane, RunDraft, Watching
 from runyard.runtime.webhook_targets import check_target
+
+if TYPE_CHECKING:
+    from runyard.generated.models import RunCreateStateful
+
+RunCreate = RunCreateStateless
 
 LONGEST_DELAY: Final = 10 * 366 * 86400
 """Seconds; a run that is to start later than that is taken for a mistake of units."""
@@ -54,7 +61,43 @@ def stateless_draft(
     )
 
 
-def _metadata(request: RunCreateStateless, assistant: Assistant) -> dict[str, Any]:
+def thread_draft(
+    request: RunCreateStateful,
+    assistant: Assistant,
+    policy: WebhookPolicy,
+    *,
+    thread_id: str,
+    lane: Lane,
+    watching: Watching = Watching.NOTHING,
+) -> RunDraft:
+    """A run on a thread. Whether the thread exists and is free is found out when the run is written; its metadata
+    comes to that of the run then. Raises Invalid or BadRequest."""
+    run_id = str(uuid7())
+    kwargs = _kwargs(request, assistant, policy, run_id=run_id, thread_id=thread_id, temporary=False)
+    checkpoint = dict(request.checkpoint or {})
+    if request.checkpoint_id is not None:
+        checkpoint["checkpoint_id"] = request.checkpoint_id
+    if checkpoint:
+        kwargs["checkpoint"] = {**checkpoint, "thread_id": thread_id}
+    return RunDraft(
+        run_id=run_id,
+        thread_id=thread_id,
+        assistant_id=assistant.assistant_id,
+        graph_id=assistant.graph_id,
+        lane=lane,
+        delay=_delay(request.after_seconds),
+        strategy=request.multitask_strategy,
+        metadata=_metadata(request, assistant),
+        kwargs=kwargs,
+        thread_metadata=None,
+        create_thread=request.if_not_exists == "create",
+        resumable=request.stream_resumable,
+        watching=watching,
+        webhook=request.webhook,
+    )
+
+
+def _metadata(request: RunCreate, assistant: Assistant) -> dict[str, Any]:
     return {**assistant.metadata, **(request.metadata or {}), "assistant_id": assistant.assistant_id}
 
 
@@ -66,7 +109,7 @@ def _delay(after_seconds: float | None) -> float:
 
 
 def _kwargs(
-    request: RunCreateStateless,
+    request: RunCreate,
     assistant: Assistant,
     policy: WebhookPolicy,
     *,
@@ -105,7 +148,7 @@ def _kwargs(
     }
 
 
-def _config_and_context(request: RunCreateStateless, assistant: Assistant) -> tuple[dict[str, Any], dict[str, Any]]:
+def _config_and_context(request: RunCreate, assistant: Assistant) -> tuple[dict[str, Any], dict[str, Any]]:
     """`configurable` and `context` are two names of one thing and mirror each other (observed)."""
     given = request.config or {}
     configurable, context = given.get("configurable"), request.context

@@ -8,8 +8,7 @@ from langgraph.store.base import BaseStore
 
 from runyard.runtime.checkpoints import RunSaver
 from runyard.runtime.feed import Feed
-from runyard.runtime.graph_run import GraphRun, Outcome, run_graph
-from runyard.runtime.graph_stop import stopped_graph
+from runyard.runtime.graph_run import GraphRun, Outcome, run_graph, stopped_graph
 from runyard.runtime.graphs import Graphs
 from runyard.runtime.storage.port import Storage
 from runyard.runtime.storage.records import CancelAction, FinalStatus, Finish, Finished, LeasedRun
@@ -73,7 +72,7 @@ class Executor:
             metadata=leased.metadata,
             checkpointer=saver,
             store=self._store,
-            streaming=feed.wanted,
+            wanted=feed.wanted,
         )
         since = asyncio.get_running_loop().time()
         return Execution(leased, saver, feed, graph_run, task, since, stop=leased.cancel)

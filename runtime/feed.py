@@ -45,7 +45,6 @@ class Feed:
         self._sending: asyncio.Task[None] | None = None
         self._scheduled = False
 
-    @property
     def wanted(self) -> bool:
         """Whether anybody can ever see an event that is emitted now."""
         return self._resumable or self.watched
@@ -77,7 +76,7 @@ class Feed:
 
     def _publish(self, events: list[Any]) -> None:
         if self.watched:
-            self._link.send("events", self._lease.run_id, events)
+            self._link.send("events", self._lease.run_id, self._lease.thread_id, events)
 
     async def _store_and_send(self) -> None:
         try:

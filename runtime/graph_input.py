@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, cast
 
@@ -28,7 +28,7 @@ class GraphRun:
     kwargs: `Run.kwargs` as stored. metadata: `Run.metadata` as stored, already merged.
     checkpointer: used for this run whatever the graph was compiled with; None: nothing is saved.
     store: the server's store; None leaves the graph its own.
-    streaming: False when nobody watches and the stream cannot be resumed: no event is made then.
+    wanted: whether anybody can see an event that is made now; it may change while the run goes on.
     """
 
     run_id: str
@@ -40,7 +40,7 @@ class GraphRun:
     metadata: dict[str, Any]
     checkpointer: BaseCheckpointSaver[Any] | None
     store: BaseStore | None
-    streaming: bool
+    wanted: Callable[[], bool]
 
     @property
     def temporary(self) -> bool:

@@ -28,8 +28,9 @@ from runyard.runtime.graph_input import (
 )
 from runyard.runtime.graph_stream import INTERRUPT, Emit, GraphStream, events_parts, graph_modes
 from runyard.runtime.graphs import Graph, Graphs
+from runyard.runtime.lifecycle import CANCELLED
 
-__all__ = ["Emit", "GraphRun", "Outcome", "run_graph", "saved_state"]
+__all__ = ["Emit", "GraphRun", "Outcome", "run_graph", "saved_state", "stopped_graph"]
 
 logger = logging.getLogger(__name__)
 
@@ -58,14 +59,14 @@ class Outcome:
 async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> Outcome:
     """Runs the graph to its end, its next question or its failure.
 
-    `emit(name, data)` is called on the loop for each event, in order; never when `run.streaming` is False.
+    `emit(name, data)` is called on the loop for each event, in order; only while `run.wanted()`.
     Raises `asyncio.CancelledError` when the calling task is cancelled, `LeaseLost` when the saver raises it,
     and KeyboardInterrupt.
     """
-    if run.streaming:
+    if run.wanted():
         emit("metadata", to_json({"run_id": run.run_id, "attempt": run.attempt}))
     modes = _modes(run)
-    stream = GraphStream(emit, modes, temporary=run.temporary)
+    stream = GraphStream(emit, modes, temporary=run.temporary, wanted=run.wanted)
     graph: Graph | None = None
     try:
         async with AsyncExitStack() as exits:
@@ -84,8 +85,6 @@ async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> Outcome:
 
 
 def _modes(run: GraphRun) -> list[str]:
-    if not run.streaming:
-        return []
     modes: list[str] = run.kwargs.get("stream_mode") or ["values"]
     return [mode for mode in modes if not (run.temporary and mode == "checkpoints")]
 
@@ -111,12 +110,14 @@ async def _execute(graph: Graph, run: GraphRun, config: RunnableConfig, modes: l
         # Without a saver LangGraph warns of any durability.
         "durability": kwargs.get("durability") if saves else None,
     }
-    if not modes and not watch_pauses:
+    subgraphs = bool(kwargs.get("subgraphs"))
+    if modes == ["values"] and not subgraphs and not watch_pauses:
+        # The way of most runs, and LangGraph's cheapest.
         async for payload in graph.astream(value, config, stream_mode="values", **call):
-            stream.keep(payload)
+            stream.part((), "values", payload)
         return
     call["stream_mode"] = graph_modes(modes, watch_pauses=watch_pauses)
-    call["subgraphs"] = subgraphs = bool(modes and kwargs.get("subgraphs"))
+    call["subgraphs"] = subgraphs
     parts: Any
     if "events" in modes:
         events = graph.astream_events(value, config, version="v2", **call)
@@ -163,7 +164,7 @@ async def _failed(graph: Graph | None, run: GraphRun, emit: Emit, error: BaseExc
     )
     said = failure(error)
     encoded = to_json(said)
-    if run.streaming:
+    if run.wanted():
         emit("error", encoded)
     snapshot: StateSnapshot | None = None
     if graph is not None:
@@ -180,6 +181,23 @@ async def _failed(graph: Graph | None, run: GraphRun, emit: Emit, error: BaseExc
         interrupts=b"{}" if snapshot is None else _interrupts(snapshot),
         paused=False,
         error=encoded,
+    )
+
+
+async def stopped_graph(graphs: Graphs, run: GraphRun) -> Outcome:
+    """What a run leaves that was stopped from outside: the state that it had reached."""
+    config = run_config(run)
+    async with AsyncExitStack() as exits:
+        graph = await graphs.open(run.graph_id, config, store=run.store, exits=exits)
+        snapshot = await saved_state(graph, run)
+    values = None if snapshot is None else _values(snapshot)
+    return Outcome(
+        status="error",
+        answer=values or CANCELLED,
+        values=values,
+        interrupts=b"{}" if snapshot is None else _interrupts(snapshot),
+        paused=snapshot is not None and bool(snapshot.next),
+        error=None,
     )
 
 

@@ -54,11 +54,12 @@ class GraphStream:
     interrupts: all that the graph itself asked, in order. paused: it asked, or stopped at a node.
     """
 
-    def __init__(self, emit: Emit, modes: Sequence[str], *, temporary: bool) -> None:
+    def __init__(self, emit: Emit, modes: Sequence[str], *, temporary: bool, wanted: Callable[[], bool]) -> None:
         self._emit = emit
+        self._wanted = wanted
         self._modes = frozenset(modes)
         self._temporary = temporary
-        self._messages = _Messages(emit)
+        self._messages = _Messages(self._send)
         self._metadata: tuple[Any, bytes] = (None, b"")
         self.values: Any = None
         self.has_values = False
@@ -81,11 +82,15 @@ class GraphStream:
             if self._temporary:
                 return
             payload = _with_checkpoints(payload)
-        self._emit(_named(mode, namespace), to_json(payload))
+        self._send(_named(mode, namespace), payload)
 
     def event(self, event: Any) -> None:
         """One of LangChain's events."""
-        self._emit("events", to_json(event))
+        self._send("events", event)
+
+    def _send(self, name: str, data: Any) -> None:
+        if self._wanted():
+            self._emit(name, to_json(data))
 
     def keep(self, payload: Any) -> None:
         """Keeps values of the graph itself, without sending them."""
@@ -102,6 +107,8 @@ class GraphStream:
         if "messages-tuple" not in self._modes:
             self._messages.message(message, metadata)
             return
+        if not self._wanted():
+            return
         if self._metadata[0] is not metadata:
             # One dict for all chunks of a model's answer: encode it once.
             self._metadata = (metadata, to_json(metadata))
@@ -111,8 +118,8 @@ class GraphStream:
 class _Messages:
     """The mode `messages`: each chunk is sent as the message so far."""
 
-    def __init__(self, emit: Emit) -> None:
-        self._emit = emit
+    def __init__(self, send: Callable[[str, Any], None]) -> None:
+        self._send = send
         self._so_far: dict[str, BaseMessageChunk] = {}
         self._known: set[str] = set()
 
@@ -120,13 +127,13 @@ class _Messages:
         key = message.id or ""
         if key not in self._known:
             self._known.add(key)
-            self._emit("messages/metadata", to_json({key: {"metadata": metadata}}))
+            self._send("messages/metadata", {key: {"metadata": metadata}})
         if not isinstance(message, BaseMessageChunk):
-            self._emit("messages/complete", to_json([message]))
+            self._send("messages/complete", [message])
             return
         whole = self._joined(self._so_far.get(key), message)
         self._so_far[key] = whole
-        self._emit("messages/partial", to_json([message_chunk_to_message(whole)]))
+        self._send("messages/partial", [message_chunk_to_message(whole)])
 
     @staticmethod
     def _joined(before: BaseMessageChunk | None, message: BaseMessageChunk) -> BaseMessageChunk:

@@ -1,68 +1,94 @@
-"""Checkpoints of a short run in memory, read as those in storage are."""
+"""Checkpoints of a short run, kept in memory as LangGraph handed them over.
 
-from collections.abc import Sequence
+Most runs whose thread is deleted at the end are over in a moment; packing their checkpoints would be work for
+nothing, and would refuse values that cannot be packed and need not be.
+"""
 
-from runyard.runtime.storage.records import CheckpointRow, StoredCheckpoint, WriteRow
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+    get_checkpoint_id,
+    get_checkpoint_metadata,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCheckpoint:
+    """The arguments of one `put`."""
+
+    config: RunnableConfig
+    checkpoint: Checkpoint
+    metadata: CheckpointMetadata
+    new_versions: ChannelVersions
+
+
+@dataclass(frozen=True, slots=True)
+class HeldWrites:
+    """The arguments of one `put_writes`."""
+
+    config: RunnableConfig
+    writes: Sequence[tuple[str, Any]]
+    task_id: str
+    task_path: str
 
 
 class HeldCheckpoints:
-    """Rows in the order in which they came; few, since they are held for about a second."""
+    """What one run has saved so far, in order."""
 
     def __init__(self) -> None:
-        self.rows: list[CheckpointRow | WriteRow] = []
+        self.items: list[HeldCheckpoint | HeldWrites] = []
 
-    def add(self, rows: Sequence[CheckpointRow | WriteRow]) -> None:
-        self.rows.extend(rows)
-
-    def latest(self, thread_id: str, ns: str) -> StoredCheckpoint | None:
-        return next(iter(self.history(thread_id, ns, before=None, limit=1)), None)
-
-    def get(self, thread_id: str, ns: str, checkpoint_id: str) -> StoredCheckpoint | None:
-        for row in self.rows:
-            if isinstance(row, CheckpointRow) and (row.ns, row.checkpoint_id) == (ns, checkpoint_id):
-                return self._stored(row)
+    def find(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """The checkpoint that the config names, or the latest of its namespace."""
+        ns, wanted = config["configurable"].get("checkpoint_ns", ""), get_checkpoint_id(config)
+        for item in reversed(self.items):
+            if (
+                isinstance(item, HeldCheckpoint)
+                and item.config["configurable"].get("checkpoint_ns", "") == ns
+                and wanted in (None, item.checkpoint["id"])
+            ):
+                return self._tuple(item)
         return None
 
-    def history(
-        self, thread_id: str | None, ns: str | None, *, before: str | None, limit: int | None
-    ) -> list[StoredCheckpoint]:
-        rows = [
-            row
-            for row in self.rows
-            if isinstance(row, CheckpointRow)
-            and (ns is None or row.ns == ns)
-            and (before is None or row.checkpoint_id < before)
-        ]
-        rows.sort(key=lambda row: row.checkpoint_id, reverse=True)
-        return [self._stored(row) for row in rows[:limit]]
+    def history(self) -> Iterator[CheckpointTuple]:
+        """All checkpoints, newest first."""
+        for item in reversed(self.items):
+            if isinstance(item, HeldCheckpoint):
+                yield self._tuple(item)
 
-    def blobs(self, thread_id: str, ns: str, versions: dict[str, str]) -> dict[str, tuple[str, bytes]]:
-        return {
-            channel: (kind, data)
-            for row in self.rows
-            if isinstance(row, CheckpointRow) and row.ns == ns
-            for channel, version, kind, data in row.blobs
-            if versions.get(channel) == version
-        }
-
-    def _stored(self, checkpoint: CheckpointRow) -> StoredCheckpoint:
-        writes: dict[tuple[str, int], WriteRow] = {}
-        for row in self.rows:
-            if isinstance(row, WriteRow) and (row.ns, row.checkpoint_id) == (
-                checkpoint.ns,
-                checkpoint.checkpoint_id,
-            ):
-                key = (row.task_id, row.idx)
-                if row.idx < 0 or key not in writes:
-                    writes[key] = row
-        ordered = sorted(writes.values(), key=lambda row: (row.task_path, row.task_id, row.idx))
-        return StoredCheckpoint(
-            checkpoint.thread_id,
-            checkpoint.ns,
-            checkpoint.checkpoint_id,
-            checkpoint.parent_id,
-            checkpoint.type,
-            checkpoint.data,
-            checkpoint.metadata,
-            [(row.task_id, row.channel, row.type, row.data) for row in ordered],
+    def _tuple(self, item: HeldCheckpoint) -> CheckpointTuple:
+        configurable = item.config["configurable"]
+        thread_id, ns = configurable["thread_id"], configurable.get("checkpoint_ns", "")
+        address = {"thread_id": thread_id, "checkpoint_ns": ns}
+        parent = configurable.get("checkpoint_id")
+        return CheckpointTuple(
+            config={"configurable": {**address, "checkpoint_id": item.checkpoint["id"]}},
+            checkpoint=item.checkpoint,
+            metadata=get_checkpoint_metadata(item.config, item.metadata),
+            parent_config={"configurable": {**address, "checkpoint_id": parent}} if parent else None,
+            pending_writes=self._writes(ns, item.checkpoint["id"]),
         )
+
+    def _writes(self, ns: str, checkpoint_id: str) -> list[tuple[str, str, Any]]:
+        found: dict[tuple[str, int], tuple[str, str, str, int, Any]] = {}
+        for item in self.items:
+            if not isinstance(item, HeldWrites):
+                continue
+            configurable = item.config["configurable"]
+            if (configurable.get("checkpoint_ns", ""), configurable["checkpoint_id"]) != (ns, checkpoint_id):
+                continue
+            for position, (channel, value) in enumerate(item.writes):
+                index = WRITES_IDX_MAP.get(channel, position)
+                if index < 0 or (item.task_id, index) not in found:
+                    found[item.task_id, index] = (item.task_path, item.task_id, channel, index, value)
+        # LangGraph applies the writes of a step in the order of (task path, task id, index).
+        ordered = sorted(found.values(), key=lambda write: (write[0], write[1], write[3]))
+        return [(task_id, channel, value) for _, task_id, channel, _, value in ordered]

@@ -16,6 +16,7 @@ from runyard.runtime.metrics import Metrics
 from runyard.runtime.storage.port import Storage
 from runyard.runtime.storage.records import CancelAction, CancelOutcome, Ended, Watching
 from runyard.runtime.streams import Event, Follower, Pending, Watch
+from runyard.runtime.thread_watch import ThreadWatch, event_time
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class Hub:
         self._webhook_due = webhook_due
         self._peers: dict[Link, WorkerPeer] = {}
         self._followers: dict[str, list[Follower]] = {}
+        self._thread_watches: dict[str, list[ThreadWatch]] = {}
         self._sweeper: asyncio.Task[None] | None = None
         self._impatience: asyncio.TimerHandle | None = None
         self._looking: set[asyncio.Task[None]] = set()
@@ -73,6 +75,8 @@ class Hub:
                 default=Watching.NOTHING,
             )
             link.send("watch", run_id, int(level))
+        for thread_id in self._thread_watches:
+            link.send("watch_thread", thread_id)
 
     def detach(self, link: Link) -> None:
         """A worker has gone; its runs are the supervisor's business."""
@@ -87,7 +91,7 @@ class Hub:
         peer.woken_at = None
         match message[0]:
             case "events":
-                self._publish(message[1], message[2])
+                self._publish(message[1], message[2], message[3])
             case "ended":
                 peer.running = max(0, peer.running - 1)
                 self._end(*message[1:])
@@ -161,6 +165,31 @@ class Hub:
         self._follow(watch, Watching.EVENTS)
         return watch
 
+    def watch_thread(self, thread_id: str, modes: frozenset[str]) -> ThreadWatch:
+        """Follows all runs of a thread, those to come included, until it is closed."""
+        watch = ThreadWatch(self, thread_id, modes)
+        self._thread_watches.setdefault(thread_id, []).append(watch)
+        self._broadcast("watch_thread", thread_id)
+        return watch
+
+    def unwatch_thread(self, watch: ThreadWatch) -> None:
+        watches = self._thread_watches.get(watch.thread_id, [])
+        if watch in watches:
+            watches.remove(watch)
+            if not watches:
+                del self._thread_watches[watch.thread_id]
+                self._broadcast("unwatch_thread", watch.thread_id)
+
+    def state_changed(self, thread_id: str) -> None:
+        """Somebody has edited the state of a thread."""
+        for watch in self._thread_watches.get(thread_id, ()):
+            watch.state_changed()
+
+    def forget_run(self, run_id: str) -> None:
+        """The run is no more: its worker stops, its followers learn it."""
+        self._broadcast("cancel", run_id, "lost")
+        self.look_at([run_id])
+
     def _follow(self, follower: Follower, level: Watching) -> None:
         self._followers.setdefault(follower.run_id, []).append(follower)
         if follower.announced:
@@ -176,17 +205,17 @@ class Hub:
             if follower.announced:
                 self._broadcast("unwatch", follower.run_id)
 
-    def _publish(self, run_id: str, events: Sequence[tuple[str | None, str, bytes]]) -> None:
-        followers = self._followers.get(run_id)
-        if followers is None:
-            return
+    def _publish(self, run_id: str, thread_id: str, events: Sequence[tuple[str | None, str, bytes]]) -> None:
+        followers: list[Follower] = [*self._followers.get(run_id, ()), *self._thread_watches.get(thread_id, ())]
         for event_id, name, data in events:
             event = Event(name, data, event_id)
             for follower in followers:
                 follower.add(event)
 
-    def _end(self, run_id: str, status: str, answer: bytes | None, waited: float, ran: float) -> None:
+    def _end(self, run_id: str, thread_id: str, status: str, answer: bytes | None, waited: float, ran: float) -> None:
         self._metrics.run_ended(status, waited, ran)
+        for watch in self._thread_watches.get(thread_id, ()):
+            watch.run_done(run_id)
         if run_id in self._followers:
             if answer is None:
                 self.look_at([run_id])
@@ -218,6 +247,17 @@ class Hub:
             ]
             for start in range(0, len(followed), 100):
                 await self._look(followed[start : start + 100])
+
+    async def stored_thread_events(self, thread_id: str, after: str) -> list[Event]:
+        """The events of a thread's resumable runs behind an event id ("-1": all), from storage."""
+        events: list[Event] = []
+        for chunk in await self._storage.events.read_thread(thread_id):
+            events += [Event(name, data, event_id) for event_id, name, data in ormsgpack.unpackb(chunk.data)]
+        return [event for event in events if event_time(event.id) > event_time(after)]
+
+    async def thread_values(self, thread_id: str) -> bytes | None:
+        """What the thread holds now, as JSON."""
+        return await self._storage.threads.values(thread_id)
 
     async def stored_events(self, run_id: str, after: int) -> list[Event]:
         """The events of a resumable run behind a number, from storage."""

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from runyard.generated.models import Assistant, Run, RunCreateStateless, RunsCancel
 from runyard.runtime.assistants import Assistants
 from runyard.runtime.config import WebhookPolicy
-from runyard.runtime.drafts import stateless_draft
+from runyard.runtime.drafts import RunCreate, stateless_draft, thread_draft
 from runyard.runtime.errors import NotFound, RunyardError
 from runyard.runtime.hub import Hub
 from runyard.runtime.storage.port import Storage
 from runyard.runtime.storage.records import CancelAction, Lane, RunDraft, RunStatus, Watching
 from runyard.runtime.streams import Pending, Watch, event_number
+from runyard.runtime.thread_watch import ThreadWatch
 
 WAIT = 60.0
 """Seconds between looks of a cancel request that waits; the end itself wakes it."""
@@ -28,10 +29,9 @@ class Runs:
 
     # Creating
 
-    async def create(self, request: RunCreateStateless) -> Run:
-        """Accepts a run in the background."""
-        assistant = await self._assistants.resolve(request.assistant_id)
-        return await self._insert(stateless_draft(request, assistant, self._policy, lane=Lane.SINGLE))
+    async def create(self, request: RunCreate, *, thread_id: str | None = None) -> Run:
+        """Accepts a run in the background: on a thread, or with one of its own."""
+        return await self._insert(await self._draft(request, thread_id, Lane.SINGLE, Watching.NOTHING))
 
     async def create_batch(self, requests: Sequence[RunCreateStateless]) -> list[Run]:
         """Accepts all runs, in order, or none: every item is resolved before the one transaction that writes
@@ -52,19 +52,28 @@ class Runs:
         self._hub.wake(inserted.ready)
         return runs
 
-    async def stream(self, request: RunCreateStateless) -> tuple[Run, Watch]:
+    async def stream(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[Run, Watch]:
         """Accepts a run and follows its events from the first."""
-        assistant = await self._assistants.resolve(request.assistant_id)
-        draft = stateless_draft(request, assistant, self._policy, lane=Lane.INTERACTIVE, watching=Watching.EVENTS)
+        draft = await self._draft(request, thread_id, Lane.INTERACTIVE, Watching.EVENTS)
         watch = self._hub.watch(draft.run_id, announce=False, resumable=draft.resumable)
         return await self._insert_followed(draft, watch), watch
 
-    async def wait(self, request: RunCreateStateless) -> tuple[Run, Pending]:
+    async def wait(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[Run, Pending]:
         """Accepts a run and waits for its end."""
-        assistant = await self._assistants.resolve(request.assistant_id)
-        draft = stateless_draft(request, assistant, self._policy, lane=Lane.INTERACTIVE, watching=Watching.ANSWER)
+        draft = await self._draft(request, thread_id, Lane.INTERACTIVE, Watching.ANSWER)
         pending = self._hub.wait_for(draft.run_id, announce=False)
         return await self._insert_followed(draft, pending), pending
+
+    async def _draft(
+        self, request: RunCreate, thread_id: str | None, lane: Lane, watching: Watching
+    ) -> RunDraft:
+        assistant = await self._assistants.resolve(request.assistant_id)
+        if isinstance(request, RunCreateStateless):
+            return stateless_draft(request, assistant, self._policy, lane=lane, watching=watching)
+        assert thread_id is not None
+        return thread_draft(
+            request, assistant, self._policy, thread_id=thread_id, lane=lane, watching=watching
+        )
 
     async def _insert(self, draft: RunDraft) -> Run:
         runs, inserted = await self._storage.runs.insert([draft])
@@ -96,6 +105,13 @@ class Runs:
         known: RunStatus | None = status  # type: ignore[assignment]
         return await self._storage.runs.of_thread(thread_id, limit=limit, offset=offset, status=known)
 
+    async def find(self, run_id: str) -> Run:
+        """A run by its own id. Raises NotFound, also once the run's thread is gone."""
+        run = await self._storage.runs.find(run_id)
+        if run is None:
+            raise NotFound(f"Run with ID {run_id} not found")
+        return run
+
     async def _thread_exists(self, thread_id: str) -> None:
         if await self._storage.threads.get(thread_id) is None:
             raise NotFound(f"Thread with ID {thread_id} not found")
@@ -119,6 +135,25 @@ class Runs:
         if resumable and last_event_id is not None:
             watch.replay_after(event_number(last_event_id))
         self._hub.look_at([run_id])
+        return watch
+
+    async def watch_run(
+        self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
+    ) -> Watch:
+        """As `watch`, for a client that knows only the run. Raises NotFound."""
+        place = await self._storage.runs.place(run_id)
+        if place is None:
+            raise NotFound(f"Run with ID {run_id} not found")
+        return await self.watch(place[0], run_id, last_event_id=last_event_id, modes=modes)
+
+    async def watch_thread(
+        self, thread_id: str, *, last_event_id: str | None, modes: Sequence[str]
+    ) -> ThreadWatch:
+        """Follows all runs of a thread until the client goes; see `ThreadWatch` for the modes."""
+        await self._thread_exists(thread_id)
+        watch = self._hub.watch_thread(thread_id, frozenset(modes))
+        if last_event_id is not None:
+            watch.replay_after(last_event_id)
         return watch
 
     async def _belongs(self, thread_id: str, run_id: str) -> bool:
@@ -153,6 +188,14 @@ class Runs:
         if not runs:
             raise NotFound("No runs found to cancel.")
         await self._cancel(runs, action)
+
+    async def delete(self, thread_id: str, run_id: str) -> None:
+        """Removes a run, also one that is running; what it has done to the thread stays. Raises NotFound."""
+        promoted = await self._storage.runs.delete(thread_id, run_id)
+        if promoted is None:
+            raise NotFound("Run not found")
+        self._hub.forget_run(run_id)
+        self._hub.wake(promoted)
 
     async def abandon(self, run: Run) -> None:
         """The client of a run that is to end with its connection has gone."""

@@ -53,6 +53,9 @@ class Runtime:
             self._graphs.load()
             self._storage.open(tend=True)
             exits.callback(self._storage.close)
+            async with AsyncExitStack() as once:
+                # Workers would race to create the store's tables.
+                await open_store(self.settings, once)
             await self.assistants.start()
             self._hub.start()
             exits.push_async_callback(self._hub.stop)

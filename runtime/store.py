@@ -9,7 +9,7 @@ from runyard.runtime.settings import Settings
 
 
 async def open_store(settings: Settings, exits: AsyncExitStack) -> BaseStore:
-    """Opens the store until `exits` is closed."""
+    """Opens the store until `exits` is closed. The first to open it, alone, creates its tables."""
     store = await exits.enter_async_context(AsyncSqliteStore.from_conn_string(str(settings.data_dir / "store.db")))
     await store.setup()
     return store

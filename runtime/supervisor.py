@@ -97,7 +97,8 @@ class Supervisor:
             self._first_death.set()
             if self._stopping or (solo and code == 0):
                 return
-            logger.warning("a worker process ended with code %s; starting another", code)
+            if code:
+                logger.warning("a worker process ended with code %s; starting another", code)
             pause = BACK_OFF if loop.time() - started > 10 else min(30.0, pause * 2)
             await asyncio.sleep(pause if not solo else BACK_OFF)
 
@@ -117,8 +118,9 @@ class Supervisor:
         self._processes[name] = process
         try:
             await self._ended(process)
-            while not is_dead(self._settings, name):  # its end was reported wrongly: two must not run one run
-                await asyncio.sleep(0.05)
+            # Should its end be reported wrongly: two processes must never execute one run.
+            while not is_dead(self._settings, name):
+                await asyncio.sleep(0.05)  # noqa: ASYNC110 - the lock of a file cannot be awaited
         finally:
             del self._processes[name]
         await self.reap(name)

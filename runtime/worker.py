@@ -18,8 +18,6 @@ logger = logging.getLogger(__name__)
 
 POLL = 1.0
 """Seconds after which a worker looks for runs unasked, should a wake-up have been lost."""
-HOLD = 1.0
-"""Seconds for which the checkpoints of a temporary run are only in memory."""
 LAST_WORDS = 5.0
 """Seconds in which a run that is given back writes what it has reached."""
 SOLO_PATIENCE = 3.0
@@ -42,6 +40,7 @@ class Worker:
         self._executions: dict[str, Execution] = {}
         self._leases: dict[str, Lease] = {}
         self._watched: dict[str, int] = {}
+        self._watched_threads: set[str] = set()
         self._claiming = 0
         self._more = False
         self._wake = asyncio.Event()
@@ -67,12 +66,10 @@ class Worker:
         await self._storage.queue.heartbeat(self.name, os.getpid(), None)
         self._heartbeat.start()
         link.send("hello", self.name, os.getpid())
-        spiller = asyncio.create_task(self._spill_forever(), name="spill")
         try:
             await self._claim_until_drained()
             await self._finish_or_give_back()
         finally:
-            spiller.cancel()
             await asyncio.to_thread(self._heartbeat.stop)
             await self._storage.queue.reap(self.name, max_attempts=self._settings.max_attempts)
             link.close()
@@ -95,6 +92,13 @@ class Worker:
                     self._executions[message[1]].feed.watched = message[2] >= Watching.EVENTS
             case "unwatch":
                 self._watched.pop(message[1], None)
+            case "watch_thread":
+                self._watched_threads.add(message[1])
+                for execution in self._executions.values():
+                    if execution.leased.lease.thread_id == message[1]:
+                        execution.feed.watched = True
+            case "unwatch_thread":
+                self._watched_threads.discard(message[1])
             case "drain":
                 self.drain()
 
@@ -166,7 +170,7 @@ class Worker:
             self._connected(),
             self._storage.events,
             resumable=leased.resumable,
-            watched=leased.watching == Watching.EVENTS or self._watched.get(lease.run_id, 0) >= Watching.EVENTS,
+            watched=self._is_watched(leased),
             last=await self._storage.events.last(lease.run_id) if leased.resumable and lease.attempt > 1 else 0,
             lost=lambda: self._stop(lease.run_id, "lost"),
         )
@@ -182,13 +186,28 @@ class Worker:
             if ending is not None:
                 self._tell(execution, ending)
 
+    def _is_watched(self, leased: LeasedRun) -> bool:
+        return (
+            leased.watching == Watching.EVENTS
+            or self._watched.get(leased.lease.run_id, 0) >= Watching.EVENTS
+            or leased.lease.thread_id in self._watched_threads
+        )
+
     def _tell(self, execution: Execution, ending: Ending) -> None:
         """Passes the end of a run on; the answer only where somebody waits for it."""
         link, leased = self._connected(), execution.leased
         run_id = leased.lease.run_id
         followed = leased.watching != Watching.NOTHING or run_id in self._watched
         answer = ending.answer if followed and not ending.rolled_back else None
-        link.send("ended", run_id, ending.status, answer, leased.waited, self._loop.time() - execution.since)
+        link.send(
+            "ended",
+            run_id,
+            leased.lease.thread_id,
+            ending.status,
+            answer,
+            leased.waited,
+            self._loop.time() - execution.since,
+        )
         if ending.finished.promoted:
             link.send("ready", ending.finished.promoted)
         if ending.finished.webhook:
@@ -214,14 +233,6 @@ class Worker:
         for seq in answer.lost:
             if seq in by_seq:
                 self._stop(by_seq[seq], "lost")
-
-    async def _spill_forever(self) -> None:
-        while True:
-            await asyncio.sleep(HOLD / 2)
-            before = self._loop.time() - HOLD
-            for execution in list(self._executions.values()):
-                if not execution.saver.spilled and execution.since < before:
-                    execution.saver.spill()
 
     # Leaving
 

@@ -17,6 +17,7 @@ from runyard.runtime.graphs import Graphs
 from runyard.runtime.settings import Settings
 from runyard.runtime.storage.opening import lock_worker, make_storage
 from runyard.runtime.store import open_store
+from runyard.runtime.user_exits import run_despite_exits
 from runyard.runtime.worker import Worker
 
 
@@ -33,8 +34,11 @@ def work(settings: Settings, name: str, socket: Path, *, solo: bool) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_work(settings, graphs, name, socket, solo))
+    loop = uvloop.new_event_loop()
+    try:
+        run_despite_exits(_work(settings, graphs, name, socket, solo), loop)
+    finally:
+        loop.close()
     os.close(lock)
 
 

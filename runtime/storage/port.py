@@ -43,6 +43,9 @@ class RunStorage(Protocol):
 
     async def get(self, thread_id: str, run_id: str) -> Run | None: ...
 
+    async def find(self, run_id: str) -> Run | None:
+        """A run by its own id, as long as its thread is there."""
+
     async def of_thread(self, thread_id: str, *, limit: int, offset: int, status: RunStatus | None) -> list[Run]:
         """The runs of a thread, newest first."""
 
@@ -61,8 +64,8 @@ class RunStorage(Protocol):
     async def cancel(self, runs: Sequence[tuple[str, str]], action: CancelAction) -> CancelOutcome:
         """Ends pending runs (or removes them, for `rollback`) and flags running ones. Ended runs are passed over."""
 
-    async def delete(self, thread_id: str, run_id: str) -> tuple[str | None, int] | None:
-        """Removes a run. Answers the worker that held it (None: nobody) and how many runs became ready;
+    async def delete(self, thread_id: str, run_id: str) -> int | None:
+        """Removes a run, also a running one, whose worker loses its lease. Answers how many runs became ready;
         None when there is no such run."""
 
     async def forget_outcomes(self, older_than: float, limit: int) -> int:
@@ -108,6 +111,9 @@ class QueueStorage(Protocol):
 class ThreadStorage(Protocol):
     async def get(self, thread_id: str) -> Thread | None: ...
 
+    async def values(self, thread_id: str) -> bytes | None:
+        """The thread's values as JSON."""
+
     async def graph_id(self, thread_id: str) -> str | None:
         """The graph of the thread's latest run."""
 
@@ -129,6 +135,9 @@ class EventStorage(Protocol):
     async def append(self, lease: Lease, chunk: EventChunk) -> None: ...
 
     async def read(self, run_id: str, after: int) -> list[EventChunk]: ...
+
+    async def read_thread(self, thread_id: str) -> list[EventChunk]:
+        """The stored events of all runs of a thread, run by run."""
 
     async def last(self, run_id: str) -> int:
         """The number of the last event; 0 if there is none."""

@@ -122,7 +122,7 @@ class Ended:
     answer: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CancelOutcome:
     """What a cancel request met.
 

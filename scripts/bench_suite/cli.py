@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 
 from bench_suite import floor, interactive, rates, servers, size
@@ -68,9 +69,6 @@ def main() -> int:
     code = 0
     try:
         asyncio.run(_measure_all(options, results, console))
-    except ServerFailed as error:
-        console.print(str(error), style="red", markup=False)
-        code = 1
     except KeyboardInterrupt:
         console.print("interrupted; what was measured until now:")
         code = 130
@@ -79,7 +77,7 @@ def main() -> int:
         if options.json:
             write(results, options.json, {name: str(value) for name, value in vars(options).items() if value})
             console.print(f"Written to {options.json}.", markup=False)
-    return code
+    return code or bool(results.failures)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,8 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Measure Runyard on this machine: a server of its own, on a free port and a fresh data"
         " directory. Beside it the floor, which is the same graphs in one bare process with LangGraph's"
         " in-memory checkpointer, and on request the official development server. Let nothing else run then.",
-        epilog="scenarios:\n"
-        + "\n".join(f"  {scenario.name:<11} {scenario.about}" for scenario in SCENARIOS),
+        epilog="scenarios:\n" + "\n".join(f"  {scenario.name:<11} {scenario.about}" for scenario in SCENARIOS),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -135,22 +132,27 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _measure_all(options: argparse.Namespace, results: Results, console: Console) -> None:
     effort = QUICK if options.quick else FULL
+    busy = await asyncio.to_thread(psutil.cpu_percent, 1.0)
+    if busy > 10:
+        results.notes.append(f"The machine was busy at the start: {busy:.0f}% of its cores. Nothing here is exact.")
+        console.print(results.notes[-1], style="yellow", markup=False)
     chosen = [scenario for scenario in SCENARIOS if not options.only or scenario.name in options.only]
-    # The floor first and alone, then one server after the other: nothing else runs meanwhile.
-    if "floor" not in options.without:
-        for name in floor.FLOORS:
-            if any(
-                scenario.name == name or (name, scenario.name) == ("noop", "one-worker")
-                for scenario in chosen
-            ):
-                console.print(f"floor: {name}", style="dim")
-                results.floor |= await floor.measure(name, quick=options.quick)
+
+    async def beside(scenario: Scenario) -> None:
+        """The floor right before the scenario it belongs to, so that both see the same machine."""
+        if scenario.name in floor.FLOORS and "floor" not in options.without:
+            console.print(f"floor: {scenario.name}", style="dim")
+            results.floor |= await floor.measure(scenario.name, quick=options.quick)
+
     if "runyard" not in options.without:
 
         def runyard(scenario: Scenario) -> contextlib.AbstractAsyncContextManager[Server]:
             return servers.runyard(options.data, scenario.workers or options.workers)
 
-        await _measure(runyard, chosen, effort, results.runyard, results, console)
+        await _measure(runyard, chosen, effort, results.runyard, results, console, beside)
+    else:
+        for scenario in chosen:
+            await beside(scenario)
     if options.official:
 
         def official(scenario: Scenario) -> contextlib.AbstractAsyncContextManager[Server]:
@@ -167,6 +169,7 @@ async def _measure(
     figures: dict[str, float],
     results: Results,
     console: Console,
+    before: Callable[[Scenario], Awaitable[None]] | None = None,
 ) -> None:
     shared = [scenario for scenario in scenarios if not scenario.fresh]
     groups = [shared, *([scenario] for scenario in scenarios if scenario.fresh)]
@@ -174,23 +177,32 @@ async def _measure(
         group = groups.pop(0)
         if not group:
             continue
-        async with start(group[0]) as server:
-            for number, scenario in enumerate(group, 1):
-                console.print(f"{server.name}: {scenario.name}", style="dim")
-                begin, cpu = time.perf_counter(), time.process_time()
-                try:
-                    async with asyncio.timeout(scenario.seconds):
-                        figures |= await scenario.measure(server, effort)
-                except (TimeoutError, Refused, Broken, OSError) as error:
-                    reason = str(error) or f"not done within {scenario.seconds:.0f} s"
-                    results.notes.append(f"{server.name}: {scenario.name}: {reason}")
-                    console.print(results.notes[-1], style="red", markup=False)
-                    # What is left of it would disturb the others: they get another server.
-                    groups.insert(0, group[number:])
-                    break
-                if server.name == "runyard":
-                    share = (time.process_time() - cpu) / (time.perf_counter() - begin)
-                    results.client[scenario.name] = share
+        waiting = list(group)
+        current: Scenario | None = None
+        try:
+            async with start(group[0]) as server:
+                while waiting:
+                    current = waiting.pop(0)
+                    if before:
+                        await before(current)
+                    console.print(f"{server.name}: {current.name}", style="dim")
+                    await _one(server, current, effort, figures, results)
+        except (TimeoutError, Refused, Broken, OSError, ServerFailed) as error:
+            if current is None:  # the server did not start, and would not for the others
+                results.failures.append(f"{', '.join(scenario.name for scenario in group)}: {error}")
+            else:
+                results.failures.append(f"{current.name}: {str(error) or f'not done in {current.seconds:.0f} s'}")
+                # What is left of it would disturb the others: they get another server.
+                groups.insert(0, waiting)
+            console.print(results.failures[-1], style="red", markup=False)
+
+
+async def _one(server: Server, scenario: Scenario, effort: Effort, figures: dict[str, float], results: Results) -> None:
+    begin, cpu = time.perf_counter(), time.process_time()
+    async with asyncio.timeout(scenario.seconds):
+        figures |= await scenario.measure(server, effort)
+    if server.name == "runyard":
+        results.client[scenario.name] = (time.process_time() - cpu) / (time.perf_counter() - begin)
 
 
 def _raise_file_limit() -> None:

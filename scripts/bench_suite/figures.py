@@ -67,9 +67,7 @@ def _official_and_a_worker() -> Target:
     )
 
 
-def _rate(
-    key: str, title: str, scenario: str, official: float | None = None, target: Target | None = None
-) -> Figure:
+def _rate(key: str, title: str, scenario: str, official: float | None = None, target: Target | None = None) -> Figure:
     return Figure(key=key, title=title, unit="/s", scenario=scenario, official=official, target=target)
 
 
@@ -81,9 +79,7 @@ def _time(
     official: float | None = None,
     target: Target | None = None,
 ) -> Figure:
-    return Figure(
-        key=key, title=title, unit=unit, scenario=scenario, higher=False, official=official, target=target
-    )
+    return Figure(key=key, title=title, unit=unit, scenario=scenario, higher=False, official=official, target=target)
 
 
 FIGURES = (

@@ -49,8 +49,12 @@ async def _rate(name: str, runs: int, repeat: int, at_once: int = _AT_ONCE) -> f
 
 
 async def _noop(effort: Effort) -> dict[str, float]:
+    return dict.fromkeys(("noop_rate", "noop_kept_rate"), await _rate("noop", effort.noop_runs, effort.repeat))
+
+
+async def _one_worker(effort: Effort) -> dict[str, float]:
     rate = await _rate("noop", effort.noop_runs, effort.repeat)
-    return dict.fromkeys(("noop_rate", "noop_kept_rate", "one_worker_rate", "one_worker_kept_rate"), rate)
+    return dict.fromkeys(("one_worker_rate", "one_worker_kept_rate"), rate)
 
 
 async def _chain(effort: Effort) -> dict[str, float]:
@@ -110,6 +114,7 @@ def _graph(name: str) -> Any:
 
 FLOORS: dict[str, Callable[[Effort], Coroutine[Any, Any, dict[str, float]]]] = {
     "noop": _noop,
+    "one-worker": _one_worker,
     "chain": _chain,
     "sleep": _sleep,
     "wait": _wait,

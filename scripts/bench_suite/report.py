@@ -29,6 +29,7 @@ class Results:
     official: dict[str, float] = field(default_factory=dict)
     client: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
 
     def verdict(self, figure: Figure) -> bool | None:
         """Whether Runyard reaches the target; None if there is none or it cannot be judged."""
@@ -57,13 +58,9 @@ def show(results: Results, console: Console) -> None:
         scenario = figure.scenario
         table.add_row(*_row(figure, results))
     console.print(table)
-    console.print(
-        "Official figures in (brackets) are known ones from two quiet cores, not measured in this run."
-    )
-    console.print(
-        "of floor, of official: Runyard's figure divided by that one; for times and sizes less is better."
-    )
-    for note in results.notes:
+    console.print("Official figures in (brackets) are known ones from two quiet cores, not measured in this run.")
+    console.print("of floor, of official: Runyard's figure divided by that one; for times and sizes less is better.")
+    for note in [*results.notes, *results.failures]:
         console.print(note, style="yellow", markup=False)
     if results.client:
         costs = ", ".join(f"{name} {share:.0%}" for name, share in results.client.items())
@@ -96,9 +93,7 @@ def _number(value: float | None) -> str:
 
 
 def _ratio(own: float | None, other: float | None) -> str:
-    return (
-        "" if own is None or not other else f"{own / other:.2g}" if own < 10 * other else f"{own / other:.0f}"
-    )
+    return "" if own is None or not other else f"{own / other:.2g}" if own < 10 * other else f"{own / other:.0f}"
 
 
 def write(results: Results, file: Path, options: Mapping[str, Any]) -> None:
@@ -127,12 +122,12 @@ def write(results: Results, file: Path, options: Mapping[str, Any]) -> None:
             "memory_mb": round(psutil.virtual_memory().total / 1e6),
         },
         "versions": {
-            name: metadata.version(name)
-            for name in ("runyard", "langgraph", "langgraph-checkpoint", "uvicorn")
+            name: metadata.version(name) for name in ("runyard", "langgraph", "langgraph-checkpoint", "uvicorn")
         },
         "options": dict(options),
         "figures": figures,
         "client_core_share": results.client,
         "notes": results.notes,
+        "failures": results.failures,
     }
     file.write_text(json.dumps(document, indent=2) + "\n")

@@ -129,9 +129,7 @@ async def official(venv: Path, base: Path | None) -> AsyncIterator[Server]:
 
 
 @contextlib.asynccontextmanager
-async def _serving(
-    name: str, command: list[object], cwd: Path, port: int, data: Path
-) -> AsyncIterator[Server]:
+async def _serving(name: str, command: list[object], cwd: Path, port: int, data: Path) -> AsyncIterator[Server]:
     log = cwd / "server.log"
     process = await asyncio.to_thread(_start, command, cwd, log)
     server = Server(name, port, process, log, data)
@@ -171,9 +169,7 @@ async def _ready(server: Server) -> None:
         if answer.status == 200:
             return
         await asyncio.sleep(0.1)
-    raise ServerFailed(
-        f"{server.name} did not answer /ok within {_START_SECONDS:.0f} s:\n{_tail(server.log)}"
-    )
+    raise ServerFailed(f"{server.name} did not answer /ok within {_START_SECONDS:.0f} s:\n{_tail(server.log)}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -49,9 +49,7 @@ async def million(server: Server, effort: Effort) -> Figures:
     await _interactive(server, effort, figures, "empty")
     connection = server.connect()
     size = min(10_000, effort.pending)
-    request = connection.request(
-        "POST", "/runs/batch", orjson.dumps([run("noop", after_seconds=_FAR_FUTURE)] * size)
-    )
+    request = connection.request("POST", "/runs/batch", orjson.dumps([run("noop", after_seconds=_FAR_FUTURE)] * size))
     taken: list[float] = []
     begin = time.perf_counter()
     while len(taken) * size < effort.pending and time.perf_counter() - begin < effort.pending_seconds:

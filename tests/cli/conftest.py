@@ -128,10 +128,11 @@ class Run(Protocol):
     ) -> subprocess.CompletedProcess[bytes]: ...
 
 
-def environment(url: str = "") -> dict[str, str]:
-    """The environment for `runyard`: a plain one, whatever the tester's is."""
+def environment(url: str, **variables: str) -> dict[str, str]:
+    """The environment for `runyard`: a plain one, whatever the tester's is. Empty variables are left out."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RUNYARD_")}
-    return {**kept, "COLUMNS": "200", **({"RUNYARD_URL": url} if url else {})}
+    given = {"RUNYARD_URL": url, **variables}
+    return {**kept, "COLUMNS": "200", **{name: value for name, value in given.items() if value}}
 
 
 @pytest.fixture
@@ -153,21 +154,21 @@ def runyard(tmp_path: Path) -> Run:
 class Start(Protocol):
     """Starts `runyard` with arguments, in a process group of its own."""
 
-    def __call__(self, *arguments: str | Path, url: str = "") -> subprocess.Popen[bytes]: ...
+    def __call__(self, *arguments: str | Path, url: str = "", **variables: str) -> subprocess.Popen[bytes]: ...
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     processes = []
 
-    def begin(*arguments: str | Path, url: str = "") -> subprocess.Popen[bytes]:
+    def begin(*arguments: str | Path, url: str = "", **variables: str) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
             [RUNYARD, *map(str, arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=tmp_path,
-            env=environment(url),
+            env=environment(url, **variables),
             start_new_session=True,
         )
         processes.append(process)

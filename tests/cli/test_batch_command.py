@@ -41,9 +41,7 @@ def test_followed_results_come_in_order_with_values_and_errors(runyard: Run, fak
     assert "line 3: ValueError: boom" in text(result)
 
 
-def test_out_implies_follow_and_success_exits_with_zero(
-    runyard: Run, fake: FakeServer, tmp_path: Path
-) -> None:
+def test_out_implies_follow_and_success_exits_with_zero(runyard: Run, fake: FakeServer, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"n": 18446744073709551615}\n')
     result = runyard("batch", "submit", "in.jsonl", "--assistant", "echo", "--out", "out.jsonl", url=fake.url)
     assert result.returncode == 0, text(result)
@@ -91,9 +89,7 @@ def test_all_invalid_lines_are_named_and_nothing_is_sent(runyard: Run, fake: Fak
 
 
 def test_unknown_assistants_are_asked_for_first(runyard: Run, fake: FakeServer) -> None:
-    given = (
-        b'{"a": 1}\n{"assistant_id": "nobody"}\n{"assistant_id": "00000000-0000-4000-8000-000000000000"}\n'
-    )
+    given = b'{"a": 1}\n{"assistant_id": "nobody"}\n{"assistant_id": "00000000-0000-4000-8000-000000000000"}\n'
     result = runyard("batch", "submit", "-", "--assistant", "echo", stdin=given, url=fake.url)
     assert result.returncode == 2
     assert "line 2: unknown assistant 'nobody'; the server's graphs: echo" in text(result)
@@ -118,9 +114,7 @@ def test_what_was_accepted_before_a_refusal_is_listed(runyard: Run, fake: FakeSe
     assert [(run["line"], run["status"]) for run in lines(result.stdout)] == [(1, "pending"), (2, "pending")]
 
 
-def test_a_list_of_accepted_runs_can_be_followed_later(
-    runyard: Run, fake: FakeServer, tmp_path: Path
-) -> None:
+def test_a_list_of_accepted_runs_can_be_followed_later(runyard: Run, fake: FakeServer, tmp_path: Path) -> None:
     given = b'{"n": 1}\n{"fail": "late"}\n'
     accepted = runyard("batch", "submit", "-", "--assistant", "echo", stdin=given, url=fake.url)
     (tmp_path / "runs.jsonl").write_bytes(accepted.stdout)

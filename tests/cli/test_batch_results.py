@@ -6,10 +6,7 @@ from runyard.handlers.cli_batch_results import Result, Results
 
 
 def runs(count: int) -> list[Result]:
-    return [
-        Result(line=n, run_id=f"run {n}", thread_id=f"thread {n}", status="pending")
-        for n in range(1, count + 1)
-    ]
+    return [Result(line=n, run_id=f"run {n}", thread_id=f"thread {n}", status="pending") for n in range(1, count + 1)]
 
 
 def test_order_and_early_emission() -> None:

@@ -52,9 +52,9 @@ def write_config(directory: Path, config: object) -> Path:
     return path
 
 
-def serve(start: Start, *options: str) -> tuple[subprocess.Popen[bytes], str]:
+def serve(start: Start, grace: str = "") -> tuple[subprocess.Popen[bytes], str]:
     """A server on a free port, with its address, once it is ready."""
-    process = start("serve", "--port", "0", "--workers", "1", *options)
+    process = start("serve", "--port", "0", "--workers", "1", RUNYARD_SHUTDOWN_GRACE=grace)
     assert process.stdout is not None
     line = process.stdout.readline().decode()
     address = re.search(r"http://127\.0\.0\.1:\d+", line)
@@ -110,25 +110,48 @@ def test_the_server_names_the_line_that_it_refuses(start: Start, runyard: Run, p
     assert httpx.post(f"{url}/threads/search", json={}).json() == []
 
 
-def test_a_run_that_a_stop_cuts_short_ends_after_the_next_start(
-    start: Start, runyard: Run, project: Path
-) -> None:
-    environment_free = project.parent
-    process, url = serve(start)
-    run = httpx.post(
-        f"{url}/runs", json={"assistant_id": "add", "input": {"n": 1, "sleep": 60}, "on_completion": "keep"}
-    ).json()
+def begin_long_run(url: str) -> str:
+    """Starts a run of a minute; the path of its resource."""
+    payload = {"assistant_id": "add", "input": {"n": 1, "sleep": 60}, "on_completion": "keep"}
+    run = httpx.post(f"{url}/runs", json=payload).json()
     path = f"/threads/{run['thread_id']}/runs/{run['run_id']}"
     wait_for_status(url + path, "running")
-    started = time.monotonic()
-    process.terminate()
-    process.send_signal(signal.SIGINT)  # the second signal does not wait for the grace period
-    process.communicate(timeout=30)
-    assert time.monotonic() - started < 15
-    (environment_free / "graphs.py").write_text(GRAPHS.replace('state.get("sleep", 0)', "0"))
+    return path
+
+
+def test_a_stop_hands_running_runs_back_for_the_next_start(start: Start, project: Path) -> None:
+    process, url = serve(start, grace="1")
+    path = begin_long_run(url)
+    with httpx.stream("GET", f"{url}{path}/stream", timeout=30) as watching:
+        process.terminate()
+        stopped = time.monotonic()
+        # An orderly end would mean that the run has ended.
+        with pytest.raises(httpx.RemoteProtocolError):
+            watching.read()
+    assert b"Traceback" not in process.communicate(timeout=20)[1]
+    assert process.returncode == 0
+    assert time.monotonic() - stopped < 10
+    (project.parent / "graphs.py").write_text(GRAPHS.replace('state.get("sleep", 0)', "0"))
+    _, url = serve(start)
+    assert httpx.get(f"{url}{path}/join", timeout=60).json()["n"] == 2
+
+
+def test_a_second_interrupt_stops_at_once_and_loses_nothing(start: Start, project: Path) -> None:
     process, url = serve(start)
-    values = httpx.get(f"{url}{path}/join", timeout=60).json()
-    assert values["n"] == 2
+    path = begin_long_run(url)
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert process.poll() is None  # the run has its grace period
+    process.send_signal(signal.SIGINT)
+    started = time.monotonic()
+    assert b"Traceback" not in process.communicate(timeout=20)[1]
+    assert process.returncode == 0
+    assert time.monotonic() - started < 5
+    assert not psutil.wait_procs(family, timeout=5)[1]
+    (project.parent / "graphs.py").write_text(GRAPHS.replace('state.get("sleep", 0)', "0"))
+    _, url = serve(start)
+    assert httpx.get(f"{url}{path}/join", timeout=60).json()["n"] == 2
 
 
 def wait_for_status(url: str, status: str) -> None:

@@ -56,7 +56,7 @@ class Yard:
             metadata=metadata,
             checkpointer=checkpointer,
             store=self.store,
-            streaming=streaming,
+            wanted=lambda: streaming,
         )
 
     async def __call__(self, graph_id: str, **request: Any) -> Outcome:

@@ -111,7 +111,7 @@ returning thread_id, webhook;
 delete from runs where seq = :seq and queue in ('ready', 'waiting', 'delayed') returning thread_id;
 
 -- name: delete_run
-delete from runs where run_id = ? and thread_id = ? returning seq, queue, worker;
+delete from runs where run_id = ? and thread_id = ? returning seq;
 
 -- name: heartbeat
 insert into workers (worker, pid, started_at, seen_at) values (:worker, :pid, :now, :now)
@@ -132,11 +132,18 @@ insert into run_events (run_id, first, last, data) values (?, ?, ?, ?);
 -- name: read_events
 select first, last, data from run_events where run_id = ? and last > ? order by first;
 
+-- name: read_thread_events
+select first, last, data from runs join run_events using (run_id) where thread_id = ? order by seq, first;
+
 -- name: last_event
 select max(last) from run_events where run_id = ?;
 
 -- name: run
 select runs.* from runs where run_id = :run_id and thread_id = :thread_id
+and exists (select 1 from threads where threads.thread_id = runs.thread_id);
+
+-- name: run_by_id
+select runs.* from runs where run_id = ?
 and exists (select 1 from threads where threads.thread_id = runs.thread_id);
 
 -- name: runs_of_thread

@@ -30,6 +30,12 @@ class SqliteEvents:
         )
         return [EventChunk(*row) for row in rows]
 
+    async def read_thread(self, thread_id: str) -> list[EventChunk]:
+        rows = await self._database.scan(
+            lambda connection: connection.execute(self._sql["read_thread_events"], (thread_id,)).fetchall()
+        )
+        return [EventChunk(*row) for row in rows]
+
     async def last(self, run_id: str) -> int:
         (last,) = self._database.look(
             lambda connection: connection.execute(self._sql["last_event"], (run_id,)).fetchone()

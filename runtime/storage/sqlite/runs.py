@@ -137,6 +137,10 @@ class SqliteRuns:
         )
         return None if row is None else run_from_row(row)
 
+    async def find(self, run_id: str) -> Run | None:
+        row = self._database.look(lambda connection: as_dict(connection, self._sql["run_by_id"], (run_id,)))
+        return None if row is None else run_from_row(row)
+
     async def of_thread(self, thread_id: str, *, limit: int, offset: int, status: RunStatus | None) -> list[Run]:
         parameters = {"thread_id": thread_id, "status": status, "limit": limit, "offset": offset}
         rows = await self._database.scan(
@@ -229,13 +233,13 @@ class SqliteRuns:
             connection.execute(self._sql["rest_thread"], parameters)
         return len(promoted)
 
-    async def delete(self, thread_id: str, run_id: str) -> tuple[str | None, int] | None:
-        def work(connection: sqlite3.Connection) -> tuple[str | None, int] | None:
+    async def delete(self, thread_id: str, run_id: str) -> int | None:
+        def work(connection: sqlite3.Connection) -> int | None:
             row = connection.execute(self._sql["delete_run"], (run_id, thread_id)).fetchone()
             if row is None:
                 return None
             connection.execute("delete from run_events where run_id = ?", (run_id,))
-            return row[2], self.leave_thread(connection, thread_id, now())
+            return self.leave_thread(connection, thread_id, now())
 
         return await self._database.write(work)
 

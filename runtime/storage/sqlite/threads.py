@@ -20,6 +20,14 @@ class SqliteThreads:
         row = self._database.look(lambda connection: as_dict(connection, self._sql["thread"], (thread_id,)))
         return None if row is None else thread_from_row(row)
 
+    async def values(self, thread_id: str) -> bytes | None:
+        row = self._database.look(
+            lambda connection: connection.execute(
+                "select state from threads where thread_id = ?", (thread_id,)
+            ).fetchone()
+        )
+        return None if row is None else row[0]
+
     async def graph_id(self, thread_id: str) -> str | None:
         row = self._database.look(
             lambda connection: connection.execute(

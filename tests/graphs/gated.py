@@ -1,0 +1,60 @@
+"""Graphs that wait until a file is there, so that a test says when a run goes on; and one that says a lot."""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+import os
+import time
+from typing import Annotated, Any
+
+from langgraph.config import get_stream_writer
+from langgraph.graph import START, StateGraph
+from typing_extensions import TypedDict
+
+
+class Gated(TypedDict, total=False):
+    gate: str
+    label: str
+    log: Annotated[list[str], operator.add]
+
+
+async def enter(state: Gated) -> Any:
+    return {"log": [f"{state.get('label', 'x')} in"]}
+
+
+async def hold(state: Gated) -> Any:
+    get_stream_writer()("waiting")
+    while not os.path.exists(state["gate"]):  # noqa: ASYNC110, ASYNC240 - what it waits for is a file
+        await asyncio.sleep(0.01)
+    return {"log": [f"{state.get('label', 'x')} out"]}
+
+
+gated = (
+    StateGraph(Gated).add_node("enter", enter).add_node("hold", hold).add_edge(START, "enter").add_edge("enter", "hold")
+).compile()
+
+
+async def hog(state: Gated) -> Any:
+    while not os.path.exists(state["gate"]):  # noqa: ASYNC110, ASYNC240 - it is to keep the loop for itself
+        time.sleep(0.01)  # noqa: ASYNC251 - what a careless user does
+    return {"log": ["free"]}
+
+
+stuck = StateGraph(Gated).add_node("hog", hog).add_edge(START, "hog").compile()
+
+
+class Flood(TypedDict, total=False):
+    events: int
+    size: int
+
+
+async def pour(state: Flood) -> Any:
+    writer = get_stream_writer()
+    for number in range(state.get("events", 10)):
+        writer({"number": number, "text": "x" * state.get("size", 10)})
+        await asyncio.sleep(0)
+    return {}
+
+
+flood = StateGraph(Flood).add_node("pour", pour).add_edge(START, "pour").compile()
