@@ -42,7 +42,7 @@ class BadConfig(click.ClickException):
     metavar="N",
     help="Worker processes; 0 runs everything in one.  [default: one per core, at most 4]",
 )
-@click.option("--concurrency", type=int, metavar="K", help="Runs at once in each worker.  [default: 64]")
+@click.option("--concurrency", type=int, metavar="K", help="Runs at once in each worker.  [default: 256]")
 def serve(
     config: Path,
     host: str | None,

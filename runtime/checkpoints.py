@@ -22,10 +22,11 @@ from langgraph.checkpoint.base import (
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
-    SerializerProtocol,
     get_checkpoint_id,
     get_checkpoint_metadata,
 )
+
+from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from runyard.runtime.held_checkpoints import HeldCheckpoint, HeldCheckpoints, HeldWrites
 from runyard.runtime.storage.port import CheckpointStorage

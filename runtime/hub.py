@@ -137,6 +137,13 @@ class Hub:
                 if peer.woken_at is None:
                     peer.link.send("wake")
 
+    def stuck(self, seconds: float) -> bool:
+        """Whether no worker has answered a wake-up for that long: something blocks all of them."""
+        before = asyncio.get_running_loop().time() - seconds
+        return bool(self._peers) and all(
+            peer.woken_at is not None and peer.woken_at < before for peer in self._peers.values()
+        )
+
     def tell_cancelled(self, outcome: CancelOutcome, action: CancelAction) -> None:
         """Passes on what a cancel request did: to workers, and to followers of what has ended by it."""
         for run_id in outcome.requested:

@@ -64,16 +64,12 @@ class Runs:
         pending = self._hub.wait_for(draft.run_id, announce=False)
         return await self._insert_followed(draft, pending), pending
 
-    async def _draft(
-        self, request: RunCreate, thread_id: str | None, lane: Lane, watching: Watching
-    ) -> RunDraft:
+    async def _draft(self, request: RunCreate, thread_id: str | None, lane: Lane, watching: Watching) -> RunDraft:
         assistant = await self._assistants.resolve(request.assistant_id)
         if isinstance(request, RunCreateStateless):
             return stateless_draft(request, assistant, self._policy, lane=lane, watching=watching)
         assert thread_id is not None
-        return thread_draft(
-            request, assistant, self._policy, thread_id=thread_id, lane=lane, watching=watching
-        )
+        return thread_draft(request, assistant, self._policy, thread_id=thread_id, lane=lane, watching=watching)
 
     async def _insert(self, draft: RunDraft) -> Run:
         runs, inserted = await self._storage.runs.insert([draft])
@@ -137,18 +133,14 @@ class Runs:
         self._hub.look_at([run_id])
         return watch
 
-    async def watch_run(
-        self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
-    ) -> Watch:
+    async def watch_run(self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None) -> Watch:
         """As `watch`, for a client that knows only the run. Raises NotFound."""
         place = await self._storage.runs.place(run_id)
         if place is None:
             raise NotFound(f"Run with ID {run_id} not found")
         return await self.watch(place[0], run_id, last_event_id=last_event_id, modes=modes)
 
-    async def watch_thread(
-        self, thread_id: str, *, last_event_id: str | None, modes: Sequence[str]
-    ) -> ThreadWatch:
+    async def watch_thread(self, thread_id: str, *, last_event_id: str | None, modes: Sequence[str]) -> ThreadWatch:
         """Follows all runs of a thread until the client goes; see `ThreadWatch` for the modes."""
         await self._thread_exists(thread_id)
         watch = self._hub.watch_thread(thread_id, frozenset(modes))

@@ -45,7 +45,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = _number(8123, least=0, most=65535)
     workers: int = field(default_factory=_default_workers, metadata={"least": 0, "most": 256})
-    concurrency: int = _number(64, least=1, most=100_000)
+    concurrency: int = _number(256, least=1, most=100_000)
     body_limit: int = _number(128 * 2**20, least=1024, most=2**40)
     shutdown_grace: float = _number(10.0, least=0, most=86_400)
     lease_seconds: float = _number(30.0, least=1, most=86_400)

@@ -53,7 +53,6 @@ def empty_state() -> ThreadState:
 
 def _task(task: PregelTask) -> ThreadTask:
     state = task.state
-    below = isinstance(state, StateSnapshot)
     return ThreadTask(
         id=task.id,
         name=task.name,
@@ -61,7 +60,7 @@ def _task(task: PregelTask) -> ThreadTask:
         error=None if task.error is None else repr(task.error),
         interrupts=[_interrupt(interrupt) for interrupt in task.interrupts],
         checkpoint=_pointer(state) if isinstance(state, dict) else None,
-        state=thread_state(state) if below else None,
+        state=thread_state(state) if isinstance(state, StateSnapshot) else None,
         result=_plain(task.result),
     )
 

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 WATCH = 1.0
 """Seconds between looks at workers that nobody told us about: those of a server that was killed."""
+STUCK = 2.0
+"""Seconds without an answer of any worker after which one more is started, up to twice as many in all."""
 BACK_OFF = 0.5
 """Seconds before a worker that died is replaced; doubled while workers keep dying young, up to 30 s."""
 
@@ -46,6 +48,7 @@ class Supervisor:
         self._solo: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
         self._first_death = asyncio.Event()
+        self._spare = 0
         self._stopping = False
 
     async def start(self) -> None:
@@ -73,8 +76,8 @@ class Supervisor:
         self._hub.drain()
         grace = self._settings.shutdown_grace + 10
         processes = list(self._processes.values())
-        await asyncio.to_thread(lambda: [process.join(grace) for process in processes])
         for process in processes:
+            await asyncio.to_thread(process.join, grace)
             if process.is_alive():
                 logger.warning("worker process %s does not end; it is killed", process.pid)
                 process.kill()
@@ -129,10 +132,10 @@ class Supervisor:
     @staticmethod
     async def _ended(process: ForkServerProcess) -> None:
         loop = asyncio.get_running_loop()
-        gone = loop.create_future()
-        loop.add_reader(process.sentinel, lambda: gone.done() or gone.set_result(None))
+        gone = asyncio.Event()
+        loop.add_reader(process.sentinel, gone.set)
         try:
-            await gone
+            await gone.wait()
         finally:
             loop.remove_reader(process.sentinel)
         process.join()
@@ -164,6 +167,10 @@ class Supervisor:
             await asyncio.sleep(WATCH)
             await self._reap_dead()
             await self._start_solo_if_needed()
+            if self._hub.stuck(STUCK) and self._spare < self._settings.workers and not self._stopping:
+                logger.warning("code that blocks its event loop holds up all workers; starting another one")
+                self._spare += 1
+                self._spawn(self._keep_alive(solo=False))
 
     async def _reap_dead(self) -> None:
         """Workers of a killed server, and own ones that are frozen for longer than their lease."""

@@ -187,13 +187,26 @@ class DeliveryStorage(Protocol):
 class Storage(Protocol):
     """A backend. `open` before all else, `close` last."""
 
-    runs: RunStorage
-    queue: QueueStorage
-    threads: ThreadStorage
-    assistants: AssistantStorage
-    events: EventStorage
-    checkpoints: CheckpointStorage
-    deliveries: DeliveryStorage
+    @property
+    def runs(self) -> RunStorage: ...
+
+    @property
+    def queue(self) -> QueueStorage: ...
+
+    @property
+    def threads(self) -> ThreadStorage: ...
+
+    @property
+    def assistants(self) -> AssistantStorage: ...
+
+    @property
+    def events(self) -> EventStorage: ...
+
+    @property
+    def checkpoints(self) -> CheckpointStorage: ...
+
+    @property
+    def deliveries(self) -> DeliveryStorage: ...
 
     def open(self, *, tend: bool) -> None: ...
 

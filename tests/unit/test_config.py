@@ -134,7 +134,7 @@ def test_settings_come_from_flags_then_environment_then_project_then_defaults(pr
         concurrency=None,
     )
     assert (settings.workers, settings.host, settings.port) == (0, "shell", 9001)
-    assert (settings.sync, settings.concurrency, settings.data_dir) == ("full", 64, Path(".runyard"))
+    assert (settings.sync, settings.concurrency, settings.data_dir) == ("full", 256, Path(".runyard"))
     assert settings.project is project
 
 

@@ -7,6 +7,7 @@ of that lease raises it.
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import orjson
 
@@ -142,11 +143,13 @@ class SqliteCheckpoints:
 
         return self._database.look(look)
 
-    def _stored(self, connection: sqlite3.Connection, row: tuple[str, ...]) -> StoredCheckpoint:
+    def _stored(self, connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredCheckpoint:
         writes = connection.execute(self._sql["writes"], row[:3]).fetchall()
         # LangGraph applies the writes of a step in the order of (task path, task id, index).
         writes.sort(key=lambda write: (write[4], write[0], write[5]))
-        return StoredCheckpoint(*row, [write[:4] for write in writes])  # type: ignore[arg-type]
+        thread_id, ns, checkpoint_id, parent_id, kind, data, metadata = row
+        values = [write[:4] for write in writes]
+        return StoredCheckpoint(thread_id, ns, checkpoint_id, parent_id, kind, data, metadata, values)
 
     def blobs(self, thread_id: str, ns: str, versions: dict[str, str]) -> dict[str, tuple[str, bytes]]:
         def look(connection: sqlite3.Connection) -> dict[str, tuple[str, bytes]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from runyard.generated.models import Run, Thread
+from runyard.generated.models import Run, Thread, ThreadExpiry
 
 
 @lru_cache(maxsize=4096)
@@ -55,11 +55,9 @@ def thread_from_row(row: dict[str, Any]) -> Thread:
     state, interrupts, error = row["state"], row["interrupts"], row["error"]
     ttl = None
     if row["ttl_strategy"] is not None:
-        ttl = {
-            "strategy": row["ttl_strategy"],
-            "ttl_minutes": row["ttl_minutes"],
-            "expires_at": iso(row["expires_at"]),
-        }
+        ttl = ThreadExpiry(
+            strategy=row["ttl_strategy"], ttl_minutes=row["ttl_minutes"], expires_at=iso(row["expires_at"])
+        )
     return Thread(
         thread_id=row["thread_id"],
         created_at=iso(row["created_at"]),
