@@ -25,6 +25,10 @@ from runyard.runtime.threads import Threads
 from runyard.runtime.upkeep import Upkeep
 from runyard.runtime.webhooks import WebhookSender
 from runyard.runtime.worker import Worker
+from runyard.runtime.worker_processes import WorkerProcesses
+
+LONGEST_SOCKET_PATH = 100
+"""Bytes that the system allows for the path of a Unix socket, with a margin."""
 
 
 class Runtime:
@@ -50,6 +54,7 @@ class Runtime:
         try:
             lock = lock_data_dir(self.settings)
             exits.callback(os.close, lock)
+            processes = WorkerProcesses()  # imports its libraries while this process goes on
             self._graphs.load()
             self._storage.open(tend=True)
             exits.callback(self._storage.close)
@@ -61,7 +66,7 @@ class Runtime:
             exits.push_async_callback(self._hub.stop)
             await self._webhooks.start()
             exits.push_async_callback(self._webhooks.stop)
-            await self._start_workers()
+            await self._start_workers(processes)
             self._upkeep.start()
             exits.push_async_callback(self._upkeep.stop)
         except BaseException:
@@ -76,20 +81,21 @@ class Runtime:
         """Asks workers to claim no more and to finish what they run; `stop` follows."""
         self._hub.drain()
 
-    async def _start_workers(self) -> None:
-        # A socket's path may have about 100 bytes, so it cannot lie in the data directory.
-        folder = Path(tempfile.mkdtemp(prefix="runyard-"))
-        self._exits.callback(shutil.rmtree, folder, ignore_errors=True)
-        loop = asyncio.get_running_loop()
+    async def _start_workers(self, processes: WorkerProcesses) -> None:
+        socket = self.settings.data_dir.resolve() / "bus"
+        if len(os.fsencode(socket)) > LONGEST_SOCKET_PATH:
+            folder = Path(tempfile.mkdtemp(prefix="runyard-"))
+            self._exits.callback(shutil.rmtree, folder, ignore_errors=True)
+            socket = folder / "bus"
 
         def connect() -> SocketLink:
             link = SocketLink(self._hub.receive, self._hub.detach)
             self._hub.attach(link)
             return link
 
-        server = await loop.create_unix_server(connect, str(folder / "bus"))
+        server = await asyncio.get_running_loop().create_unix_server(connect, str(socket))
         self._exits.callback(server.close)
-        supervisor = Supervisor(self.settings, self._storage, self._hub, folder / "bus")
+        supervisor = Supervisor(self.settings, self._storage, self._hub, processes, socket)
         self._exits.push_async_callback(supervisor.stop)
         await supervisor.start()
         if self.settings.workers == 0:

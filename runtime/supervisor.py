@@ -1,13 +1,9 @@
 """Keeps the worker processes alive, and takes the runs of a dead one back the moment it is gone."""
 
 import asyncio
-import contextlib
 import logging
-import multiprocessing
-import sys
-import types
 import uuid
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -17,6 +13,7 @@ from runyard.runtime.settings import Settings
 from runyard.runtime.storage.opening import is_dead
 from runyard.runtime.storage.port import Storage
 from runyard.runtime.worker_process import work
+from runyard.runtime.worker_processes import WorkerProcesses
 
 logger = logging.getLogger(__name__)
 
@@ -35,18 +32,17 @@ class Supervisor:
     a run be blamed for the death of a worker.
     """
 
-    def __init__(self, settings: Settings, storage: Storage, hub: Hub, socket: Path) -> None:
+    def __init__(
+        self, settings: Settings, storage: Storage, hub: Hub, processes: WorkerProcesses, socket: Path
+    ) -> None:
         self._settings = settings
         self._storage = storage
         self._hub = hub
         self._socket = socket
-        self._context = multiprocessing.get_context("forkserver")
-        # Libraries, never the user's graphs and never an event loop: forking those would not be safe.
-        self._context.set_forkserver_preload(["runyard.runtime.forkserver", "runyard.runtime.worker_process"])
+        self._forks = processes
         self._processes: dict[str, ForkServerProcess] = {}
         self._guards: set[asyncio.Task[None]] = set()
         self._solo: asyncio.Task[None] | None = None
-        self._starting = asyncio.Lock()
         self._first_death = asyncio.Event()
         self._spare = 0
         self._stopping = False
@@ -108,22 +104,13 @@ class Supervisor:
     async def _run_one(self, *, solo: bool) -> int | None:
         """Runs a worker process until it ends; then takes its runs back."""
         name = f"{'solo' if solo else 'worker'}-{uuid.uuid4().hex[:12]}"
-        process = self._context.Process(
-            target=work,
-            args=(self._settings, name, self._socket),
-            kwargs={"solo": solo},
-            name=name,
-            daemon=False,
-        )
-        async with self._starting:
-            with _no_main():
-                await asyncio.to_thread(process.start)
+        process = await self._forks.start(work, self._settings, name, self._socket, solo=solo)
         self._processes[name] = process
         try:
             await self._ended(process)
             # Should its end be reported wrongly: two processes must never execute one run.
             while not is_dead(self._settings, name):
-                await asyncio.sleep(0.05)  # noqa: ASYNC110 - the lock of a file cannot be awaited
+                await asyncio.sleep(0.05)
         finally:
             del self._processes[name]
         await self.reap(name)
@@ -151,7 +138,7 @@ class Supervisor:
                 reaped.solo,
                 len(reaped.ended),
             )
-        self._hub.wake(reaped.requeued)
+        self._hub.wake(reaped.requeued + reaped.promoted)
         self._hub.look_at(reaped.ended)
         if reaped.solo:
             await self._start_solo_if_needed()
@@ -185,15 +172,3 @@ class Supervisor:
                 process.kill()
             else:
                 await self.reap(worker)
-
-
-@contextlib.contextmanager
-def _no_main() -> Iterator[None]:
-    """Keeps multiprocessing from importing the parent's main module into the worker: that is the whole
-    command line and web application, which a worker has no use for."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main

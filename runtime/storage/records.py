@@ -145,11 +145,16 @@ class Inserted:
 
 @dataclass(frozen=True, slots=True)
 class Reaped:
-    """What happened to the runs of a dead worker."""
+    """What happened to the runs of a dead worker.
+
+    `requeued` are ready again, `solo` for a worker of their own; the `ended` ones are final or gone, and
+    `promoted` runs that waited behind those are ready.
+    """
 
     requeued: int
     ended: list[str]
     solo: int
+    promoted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

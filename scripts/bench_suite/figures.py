@@ -114,7 +114,7 @@ FIGURES = (
     _time("memory_runs", "  after the runs", "memory", "MB", 185, _official_and_a_worker()),
     _time("memory_rss", "  after the runs, sum of RSS", "memory", "MB"),
     _time("memory_worker", "  of which the largest worker", "memory", "MB"),
-    _time("memory_more", "  after twice as many more", "memory", "MB"),
+    _time("memory_more", "  after still more runs", "memory", "MB"),
     _time("memory_growth", "  growth by those", "memory", "x", None, _at_most(1.1, "x")),
     _time("empty_p50", "/runs/wait, empty queue, p50", "million"),
     _time("empty_p99", "  p99", "million"),

@@ -17,7 +17,7 @@ _FAR_FUTURE = 30 * 24 * 3600
 
 
 async def memory(server: Server, effort: Effort) -> Figures:
-    """All processes, at the start, after the runs, and after as many again: it must not grow."""
+    """All processes, at the start, after many runs, and after still more: it must not grow."""
     idle = await _weigh(server)
     await finish(server, "noop", effort.memory_runs)
     loaded = await _weigh(server)

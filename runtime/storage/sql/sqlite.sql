@@ -16,6 +16,9 @@ values (:run_id, :thread_id, :assistant_id, :graph_id, 'pending', :queue, :lane,
 select seq, run_id from runs
 where thread_id = ? and queue in ('ready', 'running', 'waiting') order by seq;
 
+-- name: keep_thread
+update threads set temporary = 0 where thread_id = ?;
+
 -- name: thread_busy
 update threads set status = 'busy', updated_at = :now, graph_id = :graph_id, metadata = :metadata
 where thread_id = :thread_id;
@@ -40,7 +43,7 @@ returning thread_id, webhook;
 
 -- name: delete_finished_thread
 -- A temporary thread goes with its run, but not with other runs that were put on it meanwhile.
-delete from threads where thread_id = :thread_id
+delete from threads where thread_id = :thread_id and temporary
 and not exists (select 1 from runs where thread_id = :thread_id and queue is not null);
 
 -- name: settle_thread
@@ -99,8 +102,9 @@ where seq = :seq and worker = :worker and queue = 'running'
 returning thread_id, webhook;
 
 -- name: request_cancel
-update runs set cancel = :action, updated_at = :now
-where seq = :seq and queue = 'running' and (cancel is null or cancel <> 'rollback');
+-- A rollback that was asked for stays one.
+update runs set cancel = case cancel when 'rollback' then cancel else :action end, updated_at = :now
+where seq = :seq and queue = 'running';
 
 -- name: end_pending
 update runs set queue = null, status = 'interrupted', answer = :answer, updated_at = :now, ended_at = :now

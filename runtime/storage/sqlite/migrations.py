@@ -1,6 +1,7 @@
 """The schema, as numbered SQL files that are applied in order, each once."""
 
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
 
@@ -20,8 +21,17 @@ def migrations() -> sqlite_utils.Migrations:
 def _apply(file: Traversable) -> Callable[[sqlite_utils.Database], None]:
     def migrate(database: sqlite_utils.Database) -> None:
         # Statement by statement: sqlite3's executescript would commit the transaction of the migration.
-        for statement in file.read_text().split(";\n"):
-            if statement.strip():
-                database.execute(statement)
+        for statement in _statements(file.read_text()):
+            database.execute(statement)
 
     return migrate
+
+
+def _statements(text: str) -> Iterator[str]:
+    """The statements of a file; that of a trigger has semicolons of its own."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        lines.append(line)
+        if line.endswith(";") and sqlite3.complete_statement("\n".join(lines)):
+            yield "\n".join(lines)
+            lines.clear()

@@ -151,20 +151,20 @@ class SqliteQueue:
 
     async def reap(self, worker: str, *, max_attempts: int) -> Reaped:
         def work(connection: sqlite3.Connection) -> Reaped:
-            requeued = solo = 0
+            requeued = solo = promoted = 0
             ended: list[str] = []
             time = now()
             for row in as_dicts(connection, self._sql["owned"], (worker,)):
                 seq, run_id, thread_id = row["seq"], row["run_id"], row["thread_id"]
                 crashes, cancel, lane = row["crashes"], row["cancel"], row["lane"]
                 if cancel == "rollback":
-                    self._roll_back(connection, seq, thread_id)
+                    promoted += self._roll_back(connection, seq, thread_id)
                     ended.append(run_id)
                 elif cancel is not None:
-                    self._end(connection, worker, seq, thread_id, "interrupted", CANCELLED)
+                    promoted += self._end(connection, worker, seq, thread_id, "interrupted", CANCELLED)
                     ended.append(run_id)
                 elif lane == Lane.SOLO or crashes + 1 >= max_attempts:
-                    self._end(connection, worker, seq, thread_id, "error", EXHAUSTED)
+                    promoted += self._end(connection, worker, seq, thread_id, "error", EXHAUSTED)
                     ended.append(run_id)
                 else:
                     # The last attempt is made alone, so that a run pays only for crashes of its own.
@@ -176,7 +176,7 @@ class SqliteQueue:
                         {"seq": seq, "worker": worker, "lane": Lane.SOLO if alone else lane, "now": time},
                     )
             connection.execute(self._sql["forget_worker"], (worker,))
-            return Reaped(requeued, ended, solo)
+            return Reaped(requeued, ended, solo, promoted)
 
         return await self._database.write(work)
 
@@ -188,8 +188,8 @@ class SqliteQueue:
         thread_id: str,
         status: str,
         answer: bytes,
-    ) -> None:
-        """Ends a run of a dead worker."""
+    ) -> int:
+        """Ends a run of a dead worker; how many runs became ready by it."""
         time = now()
         row = connection.execute(
             self._sql["exhaust"],
@@ -202,7 +202,7 @@ class SqliteQueue:
             connection.execute(
                 "update threads set settled = 'error', error = ? where thread_id = ?", (error, thread_id)
             )
-        self._leave_thread(connection, thread_id, time)
+        return self._leave_thread(connection, thread_id, time)
 
     async def stale_workers(self, seconds: float) -> list[tuple[str, int]]:
         def look(connection: sqlite3.Connection) -> list[tuple[str, int]]:

@@ -17,6 +17,7 @@ from runyard.runtime.storage.records import (
     RunDraft,
     RunStatus,
 )
+from runyard.runtime.storage.sqlite.checkpoints import delete_checkpoints_of_thread
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.deliveries import add_delivery
 from runyard.runtime.storage.sqlite.rows import as_dict, as_dicts, iso, run_from_row
@@ -58,8 +59,8 @@ class SqliteRuns:
                     }
                 )
             else:
-                metadata, waits, freed = self._join_thread(connection, draft, time, cancelled)
-                cancelled = freed
+                self._write(connection, threads, rows)  # on this thread there may be runs of the same batch
+                metadata, waits = self._join_thread(connection, draft, time, cancelled)
                 if waits and due is None:
                     queue = "waiting"
             ready += queue == "ready"
@@ -83,14 +84,19 @@ class SqliteRuns:
                 }
             )
             runs.append(_created(draft, metadata, stamp))
+        self._write(connection, threads, rows)
+        return runs, Inserted(ready, cancelled)
+
+    def _write(self, connection: sqlite3.Connection, threads: list[dict[str, Any]], rows: list[dict[str, Any]]) -> None:
         connection.executemany(self._sql["insert_thread"], threads)
         connection.executemany(self._sql["insert_run"], rows)
-        return runs, Inserted(ready, cancelled)
+        threads.clear()
+        rows.clear()
 
     def _join_thread(
         self, connection: sqlite3.Connection, draft: RunDraft, time: int, cancelled: CancelOutcome
-    ) -> tuple[dict[str, Any], bool, CancelOutcome]:
-        """Puts a run on an existing thread: its metadata, whether it has to wait, what it cancelled."""
+    ) -> tuple[dict[str, Any], bool]:
+        """Puts a run on an existing thread: its metadata, and whether it has to wait."""
         row = as_dict(connection, self._sql["thread"], (draft.thread_id,))
         if row is None:
             if not draft.create_thread:
@@ -107,6 +113,9 @@ class SqliteRuns:
                     "temporary": False,
                 },
             )
+        elif row["temporary"]:
+            # It is more than its first run's now, whatever becomes of that one.
+            connection.execute(self._sql["keep_thread"], (draft.thread_id,))
         active = connection.execute(self._sql["active_runs"], (draft.thread_id,)).fetchall()
         if active and draft.strategy == "reject":
             raise Conflict(BUSY)
@@ -129,7 +138,7 @@ class SqliteRuns:
                 "metadata": orjson.dumps(thread_metadata).decode(),
             },
         )
-        return {**thread_metadata, **draft.metadata}, bool(active), cancelled
+        return {**thread_metadata, **draft.metadata}, bool(active)
 
     async def get(self, thread_id: str, run_id: str) -> Run | None:
         row = self._database.look(
@@ -229,7 +238,9 @@ class SqliteRuns:
             "and not exists (select 1 from runs where thread_id = :thread_id and queue is not null)",
             parameters,
         )
-        if not gone.rowcount:
+        if gone.rowcount:
+            delete_checkpoints_of_thread(connection, thread_id)
+        else:
             connection.execute(self._sql["rest_thread"], parameters)
         return len(promoted)
 

@@ -1,0 +1,47 @@
+-- Searching threads by metadata, lifetimes, and assistants with all their versions.
+
+-- The top-level texts of the metadata of kept threads, so that a search reads only what matches. Temporary
+-- threads are gone in a moment; they are few, or at least not many for long, and looked through one by one.
+create table thread_tags (
+  key text not null,
+  value text not null,
+  created_at integer not null,
+  thread_id text not null,
+  primary key (key, value, created_at, thread_id)
+) without rowid;
+
+create trigger thread_tags_insert after insert on threads when not new.temporary begin
+  insert into thread_tags select key, value, new.created_at, new.thread_id from json_each(new.metadata)
+  where type = 'text' and length(value) <= 200;
+end;
+
+create trigger thread_tags_update after update of metadata, temporary on threads
+when new.metadata <> old.metadata or new.temporary <> old.temporary begin
+  delete from thread_tags where not old.temporary and (key, value, created_at, thread_id) in
+  (select key, value, old.created_at, old.thread_id from json_each(old.metadata) where type = 'text');
+  insert into thread_tags select key, value, new.created_at, new.thread_id from json_each(new.metadata)
+  where not new.temporary and type = 'text' and length(value) <= 200;
+end;
+
+create trigger thread_tags_delete after delete on threads when not old.temporary begin
+  delete from thread_tags where (key, value, created_at, thread_id) in
+  (select key, value, old.created_at, old.thread_id from json_each(old.metadata) where type = 'text');
+end;
+
+insert into thread_tags select key, value, created_at, thread_id from threads, json_each(threads.metadata)
+where not temporary and type = 'text' and length(value) <= 200;
+
+create index thread_temporary on threads (created_at) where temporary;
+create index thread_state_updated on threads (state_updated_at) where not temporary;
+
+-- A thread expires so many minutes after its last change; `kept_at` is the state whose history was dropped, so
+-- that a thread is not gone through again until it has a new one.
+drop index thread_expires;
+alter table threads drop column expires_at;
+alter table threads add column kept_at integer;
+create index thread_expires on threads (updated_at + cast(ttl_minutes * 60000000 as integer))
+where ttl_minutes is not null and (ttl_strategy = 'delete' or kept_at is not state_updated_at);
+
+insert or ignore into assistant_versions
+  (assistant_id, version, graph_id, name, description, config, context, metadata, created_at)
+select assistant_id, version, graph_id, name, description, config, context, metadata, created_at from assistants;

@@ -1,0 +1,45 @@
+"""Forks worker processes from a small process that has imported what they need: a worker is up in a moment, and
+its libraries take memory once."""
+
+import asyncio
+import contextlib
+import multiprocessing
+import multiprocessing.forkserver
+import sys
+import types
+from collections.abc import Callable, Iterator
+from multiprocessing.context import ForkServerProcess
+from typing import Any
+
+# Libraries, never the user's graphs and never an event loop: forking those would not be safe.
+PRELOADED = ["runyard.runtime.forkserver", "runyard.runtime.worker_process"]
+
+
+class WorkerProcesses:
+    """Starts processes; making one begins the preloading in the background."""
+
+    def __init__(self) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(PRELOADED)
+        self._starting = asyncio.Lock()
+        multiprocessing.forkserver.ensure_running()
+
+    async def start(self, target: Callable[..., None], *args: Any, **kwargs: Any) -> ForkServerProcess:
+        """A process that runs `target`."""
+        process = self._context.Process(target=target, args=args, kwargs=kwargs, daemon=False)
+        async with self._starting:
+            with _no_main():
+                await asyncio.to_thread(process.start)
+        return process
+
+
+@contextlib.contextmanager
+def _no_main() -> Iterator[None]:
+    """Keeps multiprocessing from importing the parent's main module into the worker: that is the whole
+    command line and web application, which a worker has no use for."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
