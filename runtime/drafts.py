@@ -1,22 +1,17 @@
 """From a request for a run and its assistant to the run that is written."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 from uuid_utils import uuid7
 
-from runyard.generated.models import Assistant, Command, RunCreateStateless
+from runyard.generated.models import Assistant, Command, RunCreateStateful, RunCreateStateless
 from runyard.runtime.config import WebhookPolicy
 from runyard.runtime.errors import BadRequest, Invalid
 from runyard.runtime.storage.records import Lane, RunDraft, Watching
 from runyard.runtime.webhook_targets import check_target
 
-if TYPE_CHECKING:
-    from runyard.generated.models import RunCreateStateful
-
-RunCreate = RunCreateStateless
+RunCreate = RunCreateStateless | RunCreateStateful
 
 LONGEST_DELAY: Final = 10 * 366 * 86400
 """Seconds; a run that is to start later than that is taken for a mistake of units."""

@@ -109,7 +109,7 @@ class Supervisor:
         try:
             await self._ended(process)
             # Should its end be reported wrongly: two processes must never execute one run.
-            while not is_dead(self._settings, name):
+            while not is_dead(self._settings, name):  # noqa: ASYNC110 - a file's lock cannot be awaited
                 await asyncio.sleep(0.05)
         finally:
             del self._processes[name]

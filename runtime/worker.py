@@ -12,7 +12,7 @@ from runyard.runtime.feed import Feed
 from runyard.runtime.heartbeat import HeartbeatThread
 from runyard.runtime.settings import Settings
 from runyard.runtime.storage.port import Storage
-from runyard.runtime.storage.records import Heartbeat, Lease, LeasedRun, Watching
+from runyard.runtime.storage.records import Heartbeat, Lane, Lease, LeasedRun, Watching
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +38,12 @@ class Worker:
         self._solo = solo
         self._admission = Admission(1 if solo else settings.concurrency)
         self._executions: dict[str, Execution] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._leases: dict[str, Lease] = {}
         self._watched: dict[str, int] = {}
         self._watched_threads: set[str] = set()
         self._claiming = 0
+        self._interactive = 0
         self._more = False
         self._wake = asyncio.Event()
         self._draining = asyncio.Event()
@@ -109,9 +111,6 @@ class Worker:
         while not self._draining.is_set():
             await self._woken()
             self._wake.clear()  # before the claim: a wake-up during it must not be lost
-            started = self._loop.time()
-            await asyncio.sleep(0)
-            self._admission.observe(self._loop.time() - started, len(self._leases))
             if await self._claim():
                 idle_since = self._loop.time()
             elif self._solo and not self._leases and self._loop.time() - idle_since > SOLO_PATIENCE:
@@ -125,7 +124,7 @@ class Worker:
             timer.cancel()
 
     async def _claim(self) -> bool:
-        limit, interactive = self._admission.room(len(self._leases))
+        limit, interactive = self._admission.room()
         if self._draining.is_set() or interactive <= 0 or (self._solo and self._leases):
             return False
         self._claiming += 1
@@ -140,23 +139,29 @@ class Worker:
             self._claiming -= 1
         for leased in claimed:
             self._start(leased)
+        self._admission.changed(len(self._leases), self._interactive)
         # Full claims hint at more: look again as soon as there is room.
         self._more = len(claimed) >= max(1, limit) or limit == 0
         self._connected().send("load", len(self._leases))
-        if claimed and self._more and self._admission.room(len(self._leases))[0]:
+        if claimed and self._more and self._admission.worth_claiming():
             self._wake.set()
         return bool(claimed)
 
     def _start(self, leased: LeasedRun) -> None:
+        self._interactive += leased.lane == Lane.INTERACTIVE
         task = self._loop.create_task(self._execute(leased), name=leased.lease.run_id)
-        # The task starts in a later turn, so it finds itself here.
-        task.add_done_callback(lambda _: self._done(leased.lease))
+        self._tasks.add(task)
+        task.add_done_callback(lambda _: self._done(leased))
+        task.add_done_callback(self._tasks.discard)
 
-    def _done(self, lease: Lease) -> None:
+    def _done(self, leased: LeasedRun) -> None:
+        lease = leased.lease
+        self._interactive -= leased.lane == Lane.INTERACTIVE
         if self._leases.get(lease.run_id) == lease:
             del self._leases[lease.run_id]
             self._executions.pop(lease.run_id, None)
-        if self._more or self._draining.is_set():
+            self._admission.changed(len(self._leases), self._interactive)
+        if self._draining.is_set() or (self._more and self._admission.worth_claiming()):
             self._wake.set()
 
     # Executing
@@ -237,14 +242,12 @@ class Worker:
     # Leaving
 
     async def _finish_or_give_back(self) -> None:
-        tasks = {execution.task for execution in self._executions.values()}
-        if tasks:
-            await asyncio.wait(tasks, timeout=self._settings.shutdown_grace)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._settings.shutdown_grace)
         for run_id in list(self._executions):
             self._stop(run_id, "release")
-        tasks = {execution.task for execution in self._executions.values()}
-        if tasks:
-            await asyncio.wait(tasks, timeout=LAST_WORDS)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=LAST_WORDS)
 
     def _connected(self) -> Link:
         assert self._link is not None

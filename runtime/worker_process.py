@@ -20,6 +20,9 @@ from runyard.runtime.store import open_store
 from runyard.runtime.user_exits import run_despite_exits
 from runyard.runtime.worker import Worker
 
+NICE = 5
+"""Workers step back when cores are short: the API process answers, and one that waits waits for it."""
+
 
 def work(settings: Settings, name: str, socket: Path, *, solo: bool) -> None:
     """Runs a worker until it has drained. The entry point of a worker process.
@@ -28,6 +31,7 @@ def work(settings: Settings, name: str, socket: Path, *, solo: bool) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(level=os.environ.get("RUNYARD_LOG", "WARNING").upper(), format="%(levelname)s %(message)s")
+    os.nice(NICE)
     lock = lock_worker(settings, name)
     graphs = Graphs(settings.project)
     graphs.load()
