@@ -2,9 +2,6 @@
 
 A run's saver packs what LangGraph hands it at once, posts the rows to the storage's writer and goes on; the
 writer commits them in groups, in order, fenced by the run's lease. Reading waits for the writes of this saver.
-
-Channel values are stored by version, so that a long list that a step did not touch is not written again.
-Small plain values are kept in the checkpoint itself.
 """
 
 import inspect
@@ -17,17 +14,16 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
-    WRITES_IDX_MAP,
     BaseCheckpointSaver,
     ChannelVersions,
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
     get_checkpoint_id,
-    get_checkpoint_metadata,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
+from runyard.runtime.checkpoint_rows import CheckpointRows, pointer
 from runyard.runtime.held_checkpoints import HeldCheckpoint, HeldCheckpoints, HeldWrites
 from runyard.runtime.storage.port import CheckpointStorage
 from runyard.runtime.storage.records import CheckpointRow, Lease, StoredCheckpoint, WriteRow
@@ -36,9 +32,6 @@ logger = logging.getLogger(__name__)
 
 HOLD = 1.0
 """Seconds for which the checkpoints of a temporary run are only in memory."""
-
-SMALL_TEXT = 200
-"""Characters up to which a string is stored in the checkpoint itself."""
 
 
 class RunSaver(BaseCheckpointSaver[str]):
@@ -61,6 +54,7 @@ class RunSaver(BaseCheckpointSaver[str]):
         super().__init__(serde=serde)
         self._storage = storage
         self._lease = lease
+        self._run_id = None if lease is None else lease.run_id
         self._sync = sync
         self._held = HeldCheckpoints() if hold else None
         self._since = time.monotonic()
@@ -85,8 +79,13 @@ class RunSaver(BaseCheckpointSaver[str]):
 
     def _pack_held(self, item: HeldCheckpoint | HeldWrites) -> Sequence[CheckpointRow | WriteRow]:
         if isinstance(item, HeldCheckpoint):
-            return [self._pack(item.config, item.checkpoint, item.metadata, item.new_versions)]
-        return self._pack_writes(item.config, item.writes, item.task_id, item.task_path)
+            return [self._rows.pack(item.config, item.checkpoint, item.metadata, item.new_versions)]
+        return self._rows.pack_writes(item.config, item.writes, item.task_id, item.task_path, self._run_id)
+
+    @property
+    def _rows(self) -> CheckpointRows:
+        # LangGraph may give a copy of the saver another serializer.
+        return CheckpointRows(self.serde)
 
     def _holding(self) -> "HeldCheckpoints | None":
         """Where writes are held; None once the run has lived too long for that."""
@@ -148,9 +147,9 @@ class RunSaver(BaseCheckpointSaver[str]):
         if held := self._holding():
             held.items.append(HeldCheckpoint(config, checkpoint, {**metadata}, new_versions))
         else:
-            self._post([self._pack(config, checkpoint, metadata, new_versions)])
+            self._post([self._rows.pack(config, checkpoint, metadata, new_versions)])
         configurable = config["configurable"]
-        return _config(configurable["thread_id"], configurable.get("checkpoint_ns", ""), checkpoint["id"])
+        return pointer(configurable["thread_id"], configurable.get("checkpoint_ns", ""), checkpoint["id"])
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
@@ -158,7 +157,7 @@ class RunSaver(BaseCheckpointSaver[str]):
         if held := self._holding():
             held.items.append(HeldWrites(config, writes, task_id, task_path))
         else:
-            self._post(self._pack_writes(config, writes, task_id, task_path))
+            self._post(self._rows.pack_writes(config, writes, task_id, task_path, self._run_id))
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
@@ -219,66 +218,10 @@ class RunSaver(BaseCheckpointSaver[str]):
                 latest.setdefault(stored.ns, stored)
             await self._storage.prune(
                 thread_id,
-                [(ns, stored.checkpoint_id, self._versions(stored)) for ns, stored in latest.items()],
+                [(ns, stored.checkpoint_id, self._rows.versions(stored)) for ns, stored in latest.items()],
             )
 
-    # Packing
-
-    def _pack(
-        self,
-        config: RunnableConfig,
-        checkpoint: Checkpoint,
-        metadata: CheckpointMetadata,
-        new_versions: ChannelVersions,
-    ) -> CheckpointRow:
-        configurable = config["configurable"]
-        values = checkpoint["channel_values"]
-        dumps = self.serde.dumps_typed
-        blobs = [
-            (channel, str(version), *dumps(values[channel]))
-            for channel, version in new_versions.items()
-            if channel in values and not _small(values[channel])
-        ]
-        small = {channel: value for channel, value in values.items() if _small(value)}
-        kind, data = dumps({**checkpoint, "channel_values": small})
-        full_metadata = get_checkpoint_metadata(config, metadata)
-        return CheckpointRow(
-            thread_id=configurable["thread_id"],
-            ns=configurable.get("checkpoint_ns", ""),
-            checkpoint_id=checkpoint["id"],
-            parent_id=configurable.get("checkpoint_id"),
-            run_id=full_metadata.get("run_id"),
-            type=kind,
-            data=data,
-            metadata=dumps(full_metadata)[1],
-            blobs=blobs,
-        )
-
-    def _pack_writes(
-        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str
-    ) -> Sequence[WriteRow]:
-        configurable = config["configurable"]
-        run_id = None if self._lease is None else self._lease.run_id
-        rows = []
-        for index, (channel, value) in enumerate(writes):
-            kind, data = self.serde.dumps_typed(value)
-            rows.append(
-                WriteRow(
-                    thread_id=configurable["thread_id"],
-                    ns=configurable.get("checkpoint_ns", ""),
-                    checkpoint_id=configurable["checkpoint_id"],
-                    run_id=run_id,
-                    task_id=task_id,
-                    idx=WRITES_IDX_MAP.get(channel, index),
-                    channel=channel,
-                    type=kind,
-                    data=data,
-                    task_path=task_path,
-                )
-            )
-        return rows
-
-    # Unpacking
+    # Reading
 
     def _find(self, config: RunnableConfig) -> CheckpointTuple | None:
         if self._held is not None:
@@ -290,7 +233,7 @@ class RunSaver(BaseCheckpointSaver[str]):
             stored = self._storage.get(thread_id, ns, checkpoint_id)
         else:
             stored = self._storage.latest(thread_id, ns)
-        return None if stored is None else self._unpack(stored)
+        return None if stored is None else self._rows.unpack(stored, self._storage.blobs)
 
     def _history(
         self,
@@ -307,7 +250,7 @@ class RunSaver(BaseCheckpointSaver[str]):
         else:
             at_most = None if filter or wanted else limit
             stored = self._storage.history(configurable.get("thread_id"), ns, before=earlier, limit=at_most)
-            found = map(self._unpack, stored)
+            found = (self._rows.unpack(row, self._storage.blobs) for row in stored)
         for item in found:
             if limit is not None and limit <= 0:
                 return
@@ -323,35 +266,6 @@ class RunSaver(BaseCheckpointSaver[str]):
             if limit is not None:
                 limit -= 1
 
-    def _versions(self, stored: StoredCheckpoint) -> dict[str, str]:
-        checkpoint: Checkpoint = self.serde.loads_typed((stored.type, stored.data))
-        return {channel: str(version) for channel, version in checkpoint["channel_versions"].items()}
-
-    def _unpack(self, stored: StoredCheckpoint) -> CheckpointTuple:
-        loads = self.serde.loads_typed
-        checkpoint: Checkpoint = loads((stored.type, stored.data))
-        small = checkpoint["channel_values"]
-        versions = {
-            channel: str(version) for channel, version in checkpoint["channel_versions"].items() if channel not in small
-        }
-        blobs = self._storage.blobs(stored.thread_id, stored.ns, versions)
-        checkpoint["channel_values"] = {**small, **{channel: loads(blob) for channel, blob in blobs.items()}}
-        return CheckpointTuple(
-            config=_config(stored.thread_id, stored.ns, stored.checkpoint_id),
-            checkpoint=checkpoint,
-            metadata=loads(("msgpack", stored.metadata)),
-            parent_config=_config(stored.thread_id, stored.ns, stored.parent_id) if stored.parent_id else None,
-            pending_writes=[(task, channel, loads((kind, data))) for task, channel, kind, data in stored.writes],
-        )
-
 
 # LangGraph asks for the parameters of this method once a run; finding them out costs 3% of a short one.
 RunSaver.aput_writes.__signature__ = inspect.signature(RunSaver.aput_writes)  # type: ignore[attr-defined]
-
-
-def _small(value: Any) -> bool:
-    return value is None or type(value) in (bool, int, float) or (type(value) is str and len(value) <= SMALL_TEXT)
-
-
-def _config(thread_id: str, ns: str, checkpoint_id: str) -> RunnableConfig:
-    return {"configurable": {"thread_id": thread_id, "checkpoint_ns": ns, "checkpoint_id": checkpoint_id}}
