@@ -11,16 +11,13 @@ from collections.abc import Callable, Iterator
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
-# Libraries, never the user's graphs and never an event loop: forking those would not be safe.
-PRELOADED = ["runyard.runtime.forkserver", "runyard.runtime.worker_process"]
-
 
 class WorkerProcesses:
     """Starts processes; making one begins the preloading in the background."""
 
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(PRELOADED)
+        self._context.set_forkserver_preload(["runyard.runtime.forkserver"])
         self._starting = asyncio.Lock()
         multiprocessing.forkserver.ensure_running()
 
