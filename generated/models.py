@@ -55,6 +55,66 @@ class Assistant:
 
 
 @dataclass(kw_only=True, slots=True)
+class AssistantCountRequest:
+    """
+    Which assistants to count. All filters must match.
+    """
+
+    metadata: dict[str, Any] | None = None
+    """
+    Entries that the assistant's metadata must contain.
+    """
+    graph_id: str | None = None
+    """
+    The graph's name.
+    """
+    name: str | None = None
+    """
+    Part of the name, whatever its case.
+    """
+
+
+@dataclass(kw_only=True, slots=True)
+class AssistantCreate:
+    """
+    A new assistant. Either `context` or `config.configurable` may be given; the other becomes a copy of it.
+    """
+
+    graph_id: str
+    """
+    The graph's name in `langgraph.json`.
+    """
+    assistant_id: str | None = None
+    """
+    Its id; one is made up when absent.
+    """
+    config: dict[str, Any] | None = None
+    """
+    How LangGraph is to execute a graph.
+    """
+    context: dict[str, Any] | None = None
+    """
+    Static context of its runs. Not together with `config.configurable`.
+    """
+    metadata: dict[str, Any] | None = None
+    """
+    Free data to search by. Its runs get it as well.
+    """
+    if_exists: Literal["raise", "do_nothing"] = "raise"
+    """
+    What to do when there is an assistant with that id: refuse the request, or answer the one that exists, unchanged.
+    """
+    name: str | None = None
+    """
+    A name for people; `Untitled` when absent.
+    """
+    description: str | None = None
+    """
+    What it does.
+    """
+
+
+@dataclass(kw_only=True, slots=True)
 class AssistantSearchRequest:
     """
     Which assistants to list. All filters must match.
@@ -95,6 +155,74 @@ class AssistantSearchRequest:
     )
     """
     The fields to answer; all when absent.
+    """
+
+
+@dataclass(kw_only=True, slots=True)
+class AssistantVersionChange:
+    """
+    Which version of an assistant its runs are to use.
+    """
+
+    version: int
+    """
+    One of its versions.
+    """
+
+
+@dataclass(kw_only=True, slots=True)
+class AssistantVersionsSearchRequest:
+    """
+    Which versions of an assistant to list.
+    """
+
+    metadata: dict[str, Any] | None = None
+    """
+    Entries that the version's metadata must contain.
+    """
+    limit: int = 10
+    """
+    How many to answer.
+    """
+    offset: int = 0
+    """
+    How many to skip.
+    """
+
+
+@dataclass(kw_only=True, slots=True)
+class ChannelSize:
+    """
+    The size of one channel.
+    """
+
+    versions: int
+    """
+    How many versions of its value are stored.
+    """
+    bytes: int
+    """
+    How many bytes they take.
+    """
+
+
+@dataclass(kw_only=True, slots=True)
+class ChannelSizes:
+    """
+    The size of the values in a graph's channels.
+    """
+
+    count: int
+    """
+    How many values are stored.
+    """
+    bytes: int
+    """
+    How many bytes they take.
+    """
+    by_channel: dict[str, ChannelSize]
+    """
+    The same for each channel, by its name.
     """
 
 
@@ -194,6 +322,22 @@ class Send:
     """
 
 
+@dataclass(kw_only=True, slots=True)
+class StorageSize:
+    """
+    A number of rows and their size.
+    """
+
+    count: int
+    """
+    How many there are.
+    """
+    bytes: int
+    """
+    How many bytes they take, without what the database adds.
+    """
+
+
 StreamMode: TypeAlias = Literal["values", "messages", "messages-tuple", "tasks", "checkpoints", "updates", "events", "debug", "custom"]
 """
 - `values`: the whole state after each step.
@@ -245,6 +389,92 @@ class ThreadExpiry:
     """
 
 
+@dataclass(kw_only=True, slots=True)
+class ThreadPruneRequest:
+    """
+    Threads to tidy up. Those that do not exist are passed over.
+    """
+
+    thread_ids: list[str]
+    """
+    The threads.
+    """
+    strategy: Literal["delete", "keep_latest"] = "delete"
+    """
+    Whether the whole thread goes, or only its history.
+    """
+
+
+@dataclass(kw_only=True, slots=True)
+class ThreadPruneResponse:
+    """
+    What was tidied up.
+    """
+
+    pruned_count: int
+    """
+    How many threads.
+    """
+
+
+ThreadStateField: TypeAlias = str
+"""
+A field of a state. `values.` with a key behind it stands for that key of the values alone.
+"""
+
+
+@dataclass(kw_only=True, slots=True)
+class ThreadStateSearch:
+    """
+    Which states of a thread to list.
+    """
+
+    limit: int = 1
+    """
+    How many to answer.
+    """
+    before: dict[str, Any] | None = None
+    """
+    Only states older than this checkpoint. It may also be given as a config, with the checkpoint as its `configurable`.
+    """
+    metadata: dict[str, Any] | None = None
+    """
+    Entries that the checkpoint's metadata must contain, such as `source` or `step`.
+    """
+    checkpoint: dict[str, Any] | None = None
+    """
+    Only states of the subgraph that `checkpoint_ns` names, or, with `checkpoint_id`, only that one.
+    """
+    select: list[ThreadStateField] | None = None
+    """
+    The fields to answer; all when absent.
+    """
+
+
+@dataclass(kw_only=True, slots=True)
+class ThreadStateUpdate:
+    """
+    An edit of a thread's state, which becomes its newest checkpoint.
+    """
+
+    values: list[Any] | dict[str, Any] | None = None
+    """
+    What is written, through the reducers of the graph. Null only copies the checkpoint.
+    """
+    checkpoint: dict[str, Any] | None = None
+    """
+    The checkpoint to edit; the latest when absent. What is written is a branch from there.
+    """
+    checkpoint_id: str | None = None
+    """
+    The same as `checkpoint` with this id.
+    """
+    as_node: str | None = None
+    """
+    The node that is taken to have written it: the graph goes on behind it. When absent, the one that ran last.
+    """
+
+
 ThreadStatus: TypeAlias = Literal["idle", "busy", "interrupted", "error"]
 """
 - `idle`: nothing runs.
@@ -253,6 +483,50 @@ ThreadStatus: TypeAlias = Literal["idle", "busy", "interrupted", "error"]
 - `error`: the last run failed.
 
 """
+
+
+@dataclass(kw_only=True, slots=True)
+class ThreadStorage:
+    """
+    How much room a thread's state and history take.
+    """
+
+    thread_id: str
+    """
+    The thread.
+    """
+    total_bytes: int
+    """
+    All of it.
+    """
+    checkpoints: StorageSize
+    channel_values: ChannelSizes
+    pending_writes: StorageSize
+
+
+ThreadStreamMode: TypeAlias = Literal["lifecycle", "run_modes", "state_update"]
+"""
+- `run_modes`: the events of all runs, and a `metadata` event with the status `run_done` after each.
+- `lifecycle`: only the beginnings and ends of runs.
+- `state_update`: the thread's values after each run and each edit.
+
+"""
+
+
+@dataclass(kw_only=True, slots=True)
+class ThreadTtl:
+    """
+    When the thread is to be tidied up.
+    """
+
+    strategy: Literal["delete", "keep_latest"] = "delete"
+    """
+    Whether the whole thread goes, or only its history.
+    """
+    ttl: float | None = None
+    """
+    Minutes without a change, after which that happens. Not more than a hundred years.
+    """
 
 
 @dataclass(kw_only=True, slots=True)
@@ -314,6 +588,93 @@ class Run:
     langsmith_session_name: str | None = None
     """
     Always null here; clients of the official server expect the key.
+    """
+
+
+@dataclass(kw_only=True, slots=True)
+class RunCreateStateful:
+    """
+    A run on a thread, which begins with the state that the thread has by then. Fields that are not listed are ignored, since clients send more than the interface names.
+    """
+
+    assistant_id: str
+    """
+    The assistant's id, or a graph's name for the assistant that stands for the graph itself.
+    """
+    checkpoint: dict[str, Any] | None = None
+    """
+    Where in the thread's history to begin, instead of at its latest state: the run goes on from there, on a branch of its own.
+    """
+    checkpoint_id: str | None = None
+    """
+    The same as `checkpoint` with this id. It wins when both are given.
+    """
+    input: Any | None = None
+    """
+    The graph's input; any JSON, an object for most graphs.
+    """
+    command: Command | None = None
+    """
+    Enters the graph with a command. An input beside it is ignored.
+    """
+    metadata: dict[str, Any] | None = None
+    """
+    Free data, kept on the run and its thread, to search by.
+    """
+    config: dict[str, Any] | None = None
+    """
+    How LangGraph is to execute a graph.
+    """
+    context: dict[str, Any] | None = None
+    """
+    Static context that nodes read from LangGraph's runtime. Not together with `config.configurable`.
+    """
+    webhook: str | None = None
+    """
+    Where to POST the run when it has ended, with its values or its error.
+    """
+    interrupt_before: Literal["*"] | list[str] | None = None
+    """
+    Pause before these nodes, or before all.
+    """
+    interrupt_after: Literal["*"] | list[str] | None = None
+    """
+    Pause after these nodes, or after all.
+    """
+    stream_mode: list[StreamMode] | StreamMode = field(
+        default_factory=lambda: ["values"]
+    )
+    """
+    What the run's stream carries.
+    """
+    stream_subgraphs: bool = False
+    """
+    Stream the events of subgraphs too, as `mode|namespace`.
+    """
+    stream_resumable: bool = False
+    """
+    Keep the events, so that a stream can be taken up again after the last one that was seen.
+    """
+    feedback_keys: list[str] | None = None
+    """
+    Keys to give feedback under. They are kept and answered; there is no feedback service behind them.
+    """
+    multitask_strategy: MultitaskStrategy = "enqueue"
+    if_not_exists: Literal["create", "reject"] = "reject"
+    """
+    Whether a thread that does not exist is created, or the run refused.
+    """
+    after_seconds: float | None = None
+    """
+    Start no earlier than this many seconds from now. Not more than a hundred years.
+    """
+    checkpoint_during: bool | None = None
+    """
+    False stands for `durability` = `exit`. Ignored when `durability` is given; true when absent.
+    """
+    durability: Durability | None = None
+    """
+    When checkpoints are written; `async` when absent.
     """
 
 
@@ -400,6 +761,18 @@ class RunCreateStateless:
     if_not_exists: Literal["create", "reject"] = "reject"
     """
     For runs on a given thread. Here the thread is always created.
+    """
+
+
+@dataclass(kw_only=True, slots=True)
+class RunCreateStreamingStateful(RunCreateStateful):
+    """
+    A run on a thread, whose outcome or events are answered at once.
+    """
+
+    on_disconnect: Literal["cancel", "continue"] = "continue"
+    """
+    Whether the run is cancelled when the connection is closed before its end.
     """
 
 
@@ -531,10 +904,87 @@ class ThreadSearchRequest:
     """
 
 
+@dataclass(kw_only=True, slots=True)
+class ThreadStateCheckpointRequest:
+    """
+    Which state of a thread is asked for.
+    """
+
+    checkpoint: dict[str, Any]
+    """
+    Which checkpoint of a thread is meant.
+    """
+    subgraphs: bool | None = None
+    """
+    Answer the states of subgraphs too, within their tasks.
+    """
+    select: list[ThreadStateField] | None = None
+    """
+    The fields to answer; all when absent.
+    """
+
+
+@dataclass(kw_only=True, slots=True)
+class ThreadSuperstepUpdate:
+    """
+    What one node writes in a step.
+    """
+
+    as_node: str
+    """
+    The node that is taken to have written it; `__input__` for the graph's input.
+    """
+    values: list[Any] | dict[str, Any] | None = None
+    """
+    What is written.
+    """
+    command: Command | None = None
+    """
+    A command in place of values.
+    """
+
+
 RunBatchCreate: TypeAlias = list[RunCreateStateless]
 """
 Runs that are accepted all together or not at all.
 """
+
+
+@dataclass(kw_only=True, slots=True)
+class ThreadSuperstep:
+    """
+    One step of a graph, made by hand.
+    """
+
+    updates: list[ThreadSuperstepUpdate]
+    """
+    What the nodes of the step write.
+    """
+
+
+@dataclass(kw_only=True, slots=True)
+class ThreadCreate:
+    """
+    A new thread.
+    """
+
+    thread_id: str | None = None
+    """
+    Its id; one is made up when absent.
+    """
+    metadata: dict[str, Any] | None = None
+    """
+    Free data to search by. `graph_id` in it names the graph whose state the thread holds.
+    """
+    if_exists: Literal["raise", "do_nothing"] = "raise"
+    """
+    What to do when there is a thread with that id: refuse the request, or answer the one that exists, unchanged.
+    """
+    ttl: ThreadTtl | None = None
+    supersteps: list[ThreadSuperstep] | None = None
+    """
+    Steps that give the thread its first state. They need `graph_id` in `metadata`.
+    """
 
 
 @dataclass(kw_only=True, slots=True)

@@ -7,7 +7,7 @@ be whole numbers written with a fraction, go through it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -37,6 +37,23 @@ def constructor(target: Any) -> Callable[[Any], Any]:
         return cls(**known)
 
     return make_one
+
+
+def changes(names: Collection[str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A function that keeps of a JSON object what has one of these names: a dataclass would lose the difference
+    between what is absent and stays as it is, and what is given."""
+    return lambda item: {key: value for key, value in item.items() if key in names}
+
+
+def properties_of(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties that an object schema names, with those of the schemas that it refers to or extends."""
+    found: dict[str, Any] = {}
+    if "$ref" in schema:
+        found |= properties_of(schemas[schema["$ref"].rpartition("/")[2]], schemas)
+    for part in schema.get("allOf", ()):
+        found |= properties_of(part, schemas)
+    found |= schema.get("properties", {})
+    return found
 
 
 def _needs_conversion(hint: Any) -> bool:

@@ -1,8 +1,8 @@
-"""What happens to a run whose client goes away while it follows the run."""
+"""Following a run: which of its events, and what happens to it when its client goes away."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -23,3 +23,8 @@ def leaving(runs: Runs, run: Run, cancel: bool) -> Callable[[], Awaitable[None]]
             await runs.abandon(run)
 
     return abandon
+
+
+def modes_of(given: Iterable[str] | None) -> list[str] | None:
+    """The stream modes that a request names, by a repeated parameter, by commas or both; None for all."""
+    return [mode for text in given or () for mode in text.split(",") if mode] or None

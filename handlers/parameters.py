@@ -11,14 +11,14 @@ import jsonschema_rs
 
 from runyard.handlers.replies import Scope
 from runyard.handlers.violations import describe
-from runyard.runtime.errors import BadRequest, Invalid
+from runyard.runtime.errors import Invalid, RunyardError
 
 # Only the hyphenated form, as everywhere in this interface.
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 # Python clients send True and 1, JavaScript clients true and 1.
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
-_CHECKED = {"enum", "minimum", "maximum", "minLength", "maxLength", "pattern", "items", "anyOf", "const"}
+_CHECKED = {"enum", "minimum", "maximum", "minLength", "maxLength", "pattern", "items", "anyOf", "oneOf", "const"}
 
 
 def is_uuid(text: str) -> bool:
@@ -46,31 +46,50 @@ def _read_number(text: str) -> float:
         raise ValueError("not a number") from None
 
 
-_READERS: dict[str, Callable[[str], Any]] = {
-    "integer": _read_integer,
-    "boolean": _read_boolean,
-    "number": _read_number,
+def _read_switch_or_integer(text: str) -> bool | int:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        return _read_integer(text)
+    except ValueError:
+        raise ValueError("neither true nor false nor a whole number") from None
+
+
+_READERS: dict[tuple[str, ...], Callable[[str], Any]] = {
+    ("integer",): _read_integer,
+    ("boolean",): _read_boolean,
+    ("number",): _read_number,
+    ("boolean", "integer"): _read_switch_or_integer,
 }
+
+
+def _alternatives(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The schemas that a value may fit: those of an anyOf or oneOf, else the schema itself."""
+    return [*schema.get("anyOf", ()), *schema.get("oneOf", ())] or [schema]
 
 
 class Parameter:
     """One parameter of one operation: where it is, how it is read, and what it must look like.
 
     `name` is the argument's name for the handler; absent parameters have the default of their schema, or
-    None.
+    None. A text that cannot be read at all raises `unreadable`, one that says something impossible `Invalid`.
     """
 
-    def __init__(self, definition: Mapping[str, Any], components: Mapping[str, Any]) -> None:
+    def __init__(
+        self, definition: Mapping[str, Any], components: Mapping[str, Any], unreadable: type[RunyardError] = Invalid
+    ) -> None:
         schema = definition.get("schema", {})
         self.key: str = definition["name"]
         self.place: str = definition["in"]
         self.name = self.key.lower().replace("-", "_")
         self.required: bool = definition.get("required", False)
         self.default = schema.get("default")
-        self.many = schema.get("type") == "array"
+        arrays = [each for each in _alternatives(schema) if each.get("type") == "array"]
+        self.many = bool(arrays)
         self.is_id = self.place == "path" and schema.get("format") == "uuid"
-        single = schema.get("items", {}) if self.many else schema
-        self.read: Callable[[str], Any] = _READERS.get(single.get("type", ""), str)
+        self.unreadable = unreadable
+        types = tuple(each.get("type", "") for each in _alternatives(arrays[0]["items"] if arrays else schema))
+        self.read: Callable[[str], Any] = _READERS.get(types, str)
         self.validator: jsonschema_rs.Draft202012Validator | None = None
         if _CHECKED & schema.keys() or "$ref" in schema:
             compiled = {**schema, "components": components}
@@ -82,7 +101,7 @@ class Parameter:
         try:
             value = [self.read(text) for text in texts] if self.many else self.read(texts[-1])
         except ValueError as error:
-            raise BadRequest(f'{root}: "{texts[-1][:100]}" is {error}') from None
+            raise self.unreadable(f'{root}: "{texts[-1][:100]}" is {error}') from None
         if self.validator is not None and not self.validator.is_valid(value):
             raise Invalid(describe(self.validator, value, root))
         return value
@@ -91,8 +110,13 @@ class Parameter:
 class Parameters:
     """All parameters of one operation."""
 
-    def __init__(self, definitions: list[Mapping[str, Any]], components: Mapping[str, Any]) -> None:
-        every = [Parameter(definition, components) for definition in definitions]
+    def __init__(
+        self,
+        definitions: list[Mapping[str, Any]],
+        components: Mapping[str, Any],
+        unreadable: type[RunyardError] = Invalid,
+    ) -> None:
+        every = [Parameter(definition, components, unreadable) for definition in definitions]
         self.path = [parameter for parameter in every if parameter.place == "path"]
         self.query = [parameter for parameter in every if parameter.place == "query"]
         self.header = [
@@ -103,7 +127,7 @@ class Parameters:
         self.defaults |= {parameter.name: parameter.default for _, parameter in self.header}
 
     def read(self, scope: Scope) -> dict[str, Any]:
-        """The arguments that the request gives. Raises `Invalid` or `BadRequest` naming the parameter."""
+        """The arguments that the request gives. Raises `Invalid` or `unreadable` naming the parameter."""
         arguments = dict(self.defaults)
         for parameter in self.path:
             text = scope["path_params"][parameter.name]

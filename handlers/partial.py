@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from runyard.generated.models import Thread
+from runyard.generated.models import Thread, ThreadState
 from runyard.handlers.replies import Header
 
 if TYPE_CHECKING:
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 # The interface leaves these out of threads that have none; null is not an object.
 _OPTIONAL = frozenset(("interrupts", "ttl", "extracted"))
-_THREAD_FIELDS = tuple(field.name for field in fields(Thread))
+_EXTRA = "ttl"  # only where it is asked for
+_THREAD_FIELDS = tuple(field.name for field in fields(Thread) if field.name != _EXTRA)
 
 
 def selected(items: Iterable[Any], select: Sequence[str] | None) -> list[Any]:
@@ -24,9 +25,33 @@ def selected(items: Iterable[Any], select: Sequence[str] | None) -> list[Any]:
     return [{name: getattr(item, name) for name in select} for item in items]
 
 
-def thread_part(thread: Thread, select: Iterable[str] | None = None) -> dict[str, Any]:
-    """A thread as a mapping, without what it does not have, and with only the fields named by `select`."""
-    values = ((name, getattr(thread, name)) for name in (_THREAD_FIELDS if select is None else select))
+def without(name: str, items: Iterable[Any]) -> list[dict[str, Any]]:
+    """The items as mappings that lack the field `name`."""
+    return [{field.name: getattr(item, field.name) for field in fields(item) if field.name != name} for item in items]
+
+
+def state_part(state: ThreadState, select: Sequence[str] | None) -> ThreadState | dict[str, Any]:
+    """The state itself, or a mapping with only the fields named by `select`; `values.x` names one key of the values,
+    and is left out where there is no such key."""
+    if select is None:
+        return state
+    part: dict[str, Any] = {}
+    for name in select:
+        field, _, key = name.partition(".")
+        if not key:
+            part[field] = getattr(state, field)
+        elif "values" not in select:
+            values = part.setdefault("values", {})
+            if isinstance(state.values, dict) and key in state.values:
+                values[key] = state.values[key]
+    return part
+
+
+def thread_part(thread: Thread, select: Iterable[str] | None = None, *, include: Iterable[str] = ()) -> dict[str, Any]:
+    """A thread as a mapping, without what it does not have, with only the fields named by `select` and with the
+    further ones among `include`."""
+    names = [*(_THREAD_FIELDS if select is None else select), *({_EXTRA} & {*include})]
+    values = ((name, getattr(thread, name)) for name in names)
     return {name: value for name, value in values if value is not None or name not in _OPTIONAL}
 
 

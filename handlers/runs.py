@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runyard.generated.models import RunBatchCreate, RunCreateStateless, RunCreateStreamingStateless
-from runyard.handlers.following import leaving
+from runyard.handlers.following import leaving, modes_of
 from runyard.handlers.replies import Reply, json_answer, location
 from runyard.handlers.sse import EventStream
 from runyard.handlers.waiting import WaitingAnswer
@@ -42,3 +42,18 @@ class RunHandlers:
         path = f"/runs/{run.run_id}"
         headers = [location(b"location", f"{path}/stream"), location(b"content-location", path)]
         return EventStream(watch, headers, leaving(self.runs, run, body.on_disconnect == "cancel"))
+
+    async def find(self, run_id: str) -> Reply:
+        """GET /runs/{run_id}"""
+        return json_answer(await self.runs.find(run_id))
+
+    async def watch(
+        self, run_id: str, last_event_id: str | None, stream_mode: list[str] | None, cancel_on_disconnect: bool
+    ) -> Reply:
+        """GET /runs/{run_id}/stream"""
+        on_gone = leaving(self.runs, await self.runs.find(run_id), True) if cancel_on_disconnect else None
+        watch = await self.runs.watch_run(run_id, last_event_id=last_event_id, modes=modes_of(stream_mode))
+        path = f"/runs/{run_id}"
+        return EventStream(
+            watch, [location(b"location", f"{path}/stream"), location(b"content-location", path)], on_gone
+        )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from runyard.handlers.connection import while_connected
 from runyard.handlers.replies import Header, Receive, Scope, Send
 
 if TYPE_CHECKING:
-    from runyard.runtime.streams import Event, Watch
+    from runyard.runtime.streams import Event
 
 HEARTBEAT = 5.0
 """Seconds of silence after which a comment is sent: clients and proxies give up on silent connections."""
@@ -22,6 +22,16 @@ _HEADERS: list[Header] = [
 ]
 
 
+class Events(Protocol):
+    """What is streamed: the events of a run or of a thread."""
+
+    async def next(self, timeout: float) -> list[Event] | None:
+        """All events at hand; an empty list after `timeout` seconds of silence; None at the end."""
+
+    async def close(self) -> None:
+        """Stops following."""
+
+
 def frame(event: Event) -> bytes:
     """One event as it is sent. Its data is JSON on one line; its name may hold a node's, so any text."""
     name = event.name.replace("\r", " ").replace("\n", " ").encode()
@@ -31,17 +41,17 @@ def frame(event: Event) -> bytes:
 
 
 class EventStream:
-    """Sends the events of `watch` until it ends.
+    """Sends `events` until they end.
 
     `on_gone` is called when the client closes the connection before that.
     """
 
-    __slots__ = ("headers", "on_gone", "watch")
+    __slots__ = ("events", "headers", "on_gone")
 
     def __init__(
-        self, watch: Watch, headers: list[Header], on_gone: Callable[[], Awaitable[None]] | None = None
+        self, events: Events, headers: list[Header], on_gone: Callable[[], Awaitable[None]] | None = None
     ) -> None:
-        self.watch = watch
+        self.events = events
         self.headers = [*_HEADERS, *headers]
         self.on_gone = on_gone
 
@@ -50,11 +60,11 @@ class EventStream:
             if not await while_connected(receive, self._send_all(send)) and self.on_gone is not None:
                 await self.on_gone()
         finally:
-            await self.watch.close()
+            await self.events.close()
 
     async def _send_all(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.headers})
-        while (events := await self.watch.next(HEARTBEAT)) is not None:
+        while (events := await self.events.next(HEARTBEAT)) is not None:
             body = b"".join(map(frame, events)) if events else _COMMENT
             await send({"type": "http.response.body", "body": body, "more_body": True})
         await send({"type": "http.response.body", "body": b""})

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from runyard.generated.models import RunsCancel
-from runyard.handlers.following import leaving
+from runyard.generated.models import RunCreateStateful, RunCreateStreamingStateful, RunsCancel
+from runyard.handlers.following import leaving, modes_of
 from runyard.handlers.partial import selected
 from runyard.handlers.replies import Answer, Header, Reply, json_answer, location
 from runyard.handlers.sse import EventStream
 from runyard.handlers.waiting import WaitingAnswer
+from runyard.runtime.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
     from runyard.runtime.runs import Runs
 
 Action = Literal["interrupt", "rollback"]
+_ACTIONS: dict[str, Action] = {"interrupt": "interrupt", "rollback": "rollback"}
 
 
 class ThreadRunHandlers:
@@ -23,16 +25,38 @@ class ThreadRunHandlers:
     def __init__(self, runs: Runs) -> None:
         self.runs = runs
 
-    async def list(
+    async def list_runs(
         self, thread_id: str, limit: int, offset: int, status: str | None, select: list[str] | None
     ) -> Reply:
         """GET /threads/{thread_id}/runs"""
         runs = await self.runs.list(thread_id, limit=limit, offset=offset, status=status)
         return json_answer(selected(runs, select))
 
+    async def create(self, thread_id: str, body: RunCreateStateful) -> Reply:
+        """POST /threads/{thread_id}/runs"""
+        run = await self.runs.create(body, thread_id=thread_id)
+        return json_answer(run, headers=[location(b"content-location", f"/threads/{thread_id}/runs/{run.run_id}")])
+
+    async def create_and_wait(self, thread_id: str, body: RunCreateStreamingStateful) -> Reply:
+        """POST /threads/{thread_id}/runs/wait"""
+        run, pending = await self.runs.wait(body, thread_id=thread_id)
+        on_gone = leaving(self.runs, run, body.on_disconnect == "cancel")
+        return WaitingAnswer(pending, _locations(thread_id, run.run_id, "join"), on_gone)
+
+    async def create_and_stream(self, thread_id: str, body: RunCreateStreamingStateful) -> Reply:
+        """POST /threads/{thread_id}/runs/stream"""
+        run, watch = await self.runs.stream(body, thread_id=thread_id)
+        on_gone = leaving(self.runs, run, body.on_disconnect == "cancel")
+        return EventStream(watch, _locations(thread_id, run.run_id, "stream"), on_gone)
+
     async def get(self, thread_id: str, run_id: str) -> Reply:
         """GET /threads/{thread_id}/runs/{run_id}"""
         return json_answer(await self.runs.get(thread_id, run_id))
+
+    async def delete(self, thread_id: str, run_id: str) -> Reply:
+        """DELETE /threads/{thread_id}/runs/{run_id}"""
+        await self.runs.delete(thread_id, run_id)
+        return Answer(204)
 
     async def join(self, thread_id: str, run_id: str, cancel_on_disconnect: bool) -> Reply:
         """GET /threads/{thread_id}/runs/{run_id}/join"""
@@ -47,20 +71,24 @@ class ThreadRunHandlers:
         thread_id: str,
         run_id: str,
         last_event_id: str | None,
-        stream_mode: str | None,
+        stream_mode: list[str] | None,
         cancel_on_disconnect: bool,
     ) -> Reply:
         """GET /threads/{thread_id}/runs/{run_id}/stream"""
         on_gone = None
         if cancel_on_disconnect:
             on_gone = leaving(self.runs, await self.runs.get(thread_id, run_id), True)
-        modes = stream_mode.split(",") if stream_mode else None
-        watch = await self.runs.watch(thread_id, run_id, last_event_id=last_event_id, modes=modes)
+        watch = await self.runs.watch(thread_id, run_id, last_event_id=last_event_id, modes=modes_of(stream_mode))
         return EventStream(watch, _locations(thread_id, run_id, "stream"), on_gone)
 
-    async def cancel(self, thread_id: str, run_id: str, wait: bool, action: Action) -> Reply:
+    async def cancel(self, thread_id: str, run_id: str, wait: bool, action: str) -> Reply:
         """POST /threads/{thread_id}/runs/{run_id}/cancel"""
-        await self.runs.cancel(thread_id, run_id, action=action, wait=wait)
+        if action not in _ACTIONS:
+            # Whether there is something to cancel comes first (observed).
+            if (await self.runs.get(thread_id, run_id)).status not in ("pending", "running"):
+                raise NotFound("No matching runs to cancel.")
+            raise Invalid(f'query.action: "{action[:100]}" is not one of "interrupt", "rollback"')
+        await self.runs.cancel(thread_id, run_id, action=_ACTIONS[action], wait=wait)
         if wait:
             return json_answer({}, headers=_locations(thread_id, run_id, "join"))
         return Answer(202)

@@ -91,6 +91,8 @@ def _wanted(error: jsonschema_rs.ValidationError) -> str:
             return f"long enough: it needs at least {limit} character{'' if limit == 1 else 's'}"
         case Kind.MaxLength(limit=limit):
             return f"short enough: it may have at most {limit} characters"
+        case Kind.Pattern(pattern=pattern):
+            return f"of the form {pattern}"
         case Kind.MaxProperties(limit=limit):
             return f"small enough: it may have at most {limit} entries"
         case _:

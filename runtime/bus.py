@@ -6,6 +6,7 @@ that was sent in one turn of the event loop.
 
 From a worker:
     ("hello", worker, pid)
+    ("broken", detail)                               it cannot load the graphs, and ends
     ("load", running)                                answers each wake-up
     ("events", run_id, thread_id, [[id or nil, name, data], ...])
     ("ended", run_id, thread_id, status, answer or nil, seconds it waited, seconds it ran)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.types import Interrupt, StateSnapshot
+from langgraph.types import StateSnapshot
 
 from runyard.runtime.encode import to_json
 from runyard.runtime.errors import LeaseLost
@@ -29,6 +29,7 @@ from runyard.runtime.graph_input import (
 from runyard.runtime.graph_stream import INTERRUPT, Emit, GraphStream, events_parts, graph_modes
 from runyard.runtime.graphs import Graph, Graphs
 from runyard.runtime.lifecycle import CANCELLED
+from runyard.runtime.states import stored_interrupts, stored_values
 
 __all__ = ["Emit", "GraphRun", "Outcome", "run_graph", "saved_state", "stopped_graph"]
 
@@ -147,8 +148,8 @@ async def _success(graph: Graph, run: GraphRun, stream: GraphStream) -> Outcome:
     return Outcome(
         status="success",
         answer=answer,
-        values=encoded if snapshot is None else _values(snapshot),
-        interrupts=b"{}" if snapshot is None else _interrupts(snapshot),
+        values=encoded if snapshot is None else stored_values(snapshot),
+        interrupts=b"{}" if snapshot is None else stored_interrupts(snapshot),
         paused=stream.paused,
         error=None,
     )
@@ -177,8 +178,8 @@ async def _failed(graph: Graph | None, run: GraphRun, emit: Emit, error: BaseExc
     return Outcome(
         status="error",
         answer=to_json({"__error__": said}),
-        values=None if snapshot is None else _values(snapshot),
-        interrupts=b"{}" if snapshot is None else _interrupts(snapshot),
+        values=None if snapshot is None else stored_values(snapshot),
+        interrupts=b"{}" if snapshot is None else stored_interrupts(snapshot),
         paused=False,
         error=encoded,
     )
@@ -190,12 +191,12 @@ async def stopped_graph(graphs: Graphs, run: GraphRun) -> Outcome:
     async with AsyncExitStack() as exits:
         graph = await graphs.open(run.graph_id, config, store=run.store, exits=exits)
         snapshot = await saved_state(graph, run)
-    values = None if snapshot is None else _values(snapshot)
+    values = None if snapshot is None else stored_values(snapshot)
     return Outcome(
         status="error",
         answer=values or CANCELLED,
         values=values,
-        interrupts=b"{}" if snapshot is None else _interrupts(snapshot),
+        interrupts=b"{}" if snapshot is None else stored_interrupts(snapshot),
         paused=snapshot is not None and bool(snapshot.next),
         error=None,
     )
@@ -218,19 +219,3 @@ def _shows_state(graph: Graph) -> bool:
     if isinstance(output, str) or isinstance(state, str):
         return output == state
     return set(output) == set(state)
-
-
-def _values(snapshot: StateSnapshot) -> bytes | None:
-    return None if snapshot.created_at is None else to_json(snapshot.values)
-
-
-def _interrupts(snapshot: StateSnapshot) -> bytes:
-    asked = {task.id: [_question(item) for item in task.interrupts] for task in snapshot.tasks if task.interrupts}
-    return to_json(asked)
-
-
-def _question(interrupt: Interrupt) -> dict[str, Any]:
-    said: dict[str, Any] = {"id": interrupt.id, "value": interrupt.value}
-    if interrupt.response_schema is not None:
-        said["response_schema"] = interrupt.response_schema
-    return said

@@ -53,6 +53,8 @@ class Hub:
         self._looking: set[asyncio.Task[None]] = set()
         self.first_worker = asyncio.Event()
         """Set once a worker has said that it is ready."""
+        self.broken: str | None = None
+        """Why a worker could not load the graphs."""
 
     def start(self) -> None:
         self._sweeper = asyncio.create_task(self._sweep_forever(), name="hub sweep")
@@ -106,6 +108,10 @@ class Hub:
                 self._metrics.workers.set(len(self._peers))
                 link.send("wake")
                 self.first_worker.set()
+            case "broken":
+                self.broken = message[1]
+                if self.first_worker.is_set():
+                    logger.error("a worker cannot load the graphs: %s", message[1])
 
     def pids(self) -> list[int]:
         """The processes of the connected workers."""

@@ -41,10 +41,10 @@ class Runtime:
         self._storage = make_storage(settings)
         self._webhooks = WebhookSender(self._storage.deliveries, settings.project.webhooks)
         self._hub = Hub(self._storage, self.metrics, self._webhooks.wake)
-        self._upkeep = Upkeep(settings, self._storage, self._hub)
         self._exits = AsyncExitStack()
-        self.assistants = Assistants(self._storage, self._graphs)
-        self.threads = Threads(self._storage, self._graphs)
+        self.assistants = Assistants(self._storage, self._graphs, self._hub)
+        self.threads = Threads(self._storage, self._graphs, self._hub)
+        self._upkeep = Upkeep(settings, self._storage, self._hub, self.threads)
         self.runs = Runs(self._storage, self._hub, self.assistants, settings.project.webhooks)
         self.metrics.connect(self._storage.queue.depth, self._hub.pids)
 

@@ -1,5 +1,6 @@
 """LangGraph's snapshot of a thread as the interface shows it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -17,8 +18,9 @@ _POINTER = ("checkpoint_id", "thread_id", "checkpoint_ns", "checkpoint_map")
 def thread_state(snapshot: StateSnapshot) -> ThreadState:
     """A snapshot as JSON values; one without a checkpoint has no metadata and no parent (observed)."""
     exists = snapshot.created_at is not None
-    checkpoint = _pointer(snapshot.config)
-    parent = _pointer(snapshot.parent_config)
+    configurable = snapshot.config["configurable"]
+    checkpoint = pointer(snapshot.config)
+    parent = pointer(snapshot.parent_config)
     if checkpoint is not None and "checkpoint_id" not in checkpoint:
         checkpoint = None
     return ThreadState(
@@ -26,7 +28,7 @@ def thread_state(snapshot: StateSnapshot) -> ThreadState:
         next=list(snapshot.next),
         tasks=[_task(task) for task in snapshot.tasks],
         checkpoint=checkpoint,
-        metadata=_plain(snapshot.metadata) if exists else None,
+        metadata=_plain({**(snapshot.metadata or {}), "thread_id": configurable["thread_id"]}) if exists else None,
         created_at=snapshot.created_at,
         parent_checkpoint=parent,
         interrupts=[_interrupt(interrupt) for task in snapshot.tasks for interrupt in task.interrupts],
@@ -35,20 +37,40 @@ def thread_state(snapshot: StateSnapshot) -> ThreadState:
     )
 
 
-def empty_state() -> ThreadState:
-    """The state of a thread on which nothing has run."""
+def empty_state(thread_id: str, asked: Mapping[str, Any] | None) -> ThreadState:
+    """The state of a thread on which nothing has run. The id of a checkpoint that was asked for is answered."""
+    checkpoint_id = (asked or {}).get("checkpoint_id")
+    checkpoint = {"checkpoint_id": checkpoint_id, "thread_id": thread_id} if checkpoint_id else None
     return ThreadState(
         values={},
         next=[],
         tasks=[],
-        checkpoint=None,
+        checkpoint=checkpoint,
         metadata=None,
         created_at=None,
         parent_checkpoint=None,
         interrupts=[],
-        checkpoint_id=None,
+        checkpoint_id=checkpoint_id,
         parent_checkpoint_id=None,
     )
+
+
+def stored_values(snapshot: StateSnapshot) -> bytes | None:
+    """The values that a thread shows, as JSON; None before the first checkpoint."""
+    return None if snapshot.created_at is None else to_json(snapshot.values)
+
+
+def stored_interrupts(snapshot: StateSnapshot) -> bytes:
+    """The questions that a thread shows, as JSON: `{task id: [{"id", "value"}]}`."""
+    asked = {task.id: [_question(item) for item in task.interrupts] for task in snapshot.tasks if task.interrupts}
+    return to_json(asked)
+
+
+def _question(interrupt: GraphInterrupt) -> dict[str, Any]:
+    said: dict[str, Any] = {"id": interrupt.id, "value": interrupt.value}
+    if interrupt.response_schema is not None:
+        said["response_schema"] = interrupt.response_schema
+    return said
 
 
 def _task(task: PregelTask) -> ThreadTask:
@@ -59,7 +81,7 @@ def _task(task: PregelTask) -> ThreadTask:
         path=_plain(task.path),
         error=None if task.error is None else repr(task.error),
         interrupts=[_interrupt(interrupt) for interrupt in task.interrupts],
-        checkpoint=_pointer(state) if isinstance(state, dict) else None,
+        checkpoint=pointer(state) if isinstance(state, dict) else None,
         state=thread_state(state) if isinstance(state, StateSnapshot) else None,
         result=_plain(task.result),
     )
@@ -69,7 +91,8 @@ def _interrupt(interrupt: GraphInterrupt) -> Interrupt:
     return Interrupt(id=interrupt.id, value=_plain(interrupt.value))
 
 
-def _pointer(config: RunnableConfig | None) -> dict[str, Any] | None:
+def pointer(config: RunnableConfig | None) -> dict[str, Any] | None:
+    """Of a config, what says which checkpoint it is."""
     if config is None:
         return None
     configurable = config["configurable"]

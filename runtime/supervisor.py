@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from runyard.runtime.errors import Unavailable
+from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.hub import Hub
 from runyard.runtime.settings import Settings
 from runyard.runtime.storage.opening import is_dead
@@ -57,14 +57,18 @@ class Supervisor:
             await self._first_ready()
 
     async def _first_ready(self) -> None:
-        """Raises Unavailable when a worker dies before any is ready: then all of them would."""
+        """Raises ConfigError when the graphs are broken, Unavailable when a worker dies before any is ready: then
+        all of them would."""
         ready = asyncio.create_task(self._hub.first_worker.wait())
         died = asyncio.create_task(self._first_death.wait())
         await asyncio.wait({ready, died}, return_when=asyncio.FIRST_COMPLETED)
         for task in (ready, died):
             task.cancel()
-        if not self._hub.first_worker.is_set():
-            raise Unavailable("the worker processes end before they are ready; the lines above say why")
+        if self._hub.first_worker.is_set():
+            return
+        if self._hub.broken is not None:
+            raise ConfigError(self._hub.broken)
+        raise Unavailable("the worker processes end before they are ready; the lines above say why")
 
     async def stop(self) -> None:
         """Returns when all workers have gone; they are asked by the hub."""
@@ -96,7 +100,7 @@ class Supervisor:
             self._first_death.set()
             if self._stopping or (solo and code == 0):
                 return
-            if code:
+            if code and self._hub.first_worker.is_set():
                 logger.warning("a worker process ended with code %s; starting another", code)
             pause = BACK_OFF if loop.time() - started > 10 else min(30.0, pause * 2)
             await asyncio.sleep(pause if not solo else BACK_OFF)

@@ -1,56 +1,192 @@
 """Threads: what runs leave behind and later runs build on."""
 
-from langchain_core.runnables import RunnableConfig
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
 
-from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest, ThreadState
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from uuid_utils import uuid7
+
+from runyard.generated.models import (
+    Thread,
+    ThreadCountRequest,
+    ThreadCreate,
+    ThreadPruneRequest,
+    ThreadSearchRequest,
+    ThreadState,
+    ThreadStateSearch,
+    ThreadStateUpdate,
+    ThreadStorage,
+)
 from runyard.runtime.checkpoints import RunSaver
-from runyard.runtime.errors import NotFound
+from runyard.runtime.errors import Conflict, Invalid, NotFound
+from runyard.runtime.extract import extract, parse_paths
 from runyard.runtime.graphs import Graphs
+from runyard.runtime.hub import Hub
 from runyard.runtime.page import Page, page_of
-from runyard.runtime.states import empty_state, thread_state
 from runyard.runtime.storage.port import Storage
+from runyard.runtime.storage.thread_records import Expiry, Removed, ThreadDraft
+from runyard.runtime.thread_pruning import latest_checkpoints
+from runyard.runtime.thread_states import ThreadStates
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE: Final = 100
+"""Threads that one transaction deletes: interactive writes must get in between."""
 
 
 class Threads:
     """The service behind the operations on threads."""
 
-    def __init__(self, storage: Storage, graphs: Graphs) -> None:
+    def __init__(self, storage: Storage, graphs: Graphs, hub: Hub) -> None:
         self._storage = storage
-        self._graphs = graphs
+        self._hub = hub
+        self._states = ThreadStates(storage, graphs)
+
+    # Looking
 
     async def get(self, thread_id: str) -> Thread:
         """Raises NotFound."""
         thread = await self._storage.threads.get(thread_id)
         if thread is None:
-            raise NotFound(f"Thread with ID {thread_id} not found")
+            raise _unknown(thread_id)
         return thread
 
     async def search(self, request: ThreadSearchRequest) -> Page[Thread]:
+        """Threads with what `extract` asks for. Raises Invalid for a path that leads nowhere near a thread."""
+        paths = parse_paths(request.extract or {})
         found = await self._storage.threads.search(request, limit=request.limit + 1, offset=request.offset)
+        if paths:
+            for thread in found:
+                thread.extracted = extract(thread, paths)
         return page_of(found, limit=request.limit, offset=request.offset)
 
     async def count(self, request: ThreadCountRequest) -> int:
         return await self._storage.threads.count(request)
 
-    async def state(self, thread_id: str, *, subgraphs: bool) -> ThreadState:
-        """The latest state; `subgraphs` puts the states of running subgraphs into their tasks."""
-        await self.get(thread_id)
-        graph_id = await self._storage.threads.graph_id(thread_id)
-        if graph_id is None or graph_id not in self._graphs.names:
-            return empty_state()
-        saver = RunSaver(self._storage.checkpoints)
-        config: RunnableConfig = {
-            "configurable": {
-                **await self._configurable(thread_id),
-                "thread_id": thread_id,
-                "checkpoint_ns": "",
-            }
-        }
-        graph = await self._graphs.open(graph_id, config, store=None)
-        config["configurable"] |= {"__pregel_checkpointer": saver}
-        return thread_state(await graph.aget_state(config, subgraphs=subgraphs))
+    async def storage(self, thread_id: str) -> ThreadStorage:
+        """What the thread takes up. Raises NotFound."""
+        usage = await self._storage.threads.usage(thread_id, _read_channels)
+        if usage is None:
+            raise _unknown(thread_id)
+        return usage
 
-    async def _configurable(self, thread_id: str) -> dict[str, object]:
-        """What the thread's latest run was configured with: a factory builds the same graph from it."""
-        runs = await self._storage.runs.of_thread(thread_id, limit=1, offset=0, status=None)
-        return dict(runs[0].kwargs["config"]["configurable"]) if runs else {}
+    # Editing
+
+    async def create(self, request: ThreadCreate) -> Thread:
+        """A new thread, with a first state if `supersteps` are given, all at once. Raises Conflict."""
+        thread_id = request.thread_id or str(uuid7())
+        metadata = request.metadata or {}
+        edit = None
+        if request.supersteps:
+            existing = await self._storage.threads.get(thread_id)
+            if existing is not None and request.if_exists == "do_nothing":
+                return existing
+            edit = await self._states.seed(thread_id, metadata.get("graph_id"), request.supersteps)
+        expiry = None if request.ttl is None else _expiry(request.ttl.ttl, request.ttl.strategy)
+        draft = ThreadDraft(thread_id=thread_id, metadata=metadata, expiry=expiry, edit=edit)
+        return await self._storage.threads.create(draft, request.if_exists)
+
+    async def patch(self, thread_id: str, given: Mapping[str, Any]) -> Thread:
+        """Merges metadata at its top level and sets the lifetime, where they are given. Raises NotFound."""
+        ttl = given.get("ttl")
+        expiry = None if ttl is None else _expiry(ttl.get("ttl"), ttl.get("strategy", "delete"))
+        thread = await self._storage.threads.patch(thread_id, given.get("metadata"), expiry)
+        if thread is None:
+            raise _unknown(thread_id)
+        return thread
+
+    async def delete(self, thread_id: str) -> None:
+        """Deletes the thread with all that belongs to it; what runs on it is stopped. Raises NotFound."""
+        removed = await self._storage.threads.delete([thread_id])
+        if not removed.threads:
+            raise _unknown(thread_id)
+        self._tell(removed)
+
+    async def copy(self, thread_id: str) -> Thread:
+        """A new thread with the same metadata, state and history, but without runs. Raises Conflict when there
+        is nothing to copy (observed)."""
+        copied = await self._storage.threads.copy(thread_id, str(uuid7()))
+        if copied is None:
+            raise Conflict(f"Thread with ID {thread_id} not found, so it cannot be copied")
+        return copied
+
+    async def prune(self, request: ThreadPruneRequest) -> int:
+        """Deletes threads, or their history; answers how many. Threads that are not there are passed over, and
+        those with runs under way keep their history."""
+        pruned = 0
+        for start in range(0, len(request.thread_ids), AT_ONCE):
+            thread_ids = request.thread_ids[start : start + AT_ONCE]
+            if request.strategy == "delete":
+                removed = await self._storage.threads.delete(thread_ids)
+                self._tell(removed)
+                pruned += len(removed.threads)
+            else:
+                for thread_id in dict.fromkeys(thread_ids):
+                    pruned += await self.keep_latest(thread_id)
+        return pruned
+
+    async def keep_latest(self, thread_id: str) -> bool:
+        """Drops the history of a thread, so that only its present is left. False when there is no such thread,
+        or when it changes right now."""
+        checkpoints = self._storage.checkpoints
+
+        def plan() -> tuple[str, list[Any]]:
+            return latest_checkpoints(RunSaver(checkpoints), thread_id, checkpoints.namespaces(thread_id))
+
+        base, kept = await asyncio.to_thread(plan)
+        return await self._storage.threads.keep_latest(thread_id, base, kept)
+
+    async def expire(self, limit: int) -> int:
+        """Deletes, or drops the history of, up to `limit` threads whose time is over; answers how many."""
+        removed = await self._storage.threads.delete_expired(limit)
+        self._tell(removed)
+        expired = len(removed.threads)
+        for thread_id in await self._storage.threads.history_expired(limit):
+            try:
+                expired += await self.keep_latest(thread_id)
+            except Exception:  # a checkpoint that cannot be unpacked must not keep other threads from expiring
+                logger.exception("the history of thread %s cannot be dropped", thread_id)
+        return expired
+
+    def _tell(self, removed: Removed) -> None:
+        for run_id in removed.runs:
+            self._hub.forget_run(run_id)
+
+    # States
+
+    async def state(
+        self, thread_id: str, checkpoint: Mapping[str, Any] | None = None, *, subgraphs: bool = False
+    ) -> ThreadState:
+        """See `ThreadStates.state`."""
+        return await self._states.state(thread_id, checkpoint, subgraphs=subgraphs)
+
+    async def history(self, thread_id: str, request: ThreadStateSearch) -> list[ThreadState]:
+        """See `ThreadStates.history`."""
+        return await self._states.history(thread_id, request)
+
+    async def update_state(self, thread_id: str, request: ThreadStateUpdate) -> dict[str, Any]:
+        """See `ThreadStates.update`."""
+        written = await self._states.update(thread_id, request)
+        self._hub.state_changed(thread_id)
+        return written
+
+
+def _unknown(thread_id: str) -> NotFound:
+    return NotFound(f"Thread with ID {thread_id} not found")
+
+
+def _expiry(minutes: float | None, strategy: Any) -> Expiry:
+    if minutes is None:
+        raise Invalid("ttl.ttl: the number of minutes is missing")
+    return Expiry(strategy, minutes)
+
+
+def _read_channels(kind: str, data: bytes) -> dict[str, tuple[str, int]]:
+    """See `ChannelReader`."""
+    serde = JsonPlusSerializer()
+    checkpoint = serde.loads_typed((kind, data))
+    small = {channel: len(serde.dumps_typed(value)[1]) for channel, value in checkpoint["channel_values"].items()}
+    versions = checkpoint["channel_versions"]
+    return {channel: (str(version), small.get(channel, 0)) for channel, version in versions.items()}

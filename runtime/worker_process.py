@@ -5,13 +5,15 @@ import gc
 import logging
 import os
 import signal
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import uvloop
 
-from runyard.runtime.bus import SocketLink
+from runyard.runtime.bus import Message, SocketLink
+from runyard.runtime.errors import ConfigError
 from runyard.runtime.executor import Executor
 from runyard.runtime.graphs import Graphs
 from runyard.runtime.settings import Settings
@@ -33,23 +35,40 @@ def work(settings: Settings, name: str, socket: Path, *, solo: bool) -> None:
     logging.basicConfig(level=os.environ.get("RUNYARD_LOG", "WARNING").upper(), format="%(levelname)s %(message)s")
     os.nice(NICE)
     lock = lock_worker(settings, name)
-    graphs = Graphs(settings.project)
-    graphs.load()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 50, 100)
     loop = uvloop.new_event_loop()
     try:
-        run_despite_exits(_work(settings, graphs, name, socket, solo), loop)
+        run_despite_exits(_work(settings, name, socket, solo), loop)
     finally:
         loop.close()
     os.close(lock)
 
 
-async def _work(settings: Settings, graphs: Graphs, name: str, socket: Path, solo: bool) -> None:
+async def _work(settings: Settings, name: str, socket: Path, solo: bool) -> None:
     loop = asyncio.get_running_loop()
     # Sync nodes wait in threads; asyncio's own pool has a handful, and they would queue up there.
     loop.set_default_executor(ThreadPoolExecutor(settings.concurrency, "node"))
+    worker: Worker | None = None
+
+    def receive(_: SocketLink, message: Message) -> None:
+        if worker is not None:
+            worker.receive(message)
+
+    def lost(_: SocketLink) -> None:
+        if worker is None:
+            sys.exit(1)
+        worker.drain()
+
+    _, link = await loop.create_unix_connection(lambda: SocketLink(receive, lost), str(socket))
+    graphs = Graphs(settings.project)
+    try:
+        graphs.load()
+    except ConfigError as error:
+        link.send("broken", error.detail)
+        link.close()
+        sys.exit(1)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
     storage = make_storage(settings)
     storage.open(tend=False)
     try:
@@ -57,10 +76,6 @@ async def _work(settings: Settings, graphs: Graphs, name: str, socket: Path, sol
             store = await open_store(settings, exits)
             worker = Worker(name, settings, storage, Executor(graphs, storage, store), solo=solo)
             loop.add_signal_handler(signal.SIGTERM, worker.drain)
-            _, link = await loop.create_unix_connection(
-                lambda: SocketLink(lambda _, message: worker.receive(message), lambda _: worker.drain()),
-                str(socket),
-            )
             worker.connect(link)
             await worker.run()
     finally:

@@ -6,9 +6,9 @@ or `Conflict` when that no longer holds. A conformance suite runs on every backe
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
-from runyard.generated.models import Assistant, Run, Thread
+from runyard.generated.models import Run
 from runyard.runtime.storage.records import (
     CancelAction,
     CancelOutcome,
@@ -29,6 +29,7 @@ from runyard.runtime.storage.records import (
     StoredCheckpoint,
     WriteRow,
 )
+from runyard.runtime.storage.thread_port import AssistantStorage, ThreadStorage
 
 
 class RunStorage(Protocol):
@@ -108,29 +109,6 @@ class QueueStorage(Protocol):
     async def depth(self) -> QueueDepth: ...
 
 
-class ThreadStorage(Protocol):
-    async def get(self, thread_id: str) -> Thread | None: ...
-
-    async def values(self, thread_id: str) -> bytes | None:
-        """The thread's values as JSON."""
-
-    async def graph_id(self, thread_id: str) -> str | None:
-        """The graph of the thread's latest run."""
-
-    async def search(self, request: Any, *, limit: int, offset: int) -> list[Thread]: ...
-
-    async def count(self, request: Any) -> int: ...
-
-
-class AssistantStorage(Protocol):
-    async def ensure_system(self, graphs: Sequence[tuple[str, str, str | None]]) -> None:
-        """Makes the default assistants: (assistant id, graph id, description)."""
-
-    async def get(self, assistant_id: str) -> Assistant | None: ...
-
-    async def search(self, request: Any, *, limit: int, offset: int) -> list[Assistant]: ...
-
-
 class EventStorage(Protocol):
     async def append(self, lease: Lease, chunk: EventChunk) -> None: ...
 
@@ -161,6 +139,9 @@ class CheckpointStorage(Protocol):
     def history(
         self, thread_id: str | None, ns: str | None, *, before: str | None, limit: int | None
     ) -> list[StoredCheckpoint]: ...
+
+    def namespaces(self, thread_id: str) -> list[str]:
+        """The namespaces in which a thread has checkpoints: "" and those of subgraphs."""
 
     def blobs(self, thread_id: str, ns: str, versions: dict[str, str]) -> dict[str, tuple[str, bytes]]: ...
 

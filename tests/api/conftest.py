@@ -14,6 +14,10 @@ import orjson
 import pytest
 
 
+OPEN = {"gate": "/"}
+"""The input of a run of the graph `gated` that nothing holds."""
+
+
 @dataclass(frozen=True)
 class Gate:
     """Holds the runs of the graphs `gated` and `stuck` until it is opened; opened at the end of the test."""

@@ -93,31 +93,48 @@ def make_run(**fields: Any) -> models.Run:
 
 class FakeRuns:
     def __init__(self) -> None:
-        self.created: list[models.RunCreateStateless] = []
+        self.created: list[models.RunCreateStateless | models.RunCreateStateful] = []
         self.calls: list[tuple[Any, ...]] = []
         self.abandoned: list[models.Run] = []
+        self.status = "pending"
         self.delay = 0.0
         self.answer = b'{"n":1}'
         self.script: list[list[Event] | float] = []
         self.followed: list[FakePending | FakeWatch] = []
 
-    async def create(self, request: models.RunCreateStateless) -> models.Run:
+    async def create(
+        self, request: models.RunCreateStateless | models.RunCreateStateful, *, thread_id: str | None = None
+    ) -> models.Run:
         self.created.append(request)
-        return make_run()
+        return make_run() if thread_id is None else make_run(thread_id=thread_id)
 
     async def create_batch(self, requests: list[models.RunCreateStateless]) -> list[models.Run]:
         self.created.extend(requests)
         return [make_run(kwargs={"input": request.input}) for request in requests]
 
-    async def stream(self, request: models.RunCreateStateless) -> tuple[models.Run, FakeWatch]:
-        return await self.create(request), self._watch()
+    async def stream(self, request: Any, *, thread_id: str | None = None) -> tuple[models.Run, FakeWatch]:
+        return await self.create(request, thread_id=thread_id), self._watch()
 
-    async def wait(self, request: models.RunCreateStateless) -> tuple[models.Run, FakePending]:
-        return await self.create(request), self._pending()
+    async def wait(self, request: Any, *, thread_id: str | None = None) -> tuple[models.Run, FakePending]:
+        return await self.create(request, thread_id=thread_id), self._pending()
+
+    async def find(self, run_id: str) -> models.Run:
+        return make_run(run_id=run_id)
+
+    async def delete(self, thread_id: str, run_id: str) -> None:
+        self.calls.append(("delete", thread_id, run_id))
+
+    async def watch_run(self, run_id: str, *, last_event_id: str | None, modes: list[str] | None) -> FakeWatch:
+        self.calls.append(("watch_run", run_id, last_event_id, modes))
+        return self._watch()
+
+    async def watch_thread(self, thread_id: str, *, last_event_id: str | None, modes: list[str]) -> FakeWatch:
+        self.calls.append(("watch_thread", last_event_id, modes))
+        return self._watch()
 
     async def get(self, thread_id: str, run_id: str) -> models.Run:
         self.calls.append(("get", thread_id, run_id))
-        return make_run(thread_id=thread_id, run_id=run_id)
+        return make_run(thread_id=thread_id, run_id=run_id, status=self.status)
 
     async def list(self, thread_id: str, *, limit: int, offset: int, status: str | None) -> list[models.Run]:
         self.calls.append(("list", thread_id, limit, offset, status))
@@ -153,6 +170,7 @@ class FakeRuns:
 class FakeThreads:
     def __init__(self) -> None:
         self.fail: Exception | None = None
+        self.calls: list[tuple[Any, ...]] = []
 
     def make(self, thread_id: str) -> models.Thread:
         return models.Thread(
@@ -169,11 +187,41 @@ class FakeThreads:
     async def get(self, thread_id: str) -> models.Thread:
         if self.fail is not None:
             raise self.fail
+        thread = self.make(thread_id)
+        thread.ttl = models.ThreadExpiry(strategy="delete", ttl_minutes=5, expires_at=NOW)
+        return thread
+
+    async def create(self, request: models.ThreadCreate) -> models.Thread:
+        self.calls.append(("create", request))
+        return self.make(request.thread_id or str(uuid.uuid4()))
+
+    async def patch(self, thread_id: str, changes: dict[str, Any]) -> models.Thread:
+        self.calls.append(("patch", changes))
         return self.make(thread_id)
 
-    async def state(self, thread_id: str, *, subgraphs: bool) -> models.ThreadState:
+    async def delete(self, thread_id: str) -> None:
+        self.calls.append(("delete", thread_id))
+
+    async def copy(self, thread_id: str) -> models.Thread:
+        return self.make(str(uuid.uuid4()))
+
+    async def prune(self, request: models.ThreadPruneRequest) -> int:
+        self.calls.append(("prune", request))
+        return len(request.thread_ids)
+
+    async def storage(self, thread_id: str) -> models.ThreadStorage:
+        size = models.StorageSize(count=1, bytes=2)
+        channels = models.ChannelSizes(count=1, bytes=3, by_channel={"n": models.ChannelSize(versions=1, bytes=3)})
+        return models.ThreadStorage(
+            thread_id=thread_id, total_bytes=7, checkpoints=size, channel_values=channels, pending_writes=size
+        )
+
+    async def state(
+        self, thread_id: str, checkpoint: dict[str, Any] | None = None, *, subgraphs: bool = False
+    ) -> models.ThreadState:
+        self.calls.append(("state", checkpoint, subgraphs))
         return models.ThreadState(
-            values={},
+            values={"n": 1, "log": ["a"]},
             next=[],
             tasks=[],
             checkpoint=None,
@@ -184,6 +232,16 @@ class FakeThreads:
             checkpoint_id=None,
             parent_checkpoint_id=None,
         )
+
+    async def update_state(self, thread_id: str, request: models.ThreadStateUpdate) -> dict[str, Any]:
+        self.calls.append(("update_state", request))
+        checkpoint = {"thread_id": thread_id, "checkpoint_ns": "", "checkpoint_id": str(uuid.uuid4())}
+        return {"checkpoint": checkpoint, "configurable": checkpoint, "checkpoint_id": checkpoint["checkpoint_id"]}
+
+    async def history(self, thread_id: str, request: models.ThreadStateSearch) -> list[models.ThreadState]:
+        state = await self.state(thread_id)
+        self.calls.append(("history", request))
+        return [state]
 
     async def search(self, request: models.ThreadSearchRequest) -> Page:
         thread = self.make(str(uuid.uuid4()))
@@ -196,6 +254,9 @@ class FakeThreads:
 
 
 class FakeAssistants:
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
     def make(self, assistant_id: str) -> models.Assistant:
         return models.Assistant(
             assistant_id=assistant_id,
@@ -217,6 +278,40 @@ class FakeAssistants:
 
     async def search(self, request: models.AssistantSearchRequest) -> Page:
         return Page([self.make(str(uuid.uuid4()))], 1, None)
+
+    async def create(self, request: models.AssistantCreate) -> models.Assistant:
+        self.calls.append(("create", request))
+        return self.make(request.assistant_id or str(uuid.uuid4()))
+
+    async def patch(self, assistant_id: str, changes: dict[str, Any]) -> models.Assistant:
+        self.calls.append(("patch", changes))
+        return self.make(assistant_id)
+
+    async def delete(self, assistant_id: str, delete_threads: bool) -> None:
+        self.calls.append(("delete", delete_threads))
+
+    async def count(self, request: models.AssistantCountRequest) -> int:
+        return 3
+
+    async def versions(
+        self, assistant_id: str, request: models.AssistantVersionsSearchRequest
+    ) -> list[models.Assistant]:
+        return [self.make(assistant_id)]
+
+    async def set_latest(self, assistant_id: str, version: int) -> models.Assistant:
+        self.calls.append(("set_latest", version))
+        return self.make(assistant_id)
+
+    async def graph(self, name: str, xray: bool | int) -> dict[str, Any]:
+        self.calls.append(("graph", name, xray))
+        return {"nodes": [{"id": "__start__"}], "edges": [{"source": "__start__", "target": "__end__"}]}
+
+    async def subgraphs(self, assistant_id: str, namespace: str | None, recurse: bool) -> dict[str, Any]:
+        self.calls.append(("subgraphs", namespace, recurse))
+        return {"child": {"input_schema": {}, "output_schema": {}, "state_schema": None}}
+
+    async def schemas(self, assistant_id: str) -> dict[str, Any]:
+        return {"graph_id": "chain", "state_schema": {"type": "object"}}
 
 
 @dataclass

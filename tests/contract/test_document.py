@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import re
 import subprocess
+import uuid
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -86,27 +88,28 @@ def test_nothing_unused_is_published(document):
             assert f'"#/components/{section}/{name}"' in text, name
 
 
-def examples(operations: Operations) -> list[tuple[str, dict[str, Any], Any]]:
+def examples(operations: Operations) -> list[tuple[str, str, dict[str, Any], Any]]:
     found = []
-    for path, _, definition in operations:
+    for path, method, definition in operations:
         schema = body_schema(definition)
         content = definition.get("requestBody", {}).get("content", {}).get("application/json", {})
-        found += [(path, schema, example["value"]) for example in content.get("examples", {}).values()]
+        found += [(method, path, schema, example["value"]) for example in content.get("examples", {}).values()]
     return found
 
 
 def test_every_body_has_examples_and_they_are_valid(document, operations):
-    with_body = [path for path, _, definition in operations if body_schema(definition)]
+    with_body = [(method, path) for path, method, definition in operations if body_schema(definition)]
     found = examples(operations)
-    assert {path for path, _, _ in found} == set(with_body)
-    for path, schema, value in found:
+    assert {(method, path) for method, path, _, _ in found} == set(with_body)
+    for _, path, schema, value in found:
         validator = jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]})
         assert validator.is_valid(value), path
 
 
 async def test_examples_are_accepted(client, operations):
-    for path, _, value in examples(operations):
-        response = await client.post(path, json=value)
+    for method, path, _, value in examples(operations):
+        target = re.sub(r"\{\w+\}", str(uuid.uuid4()), path)
+        response = await client.request(method, target, json=value)
         assert response.status_code in (200, 204), (path, response.text)
 
 
@@ -117,7 +120,10 @@ def test_bodies_become_the_annotated_classes(operations, runtime):
         if schema is None:
             continue
         target = get_type_hints(table[definition["operationId"]])["body"]
-        assert getattr(models, schema["$ref"].rpartition("/")[2]) == target, f"{method} {path}"
+        expected = getattr(models, schema["$ref"].rpartition("/")[2], None)
+        if method == "patch":
+            expected = dict[str, Any]  # a class would lose the difference between absent and given
+        assert expected == target, f"{method} {path}"
 
 
 FULL_RUN = {

@@ -23,6 +23,7 @@ async def test_values(client, runtime):
 @pytest.mark.parametrize(
     ("query", "status", "detail"),
     [
+        # The only 400s among them, as clients of the official server know them.
         ("limit=x", 400, 'query.limit: "x" is not a whole number'),
         ("limit=", 400, 'query.limit: "" is not a whole number'),
         ("limit=1.0", 400, 'query.limit: "1.0" is not a whole number'),
@@ -56,14 +57,66 @@ async def test_booleans_as_clients_send_them(client, runtime, true):
 
 
 async def test_bad_boolean_and_enum(client):
-    assert (await client.post(f"{RUN}/cancel?wait=maybe")).status_code == 400
-    response = await client.post(f"{RUN}/cancel?action=explode")
+    response = await client.post(f"{RUN}/cancel?wait=maybe")
+    assert (response.status_code, response.json()) == (422, {"detail": 'query.wait: "maybe" is neither true nor false'})
+    for target, body in ((f"{RUN}/cancel", None), ("/runs/cancel", {"status": "all"})):
+        response = await client.post(f"{target}?action=explode", json=body)
+        assert response.status_code == 422
+        assert response.json() == {"detail": 'query.action: "explode" is not one of "interrupt", "rollback"'}
+
+
+async def test_an_unknown_action_for_a_run_that_has_ended(client, runtime):
+    runtime.runs.status = "success"
+    assert (await client.post(f"{RUN}/cancel?action=explode")).status_code == 404
+
+
+@pytest.mark.parametrize("query", ["limit=many", "limit=1.5", "limit=", "limit=-1", "limit=1001"])
+async def test_bad_limits_of_a_history(client, query):
+    assert (await client.get(f"{THREAD}/history?{query}")).status_code == 422
+
+
+@pytest.mark.parametrize("query", ["stream_mode=values,updates", "stream_mode=values&stream_mode=updates"])
+@pytest.mark.parametrize("target", [RUN, f"/runs/{uuid.uuid4()}"])
+async def test_last_event_id_and_modes(client, runtime, target, query):
+    await client.get(f"{target}/stream?{query}", headers={"last-event-id": "-1"})
+    assert runtime.runs.calls[-1][-2:] == ("-1", ["values", "updates"])
+    await client.get(f"{target}/stream")
+    assert runtime.runs.calls[-1][-2:] == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("query", "modes"),
+    [
+        ("", ["run_modes"]),
+        ("?stream_modes=lifecycle", ["lifecycle"]),
+        ("?stream_modes=lifecycle&stream_modes=state_update", ["lifecycle", "state_update"]),
+        ("?stream_mode=state_update", ["state_update"]),
+        ("?stream_mode=run_modes&stream_mode=lifecycle", ["run_modes", "lifecycle"]),
+    ],
+)
+async def test_modes_of_a_thread_by_either_name(client, runtime, query, modes):
+    await client.get(f"{THREAD}/stream{query}", headers={"last-event-id": "5-1"})
+    assert runtime.runs.calls[-1] == ("watch_thread", "5-1", modes)
+
+
+async def test_unknown_modes_of_a_thread(client):
+    for name in ("stream_mode", "stream_modes"):
+        assert (await client.get(f"{THREAD}/stream?{name}=zzz")).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("query", "xray"),
+    [("", False), ("?xray=true", True), ("?xray=True", True), ("?xray=false", False), ("?xray=1", 1), ("?xray=12", 12)],
+)
+async def test_xray_is_a_switch_or_a_depth(client, runtime, query, xray):
+    await client.get(f"/assistants/chain/graph{query}")
+    given = runtime.assistants.calls[-1][2]
+    assert given == xray
+    assert type(given) is type(xray)
+
+
+@pytest.mark.parametrize("xray", ["0", "-1", "maybe", "1.5", ""])
+async def test_bad_xray(client, xray):
+    response = await client.get(f"/assistants/chain/graph?xray={xray}")
     assert response.status_code == 422
-    assert response.json() == {"detail": 'query.action: "explode" is not one of "interrupt", "rollback"'}
-
-
-async def test_last_event_id_and_modes(client, runtime):
-    await client.get(f"{RUN}/stream?stream_mode=values,updates", headers={"last-event-id": "-1"})
-    assert runtime.runs.calls[-1] == ("watch", "-1", ["values", "updates"])
-    await client.get(f"{RUN}/stream")
-    assert runtime.runs.calls[-1] == ("watch", None, None)
+    assert "query.xray" in response.json()["detail"]

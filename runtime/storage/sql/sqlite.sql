@@ -2,7 +2,9 @@
 -- the row is still what the caller believes; the caller looks at the row count or the returned rows.
 
 -- name: insert_thread
-insert into threads (thread_id, created_at, updated_at, state_updated_at, status, metadata, graph_id, temporary)
+-- "or fail", here and below: what the triggers write needs no journal of its own then, which costs more than
+-- they do. For one row it makes no other difference.
+insert or fail into threads (thread_id, created_at, updated_at, state_updated_at, status, metadata, graph_id, temporary)
 values (:thread_id, :now, :now, :now, :status, :metadata, :graph_id, :temporary);
 
 -- name: insert_run
@@ -20,7 +22,7 @@ where thread_id = ? and queue in ('ready', 'running', 'waiting') order by seq;
 update threads set temporary = 0 where thread_id = ?;
 
 -- name: thread_busy
-update threads set status = 'busy', updated_at = :now, graph_id = :graph_id, metadata = :metadata
+update or fail threads set status = 'busy', updated_at = :now, graph_id = :graph_id, metadata = :metadata
 where thread_id = :thread_id;
 
 -- name: claim
@@ -47,12 +49,20 @@ delete from threads where thread_id = :thread_id and temporary
 and not exists (select 1 from runs where thread_id = :thread_id and queue is not null);
 
 -- name: settle_thread
-update threads set
+update or fail threads set
   settled = :settled,
   status = case when exists (select 1 from runs where thread_id = :thread_id and queue is not null)
                 then 'busy' else :settled end,
   ran = 1, temporary = 0, state = :state, interrupts = :interrupts, error = :error,
   updated_at = :now, state_updated_at = :now
+where thread_id = :thread_id;
+
+-- name: edit_thread
+update threads set
+  settled = :settled,
+  status = case when exists (select 1 from runs where thread_id = :thread_id and queue is not null)
+                then 'busy' else :settled end,
+  state = :state, interrupts = :interrupts, error = null, updated_at = :now, state_updated_at = :now
 where thread_id = :thread_id;
 
 -- name: rest_thread
@@ -165,6 +175,18 @@ from runs where run_id = ?;
 -- name: thread
 select * from threads where thread_id = ?;
 
+-- name: graphs_of_thread
+-- The graph that the metadata names (clients may set it), and that of the latest run.
+select case json_type(metadata, '$.graph_id') when 'text' then json_extract(metadata, '$.graph_id') end, graph_id
+from threads where thread_id = ?;
+
+-- name: expired_threads
+-- The terms are those of the index thread_expires.
+select thread_id from threads
+where ttl_minutes is not null and (ttl_strategy = 'delete' or kept_at is not state_updated_at)
+and ttl_strategy = ? and updated_at + cast(ttl_minutes * 60000000 as integer) <= ? and status <> 'busy'
+order by updated_at + cast(ttl_minutes * 60000000 as integer) limit ?;
+
 -- name: depth
 select queue, count(*) from runs where queue is not null group by queue;
 
@@ -209,6 +231,9 @@ where thread_id = ? and ns = ? order by checkpoint_id desc limit 1;
 select thread_id, ns, checkpoint_id, parent_id, type, data, metadata from checkpoints
 where thread_id = ? and ns = ? and checkpoint_id = ?;
 
+-- name: namespaces
+select distinct ns from checkpoints where thread_id = ?;
+
 -- name: writes
 select task_id, channel, type, data, task_path, idx from checkpoint_writes
 where thread_id = ? and ns = ? and checkpoint_id = ?;
@@ -232,3 +257,47 @@ update deliveries set due = :due, error = :error where delivery_id = :delivery_i
 
 -- name: next_delivery
 select min(due) from deliveries;
+
+-- name: assistant
+select * from assistants where assistant_id = ?;
+
+-- name: ensure_assistant
+-- The description is that of langgraph.json for as long as nobody has changed the assistant.
+insert into assistants (assistant_id, graph_id, name, description, config, context, metadata, version,
+                        created_at, updated_at)
+values (:assistant_id, :graph_id, :name, :description, :config, :context, :metadata, :version,
+        :created_at, :updated_at)
+on conflict (assistant_id) do update set description = excluded.description
+where version = 1 and description is not excluded.description;
+
+-- name: put_assistant
+insert into assistants (assistant_id, graph_id, name, description, config, context, metadata, version,
+                        created_at, updated_at)
+values (:assistant_id, :graph_id, :name, :description, :config, :context, :metadata, :version,
+        :created_at, :updated_at)
+on conflict (assistant_id) do update set
+  graph_id = excluded.graph_id, name = excluded.name, description = excluded.description,
+  config = excluded.config, context = excluded.context, metadata = excluded.metadata,
+  version = excluded.version, updated_at = excluded.updated_at;
+
+-- name: insert_version
+insert into assistant_versions (assistant_id, version, graph_id, name, description, config, context, metadata,
+                                created_at)
+values (:assistant_id, :version, :graph_id, :name, :description, :config, :context, :metadata, :created_at)
+on conflict (assistant_id, version) do update set description = excluded.description;
+
+-- name: set_latest
+update assistants set
+  (version, graph_id, name, description, config, context, metadata) =
+  (select version, graph_id, name, description, config, context, metadata from assistant_versions as old
+   where old.assistant_id = :assistant_id and old.version = :version),
+  updated_at = :now
+where assistant_id = :assistant_id
+and exists (select 1 from assistant_versions where assistant_id = :assistant_id and version = :version);
+
+-- name: threads_of_assistant
+select thread_id from thread_tags where key = 'assistant_id' and value = ? limit ?;
+
+-- name: temporary_threads_of_assistant
+select thread_id from threads indexed by thread_temporary
+where temporary and json_extract(metadata, '$.assistant_id') = ? limit ?;

@@ -1,4 +1,4 @@
-"""Assistants, on SQLite."""
+"""Assistants with all their versions, on SQLite."""
 
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -6,12 +6,18 @@ from typing import Any
 
 import orjson
 
-from runyard.generated.models import Assistant, AssistantSearchRequest
+from runyard.generated.models import (
+    Assistant,
+    AssistantCountRequest,
+    AssistantSearchRequest,
+    AssistantVersionsSearchRequest,
+)
+from runyard.runtime.errors import Conflict, NotFound
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.filters import Conditions
 from runyard.runtime.storage.sqlite.rows import as_dict, as_dicts, iso
-
-SYSTEM = '{"created_by":"system"}'
+from runyard.runtime.storage.sqlite.thread_edits import delete_threads
+from runyard.runtime.storage.thread_records import AssistantChange, IfExists, Removed
 
 
 class SqliteAssistants:
@@ -25,34 +31,135 @@ class SqliteAssistants:
         def work(connection: sqlite3.Connection) -> None:
             time = now()
             for assistant_id, graph_id, description in graphs:
-                connection.execute(
-                    "insert into assistants (assistant_id, graph_id, name, description, config, context, metadata, "
-                    "version, created_at, updated_at) values (?, ?, ?, ?, '{}', '{}', ?, 1, ?, ?) "
-                    "on conflict (assistant_id) do update set description = excluded.description",
-                    (assistant_id, graph_id, graph_id, description, SYSTEM, time, time),
-                )
+                new = {
+                    "assistant_id": assistant_id,
+                    "graph_id": graph_id,
+                    "name": graph_id,
+                    "description": description,
+                    "config": "{}",
+                    "context": "{}",
+                    "metadata": '{"created_by":"system"}',
+                    "version": 1,
+                    "created_at": time,
+                    "updated_at": time,
+                }
+                if connection.execute(self._sql["ensure_assistant"], new).rowcount:
+                    connection.execute(self._sql["insert_version"], new)
 
         await self._database.write(work)
 
     async def get(self, assistant_id: str) -> Assistant | None:
-        row = self._database.look(
-            lambda connection: as_dict(connection, "select * from assistants where assistant_id = ?", (assistant_id,))
-        )
+        return self._database.look(lambda connection: self._get(connection, assistant_id))
+
+    def _get(self, connection: sqlite3.Connection, assistant_id: str) -> Assistant | None:
+        row = as_dict(connection, self._sql["assistant"], (assistant_id,))
         return None if row is None else _assistant(row)
 
     async def search(self, request: AssistantSearchRequest, *, limit: int, offset: int) -> list[Assistant]:
-        where = Conditions()
-        where.equal("graph_id", request.graph_id)
-        if request.name is not None:
-            where.like("name", request.name)
-        where.containing("metadata", request.metadata)
-        column = request.sort_by or "created_at"
-        order = request.sort_order or "desc"
+        where = _conditions(request)
+        column, order = request.sort_by or "created_at", request.sort_order or "desc"
         sql = f"select * from assistants {where} order by {column} {order}, rowid {order} limit ? offset ?"
         rows = await self._database.scan(
             lambda connection: as_dicts(connection, sql, (*where.parameters, limit, offset))
         )
         return [_assistant(row) for row in rows]
+
+    async def count(self, request: AssistantCountRequest) -> int:
+        where = _conditions(request)
+        sql = f"select count(*) from assistants {where}"
+        found = await self._database.scan(lambda connection: connection.execute(sql, where.parameters).fetchone())
+        return int(found[0])
+
+    async def versions(self, assistant_id: str, request: AssistantVersionsSearchRequest) -> list[Assistant] | None:
+        where = Conditions()
+        where.equal("assistant_id", assistant_id)
+        where.containing("metadata", request.metadata)
+        sql = (
+            f"select *, created_at as updated_at from assistant_versions {where} order by version desc limit ? offset ?"
+        )
+
+        def look(connection: sqlite3.Connection) -> list[Assistant] | None:
+            if self._get(connection, assistant_id) is None:
+                return None
+            rows = as_dicts(connection, sql, (*where.parameters, request.limit, request.offset))
+            return [_assistant(row) for row in rows]
+
+        return await self._database.scan(look)
+
+    # Editing
+
+    async def create(self, assistant: Assistant, if_exists: IfExists) -> Assistant:
+        def work(connection: sqlite3.Connection) -> Assistant:
+            existing = self._get(connection, assistant.assistant_id)
+            if existing is not None:
+                if if_exists == "raise":
+                    raise Conflict(f"Assistant {assistant.assistant_id} already exists")
+                return existing
+            time = now()
+            self._put(connection, {**_row(assistant), "version": 1, "created_at": time, "updated_at": time})
+            created = self._get(connection, assistant.assistant_id)
+            assert created is not None
+            return created
+
+        return await self._database.write(work)
+
+    async def change(self, assistant_id: str, change: AssistantChange) -> Assistant | None:
+        def work(connection: sqlite3.Connection) -> Assistant | None:
+            found = as_dict(connection, self._sql["assistant"], (assistant_id,))
+            if found is None:
+                return None
+            (latest,) = connection.execute(
+                "select max(version) from assistant_versions where assistant_id = ?", (assistant_id,)
+            ).fetchone()
+            changed = {**_row(change(_assistant(found))), "version": max(latest or 0, found["version"]) + 1}
+            self._put(connection, {**changed, "created_at": found["created_at"], "updated_at": now()})
+            return self._get(connection, assistant_id)
+
+        return await self._database.write(work)
+
+    def _put(self, connection: sqlite3.Connection, row: dict[str, Any]) -> None:
+        """Writes a new version and makes it the latest."""
+        connection.execute(self._sql["put_assistant"], row)
+        connection.execute(self._sql["insert_version"], {**row, "created_at": row["updated_at"]})
+
+    async def set_latest(self, assistant_id: str, version: int) -> Assistant | None:
+        def work(connection: sqlite3.Connection) -> Assistant | None:
+            if self._get(connection, assistant_id) is None:
+                return None
+            changed = connection.execute(
+                self._sql["set_latest"], {"assistant_id": assistant_id, "version": version, "now": now()}
+            )
+            if not changed.rowcount:
+                raise NotFound(f"Version {version} not found for assistant {assistant_id}")
+            return self._get(connection, assistant_id)
+
+        return await self._database.write(work)
+
+    async def delete(self, assistant_id: str, *, threads: int) -> tuple[bool, Removed] | None:
+        def work(connection: sqlite3.Connection) -> tuple[bool, Removed] | None:
+            if self._get(connection, assistant_id) is None:
+                return None
+            found: list[str] = []
+            for name in ("threads_of_assistant", "temporary_threads_of_assistant"):
+                rows = connection.execute(self._sql[name], (assistant_id, threads - len(found)))
+                found += [row[0] for row in rows.fetchall()]
+            removed = delete_threads(connection, found)
+            gone = threads == 0 or len(found) < threads
+            if gone:
+                for table in ("assistants", "assistant_versions"):
+                    connection.execute(f"delete from {table} where assistant_id = ?", (assistant_id,))
+            return gone, removed
+
+        return await self._database.write(work)
+
+
+def _conditions(request: AssistantSearchRequest | AssistantCountRequest) -> Conditions:
+    where = Conditions()
+    where.equal("graph_id", request.graph_id)
+    if request.name is not None:
+        where.like("name", request.name)
+    where.containing("metadata", request.metadata)
+    return where
 
 
 def _assistant(row: dict[str, Any]) -> Assistant:
@@ -68,3 +175,16 @@ def _assistant(row: dict[str, Any]) -> Assistant:
         name=row["name"],
         description=row["description"],
     )
+
+
+def _row(assistant: Assistant) -> dict[str, Any]:
+    """The columns that a client may change."""
+    return {
+        "assistant_id": assistant.assistant_id,
+        "graph_id": assistant.graph_id,
+        "name": assistant.name,
+        "description": assistant.description,
+        "config": orjson.dumps(assistant.config).decode(),
+        "context": orjson.dumps(assistant.context).decode(),
+        "metadata": orjson.dumps(assistant.metadata).decode(),
+    }

@@ -14,6 +14,7 @@ import orjson
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.storage.records import CheckpointRow, Lease, StoredCheckpoint, WriteRow
 from runyard.runtime.storage.sqlite.database import Database
+from runyard.runtime.storage.thread_records import KeptCheckpoint
 
 TABLES = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
 
@@ -38,6 +39,63 @@ def copy_checkpoints(connection: sqlite3.Connection, source: str, target: str) -
         )
 
 
+def write_rows(
+    connection: sqlite3.Connection, sql: Mapping[str, str], rows: Iterable[CheckpointRow | WriteRow]
+) -> None:
+    for row in rows:
+        if isinstance(row, CheckpointRow):
+            connection.execute(
+                sql["put_checkpoint"],
+                (
+                    row.thread_id,
+                    row.ns,
+                    row.checkpoint_id,
+                    row.parent_id,
+                    row.run_id,
+                    row.type,
+                    row.data,
+                    row.metadata,
+                ),
+            )
+            for channel, version, kind, data in row.blobs:
+                connection.execute(
+                    sql["put_blob"],
+                    (row.thread_id, row.ns, channel, version, row.run_id, kind, data),
+                )
+        else:
+            connection.execute(
+                sql["add_write" if row.idx >= 0 else "replace_write"],
+                (
+                    row.thread_id,
+                    row.ns,
+                    row.checkpoint_id,
+                    row.task_id,
+                    row.idx,
+                    row.run_id,
+                    row.channel,
+                    row.type,
+                    row.data,
+                    row.task_path,
+                ),
+            )
+
+
+def keep_checkpoints(connection: sqlite3.Connection, thread_id: str, kept: Sequence[KeptCheckpoint]) -> None:
+    """Deletes all of a thread but the checkpoints named."""
+    checkpoints = [(item.ns, item.checkpoint_id) for item in kept]
+    blobs = [(item.ns, channel, version) for item in kept for channel, version in item.versions.items()]
+    for table, columns, rows in (
+        ("checkpoints", "ns, checkpoint_id", checkpoints),
+        ("checkpoint_writes", "ns, checkpoint_id", checkpoints),
+        ("checkpoint_blobs", "ns, channel, version", blobs),
+    ):
+        places = ", ".join(f"json_extract(value, '$[{index}]')" for index in range(columns.count(",") + 1))
+        connection.execute(
+            f"delete from {table} where thread_id = ? and ({columns}) not in (select {places} from json_each(?))",
+            (thread_id, orjson.dumps(rows).decode()),
+        )
+
+
 class SqliteCheckpoints:
     """See `CheckpointStorage`."""
 
@@ -57,42 +115,7 @@ class SqliteCheckpoints:
             if held is None:
                 self._refused.add((lease.seq, lease.attempt))
                 return
-        for row in rows:
-            if isinstance(row, CheckpointRow):
-                connection.execute(
-                    self._sql["put_checkpoint"],
-                    (
-                        row.thread_id,
-                        row.ns,
-                        row.checkpoint_id,
-                        row.parent_id,
-                        row.run_id,
-                        row.type,
-                        row.data,
-                        row.metadata,
-                    ),
-                )
-                for channel, version, kind, data in row.blobs:
-                    connection.execute(
-                        self._sql["put_blob"],
-                        (row.thread_id, row.ns, channel, version, row.run_id, kind, data),
-                    )
-            else:
-                connection.execute(
-                    self._sql["add_write" if row.idx >= 0 else "replace_write"],
-                    (
-                        row.thread_id,
-                        row.ns,
-                        row.checkpoint_id,
-                        row.task_id,
-                        row.idx,
-                        row.run_id,
-                        row.channel,
-                        row.type,
-                        row.data,
-                        row.task_path,
-                    ),
-                )
+        write_rows(connection, self._sql, rows)
 
     async def flush(self, lease: Lease | None) -> None:
         await self._database.write(lambda connection: None)
@@ -151,6 +174,12 @@ class SqliteCheckpoints:
         values = [write[:4] for write in writes]
         return StoredCheckpoint(thread_id, ns, checkpoint_id, parent_id, kind, data, metadata, values)
 
+    def namespaces(self, thread_id: str) -> list[str]:
+        rows = self._database.look(
+            lambda connection: connection.execute(self._sql["namespaces"], (thread_id,)).fetchall()
+        )
+        return [row[0] for row in rows]
+
     def blobs(self, thread_id: str, ns: str, versions: dict[str, str]) -> dict[str, tuple[str, bytes]]:
         def look(connection: sqlite3.Connection) -> dict[str, tuple[str, bytes]]:
             found: dict[str, tuple[str, bytes]] = {}
@@ -177,19 +206,5 @@ class SqliteCheckpoints:
         await self._database.write(lambda connection: copy_checkpoints(connection, source, target))
 
     async def prune(self, thread_id: str, keep: Sequence[tuple[str, str, dict[str, str]]]) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            kept = [(ns, checkpoint_id) for ns, checkpoint_id, _ in keep]
-            blobs = [(ns, channel, version) for ns, _, versions in keep for channel, version in versions.items()]
-            for table, columns, rows in (
-                ("checkpoints", "ns, checkpoint_id", kept),
-                ("checkpoint_writes", "ns, checkpoint_id", kept),
-                ("checkpoint_blobs", "ns, channel, version", blobs),
-            ):
-                places = ", ".join(f"json_extract(value, '$[{index}]')" for index in range(columns.count(",") + 1))
-                connection.execute(
-                    f"delete from {table} where thread_id = ? and ({columns}) not in "
-                    f"(select {places} from json_each(?))",
-                    (thread_id, orjson.dumps(rows).decode()),
-                )
-
-        await self._database.write(work)
+        kept = [KeptCheckpoint(*item) for item in keep]
+        await self._database.write(lambda connection: keep_checkpoints(connection, thread_id, kept))

@@ -1,5 +1,6 @@
 """Metadata filters: an object must be contained, key by key; everything else must be equal."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -27,36 +28,54 @@ class Conditions:
         self._terms = list(fixed)
         self.parameters: list[Any] = []
 
+    def add(self, term: str, *parameters: Any) -> None:
+        self._terms.append(term)
+        self.parameters += parameters
+
     def equal(self, column: str, value: Any) -> None:
         """`value` None: no condition."""
         if value is not None:
-            self._terms.append(f"{column} = ?")
-            self.parameters.append(value)
+            self.add(f"{column} = ?", value)
 
     def like(self, column: str, part: str) -> None:
         """The column contains the text, whatever the case."""
-        self._terms.append(f"instr(lower({column}), lower(?))")
-        self.parameters.append(part)
+        self.add(f"instr(lower({column}), lower(?))", part)
 
     def among(self, column: str, values: list[str] | None) -> None:
         if values is not None:
-            self._terms.append(f"{column} in (select value from json_each(?))")
-            self.parameters.append(orjson.dumps(values).decode())
+            self.add(f"{column} in (select value from json_each(?))", orjson.dumps(values).decode())
 
     def containing(self, column: str, wanted: dict[str, Any] | None) -> None:
-        """Strings are compared by SQLite itself, which is fast; the rest by `contains`."""
-        if not wanted:
-            return
+        """The column, JSON as text or blob, contains `wanted`. SQLite itself compares scalars, which is fast."""
         rest: dict[str, Any] = {}
-        for key, value in wanted.items():
-            if isinstance(value, str) and key.isprintable() and '"' not in key and "\\" not in key:
-                self._terms.append(f"json_extract({column}, ?) = ?")
-                self.parameters += [f'$."{key}"', value]
+        for path, key, value in _leaves("$", wanted or {}):
+            if path is None or isinstance(value, list | dict | float) or _is_long(value):
+                rest[key] = (wanted or {})[key]
+            elif isinstance(value, bool) or value is None:
+                self.add(f"json_type({column}, ?) = ?", path, "null" if value is None else str(value).lower())
+            elif isinstance(value, int):
+                self.add(f"json_type({column}, ?) in ('integer', 'real')", path)
+                self.add(f"json_extract({column}, ?) = ?", path, value)
             else:
-                rest[key] = value
+                self.add(f"json_type({column}, ?) = 'text'", path)
+                self.add(f"json_extract({column}, ?) = ?", path, value)
         if rest:
-            self._terms.append(f"contains({column}, ?)")
-            self.parameters.append(orjson.dumps(rest).decode())
+            self.add(f"contains({column}, ?)", orjson.dumps(rest).decode())
 
     def __str__(self) -> str:
         return f"where {' and '.join(self._terms)}" if self._terms else ""
+
+
+def _leaves(path: str | None, wanted: dict[str, Any], top: str | None = None) -> Iterator[tuple[str | None, str, Any]]:
+    """(path, top-level key, value) of all that must be equal; path None where SQL has no way to write it."""
+    for key, value in wanted.items():
+        plain = path is not None and key != "" and key.isprintable() and '"' not in key and "\\" not in key
+        below = f'{path}."{key}"' if plain else None
+        if isinstance(value, dict) and value:
+            yield from _leaves(below, value, top if top is not None else key)
+        else:
+            yield below, top if top is not None else key, value
+
+
+def _is_long(value: Any) -> bool:
+    return type(value) is int and not -(2**53) <= value <= 2**53

@@ -56,7 +56,9 @@ def thread_from_row(row: dict[str, Any]) -> Thread:
     ttl = None
     if row["ttl_strategy"] is not None:
         ttl = ThreadExpiry(
-            strategy=row["ttl_strategy"], ttl_minutes=row["ttl_minutes"], expires_at=iso(row["expires_at"])
+            strategy=row["ttl_strategy"],
+            ttl_minutes=row["ttl_minutes"],
+            expires_at=iso(row["updated_at"] + int(row["ttl_minutes"] * 60_000_000)),
         )
     return Thread(
         thread_id=row["thread_id"],

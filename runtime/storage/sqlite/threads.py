@@ -1,12 +1,26 @@
 """Threads, on SQLite."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
-from runyard.runtime.storage.sqlite.database import Database
-from runyard.runtime.storage.sqlite.filters import Conditions
-from runyard.runtime.storage.sqlite.rows import as_dict, as_dicts, thread_from_row
+from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest, ThreadStorage
+from runyard.runtime.storage.sqlite import thread_edits
+from runyard.runtime.storage.sqlite.database import Database, now
+from runyard.runtime.storage.sqlite.rows import as_dict, thread_from_row
+from runyard.runtime.storage.sqlite.thread_search import count_threads, search_threads
+from runyard.runtime.storage.sqlite.thread_usage import usage_of_thread
+from runyard.runtime.storage.thread_records import (
+    ChannelReader,
+    Expiry,
+    IfExists,
+    KeptCheckpoint,
+    Removed,
+    StateEdit,
+    ThreadDraft,
+)
+
+T = TypeVar("T")
 
 
 class SqliteThreads:
@@ -16,50 +30,99 @@ class SqliteThreads:
         self._database = database
         self._sql = queries
 
+    # Looking
+
     async def get(self, thread_id: str) -> Thread | None:
-        row = self._database.look(lambda connection: as_dict(connection, self._sql["thread"], (thread_id,)))
+        return self._database.look(lambda connection: self._get(connection, thread_id))
+
+    def _get(self, connection: sqlite3.Connection, thread_id: str) -> Thread | None:
+        row = as_dict(connection, self._sql["thread"], (thread_id,))
         return None if row is None else thread_from_row(row)
 
     async def values(self, thread_id: str) -> bytes | None:
-        row = self._database.look(
-            lambda connection: connection.execute(
-                "select state from threads where thread_id = ?", (thread_id,)
-            ).fetchone()
-        )
+        row = self._look("select state from threads where thread_id = ?", thread_id)
         return None if row is None else row[0]
 
-    async def graph_id(self, thread_id: str) -> str | None:
-        row = self._database.look(
-            lambda connection: connection.execute(
-                "select graph_id from threads where thread_id = ?", (thread_id,)
-            ).fetchone()
+    async def graph_ids(self, thread_id: str) -> list[str] | None:
+        row = self._look(self._sql["graphs_of_thread"], thread_id)
+        return None if row is None else [graph_id for graph_id in row if graph_id is not None]
+
+    def _look(self, sql: str, thread_id: str) -> tuple[Any, ...] | None:
+        row: tuple[Any, ...] | None = self._database.look(
+            lambda connection: connection.execute(sql, (thread_id,)).fetchone()
         )
-        return None if row is None else row[0]
+        return row
 
     async def search(self, request: ThreadSearchRequest, *, limit: int, offset: int) -> list[Thread]:
-        where = _conditions(request)
-        where.among("thread_id", request.ids)
-        column = request.sort_by or "created_at"
-        order = request.sort_order or "desc"
-        sql = f"select * from threads {where} order by {column} {order}, rowid {order} limit ? offset ?"
-        rows = await self._database.scan(
-            lambda connection: as_dicts(connection, sql, (*where.parameters, limit, offset))
-        )
-        return [thread_from_row(row) for row in rows]
+        return await self._snapshot(lambda connection: search_threads(connection, request, limit=limit, offset=offset))
 
     async def count(self, request: ThreadCountRequest) -> int:
-        where = _conditions(request)
+        return await self._snapshot(lambda connection: count_threads(connection, request))
 
-        def look(connection: sqlite3.Connection) -> int:
-            (count,) = connection.execute(f"select count(*) from threads {where}", where.parameters).fetchone()
-            return int(count)
+    async def _snapshot(self, look: Callable[[sqlite3.Connection], T]) -> T:
+        """Several reads that see one and the same state."""
 
-        return await self._database.scan(look)
+        def read(connection: sqlite3.Connection) -> T:
+            connection.execute("begin")
+            try:
+                return look(connection)
+            finally:
+                connection.execute("commit")
 
+        return await self._database.scan(read)
 
-def _conditions(request: ThreadSearchRequest | ThreadCountRequest) -> Conditions:
-    where = Conditions()
-    where.equal("status", request.status)
-    where.containing("metadata", request.metadata)
-    where.containing("state", request.values)
-    return where
+    async def usage(self, thread_id: str, read: ChannelReader) -> ThreadStorage | None:
+        return await self._snapshot(lambda connection: usage_of_thread(connection, thread_id, read))
+
+    # Editing
+
+    async def create(self, draft: ThreadDraft, if_exists: IfExists) -> Thread:
+        def work(connection: sqlite3.Connection) -> Thread:
+            thread_edits.create_thread(connection, self._sql, draft, if_exists)
+            created = self._get(connection, draft.thread_id)
+            assert created is not None
+            return created
+
+        return await self._database.write(work)
+
+    async def patch(self, thread_id: str, metadata: Mapping[str, Any] | None, expiry: Expiry | None) -> Thread | None:
+        def work(connection: sqlite3.Connection) -> Thread | None:
+            thread_edits.patch_thread(connection, thread_id, metadata, expiry)
+            return self._get(connection, thread_id)
+
+        return await self._database.write(work)
+
+    async def delete(self, thread_ids: Sequence[str]) -> Removed:
+        return await self._database.write(lambda connection: thread_edits.delete_threads(connection, thread_ids))
+
+    async def copy(self, source: str, target: str) -> Thread | None:
+        def work(connection: sqlite3.Connection) -> Thread | None:
+            thread_edits.copy_thread(connection, source, target)
+            return self._get(connection, target)
+
+        return await self._database.write(work)
+
+    async def edit_state(self, thread_id: str, edit: StateEdit) -> None:
+        await self._database.write(lambda connection: thread_edits.edit_state(connection, self._sql, thread_id, edit))
+
+    async def keep_latest(self, thread_id: str, base: str, kept: Sequence[KeptCheckpoint]) -> bool:
+        return await self._database.write(
+            lambda connection: thread_edits.keep_latest(connection, self._sql, thread_id, base, kept)
+        )
+
+    # Expiring
+
+    async def delete_expired(self, limit: int) -> Removed:
+        def work(connection: sqlite3.Connection) -> Removed:
+            rows = connection.execute(self._sql["expired_threads"], ("delete", now(), limit))
+            return thread_edits.delete_threads(connection, [row[0] for row in rows.fetchall()])
+
+        return await self._database.write(work)
+
+    async def history_expired(self, limit: int) -> list[str]:
+        rows = await self._database.scan(
+            lambda connection: connection.execute(
+                self._sql["expired_threads"], ("keep_latest", now(), limit)
+            ).fetchall()
+        )
+        return [row[0] for row in rows]

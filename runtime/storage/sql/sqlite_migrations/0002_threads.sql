@@ -1,7 +1,9 @@
 -- Searching threads by metadata, lifetimes, and assistants with all their versions.
 
--- The top-level texts of the metadata of kept threads, so that a search reads only what matches. Temporary
--- threads are gone in a moment; they are few, or at least not many for long, and looked through one by one.
+-- The top-level texts and numbers of the metadata of kept threads, so that a search reads only what matches.
+-- Temporary threads are gone in a moment; they are few, or not many for long, and looked through one by one.
+-- No function is called in the triggers: it could fail, so SQLite would keep a journal for each statement that
+-- sets them off, which takes longer than all the rest.
 create table thread_tags (
   key text not null,
   value text not null,
@@ -11,25 +13,25 @@ create table thread_tags (
 ) without rowid;
 
 create trigger thread_tags_insert after insert on threads when not new.temporary begin
-  insert into thread_tags select key, value, new.created_at, new.thread_id from json_each(new.metadata)
-  where type = 'text' and length(value) <= 200;
+  insert or ignore into thread_tags select key, value, new.created_at, new.thread_id from json_each(new.metadata)
+  where type in ('text', 'integer', 'real');
 end;
 
 create trigger thread_tags_update after update of metadata, temporary on threads
 when new.metadata <> old.metadata or new.temporary <> old.temporary begin
   delete from thread_tags where not old.temporary and (key, value, created_at, thread_id) in
-  (select key, value, old.created_at, old.thread_id from json_each(old.metadata) where type = 'text');
-  insert into thread_tags select key, value, new.created_at, new.thread_id from json_each(new.metadata)
-  where not new.temporary and type = 'text' and length(value) <= 200;
+  (select key, cast(value as text), old.created_at, old.thread_id from json_each(old.metadata));
+  insert or ignore into thread_tags select key, value, new.created_at, new.thread_id from json_each(new.metadata)
+  where not new.temporary and type in ('text', 'integer', 'real');
 end;
 
 create trigger thread_tags_delete after delete on threads when not old.temporary begin
   delete from thread_tags where (key, value, created_at, thread_id) in
-  (select key, value, old.created_at, old.thread_id from json_each(old.metadata) where type = 'text');
+  (select key, cast(value as text), old.created_at, old.thread_id from json_each(old.metadata));
 end;
 
-insert into thread_tags select key, value, created_at, thread_id from threads, json_each(threads.metadata)
-where not temporary and type = 'text' and length(value) <= 200;
+insert or ignore into thread_tags select key, value, created_at, thread_id from threads, json_each(threads.metadata)
+where not temporary and type in ('text', 'integer', 'real');
 
 create index thread_temporary on threads (created_at) where temporary;
 create index thread_state_updated on threads (state_updated_at) where not temporary;

@@ -1,0 +1,75 @@
+"""`kill -9` in the middle of transactions: each is there as a whole or not at all, and nobody else is held up."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from .backends import BACKENDS
+from .making import checkpoint, claim_all, ending, stateless, status, thread_status
+from .races import Racer, call
+
+SIZE = 400
+"""Runs of a batch: writing them takes some milliseconds, in which the kills fall."""
+
+
+@pytest.mark.parametrize("backend", list(BACKENDS))
+async def test_batches_of_killed_processes_are_whole_or_absent(backend: str, tmp_path: Path) -> None:
+    rng = random.Random(7)
+    storage = BACKENDS[backend].make(tmp_path)
+    storage.open(tend=False)
+    whole = absent = 0
+    for _ in range(3):
+        writers = [Racer(backend, tmp_path) for _ in range(3)]
+        for writer in writers:
+            writer.await_ready()
+        batches = [[[stateless() for _ in range(SIZE)] for _ in range(4)] for _ in writers]
+        moment = time.monotonic() + 0.02
+        for writer, theirs in zip(writers, batches, strict=True):
+            writer.send(moment, *(call("runs.insert", batch) for batch in theirs))
+        time.sleep(0.02 + rng.uniform(0.005, 0.06))  # noqa: ASYNC251 - the kill is to fall at random
+        for writer in writers:
+            writer.process.kill()
+            writer.close()
+        for batch in (batch for theirs in batches for batch in theirs):
+            found = [await status(storage, draft) for draft in batch]
+            assert found in (["pending"] * SIZE, [None] * SIZE)
+            assert (await thread_status(storage, batch[0].thread_id) == "busy") == (found[0] == "pending")
+            whole += found[0] == "pending"
+            absent += found[0] is None
+    assert (await storage.queue.depth()).ready == whole * SIZE
+    assert whole, "the kills were too early to show anything"
+    assert absent, "the kills were too late to show anything"
+    storage.close()
+
+
+@pytest.mark.parametrize("backend", list(BACKENDS))
+async def test_a_success_of_a_killed_worker_has_its_checkpoints(backend: str, tmp_path: Path) -> None:
+    rng = random.Random(8)
+    storage = BACKENDS[backend].make(tmp_path)
+    storage.open(tend=False)
+    worker = Racer(backend, tmp_path)
+    worker.await_ready()
+    await storage.runs.insert([stateless() for _ in range(SIZE)])
+    leases = [leased.lease for leased in await claim_all(storage)]
+    calls = []
+    for lease in leases:
+        rows = [checkpoint(lease.thread_id, str(step)) for step in range(5)]
+        calls += [call("checkpoints.post", lease, rows), call("queue.finish", ending(lease))]
+    moment = time.monotonic() + 0.02
+    worker.send(moment, *calls)
+    time.sleep(0.02 + rng.uniform(0.02, 0.05))  # noqa: ASYNC251 - the kill is to fall at random
+    worker.process.kill()
+    worker.close()
+    successes = 0
+    for lease in leases:
+        run = await storage.runs.get(lease.thread_id, lease.run_id)
+        assert run is not None
+        if run.status == "success":
+            successes += 1
+            assert len(storage.checkpoints.history(lease.thread_id, "", before=None, limit=None)) == 5
+    assert 0 < successes < SIZE
+    storage.close()

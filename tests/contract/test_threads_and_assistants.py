@@ -1,0 +1,197 @@
+"""What the operations on assistants, threads and thread runs hand on, and what they answer."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+THREAD_ID = str(uuid.uuid4())
+THREAD = f"/threads/{THREAD_ID}"
+ASSISTANT = f"/assistants/{uuid.uuid4()}"
+
+
+async def test_a_run_on_a_thread_names_itself(client):
+    run_id = (response := await client.post(f"{THREAD}/runs", json={"assistant_id": "a"})).json()["run_id"]
+    assert response.headers["content-location"] == f"{THREAD}/runs/{run_id}"
+    assert "location" not in response.headers
+    for kind, again in (("wait", "join"), ("stream", "stream")):
+        response = await client.post(f"{THREAD}/runs/{kind}", json={"assistant_id": "a"})
+        assert response.headers["content-location"].startswith(f"{THREAD}/runs/")
+        assert response.headers["location"] == f"{response.headers['content-location']}/{again}"
+
+
+async def test_a_run_that_is_known_by_its_id_alone(client):
+    run = f"/runs/{uuid.uuid4()}"
+    assert (await client.get(run)).json()["run_id"] == run.rpartition("/")[2]
+    headers = (await client.get(f"{run}/stream")).headers
+    assert headers["location"] == f"{run}/stream"
+    assert headers["content-location"] == run
+
+
+async def test_leaving_the_stream_of_a_run_that_is_known_by_its_id_alone(fakes, runtime):
+    runtime.runs.script = [60.0]
+    run_id = str(uuid.uuid4())
+    await fakes.ask(runtime, "GET", f"/runs/{run_id}/stream", leave_after=0.1)
+    assert runtime.runs.abandoned == []
+    await fakes.ask(runtime, "GET", f"/runs/{run_id}/stream?cancel_on_disconnect=1", leave_after=0.1)
+    assert [run.run_id for run in runtime.runs.abandoned] == [run_id]
+
+
+async def test_leaving_a_thread_cancels_nothing(fakes, runtime):
+    runtime.runs.script = [[fakes.Event("metadata", b"{}", "5-1")], 60.0]
+    exchange = await fakes.ask(runtime, "GET", f"{THREAD}/stream", leave_after=0.1)
+    assert exchange.parts == [b"event: metadata\ndata: {}\nid: 5-1\n\n"]
+    assert "location" not in exchange.headers
+    assert runtime.runs.abandoned == []
+    assert runtime.runs.followed[0].closed
+
+
+@pytest.mark.parametrize("kind", ["runs", "runs/wait", "runs/stream"])
+async def test_every_field_of_a_run_on_a_thread_arrives(client, runtime, kind):
+    checkpoint = {"checkpoint_id": str(uuid.uuid4()), "checkpoint_ns": "child:x", "checkpoint_map": {"": "y"}}
+    fields = {
+        "assistant_id": "chain",
+        "checkpoint": checkpoint,
+        "checkpoint_id": str(uuid.uuid4()),
+        "input": [1],
+        "command": {"resume": {"a": 1}},
+        "metadata": {"k": 1},
+        "config": {"tags": ["t"], "more": 1},
+        "context": {"c": 1},
+        "webhook": "https://example.org/x",
+        "interrupt_before": "*",
+        "interrupt_after": ["a"],
+        "stream_mode": "updates",
+        "stream_subgraphs": True,
+        "stream_resumable": True,
+        "feedback_keys": ["f"],
+        "multitask_strategy": "rollback",
+        "if_not_exists": "create",
+        "after_seconds": 0.5,
+        "checkpoint_during": False,
+        "durability": "sync",
+    }
+    response = await client.post(f"{THREAD}/{kind}", json={**fields, "on_completion": "keep", "assistantId": "x"})
+    assert response.status_code == 200
+    run = runtime.runs.created[-1]
+    assert {name: getattr(run, name) for name in fields if name != "command"} == {
+        name: value for name, value in fields.items() if name != "command"
+    }
+    assert run.command.resume == {"a": 1}
+
+
+async def test_a_patch_hands_on_only_what_was_given(client, runtime):
+    await client.patch(ASSISTANT, json={"name": "n", "context": {}, "zzz": 1})
+    assert runtime.assistants.calls[-1] == ("patch", {"name": "n", "context": {}})
+    await client.patch(THREAD, json={"metadata": {"a": None}, "status": "idle"})
+    assert runtime.threads.calls[-1] == ("patch", {"metadata": {"a": None}})
+    await client.patch(THREAD, json={})
+    assert runtime.threads.calls[-1] == ("patch", {})
+
+
+@pytest.mark.parametrize(("path", "body"), [(ASSISTANT, {"metadata": None}), (THREAD, {"ttl": 5}), (THREAD, [])])
+async def test_bad_patches(client, path, body):
+    assert (await client.patch(path, json=body)).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("prefer", "status"), [("return=minimal", 204), ("respond-async, Return=Minimal", 204), ("return=full", 200)]
+)
+async def test_a_patch_without_an_answer(client, prefer, status):
+    response = await client.patch(THREAD, json={}, headers={"prefer": prefer})
+    assert response.status_code == status
+    assert ("preference-applied" in response.headers) == (status == 204)
+
+
+async def test_the_lifetime_is_answered_where_it_is_asked_for(client):
+    assert "ttl" not in (await client.get(THREAD)).json()
+    for include in ("ttl", "values,ttl"):
+        assert (await client.get(f"{THREAD}?include={include}")).json()["ttl"]["ttl_minutes"] == 5
+
+
+async def test_deleting(client, runtime):
+    for path in (THREAD, f"{THREAD}/runs/{uuid.uuid4()}", ASSISTANT):
+        response = await client.delete(path)
+        assert (response.status_code, response.content) == (204, b"")
+    assert runtime.assistants.calls == [("delete", False)]
+    await client.delete(f"{ASSISTANT}?delete_threads=true")
+    assert runtime.assistants.calls[-1] == ("delete", True)
+
+
+async def test_ids_in_capitals_are_the_same_ids_in_bodies(client, runtime):
+    capitals = THREAD_ID.upper()
+    await client.post("/threads", json={"thread_id": capitals})
+    assert runtime.threads.calls[-1][1].thread_id == THREAD_ID
+    await client.post("/threads/prune", json={"thread_ids": [capitals]})
+    assert runtime.threads.calls[-1][1].thread_ids == [THREAD_ID]
+    await client.post("/runs/cancel", json={"thread_id": capitals, "run_ids": [capitals]})
+    assert runtime.runs.calls[-1][1].run_ids == [THREAD_ID]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/threads", {"thread_id": "nope"}),
+        ("/threads", {"thread_id": uuid.uuid4().hex}),
+        ("/threads/prune", {"thread_ids": ["nope"]}),
+        ("/assistants", {"graph_id": "chain", "assistant_id": "nope"}),
+        ("/runs/cancel", {"thread_id": "nope", "run_ids": []}),
+        (f"{THREAD}/runs", {"assistant_id": "chain", "checkpoint_id": "nope"}),
+        ("/threads", {"ttl": {"ttl": -1}}),
+        ("/threads", {"supersteps": [{"updates": [{"values": {}}]}]}),
+        (f"{THREAD}/history", {"before": "nope"}),
+        (f"{THREAD}/state/checkpoint", {}),
+        (f"{ASSISTANT}/latest", {}),
+    ],
+)
+async def test_bad_bodies(client, path, body):
+    assert (await client.post(path, json=body)).status_code == 422
+
+
+async def test_versions_have_no_update_time(client):
+    versions = (await client.post(f"{ASSISTANT}/versions", json={})).json()
+    assert "created_at" in versions[0]
+    assert "updated_at" not in versions[0]
+
+
+@pytest.mark.parametrize(
+    ("select", "expected"),
+    [
+        (["next"], {"next": []}),
+        (["values.n"], {"values": {"n": 1}}),
+        (["values.n", "values.zzz", "next"], {"values": {"n": 1}, "next": []}),
+        (["values.n", "values"], {"values": {"n": 1, "log": ["a"]}}),
+        (["values", "values.n"], {"values": {"n": 1, "log": ["a"]}}),
+    ],
+)
+async def test_states_in_part(client, select, expected):
+    checkpoint_id = uuid.uuid4()
+    for path in (f"{THREAD}/state", f"{THREAD}/state/{checkpoint_id}"):
+        assert (await client.get(path, params={"select": select})).json() == expected
+    response = await client.post(f"{THREAD}/state/checkpoint", json={"checkpoint": {}, "select": select})
+    assert response.json() == expected
+    response = await client.post(f"{THREAD}/history", json={"select": select})
+    assert response.json() == [expected]
+
+
+async def test_unknown_fields_of_states(client):
+    response = await client.get(f"{THREAD}/state?select=value.n")
+    assert response.status_code == 422
+    assert "query.select[0]" in response.json()["detail"]
+    assert (await client.post(f"{THREAD}/history", json={"select": ["zzz"]})).status_code == 422
+
+
+async def test_which_state(client, runtime):
+    checkpoint_id = str(uuid.uuid4())
+    await client.get(f"{THREAD}/state/{checkpoint_id}?subgraphs=true")
+    assert runtime.threads.calls[-1] == ("state", {"checkpoint_id": checkpoint_id}, True)
+    place = {"checkpoint_ns": "child:x", "checkpoint_map": {"": checkpoint_id}}
+    await client.post(f"{THREAD}/state/checkpoint", json={"checkpoint": place})
+    assert runtime.threads.calls[-1] == ("state", place, False)
+    await client.get(f"{THREAD}/history?before={checkpoint_id}&limit=5")
+    search = runtime.threads.calls[-1][1]
+    assert (search.before, search.limit) == ({"checkpoint_id": checkpoint_id}, 5)
+    await client.post(f"{THREAD}/history", json={"before": {"configurable": {"checkpoint_id": checkpoint_id}}})
+    search = runtime.threads.calls[-1][1]
+    assert (search.before, search.limit) == ({"configurable": {"checkpoint_id": checkpoint_id}}, 1)

@@ -1,0 +1,54 @@
+"""SIGTERM: what runs is handed back, and the next server goes on from the last checkpoint."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from tests.conftest import StartServer
+from tests.live_server import poll
+
+from .client import assert_right, find, join, payload, submit
+from .conftest import PROJECT
+from .marks import Marks
+
+STEPS = 5
+
+
+@pytest.mark.parametrize("whom", ["the server", "the whole group"])
+def test_runs_are_handed_back_and_continued(start_server: StartServer, marks: Marks, whom: str) -> None:
+    server = start_server(config=PROJECT, env={"RUNYARD_SHUTDOWN_GRACE": "0.1"})
+    server.await_workers(2)
+    runs = submit(server, [payload(marks, keep=number % 2 == 0, steps=STEPS, delay=0.3) for number in range(40)])
+    poll(lambda: marks.started() > 60)
+    if whom == "the whole group":  # as service managers do
+        os.killpg(server.pid, signal.SIGTERM)
+    assert server.stop() == 0
+    poll(lambda: not server.processes())
+    interrupted = marks.traces()
+    assert any(trace.ended for trace in interrupted.values())
+    assert not any(trace.open for trace in interrupted.values()), "no step was left behind at work"
+
+    server.start()
+    for run in runs:
+        assert_right(join(server, run), steps=STEPS)
+    for run_id, trace in marks.traces().items():
+        assert sorted(trace.ended) == sorted([*map(str, range(STEPS)), "left", "right"]), "no step was done again"
+        assert trace.attempt == (1 if run_id not in interrupted else 2)
+    for run in runs:
+        if not run["kwargs"]["temporary"]:
+            assert find(server, run)["kwargs"]["config"]["metadata"]["run_attempt"] in (1, 2)
+
+
+def test_runs_that_end_in_time_are_not_handed_back(start_server: StartServer, marks: Marks) -> None:
+    server = start_server(config=PROJECT, env={"RUNYARD_SHUTDOWN_GRACE": "20"})
+    server.await_workers(2)
+    runs = submit(server, [payload(marks, delay=0.1) for _ in range(8)])
+    poll(lambda: server.metrics()["queue"]["running"] == 8)
+    assert server.stop() == 0
+    server.start()
+    for run in runs:
+        assert_right(join(server, run))
+        assert find(server, run)["kwargs"]["config"]["metadata"]["run_attempt"] == 1
