@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from uuid_utils import uuid7
@@ -14,10 +15,10 @@ from runyard.generated.models import (
     AssistantSearchRequest,
     AssistantVersionsSearchRequest,
 )
-from runyard.runtime.assistant_graphs import AssistantGraphs
+from runyard.runtime.config import Project
 from runyard.runtime.errors import BadRequest, Invalid, NotFound
-from runyard.runtime.graphs import Graphs
 from runyard.runtime.hub import Hub
+from runyard.runtime.lazy_views import LazyViews
 from runyard.runtime.page import Page, page_of
 from runyard.runtime.storage.port import Storage
 
@@ -30,6 +31,7 @@ AT_ONCE = 200
 """Threads that one transaction deletes with their assistant: interactive writes must get in between."""
 
 
+@lru_cache(maxsize=1024)
 def default_assistant_id(graph_id: str) -> str:
     """The id of the assistant that every graph has."""
     return str(uuid.uuid5(NAMESPACE, graph_id))
@@ -38,16 +40,16 @@ def default_assistant_id(graph_id: str) -> str:
 class Assistants:
     """The service behind the operations on assistants."""
 
-    def __init__(self, storage: Storage, graphs: Graphs, hub: Hub) -> None:
+    def __init__(self, storage: Storage, project: Project, views: LazyViews, hub: Hub) -> None:
         self._storage = storage
-        self._graphs = graphs
+        self._graphs = project.graphs
         self._hub = hub
-        self._shown = AssistantGraphs(graphs)
+        self._views = views
 
     async def start(self) -> None:
         """Sees to it that every graph has its default assistant."""
         await self._storage.assistants.ensure_system(
-            [(default_assistant_id(name), name, self._graphs.description(name)) for name in self._graphs.names]
+            [(default_assistant_id(name), name, graph.description) for name, graph in self._graphs.items()]
         )
 
     # Looking
@@ -75,22 +77,22 @@ class Assistants:
 
         Raises Invalid for an unknown name, NotFound for an unknown uuid or one whose graph is not served.
         """
-        if name in self._graphs.names:
+        if name in self._graphs:
             name = default_assistant_id(name)
         try:
             assistant_id = str(uuid.UUID(name))
         except ValueError:
             raise Invalid(
                 f"Invalid assistant: {name!r}. Must be either:\n- A valid assistant UUID, or\n"
-                f"- One of the registered graphs: {', '.join(self._graphs.names)}"
+                f"- One of the registered graphs: {', '.join(self._graphs)}"
             ) from None
         assistant = await self._storage.assistants.get(assistant_id)
         if assistant is None:
             raise NotFound("Thread or assistant not found.")
-        if assistant.graph_id not in self._graphs.names:
+        if assistant.graph_id not in self._graphs:
             raise NotFound(
                 f"Graph {assistant.graph_id!r} of assistant {assistant_id} is not served. "
-                f"Expected one of: {', '.join(self._graphs.names)}"
+                f"Expected one of: {', '.join(self._graphs)}"
             )
         return assistant
 
@@ -139,26 +141,26 @@ class Assistants:
                 self._hub.forget_run(run_id)
 
     def _check_graph(self, graph_id: str) -> None:
-        if graph_id not in self._graphs.names:
-            raise NotFound(f"Graph '{graph_id}' not found. Expected one of: {self._graphs.names}")
+        if graph_id not in self._graphs:
+            raise NotFound(f"Graph '{graph_id}' not found. Expected one of: {list(self._graphs)}")
 
     # The graph behind it
 
     async def graph(self, assistant_id: str, xray: bool | int) -> dict[str, Any]:
         """Nodes and edges, those of subgraphs too with `xray` (True, or how deep). The assistant's uuid or the
         name of a graph."""
-        return await self._shown.graph(await self._named(assistant_id), xray)
+        return await (await self._views.get()).assistants.graph(await self._named(assistant_id), xray)
 
     async def subgraphs(self, assistant_id: str, namespace: str | None, recurse: bool) -> dict[str, Any]:
         """The schemas of its subgraphs by their namespace; nothing for a namespace that there is not."""
-        return await self._shown.subgraphs(await self.get(assistant_id), namespace, recurse)
+        return await (await self._views.get()).assistants.subgraphs(await self.get(assistant_id), namespace, recurse)
 
     async def schemas(self, assistant_id: str) -> dict[str, Any]:
         """The JSON schemas of input, output, state, config and context; None for what has none."""
-        return await self._shown.schemas(await self.get(assistant_id))
+        return await (await self._views.get()).assistants.schemas(await self.get(assistant_id))
 
     async def _named(self, name: str) -> Assistant:
-        if name in self._graphs.names:
+        if name in self._graphs:
             return await self.get(default_assistant_id(name))
         try:
             return await self.get(str(uuid.UUID(name)))

@@ -12,19 +12,16 @@ from typing import Any
 
 from runyard.runtime.assistants import Assistants
 from runyard.runtime.bus import LocalLink, SocketLink
-from runyard.runtime.executor import Executor
-from runyard.runtime.graphs import Graphs
 from runyard.runtime.hub import Hub
+from runyard.runtime.lazy_views import LazyViews
 from runyard.runtime.metrics import Metrics
 from runyard.runtime.runs import Runs
 from runyard.runtime.settings import Settings
 from runyard.runtime.storage.opening import lock_data_dir, make_storage
-from runyard.runtime.store import open_store
 from runyard.runtime.supervisor import Supervisor
 from runyard.runtime.threads import Threads
 from runyard.runtime.upkeep import Upkeep
 from runyard.runtime.webhooks import WebhookSender
-from runyard.runtime.worker import Worker
 from runyard.runtime.worker_processes import WorkerProcesses
 
 LONGEST_SOCKET_PATH = 100
@@ -37,30 +34,26 @@ class Runtime:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.metrics = Metrics()
-        self._graphs = Graphs(settings.project)
         self._storage = make_storage(settings)
         self._webhooks = WebhookSender(self._storage.deliveries, settings.project.webhooks)
         self._hub = Hub(self._storage, self.metrics, self._webhooks.wake)
         self._exits = AsyncExitStack()
-        self.assistants = Assistants(self._storage, self._graphs, self._hub)
-        self.threads = Threads(self._storage, self._graphs, self._hub)
+        views = LazyViews(self._storage, settings.project)
+        self.assistants = Assistants(self._storage, settings.project, views, self._hub)
+        self.threads = Threads(self._storage, views, self._hub)
         self._upkeep = Upkeep(settings, self._storage, self._hub, self.threads)
         self.runs = Runs(self._storage, self._hub, self.assistants, settings.project.webhooks)
         self.metrics.connect(self._storage.queue.depth, self._hub.pids)
 
     async def start(self) -> None:
-        """Loads the graphs, opens the data directory, starts the workers. Raises ConfigError."""
+        """Opens the data directory and starts the workers, which load the graphs. Raises ConfigError."""
         exits = self._exits
         try:
             lock = lock_data_dir(self.settings)
             exits.callback(os.close, lock)
             processes = WorkerProcesses()  # imports its libraries while this process goes on
-            self._graphs.load()
             self._storage.open(tend=True)
             exits.callback(self._storage.close)
-            async with AsyncExitStack() as once:
-                # Workers would race to create the store's tables.
-                await open_store(self.settings, once)
             await self.assistants.start()
             self._hub.start()
             exits.push_async_callback(self._hub.stop)
@@ -103,9 +96,17 @@ class Runtime:
 
     async def _start_local_worker(self) -> None:
         """`--workers 0`: everything in this process, for debuggers and small tests."""
+        # Workers have these in processes of their own; here they would only take memory.
+        from runyard.runtime.executor import Executor
+        from runyard.runtime.graphs import Graphs
+        from runyard.runtime.store import open_store
+        from runyard.runtime.worker import Worker
+
+        graphs = Graphs(self.settings.project)
+        graphs.load()
         store = await open_store(self.settings, self._exits)
         name = f"local-{uuid.uuid4().hex[:12]}"
-        worker = Worker(name, self.settings, self._storage, Executor(self._graphs, self._storage, store), solo=False)
+        worker = Worker(name, self.settings, self._storage, Executor(graphs, self._storage, store), solo=False)
         to_worker = LocalLink(worker.receive)
         to_hub = LocalLink(lambda message: self._hub.receive(to_worker, message))
         worker.connect(to_hub)
@@ -134,5 +135,6 @@ class Runtime:
                 "langsmith": False,
                 "langsmith_tracing_replicas": False,
             },
+            "metadata": {},  # a key that the interface asks for
             "host": {"kind": "self-hosted", "project_id": None, "revision_id": None, "tenant_id": None},
         }

@@ -79,12 +79,17 @@ def _task(task: PregelTask) -> ThreadTask:
         id=task.id,
         name=task.name,
         path=_plain(task.path),
-        error=None if task.error is None else repr(task.error),
+        error=_error(task.error),
         interrupts=[_interrupt(interrupt) for interrupt in task.interrupts],
         checkpoint=pointer(state) if isinstance(state, dict) else None,
         state=thread_state(state) if isinstance(state, StateSnapshot) else None,
         result=_plain(task.result),
     )
+
+
+def _error(error: object) -> str | None:
+    # A saver that cannot pack an exception keeps its text, which is the repr already.
+    return error if error is None or isinstance(error, str) else repr(error)
 
 
 def _interrupt(interrupt: GraphInterrupt) -> Interrupt:

@@ -6,10 +6,12 @@ from langgraph.store.base import BaseStore
 from langgraph.store.sqlite.aio import AsyncSqliteStore
 
 from runyard.runtime.settings import Settings
+from runyard.runtime.storage.opening import alone
 
 
 async def open_store(settings: Settings, exits: AsyncExitStack) -> BaseStore:
-    """Opens the store until `exits` is closed. The first to open it, alone, creates its tables."""
+    """Opens the store until `exits` is closed. Workers that start together would race to create its tables."""
     store = await exits.enter_async_context(AsyncSqliteStore.from_conn_string(str(settings.data_dir / "store.db")))
-    await store.setup()
+    with alone(settings.data_dir / "store.lock"):
+        await store.setup()
     return store

@@ -12,7 +12,6 @@ from runyard.runtime.hub import Hub
 from runyard.runtime.settings import Settings
 from runyard.runtime.storage.opening import is_dead
 from runyard.runtime.storage.port import Storage
-from runyard.runtime.worker_process import work
 from runyard.runtime.worker_processes import WorkerProcesses
 
 logger = logging.getLogger(__name__)
@@ -108,7 +107,7 @@ class Supervisor:
     async def _run_one(self, *, solo: bool) -> int | None:
         """Runs a worker process until it ends; then takes its runs back."""
         name = f"{'solo' if solo else 'worker'}-{uuid.uuid4().hex[:12]}"
-        process = await self._forks.start(work, self._settings, name, self._socket, solo=solo)
+        process = await self._forks.start(self._settings, name, self._socket, solo=solo)
         self._processes[name] = process
         try:
             await self._ended(process)

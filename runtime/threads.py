@@ -5,7 +5,6 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from uuid_utils import uuid7
 
 from runyard.generated.models import (
@@ -19,16 +18,13 @@ from runyard.generated.models import (
     ThreadStateUpdate,
     ThreadStorage,
 )
-from runyard.runtime.checkpoints import RunSaver
 from runyard.runtime.errors import Conflict, Invalid, NotFound
 from runyard.runtime.extract import extract, parse_paths
-from runyard.runtime.graphs import Graphs
 from runyard.runtime.hub import Hub
+from runyard.runtime.lazy_views import LazyViews
 from runyard.runtime.page import Page, page_of
 from runyard.runtime.storage.port import Storage
 from runyard.runtime.storage.thread_records import Expiry, Removed, ThreadDraft
-from runyard.runtime.thread_pruning import latest_checkpoints
-from runyard.runtime.thread_states import ThreadStates
 
 logger = logging.getLogger(__name__)
 
@@ -39,10 +35,10 @@ AT_ONCE: Final = 100
 class Threads:
     """The service behind the operations on threads."""
 
-    def __init__(self, storage: Storage, graphs: Graphs, hub: Hub) -> None:
+    def __init__(self, storage: Storage, views: LazyViews, hub: Hub) -> None:
         self._storage = storage
         self._hub = hub
-        self._states = ThreadStates(storage, graphs)
+        self._views = views
 
     # Looking
 
@@ -67,7 +63,7 @@ class Threads:
 
     async def storage(self, thread_id: str) -> ThreadStorage:
         """What the thread takes up. Raises NotFound."""
-        usage = await self._storage.threads.usage(thread_id, _read_channels)
+        usage = await self._storage.threads.usage(thread_id, (await self._views.get()).read_channels)
         if usage is None:
             raise _unknown(thread_id)
         return usage
@@ -83,7 +79,7 @@ class Threads:
             existing = await self._storage.threads.get(thread_id)
             if existing is not None and request.if_exists == "do_nothing":
                 return existing
-            edit = await self._states.seed(thread_id, metadata.get("graph_id"), request.supersteps)
+            edit = await (await self._views.get()).states.seed(thread_id, metadata.get("graph_id"), request.supersteps)
         expiry = None if request.ttl is None else _expiry(request.ttl.ttl, request.ttl.strategy)
         draft = ThreadDraft(thread_id=thread_id, metadata=metadata, expiry=expiry, edit=edit)
         return await self._storage.threads.create(draft, request.if_exists)
@@ -130,12 +126,8 @@ class Threads:
     async def keep_latest(self, thread_id: str) -> bool:
         """Drops the history of a thread, so that only its present is left. False when there is no such thread,
         or when it changes right now."""
-        checkpoints = self._storage.checkpoints
-
-        def plan() -> tuple[str, list[Any]]:
-            return latest_checkpoints(RunSaver(checkpoints), thread_id, checkpoints.namespaces(thread_id))
-
-        base, kept = await asyncio.to_thread(plan)
+        views = await self._views.get()
+        base, kept = await asyncio.to_thread(views.latest_checkpoints, thread_id)
         return await self._storage.threads.keep_latest(thread_id, base, kept)
 
     async def expire(self, limit: int) -> int:
@@ -160,15 +152,15 @@ class Threads:
         self, thread_id: str, checkpoint: Mapping[str, Any] | None = None, *, subgraphs: bool = False
     ) -> ThreadState:
         """See `ThreadStates.state`."""
-        return await self._states.state(thread_id, checkpoint, subgraphs=subgraphs)
+        return await (await self._views.get()).states.state(thread_id, checkpoint, subgraphs=subgraphs)
 
     async def history(self, thread_id: str, request: ThreadStateSearch) -> list[ThreadState]:
         """See `ThreadStates.history`."""
-        return await self._states.history(thread_id, request)
+        return await (await self._views.get()).states.history(thread_id, request)
 
     async def update_state(self, thread_id: str, request: ThreadStateUpdate) -> dict[str, Any]:
         """See `ThreadStates.update`."""
-        written = await self._states.update(thread_id, request)
+        written = await (await self._views.get()).states.update(thread_id, request)
         self._hub.state_changed(thread_id)
         return written
 
@@ -181,12 +173,3 @@ def _expiry(minutes: float | None, strategy: Any) -> Expiry:
     if minutes is None:
         raise Invalid("ttl.ttl: the number of minutes is missing")
     return Expiry(strategy, minutes)
-
-
-def _read_channels(kind: str, data: bytes) -> dict[str, tuple[str, int]]:
-    """See `ChannelReader`."""
-    serde = JsonPlusSerializer()
-    checkpoint = serde.loads_typed((kind, data))
-    small = {channel: len(serde.dumps_typed(value)[1]) for channel, value in checkpoint["channel_values"].items()}
-    versions = checkpoint["channel_versions"]
-    return {channel: (str(version), small.get(channel, 0)) for channel, version in versions.items()}

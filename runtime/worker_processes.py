@@ -7,9 +7,11 @@ import multiprocessing
 import multiprocessing.forkserver
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from multiprocessing.context import ForkServerProcess
-from typing import Any
+from pathlib import Path
+
+from runyard.runtime.settings import Settings
 
 
 class WorkerProcesses:
@@ -21,13 +23,20 @@ class WorkerProcesses:
         self._starting = asyncio.Lock()
         multiprocessing.forkserver.ensure_running()
 
-    async def start(self, target: Callable[..., None], *args: Any, **kwargs: Any) -> ForkServerProcess:
-        """A process that runs `target`."""
-        process = self._context.Process(target=target, args=args, kwargs=kwargs, daemon=False)
+    async def start(self, settings: Settings, name: str, socket: Path, *, solo: bool) -> ForkServerProcess:
+        """A process that works; see `worker_process.work`."""
+        process = self._context.Process(target=_work, args=(settings, name, socket, solo), name=name, daemon=False)
         async with self._starting:
             with _no_main():
                 await asyncio.to_thread(process.start)
         return process
+
+
+def _work(settings: Settings, name: str, socket: Path, solo: bool) -> None:
+    # The fork server has it; the API process has no use for it.
+    from runyard.runtime.worker_process import work
+
+    work(settings, name, socket, solo=solo)
 
 
 @contextlib.contextmanager

@@ -223,13 +223,13 @@ class StoredCheckpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A webhook call that is due. `payload` lacks only `webhook_sent_at`."""
+    """A webhook call that is due. `payload` is a JSON object that lacks only `webhook_sent_at`."""
 
     delivery_id: int
     attempt: int
     url: str
     run_id: str
-    payload: dict[str, Any]
+    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)

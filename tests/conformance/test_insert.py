@@ -45,7 +45,7 @@ async def test_a_stateless_run_makes_its_thread(storage: Storage) -> None:
     thread = await storage.threads.get(draft.thread_id)
     assert thread is not None
     assert (thread.status, thread.metadata) == ("busy", {"graph_id": "chain", "mine": "yes"})
-    assert await storage.threads.graph_id(draft.thread_id) == "chain"
+    assert await storage.threads.graph_ids(draft.thread_id) == ["chain", "chain"]
 
 
 async def test_one_impossible_run_refuses_the_batch(storage: Storage) -> None:

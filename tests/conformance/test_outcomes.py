@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 
+import orjson
+
 from runyard.runtime.lifecycle import UNKNOWN
 from runyard.runtime.storage.port import Storage
 from runyard.runtime.storage.records import EventChunk
@@ -84,9 +86,10 @@ async def test_a_webhook_is_due_when_its_run_ends(storage: Storage) -> None:
     assert await storage.deliveries.next_delivery_due() == 0.0
     (delivery,) = await storage.deliveries.claim_deliveries(10, 60.0)
     assert (delivery.url, delivery.run_id, delivery.attempt) == (HOOK, draft.run_id, 1)
-    assert delivery.payload["status"] == "success"
-    assert delivery.payload["values"] == {"n": 111}
-    assert delivery.payload["run_started_at"] <= delivery.payload["run_ended_at"]
+    payload = orjson.loads(delivery.payload)
+    assert payload["status"] == "success"
+    assert payload["values"] == {"n": 111}
+    assert payload["run_started_at"] <= payload["run_ended_at"]
     assert await storage.deliveries.claim_deliveries(10, 60.0) == []
     await storage.deliveries.finish_delivery(delivery.delivery_id, 1, delivered=True)
     assert await storage.deliveries.next_delivery_due() is None
@@ -107,7 +110,7 @@ async def test_every_kind_of_end_is_told_once(storage: Storage) -> None:
     await storage.queue.finish_cancelled(ending(leases["stopped"], status="interrupted"), "interrupt")
     await storage.queue.reap("dead", max_attempts=1)
     await storage.queue.finish(ending(leases["temporary"], temporary=True))
-    told = {one.run_id: one.payload for one in await storage.deliveries.claim_deliveries(10, 60.0)}
+    told = {one.run_id: orjson.loads(one.payload) for one in await storage.deliveries.claim_deliveries(10, 60.0)}
     assert told.keys() == {draft.run_id for draft in drafts.values()}
     assert {end: told[draft.run_id]["status"] for end, draft in drafts.items()} == {
         "failed": "error",

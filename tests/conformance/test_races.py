@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from runyard.runtime.errors import Conflict, LeaseLost, NotFound
@@ -146,7 +147,7 @@ async def test_finish_and_the_last_reap(track: Track) -> None:
         assert await status(track.storage, draft) == ("error" if ended else "success")
         assert await thread_status(track.storage, draft.thread_id) == ("error" if ended else "idle")
         (delivery,) = await track.storage.deliveries.claim_deliveries(9, 3600.0)
-        assert delivery.payload["status"] == ("error" if ended else "success")
+        assert orjson.loads(delivery.payload)["status"] == ("error" if ended else "success")
         return "reap" if ended else "finish"
 
     assert await track.repeat(ROUNDS, prepare, finish) == {"reap", "finish"}

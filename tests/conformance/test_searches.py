@@ -115,7 +115,7 @@ async def test_what_a_thread_shows(storage: Storage) -> None:
     assert after.state_updated_at > thread.state_updated_at
     assert await storage.threads.values(draft.thread_id) == b'{"n":111}'
     assert await storage.threads.get(str(uuid.uuid4())) is None
-    assert await storage.threads.graph_id(str(uuid.uuid4())) is None
+    assert await storage.threads.graph_ids(str(uuid.uuid4())) is None
 
 
 async def test_each_graph_has_a_default_assistant_that_stays(storage: Storage) -> None:

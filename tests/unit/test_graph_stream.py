@@ -221,7 +221,7 @@ async def test_an_error_comes_last(yard: Any, modes: list[str]) -> None:
 
 def test_chunks_that_cannot_be_joined_do_not_break_the_stream() -> None:
     sent: list[str] = []
-    stream = GraphStream(lambda name, data: sent.append(name), ["messages"], temporary=False)
+    stream = GraphStream(lambda name, data: sent.append(name), ["messages"], temporary=False, wanted=lambda: True)
     for extra in ({"a": "x"}, {"a": 1}):
         stream.part((), "messages", (AIMessageChunk(content="x", id="1", additional_kwargs=extra), {}))
     stream.part((), "messages", (HumanMessageChunk(content="x", id="2"), {}))

@@ -93,7 +93,7 @@ class Storage:
             attempt=row.attempt,
             url=row.url,
             run_id=row.payload["run_id"],
-            payload=row.payload,
+            payload=json.dumps(row.payload).encode(),
         )
 
     async def _tell(self):

@@ -14,7 +14,7 @@ class Clock:
 
 def delivery(number, host="a"):
     url = f"https://{host}.example/hook"
-    return Delivery(delivery_id=number, attempt=1, url=url, run_id=f"run-{number}", payload={})
+    return Delivery(delivery_id=number, attempt=1, url=url, run_id=f"run-{number}", payload=b"{}")
 
 
 def filled(clock, *deliveries, per_host=2):

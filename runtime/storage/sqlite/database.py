@@ -157,9 +157,11 @@ class Database:
         connection.execute(f"pragma synchronous = {self._sync}")
         connection.execute("pragma wal_autocheckpoint = 0")
         connection.execute("pragma cache_size = -16000")
-        connection.execute("pragma temp_store = memory")
         connection.create_function("contains", 2, contains, deterministic=True)
         if read_only:
+            # Not for writers: a savepoint's journal in memory is walked at each statement, so that a write of
+            # 10,000 rows takes seconds.
+            connection.execute("pragma temp_store = memory")
             connection.isolation_level = None
             connection.execute("pragma query_only = on")
         return connection

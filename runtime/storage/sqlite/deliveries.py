@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
 import orjson
 
@@ -12,21 +11,26 @@ from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.rows import as_dict, iso, run_from_row
 
 
-def add_delivery(connection: sqlite3.Connection, sql: Mapping[str, str], seq: int, time: int) -> None:
-    """Notes the webhook call for a run that has just ended, with all that it has to say."""
+def add_delivery(
+    connection: sqlite3.Connection,
+    sql: Mapping[str, str],
+    seq: int,
+    time: int,
+    *,
+    values: bytes | None = None,
+    error: bytes | None = None,
+) -> None:
+    """Notes the webhook call for a run that has just ended. `values` and `error` are JSON and sent as they are."""
     row = as_dict(connection, "select * from runs where seq = ?", (seq,))
     assert row is not None
-    payload = asdict(run_from_row(row))
-    payload["run_started_at"] = None if row["started_at"] is None else iso(row["started_at"])
-    payload["run_ended_at"] = iso(row["ended_at"])
-    answer: Any = None if row["answer"] is None else orjson.loads(row["answer"])
-    if isinstance(answer, dict):
-        if "__error__" in answer:
-            payload["error"] = answer["__error__"]
-            answer = None
-        else:
-            answer.pop("__interrupt__", None)
-    payload["values"] = answer
+    payload = {
+        **asdict(run_from_row(row)),
+        "run_started_at": None if row["started_at"] is None else iso(row["started_at"]),
+        "run_ended_at": iso(row["ended_at"]),
+        "values": None if values is None else orjson.Fragment(values),
+    }
+    if error is not None:
+        payload["error"] = orjson.Fragment(error)
     connection.execute(sql["insert_delivery"], (row["run_id"], row["webhook"], orjson.dumps(payload), time, time))
 
 
@@ -50,7 +54,7 @@ class SqliteDeliveries:
                     attempt=row[1],
                     url=row[2],
                     run_id=row[3],
-                    payload=orjson.loads(row[4]),
+                    payload=row[4],
                 )
                 for row in rows
             ]

@@ -96,7 +96,7 @@ class SqliteQueue:
         elif finish.spilled:
             delete_checkpoints_of_thread(connection, lease.thread_id)
         if row[1] is not None:
-            add_delivery(connection, self._sql, lease.seq, time)
+            add_delivery(connection, self._sql, lease.seq, time, values=finish.values, error=finish.error)
         return Finished(promoted, row[1] is not None)
 
     async def finish_cancelled(self, finish: Finish, action: CancelAction) -> Finished:
@@ -195,10 +195,10 @@ class SqliteQueue:
             self._sql["exhaust"],
             {"seq": seq, "worker": worker, "status": status, "answer": answer, "now": time},
         ).fetchone()
+        error = orjson.dumps(orjson.loads(answer)["__error__"])
         if row[1] is not None:
-            add_delivery(connection, self._sql, seq, time)
+            add_delivery(connection, self._sql, seq, time, error=error)
         if status == "error":
-            error = orjson.dumps(orjson.loads(answer)["__error__"])
             connection.execute(
                 "update threads set settled = 'error', error = ? where thread_id = ?", (error, thread_id)
             )
