@@ -946,7 +946,7 @@ class ThreadSuperstepUpdate:
 
 RunBatchCreate: TypeAlias = list[RunCreateStateless]
 """
-Runs that are accepted all together or not at all.
+Runs that are accepted all together or not at all. The stock JavaScript client sends the fields of the items in camelCase: such a name stands for the one with underscores where that is absent.
 """
 
 

@@ -16,6 +16,7 @@ from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
 from connexion.operations.abstract import AbstractOperation
 
 from runyard.handlers.body import parse_json
+from runyard.handlers.camel_case import camel_case_twins, take_twins
 from runyard.handlers.construct import changes, constructor, properties_of
 from runyard.handlers.errors import Refused
 from runyard.handlers.parameters import Parameters
@@ -40,6 +41,7 @@ class BodyContract:
         properties = properties_of(schema, components["schemas"])
         self.ids = frozenset(name for name, each in properties.items() if _is_id(each) or _is_id(each.get("items", {})))
         self.construct = changes(properties) if get_origin(target) is dict else constructor(target)
+        self.twins = camel_case_twins(schema, components["schemas"])
         self.limit = limit
 
     async def read(self, scope: Scope, receive: Receive) -> Any:
@@ -48,6 +50,9 @@ class BodyContract:
             if name == b"content-encoding" and value.lower() not in (b"identity", b""):
                 raise Refused(415, "Compressed request bodies are not supported; send the body as it is")
         value = parse_json(await self._receive(scope, receive))
+        if self.twins and isinstance(value, list):
+            for item in value:
+                take_twins(item, self.twins)
         if not self.validator.is_valid(value):
             raise Invalid(describe(self.validator, value, "body"))
         for name in self.ids & value.keys() if self.ids else ():

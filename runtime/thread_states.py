@@ -30,10 +30,11 @@ _ADDRESS: Final = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
 
 @dataclass(frozen=True, slots=True)
 class OpenThread:
-    """A thread with the graph whose state it holds."""
+    """The graph whose state a thread holds, bound to a saver, and the config of a checkpoint."""
 
     graph: Graph
     config: RunnableConfig
+    keeps_state: bool
 
 
 class ThreadStates:
@@ -156,7 +157,8 @@ class ThreadStates:
             except Exception as error:  # noqa: BLE001 - a factory is user code
                 raise BadRequest(f"graph {graph_id!r} cannot be made for this thread: {one_line(error)}") from None
             # Named in the config, a saver would keep LangGraph from finding subgraphs by namespace.
-            yield OpenThread(graph.copy({"checkpointer": saver}), {"configurable": configurable})
+            keeps_state = graph.checkpointer is not False
+            yield OpenThread(graph.copy({"checkpointer": saver}), {"configurable": configurable}, keeps_state)
 
     async def _latest_configurable(self, thread_id: str, graph_id: str) -> Mapping[str, Any]:
         """What the thread's latest run was configured with: a factory makes the same graph from it."""
@@ -168,7 +170,7 @@ class ThreadStates:
 
 
 async def _apply(opened: OpenThread, steps: Sequence[Sequence[StateUpdate]]) -> RunnableConfig:
-    if opened.graph.checkpointer is False:
+    if not opened.keeps_state:
         raise BadRequest(f"graph {opened.graph.name!r} keeps no state: it was compiled with checkpointer=False")
     with _refused():
         return await opened.graph.abulk_update_state(opened.config, steps)

@@ -29,10 +29,10 @@ reaped for good    =            =            =            error        interrupt
 cancelled          interrupted  interrupted  interrupted  =            =            =        =      =        =
 cancelled back     gone         gone         gone         =            =            =        =      =        =
 deleted            gone         gone         gone         gone         gone         gone     gone   gone     gone
-joined: reject     busy         busy         =            busy         busy         =        =      =        =
+joined: reject     busy         busy         busy         busy         busy         =        =      =        =
 joined: enqueue    =            =            =            =            =            =        =      =        =
-joined: interrupt  interrupted  interrupted  =            =            =            =        =      =        =
-joined: rollback   gone         gone         =            =            =            =        =      =        =
+joined: interrupt  interrupted  interrupted  interrupted  =            =            =        =      =        =
+joined: rollback   gone         gone         gone         =            =            =        =      =        =
 """
 
 STATUS = {"ready": "pending", "waiting": "pending", "delayed": "pending", "flagged": "running"}

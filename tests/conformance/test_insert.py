@@ -167,10 +167,18 @@ async def test_the_thread_of_a_temporary_run_stays_for_the_run_that_takes_its_pl
 async def test_a_delayed_run_does_not_make_others_wait(storage: Storage) -> None:
     thread_id = await put_thread(storage)
     await put(storage, on_thread(thread_id, delay=3600.0))
-    for strategy in ("reject", "enqueue"):
-        draft = await put(storage, on_thread(thread_id, strategy=strategy))
-        await storage.queue.finish(ending((await claim(storage, "worker", draft)).lease))
+    draft = await put(storage, on_thread(thread_id, strategy="enqueue"))
+    await storage.queue.finish(ending((await claim(storage, "worker", draft)).lease))
     assert (await storage.queue.depth()).delayed == 1
+
+
+async def test_a_delayed_run_is_company_for_other_strategies(storage: Storage) -> None:
+    thread_id = await put_thread(storage)
+    later = await put(storage, on_thread(thread_id, delay=3600.0))
+    with pytest.raises(Conflict):
+        await put(storage, on_thread(thread_id, strategy="reject"))
+    await put(storage, on_thread(thread_id, strategy="interrupt"))
+    assert await status(storage, later) == "interrupted"
 
 
 async def test_a_delayed_run_becomes_due(storage: Storage) -> None:

@@ -57,16 +57,20 @@ export async function aBatchOfPayloadsInCamelCase() {
       metadata: { n },
       streamMode: ["values", "updates"],
       streamSubgraphs: true,
-      multitaskStrategy: "enqueue",
-      onCompletion: "complete",
+      multitaskStrategy: "reject",
+      onCompletion: "keep",
+      interruptAfter: ["b"],
       webhook: undefined,
       config: { tags: ["js"] },
     })),
   );
   assert.deepEqual(runs.map((run) => run.metadata.n), [1, 2, 3]);
-  assert.deepEqual(runs[0].kwargs.config.tags, ["js"]);
+  const [{ kwargs, multitask_strategy: strategy }] = runs;
+  assert.deepEqual([kwargs.config.tags, kwargs.stream_mode, strategy], [["js"], ["values", "updates"], "reject"]);
   const answers = await Promise.all(runs.map((run) => client.runs.join(run.thread_id, run.run_id)));
-  assert.deepEqual(answers.map((answer) => answer.n), [112, 113, 114]);
+  assert.deepEqual(answers.map((answer) => answer.n), [12, 13, 14]);
+  const threads = await Promise.all(runs.map((run) => client.threads.get(run.thread_id)));
+  assert.deepEqual(threads.map((thread) => thread.status), ["interrupted", "interrupted", "interrupted"]);
 }
 
 export async function aBadItemRefusesTheBatchAtOnce() {

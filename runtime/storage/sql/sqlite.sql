@@ -14,9 +14,11 @@ values (:run_id, :thread_id, :assistant_id, :graph_id, 'pending', :queue, :lane,
         :resumable, :watching, :webhook, :metadata, :kwargs, :now, :now);
 
 -- name: active_runs
--- The runs of a thread that are under way or next; delayed ones are not until they are due.
-select seq, run_id from runs
-where thread_id = ? and queue in ('ready', 'running', 'waiting') order by seq;
+select seq, run_id from runs where thread_id = ? and queue is not null order by seq;
+
+-- name: runs_ahead
+-- Runs of the thread that a new one has to wait for; delayed ones come after it.
+select run_id from runs where thread_id = ? and queue in ('ready', 'running', 'waiting');
 
 -- name: keep_thread
 update threads set temporary = 0 where thread_id = ?;

@@ -116,14 +116,9 @@ class SqliteRuns:
         elif row["temporary"]:
             # It is more than its first run's now, whatever becomes of that one.
             connection.execute(self._sql["keep_thread"], (draft.thread_id,))
-        active = connection.execute(self._sql["active_runs"], (draft.thread_id,)).fetchall()
-        if active and draft.strategy == "reject":
-            raise Conflict(BUSY)
-        if active and draft.strategy in ("interrupt", "rollback"):
-            action: CancelAction = "interrupt" if draft.strategy == "interrupt" else "rollback"
-            for seq, run_id in active:
-                self._cancel_one(connection, seq, run_id, action, time, cancelled)
-            active = connection.execute(self._sql["active_runs"], (draft.thread_id,)).fetchall()
+        if draft.strategy != "enqueue":
+            self._clear_thread(connection, draft, time, cancelled)
+        ahead = connection.execute(self._sql["runs_ahead"], (draft.thread_id,)).fetchone()
         thread_metadata = {
             **orjson.loads(row["metadata"]),
             "graph_id": draft.graph_id,
@@ -138,7 +133,19 @@ class SqliteRuns:
                 "metadata": orjson.dumps(thread_metadata).decode(),
             },
         )
-        return {**thread_metadata, **draft.metadata}, bool(active)
+        return {**thread_metadata, **draft.metadata}, ahead is not None
+
+    def _clear_thread(
+        self, connection: sqlite3.Connection, draft: RunDraft, time: int, cancelled: CancelOutcome
+    ) -> None:
+        """Deals with the other runs of the thread as the multitask strategy says; runs that are to start later
+        count too (observed)."""
+        active = connection.execute(self._sql["active_runs"], (draft.thread_id,)).fetchall()
+        if active and draft.strategy == "reject":
+            raise Conflict(BUSY)
+        action: CancelAction = "interrupt" if draft.strategy == "interrupt" else "rollback"
+        for seq, run_id in active:
+            self._cancel_one(connection, seq, run_id, action, time, cancelled)
 
     async def get(self, thread_id: str, run_id: str) -> Run | None:
         row = self._database.look(

@@ -97,7 +97,7 @@ def edit_state(connection: sqlite3.Connection, sql: Queries, thread_id: str, edi
     """Raises NotFound, or Conflict when a run is under way or the state is no longer what the edit was made from."""
     if connection.execute(sql["thread"], (thread_id,)).fetchone() is None:
         raise NotFound(f"Thread with ID {thread_id} not found")
-    active = [run_id for _, run_id in connection.execute(sql["active_runs"], (thread_id,))]
+    active = [run_id for (run_id,) in connection.execute(sql["runs_ahead"], (thread_id,))]
     if active:
         raise Conflict(
             f"Thread {thread_id} has in-flight runs: {', '.join(active)}. Wait for them to end or cancel them, "
@@ -130,7 +130,7 @@ def keep_latest(
     connection: sqlite3.Connection, sql: Queries, thread_id: str, base: str, kept: Sequence[KeptCheckpoint]
 ) -> bool:
     """Drops the history of a thread; not (False) while runs are under way or when it has a state newer than `base`."""
-    if connection.execute(sql["active_runs"], (thread_id,)).fetchone() is not None:
+    if connection.execute(sql["runs_ahead"], (thread_id,)).fetchone() is not None:
         return False
     if _latest(connection, thread_id) != base:
         return False
