@@ -136,6 +136,16 @@ async def test_unknown_fields_are_ignored(client, runtime):
     assert runtime.runs.created[0].assistant_id == "a"
 
 
+async def test_items_of_a_batch_may_have_camel_case_names(client, runtime):
+    item = {"assistant_id": "a", "streamMode": "updates", "onCompletion": "continue", "afterSeconds": 5}
+    await client.post("/runs/batch", json=[item, {**item, "after_seconds": 1}])
+    first, second = runtime.runs.created
+    assert (first.stream_mode, first.on_completion, first.after_seconds) == ("updates", "keep", 5)
+    assert second.after_seconds == 1
+    refused = await client.post("/runs/batch", json=[{**item, "onCompletion": "burn"}])
+    assert refused.status_code == 422
+
+
 async def test_the_limit_counts_what_is_declared(fakes):
     runtime = fakes.make_runtime(body_limit=1024)
     async with fakes.connected(runtime) as client:

@@ -58,7 +58,9 @@ async def test_silence_is_filled_with_comments(fakes, runtime):
     assert exchange.parts[-2] == b"event: values\ndata: 1\n\n"
 
 
-@pytest.mark.parametrize("path", ["/runs/stream", "/runs/wait"])
+@pytest.mark.parametrize(
+    "path", ["/runs/stream", "/runs/wait", f"{RUN.rpartition('/')[0]}/stream", f"{RUN.rpartition('/')[0]}/wait"]
+)
 async def test_a_client_that_leaves(fakes, runtime, path):
     runtime.runs.script, runtime.runs.delay = [60.0], 60
     await fakes.ask(runtime, "POST", path, request(), leave_after=0.1)
