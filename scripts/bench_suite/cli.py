@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
-from bench_suite import floor, interactive, rates, servers, size
+from bench_suite import floor, interactive, rates, searching, servers, size
 from bench_suite.client import Broken
 from bench_suite.effort import FULL, QUICK, Effort, for_official
 from bench_suite.load import Refused
@@ -53,6 +53,7 @@ SCENARIOS = (
     Scenario(name="streams", measure=interactive.streams),
     Scenario(name="behind", measure=interactive.behind),
     Scenario(name="memory", measure=size.memory, fresh=True),
+    Scenario(name="search", measure=searching.search, fresh=True, seconds=300, official=False),
     Scenario(name="million", measure=size.million, fresh=True, seconds=600, official=False),
 )
 

@@ -37,6 +37,8 @@ class Effort:
     pending_seconds: float = 300.0
     behind_runs: int = 10_000
     behind_waits: int = 50
+    threads: int = 100_000
+    searches: int = 50
 
 
 FULL = Effort()
@@ -60,6 +62,8 @@ QUICK = Effort(
     pending_seconds=60.0,
     behind_runs=2_000,
     behind_waits=20,
+    threads=5_000,
+    searches=20,
 )
 
 
