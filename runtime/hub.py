@@ -193,6 +193,12 @@ class Hub:
                 del self._thread_watches[watch.thread_id]
                 self._broadcast("unwatch_thread", watch.thread_id)
 
+    def forget_thread(self, thread_id: str) -> None:
+        """The thread is no more: its streams end."""
+        for watch in self._thread_watches.pop(thread_id, ()):
+            watch.end(Ended("", "interrupted", b"null"))
+        self._broadcast("unwatch_thread", thread_id)
+
     def state_changed(self, thread_id: str) -> None:
         """Somebody has edited the state of a thread."""
         for watch in self._thread_watches.get(thread_id, ()):

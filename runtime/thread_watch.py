@@ -20,7 +20,7 @@ def event_time(event_id: str | None) -> tuple[int, int]:
 
 
 class ThreadWatch(Follower):
-    """The stream of a thread; it ends when it is closed.
+    """The stream of a thread; it ends when it is closed, or with the thread.
 
     `modes`: "run_modes" (all events of the runs, then a `metadata` event that says that the run is done),
     "lifecycle" (only beginnings and ends of runs), "state_update" (the thread's values after each run and each
@@ -69,10 +69,15 @@ class ThreadWatch(Follower):
         self._notify()
 
     async def next(self, timeout: float) -> list[Event] | None:
-        """All events at hand; an empty list after `timeout` seconds of silence."""
-        if not (self._events or self._state_changed or self._replay_after is not None):
+        """All events at hand; an empty list after `timeout` seconds of silence; None once the thread is gone."""
+        if not self._at_hand() and self._ended is None:
             await self._wait(timeout)
+        if self._ended is not None and not self._at_hand():
+            return None
         return await self._take()
+
+    def _at_hand(self) -> bool:
+        return bool(self._events) or self._state_changed or self._replay_after is not None
 
     async def _take(self) -> list[Event]:
         stored: list[Event] = []

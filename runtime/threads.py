@@ -145,6 +145,8 @@ class Threads:
     def _tell(self, removed: Removed) -> None:
         for run_id in removed.runs:
             self._hub.forget_run(run_id)
+        for thread_id in removed.threads:
+            self._hub.forget_thread(thread_id)
 
     # States
 

@@ -60,8 +60,9 @@ update or fail threads set
 where thread_id = :thread_id;
 
 -- name: edit_thread
+-- A thread that somebody edits is more than a temporary run's.
 update threads set
-  settled = :settled,
+  temporary = 0, settled = :settled,
   status = case when exists (select 1 from runs where thread_id = :thread_id and queue is not null)
                 then 'busy' else :settled end,
   state = :state, interrupts = :interrupts, error = null, updated_at = :now, state_updated_at = :now
