@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import orjson
 import pytest
+from langgraph_sdk.client import LangGraphClient
 
+from tests.live_server import LiveServer
 
 OPEN = {"gate": "/"}
 """The input of a run of the graph `gated` that nothing holds."""
@@ -44,6 +47,19 @@ def gate(tmp_path: Path) -> Iterator[Gate]:
 def tag() -> str:
     """A word for the metadata of a test's own runs and threads."""
     return uuid.uuid4().hex
+
+
+@pytest.fixture
+async def thread(client: LangGraphClient) -> str:
+    """A new thread."""
+    return (await client.threads.create())["thread_id"]
+
+
+@pytest.fixture
+async def http(live_server: LiveServer) -> AsyncIterator[httpx.AsyncClient]:
+    """Plain HTTP to the shared server."""
+    async with httpx.AsyncClient(base_url=live_server.url, timeout=60) as http:
+        yield http
 
 
 class Listener:

@@ -132,9 +132,7 @@ BAD: dict[str, tuple[Any, int, str]] = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-async def test_one_bad_item_refuses_the_batch_and_leaves_nothing(
-    client: LangGraphClient, tag: str, kind: str
-) -> None:
+async def test_one_bad_item_refuses_the_batch_and_leaves_nothing(client: LangGraphClient, tag: str, kind: str) -> None:
     item, status, detail = BAD[kind]
     good: Any = {**GOOD, "metadata": {"tag": tag}}
 

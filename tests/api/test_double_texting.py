@@ -34,7 +34,7 @@ async def test_reject_refuses_the_second_and_leaves_the_first_alone(
     client: LangGraphClient, first: Run, gate: Gate
 ) -> None:
     for send in (client.runs.create, client.runs.wait):
-        with pytest.raises(Exception, match="409|already running"):
+        with pytest.raises(Exception, match=r"409|already running"):
             await send(first["thread_id"], "gated", input=SECOND, multitask_strategy="reject")
     with pytest.raises(ConflictError, match="already running a task"):
         await collect(client.runs.stream(first["thread_id"], "gated", input=SECOND, multitask_strategy="reject"))
@@ -45,7 +45,7 @@ async def test_reject_refuses_the_second_and_leaves_the_first_alone(
     assert len(await client.runs.list(first["thread_id"])) == 2
 
     # Nothing is refused once the thread is free again.
-    answer = await client.runs.wait(first["thread_id"], "gated", input=SECOND, multitask_strategy="reject")  # type: ignore[assignment, call-overload]
+    answer = await client.runs.wait(first["thread_id"], "gated", input=SECOND, multitask_strategy="reject")
     assert answer["log"][-2:] == ["second in", "second out"]
 
 
@@ -97,6 +97,21 @@ async def test_runs_that_only_wait_give_way_too(client: LangGraphClient, first: 
         await until_gone(client, waiting)
 
 
+async def test_a_run_that_is_to_start_later_is_company_too(client: LangGraphClient) -> None:
+    thread = (await client.threads.create())["thread_id"]
+    later = await client.runs.create(thread, "gated", input=SECOND, after_seconds=3600)
+    assert (await client.threads.get(thread))["status"] == "busy"
+
+    with pytest.raises(ConflictError):
+        await client.runs.create(thread, "gated", input=SECOND, multitask_strategy="reject")
+    await client.runs.wait(thread, "gated", input=SECOND)
+    assert (await client.runs.get(thread, later["run_id"]))["status"] == "pending"
+    await client.runs.wait(thread, "gated", input=SECOND, multitask_strategy="interrupt")
+
+    assert (await client.runs.get(thread, later["run_id"]))["status"] == "interrupted"
+    assert (await client.threads.get(thread))["status"] == "idle"
+
+
 async def test_who_watches_the_first_sees_it_end(client: LangGraphClient, first: Run) -> None:
     watcher = client.runs.join_stream(first["thread_id"], first["run_id"], last_event_id="-1")
     await anext(watcher)
@@ -136,5 +151,5 @@ async def test_of_many_at_once_that_interrupt_the_last_one_succeeds(client: Lang
     (newest, *_) = await client.runs.list(thread, limit=1)
     assert newest["status"] == "success"
     assert {run["status"] for run in ended} <= {"success", "interrupted"}
-    log = (await client.threads.get_state(thread))["values"]["log"]  # type: ignore[call-overload]
+    log = (await client.threads.get_state(thread))["values"]["log"]
     assert len(log) == len(set(log))

@@ -10,8 +10,9 @@ import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
-from ..conftest import StartServer
-from ..live_server import LiveServer
+from tests.conftest import StartServer
+from tests.live_server import LiveServer
+
 from .conftest import Gate
 from .cutting import cutting_proxy
 from .following import collect, data, names, read_until

@@ -14,7 +14,7 @@ from langgraph.pregel.remote import RemoteException, RemoteGraph
 from langgraph.types import Command
 from typing_extensions import TypedDict
 
-from ..live_server import LiveServer
+from tests.live_server import LiveServer
 
 
 class Counted(TypedDict, total=False):
@@ -48,14 +48,14 @@ def chain(live_server: LiveServer) -> RemoteGraph:
 
 
 def test_it_is_invoked_without_a_thread(chain: RemoteGraph) -> None:
-    assert chain.invoke({"n": 1})["n"] == 112  # type: ignore[index]
+    assert chain.invoke({"n": 1})["n"] == 112
 
 
 async def test_it_is_invoked_on_a_thread_which_it_makes_and_remembers(
     chain: RemoteGraph, config: RunnableConfig
 ) -> None:
-    assert (await chain.ainvoke({"n": 1}, config))["n"] == 112  # type: ignore[index]
-    assert chain.invoke({"n": 1}, config)["n"] == 224  # type: ignore[index]
+    assert (await chain.ainvoke({"n": 1}, config))["n"] == 112
+    assert chain.invoke({"n": 1}, config)["n"] == 224
 
 
 def test_config_and_context_reach_the_nodes(live_server: LiveServer) -> None:
@@ -107,7 +107,7 @@ def test_it_stops_before_a_node_and_goes_on(chain: RemoteGraph, config: Runnable
     chain.invoke({"n": 0}, config, interrupt_before=["b"])
     assert chain.get_state(config).next == ("b",)
 
-    assert chain.invoke(None, config)["n"] == 111  # type: ignore[index]
+    assert chain.invoke(None, config)["n"] == 111
 
 
 def test_it_asks_and_is_answered(live_server: LiveServer, config: RunnableConfig) -> None:
@@ -160,17 +160,15 @@ def test_its_state_is_updated_now_and_in_the_past(chain: RemoteGraph, config: Ru
     assert chain.get_state(now).values["n"] == 1111
 
 
-def test_the_state_of_its_subgraphs_comes_along_when_asked_for(
-    live_server: LiveServer, config: RunnableConfig
-) -> None:
+def test_the_state_of_its_subgraphs_comes_along_when_asked_for(live_server: LiveServer, config: RunnableConfig) -> None:
     subgraphed = remote(live_server, "subgraphed")
     subgraphed.invoke({"messages": [{"role": "user", "content": "x"}], "ask": True}, config)
 
     (task,) = subgraphed.get_state(config, subgraphs=True).tasks
     assert task.name == "child"
-    assert task.state.next == ("confirm",)  # type: ignore[union-attr]
+    assert task.state.next == ("confirm",)
     (pointed,) = subgraphed.get_state(config).tasks
-    assert pointed.state["configurable"]["checkpoint_ns"].startswith("child:")  # type: ignore[index]
+    assert pointed.state["configurable"]["checkpoint_ns"].startswith("child:")
 
 
 # Its drawing

@@ -10,7 +10,8 @@ from langgraph_sdk import get_sync_client
 from langgraph_sdk.client import SyncLangGraphClient
 from langgraph_sdk.errors import NotFoundError
 
-from ..live_server import LiveServer, poll
+from tests.live_server import LiveServer, poll
+
 from .conftest import OPEN, Gate
 from .following import data, names
 
@@ -40,7 +41,7 @@ def test_create_join_get_list_and_delete(sync_client: SyncLangGraphClient, threa
     ended = sync_client.runs.get(thread, run["run_id"])
 
     assert answer["n"] == 112
-    assert (ended["status"], ended["metadata"]["k"]) == ("success", "v")  # type: ignore[call-overload, index]
+    assert (ended["status"], ended["metadata"]["k"]) == ("success", "v")
     assert sync_client.runs.list(thread) == [ended]
     sync_client.runs.delete(thread, run["run_id"])
     assert sync_client.runs.list(thread) == []
@@ -57,7 +58,7 @@ def test_create_batch(sync_client: SyncLangGraphClient) -> None:
 def test_wait(sync_client: SyncLangGraphClient, thread: str, with_thread: bool) -> None:
     place: Any = thread if with_thread else None
 
-    assert sync_client.runs.wait(place, "chain", input={"n": 1})["n"] == 112  # type: ignore[call-overload]
+    assert sync_client.runs.wait(place, "chain", input={"n": 1})["n"] == 112
     with pytest.raises(Exception, match="boom from failing graph"):
         sync_client.runs.wait(place, "failing", input={})
 

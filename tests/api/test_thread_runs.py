@@ -11,21 +11,14 @@ from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import NotFoundError, UnprocessableEntityError
 
 from .conftest import OPEN, Gate, Listener
-from .following import collect, data, human, names, until_status, until_thread
-
-
-@pytest.fixture
-async def thread(client: LangGraphClient) -> str:
-    """A new thread."""
-    return (await client.threads.create())["thread_id"]
-
-
-async def finished(client: LangGraphClient, thread: str, graph: str, **options: Any) -> Any:
-    """A run that has ended, and what it answered."""
-    run = await client.runs.create(thread, graph, **options)
-    answer = await client.runs.join(thread, run["run_id"])
-    return await client.runs.get(thread, run["run_id"]), answer
-
+from .following import (
+    collect,
+    data,
+    finished,
+    human,
+    names,
+    until_status,
+)
 
 # Memory
 
@@ -105,7 +98,7 @@ async def test_clients_that_make_the_same_thread_at_once_share_it(client: LangGr
     for run in runs:
         await client.runs.join(thread, run["run_id"])
 
-    assert (await client.threads.get_state(thread))["values"]["n"] == 1110  # type: ignore[call-overload]
+    assert (await client.threads.get_state(thread))["values"]["n"] == 1110
 
 
 async def test_a_run_on_a_thread_stays_whatever_is_asked_for_its_end(client: LangGraphClient, thread: str) -> None:
@@ -128,7 +121,7 @@ async def test_bad_ids_and_options_are_refused(client: LangGraphClient, thread: 
     with pytest.raises(UnprocessableEntityError):
         await client.runs.create("not-an-id", "chain")
     with pytest.raises(UnprocessableEntityError):
-        await client.runs.create(thread, "chain", multitask_strategy="whatever")  # type: ignore[call-overload]
+        await client.runs.create(thread, "chain", multitask_strategy="whatever")
     with pytest.raises(UnprocessableEntityError, match="Invalid assistant: 'nope'"):
         await client.runs.create(thread, "nope")
     assert await client.runs.list(thread) == []
@@ -209,82 +202,6 @@ async def test_a_run_of_another_thread_is_not_found(client: LangGraphClient, thr
         with pytest.raises(NotFoundError):
             await look(other, run["run_id"])
     assert (await client.runs.get(thread, run["run_id"]))["status"] == "success"
-
-
-# Cancelling
-
-
-async def test_an_interrupted_run_leaves_its_progress_and_can_be_continued(
-    client: LangGraphClient, thread: str, gate: Gate
-) -> None:
-    run = await client.runs.create(thread, "gated", input=gate.input(), stream_mode=["custom"], stream_resumable=True)
-    async for part in client.runs.join_stream(thread, run["run_id"], last_event_id="-1"):
-        if part.event == "custom":
-            break
-    await client.runs.cancel(thread, run["run_id"], wait=True, action="interrupt")
-
-    assert (await client.runs.get(thread, run["run_id"]))["status"] == "interrupted"
-    assert (await client.threads.get(thread))["status"] == "interrupted"
-    state: Any = await client.threads.get_state(thread)
-    assert (state["values"]["log"], state["next"]) == (["x in"], ["hold"])
-    gate.open()
-    continued: Any = await client.runs.wait(thread, "gated", input=None)
-    assert continued["log"] == ["x in", "x out"]
-
-
-async def test_a_run_that_is_rolled_back_never_was(client: LangGraphClient, thread: str, gate: Gate) -> None:
-    await client.runs.wait(thread, "gated", input={**OPEN, "label": "kept"})
-    before = await client.threads.get_history(thread, limit=50)
-    run = await client.runs.create(thread, "gated", input=gate.input("undone"), stream_mode=["custom"])
-    await until_status(client, run, "running")
-
-    await client.runs.cancel(thread, run["run_id"], wait=True, action="rollback")
-
-    with pytest.raises(NotFoundError):
-        await client.runs.get(thread, run["run_id"])
-    thread_now: Any = await client.threads.get(thread)
-    assert (thread_now["status"], thread_now["values"]["log"]) == ("idle", ["kept in", "kept out"])
-    assert await client.threads.get_history(thread, limit=50) == before
-
-
-async def test_a_run_that_waits_its_turn_can_be_cancelled(client: LangGraphClient, thread: str, gate: Gate) -> None:
-    running = await client.runs.create(thread, "gated", input=gate.input("first"))
-    waiting = await client.runs.create(thread, "gated", input={**OPEN, "label": "second"})
-    third = await client.runs.create(thread, "gated", input={**OPEN, "label": "third"})
-
-    await client.runs.cancel(thread, waiting["run_id"])
-
-    assert (await client.runs.get(thread, waiting["run_id"]))["status"] == "interrupted"
-    gate.open()
-    await client.runs.join(thread, running["run_id"])
-    answer = await client.runs.join(thread, third["run_id"])
-    assert answer["log"] == ["first in", "first out", "third in", "third out"]
-
-
-async def test_some_runs_of_a_thread_are_cancelled_together(client: LangGraphClient, thread: str, gate: Gate) -> None:
-    runs = [await client.runs.create(thread, "gated", input=gate.input(str(place))) for place in range(4)]
-    await until_status(client, runs[0], "running")
-
-    await client.runs.cancel_many(thread_id=thread, run_ids=[run["run_id"] for run in runs[:3]])
-
-    for run in runs[:3]:
-        await until_status(client, run, "interrupted")
-    gate.open()
-    answer = await client.runs.join(thread, runs[3]["run_id"])
-    assert answer["log"][-2:] == ["3 in", "3 out"]
-    await until_thread(client, thread, "idle")
-
-
-async def test_bulk_rollback_removes_the_runs(client: LangGraphClient, thread: str, gate: Gate) -> None:
-    runs = [await client.runs.create(thread, "gated", input=gate.input(str(place))) for place in range(2)]
-    await until_status(client, runs[0], "running")
-
-    await client.runs.cancel_many(thread_id=thread, run_ids=[run["run_id"] for run in runs], action="rollback")
-
-    async with asyncio.timeout(30):
-        while await client.runs.list(thread):
-            await asyncio.sleep(0.02)
-    assert (await client.threads.get_state(thread))["values"] == {}
 
 
 # Streams of a whole thread

@@ -43,7 +43,7 @@ async def test_a_run_begins_again_at_a_checkpoint(client: LangGraphClient, threa
 
     assert answer["log"] == ["a", "b", "c"]
     history = await client.threads.get_history(thread, limit=50)
-    assert [state["metadata"]["source"] for state in history[:3]] == ["loop", "loop", "fork"]  # type: ignore[index]
+    assert [state["metadata"]["source"] for state in history[:3]] == ["loop", "loop", "fork"]
 
 
 async def test_a_changed_past_is_a_branch_and_the_old_one_stays(client: LangGraphClient, thread: str) -> None:
@@ -65,7 +65,7 @@ async def test_two_branches_from_one_point_do_not_meet(client: LangGraphClient, 
         changed = await client.threads.update_state(thread, {"n": n}, checkpoint=checkpoint)
         ends.append(await client.runs.wait(thread, "chain", input=None, checkpoint=changed["checkpoint"]))
 
-    assert [end["n"] for end in ends] == [1_111, 2_111]  # type: ignore[call-overload]
+    assert [end["n"] for end in ends] == [1_111, 2_111]
 
 
 async def test_new_input_at_a_checkpoint_goes_on_from_its_values(client: LangGraphClient, thread: str) -> None:
@@ -97,7 +97,7 @@ async def test_a_copy_has_the_past_and_its_own_future(client: LangGraphClient, t
     answer: Any = await client.runs.wait(copy["thread_id"], "chain", input={"n": 0})
 
     assert answer["n"] == 222
-    assert (await client.threads.get_state(thread))["values"]["n"] == 111  # type: ignore[call-overload]
+    assert (await client.threads.get_state(thread))["values"]["n"] == 111
     assert len(await client.threads.get_history(copy["thread_id"], limit=50)) == 10
 
 

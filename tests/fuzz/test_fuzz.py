@@ -39,4 +39,4 @@ def test_every_operation_keeps_to_the_document(server: LiveServer, tmp_path: Pat
 
 @pytest.mark.timeout(60 + 60 * EXAMPLES)
 def test_what_was_created_can_be_used_in_any_order(server: LiveServer, tmp_path: Path) -> None:
-    run(server, tmp_path, "--phases", "stateful", "--max-examples", str(EXAMPLES * 5))
+    run(server, tmp_path, "--phases", "stateful", "--max-examples", str(EXAMPLES * 10))

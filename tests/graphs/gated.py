@@ -36,7 +36,7 @@ gated = (
 
 
 async def hog(state: Gated) -> Any:
-    while not os.path.exists(state["gate"]):  # noqa: ASYNC110, ASYNC240 - it is to keep the loop for itself
+    while not os.path.exists(state["gate"]):  # noqa: ASYNC240 - it is to keep the loop for itself
         time.sleep(0.01)  # noqa: ASYNC251 - what a careless user does
     return {"log": ["free"]}
 
