@@ -121,11 +121,14 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         # A failed start is told by the command line, in one line; uvicorn would log a traceback.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        watching = asyncio.create_task(self._end_start_at_signal())
         try:
             await super().startup(sockets)
         except OSError as error:  # somebody else began to listen in the meantime
             await self.lifespan.shutdown()
             raise _no_port(self._settings.host, self._settings.port, error) from None
+        finally:
+            watching.cancel()
         logging.getLogger("uvicorn.error").setLevel(logging.NOTSET)
         # What is alive now stays: the collector need not look at it again.
         gc.collect()
@@ -135,6 +138,12 @@ class _Server(uvicorn.Server):
         address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         graphs = ", ".join(self._settings.project.graphs)
         click.echo(f"Runyard serves {graphs} at {address} (data in {self._settings.data_dir}; docs at /docs)")
+
+    async def _end_start_at_signal(self) -> None:
+        """A worker may be importing a graph that never comes to an end, and the start waits for it."""
+        while not self.should_exit:  # noqa: ASYNC110 - uvicorn's flag cannot be awaited
+            await asyncio.sleep(0.1)
+        _kill_workers()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # uvicorn would first wait for open connections and then stop the application; but those that
@@ -148,8 +157,7 @@ class _Server(uvicorn.Server):
             await asyncio.wait({stopping}, timeout=0.1)
         if self.force_exit:
             # Runs of killed workers go back to the queue at the next start.
-            for process in multiprocessing.active_children():
-                process.kill()
+            _kill_workers()
         # Streams of runs that are back in the queue are cut, so that clients take them up again; an orderly
         # end would mean that the run has ended. uvicorn would log each as an error.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
@@ -166,3 +174,8 @@ class _Server(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _kill_workers() -> None:
+    for process in multiprocessing.active_children():
+        process.kill()

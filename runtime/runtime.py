@@ -17,7 +17,7 @@ from runyard.runtime.lazy_views import LazyViews
 from runyard.runtime.metrics import Metrics
 from runyard.runtime.runs import Runs
 from runyard.runtime.settings import Settings
-from runyard.runtime.storage.opening import lock_data_dir, make_storage
+from runyard.runtime.storage.opening import is_dead, lock_data_dir, lock_worker, make_storage
 from runyard.runtime.supervisor import Supervisor
 from runyard.runtime.threads import Threads
 from runyard.runtime.upkeep import Upkeep
@@ -106,6 +106,8 @@ class Runtime:
         graphs.load()
         store = await open_store(self.settings, self._exits)
         name = f"local-{uuid.uuid4().hex[:12]}"
+        self._exits.callback(is_dead, self.settings, name)
+        self._exits.callback(os.close, lock_worker(self.settings, name))
         worker = Worker(name, self.settings, self._storage, Executor(graphs, self._storage, store), solo=False)
         to_worker = LocalLink(worker.receive)
         to_hub = LocalLink(lambda message: self._hub.receive(to_worker, message))

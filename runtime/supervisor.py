@@ -1,7 +1,11 @@
 """Keeps the worker processes alive, and takes the runs of a dead one back the moment it is gone."""
 
 import asyncio
+import contextlib
 import logging
+import os
+import signal
+import time
 import uuid
 from collections.abc import Coroutine
 from multiprocessing.context import ForkServerProcess
@@ -44,6 +48,7 @@ class Supervisor:
         self._solo: asyncio.Task[None] | None = None
         self._first_death = asyncio.Event()
         self._spare = 0
+        self._trusting_until = 0.0
         self._stopping = False
 
     async def start(self) -> None:
@@ -147,14 +152,19 @@ class Supervisor:
             await self._start_solo_if_needed()
 
     async def _start_solo_if_needed(self) -> None:
-        if self._stopping or not self._settings.workers or (self._solo is not None and not self._solo.done()):
+        if self._stopping or (self._solo is not None and not self._solo.done()):
             return
         if await self._storage.queue.solo_waiting():
             self._solo = self._spawn(self._keep_alive(solo=True))
 
     async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
+            before = time.time()
             await asyncio.sleep(WATCH)
+            if time.time() - before > WATCH + self._settings.lease_seconds / 2:
+                # This process was held up, or the clock was set: workers get the time to say that they live.
+                self._trusting_until = loop.time() + self._settings.lease_seconds
             await self._reap_dead()
             await self._start_solo_if_needed()
             if self._hub.stuck(STUCK) and self._spare < self._settings.workers and not self._stopping:
@@ -167,11 +177,18 @@ class Supervisor:
         for worker, _ in await self._storage.queue.stale_workers(0.0):
             if worker not in self._processes and is_dead(self._settings, worker):
                 await self.reap(worker)
-        for worker, _ in await self._storage.queue.stale_workers(self._settings.lease_seconds):
-            process = self._processes.get(worker)
-            if process is not None:
-                # It may only be frozen: it must not wake up and go on with runs that others have by then.
-                logger.warning("worker %s gives no sign of life; its process is killed", worker)
-                process.kill()
-            else:
-                await self.reap(worker)
+        if asyncio.get_running_loop().time() < self._trusting_until:
+            return
+        for worker, pid in await self._storage.queue.stale_workers(self._settings.lease_seconds):
+            if pid == os.getpid():
+                continue
+            # It may only be frozen: it must not wake up and go on with runs that others have by then. The lock
+            # that it holds says that the process id is still its own.
+            logger.warning("worker %s gives no sign of life; its process is killed", worker)
+            if worker in self._processes:
+                self._processes[worker].kill()
+                continue
+            if pid and not is_dead(self._settings, worker):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            await self.reap(worker)

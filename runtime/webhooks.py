@@ -196,6 +196,9 @@ class WebhookSender:
                 final = answer.status < 500 and answer.status not in _RETRIED
                 reason = f"the receiver answered {answer.status}"
                 await self._failed(delivery, reason, final=final, asked=answer.retry_after)
+        except asyncio.CancelledError:
+            await self._postpone(delivery, 0.0, "the server stopped")
+            raise
         finally:
             self._hosts.end(delivery, host_down=host_down)
             if host_down:

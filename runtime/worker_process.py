@@ -6,10 +6,12 @@ import logging
 import os
 import signal
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import psutil
 import uvloop
 
 from runyard.runtime.bus import Message, SocketLink
@@ -60,12 +62,15 @@ async def _work(settings: Settings, name: str, socket: Path, solo: bool) -> None
 
     _, link = await loop.create_unix_connection(lambda: SocketLink(receive, lost), str(socket))
     graphs = Graphs(settings.project)
+    loaded = threading.Event()
+    threading.Thread(target=_die_with_server, args=(loaded,), daemon=True).start()
     try:
         graphs.load()
     except ConfigError as error:
         link.send("broken", error.detail)
         link.close()
         sys.exit(1)
+    loaded.set()
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
@@ -80,3 +85,12 @@ async def _work(settings: Settings, name: str, socket: Path, solo: bool) -> None
             await worker.run()
     finally:
         storage.close()
+
+
+def _die_with_server(loaded: threading.Event) -> None:
+    """A graph may take for ever to import, and then nothing else would notice that the server is gone."""
+    forkserver = psutil.Process(os.getppid())
+    server = forkserver.ppid()
+    while not loaded.wait(1.0):
+        if forkserver.ppid() != server:
+            os._exit(1)
