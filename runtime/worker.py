@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 POLL = 1.0
 """Seconds after which a worker looks for runs unasked, should a wake-up have been lost."""
+MOMENT = 0.05
+"""Seconds in which a run that is interrupted may still come to the end of a quick step, which is then kept."""
 LAST_WORDS = 5.0
 """Seconds in which a run that is given back writes what it has reached."""
 SOLO_PATIENCE = 3.0
@@ -220,8 +222,17 @@ class Worker:
 
     def _stop(self, run_id: str, stop: Stop) -> None:
         execution = self._executions.get(run_id)
-        if execution is not None and not execution.ending and execution.stop is None:
-            execution.stop = stop
+        if execution is None or execution.ending or execution.stop is not None:
+            return
+        execution.stop = stop
+        if stop == "interrupt":
+            self._loop.call_later(MOMENT, self._cancel, execution)
+        else:
+            execution.task.cancel()
+
+    @staticmethod
+    def _cancel(execution: Execution) -> None:
+        if not execution.ending:
             execution.task.cancel()
 
     def _hear(self, answer: Heartbeat) -> None:
