@@ -81,7 +81,9 @@ class QueueStorage(Protocol):
         """Takes up to `limit` ready runs, and `interactive` more whose client waits. `solo`: one run of the
         solo lane and nothing else."""
 
-    async def finish(self, finish: Finish) -> Finished: ...
+    async def finish(self, finish: Finish) -> Finished:
+        """Ends a run. Raises Unavailable when one of its posted checkpoints could not be written: the run is then
+        to be tried again."""
 
     async def finish_cancelled(self, finish: Finish, action: CancelAction) -> Finished:
         """Ends a run that was cancelled while it ran; for `rollback` run and progress are removed instead."""

@@ -1,4 +1,4 @@
-"""`storage`: an open, empty storage of each backend."""
+"""`storage`: an open, empty storage of each backend. `track`: two processes that race on one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from runyard.runtime.storage.port import Storage
 
 from .backends import BACKENDS, Backend
+from .races import Racer, Track
 
 Open = Callable[[], Storage]
 
@@ -44,3 +45,20 @@ def storage(another: Open) -> Storage:
 def settled(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer to a claim counts as lost as soon as its worker does not hold the run."""
     monkeypatch.setattr(backend.settled, 0)
+
+
+@pytest.fixture(scope="module", params=list(BACKENDS))
+def track(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Track]:
+    """Both racers open the database, which does not exist yet, at once: that is the first race."""
+    directory: Path = tmp_path_factory.mktemp("race")
+    racers = [Racer(request.param, directory) for _ in range(2)]
+    storage = BACKENDS[request.param].make(directory)
+    try:
+        for racer in racers:
+            racer.await_ready()
+        storage.open(tend=False)
+        yield Track(storage, racers)
+        storage.close()
+    finally:
+        for racer in racers:
+            racer.close()

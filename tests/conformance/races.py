@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 import random
 import subprocess
@@ -12,11 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runyard.runtime.errors import LeaseLost
 from runyard.runtime.storage.port import Storage
+from runyard.runtime.storage.records import Lease, RunDraft
+
+from .making import claim, on_thread, put, put_thread, stateless
 
 RACER = Path(__file__).with_name("racer.py")
 SPREAD = 0.0015
 """Seconds by which one may be ahead of the other: enough for either to be first."""
+ROUNDS = 24
 
 Call = tuple[str, tuple[Any, ...], dict[str, Any]]
 Outcome = tuple[Any, ...]
@@ -109,3 +115,36 @@ class Track:
     async def _clear(self) -> None:
         for thread_id, run_id in await self.storage.runs.active(thread_id=None, run_ids=None, status="all"):
             await self.storage.runs.delete(thread_id, run_id)
+
+
+def lost(outcome: Outcome) -> bool:
+    return outcome[:2] == ("raised", LeaseLost)
+
+
+def done(outcome: Outcome) -> Any:
+    assert outcome[0] == "done", outcome
+    return outcome[1]
+
+
+def claiming(worker: str, limit: int = 5) -> Call:
+    return call("queue.claim", worker, limit=limit, interactive=limit)
+
+
+def cancelling(draft: RunDraft, action: str = "interrupt") -> Call:
+    return call("runs.cancel", [(draft.thread_id, draft.run_id)], action)
+
+
+async def running(track: Track, **changes: Any) -> tuple[RunDraft, Lease]:
+    draft = await put(track.storage, stateless(**changes))
+    return draft, (await claim(track.storage, "worker", draft)).lease
+
+
+def inserting(thread_id: str, strategy: str, **changes: Any) -> tuple[RunDraft, Call]:
+    draft = on_thread(thread_id, strategy=strategy, **changes)
+    return draft, call("runs.insert", [draft])
+
+
+async def due(track: Track) -> RunDraft:
+    draft = await put(track.storage, on_thread(await put_thread(track.storage), delay=0.0005))
+    await asyncio.sleep(0.001)
+    return draft

@@ -145,5 +145,9 @@ async def test_a_run_belongs_to_its_thread(storage: Storage) -> None:
     draft = await put(storage, stateless(resumable=True))
     assert await storage.runs.get(str(uuid.uuid4()), draft.run_id) is None
     assert await storage.runs.get(draft.thread_id, draft.run_id) is not None
+    found = await storage.runs.find(draft.run_id)
+    assert found is not None
+    assert (found.thread_id, found.run_id) == (draft.thread_id, draft.run_id)
+    assert await storage.runs.find(str(uuid.uuid4())) is None
     assert await storage.runs.place(draft.run_id) == (draft.thread_id, True)
     assert await storage.runs.place(str(uuid.uuid4())) is None

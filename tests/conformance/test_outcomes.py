@@ -10,7 +10,7 @@ from runyard.runtime.lifecycle import UNKNOWN
 from runyard.runtime.storage.port import Storage
 from runyard.runtime.storage.records import EventChunk
 
-from .making import claim, ending, failing, put, stateless, status, thread_status
+from .making import claim, ending, failing, on_thread, put, put_thread, stateless, status, thread_status
 
 HOOK = "http://127.0.0.1:9/hook"
 
@@ -76,6 +76,19 @@ async def test_events_stay_readable_after_the_end_and_go_with_the_run(storage: S
     assert len(await storage.events.read(draft.run_id, 0)) == 1
     await storage.runs.delete(draft.thread_id, draft.run_id)
     assert await storage.events.read(draft.run_id, 0) == []
+
+
+async def test_the_events_of_a_thread_come_run_by_run(storage: Storage) -> None:
+    thread_id = await put_thread(storage)
+    chunks = [EventChunk(1, 2, b"first"), EventChunk(1, 1, b"second"), EventChunk(2, 2, b"second, later")]
+    for mine in (chunks[:1], chunks[1:]):
+        draft = await put(storage, on_thread(thread_id, resumable=True))
+        lease = (await claim(storage, "worker", draft)).lease
+        for chunk in mine:
+            await storage.events.append(lease, chunk)
+        await storage.queue.finish(ending(lease))
+    assert await storage.events.read_thread(thread_id) == chunks
+    assert await storage.events.read_thread(str(uuid.uuid4())) == []
 
 
 async def test_a_webhook_is_due_when_its_run_ends(storage: Storage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 
@@ -11,17 +12,17 @@ from tests.conftest import StartServer
 from tests.live_server import poll
 
 from .client import assert_right, find, join, payload, submit
-from .conftest import PROJECT
+from .conftest import PROJECT, OpenStorage
 from .marks import Marks
 
-STEPS = 5
+STEPS = 3
 
 
 @pytest.mark.parametrize("whom", ["the server", "the whole group"])
 def test_runs_are_handed_back_and_continued(start_server: StartServer, marks: Marks, whom: str) -> None:
     server = start_server(config=PROJECT, env={"RUNYARD_SHUTDOWN_GRACE": "0.1"})
     server.await_workers(2)
-    runs = submit(server, [payload(marks, keep=number % 2 == 0, steps=STEPS, delay=0.3) for number in range(40)])
+    runs = submit(server, [payload(marks, keep=number % 2 == 0, steps=STEPS, delay=0.2) for number in range(40)])
     poll(lambda: marks.started() > 60)
     if whom == "the whole group":  # as service managers do
         os.killpg(server.pid, signal.SIGTERM)
@@ -42,13 +43,18 @@ def test_runs_are_handed_back_and_continued(start_server: StartServer, marks: Ma
             assert find(server, run)["kwargs"]["config"]["metadata"]["run_attempt"] in (1, 2)
 
 
-def test_runs_that_end_in_time_are_not_handed_back(start_server: StartServer, marks: Marks) -> None:
+async def test_runs_that_end_in_time_are_not_handed_back(
+    start_server: StartServer, open_storage: OpenStorage, marks: Marks
+) -> None:
     server = start_server(config=PROJECT, env={"RUNYARD_SHUTDOWN_GRACE": "20"})
     server.await_workers(2)
     runs = submit(server, [payload(marks, delay=0.1) for _ in range(8)])
     poll(lambda: server.metrics()["queue"]["running"] == 8)
     assert server.stop() == 0
-    server.start()
+    storage = open_storage(server)
     for run in runs:
-        assert_right(join(server, run))
-        assert find(server, run)["kwargs"]["config"]["metadata"]["run_attempt"] == 1
+        ended = await storage.runs.get(run["thread_id"], run["run_id"])
+        assert ended is not None
+        assert ended.status == "success"
+        assert ended.kwargs["config"]["metadata"]["run_attempt"] == 1
+        assert_right(json.loads(await storage.threads.values(run["thread_id"]) or b""))

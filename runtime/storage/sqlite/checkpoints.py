@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from runyard.runtime.errors import LeaseLost
+from runyard.runtime.errors import LeaseLost, Unavailable
 from runyard.runtime.storage.records import CheckpointRow, Lease, StoredCheckpoint, WriteRow
 from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.thread_records import KeptCheckpoint
@@ -103,9 +103,12 @@ class SqliteCheckpoints:
         self._database = database
         self._sql = queries
         self._refused: set[tuple[int, int]] = set()
+        self._failed: dict[Lease | None, BaseException] = {}
 
     def post(self, lease: Lease | None, rows: Sequence[CheckpointRow | WriteRow]) -> None:
-        self._database.post(lambda connection: self._write(connection, lease, rows))
+        self._database.post(
+            lambda connection: self._write(connection, lease, rows), lambda error: self._failed.update({lease: error})
+        )
 
     def _write(
         self, connection: sqlite3.Connection, lease: Lease | None, rows: Iterable[CheckpointRow | WriteRow]
@@ -125,7 +128,17 @@ class SqliteCheckpoints:
         self._database.submit(lambda connection: None).result()
         self._check(lease)
 
+    def check_whole(self, lease: Lease | None) -> None:
+        """Raises Unavailable when something that was posted could not be written: what the run does then is worth
+        nothing, and it has to be tried again."""
+        if (error := self._failed.get(lease)) is not None:
+            raise Unavailable(f"a checkpoint could not be written: {error}")
+
     def _check(self, lease: Lease | None) -> None:
+        try:
+            self.check_whole(lease)
+        finally:
+            self._failed.pop(None, None)  # of a run it has to be known at its end too
         if lease is not None and (lease.seq, lease.attempt) in self._refused:
             self._refused.discard((lease.seq, lease.attempt))
             raise LeaseLost(f"run {lease.run_id}: the lease of {lease.worker} no longer holds")

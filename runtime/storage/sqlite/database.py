@@ -6,8 +6,8 @@ commits. A write that raises undoes only itself.
 """
 
 import asyncio
-import contextlib
 import fcntl
+import logging
 import os
 import sqlite3
 import threading
@@ -22,13 +22,17 @@ from typing import Any, Literal, TypeVar
 import sqlite_utils
 
 from runyard.runtime.errors import ConfigError, Unavailable
+from runyard.runtime.storage.sqlite.answers import Answer, tell
+from runyard.runtime.storage.sqlite.faults import is_outside, unavailable
 from runyard.runtime.storage.sqlite.filters import contains
 from runyard.runtime.storage.sqlite.migrations import migrations
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Write = Callable[[sqlite3.Connection], Any]
 
-LONG_LOG = 65_536
+LONG_LOG = 4_096
 """Pages of 4 KiB in the write-ahead log from which on it is started afresh even under load."""
 
 CHECKPOINT_EVERY = 0.25
@@ -42,10 +46,11 @@ def now() -> int:
 
 @dataclass(slots=True)
 class _Job:
-    """A write, and who waits for it: a coroutine, a thread, or nobody."""
+    """A write, and who is told of its end: a coroutine or a thread that waits, or, if it fails, `failed`."""
 
     work: Write
-    future: "asyncio.Future[Any] | Future[Any] | None"
+    future: "asyncio.Future[Any] | Future[Any] | None" = None
+    failed: Callable[[BaseException], None] | None = None
 
 
 class Database:
@@ -128,9 +133,9 @@ class Database:
         self._put(_Job(work, future))
         return future
 
-    def post(self, work: Write) -> None:
-        """As `submit`, for work that nobody waits for. It must not raise."""
-        self._put(_Job(work, None))
+    def post(self, work: Write, failed: Callable[[BaseException], None]) -> None:
+        """As `submit`, for work that nobody waits for. `failed` is called before any later write is made."""
+        self._put(_Job(work, failed=failed))
 
     def look(self, look: Callable[[sqlite3.Connection], T]) -> T:
         """A read that costs microseconds, done where it is asked for."""
@@ -156,7 +161,7 @@ class Database:
         self._connections.append(connection)
         connection.execute(f"pragma synchronous = {self._sync}")
         connection.execute("pragma wal_autocheckpoint = 0")
-        connection.execute("pragma cache_size = -16000")
+        connection.execute("pragma cache_size = -4000")
         connection.create_function("contains", 2, contains, deterministic=True)
         if read_only:
             # Not for writers: a savepoint's journal in memory is walked at each statement, so that a write of
@@ -184,7 +189,7 @@ class Database:
             self._commit(connection, jobs)
 
     def _commit(self, connection: sqlite3.Connection, jobs: list[_Job]) -> None:
-        answers: list[_Answer] = []
+        answers: list[Answer] = []
         try:
             self._lock()
             try:
@@ -193,63 +198,49 @@ class Database:
                     answer, error = self._run(connection, job.work)
                     if job.future is not None:
                         answers.append((job.future, answer, error))
+                    elif error is not None and job.failed is not None:
+                        job.failed(error)
                 connection.execute("commit")
             finally:
                 if connection.in_transaction:
                     connection.execute("rollback")
                 self._unlock()
-        except sqlite3.Error as error:
-            unavailable = Unavailable(f"the database refused a write ({error}); nothing of it was kept")
-            answers = [(job.future, None, unavailable) for job in jobs if job.future is not None]
-        _tell(answers)
+        except (sqlite3.Error, OSError) as error:
+            refusal = unavailable(error)
+            answers = [(job.future, None, refusal) for job in jobs if job.future is not None]
+            for job in jobs:
+                if job.failed is not None:
+                    job.failed(refusal)
+        tell(answers)
 
     @staticmethod
     def _run(connection: sqlite3.Connection, work: Write) -> tuple[Any, BaseException | None]:
         connection.execute("savepoint job")
         try:
             answer = work(connection)
-        except Exception as error:  # noqa: BLE001 - whatever it is belongs to whoever asked for the write
+        except Exception as error:  # whatever it is belongs to whoever asked for the write
+            if not connection.in_transaction:  # SQLite has undone the whole group, as it may when the disk is full
+                raise
             connection.execute("rollback to job")
             connection.execute("release job")
-            return None, error
+            return None, unavailable(error) if is_outside(error) else error
         connection.execute("release job")
         return answer, None
 
     def _tend(self) -> None:
         connection = self._connect()
         while not self._stop_tending.wait(CHECKPOINT_EVERY):
-            _, pages, _ = connection.execute("pragma wal_checkpoint(passive)").fetchone()
-            if pages > LONG_LOG:
-                # Writers that never pause keep a passive pass from starting the log afresh.
-                self._lock()
-                try:
-                    connection.execute("pragma wal_checkpoint(restart)").fetchone()
-                finally:
-                    self._unlock()
+            try:
+                self._shorten_log(connection)
+            except sqlite3.Error as error:  # the next pass may go through: there may be room on the disk again
+                logger.error("%s: the write-ahead log cannot be moved into the database: %s", self.path, error)
 
-
-_Answer = tuple["asyncio.Future[Any] | Future[Any]", Any, BaseException | None]
-
-
-def _tell(answers: list[_Answer]) -> None:
-    """Hands out the answers of a committed group: one call into each event loop, not one an answer."""
-    loops: dict[asyncio.AbstractEventLoop, list[_Answer]] = {}
-    for answer in answers:
-        future = answer[0]
-        if isinstance(future, asyncio.Future):
-            loops.setdefault(future.get_loop(), []).append(answer)
-        else:
-            _resolve([answer])
-    for loop, theirs in loops.items():
-        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
-            loop.call_soon_threadsafe(_resolve, theirs)
-
-
-def _resolve(answers: list[_Answer]) -> None:
-    for future, answer, raised in answers:
-        if future.done():
-            continue
-        if raised is None:
-            future.set_result(answer)
-        else:
-            future.set_exception(raised)
+    def _shorten_log(self, connection: sqlite3.Connection) -> None:
+        _, pages, _ = connection.execute("pragma wal_checkpoint(passive)").fetchone()
+        if pages > LONG_LOG:
+            # Writers that never pause keep a passive pass from starting the log afresh.
+            self._lock()
+            try:
+                connection.execute("pragma wal_checkpoint(restart)").fetchone()
+            finally:
+                self._unlock()

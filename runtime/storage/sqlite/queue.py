@@ -33,10 +33,17 @@ LeaveThread = Callable[[sqlite3.Connection, str, int], int]
 class SqliteQueue:
     """See `QueueStorage`."""
 
-    def __init__(self, database: Database, queries: Mapping[str, str], leave_thread: LeaveThread) -> None:
+    def __init__(
+        self,
+        database: Database,
+        queries: Mapping[str, str],
+        leave_thread: LeaveThread,
+        check_saved: Callable[[Lease], None],
+    ) -> None:
         self._database = database
         self._sql = queries
         self._leave_thread = leave_thread
+        self._check_saved = check_saved
 
     async def claim(self, worker: str, *, limit: int, interactive: int, solo: bool = False) -> list[LeasedRun]:
         def work(connection: sqlite3.Connection) -> list[LeasedRun]:
@@ -65,6 +72,7 @@ class SqliteQueue:
 
     def _finish(self, connection: sqlite3.Connection, finish: Finish) -> Finished:
         lease, time = finish.lease, now()
+        self._check_saved(lease)
         row = connection.execute(
             self._sql["finish"],
             {

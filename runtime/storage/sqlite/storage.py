@@ -23,11 +23,11 @@ class SqliteStorage:
         queries = load_queries("sqlite")
         self._database = Database(path, sync=sync)
         self.runs = SqliteRuns(self._database, queries)
-        self.queue = SqliteQueue(self._database, queries, self.runs.leave_thread)
+        self.checkpoints = SqliteCheckpoints(self._database, queries)
+        self.queue = SqliteQueue(self._database, queries, self.runs.leave_thread, self.checkpoints.check_whole)
         self.threads = SqliteThreads(self._database, queries)
         self.assistants = SqliteAssistants(self._database, queries)
         self.events = SqliteEvents(self._database, queries)
-        self.checkpoints = SqliteCheckpoints(self._database, queries)
         self.deliveries = SqliteDeliveries(self._database, queries)
 
     def open(self, *, tend: bool) -> None:
