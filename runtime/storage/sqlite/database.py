@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Write = Callable[[sqlite3.Connection], Any]
 
-LONG_LOG = 4_096
+LONG_LOG = 16_384
 """Pages of 4 KiB in the write-ahead log from which on it is started afresh even under load."""
 
 CHECKPOINT_EVERY = 0.25
