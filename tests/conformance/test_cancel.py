@@ -151,3 +151,12 @@ async def test_a_run_belongs_to_its_thread(storage: Storage) -> None:
     assert await storage.runs.find(str(uuid.uuid4())) is None
     assert await storage.runs.place(draft.run_id) == (draft.thread_id, True)
     assert await storage.runs.place(str(uuid.uuid4())) is None
+
+
+async def test_a_rollback_that_comes_after_an_interrupt_holds(storage: Storage) -> None:
+    draft = await put(storage, on_thread(await put_thread(storage)))
+    lease = (await claim(storage, "worker", draft)).lease
+    for action in ("interrupt", "rollback"):
+        await storage.runs.cancel([(draft.thread_id, draft.run_id)], action)
+    await storage.queue.finish_cancelled(ending(lease, status="interrupted"), "interrupt")
+    assert await storage.runs.get(draft.thread_id, draft.run_id) is None

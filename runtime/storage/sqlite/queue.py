@@ -108,11 +108,11 @@ class SqliteQueue:
         return Finished(promoted, row[1] is not None)
 
     async def finish_cancelled(self, finish: Finish, action: CancelAction) -> Finished:
-        if action == "interrupt":
-            return await self.finish(finish)
-
         def work(connection: sqlite3.Connection) -> Finished:
-            self._hold(connection, finish.lease)
+            # The flag may have become a rollback after the worker was told to interrupt; then that holds.
+            flagged = self._hold(connection, finish.lease)
+            if "rollback" not in (action, flagged):
+                return self._finish(connection, finish)
             return Finished(self._roll_back(connection, finish.lease.seq, finish.lease.thread_id), False)
 
         return await self._database.write(work)
@@ -124,9 +124,13 @@ class SqliteQueue:
         delete_checkpoints_of_run(connection, thread_id, run_id)
         return self._leave_thread(connection, thread_id, now())
 
-    def _hold(self, connection: sqlite3.Connection, lease: Lease) -> None:
-        if connection.execute(self._sql["hold"], (lease.seq, lease.worker, lease.attempt)).fetchone() is None:
+    def _hold(self, connection: sqlite3.Connection, lease: Lease) -> CancelAction | None:
+        """What was asked of a run whose lease holds. Raises LeaseLost."""
+        row = connection.execute(self._sql["hold"], (lease.seq, lease.worker, lease.attempt)).fetchone()
+        if row is None:
             raise LeaseLost(f"run {lease.run_id}: the lease of {lease.worker} no longer holds")
+        flagged: CancelAction | None = row[0]
+        return flagged
 
     async def release(self, lease: Lease) -> None:
         def work(connection: sqlite3.Connection) -> None:
