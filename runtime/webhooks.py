@@ -31,7 +31,7 @@ __all__ = ["Counts", "Retry", "WebhookSender", "check_target"]
 logger = logging.getLogger(__name__)
 
 _RETRIED = frozenset({408, 425, 429})
-_LONGEST_PAUSE = 60.0
+_LONGEST_PAUSE = 5.0  # the run of a worker that a killed server left behind wakes nobody
 _SHORTEST_PAUSE = 0.1
 
 
