@@ -15,13 +15,13 @@ from connexion.resolver import Resolver
 from flask_swagger_ui.flask_swagger_ui import get_swaggerui_blueprint
 
 from runyard.handlers import console
-from runyard.handlers.contract import ContractMiddleware
-from runyard.handlers.cors import Cors
-from runyard.handlers.edge import EdgeMiddleware
-from runyard.handlers.native import NativeMiddleware
-from runyard.handlers.openapi31 import accept_openapi_31, load_document
-from runyard.handlers.operations import operation_table
-from runyard.handlers.routing import RoutingMiddleware
+from runyard.handlers.api.operations import operation_table
+from runyard.handlers.contract.dispatch import NativeMiddleware
+from runyard.handlers.contract.middleware import ContractMiddleware
+from runyard.handlers.contract.openapi31 import accept_openapi_31, load_document
+from runyard.handlers.contract.routing import RoutingMiddleware
+from runyard.handlers.http.cors import Cors
+from runyard.handlers.http.edge import EdgeMiddleware
 
 if TYPE_CHECKING:
     from runyard.runtime.runtime import Runtime

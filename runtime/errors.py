@@ -10,7 +10,7 @@
     +-- ConfigError   langgraph.json, a graph or a setting is broken; ends the command line
     +-- LeaseLost     a worker's claim on a run no longer holds; never leaves the worker
 
-The status codes stand in one table, `runyard.handlers.errors`. Anything else that is raised is a defect:
+The status codes stand in one table, `runyard.handlers.http.errors`. Anything else that is raised is a defect:
 it is logged and answered with 500.
 """
 

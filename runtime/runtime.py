@@ -10,19 +10,19 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from runyard.runtime.assistants import Assistants
-from runyard.runtime.bus import LocalLink, SocketLink
-from runyard.runtime.hub import Hub
-from runyard.runtime.lazy_views import LazyViews
-from runyard.runtime.metrics import Metrics
-from runyard.runtime.runs import Runs
-from runyard.runtime.settings import Settings
-from runyard.runtime.storage.opening import is_dead, lock_data_dir, lock_worker, make_storage
-from runyard.runtime.supervisor import Supervisor
-from runyard.runtime.threads import Threads
-from runyard.runtime.upkeep import Upkeep
-from runyard.runtime.webhooks import WebhookSender
-from runyard.runtime.worker_processes import WorkerProcesses
+from runyard.runtime.bus.unix_socket import LocalLink, SocketLink
+from runyard.runtime.config.settings import Settings
+from runyard.runtime.maintenance.duties import Upkeep
+from runyard.runtime.processes.spawning import WorkerProcesses
+from runyard.runtime.processes.supervisor import Supervisor
+from runyard.runtime.services.assistants import Assistants
+from runyard.runtime.services.inspector import LazyViews
+from runyard.runtime.services.runs import Runs
+from runyard.runtime.services.threads import Threads
+from runyard.runtime.storage.data_dir import is_dead, lock_data_dir, lock_worker, make_storage
+from runyard.runtime.streams.broker import Hub
+from runyard.runtime.telemetry.metrics import Metrics
+from runyard.runtime.webhooks.sender import WebhookSender
 
 LONGEST_SOCKET_PATH = 100
 """Bytes that the system allows for the path of a Unix socket, with a margin."""
@@ -97,10 +97,10 @@ class Runtime:
     async def _start_local_worker(self) -> None:
         """`--workers 0`: everything in this process, for debuggers and small tests."""
         # Workers have these in processes of their own; here they would only take memory.
-        from runyard.runtime.executor import Executor
-        from runyard.runtime.graphs import Graphs
-        from runyard.runtime.store import open_store
-        from runyard.runtime.worker import Worker
+        from runyard.runtime.execution.executor import Executor
+        from runyard.runtime.execution.worker import Worker
+        from runyard.runtime.graphs.registry import Graphs
+        from runyard.runtime.store.opening import open_store
 
         graphs = Graphs(self.settings.project)
         graphs.load()

@@ -53,7 +53,7 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
 
 @pytest.fixture(scope="session")
 def live_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """One server with the graphs of tests/graphs for all tests that only talk to it."""
+    """One server with the graphs of tests/sample_graphs for all tests that only talk to it."""
     server = LiveServer(tmp_path_factory.mktemp("live") / "data")
     try:
         yield server.start()

@@ -18,7 +18,7 @@ import httpx
 import psutil
 
 RUNYARD = Path(sys.executable).parent / "runyard"
-PROJECT = Path(__file__).parent / "graphs" / "langgraph.json"
+PROJECT = Path(__file__).parent / "sample_graphs" / "langgraph.json"
 """The project of the tests, whose graphs do a little of everything."""
 START_TIME = 40.0
 """Seconds in which a server has to be ready; two seconds are usual, more when the machine is busy."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import flask
 
+from runyard.handlers.api.system import HEALTH
 from runyard.handlers.console import ASSETS
-from runyard.handlers.system import HEALTH
 
 if TYPE_CHECKING:
     from runyard.runtime.runtime import Runtime

@@ -7,8 +7,9 @@ _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
 
 def load_queries(backend: str) -> dict[str, str]:
-    """The statements of `storage/sql/<backend>.sql` by name, without comments and the final semicolon."""
-    text = resources.files("runyard.runtime.storage.sql").joinpath(f"{backend}.sql").read_text()
+    """The statements of `storage/<backend>/sql/*.sql` by name, without comments and the final semicolon."""
+    folder = resources.files(f"runyard.runtime.storage.{backend}").joinpath("sql")
+    text = "".join(file.read_text() for file in folder.iterdir())
     parts = _NAME.split(text)[1:]
     return {
         name: "\n".join(line for line in body.splitlines() if not line.startswith("--")).strip().rstrip(";")

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from runyard.handlers import cli_batch_file
-from runyard.handlers.cli_batch_file import Item, ItemReader, batches, read_runs
+from runyard.handlers.cli.batch import input_file as cli_batch_file
+from runyard.handlers.cli.batch.input_file import Item, ItemReader, batches, read_runs
 
 ASSISTANT = "11111111-1111-4111-8111-111111111111"
 

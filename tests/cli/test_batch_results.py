@@ -2,7 +2,7 @@
 
 import json
 
-from runyard.handlers.cli_batch_results import Result, Results
+from runyard.handlers.cli.batch.results import Result, Results
 
 
 def runs(count: int) -> list[Result]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runyard.runtime.storage.port import Storage
+from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 from tests.conftest import StartServer
 from tests.live_server import LiveServer

@@ -13,9 +13,9 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 
-from runyard.runtime.config import load_project
-from runyard.runtime.graph_run import GraphRun, Outcome, run_graph
-from runyard.runtime.graphs import Graphs
+from runyard.runtime.config.langgraph_json import load_project
+from runyard.runtime.execution.graph_run import GraphRun, Outcome, run_graph
+from runyard.runtime.graphs.registry import Graphs
 
 
 @dataclass
@@ -80,8 +80,8 @@ class Yard:
 
 @pytest.fixture(scope="session")
 def graphs() -> Graphs:
-    """The graphs of tests/graphs, loaded."""
-    loaded = Graphs(load_project(Path(__file__).parent.parent / "graphs"))
+    """The graphs of tests/sample_graphs, loaded."""
+    loaded = Graphs(load_project(Path(__file__).parent.parent / "sample_graphs"))
     loaded.load()
     return loaded
 

@@ -13,11 +13,11 @@ from runyard.generated.models import (
     AssistantVersionsSearchRequest,
 )
 from runyard.runtime.errors import Conflict, NotFound
+from runyard.runtime.storage.port.thread_records import AssistantChange, IfExists, Removed
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.filters import Conditions
 from runyard.runtime.storage.sqlite.rows import as_dict, as_dicts, iso
 from runyard.runtime.storage.sqlite.thread_edits import delete_threads
-from runyard.runtime.storage.thread_records import AssistantChange, IfExists, Removed
 
 
 class SqliteAssistants:

@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 
 from runyard.runtime.errors import LeaseLost, Unavailable
-from runyard.runtime.storage.records import CheckpointRow, Lease, StoredCheckpoint, WriteRow
+from runyard.runtime.storage.port.records import CheckpointRow, Lease, StoredCheckpoint, WriteRow
+from runyard.runtime.storage.port.thread_records import KeptCheckpoint
 from runyard.runtime.storage.sqlite.database import Database
-from runyard.runtime.storage.thread_records import KeptCheckpoint
 
 TABLES = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
 

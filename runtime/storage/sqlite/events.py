@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Mapping
 
 from runyard.runtime.errors import LeaseLost
-from runyard.runtime.storage.records import EventChunk, Lease
+from runyard.runtime.storage.port.records import EventChunk, Lease
 from runyard.runtime.storage.sqlite.database import Database
 
 

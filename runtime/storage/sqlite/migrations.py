@@ -11,7 +11,7 @@ import sqlite_utils
 def migrations() -> sqlite_utils.Migrations:
     """The set of all migrations; `apply` runs those that a database lacks."""
     numbered = sqlite_utils.Migrations("runyard")
-    folder = resources.files("runyard.runtime.storage.sql").joinpath("sqlite_migrations")
+    folder = resources.files("runyard.runtime.storage.sqlite").joinpath("schema")
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
         if file.name.endswith(".sql"):
             numbered(name=file.name.removesuffix(".sql"))(_apply(file))

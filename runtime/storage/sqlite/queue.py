@@ -7,7 +7,7 @@ import orjson
 
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.lifecycle import CANCELLED, EXHAUSTED
-from runyard.runtime.storage.records import (
+from runyard.runtime.storage.port.records import (
     CancelAction,
     Finish,
     Finished,

@@ -7,6 +7,14 @@ from typing import Any
 import orjson
 
 from runyard.runtime.errors import Conflict, NotFound
+from runyard.runtime.storage.port.thread_records import (
+    Expiry,
+    IfExists,
+    KeptCheckpoint,
+    Removed,
+    StateEdit,
+    ThreadDraft,
+)
 from runyard.runtime.storage.sqlite.checkpoints import (
     copy_checkpoints,
     delete_checkpoints_of_thread,
@@ -14,7 +22,6 @@ from runyard.runtime.storage.sqlite.checkpoints import (
     write_rows,
 )
 from runyard.runtime.storage.sqlite.database import now
-from runyard.runtime.storage.thread_records import Expiry, IfExists, KeptCheckpoint, Removed, StateEdit, ThreadDraft
 
 Queries = Mapping[str, str]
 

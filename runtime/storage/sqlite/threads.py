@@ -5,12 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest, ThreadStorage
-from runyard.runtime.storage.sqlite import thread_edits
-from runyard.runtime.storage.sqlite.database import Database, now
-from runyard.runtime.storage.sqlite.rows import as_dict, thread_from_row
-from runyard.runtime.storage.sqlite.thread_search import count_threads, search_threads
-from runyard.runtime.storage.sqlite.thread_usage import usage_of_thread
-from runyard.runtime.storage.thread_records import (
+from runyard.runtime.storage.port.thread_records import (
     ChannelReader,
     Expiry,
     IfExists,
@@ -19,6 +14,11 @@ from runyard.runtime.storage.thread_records import (
     StateEdit,
     ThreadDraft,
 )
+from runyard.runtime.storage.sqlite import thread_edits
+from runyard.runtime.storage.sqlite.database import Database, now
+from runyard.runtime.storage.sqlite.rows import as_dict, thread_from_row
+from runyard.runtime.storage.sqlite.thread_search import count_threads, search_threads
+from runyard.runtime.storage.sqlite.thread_usage import usage_of_thread
 
 T = TypeVar("T")
 

@@ -1,0 +1,63 @@
+"""Answering objects in part: without what is absent, or with only the fields that were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from runyard.generated.models import Thread, ThreadState
+from runyard.handlers.http.responses import Header
+
+if TYPE_CHECKING:
+    from runyard.runtime.services.paging import Page
+
+# The interface leaves these out of threads that have none; null is not an object.
+_OPTIONAL = frozenset(("interrupts", "ttl", "extracted"))
+_EXTRA = "ttl"  # only where it is asked for
+_THREAD_FIELDS = tuple(field.name for field in fields(Thread) if field.name != _EXTRA)
+
+
+def selected(items: Iterable[Any], select: Sequence[str] | None) -> list[Any]:
+    """The items themselves, or mappings with only the fields named by `select`."""
+    if select is None:
+        return list(items)
+    return [{name: getattr(item, name) for name in select} for item in items]
+
+
+def without(name: str, items: Iterable[Any]) -> list[dict[str, Any]]:
+    """The items as mappings that lack the field `name`."""
+    return [{field.name: getattr(item, field.name) for field in fields(item) if field.name != name} for item in items]
+
+
+def state_part(state: ThreadState, select: Sequence[str] | None) -> ThreadState | dict[str, Any]:
+    """The state itself, or a mapping with only the fields named by `select`; `values.x` names one key of the values,
+    and is left out where there is no such key."""
+    if select is None:
+        return state
+    part: dict[str, Any] = {}
+    for name in select:
+        field, _, key = name.partition(".")
+        if not key:
+            part[field] = getattr(state, field)
+        elif "values" not in select:
+            values = part.setdefault("values", {})
+            if isinstance(state.values, dict) and key in state.values:
+                values[key] = state.values[key]
+    return part
+
+
+def thread_part(thread: Thread, select: Iterable[str] | None = None, *, include: Iterable[str] = ()) -> dict[str, Any]:
+    """A thread as a mapping, without what it does not have, with only the fields named by `select` and with the
+    further ones among `include`."""
+    names = [*(_THREAD_FIELDS if select is None else select), *({_EXTRA} & {*include})]
+    values = ((name, getattr(thread, name)) for name in names)
+    return {name: value for name, value in values if value is not None or name not in _OPTIONAL}
+
+
+def paging_headers(page: Page[Any]) -> list[Header]:
+    """How many items match as far as is known, and where the next page begins, if there is one."""
+    headers = [(b"x-pagination-total", b"%d" % page.total)]
+    if page.next is not None:
+        headers.append((b"x-pagination-next", b"%d" % page.next))
+    return headers

@@ -1,0 +1,42 @@
+"""Operations on the server itself, but for the pages, which Flask serves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from runyard.handlers.contract.openapi31 import document_bytes
+from runyard.handlers.http.responses import JSON, Answer, Reply, json_answer
+
+if TYPE_CHECKING:
+    from runyard.runtime.runtime import Runtime
+
+HEALTH = b'{"ok":true,"services":{}}'
+
+
+class SystemHandlers:
+    """The operations with the tag System."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.document = document_bytes()
+
+    async def health(self, check_db: int) -> Reply:
+        """GET /ok"""
+        if check_db:
+            await self.runtime.healthy()
+        return Answer(200, HEALTH, [JSON])
+
+    async def info(self) -> Reply:
+        """GET /info"""
+        return json_answer(self.runtime.info())
+
+    async def metrics(self, format: Literal["prometheus", "json"]) -> Reply:
+        """GET /metrics"""
+        if format == "json":
+            return json_answer(await self.runtime.metrics.snapshot())
+        content_type = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
+        return Answer(200, await self.runtime.metrics.exposition(), [content_type])
+
+    async def openapi(self) -> Reply:
+        """GET /openapi.json"""
+        return Answer(200, self.document, [JSON])

@@ -1,0 +1,105 @@
+"""Operations on runs, seen through their threads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from runyard.generated.models import RunCreateStateful, RunCreateStreamingStateful, RunsCancel
+from runyard.handlers.api.selection import selected
+from runyard.handlers.api.stream_modes import leaving, modes_of
+from runyard.handlers.http.event_stream import EventStream
+from runyard.handlers.http.json_wait import WaitingAnswer
+from runyard.handlers.http.responses import Answer, Header, Reply, json_answer, location
+from runyard.runtime.errors import Invalid, NotFound
+
+if TYPE_CHECKING:
+    from runyard.runtime.services.runs import Runs
+
+Action = Literal["interrupt", "rollback"]
+_ACTIONS: dict[str, Action] = {"interrupt": "interrupt", "rollback": "rollback"}
+
+
+class ThreadRunHandlers:
+    """The operations with the tag Thread Runs."""
+
+    def __init__(self, runs: Runs) -> None:
+        self.runs = runs
+
+    async def list_runs(
+        self, thread_id: str, limit: int, offset: int, status: str | None, select: list[str] | None
+    ) -> Reply:
+        """GET /threads/{thread_id}/runs"""
+        runs = await self.runs.list(thread_id, limit=limit, offset=offset, status=status)
+        return json_answer(selected(runs, select))
+
+    async def create(self, thread_id: str, body: RunCreateStateful) -> Reply:
+        """POST /threads/{thread_id}/runs"""
+        run = await self.runs.create(body, thread_id=thread_id)
+        return json_answer(run, headers=[location(b"content-location", f"/threads/{thread_id}/runs/{run.run_id}")])
+
+    async def create_and_wait(self, thread_id: str, body: RunCreateStreamingStateful) -> Reply:
+        """POST /threads/{thread_id}/runs/wait"""
+        run, pending = await self.runs.wait(body, thread_id=thread_id)
+        on_gone = leaving(self.runs, run, body.on_disconnect == "cancel")
+        return WaitingAnswer(pending, _locations(thread_id, run.run_id, "join"), on_gone)
+
+    async def create_and_stream(self, thread_id: str, body: RunCreateStreamingStateful) -> Reply:
+        """POST /threads/{thread_id}/runs/stream"""
+        run, watch = await self.runs.stream(body, thread_id=thread_id)
+        on_gone = leaving(self.runs, run, body.on_disconnect == "cancel")
+        return EventStream(watch, _locations(thread_id, run.run_id, "stream"), on_gone)
+
+    async def get(self, thread_id: str, run_id: str) -> Reply:
+        """GET /threads/{thread_id}/runs/{run_id}"""
+        return json_answer(await self.runs.get(thread_id, run_id))
+
+    async def delete(self, thread_id: str, run_id: str) -> Reply:
+        """DELETE /threads/{thread_id}/runs/{run_id}"""
+        await self.runs.delete(thread_id, run_id)
+        return Answer(204)
+
+    async def join(self, thread_id: str, run_id: str, cancel_on_disconnect: bool) -> Reply:
+        """GET /threads/{thread_id}/runs/{run_id}/join"""
+        on_gone = None
+        if cancel_on_disconnect:
+            on_gone = leaving(self.runs, await self.runs.get(thread_id, run_id), True)
+        pending = await self.runs.join(thread_id, run_id)
+        return WaitingAnswer(pending, _locations(thread_id, run_id, "join"), on_gone)
+
+    async def stream(
+        self,
+        thread_id: str,
+        run_id: str,
+        last_event_id: str | None,
+        stream_mode: list[str] | None,
+        cancel_on_disconnect: bool,
+    ) -> Reply:
+        """GET /threads/{thread_id}/runs/{run_id}/stream"""
+        on_gone = None
+        if cancel_on_disconnect:
+            on_gone = leaving(self.runs, await self.runs.get(thread_id, run_id), True)
+        watch = await self.runs.watch(thread_id, run_id, last_event_id=last_event_id, modes=modes_of(stream_mode))
+        return EventStream(watch, _locations(thread_id, run_id, "stream"), on_gone)
+
+    async def cancel(self, thread_id: str, run_id: str, wait: bool, action: str) -> Reply:
+        """POST /threads/{thread_id}/runs/{run_id}/cancel"""
+        if action not in _ACTIONS:
+            # Whether there is something to cancel comes first (observed).
+            if (await self.runs.get(thread_id, run_id)).status not in ("pending", "running"):
+                raise NotFound("No matching runs to cancel.")
+            raise Invalid(f'query.action: "{action[:100]}" is not one of "interrupt", "rollback"')
+        await self.runs.cancel(thread_id, run_id, action=_ACTIONS[action], wait=wait)
+        if wait:
+            return json_answer({}, headers=_locations(thread_id, run_id, "join"))
+        return Answer(202)
+
+    async def cancel_many(self, body: RunsCancel, action: Action) -> Reply:
+        """POST /runs/cancel"""
+        await self.runs.cancel_many(body, action=action)
+        return Answer(204)
+
+
+def _locations(thread_id: str, run_id: str, again: str) -> list[Header]:
+    """The run, and where to follow it again."""
+    path = f"/threads/{thread_id}/runs/{run_id}"
+    return [location(b"location", f"{path}/{again}"), location(b"content-location", path)]

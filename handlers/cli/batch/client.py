@@ -1,0 +1,176 @@
+"""The HTTP side of `runyard batch`: asks for assistants, submits batches, fetches outcomes."""
+
+import asyncio
+import json
+import re
+from types import TracebackType
+from typing import Any, NoReturn, Self
+from urllib.parse import urlsplit
+from uuid import UUID, uuid5
+
+import click
+import httpx
+
+from runyard.handlers.cli.batch.connection import Connection, Lost
+from runyard.handlers.cli.batch.input_file import Item
+from runyard.handlers.cli.batch.results import Result
+
+GRAPH_NAMESPACE = UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
+"""The default assistant of a graph has the uuid5 of the graph's name in this namespace."""
+PATIENCE = 60.0
+"""Seconds for which a server that went away is waited for: restarts are to be survived."""
+
+
+class Refused(click.ClickException):
+    """The server will not take what the file says."""
+
+    exit_code = 2
+
+
+class Unreachable(click.ClickException):
+    """No server, or not one that speaks the interface."""
+
+    exit_code = 1
+
+
+class BatchClient:
+    """Speaks to one server, directly: proxies that the environment names are not used.
+
+    Use as an async context manager.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            self._parts = urlsplit(url)
+            valid = self._parts.scheme in ("http", "https") and bool(self._parts.hostname)
+            _ = self._parts.port  # raises ValueError for what is no port
+        except ValueError:
+            valid = False
+        if not valid:
+            raise Refused(f"--url {url}: expected something like http://127.0.0.1:8123")
+        self.url = url.rstrip("/")
+        self._http = httpx.AsyncClient(base_url=self.url, timeout=60.0, trust_env=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._http.aclose()
+
+    async def has_assistant(self, name: str) -> bool:
+        """Whether the server has the assistant, or the graph, of this uuid or name."""
+        answer = await self._ask("GET", f"/assistants/{_assistant_uuid(name)}")
+        if answer.status_code not in (200, 404):
+            self._not_understood(answer)
+        return answer.status_code == 200
+
+    async def graph_names(self) -> list[str]:
+        """The graphs that the server has, for error messages."""
+        query = {"metadata": {"created_by": "system"}, "limit": 100, "select": ["graph_id"]}
+        answer = await self._ask("POST", "/assistants/search", content=json.dumps(query))
+        if answer.status_code != 200:
+            self._not_understood(answer)
+        return sorted({assistant["graph_id"] for assistant in answer.json()})
+
+    async def submit(self, items: list[Item]) -> list[Result]:
+        """Submits one batch: all of it is accepted, or `Refused` says why nothing of it is."""
+        body = b"[" + b",".join(item.payload for item in items) + b"]"
+        answer = await self._ask("POST", "/runs/batch", content=body, timeout=300.0)
+        if answer.status_code == 413 and len(items) > 1:
+            raise TooLarge
+        if answer.status_code == 413:
+            raise Refused(f"line {items[0].line}: larger than the server accepts ({_detail(answer)})")
+        if 400 <= answer.status_code < 500 and answer.status_code != 404:
+            raise Refused(_with_line(_detail(answer), items))
+        if answer.status_code != 200:
+            self._not_understood(answer)
+        return [
+            Result(line=item.line, run_id=run["run_id"], thread_id=run["thread_id"], status="pending")
+            for item, run in zip(items, answer.json(), strict=True)
+        ]
+
+    def connection(self) -> Connection:
+        """A connection of its own to this server, for `outcome`."""
+        return Connection(self._parts)
+
+    async def outcome(self, run: Result, connection: Connection) -> Result:
+        """Waits for the end of the run, through restarts of the server, and tells how it ended."""
+        lost_for = 0.0
+        while True:
+            try:
+                status, body = await connection.get(f"/threads/{run.thread_id}/runs/{run.run_id}/join")
+                if status < 500:
+                    return _ended(run, status, body)
+                trouble = f"HTTP {status}"
+            except Lost as error:
+                trouble = str(error)
+            if lost_for >= PATIENCE:
+                raise Unreachable(f"lost the server at {self.url} ({trouble}); accepted runs go on there")
+            await asyncio.sleep(1.0)
+            lost_for += 1.0
+
+    async def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+        try:
+            return await self._http.request(method, path, headers={"content-type": "application/json"}, **more)
+        except httpx.ConnectError as error:
+            raise Unreachable(
+                f"no server answers at {self.url} ({_reason(error)}); "
+                "start one with `runyard serve`, or name another with --url"
+            ) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unreachable(f"{method} {self.url}{path}: {_reason(error)}") from None
+
+    def _not_understood(self, answer: httpx.Response) -> NoReturn:
+        request = answer.request
+        raise Unreachable(
+            f"{request.method} {request.url} answered {answer.status_code}: {_detail(answer)}; is this an agent server?"
+        )
+
+
+class TooLarge(Exception):
+    """The server takes no body of this size; a smaller batch may pass."""
+
+
+def _assistant_uuid(name: str) -> UUID:
+    try:
+        return UUID(name)
+    except ValueError:
+        return uuid5(GRAPH_NAMESPACE, name)
+
+
+def _ended(run: Result, status: int, body: bytes) -> Result:
+    try:
+        values = json.loads(body)
+    except (ValueError, RecursionError):
+        return run.ended("error", error={"error": "BadAnswer", "message": f"HTTP {status} without JSON"})
+    if status != 200:
+        detail = values.get("detail") if isinstance(values, dict) else None
+        return run.ended("error", error={"error": f"HTTP {status}", "message": str(detail)})
+    if isinstance(values, dict) and "__error__" in values:
+        return run.ended("error", error=values["__error__"])
+    paused = isinstance(values, dict) and "__interrupt__" in values
+    return run.ended("paused" if paused else "success", values=values)
+
+
+def _with_line(detail: str, items: list[Item]) -> str:
+    """Puts the file's line number before a complaint that names an index of the batch."""
+    index = re.search(r"\[(\d+)\]", detail)
+    if index and int(index[1]) < len(items):
+        return f"line {items[int(index[1])].line}: {detail}"
+    return detail
+
+
+def _detail(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:200] or answer.reason_phrase
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,111 @@
+"""Files of runs, one JSON value a line: read, judged, and kept byte for byte."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+
+import jsonschema_rs
+import orjson
+
+from runyard.handlers.cli.batch.results import Result
+from runyard.handlers.contract.json_body import parse_json
+from runyard.handlers.contract.violations import describe
+from runyard.runtime.errors import Invalid
+
+MAX_ITEMS = 10_000
+"""Runs in one request: what the server is built and measured for."""
+MAX_BYTES = 100 * 2**20
+"""Bytes in one request: below the server's default body limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One run to submit. `line` counts from 1; `payload` is its JSON as the file has it."""
+
+    line: int
+    assistant_id: str
+    payload: bytes
+    after_seconds: float = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Why a line cannot be submitted."""
+
+    line: int
+    text: str
+
+
+class ItemReader:
+    """Tells run payloads from bare inputs and judges them as the server would, by its parser and schema.
+
+    An object with `assistant_id` is a payload; anything else is the input of a run of `assistant`.
+    """
+
+    def __init__(self, assistant: str | None) -> None:
+        self.assistant = assistant
+        document = orjson.loads(files("runyard.generated").joinpath("openapi.json").read_bytes())
+        schema = {
+            "$ref": "#/components/schemas/RunCreateStateless",
+            "components": {"schemas": document["components"]["schemas"]},
+        }
+        self._validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+
+    def read(self, lines: Iterable[bytes]) -> tuple[list[Item], list[Problem]]:
+        """All items and all problems, in the order of the lines; blank lines are skipped."""
+        items: list[Item] = []
+        problems: list[Problem] = []
+        for number, raw in enumerate(lines, 1):
+            text = raw.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else raw.strip()
+            if text:
+                found = self._judge(number, text)
+                (items if isinstance(found, Item) else problems).append(found)  # type: ignore[arg-type]
+        return items, problems
+
+    def _judge(self, line: int, text: bytes) -> Item | Problem:
+        try:
+            value = parse_json(text)
+        except Invalid as error:
+            return Problem(line=line, text=error.detail.replace("Invalid JSON in request body", "not JSON"))
+        if not isinstance(value, dict) or "assistant_id" not in value:
+            return self._bare(line, text)
+        if complaint := describe(self._validator, value, "body"):
+            return Problem(line=line, text=complaint)
+        delay = value.get("after_seconds") or 0
+        return Item(line=line, assistant_id=value["assistant_id"], payload=text, after_seconds=delay)
+
+    def _bare(self, line: int, text: bytes) -> Item | Problem:
+        if self.assistant is None:
+            return Problem(line=line, text='no "assistant_id"; add it, or name one for bare inputs with --assistant')
+        # The input goes out as it was written: parsing and writing it again could change numbers.
+        payload = b'{"assistant_id":' + orjson.dumps(self.assistant) + b',"input":' + text + b"}"
+        return Item(line=line, assistant_id=self.assistant, payload=payload)
+
+
+def batches(items: list[Item]) -> Iterator[list[Item]]:
+    """The items in as few requests as the limits allow, in order."""
+    batch: list[Item] = []
+    size = 0
+    for item in items:
+        if batch and (len(batch) == MAX_ITEMS or size + len(item.payload) > MAX_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(item)
+        size += len(item.payload) + 1
+    if batch:
+        yield batch
+
+
+def read_runs(lines: Iterable[bytes]) -> tuple[list[Result], list[Problem]]:
+    """A list of runs as `runyard batch submit` writes it, and the lines that are none."""
+    runs: list[Result] = []
+    problems: list[Problem] = []
+    for number, raw in enumerate(lines, 1):
+        if not raw.strip():
+            continue
+        try:
+            runs.append(Result.from_json(json.loads(raw)))
+        except (ValueError, TypeError, KeyError):
+            problems.append(Problem(line=number, text="not a result of `runyard batch submit`"))
+    return runs, problems

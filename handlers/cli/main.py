@@ -1,0 +1,23 @@
+"""The command line: `runyard serve` and `runyard batch`.
+
+Exit codes: 0 done; 1 it failed (a run failed, the port is taken, no server answers); 2 what was given is
+wrong (options, langgraph.json, a line of a file); 130 interrupted.
+"""
+
+import click
+
+from runyard.handlers.cli.batch.commands import batch
+from runyard.handlers.cli.serve import serve
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="runyard", message="%(prog)s %(version)s")
+def main() -> None:
+    """A self-hosted server for LangGraph agents: durable batches, runs and streams.
+
+    `runyard serve` serves the graphs of a langgraph.json; `runyard batch submit` sends it a file of runs.
+    """
+
+
+main.add_command(serve)
+main.add_command(batch)

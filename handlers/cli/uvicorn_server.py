@@ -1,0 +1,181 @@
+"""uvicorn for `runyard serve`: from a bound socket to an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import multiprocessing
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from types import FrameType
+from typing import Any
+
+import click
+import uvicorn
+
+from runyard.runtime.config.settings import Settings
+from runyard.runtime.errors import RunyardError
+
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+
+BACKLOG = 2048
+LAST_BYTES = 2
+"""Seconds that answers get to be sent once all runs have ended or are back in the queue."""
+GC_THRESHOLD = 50_000
+"""New objects between two collections of the youngest generation: large request bodies make many."""
+
+
+class ServeError(click.ClickException):
+    """The server cannot start, for a reason outside its configuration."""
+
+    exit_code = 1
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket. Nothing connects to it before the server listens, which is when it is ready."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        # IPv4 first: "localhost" is to mean 127.0.0.1, where clients look.
+        family, kind, protocol, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ServeError(f"cannot listen on {host}: {error.strerror or error}; choose another --host") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise _no_port(host, port, error) from None
+    listener.setblocking(False)
+    return listener
+
+
+def _no_port(host: str, port: int, error: OSError) -> ServeError:
+    reason = error.strerror or error
+    return ServeError(f"cannot listen on {host} port {port}: {reason}; choose another --port, or 0 for a free one")
+
+
+def run_server(settings: Settings, listener: socket.socket) -> None:
+    """Serves until a signal comes. Raises RunyardError or ServeError when it cannot start."""
+    # Imported late: `runyard batch` and mistakes in the configuration need not wait for a web server.
+    from runyard.handlers.app import create_app
+    from runyard.runtime.runtime import Runtime
+
+    started = _Started(create_app(Runtime(settings)))
+    server = _Server(started, settings, listener)
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        try:
+            runner.run(server.serve(sockets=[listener]))
+        except SystemExit:  # uvicorn's way to say that the application did not start
+            raise started.failure() from None
+
+
+class _Started:
+    """Passes everything on to the application and remembers why it did not start."""
+
+    def __init__(self, app: Callable[[_Message, _Receive, _Send], Awaitable[None]]) -> None:
+        self._app = app
+        self._error: BaseException | None = None
+
+    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        except BaseException as error:
+            self._error = error
+            raise
+
+    def failure(self) -> RunyardError | click.ClickException:
+        """What to tell the user."""
+        if isinstance(self._error, RunyardError):
+            return self._error
+        return ServeError(f"the server did not start: {type(self._error).__name__}: {self._error}")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with our word when it is ready, and with a signal as an orderly end (exit code 0)."""
+
+    def __init__(self, app: Any, settings: Settings, listener: socket.socket) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="uvloop",
+                http="httptools",
+                lifespan="on",
+                backlog=BACKLOG,
+                access_log=False,
+                log_config=None,
+                timeout_graceful_shutdown=LAST_BYTES,
+            )
+        )
+        self._settings = settings
+        self._listener = listener
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        # A failed start is told by the command line, in one line; uvicorn would log a traceback.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        watching = asyncio.create_task(self._end_start_at_signal())
+        try:
+            await super().startup(sockets)
+        except OSError as error:  # somebody else began to listen in the meantime
+            await self.lifespan.shutdown()
+            raise _no_port(self._settings.host, self._settings.port, error) from None
+        finally:
+            watching.cancel()
+        logging.getLogger("uvicorn.error").setLevel(logging.NOTSET)
+        # What is alive now stays: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GC_THRESHOLD, 20, 50)
+        host, port = self._listener.getsockname()[:2]
+        address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        graphs = ", ".join(self._settings.project.graphs)
+        click.echo(f"Runyard serves {graphs} at {address} (data in {self._settings.data_dir}; docs at /docs)")
+
+    async def _end_start_at_signal(self) -> None:
+        """A worker may be importing a graph that never comes to an end, and the start waits for it."""
+        while not self.should_exit:  # noqa: ASYNC110 - uvicorn's flag cannot be awaited
+            await asyncio.sleep(0.1)
+        _kill_workers()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # uvicorn would first wait for open connections and then stop the application; but those that
+        # wait for runs end with the runs, and the workers are to claim nothing more from now on.
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        stopping = asyncio.create_task(self.lifespan.shutdown())
+        while not stopping.done() and not self.force_exit:
+            await asyncio.wait({stopping}, timeout=0.1)
+        if self.force_exit:
+            # Runs of killed workers go back to the queue at the next start.
+            _kill_workers()
+        # Streams of runs that are back in the queue are cut, so that clients take them up again; an orderly
+        # end would mean that the run has ended. uvicorn would log each as an error.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        def stop(number: int, frame: FrameType | None) -> None:
+            self.handle_exit(number, frame)
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _kill_workers() -> None:
+    for process in multiprocessing.active_children():
+        process.kill()

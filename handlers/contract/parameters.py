@@ -1,0 +1,154 @@
+"""Reading path, query and header parameters as the document describes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import jsonschema_rs
+
+from runyard.handlers.contract.violations import describe
+from runyard.handlers.http.responses import Scope
+from runyard.runtime.errors import Invalid, RunyardError
+
+# Only the hyphenated form, as everywhere in this interface.
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
+# Python clients send True and 1, JavaScript clients true and 1.
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+_CHECKED = {"enum", "minimum", "maximum", "minLength", "maxLength", "pattern", "items", "anyOf", "oneOf", "const"}
+
+
+def is_uuid(text: str) -> bool:
+    """Whether `text` is a hyphenated uuid in lower case."""
+    return _UUID.fullmatch(text) is not None
+
+
+def _read_integer(text: str) -> int:
+    if not _INTEGER.fullmatch(text):
+        raise ValueError("not a whole number")
+    return int(text)
+
+
+def _read_boolean(text: str) -> bool:
+    try:
+        return _BOOLEANS[text.lower()]
+    except KeyError:
+        raise ValueError("neither true nor false") from None
+
+
+def _read_number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError("not a number") from None
+
+
+def _read_switch_or_integer(text: str) -> bool | int:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        return _read_integer(text)
+    except ValueError:
+        raise ValueError("neither true nor false nor a whole number") from None
+
+
+_READERS: dict[tuple[str, ...], Callable[[str], Any]] = {
+    ("integer",): _read_integer,
+    ("boolean",): _read_boolean,
+    ("number",): _read_number,
+    ("boolean", "integer"): _read_switch_or_integer,
+}
+
+
+def _alternatives(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The schemas that a value may fit: those of an anyOf or oneOf, else the schema itself."""
+    return [*schema.get("anyOf", ()), *schema.get("oneOf", ())] or [schema]
+
+
+class Parameter:
+    """One parameter of one operation: where it is, how it is read, and what it must look like.
+
+    `name` is the argument's name for the handler; absent parameters have the default of their schema, or
+    None. A text that cannot be read at all raises `unreadable`, one that says something impossible `Invalid`.
+    """
+
+    def __init__(
+        self, definition: Mapping[str, Any], components: Mapping[str, Any], unreadable: type[RunyardError] = Invalid
+    ) -> None:
+        schema = definition.get("schema", {})
+        self.key: str = definition["name"]
+        self.place: str = definition["in"]
+        self.name = self.key.lower().replace("-", "_")
+        self.required: bool = definition.get("required", False)
+        self.default = schema.get("default")
+        arrays = [each for each in _alternatives(schema) if each.get("type") == "array"]
+        self.many = bool(arrays)
+        self.is_id = self.place == "path" and schema.get("format") == "uuid"
+        self.unreadable = unreadable
+        types = tuple(each.get("type", "") for each in _alternatives(arrays[0]["items"] if arrays else schema))
+        self.read: Callable[[str], Any] = _READERS.get(types, str)
+        self.validator: jsonschema_rs.Draft202012Validator | None = None
+        if _CHECKED & schema.keys() or "$ref" in schema:
+            compiled = {**schema, "components": components}
+            self.validator = jsonschema_rs.Draft202012Validator(compiled, validate_formats=True)
+
+    def value(self, texts: list[str]) -> Any:
+        """The value of the texts that the request gives; the last one counts where only one may be."""
+        root = f"{self.place}.{self.key}"
+        try:
+            value = [self.read(text) for text in texts] if self.many else self.read(texts[-1])
+        except ValueError as error:
+            raise self.unreadable(f'{root}: "{texts[-1][:100]}" is {error}') from None
+        if self.validator is not None and not self.validator.is_valid(value):
+            raise Invalid(describe(self.validator, value, root))
+        return value
+
+
+class Parameters:
+    """All parameters of one operation."""
+
+    def __init__(
+        self,
+        definitions: list[Mapping[str, Any]],
+        components: Mapping[str, Any],
+        unreadable: type[RunyardError] = Invalid,
+    ) -> None:
+        every = [Parameter(definition, components, unreadable) for definition in definitions]
+        self.path = [parameter for parameter in every if parameter.place == "path"]
+        self.query = [parameter for parameter in every if parameter.place == "query"]
+        self.header = [
+            (parameter.key.lower().encode(), parameter) for parameter in every if parameter.place == "header"
+        ]
+        self.names = [parameter.name for parameter in every]
+        self.defaults = {parameter.name: parameter.default for parameter in self.query}
+        self.defaults |= {parameter.name: parameter.default for _, parameter in self.header}
+
+    def read(self, scope: Scope) -> dict[str, Any]:
+        """The arguments that the request gives. Raises `Invalid` or `unreadable` naming the parameter."""
+        arguments = dict(self.defaults)
+        for parameter in self.path:
+            text = scope["path_params"][parameter.name]
+            if parameter.is_id and not is_uuid(text := text.lower()):
+                raise Invalid(f"Invalid {parameter.name.removesuffix('_id')} ID: must be a UUID")
+            arguments[parameter.name] = text
+        if self.query:
+            self._read_query(scope["query_string"], arguments)
+        for key, parameter in self.header:
+            if texts := [value.decode("latin-1") for name, value in scope["headers"] if name == key]:
+                arguments[parameter.name] = parameter.value(texts)
+        return arguments
+
+    def _read_query(self, query: bytes, arguments: dict[str, Any]) -> None:
+        given: dict[str, list[str]] = {}
+        if query:
+            # Undecodable bytes become replacement characters, which then are not what any parameter may be.
+            for key, text in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+                given.setdefault(key, []).append(text)
+        for parameter in self.query:
+            if parameter.key in given:
+                arguments[parameter.name] = parameter.value(given[parameter.key])
+            elif parameter.required:
+                raise Invalid(f"query.{parameter.key} is required")

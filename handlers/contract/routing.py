@@ -1,0 +1,113 @@
+"""Finds the operation of a request, and answers for paths and methods that the document does not have.
+
+Takes the place of Connexion's router, which tries one regular expression after the other, knows one method
+of a path only when it names the allowed ones, and would take an undeclared method on `/threads/search` for a
+thread with the id "search".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connexion.http_facts import METHODS
+from connexion.middleware.abstract import ROUTING_CONTEXT, SpecMiddleware
+from connexion.spec import Specification
+
+from runyard.handlers.http.errors import Refused
+from runyard.handlers.http.responses import Answer, Receive, Scope, Send
+
+TEMPLATE = "runyard.template"
+"""The key of the scope under which the path's template stands, such as `/threads/{thread_id}`."""
+
+_WITH_HEAD = "System"
+"""The tag whose operations also answer HEAD. Elsewhere a GET may wait for a run to end."""
+
+
+class Route:
+    """One path of the document: its operations by method."""
+
+    def __init__(self, template: str, item: dict[str, Any]) -> None:
+        self.template = template
+        self.operations = {method.upper(): item[method]["operationId"] for method in item if method in METHODS}
+        if "GET" in self.operations and _WITH_HEAD in item["get"].get("tags", ()):
+            self.operations["HEAD"] = self.operations["GET"]
+        self.allow = (b"allow", ", ".join(sorted({*self.operations, "OPTIONS"})).encode())
+
+
+class Branch:
+    """One level of the tree of paths that have parameters."""
+
+    def __init__(self) -> None:
+        self.literal: dict[str, Branch] = {}
+        self.parameter: tuple[str, Branch] | None = None
+        self.route: Route | None = None
+
+    def add(self, segments: list[str], route: Route) -> None:
+        """Hangs `route` into the tree under the segments of its template."""
+        if not segments:
+            self.route = route
+        elif segments[0].startswith("{"):
+            name = segments[0].strip("{}").replace("-", "_")
+            if self.parameter is None:
+                self.parameter = (name, Branch())
+            if self.parameter[0] != name:
+                raise ValueError(f"{route.template}: the parameter is named {self.parameter[0]} in another path")
+            self.parameter[1].add(segments[1:], route)
+        else:
+            self.literal.setdefault(segments[0], Branch()).add(segments[1:], route)
+
+    def find(self, segments: list[str], position: int, found: dict[str, str]) -> Route | None:
+        """The route of a path's segments from `position` on; its parameters are put into `found`."""
+        if position == len(segments):
+            return self.route
+        segment = segments[position]
+        if segment in self.literal and (route := self.literal[segment].find(segments, position + 1, found)):
+            return route
+        if self.parameter is None or not segment:
+            return None
+        found[self.parameter[0]] = segment
+        return self.parameter[1].find(segments, position + 1, found)
+
+
+class RoutingMiddleware(SpecMiddleware):
+    """Puts the operation's id into the scope, where the routed middlewares of Connexion look for it.
+
+    Paths under one of `passed` belong to no operation and go on to Flask.
+    """
+
+    def __init__(self, app: Any, *, passed: tuple[str, ...]) -> None:
+        self.app = app
+        self.passed = passed
+        self.exact: dict[str, Route] = {}
+        self.tree = Branch()
+
+    def add_api(self, specification: Specification, **_: Any) -> None:
+        for template, item in specification.raw["paths"].items():
+            route = Route(template, item)
+            if "{" in template:
+                self.tree.add(template.split("/")[1:], route)
+            else:
+                self.exact[template] = route
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        path: str = scope["path"]
+        parameters: dict[str, str] = {}
+        route = self.exact.get(path) or self.tree.find(path.split("/")[1:], 0, parameters)
+        context: dict[str, Any] = {}
+        if route is not None:
+            scope[TEMPLATE] = route.template
+            operation_id = route.operations.get(scope["method"])
+            if operation_id is None:
+                if scope["method"] == "OPTIONS":
+                    await Answer(204, headers=[route.allow])(scope, receive, send)
+                    return
+                raise Refused(405, "Method Not Allowed", [route.allow])
+            context = {"api_base_path": "", "operation_id": operation_id}
+            scope["path_params"] = parameters
+        elif not path.startswith(self.passed):
+            raise Refused(404, "Not Found")
+        scope.setdefault("extensions", {})[ROUTING_CONTEXT] = context
+        await self.app(scope, receive, send)

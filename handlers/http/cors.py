@@ -1,0 +1,61 @@
+"""What browsers are told about requests from pages of other origins (`http.cors` of langgraph.json)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from runyard.handlers.http.responses import Answer, Header, json_answer
+from runyard.runtime.config.langgraph_json import CorsPolicy
+
+EXPOSED = ("Location", "Content-Location", "X-Pagination-Total", "X-Pagination-Next")
+"""Headers of answers that clients in browsers need, and could not read otherwise."""
+
+_METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
+_VARY = (b"vary", b"Origin")
+
+
+class Cors:
+    """One policy, with the headers that follow from it ready to send."""
+
+    def __init__(self, policy: CorsPolicy) -> None:
+        self.any_origin = "*" in policy.allow_origins
+        self.origins = frozenset(policy.allow_origins)
+        self.pattern = re.compile(policy.allow_origin_regex) if policy.allow_origin_regex else None
+        self.credentials = policy.allow_credentials
+        self.methods = _METHODS if "*" in policy.allow_methods else ", ".join(policy.allow_methods)
+        self.headers = None if "*" in policy.allow_headers else ", ".join(policy.allow_headers)
+        self.max_age = str(policy.max_age)
+        exposed = dict.fromkeys((*EXPOSED, *policy.expose_headers))
+        self.shared: list[Header] = [_VARY, (b"access-control-expose-headers", ", ".join(exposed).encode())]
+        if self.credentials:
+            self.shared.append((b"access-control-allow-credentials", b"true"))
+        self.for_any = [*self.shared, (b"access-control-allow-origin", b"*")]
+
+    def allows(self, origin: bytes) -> bool:
+        """Whether pages of this origin may use the server."""
+        text = origin.decode("latin-1")
+        return self.any_origin or text in self.origins or bool(self.pattern and self.pattern.fullmatch(text))
+
+    def answer_headers(self, origin: bytes | None) -> list[Header]:
+        """What to add to an answer; `origin` is the request's Origin header."""
+        if origin is None or not self.allows(origin):
+            return [_VARY]
+        if self.any_origin and not self.credentials:
+            return self.for_any
+        # With credentials a browser takes nothing but its own origin for an answer.
+        return [*self.shared, (b"access-control-allow-origin", origin)]
+
+    def preflight(self, origin: bytes, request: Mapping[bytes, bytes]) -> Answer:
+        """The answer to a browser that asks first. `request` holds the request's headers."""
+        if not self.allows(origin):
+            return json_answer({"detail": "This origin is not among those that http.cors allows"}, 400)
+        wanted = request.get(b"access-control-request-headers", b"")
+        headers = [
+            (b"access-control-allow-methods", self.methods.encode()),
+            (b"access-control-allow-headers", wanted if self.headers is None else self.headers.encode()),
+            (b"access-control-max-age", self.max_age.encode()),
+        ]
+        if request.get(b"access-control-request-private-network") == b"true":
+            headers.append((b"access-control-allow-private-network", b"true"))
+        return Answer(200, b"OK", [(b"content-type", b"text/plain; charset=utf-8"), *headers])

@@ -1,0 +1,59 @@
+"""From exceptions to answers: one table, one shape.
+
+Every error is answered with `{"detail": "..."}`. What is not in the table is a defect: it is logged with its
+traceback, and the client is told no more than that.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from starlette.exceptions import HTTPException
+
+from runyard.handlers.http.responses import Answer, Header, json_answer
+from runyard.runtime.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    RunyardError,
+    Unavailable,
+)
+
+logger = logging.getLogger(__name__)
+
+STATUS: dict[type[RunyardError], int] = {
+    BadRequest: 400,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    Invalid: 422,
+    Unavailable: 503,
+}
+
+
+class Refused(Exception):
+    """A request that HTTP itself refuses: an unknown path, a wrong method, too large a body."""
+
+    def __init__(self, status: int, detail: str, headers: Iterable[Header] = ()) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = tuple(headers)
+
+
+def error_answer(error: Exception, request: str) -> Answer:
+    """The answer to a request that failed. `request` names it in the log."""
+    if isinstance(error, Refused):
+        return json_answer({"detail": error.detail}, error.status, error.headers)
+    if isinstance(error, RunyardError):
+        for kind in type(error).__mro__:
+            if kind in STATUS:
+                return json_answer({"detail": error.detail}, STATUS[kind])
+    if isinstance(error, HTTPException):
+        # From the Flask part: an asset that does not exist, for instance.
+        return json_answer({"detail": error.detail}, error.status_code)
+    logger.error("%s failed", request, exc_info=error)
+    return json_answer({"detail": "Internal Server Error"}, 500)

@@ -1,0 +1,126 @@
+"""Between LangGraph's checkpoints and rows of storage.
+
+Channel values are stored by version, so that a long list that a step did not touch is not written again.
+Small plain values are kept in the checkpoint itself.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+    get_checkpoint_metadata,
+)
+from langgraph.checkpoint.serde.base import SerializerProtocol
+
+from runyard.runtime.storage.port.records import CheckpointRow, StoredCheckpoint, WriteRow
+
+SMALL_TEXT = 200
+"""Characters up to which a string is stored in the checkpoint itself."""
+
+Blobs = Callable[[str, str, dict[str, str]], dict[str, tuple[str, bytes]]]
+"""Reads channel values: (thread id, namespace, channel -> version) -> channel -> (type, data)."""
+
+
+class CheckpointRows:
+    """Packs and unpacks with one serializer."""
+
+    def __init__(self, serde: SerializerProtocol) -> None:
+        self._serde = serde
+
+    def pack(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> CheckpointRow:
+        configurable = config["configurable"]
+        values = checkpoint["channel_values"]
+        dumps = self._serde.dumps_typed
+        blobs = [
+            (channel, str(version), *dumps(values[channel]))
+            for channel, version in new_versions.items()
+            if channel in values and not _small(values[channel])
+        ]
+        small = {channel: value for channel, value in values.items() if _small(value)}
+        kind, data = dumps({**checkpoint, "channel_values": small})
+        full_metadata = get_checkpoint_metadata(config, metadata)
+        return CheckpointRow(
+            thread_id=configurable["thread_id"],
+            ns=configurable.get("checkpoint_ns", ""),
+            checkpoint_id=checkpoint["id"],
+            parent_id=configurable.get("checkpoint_id"),
+            run_id=full_metadata.get("run_id"),
+            type=kind,
+            data=data,
+            metadata=dumps(full_metadata)[1],
+            blobs=blobs,
+        )
+
+    def pack_writes(
+        self,
+        config: RunnableConfig,
+        writes: Sequence[tuple[str, Any]],
+        task_id: str,
+        task_path: str,
+        run_id: str | None,
+    ) -> Sequence[WriteRow]:
+        configurable = config["configurable"]
+        rows = []
+        for index, (channel, value) in enumerate(writes):
+            kind, data = self._serde.dumps_typed(value)
+            rows.append(
+                WriteRow(
+                    thread_id=configurable["thread_id"],
+                    ns=configurable.get("checkpoint_ns", ""),
+                    checkpoint_id=configurable["checkpoint_id"],
+                    run_id=run_id,
+                    task_id=task_id,
+                    idx=WRITES_IDX_MAP.get(channel, index),
+                    channel=channel,
+                    type=kind,
+                    data=data,
+                    task_path=task_path,
+                )
+            )
+        return rows
+
+    def unpack(self, stored: StoredCheckpoint, blobs: Blobs) -> CheckpointTuple:
+        loads = self._serde.loads_typed
+        checkpoint: Checkpoint = loads((stored.type, stored.data))
+        small = checkpoint["channel_values"]
+        versions = {
+            channel: version for channel, version in self.versions_of(checkpoint).items() if channel not in small
+        }
+        found = blobs(stored.thread_id, stored.ns, versions)
+        checkpoint["channel_values"] = {**small, **{channel: loads(blob) for channel, blob in found.items()}}
+        return CheckpointTuple(
+            config=pointer(stored.thread_id, stored.ns, stored.checkpoint_id),
+            checkpoint=checkpoint,
+            metadata=loads(("msgpack", stored.metadata)),
+            parent_config=pointer(stored.thread_id, stored.ns, stored.parent_id) if stored.parent_id else None,
+            pending_writes=[(task, channel, loads((kind, data))) for task, channel, kind, data in stored.writes],
+        )
+
+    def versions(self, stored: StoredCheckpoint) -> dict[str, str]:
+        """The version of each channel at a stored checkpoint."""
+        return self.versions_of(self._serde.loads_typed((stored.type, stored.data)))
+
+    @staticmethod
+    def versions_of(checkpoint: Checkpoint) -> dict[str, str]:
+        return {channel: str(version) for channel, version in checkpoint["channel_versions"].items()}
+
+
+def pointer(thread_id: str, ns: str, checkpoint_id: str) -> RunnableConfig:
+    """The config that addresses a checkpoint."""
+    return {"configurable": {"thread_id": thread_id, "checkpoint_ns": ns, "checkpoint_id": checkpoint_id}}
+
+
+def _small(value: Any) -> bool:
+    return value is None or type(value) in (bool, int, float) or (type(value) is str and len(value) <= SMALL_TEXT)

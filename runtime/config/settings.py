@@ -1,0 +1,100 @@
+"""The settings of one server: from the command line, the environment, or the defaults here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from runyard.runtime.errors import ConfigError
+
+if TYPE_CHECKING:
+    from runyard.runtime.config.langgraph_json import Project
+
+Sync = Literal["normal", "full"]
+
+
+def _default_workers() -> int:
+    # Workers are CPU-bound in LangGraph's loop: beyond the cores they only cost memory.
+    return min(4, os.cpu_count() or 1)
+
+
+def _number(default: float, *, least: float, most: float) -> Any:
+    return field(default=default, metadata={"least": least, "most": most})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to serve `project`. Each field is also read from the environment as RUNYARD_<FIELD>.
+
+    data_dir: where the database and its files lie.
+    workers: worker processes; 0 runs everything in the API process (debuggers, small tests).
+    concurrency: runs at once in one worker process; interactive runs get a few more places.
+    body_limit: bytes of a request body; larger ones are answered with 413.
+    shutdown_grace: seconds that running runs get at SIGTERM before they go back to the queue.
+    lease_seconds: after so many seconds without a sign of life a worker's runs go back to the queue.
+    max_attempts: how often a run is started before a dying worker makes it an error.
+    sync: SQLite's synchronous mode; "full" also survives a power cut.
+    result_ttl: seconds for which the outcome of a deleted stateless run can still be joined.
+    """
+
+    project: Project
+    data_dir: Path = Path(".runyard")
+    host: str = "127.0.0.1"
+    port: int = _number(8123, least=0, most=65535)
+    workers: int = field(default_factory=_default_workers, metadata={"least": 0, "most": 256})
+    concurrency: int = _number(256, least=1, most=100_000)
+    body_limit: int = _number(128 * 2**20, least=1024, most=2**40)
+    shutdown_grace: float = _number(10.0, least=0, most=86_400)
+    lease_seconds: float = _number(30.0, least=1, most=86_400)
+    max_attempts: int = _number(3, least=1, most=1000)
+    sync: Sync = "normal"
+    result_ttl: float = _number(3600.0, least=0, most=365 * 86_400)
+
+    @classmethod
+    def from_environment(
+        cls, project: Project, *, environment: Mapping[str, str] | None = None, **overrides: Any
+    ) -> Settings:
+        """The settings for `project`: `overrides` that are not None, then RUNYARD_* variables, then defaults.
+
+        The variables come from `environment` (default: the process), and from the project's `env` where
+        the process has none. Raises `ConfigError` naming the variable or option, its value and the range.
+        """
+        environment = {**project.env, **(os.environ if environment is None else environment)}
+        values: dict[str, Any] = {}
+        for item in fields(cls):
+            if item.name == "project":
+                continue
+            variable = f"RUNYARD_{item.name.upper()}"
+            if overrides.get(item.name) is not None:
+                place, raw = f"--{item.name.replace('_', '-')}", overrides[item.name]
+            elif environment.get(variable):
+                place, raw = variable, environment[variable]
+            else:
+                continue
+            values[item.name] = _parse(place, raw, str(item.type), item.metadata)
+        if unknown := overrides.keys() - {item.name for item in fields(cls)}:
+            raise TypeError(f"not a setting: {', '.join(sorted(unknown))}")
+        return cls(project=project, **values)
+
+
+def _parse(place: str, raw: Any, kind: str, limits: Mapping[str, float]) -> Any:
+    if kind == "Path":
+        return Path(raw).expanduser()
+    if kind == "Sync":
+        if raw not in get_args(Sync):
+            raise ConfigError(f'{place}: "{raw}" is not one of: {", ".join(get_args(Sync))}')
+        return raw
+    if kind == "str":
+        return str(raw)
+    noun = "whole number" if kind == "int" else "number"
+    least, most = limits["least"], limits["most"]
+    try:
+        value = int(raw) if kind == "int" else float(raw)
+    except (TypeError, ValueError):
+        raise ConfigError(f'{place}: "{raw}" is not a {noun} from {least:g} to {most:g}') from None
+    if not least <= value <= most:
+        raise ConfigError(f"{place}: {raw} is not a {noun} from {least:g} to {most:g}")
+    return value

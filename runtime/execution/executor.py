@@ -1,0 +1,130 @@
+"""One leased run: graph, saver and feed put together, executed, and its end written."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Literal
+
+from langgraph.store.base import BaseStore
+
+from runyard.runtime.checkpoints.saver import RunSaver
+from runyard.runtime.execution.graph_run import GraphRun, Outcome, run_graph, stopped_graph
+from runyard.runtime.graphs.registry import Graphs
+from runyard.runtime.storage.port.records import CancelAction, FinalStatus, Finish, Finished, LeasedRun
+from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.streams.publisher import Feed
+
+Stop = CancelAction | Literal["release", "lost"]
+"""Why a run is stopped from outside: its client's wish, the end of the worker, or a lease that is gone."""
+
+
+@dataclass(slots=True)
+class Execution:
+    """A run in the hands of this worker."""
+
+    leased: LeasedRun
+    saver: RunSaver
+    feed: Feed
+    graph_run: GraphRun
+    task: "asyncio.Task[None]"
+    since: float
+    """When it began, by the event loop's clock."""
+    stop: Stop | None = None
+    ending: bool = False
+    """The graph has ended; the result is being written, and stopping it makes no sense any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What the end of a run means to others. `rolled_back`: there is no such run any more."""
+
+    status: FinalStatus
+    answer: bytes
+    finished: Finished
+    rolled_back: bool = False
+
+
+class Executor:
+    """Executes leased runs. One instance a worker."""
+
+    def __init__(self, graphs: Graphs, storage: Storage, store: BaseStore | None) -> None:
+        self._graphs = graphs
+        self._storage = storage
+        self._store = store
+
+    def prepare(self, leased: LeasedRun, feed: Feed, task: "asyncio.Task[None]") -> Execution:
+        """Puts together what the run needs. A temporary run's checkpoints are held in memory at first, unless
+        it asks for durable steps or has been tried before."""
+        kwargs, lease = leased.kwargs, leased.lease
+        sync = kwargs.get("durability") == "sync"
+        saver = RunSaver(
+            self._storage.checkpoints,
+            lease=lease,
+            sync=sync,
+            hold=leased.temporary and not sync and lease.attempt == 1,
+        )
+        graph_run = GraphRun(
+            run_id=lease.run_id,
+            thread_id=lease.thread_id,
+            assistant_id=leased.assistant_id,
+            graph_id=leased.graph_id,
+            attempt=lease.attempt,
+            kwargs=kwargs,
+            metadata=leased.metadata,
+            checkpointer=saver,
+            store=self._store,
+            wanted=feed.wanted,
+        )
+        since = asyncio.get_running_loop().time()
+        return Execution(leased, saver, feed, graph_run, task, since, stop=leased.cancel)
+
+    async def execute(self, execution: Execution) -> Ending | None:
+        """Runs the graph and writes its end; None when the run went back to the queue.
+
+        Raises LeaseLost when the run is somebody else's by now.
+        """
+        if execution.stop is None:
+            try:
+                outcome = await run_graph(self._graphs, execution.graph_run, execution.feed.emit)
+                execution.ending = True
+                await execution.feed.close()
+                finish = self._finish(execution, outcome, outcome.status)
+                return Ending(finish.status, finish.answer, await self._storage.queue.finish(finish))
+            except asyncio.CancelledError:
+                if execution.stop is None or execution.ending:
+                    raise
+                execution.task.uncancel()
+        execution.ending = True
+        if execution.stop == "release":
+            await self._give_back(execution)
+            return None
+        if execution.stop in ("interrupt", "rollback"):
+            return await self._finish_stopped(execution, execution.stop)
+        return None
+
+    async def _finish_stopped(self, execution: Execution, action: CancelAction) -> Ending:
+        """What the run had reached is kept, or undone."""
+        await execution.feed.close()
+        outcome = await stopped_graph(self._graphs, execution.graph_run)
+        finish = self._finish(execution, outcome, "interrupted")
+        finished = await self._storage.queue.finish_cancelled(finish, action)
+        return Ending("interrupted", finish.answer, finished, rolled_back=action == "rollback")
+
+    async def _give_back(self, execution: Execution) -> None:
+        """The next attempt goes on from the last checkpoint, so what was only in memory is written first."""
+        execution.saver.spill()
+        await execution.feed.close()
+        await self._storage.queue.release(execution.leased.lease)
+
+    @staticmethod
+    def _finish(execution: Execution, outcome: Outcome, status: FinalStatus) -> Finish:
+        return Finish(
+            lease=execution.leased.lease,
+            status=status,
+            answer=outcome.answer,
+            values=outcome.values,
+            interrupts=outcome.interrupts,
+            error=outcome.error,
+            paused=outcome.paused,
+            temporary=execution.leased.temporary,
+            spilled=execution.saver.spilled,
+        )

@@ -1,0 +1,221 @@
+"""Executes one run of one graph: LangGraph's half of a run, without queue, lease or database.
+
+`run_graph` calls the graph, sends its events on and says how it ended. Everything that user code raises is
+an outcome; only what concerns the caller (a cancellation, a lost lease) is raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import StateSnapshot
+
+from runyard.runtime.checkpoints.snapshots import stored_interrupts, stored_values
+from runyard.runtime.errors import LeaseLost
+from runyard.runtime.execution.graph_input import (
+    GraphRun,
+    resume_point,
+    run_config,
+    run_context,
+    run_input,
+    state_config,
+)
+from runyard.runtime.execution.graph_stream import INTERRUPT, Emit, GraphStream, events_parts, graph_modes
+from runyard.runtime.graphs.encoding import to_json
+from runyard.runtime.graphs.registry import Graph, Graphs
+from runyard.runtime.graphs.user_errors import failure, one_line
+from runyard.runtime.lifecycle import CANCELLED
+
+__all__ = ["Emit", "GraphRun", "Outcome", "run_graph", "saved_state", "stopped_graph"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How an execution ended. All bytes are JSON.
+
+    status: an interrupt is a success: the run did its part.
+    answer: what waiting clients get: the final values, with `__interrupt__` if the graph asks something,
+        or `{"__error__": {"error", "message"}}`.
+    values: the values of the thread; None when there are none (yet).
+    interrupts: `{task id: [{"id", "value"}]}` for the thread; empty for temporary runs.
+    paused: something is next, so the thread is interrupted.
+    error: `{"error": class, "message": text}`, or None.
+    """
+
+    status: Literal["success", "error"]
+    answer: bytes
+    values: bytes | None
+    interrupts: bytes
+    paused: bool
+    error: bytes | None
+
+
+async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> Outcome:
+    """Runs the graph to its end, its next question or its failure.
+
+    `emit(name, data)` is called on the loop for each event, in order; only while `run.wanted()`.
+    Raises `asyncio.CancelledError` when the calling task is cancelled, `LeaseLost` when the saver raises it,
+    and KeyboardInterrupt.
+    """
+    if run.wanted():
+        emit("metadata", to_json({"run_id": run.run_id, "attempt": run.attempt}))
+    modes = _modes(run)
+    stream = GraphStream(emit, modes, temporary=run.temporary, wanted=run.wanted)
+    graph: Graph | None = None
+    try:
+        async with AsyncExitStack() as exits:
+            config = run_config(run)
+            graph = await graphs.open(run.graph_id, config, store=run.store, exits=exits)
+            await _execute(graph, run, config, modes, stream)
+            return await _success(graph, run, stream)
+    except (LeaseLost, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # user code may raise anything, SystemExit too
+        # Code that is cancelled may raise something else on its way out, and code that is not may raise
+        # CancelledError, since it awaited what somebody else cancelled.
+        if _is_cancelled():
+            raise asyncio.CancelledError from error
+        return await _failed(graph, run, emit, error)
+
+
+def _modes(run: GraphRun) -> list[str]:
+    modes: list[str] = run.kwargs.get("stream_mode") or ["values"]
+    return [mode for mode in modes if not (run.temporary and mode == "checkpoints")]
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+async def _execute(graph: Graph, run: GraphRun, config: RunnableConfig, modes: list[str], stream: GraphStream) -> None:
+    kwargs = run.kwargs
+    value = run_input(kwargs)
+    if run.attempt > 1:
+        value = await resume_point(run, config, value)
+    before, after = kwargs.get("interrupt_before") or None, kwargs.get("interrupt_after") or None
+    watch_pauses = bool(before or after or graph.interrupt_before_nodes or graph.interrupt_after_nodes)
+    saves = run.checkpointer is not None and graph.checkpointer is not False
+    call: dict[str, Any] = {
+        "context": run_context(graph.context_schema, kwargs.get("context")),
+        "output_keys": graph.output_channels,
+        "interrupt_before": before,
+        "interrupt_after": after,
+        # Without a saver LangGraph warns of any durability.
+        "durability": kwargs.get("durability") if saves else None,
+    }
+    subgraphs = bool(kwargs.get("subgraphs"))
+    if modes == ["values"] and not subgraphs and not watch_pauses:
+        # The way of most runs, and LangGraph's cheapest.
+        async for payload in graph.astream(value, config, stream_mode="values", **call):
+            stream.part((), "values", payload)
+        return
+    call["stream_mode"] = graph_modes(modes, watch_pauses=watch_pauses)
+    call["subgraphs"] = subgraphs
+    parts: Any
+    if "events" in modes:
+        events = graph.astream_events(value, config, version="v2", **call)
+        parts = events_parts(events, run.run_id, stream)
+    else:
+        parts = graph.astream(value, config, **call)
+    async with aclosing(parts):
+        if subgraphs:
+            async for namespace, mode, payload in parts:
+                stream.part(namespace, mode, payload)
+        else:
+            async for mode, payload in parts:
+                stream.part((), mode, payload)
+
+
+async def _success(graph: Graph, run: GraphRun, stream: GraphStream) -> Outcome:
+    values = stream.values
+    if not stream.has_values and not isinstance(graph.output_channels, str):
+        values = {}
+    snapshot: StateSnapshot | None = None
+    if stream.interrupts or not stream.has_values or not _shows_state(graph):
+        snapshot = await saved_state(graph, run)
+    answer = encoded = to_json(values)
+    if stream.interrupts:
+        shown = values if isinstance(values, dict) else {}
+        answer = to_json({**shown, INTERRUPT: stream.interrupts})
+    return Outcome(
+        status="success",
+        answer=answer,
+        values=encoded if snapshot is None else stored_values(snapshot),
+        interrupts=b"{}" if snapshot is None else stored_interrupts(snapshot),
+        paused=stream.paused,
+        error=None,
+    )
+
+
+async def _failed(graph: Graph | None, run: GraphRun, emit: Emit, error: BaseException) -> Outcome:
+    logger.warning(
+        "run %s of %s failed: %s",
+        run.run_id,
+        run.graph_id,
+        one_line(error),
+        exc_info=error if logger.isEnabledFor(logging.DEBUG) else None,
+    )
+    said = failure(error)
+    encoded = to_json(said)
+    if run.wanted():
+        emit("error", encoded)
+    snapshot: StateSnapshot | None = None
+    if graph is not None:
+        try:
+            snapshot = await saved_state(graph, run)
+        except LeaseLost:
+            raise
+        except Exception:  # the run has failed already; its error must not be hidden
+            logger.warning("run %s: the state after its failure cannot be read", run.run_id, exc_info=True)
+    return Outcome(
+        status="error",
+        answer=to_json({"__error__": said}),
+        values=None if snapshot is None else stored_values(snapshot),
+        interrupts=b"{}" if snapshot is None else stored_interrupts(snapshot),
+        paused=False,
+        error=encoded,
+    )
+
+
+async def stopped_graph(graphs: Graphs, run: GraphRun) -> Outcome:
+    """What a run leaves that was stopped from outside: the state that it had reached."""
+    config = run_config(run)
+    async with AsyncExitStack() as exits:
+        graph = await graphs.open(run.graph_id, config, store=run.store, exits=exits)
+        snapshot = await saved_state(graph, run)
+    values = None if snapshot is None else stored_values(snapshot)
+    return Outcome(
+        status="error",
+        answer=values or CANCELLED,
+        values=values,
+        interrupts=b"{}" if snapshot is None else stored_interrupts(snapshot),
+        paused=snapshot is not None and bool(snapshot.next),
+        error=None,
+    )
+
+
+async def saved_state(graph: Graph, run: GraphRun) -> StateSnapshot | None:
+    """The state that the run's thread has now; None if nothing is kept of it."""
+    if not _keeps_state(run) or graph.checkpointer is False:
+        return None
+    return await graph.aget_state(state_config(run))
+
+
+def _keeps_state(run: GraphRun) -> bool:
+    return run.checkpointer is not None and not run.temporary
+
+
+def _shows_state(graph: Graph) -> bool:
+    """Whether the graph's output is its whole state, so that reading the state back can be spared."""
+    output, state = graph.output_channels, graph.stream_channels_asis
+    if isinstance(output, str) or isinstance(state, str):
+        return output == state
+    return set(output) == set(state)

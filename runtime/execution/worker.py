@@ -1,0 +1,265 @@
+"""A worker: claims runs, executes them, says that it lives, and leaves without losing one."""
+
+import asyncio
+import logging
+import os
+
+from runyard.runtime.bus.unix_socket import Link, Message
+from runyard.runtime.config.settings import Settings
+from runyard.runtime.errors import LeaseLost, RunyardError
+from runyard.runtime.execution.admission import Admission
+from runyard.runtime.execution.executor import Ending, Execution, Executor, Stop
+from runyard.runtime.execution.heartbeat import HeartbeatThread
+from runyard.runtime.storage.port.records import Heartbeat, Lane, Lease, LeasedRun, Watching
+from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.streams.publisher import Feed
+
+logger = logging.getLogger(__name__)
+
+POLL = 1.0
+"""Seconds after which a worker looks for runs unasked, should a wake-up have been lost."""
+MOMENT = 0.05
+"""Seconds in which a run that is interrupted may still come to the end of a quick step, which is then kept."""
+LAST_WORDS = 5.0
+"""Seconds in which a run that is given back writes what it has reached."""
+SOLO_PATIENCE = 3.0
+"""Seconds for which a solo worker waits for another run before it goes."""
+
+
+class Worker:
+    """Everything of one worker but its process. `run` returns when it has drained.
+
+    A solo worker takes one run of the solo lane at a time: runs that were there at several crashes.
+    """
+
+    def __init__(self, name: str, settings: Settings, storage: Storage, executor: Executor, *, solo: bool) -> None:
+        self.name = name
+        self._settings = settings
+        self._storage = storage
+        self._executor = executor
+        self._solo = solo
+        self._admission = Admission(1 if solo else settings.concurrency)
+        self._executions: dict[str, Execution] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._leases: dict[str, Lease] = {}
+        self._watched: dict[str, int] = {}
+        self._watched_threads: set[str] = set()
+        self._claiming = 0
+        self._interactive = 0
+        self._more = False
+        self._wake = asyncio.Event()
+        self._draining = asyncio.Event()
+        self._link: Link | None = None
+        self._loop = asyncio.get_running_loop()
+        self._heartbeat = HeartbeatThread(
+            storage.queue,
+            name,
+            os.getpid(),
+            interval=min(2.0, settings.lease_seconds / 5),
+            held=self._held,
+            heard=self._hear,
+        )
+
+    def connect(self, link: Link) -> None:
+        """The link to the API process; before `run`."""
+        self._link = link
+
+    async def run(self) -> None:
+        """Works until drained: by a message, by `drain`, or because the API process is gone."""
+        link = self._connected()
+        await self._storage.queue.heartbeat(self.name, os.getpid(), None)
+        self._heartbeat.start()
+        link.send("hello", self.name, os.getpid())
+        try:
+            await self._claim_until_drained()
+            await self._finish_or_give_back()
+        finally:
+            await asyncio.to_thread(self._heartbeat.stop)
+            await self._storage.queue.reap(self.name, max_attempts=self._settings.max_attempts)
+            link.close()
+
+    def drain(self) -> None:
+        """Claims no more; what runs gets the grace period and then goes back to the queue."""
+        self._draining.set()
+        self._wake.set()
+
+    def receive(self, message: Message) -> None:
+        """A message from the API process."""
+        match message[0]:
+            case "wake":
+                self._wake.set()
+            case "cancel":
+                self._stop(message[1], message[2])
+            case "watch":
+                self._watched[message[1]] = message[2]
+                if message[1] in self._executions:
+                    self._executions[message[1]].feed.watched = message[2] >= Watching.EVENTS
+            case "unwatch":
+                self._watched.pop(message[1], None)
+            case "watch_thread":
+                self._watched_threads.add(message[1])
+                for execution in self._executions.values():
+                    if execution.leased.lease.thread_id == message[1]:
+                        execution.feed.watched = True
+            case "unwatch_thread":
+                self._watched_threads.discard(message[1])
+            case "drain":
+                self.drain()
+
+    # Claiming
+
+    async def _claim_until_drained(self) -> None:
+        idle_since = self._loop.time()
+        while not self._draining.is_set():
+            await self._woken()
+            self._wake.clear()  # before the claim: a wake-up during it must not be lost
+            if await self._claim():
+                idle_since = self._loop.time()
+            elif self._solo and not self._leases and self._loop.time() - idle_since > SOLO_PATIENCE:
+                return
+
+    async def _woken(self) -> None:
+        timer = self._loop.call_later(POLL, self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            timer.cancel()
+
+    async def _claim(self) -> bool:
+        limit, interactive = self._admission.room()
+        if self._draining.is_set() or interactive <= 0 or (self._solo and self._leases):
+            return False
+        self._claiming += 1
+        try:
+            claimed = await self._storage.queue.claim(self.name, limit=limit, interactive=interactive, solo=self._solo)
+            for leased in claimed:
+                self._leases[leased.lease.run_id] = leased.lease
+        except RunyardError as error:
+            logger.error("worker %s: cannot claim runs: %s", self.name, error.detail)
+            return False
+        finally:
+            self._claiming -= 1
+        for leased in claimed:
+            self._start(leased)
+        self._admission.changed(len(self._leases), self._interactive)
+        # Full claims hint at more: look again as soon as there is room.
+        self._more = len(claimed) >= max(1, limit) or limit == 0
+        self._connected().send("load", len(self._leases))
+        if claimed and self._more and self._admission.worth_claiming():
+            self._wake.set()
+        return bool(claimed)
+
+    def _start(self, leased: LeasedRun) -> None:
+        self._interactive += leased.lane == Lane.INTERACTIVE
+        task = self._loop.create_task(self._execute(leased), name=leased.lease.run_id)
+        self._tasks.add(task)
+        task.add_done_callback(lambda _: self._done(leased))
+        task.add_done_callback(self._tasks.discard)
+
+    def _done(self, leased: LeasedRun) -> None:
+        lease = leased.lease
+        self._interactive -= leased.lane == Lane.INTERACTIVE
+        if self._leases.get(lease.run_id) == lease:
+            del self._leases[lease.run_id]
+            self._executions.pop(lease.run_id, None)
+            self._admission.changed(len(self._leases), self._interactive)
+        if self._draining.is_set() or (self._more and self._admission.worth_claiming()):
+            self._wake.set()
+
+    # Executing
+
+    async def _execute(self, leased: LeasedRun) -> None:
+        lease = leased.lease
+        task = asyncio.current_task()
+        assert task is not None
+        feed = Feed(
+            lease,
+            self._connected(),
+            self._storage.events,
+            resumable=leased.resumable,
+            watched=self._is_watched(leased),
+            last=await self._storage.events.last(lease.run_id) if leased.resumable and lease.attempt > 1 else 0,
+            lost=lambda: self._stop(lease.run_id, "lost"),
+        )
+        execution = self._executions[lease.run_id] = self._executor.prepare(leased, feed, task)
+        try:
+            ending = await self._executor.execute(execution)
+        except LeaseLost:
+            logger.warning("run %s: its lease is lost; what it did since is dropped", lease.run_id)
+        except RunyardError as error:
+            # Not held any more, so the next heartbeat gives the run back to the queue.
+            logger.error("run %s: its end could not be written: %s", lease.run_id, error.detail)
+        else:
+            if ending is not None:
+                self._tell(execution, ending)
+
+    def _is_watched(self, leased: LeasedRun) -> bool:
+        return (
+            leased.watching == Watching.EVENTS
+            or self._watched.get(leased.lease.run_id, 0) >= Watching.EVENTS
+            or leased.lease.thread_id in self._watched_threads
+        )
+
+    def _tell(self, execution: Execution, ending: Ending) -> None:
+        """Passes the end of a run on; the answer only where somebody waits for it."""
+        link, leased = self._connected(), execution.leased
+        run_id = leased.lease.run_id
+        followed = leased.watching != Watching.NOTHING or run_id in self._watched
+        answer = ending.answer if followed and not ending.rolled_back else None
+        link.send(
+            "ended",
+            run_id,
+            leased.lease.thread_id,
+            ending.status,
+            answer,
+            leased.waited,
+            self._loop.time() - execution.since,
+        )
+        if ending.finished.promoted:
+            link.send("ready", ending.finished.promoted)
+        if ending.finished.webhook:
+            link.send("webhook")
+
+    def _stop(self, run_id: str, stop: Stop) -> None:
+        execution = self._executions.get(run_id)
+        if execution is None or execution.ending or execution.stop is not None:
+            return
+        execution.stop = stop
+        if stop == "interrupt":
+            self._loop.call_later(MOMENT, self._cancel, execution)
+        else:
+            execution.task.cancel()
+
+    @staticmethod
+    def _cancel(execution: Execution) -> None:
+        if not execution.ending:
+            execution.task.cancel()
+
+    def _hear(self, answer: Heartbeat) -> None:
+        self._loop.call_soon_threadsafe(self._heard, answer)
+
+    def _held(self) -> list[Lease] | None:
+        return None if self._claiming else list(self._leases.values())
+
+    def _heard(self, answer: Heartbeat) -> None:
+        by_seq = {lease.seq: run_id for run_id, lease in self._leases.items()}
+        for seq, action in answer.cancels.items():
+            if seq in by_seq:
+                self._stop(by_seq[seq], action)
+        for seq in answer.lost:
+            if seq in by_seq:
+                self._stop(by_seq[seq], "lost")
+
+    # Leaving
+
+    async def _finish_or_give_back(self) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._settings.shutdown_grace)
+        for run_id in list(self._executions):
+            self._stop(run_id, "release")
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=LAST_WORDS)
+
+    def _connected(self) -> Link:
+        assert self._link is not None
+        return self._link

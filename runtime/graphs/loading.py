@@ -1,0 +1,126 @@
+"""Imports the objects that langgraph.json names, with errors that a person can act on."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from runyard.runtime.config.langgraph_json import GraphSpec, Project
+from runyard.runtime.errors import ConfigError
+from runyard.runtime.graphs.user_errors import one_line
+
+
+def prepare_process(project: Project) -> None:
+    """Puts the project's folders on `sys.path` and its variables into the environment.
+
+    The folders come first, as for a script that is run from there. Variables that are already set stay:
+    what the operator says in the shell wins over the file.
+    """
+    for folder in reversed(project.import_paths):
+        if str(folder) in sys.path:
+            sys.path.remove(str(folder))
+        sys.path.insert(0, str(folder))
+    for key, value in project.env.items():
+        os.environ.setdefault(key, value)
+
+
+def load_object(project: Project, spec: GraphSpec) -> Any:
+    """The object that `spec.path` names. Raises `ConfigError` in one line, whatever the import does."""
+    target, _, name = spec.path.rpartition(":")
+    place = f'{project.path}: graph "{spec.graph_id}" ({spec.path})'
+    is_file = target.endswith(".py") or "/" in target or "\\" in target
+    try:
+        module = _import_file(project, place, target) if is_file else importlib.import_module(target)
+    except ConfigError:
+        raise
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module may raise anything, SystemExit too
+        raise ConfigError(f"{place}: {_explain_import(project, target, error)}") from error
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        raise ConfigError(f"{place}: {target} has no {name!r}; {_suggest(module, name)}") from None
+
+
+def _import_file(project: Project, place: str, target: str) -> ModuleType:
+    file = (project.directory / target).resolve()
+    if not file.is_file():
+        raise ConfigError(f"{place}: {file} does not exist")
+    # Siblings beside the file can be imported even if their folder is no dependency.
+    if str(file.parent) not in sys.path:
+        sys.path.append(str(file.parent))
+    name = _natural_name(file, project.import_paths)
+    if name is not None:
+        return importlib.import_module(name)
+    # The name depends on the path alone, so that what one process pickles another can read.
+    name = f"{re.sub(r'[^0-9a-zA-Z_]', '_', file.stem)}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"{place}: {file} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    # Before it runs: type hints, dataclasses and pickle look their module up there.
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _natural_name(file: Path, import_paths: Iterable[Path]) -> str | None:
+    """The name under which the project's own code would import `file`, if that is free.
+
+    With it, relative imports work and a sibling that imports the file gets the same module, not a copy.
+    """
+    folders = [folder for folder in import_paths if file.is_relative_to(folder)]
+    for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
+        parts = file.relative_to(folder).with_suffix("").parts
+        if not all(part.isidentifier() for part in parts):
+            continue
+        name = ".".join(parts)
+        try:
+            found = importlib.util.find_spec(name)
+        except (ImportError, ValueError, AttributeError):
+            continue
+        if found is not None and found.origin is not None and Path(found.origin).resolve() == file:
+            return name
+    return None
+
+
+def _explain_import(project: Project, target: str, error: BaseException) -> str:
+    where = target
+    for frame in traceback.extract_tb(error.__traceback__):
+        path = Path(frame.filename)
+        if path.is_relative_to(project.directory) and "site-packages" not in path.parts:
+            where = f"{path.relative_to(project.directory)}, line {frame.lineno}"
+    if isinstance(error, SyntaxError) and error.filename:
+        where = f"{Path(error.filename).name}, line {error.lineno}"
+    remedy = ""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        remedy = '; install the package that has it, or add its folder to "dependencies"'
+    return f"importing it failed ({where}): {one_line(error)}{remedy}"
+
+
+def _suggest(module: ModuleType, name: str) -> str:
+    import difflib
+
+    from langgraph.graph import StateGraph
+    from langgraph.pregel import Pregel
+
+    graphs = [key for key, value in vars(module).items() if isinstance(value, Pregel | StateGraph)]
+    close = difflib.get_close_matches(name, [key for key in vars(module) if not key.startswith("_")], n=3)
+    found = graphs or close
+    return f"it has {', '.join(found)}" if found else "define it there or name another one"

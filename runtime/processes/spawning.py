@@ -1,0 +1,51 @@
+"""Forks worker processes from a small process that has imported what they need: a worker is up in a moment, and
+its libraries take memory once."""
+
+import asyncio
+import contextlib
+import multiprocessing
+import multiprocessing.forkserver
+import sys
+import types
+from collections.abc import Iterator
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+from runyard.runtime.config.settings import Settings
+
+
+class WorkerProcesses:
+    """Starts processes; making one begins the preloading in the background."""
+
+    def __init__(self) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["runyard.runtime.processes.preload"])
+        self._starting = asyncio.Lock()
+        multiprocessing.forkserver.ensure_running()
+
+    async def start(self, settings: Settings, name: str, socket: Path, *, solo: bool) -> ForkServerProcess:
+        """A process that works; see `worker_process.work`."""
+        process = self._context.Process(target=_work, args=(settings, name, socket, solo), name=name, daemon=False)
+        async with self._starting:
+            with _no_main():
+                await asyncio.to_thread(process.start)
+        return process
+
+
+def _work(settings: Settings, name: str, socket: Path, solo: bool) -> None:
+    # The fork server has it; the API process has no use for it.
+    from runyard.runtime.processes.worker_main import work
+
+    work(settings, name, socket, solo=solo)
+
+
+@contextlib.contextmanager
+def _no_main() -> Iterator[None]:
+    """Keeps multiprocessing from importing the parent's main module into the worker: that is the whole
+    command line and web application, which a worker has no use for."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

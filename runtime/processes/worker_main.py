@@ -1,0 +1,96 @@
+"""The process of a worker: loads the graphs, connects to the API process, works until told to leave."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import psutil
+import uvloop
+
+from runyard.runtime.bus.unix_socket import Message, SocketLink
+from runyard.runtime.config.settings import Settings
+from runyard.runtime.errors import ConfigError
+from runyard.runtime.execution.executor import Executor
+from runyard.runtime.execution.worker import Worker
+from runyard.runtime.graphs.registry import Graphs
+from runyard.runtime.processes.system_exit import run_despite_exits
+from runyard.runtime.storage.data_dir import lock_worker, make_storage
+from runyard.runtime.store.opening import open_store
+
+NICE = 5
+"""Workers step back when cores are short: the API process answers, and one that waits waits for it."""
+
+
+def work(settings: Settings, name: str, socket: Path, *, solo: bool) -> None:
+    """Runs a worker until it has drained. The entry point of a worker process.
+
+    SIGTERM drains it; SIGINT, which a terminal sends to the whole group, is left to the API process.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(level=os.environ.get("RUNYARD_LOG", "WARNING").upper(), format="%(levelname)s %(message)s")
+    os.nice(NICE)
+    lock = lock_worker(settings, name)
+    loop = uvloop.new_event_loop()
+    try:
+        run_despite_exits(_work(settings, name, socket, solo), loop)
+    finally:
+        loop.close()
+    os.close(lock)
+
+
+async def _work(settings: Settings, name: str, socket: Path, solo: bool) -> None:
+    loop = asyncio.get_running_loop()
+    # Sync nodes wait in threads; asyncio's own pool has a handful, and they would queue up there.
+    loop.set_default_executor(ThreadPoolExecutor(settings.concurrency, "node"))
+    worker: Worker | None = None
+
+    def receive(_: SocketLink, message: Message) -> None:
+        if worker is not None:
+            worker.receive(message)
+
+    def lost(_: SocketLink) -> None:
+        if worker is None:
+            sys.exit(1)
+        worker.drain()
+
+    _, link = await loop.create_unix_connection(lambda: SocketLink(receive, lost), str(socket))
+    graphs = Graphs(settings.project)
+    loaded = threading.Event()
+    threading.Thread(target=_die_with_server, args=(loaded,), daemon=True).start()
+    try:
+        graphs.load()
+    except ConfigError as error:
+        link.send("broken", error.detail)
+        link.close()
+        sys.exit(1)
+    loaded.set()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
+    storage = make_storage(settings)
+    storage.open(tend=False)
+    try:
+        async with AsyncExitStack() as exits:
+            store = await open_store(settings, exits)
+            worker = Worker(name, settings, storage, Executor(graphs, storage, store), solo=solo)
+            loop.add_signal_handler(signal.SIGTERM, worker.drain)
+            worker.connect(link)
+            await worker.run()
+    finally:
+        storage.close()
+
+
+def _die_with_server(loaded: threading.Event) -> None:
+    """A graph may take for ever to import, and then nothing else would notice that the server is gone."""
+    forkserver = psutil.Process(os.getppid())
+    server = forkserver.ppid()
+    while not loaded.wait(1.0):
+        if forkserver.ppid() != server:
+            os._exit(1)

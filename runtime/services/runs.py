@@ -1,0 +1,203 @@
+"""Runs: created, followed, cancelled."""
+
+import asyncio
+from collections.abc import Sequence
+
+from runyard.generated.models import Assistant, Run, RunCreateStateless, RunsCancel
+from runyard.runtime.config.langgraph_json import WebhookPolicy
+from runyard.runtime.errors import NotFound, RunyardError
+from runyard.runtime.services.assistants import Assistants
+from runyard.runtime.services.new_runs import RunCreate, stateless_draft, thread_draft
+from runyard.runtime.storage.port.records import CancelAction, Lane, RunDraft, RunStatus, Watching
+from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.streams.broker import Hub
+from runyard.runtime.streams.subscriptions import Pending, Watch, event_number
+from runyard.runtime.streams.thread_subscription import ThreadWatch
+
+WAIT = 60.0
+"""Seconds between looks of a cancel request that waits; the end itself wakes it."""
+
+
+class Runs:
+    """The service behind the operations on runs."""
+
+    def __init__(self, storage: Storage, hub: Hub, assistants: Assistants, policy: WebhookPolicy) -> None:
+        self._storage = storage
+        self._hub = hub
+        self._assistants = assistants
+        self._policy = policy
+
+    # Creating
+
+    async def create(self, request: RunCreate, *, thread_id: str | None = None) -> Run:
+        """Accepts a run in the background: on a thread, or with one of its own."""
+        return await self._insert(await self._draft(request, thread_id, Lane.SINGLE, Watching.NOTHING))
+
+    async def create_batch(self, requests: Sequence[RunCreateStateless]) -> list[Run]:
+        """Accepts all runs, in order, or none: every item is resolved before the one transaction that writes
+        them. An error names the item."""
+        known: dict[str, Assistant] = {}
+        drafts: list[RunDraft] = []
+        for index, request in enumerate(requests):
+            try:
+                name = request.assistant_id
+                if name not in known:
+                    known[name] = await self._assistants.resolve(name)
+                drafts.append(stateless_draft(request, known[name], self._policy, lane=Lane.BATCH))
+            except RunyardError as error:
+                raise type(error)(f"body[{index}]: {error.detail}") from None
+            if index % 500 == 499:
+                await asyncio.sleep(0)  # others have requests too
+        runs, inserted = await self._storage.runs.insert(drafts)
+        self._hub.wake(inserted.ready)
+        return runs
+
+    async def stream(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[Run, Watch]:
+        """Accepts a run and follows its events from the first."""
+        draft = await self._draft(request, thread_id, Lane.INTERACTIVE, Watching.EVENTS)
+        watch = self._hub.watch(draft.run_id, announce=False, resumable=draft.resumable)
+        return await self._insert_followed(draft, watch), watch
+
+    async def wait(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[Run, Pending]:
+        """Accepts a run and waits for its end."""
+        draft = await self._draft(request, thread_id, Lane.INTERACTIVE, Watching.ANSWER)
+        pending = self._hub.wait_for(draft.run_id, announce=False)
+        return await self._insert_followed(draft, pending), pending
+
+    async def _draft(self, request: RunCreate, thread_id: str | None, lane: Lane, watching: Watching) -> RunDraft:
+        assistant = await self._assistants.resolve(request.assistant_id)
+        if isinstance(request, RunCreateStateless):
+            return stateless_draft(request, assistant, self._policy, lane=lane, watching=watching)
+        assert thread_id is not None
+        return thread_draft(request, assistant, self._policy, thread_id=thread_id, lane=lane, watching=watching)
+
+    async def _insert(self, draft: RunDraft) -> Run:
+        runs, inserted = await self._storage.runs.insert([draft])
+        self._hub.wake(inserted.ready)
+        if inserted.cancelled.ended or inserted.cancelled.requested:
+            self._hub.tell_cancelled(inserted.cancelled, "rollback" if draft.strategy == "rollback" else "interrupt")
+        return runs[0]
+
+    async def _insert_followed(self, draft: RunDraft, follower: Pending | Watch) -> Run:
+        try:
+            return await self._insert(draft)
+        except BaseException:
+            await follower.close()
+            raise
+
+    # Looking
+
+    async def get(self, thread_id: str, run_id: str) -> Run:
+        """Raises NotFound, also once the run's thread is gone."""
+        run = await self._storage.runs.get(thread_id, run_id)
+        if run is None:
+            await self._thread_exists(thread_id)
+            raise NotFound("Not Found")
+        return run
+
+    async def list(self, thread_id: str, *, limit: int, offset: int, status: str | None) -> list[Run]:
+        """The runs of a thread, newest first; none for a status that does not exist."""
+        await self._thread_exists(thread_id)
+        known: RunStatus | None = status  # type: ignore[assignment]
+        return await self._storage.runs.of_thread(thread_id, limit=limit, offset=offset, status=known)
+
+    async def find(self, run_id: str) -> Run:
+        """A run by its own id. Raises NotFound, also once the run's thread is gone."""
+        run = await self._storage.runs.find(run_id)
+        if run is None:
+            raise NotFound(f"Run with ID {run_id} not found")
+        return run
+
+    async def _thread_exists(self, thread_id: str) -> None:
+        if await self._storage.threads.get(thread_id) is None:
+            raise NotFound(f"Thread with ID {thread_id} not found")
+
+    # Following
+
+    async def join(self, thread_id: str, run_id: str) -> Pending:
+        """Waits for what a run answers; also what a deleted stateless run answered, for as long as it is kept."""
+        await self._belongs(thread_id, run_id)
+        pending = self._hub.wait_for(run_id, announce=True)
+        self._hub.look_at([run_id])
+        return pending
+
+    async def watch(
+        self, thread_id: str, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
+    ) -> Watch:
+        """Follows the events of a run: from now on, or, of a resumable run, from behind `last_event_id`
+        ("-1": from the first), also when it has ended."""
+        resumable = await self._belongs(thread_id, run_id)
+        watch = self._hub.watch(run_id, announce=True, resumable=resumable, modes=frozenset(modes) if modes else None)
+        if resumable and last_event_id is not None:
+            watch.replay_after(event_number(last_event_id))
+        self._hub.look_at([run_id])
+        return watch
+
+    async def watch_run(self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None) -> Watch:
+        """As `watch`, for a client that knows only the run. Raises NotFound."""
+        place = await self._storage.runs.place(run_id)
+        if place is None:
+            raise NotFound(f"Run with ID {run_id} not found")
+        return await self.watch(place[0], run_id, last_event_id=last_event_id, modes=modes)
+
+    async def watch_thread(self, thread_id: str, *, last_event_id: str | None, modes: Sequence[str]) -> ThreadWatch:
+        """Follows all runs of a thread until the client goes; see `ThreadWatch` for the modes."""
+        await self._thread_exists(thread_id)
+        watch = self._hub.watch_thread(thread_id, frozenset(modes))
+        if last_event_id is not None:
+            watch.replay_after(last_event_id)
+        return watch
+
+    async def _belongs(self, thread_id: str, run_id: str) -> bool:
+        """Whether the run is resumable. A run of another thread is none."""
+        place = await self._storage.runs.place(run_id)
+        if place is None:
+            return False
+        if place[0] != thread_id:
+            raise NotFound(f"Run {run_id} is not a run of thread {thread_id}")
+        return place[1]
+
+    # Cancelling
+
+    async def cancel(self, thread_id: str, run_id: str, *, action: CancelAction, wait: bool) -> None:
+        """Stops a run. `wait`: returns when it has ended. Raises NotFound when there is nothing to stop."""
+        place = await self._storage.runs.place(run_id)
+        if place is None or place[0] != thread_id:
+            raise NotFound("No runs found to cancel.")
+        pending = self._hub.wait_for(run_id, announce=False)
+        try:
+            await self._cancel([(thread_id, run_id)], action)
+            while wait and await pending.result(WAIT) is None:
+                pass
+        finally:
+            await pending.close()
+
+    async def cancel_many(self, request: RunsCancel, *, action: CancelAction) -> None:
+        """Stops the named runs of a thread, or all that have a status."""
+        runs = await self._storage.runs.active(
+            thread_id=request.thread_id, run_ids=request.run_ids, status=request.status or "all"
+        )
+        if not runs:
+            raise NotFound("No runs found to cancel.")
+        await self._cancel(runs, action)
+
+    async def delete(self, thread_id: str, run_id: str) -> None:
+        """Removes a run, also one that is running; what it has done to the thread stays. Raises NotFound."""
+        promoted = await self._storage.runs.delete(thread_id, run_id)
+        if promoted is None:
+            raise NotFound("Run not found")
+        self._hub.forget_run(run_id)
+        self._hub.wake(promoted)
+
+    async def abandon(self, run: Run) -> None:
+        """The client of a run that is to end with its connection has gone."""
+        await self._cancel([(run.thread_id, run.run_id)], "interrupt")
+
+    async def _cancel(self, runs: Sequence[tuple[str, str]], action: CancelAction) -> None:
+        outcome = await self._storage.runs.cancel(runs, action)
+        if not outcome.ended and not outcome.requested:
+            raise NotFound(
+                "No matching runs to cancel. Please verify the thread ID and run IDs are correct, "
+                "and the runs haven't been deleted or completed."
+            )
+        self._hub.tell_cancelled(outcome, action)

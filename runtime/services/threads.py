@@ -1,0 +1,177 @@
+"""Threads: what runs leave behind and later runs build on."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from uuid_utils import uuid7
+
+from runyard.generated.models import (
+    Thread,
+    ThreadCountRequest,
+    ThreadCreate,
+    ThreadPruneRequest,
+    ThreadSearchRequest,
+    ThreadState,
+    ThreadStateSearch,
+    ThreadStateUpdate,
+    ThreadStorage,
+)
+from runyard.runtime.errors import Conflict, Invalid, NotFound
+from runyard.runtime.services.extract import extract, parse_paths
+from runyard.runtime.services.inspector import LazyViews
+from runyard.runtime.services.paging import Page, page_of
+from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.port.thread_records import Expiry, Removed, ThreadDraft
+from runyard.runtime.streams.broker import Hub
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE: Final = 100
+"""Threads that one transaction deletes: interactive writes must get in between."""
+
+
+class Threads:
+    """The service behind the operations on threads."""
+
+    def __init__(self, storage: Storage, views: LazyViews, hub: Hub) -> None:
+        self._storage = storage
+        self._hub = hub
+        self._views = views
+
+    # Looking
+
+    async def get(self, thread_id: str) -> Thread:
+        """Raises NotFound."""
+        thread = await self._storage.threads.get(thread_id)
+        if thread is None:
+            raise _unknown(thread_id)
+        return thread
+
+    async def search(self, request: ThreadSearchRequest) -> Page[Thread]:
+        """Threads with what `extract` asks for. Raises Invalid for a path that leads nowhere near a thread."""
+        paths = parse_paths(request.extract or {})
+        found = await self._storage.threads.search(request, limit=request.limit + 1, offset=request.offset)
+        if paths:
+            for thread in found:
+                thread.extracted = extract(thread, paths)
+        return page_of(found, limit=request.limit, offset=request.offset)
+
+    async def count(self, request: ThreadCountRequest) -> int:
+        return await self._storage.threads.count(request)
+
+    async def storage(self, thread_id: str) -> ThreadStorage:
+        """What the thread takes up. Raises NotFound."""
+        usage = await self._storage.threads.usage(thread_id, (await self._views.get()).read_channels)
+        if usage is None:
+            raise _unknown(thread_id)
+        return usage
+
+    # Editing
+
+    async def create(self, request: ThreadCreate) -> Thread:
+        """A new thread, with a first state if `supersteps` are given, all at once. Raises Conflict."""
+        thread_id = request.thread_id or str(uuid7())
+        metadata = request.metadata or {}
+        edit = None
+        if request.supersteps:
+            existing = await self._storage.threads.get(thread_id)
+            if existing is not None and request.if_exists == "do_nothing":
+                return existing
+            edit = await (await self._views.get()).states.seed(thread_id, metadata.get("graph_id"), request.supersteps)
+        expiry = None if request.ttl is None else _expiry(request.ttl.ttl, request.ttl.strategy)
+        draft = ThreadDraft(thread_id=thread_id, metadata=metadata, expiry=expiry, edit=edit)
+        return await self._storage.threads.create(draft, request.if_exists)
+
+    async def patch(self, thread_id: str, given: Mapping[str, Any]) -> Thread:
+        """Merges metadata at its top level and sets the lifetime, where they are given. Raises NotFound."""
+        ttl = given.get("ttl")
+        expiry = None if ttl is None else _expiry(ttl.get("ttl"), ttl.get("strategy", "delete"))
+        thread = await self._storage.threads.patch(thread_id, given.get("metadata"), expiry)
+        if thread is None:
+            raise _unknown(thread_id)
+        return thread
+
+    async def delete(self, thread_id: str) -> None:
+        """Deletes the thread with all that belongs to it; what runs on it is stopped. Raises NotFound."""
+        removed = await self._storage.threads.delete([thread_id])
+        if not removed.threads:
+            raise _unknown(thread_id)
+        self._tell(removed)
+
+    async def copy(self, thread_id: str) -> Thread:
+        """A new thread with the same metadata, state and history, but without runs. Raises Conflict when there
+        is nothing to copy (observed)."""
+        copied = await self._storage.threads.copy(thread_id, str(uuid7()))
+        if copied is None:
+            raise Conflict(f"Thread with ID {thread_id} not found, so it cannot be copied")
+        return copied
+
+    async def prune(self, request: ThreadPruneRequest) -> int:
+        """Deletes threads, or their history; answers how many. Threads that are not there are passed over, and
+        those with runs under way keep their history."""
+        pruned = 0
+        for start in range(0, len(request.thread_ids), AT_ONCE):
+            thread_ids = request.thread_ids[start : start + AT_ONCE]
+            if request.strategy == "delete":
+                removed = await self._storage.threads.delete(thread_ids)
+                self._tell(removed)
+                pruned += len(removed.threads)
+            else:
+                for thread_id in dict.fromkeys(thread_ids):
+                    pruned += await self.keep_latest(thread_id)
+        return pruned
+
+    async def keep_latest(self, thread_id: str) -> bool:
+        """Drops the history of a thread, so that only its present is left. False when there is no such thread,
+        or when it changes right now."""
+        views = await self._views.get()
+        base, kept = await asyncio.to_thread(views.latest_checkpoints, thread_id)
+        return await self._storage.threads.keep_latest(thread_id, base, kept)
+
+    async def expire(self, limit: int) -> int:
+        """Deletes, or drops the history of, up to `limit` threads whose time is over; answers how many."""
+        removed = await self._storage.threads.delete_expired(limit)
+        self._tell(removed)
+        expired = len(removed.threads)
+        for thread_id in await self._storage.threads.history_expired(limit):
+            try:
+                expired += await self.keep_latest(thread_id)
+            except Exception:  # a checkpoint that cannot be unpacked must not keep other threads from expiring
+                logger.exception("the history of thread %s cannot be dropped", thread_id)
+        return expired
+
+    def _tell(self, removed: Removed) -> None:
+        for run_id in removed.runs:
+            self._hub.forget_run(run_id)
+        for thread_id in removed.threads:
+            self._hub.forget_thread(thread_id)
+
+    # States
+
+    async def state(
+        self, thread_id: str, checkpoint: Mapping[str, Any] | None = None, *, subgraphs: bool = False
+    ) -> ThreadState:
+        """See `ThreadStates.state`."""
+        return await (await self._views.get()).states.state(thread_id, checkpoint, subgraphs=subgraphs)
+
+    async def history(self, thread_id: str, request: ThreadStateSearch) -> list[ThreadState]:
+        """See `ThreadStates.history`."""
+        return await (await self._views.get()).states.history(thread_id, request)
+
+    async def update_state(self, thread_id: str, request: ThreadStateUpdate) -> dict[str, Any]:
+        """See `ThreadStates.update`."""
+        written = await (await self._views.get()).states.update(thread_id, request)
+        self._hub.state_changed(thread_id)
+        return written
+
+
+def _unknown(thread_id: str) -> NotFound:
+    return NotFound(f"Thread with ID {thread_id} not found")
+
+
+def _expiry(minutes: float | None, strategy: Any) -> Expiry:
+    if minutes is None:
+        raise Invalid("ttl.ttl: the number of minutes is missing")
+    return Expiry(strategy, minutes)

@@ -1,0 +1,76 @@
+"""From settings to a backend; who else uses the data directory is found out by locks on files in it.
+
+A lock goes with its process, however that ends, so a lock that can be had tells that its owner is dead.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from runyard.runtime.config.settings import Settings
+from runyard.runtime.errors import ConfigError
+from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.sqlite.storage import SqliteStorage
+
+
+def make_storage(settings: Settings) -> Storage:
+    """The backend that the settings name, not opened yet."""
+    return SqliteStorage(settings.data_dir / "runyard.db", sync=settings.sync)
+
+
+def lock_data_dir(settings: Settings) -> int:
+    """Makes the data directory and takes it for this server. Raises ConfigError when another one has it."""
+    try:
+        (settings.data_dir / "workers").mkdir(parents=True, exist_ok=True)
+        return _lock(settings.data_dir / "server.lock")
+    except BlockingIOError:
+        raise ConfigError(
+            f"{settings.data_dir}: another Runyard server is using this data directory; "
+            "stop it, or choose another one with --data"
+        ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"{settings.data_dir}: cannot be used as the data directory ({error.strerror or error}); "
+            "choose another one with --data"
+        ) from error
+
+
+def lock_worker(settings: Settings, name: str) -> int:
+    """Shows that the worker of that name lives, until its process ends."""
+    return _lock(settings.data_dir / "workers" / name)
+
+
+def is_dead(settings: Settings, name: str) -> bool:
+    """Whether the worker's process is surely gone. Forgets its lock file then."""
+    path = settings.data_dir / "workers" / name
+    if not path.exists():
+        return True
+    try:
+        os.close(_lock(path))
+    except BlockingIOError:
+        return False
+    path.unlink(missing_ok=True)
+    return True
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Waits until no other process is inside; for short work at the start."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
+
+
+def _lock(path: Path) -> int:
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(file)
+        raise
+    return file

@@ -1,0 +1,92 @@
+"""The events of one run on their way out of the worker."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import ormsgpack
+
+from runyard.runtime.bus.unix_socket import Link
+from runyard.runtime.errors import LeaseLost
+from runyard.runtime.storage.port.records import EventChunk, Lease
+from runyard.runtime.storage.port.storage import EventStorage
+
+PackedEvent = tuple[str | None, str, bytes]
+
+
+class Feed:
+    """Sends a run's events to the API process, those of one turn of the loop together.
+
+    Events of a resumable run get an id and are stored before they are sent: whoever has seen an event can go
+    on behind it, whatever happens to the processes.
+    """
+
+    def __init__(
+        self,
+        lease: Lease,
+        link: Link,
+        storage: EventStorage,
+        *,
+        resumable: bool,
+        watched: bool,
+        last: int,
+        lost: Callable[[], None],
+    ) -> None:
+        self._lease = lease
+        self._link = link
+        self._storage = storage
+        self._resumable = resumable
+        self.watched = watched
+        self._number = last
+        self._lost = lost
+        self._waiting: list[PackedEvent] = []
+        self._loop = asyncio.get_running_loop()
+        self._sending: asyncio.Task[None] | None = None
+        self._scheduled = False
+
+    def wanted(self) -> bool:
+        """Whether anybody can ever see an event that is emitted now."""
+        return self._resumable or self.watched
+
+    def emit(self, name: str, data: bytes) -> None:
+        """Takes an event; never blocks."""
+        if self._resumable:
+            self._number += 1
+            self._waiting.append((f"{time.time_ns() // 1_000_000}-{self._number}", name, data))
+            if self._sending is None:
+                self._sending = self._loop.create_task(self._store_and_send())
+        elif self.watched:
+            self._waiting.append((None, name, data))
+            if not self._scheduled:
+                self._scheduled = True
+                self._loop.call_soon(self._send)
+
+    async def close(self) -> None:
+        """Returns when everything is on its way. Raises LeaseLost when storage refused some of it."""
+        if self._sending is not None:
+            await self._sending
+        self._send()
+
+    def _send(self) -> None:
+        self._scheduled = False
+        if self._waiting:
+            events, self._waiting = self._waiting, []
+            self._publish(events)
+
+    def _publish(self, events: list[Any]) -> None:
+        if self.watched:
+            self._link.send("events", self._lease.run_id, self._lease.thread_id, events)
+
+    async def _store_and_send(self) -> None:
+        try:
+            while self._waiting:
+                events, self._waiting = self._waiting, []
+                last = self._number
+                chunk = EventChunk(last - len(events) + 1, last, ormsgpack.packb(events))
+                await self._storage.append(self._lease, chunk)
+                self._publish(events)
+            self._sending = None
+        except LeaseLost:
+            self._lost()
+            raise

@@ -1,0 +1,137 @@
+"""Figures of the server for Prometheus, and the same in short as JSON."""
+
+import os
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import psutil
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.process_collector import ProcessCollector
+
+from runyard.runtime.storage.port.records import QueueDepth
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+
+
+class Metrics:
+    """Counts what happens in the API process and what workers report to it. Depths are read when asked for."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self._requests = Counter(
+            "runyard_http_requests", "Requests answered.", ["method", "route", "status"], registry=registry
+        )
+        self._request_seconds = Histogram(
+            "runyard_http_request_seconds",
+            "Seconds until a request was answered; of a stream, until its end.",
+            ["route"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._runs = Counter("runyard_runs", "Runs ended, by status.", ["status"], registry=registry)
+        self._run_seconds = Histogram(
+            "runyard_run_seconds",
+            "Seconds from a run's start to its end.",
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._wait_seconds = Histogram(
+            "runyard_run_wait_seconds",
+            "Seconds from when a run was due to its start.",
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._queue = Gauge("runyard_queue_runs", "Runs in the queue, by place.", ["place"], registry=registry)
+        self._oldest = Gauge("runyard_queue_oldest_seconds", "Age of the oldest run that is ready.", registry=registry)
+        self._worker_memory = Gauge(
+            "runyard_worker_resident_bytes",
+            "Resident memory of a worker process.",
+            ["pid"],
+            registry=registry,
+        )
+        self.workers = Gauge("runyard_workers", "Workers connected.", registry=registry)
+        self._counts: dict[tuple[str, str, int], Counter] = {}
+        self._durations: dict[str, Histogram] = {}
+        self._ended: defaultdict[str, int] = defaultdict(int)
+        self._depth: Callable[[], Awaitable[QueueDepth]] | None = None
+        self._pids: Callable[[], list[int]] = list
+
+    def connect(self, depth: Callable[[], Awaitable[QueueDepth]], pids: Callable[[], list[int]]) -> None:
+        """Where the depth of the queue and the process ids of workers are to be had."""
+        self._depth = depth
+        self._pids = pids
+
+    def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """One answered request; `route` is the path of the document, not that of the request."""
+        key = (method, route, status)
+        counter = self._counts.get(key)
+        if counter is None:
+            counter = self._counts[key] = self._requests.labels(method, route, str(status))
+        counter.inc()
+        histogram = self._durations.get(route)
+        if histogram is None:
+            histogram = self._durations[route] = self._request_seconds.labels(route)
+        histogram.observe(seconds)
+
+    def run_ended(self, status: str, waited: float, ran: float) -> None:
+        """A worker reports the end of a run; both times in seconds."""
+        self._ended[status] += 1
+        self._wait_seconds.observe(waited)
+        self._run_seconds.observe(ran)
+
+    async def _refresh(self) -> QueueDepth | None:
+        for status, count in self._ended.items():
+            self._runs.labels(status).inc(count)
+        self._ended.clear()
+        self._worker_memory.clear()
+        for pid in self._pids():
+            if (memory := _resident(pid)) is not None:
+                self._worker_memory.labels(str(pid)).set(memory)
+        if self._depth is None:
+            return None
+        depth = await self._depth()
+        for place in ("ready", "waiting", "delayed", "running"):
+            self._queue.labels(place).set(getattr(depth, place))
+        self._oldest.set(depth.oldest)
+        return depth
+
+    async def exposition(self) -> bytes:
+        """Prometheus' text format."""
+        await self._refresh()
+        return generate_latest(self._registry)
+
+    async def snapshot(self) -> dict[str, Any]:
+        """The same in short: queue, workers, API process."""
+        depth = await self._refresh()
+        ended = {
+            sample.labels["status"]: int(sample.value)
+            for metric in self._runs.collect()
+            for sample in metric.samples
+            if sample.name.endswith("_total")
+        }
+        pids = self._pids()
+        return {
+            "queue": {
+                "pending": 0 if depth is None else depth.ready + depth.waiting + depth.delayed,
+                "ready": 0 if depth is None else depth.ready,
+                "waiting": 0 if depth is None else depth.waiting,
+                "delayed": 0 if depth is None else depth.delayed,
+                "running": 0 if depth is None else depth.running,
+                "oldest_ready_seconds": 0.0 if depth is None else depth.oldest,
+            },
+            "runs": ended,
+            "workers": {
+                "connected": len(pids),
+                "processes": [{"pid": pid, "resident_bytes": _resident(pid)} for pid in pids],
+            },
+            "api": {"pid": os.getpid(), "resident_bytes": _resident(os.getpid())},
+        }
+
+
+def _resident(pid: int) -> int | None:
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return None

@@ -1,0 +1,135 @@
+"""Which addresses a webhook may be sent to.
+
+A webhook makes the server call an address that a client chose, so the server must not be talked into
+calling its own neighbourhood: itself, the private network, or the metadata service of a cloud machine.
+The rule is applied twice with the same functions: to the URL when a run is submitted (`check_target`,
+no look-up of names, so it never blocks), and to each resolved address when the connection is opened
+(`refusal`, see `runyard.runtime.webhooks.client`), since a name may point anywhere by then.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from typing import TYPE_CHECKING, Literal
+
+import httpx
+
+from runyard.runtime.errors import Invalid
+
+if TYPE_CHECKING:
+    from runyard.runtime.config.langgraph_json import WebhookPolicy
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Kind = Literal["public", "loopback", "private", "metadata", "link-local", "unusable"]
+
+# Addresses that cloud machines answer credentials on and that are not all link-local.
+_METADATA = frozenset(
+    ipaddress.ip_address(address)
+    for address in (
+        "169.254.169.254",
+        "169.254.170.2",
+        "100.100.100.200",
+        "168.63.129.16",
+        "192.0.0.192",
+        "fd00:ec2::254",
+    )
+)
+_METADATA_NAMES = frozenset(
+    {"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
+)
+_LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+
+
+def check_target(url: str, policy: WebhookPolicy) -> None:
+    """Raise `Invalid` unless runs may name `url` as their webhook under `policy`.
+
+    Link-local and metadata addresses are refused under every policy; no setting opens them.
+    """
+    try:
+        target = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise Invalid(f"webhook: not a URL that can be called: {error}. Give an absolute https URL.") from None
+    if not target.scheme:
+        raise Invalid("webhook: relative URLs cannot be called. Give an absolute https URL.")
+    if target.scheme not in ("http", "https"):
+        raise Invalid(f"webhook: the scheme {_short(target.scheme)} cannot be called. Give an https URL.")
+    if not target.raw_host:
+        raise Invalid("webhook: the URL names no host. Give an absolute https URL.")
+    if target.scheme == "http" and policy.require_https:
+        raise Invalid(
+            "webhook: the URL must use https. To allow http, set webhooks.url.require_https to false in langgraph.json."
+        )
+    if target.port is not None and not 1 <= target.port <= 65535:
+        raise Invalid(f"webhook: the port {target.port} does not exist. Use one from 1 to 65535.")
+    host = target.raw_host.decode("ascii")
+    reason = refusal(_kind_of_host(host), policy)
+    if reason:
+        raise Invalid(f"webhook: the host {_short(host)} {reason}")
+
+
+def refusal(kind: Kind, policy: WebhookPolicy) -> str | None:
+    """Why `policy` refuses targets of `kind`, in words to follow its name; None: it allows them."""
+    if kind == "public" or (kind in ("loopback", "private") and not policy.disable_loopback):
+        return None
+    if kind in ("loopback", "private"):
+        return (
+            f"is a {kind} address. Name a public host, or set webhooks.url.disable_loopback to false"
+            " in langgraph.json to allow loopback and private targets."
+        )
+    if kind == "unusable":
+        return "cannot be called. Name a public host."
+    return f"is a {kind} address, which is never called. Name a public host."
+
+
+def kind_of_address(address: Address) -> Kind:
+    """What an IP address reaches. IPv6 forms that carry an IPv4 address are judged by that one."""
+    if address in _METADATA:
+        return "metadata"
+    if isinstance(address, ipaddress.IPv6Address) and (carried := _carried(address)):
+        return kind_of_address(carried)
+    if address.is_loopback or address.is_unspecified:  # connecting to 0.0.0.0 or :: reaches this machine
+        return "loopback"
+    if address.is_link_local:
+        return "link-local"
+    if address.is_multicast or (address.version == 4 and address.is_reserved):
+        return "unusable"
+    # is_global is also false for the shared space of carriers (100.64.0.0/10), which is_private leaves out.
+    return "public" if address.is_global else "private"
+
+
+def _kind_of_host(host: str) -> Kind:
+    name = host.rstrip(".")
+    if address := _literal(name):
+        return kind_of_address(address)
+    if name in _METADATA_NAMES:
+        return "metadata"
+    if name in _LOOPBACK_NAMES or name.endswith(".localhost"):
+        return "loopback"
+    return "public" if _NAME.fullmatch(name) else "unusable"
+
+
+def _literal(host: str) -> Address | None:
+    try:
+        return ipaddress.ip_address(host.replace("%25", "%"))
+    except ValueError:
+        pass
+    try:
+        # Resolvers also read the old forms: 127.1, 0x7f000001, 2130706433.
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except OSError:
+        return None
+
+
+def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    teredo = address.teredo
+    return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else None)
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 100 else text[:100] + "...")

@@ -1,0 +1,207 @@
+"""What handlers answer: headers, partial objects, errors, pages, and what browsers are told."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+import pytest
+
+from runyard.runtime.config.langgraph_json import CorsPolicy
+from runyard.runtime.errors import BadRequest, Conflict, Forbidden, Invalid, LeaseLost, NotFound, Unavailable
+
+THREAD = f"/threads/{uuid.uuid4()}"
+RUN = f"{THREAD}/runs/{uuid.uuid4()}"
+JSON = "application/json"
+
+
+async def test_creating_a_run_names_it(client):
+    response = await client.post("/runs", json={"assistant_id": "a"})
+    assert response.headers["content-location"] == f"/runs/{response.json()['run_id']}"
+    assert "location" not in response.headers
+
+
+async def test_a_batch_answers_runs_in_order(client, runtime):
+    response = await client.post("/runs/batch", json=[{"assistant_id": "a", "input": n} for n in range(3)])
+    assert [run["kwargs"]["input"] for run in response.json()] == [0, 1, 2]
+    assert "content-location" not in response.headers
+
+
+async def test_cancelling(client, runtime):
+    response = await client.post(f"{RUN}/cancel")
+    assert (response.status_code, response.content) == (202, b"")
+    assert "content-type" not in response.headers
+    response = await client.post(f"{RUN}/cancel?wait=true")
+    assert (response.status_code, response.json()) == (200, {})
+    assert response.headers["location"] == f"{RUN}/join"
+    assert response.headers["content-location"] == RUN
+    response = await client.post("/runs/cancel?action=rollback", json={"status": "all"})
+    assert (response.status_code, response.content) == (204, b"")
+    assert runtime.runs.calls[-1][2] == "rollback"
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"thread_id": str(uuid.uuid4())}, {"status": "all", "thread_id": str(uuid.uuid4()), "run_ids": []}]
+)
+async def test_cancelling_needs_one_form(client, body):
+    assert (await client.post("/runs/cancel", json=body)).status_code == 422
+
+
+async def test_paging(client):
+    response = await client.post("/threads/search", json={"offset": 3})
+    assert response.headers["x-pagination-total"] == "5"
+    assert response.headers["x-pagination-next"] == "4"
+    response = await client.post("/assistants/search", json={})
+    assert response.headers["x-pagination-total"] == "1"
+    assert "x-pagination-next" not in response.headers
+
+
+async def test_select_answers_only_what_was_asked_for(client):
+    response = await client.post("/threads/search", json={"select": ["thread_id", "status"]})
+    assert [set(thread) for thread in response.json()] == [{"thread_id", "status"}]
+    response = await client.post("/threads/search", json={"select": ["thread_id"], "extract": {"n": "values.n"}})
+    assert [set(thread) for thread in response.json()] == [{"thread_id", "extracted"}]
+    response = await client.post("/assistants/search", json={"select": ["name"]})
+    assert response.json() == [{"name": "chain"}]
+    response = await client.post("/threads/search", json={"select": []})
+    assert response.json() == [{}]
+
+
+async def test_a_fresh_thread_has_no_empty_extras(client):
+    thread = (await client.get(THREAD)).json()
+    assert {"interrupts", "ttl", "extracted"}.isdisjoint(thread)
+    assert thread["values"] is None
+    assert thread["error"] is None
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (BadRequest("x"), 400),
+        (Forbidden("x"), 403),
+        (NotFound("x"), 404),
+        (Conflict("x"), 409),
+        (Invalid("x"), 422),
+        (Unavailable("x"), 503),
+    ],
+)
+async def test_errors_of_the_runtime(client, runtime, error, status):
+    runtime.threads.fail = error
+    response = await client.get(THREAD)
+    assert (response.status_code, response.json()) == (status, {"detail": "x"})
+
+
+@pytest.mark.parametrize("error", [RuntimeError("secret"), LeaseLost("secret")])
+async def test_defects_are_logged_and_not_told(client, runtime, error, caplog):
+    runtime.threads.fail = error
+    response = await client.get(THREAD)
+    assert (response.status_code, response.json()) == (500, {"detail": "Internal Server Error"})
+    assert "secret" in caplog.text
+    assert THREAD in caplog.text
+
+
+async def test_health(client, runtime):
+    assert (await client.get("/ok")).json() == {"ok": True, "services": {}}
+    assert (await client.get("/ok?check_db=1")).status_code == 200
+    runtime.database = False
+    assert (await client.get("/ok")).status_code == 200
+    assert (await client.get("/ok?check_db=1")).status_code == 503
+
+
+async def test_metrics(client):
+    response = await client.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain")
+    response = await client.get("/metrics?format=json")
+    assert set(response.json()) == {"queue", "workers", "api"}
+
+
+async def test_the_document_is_served(client, document):
+    response = await client.get("/openapi.json")
+    assert response.headers["content-type"] == JSON
+    assert response.json() == document
+
+
+async def test_the_root_is_health_for_machines_and_a_page_for_people(client):
+    for accept in ("*/*", "application/json", ""):
+        response = await client.get("/", headers={"accept": accept})
+        assert response.json() == {"ok": True, "services": {}}, accept
+    browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+    response = await client.get("/", headers={"accept": browser})
+    assert response.headers["content-type"].startswith("text/html")
+    assert "Adds &lt;numbers&gt;" in response.text
+
+
+async def test_the_documentation_needs_no_network(client):
+    page = await client.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(links) >= 3
+    for link in links:
+        assert link.startswith("/docs/assets/")
+        assert (await client.get(link)).status_code == 200
+    assert "http:" not in page.text
+    assert "https:" not in page.text
+
+
+async def test_unknown_assets(client):
+    for path in ("/docs/assets/nope.js", "/docs/assets/../../../pyproject.toml", "/docs/assets/%2e%2e/__init__.py"):
+        response = await client.get(path)
+        assert response.status_code == 404
+        assert set(response.json()) == {"detail"}
+
+
+# ---- browsers
+
+
+PREFLIGHT = {
+    "origin": "https://studio.example",
+    "access-control-request-method": "POST",
+    "access-control-request-headers": "content-type,x-api-key",
+    "access-control-request-private-network": "true",
+}
+
+
+async def test_any_origin_by_default(client):
+    response = await client.get("/ok", headers={"origin": "https://studio.example"})
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert response.headers["vary"] == "Origin"
+    exposed = response.headers["access-control-expose-headers"].lower().split(", ")
+    assert {"location", "content-location", "x-pagination-total", "x-pagination-next"} <= set(exposed)
+    assert "access-control-allow-credentials" not in response.headers
+
+
+async def test_errors_can_be_read_by_browsers_too(client):
+    for path in ("/nope", "/threads/nope"):
+        response = await client.get(path, headers={"origin": "https://studio.example"})
+        assert response.headers["access-control-allow-origin"] == "*"
+
+
+async def test_preflight(client):
+    response = await client.request("OPTIONS", "/runs/batch", headers=PREFLIGHT)
+    assert response.status_code == 200
+    assert "POST" in response.headers["access-control-allow-methods"]
+    assert response.headers["access-control-allow-headers"] == "content-type,x-api-key"
+    assert response.headers["access-control-allow-private-network"] == "true"
+    assert response.headers["access-control-allow-origin"] == "*"
+
+
+async def test_a_policy_of_ones_own(fakes):
+    policy = CorsPolicy(allow_origins=("https://a.example",), allow_credentials=True, expose_headers=("X-More",))
+    async with fakes.connected(fakes.make_runtime(cors=policy)) as client:
+        response = await client.get("/ok", headers={"origin": "https://a.example"})
+        assert response.headers["access-control-allow-origin"] == "https://a.example"
+        assert response.headers["access-control-allow-credentials"] == "true"
+        assert "X-More" in response.headers["access-control-expose-headers"]
+        response = await client.get("/ok", headers={"origin": "https://b.example"})
+        assert "access-control-allow-origin" not in response.headers
+        assert response.headers["vary"] == "Origin"
+        assert (await client.request("OPTIONS", "/runs", headers=PREFLIGHT)).status_code == 400
+
+
+async def test_origins_by_pattern(fakes):
+    policy = CorsPolicy(allow_origins=(), allow_origin_regex=r"https://.*\.example")
+    async with fakes.connected(fakes.make_runtime(cors=policy)) as client:
+        response = await client.get("/ok", headers={"origin": "https://x.example"})
+        assert response.headers["access-control-allow-origin"] == "https://x.example"
+        response = await client.get("/ok", headers={"origin": "https://x.example.org"})
+        assert "access-control-allow-origin" not in response.headers

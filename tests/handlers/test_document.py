@@ -1,0 +1,184 @@
+"""The document: valid, up to date, complete, and in step with the handlers and the classes."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import re
+import subprocess
+import uuid
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import jsonschema_rs
+import msgspec
+import orjson
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from runyard.generated import models
+from runyard.handlers.api.operations import operation_table
+from runyard.handlers.contract.models import constructor
+from runyard.handlers.contract.parameters import Parameters
+
+ROOT = Path(__file__).parent.parent.parent
+Operations = list[tuple[str, str, dict[str, Any]]]
+
+
+def body_schema(definition: dict[str, Any]) -> dict[str, Any] | None:
+    content = definition.get("requestBody", {}).get("content", {})
+    return content.get("application/json", {}).get("schema")
+
+
+def test_the_document_is_valid(document):
+    OpenAPIV31SpecValidator(document).validate()
+
+
+def test_generated_files_are_up_to_date():
+    done = subprocess.run([ROOT / "scripts" / "generate", "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_operation_has_a_handler_and_every_handler_an_operation(operations, runtime):
+    declared = [definition["operationId"] for _, _, definition in operations]
+    assert len(declared) == len(set(declared))
+    assert set(declared) == set(operation_table(runtime))
+
+
+def test_handlers_take_exactly_the_declared_parameters(document, operations, runtime):
+    table = operation_table(runtime)
+    shared = document["components"]["parameters"]
+    for path, method, definition in operations:
+        handler = table[definition["operationId"]]
+        parameters = [
+            shared[item["$ref"].rpartition("/")[2]] if "$ref" in item else item
+            for item in definition.get("parameters", ())
+        ]
+        expected = set(Parameters(parameters, document["components"]).names)
+        if body_schema(definition):
+            expected.add("body")
+        assert set(inspect.signature(handler).parameters) == expected, f"{method} {path}"
+
+
+def test_only_pages_go_through_flask(operations, runtime):
+    table = operation_table(runtime)
+    plain = {name for name, handler in table.items() if not inspect.iscoroutinefunction(handler)}
+    assert plain == {"root_get", "docs_get"}
+
+
+def test_everything_is_described(document, operations):
+    for path, method, definition in operations:
+        assert definition["summary"], f"{method} {path}"
+        assert definition["description"], f"{method} {path}"
+    for name, schema in document["components"]["schemas"].items():
+        assert schema["description"], name
+        for key, inner in schema.get("properties", {}).items():
+            assert "description" in inner or "$ref" in inner, f"{name}.{key}"
+
+
+def test_the_generators_marks_are_not_published(document):
+    published = json.dumps(document)
+    assert '"x-keep-mapping"' not in published
+    assert '"x-document-only"' not in published
+
+
+def test_nothing_unused_is_published(document):
+    text = json.dumps(document)
+    for section, entries in document["components"].items():
+        for name in entries:
+            assert f'"#/components/{section}/{name}"' in text, name
+
+
+def examples(operations: Operations) -> list[tuple[str, str, dict[str, Any], Any]]:
+    found = []
+    for path, method, definition in operations:
+        schema = body_schema(definition)
+        content = definition.get("requestBody", {}).get("content", {}).get("application/json", {})
+        found += [(method, path, schema, example["value"]) for example in content.get("examples", {}).values()]
+    return found
+
+
+def test_every_body_has_examples_and_they_are_valid(document, operations):
+    with_body = [(method, path) for path, method, definition in operations if body_schema(definition)]
+    found = examples(operations)
+    assert {(method, path) for method, path, _, _ in found} == set(with_body)
+    for _, path, schema, value in found:
+        validator = jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]})
+        assert validator.is_valid(value), path
+
+
+async def test_examples_are_accepted(client, operations):
+    for method, path, _, value in examples(operations):
+        target = re.sub(r"\{\w+\}", str(uuid.uuid4()), path)
+        response = await client.request(method, target, json=value)
+        assert response.status_code in (200, 204), (path, response.text)
+
+
+def test_bodies_become_the_annotated_classes(operations, runtime):
+    table = operation_table(runtime)
+    for path, method, definition in operations:
+        schema = body_schema(definition)
+        if schema is None:
+            continue
+        target = get_type_hints(table[definition["operationId"]])["body"]
+        expected = getattr(models, schema["$ref"].rpartition("/")[2], None)
+        if method == "patch":
+            expected = dict[str, Any]  # a class would lose the difference between absent and given
+        assert expected == target, f"{method} {path}"
+
+
+FULL_RUN = {
+    "assistant_id": "chain",
+    "input": 5,
+    "command": {"update": [["n", 1]], "resume": 2**64 - 1, "goto": [{"node": "a", "input": None}, "b"]},
+    "metadata": {"a": [1, None]},
+    "config": {"tags": ["t"], "recursion_limit": 3, "configurable": {"a": 1}, "max_concurrency": 2},
+    "context": {"b": 1},
+    "webhook": "https://example.org/hook",
+    "stream_mode": "updates",
+    "stream_subgraphs": True,
+    "stream_resumable": True,
+    "feedback_keys": ["k"],
+    "on_completion": "keep",
+    "after_seconds": 3,
+    "checkpoint_during": False,
+    "durability": "exit",
+    "interrupt_before": "*",
+    "interrupt_after": ["a"],
+    "multitask_strategy": "reject",
+    "if_not_exists": "create",
+    "unknown": 1,
+}
+
+
+def test_a_run_with_every_field_becomes_its_class():
+    run = constructor(models.RunCreateStateless)(FULL_RUN)
+    assert run == msgspec.convert(FULL_RUN, models.RunCreateStateless)
+    assert run.input == 5
+    assert isinstance(run.input, int)
+    assert run.command.goto == [models.Send(node="a", input=None), "b"]
+    assert run.config == FULL_RUN["config"], "keys of the config that are not listed are kept"
+    written = orjson.loads(orjson.dumps(run))
+    for field in dataclasses.fields(run):
+        assert written[field.name] == FULL_RUN[field.name], field.name
+
+
+@pytest.mark.parametrize(
+    "goto", [{"node": "a", "input": 1}, "a", ["a", "b"], [{"node": "a", "input": []}], None], ids=str
+)
+def test_every_form_of_goto_becomes_a_class(goto):
+    command = msgspec.convert({"goto": goto}, models.Command)
+    assert orjson.loads(orjson.dumps(command))["goto"] == goto
+
+
+def test_absent_durability_differs_from_given(runtime):
+    run = msgspec.convert({"assistant_id": "a"}, models.RunCreateStateless)
+    assert (run.durability, run.checkpoint_during) == (None, None)
+
+
+def test_every_class_can_be_written_and_decoded():
+    classes = [each for each in vars(models).values() if dataclasses.is_dataclass(each)]
+    assert len(classes) > 10
+    for each in classes:
+        msgspec.json.Decoder(each)  # fails for unions that no decoder can tell apart

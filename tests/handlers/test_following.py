@@ -1,0 +1,100 @@
+"""Answers that last as long as a run: event streams and waiting."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+import pytest
+
+from runyard.handlers.http import event_stream as sse
+from runyard.handlers.http import json_wait as waiting
+
+RUN = f"/threads/{uuid.uuid4()}/runs/{uuid.uuid4()}"
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr(sse, "HEARTBEAT", 0.05)
+    monkeypatch.setattr(waiting, "KEEP_ALIVE", 0.05)
+    monkeypatch.setattr(waiting, "_AT_ONCE", 0.01)
+
+
+def request(**fields: str) -> bytes:
+    return json.dumps({"assistant_id": "a", **fields}).encode()
+
+
+async def test_events_become_frames(fakes, runtime):
+    event = fakes.Event
+    runtime.runs.script = [
+        [event("metadata", b'{"run_id":"r","attempt":1}')],
+        [event("values|child:x", b"[1]", "5-1"), event("error\nid: 9", b"{}")],
+    ]
+    exchange = await fakes.ask(runtime, "POST", "/runs/stream", request())
+    assert exchange.status == 200
+    assert exchange.parts == [
+        b'event: metadata\ndata: {"run_id":"r","attempt":1}\n\n',
+        b"event: values|child:x\ndata: [1]\nid: 5-1\n\nevent: error id: 9\ndata: {}\n\n",
+        b"",
+    ]
+    assert runtime.runs.followed[0].closed
+
+
+async def test_headers_of_a_stream(fakes, runtime):
+    headers = (await fakes.ask(runtime, "POST", "/runs/stream", request())).headers
+    assert headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-accel-buffering"] == "no"
+    assert headers["location"] == headers["content-location"] + "/stream"
+    assert headers["content-location"].startswith("/runs/")
+    headers = (await fakes.ask(runtime, "GET", f"{RUN}/stream")).headers
+    assert headers["location"] == f"{RUN}/stream"
+    assert headers["content-location"] == RUN
+
+
+async def test_silence_is_filled_with_comments(fakes, runtime):
+    runtime.runs.script = [0.18, [fakes.Event("values", b"1")]]
+    exchange = await fakes.ask(runtime, "GET", f"{RUN}/stream")
+    assert exchange.parts[:3] == [b": heartbeat\n\n"] * 3
+    assert exchange.parts[-2] == b"event: values\ndata: 1\n\n"
+
+
+@pytest.mark.parametrize(
+    "path", ["/runs/stream", "/runs/wait", f"{RUN.rpartition('/')[0]}/stream", f"{RUN.rpartition('/')[0]}/wait"]
+)
+async def test_a_client_that_leaves(fakes, runtime, path):
+    runtime.runs.script, runtime.runs.delay = [60.0], 60
+    await fakes.ask(runtime, "POST", path, request(), leave_after=0.1)
+    assert runtime.runs.abandoned == []
+    assert runtime.runs.followed[0].closed
+    await fakes.ask(runtime, "POST", path, request(on_disconnect="cancel"), leave_after=0.1)
+    assert len(runtime.runs.abandoned) == 1
+    assert runtime.runs.followed[1].closed
+
+
+@pytest.mark.parametrize("kind", ["stream", "join"])
+async def test_a_follower_that_leaves(fakes, runtime, kind):
+    runtime.runs.script, runtime.runs.delay = [60.0], 60
+    await fakes.ask(runtime, "GET", f"{RUN}/{kind}", leave_after=0.1)
+    assert runtime.runs.abandoned == []
+    await fakes.ask(runtime, "GET", f"{RUN}/{kind}?cancel_on_disconnect=true", leave_after=0.1)
+    assert [run.run_id for run in runtime.runs.abandoned] == [RUN.rpartition("/")[2]]
+
+
+async def test_a_quick_result_comes_in_one_piece(fakes, runtime):
+    exchange = await fakes.ask(runtime, "POST", "/runs/wait", request())
+    assert exchange.parts == [b'{"n":1}']
+    assert exchange.headers["content-length"] == "7"
+    assert exchange.headers["location"] == exchange.headers["content-location"] + "/join"
+    assert exchange.headers["content-location"].startswith("/threads/")
+
+
+async def test_a_slow_result_follows_newlines(fakes, runtime):
+    runtime.runs.delay = 0.2
+    exchange = await fakes.ask(runtime, "GET", f"{RUN}/join")
+    assert exchange.status == 200
+    assert exchange.headers["content-type"] == "application/json"
+    assert exchange.headers["location"] == f"{RUN}/join"
+    assert exchange.parts[:3] == [b"\n"] * 3
+    assert json.loads(b"".join(exchange.parts)) == {"n": 1}
+    assert runtime.runs.followed[0].closed

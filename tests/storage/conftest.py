@@ -1,0 +1,64 @@
+"""`storage`: an open, empty storage of each backend. `track`: two processes that race on one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from runyard.runtime.storage.port.storage import Storage
+
+from .backends import BACKENDS, Backend
+from .races import Racer, Track
+
+Open = Callable[[], Storage]
+
+
+@pytest.fixture(params=list(BACKENDS))
+def backend(request: pytest.FixtureRequest) -> Backend:
+    return BACKENDS[request.param]
+
+
+@pytest.fixture
+def another(backend: Backend, tmp_path: Path) -> Iterator[Open]:
+    """Opens a further handle on the same database, as another process would have."""
+    handles: list[Storage] = []
+
+    def open_handle() -> Storage:
+        storage = backend.make(tmp_path)
+        storage.open(tend=False)
+        handles.append(storage)
+        return storage
+
+    yield open_handle
+    for storage in handles:
+        storage.close()
+
+
+@pytest.fixture
+def storage(another: Open) -> Storage:
+    return another()
+
+
+@pytest.fixture
+def settled(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer to a claim counts as lost as soon as its worker does not hold the run."""
+    monkeypatch.setattr(backend.settled, 0)
+
+
+@pytest.fixture(scope="module", params=list(BACKENDS))
+def track(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Track]:
+    """Both racers open the database, which does not exist yet, at once: that is the first race."""
+    directory: Path = tmp_path_factory.mktemp("race")
+    racers = [Racer(request.param, directory) for _ in range(2)]
+    storage = BACKENDS[request.param].make(directory)
+    try:
+        for racer in racers:
+            racer.await_ready()
+        storage.open(tend=False)
+        yield Track(storage, racers)
+        storage.close()
+    finally:
+        for racer in racers:
+            racer.close()

@@ -1,0 +1,141 @@
+"""Runs to write and ends to give them, as the services and the workers make them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import replace
+from typing import Any
+
+from runyard.runtime.storage.port.records import CheckpointRow, Finish, Lane, Lease, LeasedRun, RunDraft, WriteRow
+from runyard.runtime.storage.port.storage import Storage
+
+ASSISTANT = "11111111-1111-4111-8111-111111111111"
+
+
+def stateless(**changes: Any) -> RunDraft:
+    """A run with a thread of its own; `changes` are fields of the draft."""
+    thread_id = changes.pop("thread_id", None) or str(uuid.uuid4())
+    draft = RunDraft(
+        run_id=str(uuid.uuid4()),
+        thread_id=thread_id,
+        assistant_id=ASSISTANT,
+        graph_id="chain",
+        lane=Lane.SINGLE,
+        delay=0.0,
+        strategy="enqueue",
+        metadata={"assistant_id": ASSISTANT},
+        kwargs={"input": {"n": 1}, "config": {"configurable": {"thread_id": thread_id}}, "webhook": None},
+        thread_metadata={"graph_id": "chain"},
+    )
+    return replace(draft, **changes)
+
+
+def on_thread(thread_id: str, **changes: Any) -> RunDraft:
+    """A run on a thread that is there, or is made if `create_thread` says so."""
+    return stateless(thread_id=thread_id, thread_metadata=None, **changes)
+
+
+async def put(storage: Storage, *drafts: RunDraft) -> RunDraft:
+    """Inserts runs in one transaction; answers the first."""
+    await storage.runs.insert(drafts)
+    return drafts[0]
+
+
+async def put_thread(storage: Storage) -> str:
+    """A thread that has been run on once, and is idle."""
+    draft = await put(storage, stateless())
+    await storage.queue.finish(ending((await claim(storage, "maker", draft)).lease))
+    return draft.thread_id
+
+
+async def claim(storage: Storage, worker: str, draft: RunDraft) -> LeasedRun:
+    """Claims one run, which has to be the next of its lane."""
+    (leased,) = await storage.queue.claim(worker, limit=1, interactive=1, solo=draft.lane == Lane.SOLO)
+    assert leased.lease.run_id == draft.run_id
+    return leased
+
+
+async def claim_all(storage: Storage, worker: str = "worker") -> list[LeasedRun]:
+    """Claims all that can be claimed, of all lanes but the solo one."""
+    return await storage.queue.claim(worker, limit=10_000, interactive=10_000)
+
+
+def ending(lease: Lease, **changes: Any) -> Finish:
+    """A success with some values, unless `changes` say otherwise."""
+    finish = Finish(
+        lease=lease,
+        status="success",
+        answer=b'{"n":111}',
+        values=b'{"n":111}',
+        interrupts=b"{}",
+        error=None,
+        paused=False,
+        temporary=False,
+        spilled=False,
+    )
+    return replace(finish, **changes)
+
+
+def failing(lease: Lease, **changes: Any) -> Finish:
+    """The end of a run whose graph raised."""
+    error = {"error": "ValueError", "message": "boom"}
+    return ending(
+        lease,
+        **{
+            "status": "error",
+            "answer": json.dumps({"__error__": error}).encode(),
+            "error": json.dumps(error).encode(),
+            **changes,
+        },
+    )
+
+
+def checkpoint(thread_id: str, checkpoint_id: str, **changes: Any) -> CheckpointRow:
+    """A checkpoint with one channel value, `log` of version 1."""
+    row = CheckpointRow(
+        thread_id=thread_id,
+        ns="",
+        checkpoint_id=checkpoint_id,
+        parent_id=None,
+        run_id=None,
+        type="msgpack",
+        data=b"data of " + checkpoint_id.encode(),
+        metadata=b"{}",
+        blobs=[("log", "1", "msgpack", b"blob")],
+    )
+    return replace(row, **changes)
+
+
+def write(thread_id: str, checkpoint_id: str, **changes: Any) -> WriteRow:
+    """A pending write of one task."""
+    row = WriteRow(
+        thread_id=thread_id,
+        ns="",
+        checkpoint_id=checkpoint_id,
+        run_id=None,
+        task_id="task",
+        idx=0,
+        channel="log",
+        type="msgpack",
+        data=b"written",
+        task_path="",
+    )
+    return replace(row, **changes)
+
+
+async def status(storage: Storage, draft: RunDraft) -> str | None:
+    """The run's status; None when it is gone."""
+    run = await storage.runs.get(draft.thread_id, draft.run_id)
+    return None if run is None else run.status
+
+
+async def thread_status(storage: Storage, thread_id: str) -> str | None:
+    """The thread's status; None when it is gone."""
+    thread = await storage.threads.get(thread_id)
+    return None if thread is None else thread.status
+
+
+def unpack(stored: Any) -> tuple[str, bytes]:
+    """What identifies a stored checkpoint, and what it holds."""
+    return stored.checkpoint_id, stored.data

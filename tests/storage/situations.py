@@ -1,0 +1,188 @@
+"""Every state that a run can be in, and everything that can happen to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from runyard.runtime.storage.port.records import Lease, RunDraft, Strategy
+from runyard.runtime.storage.port.storage import Storage
+
+from .making import claim, ending, failing, on_thread, put, put_thread
+
+WORKER = "worker"
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A run on an idle thread of its own, and the newest lease that anybody had on it."""
+
+    draft: RunDraft
+    lease: Lease | None = None
+    ahead: Lease | None = None
+    """For a waiting run: the lease of the run that it waits for."""
+
+
+async def ready(storage: Storage) -> Situation:
+    """Pending, and released once, so that there is a lease that no longer holds."""
+    made = await running(storage)
+    assert made.lease is not None
+    await storage.queue.release(made.lease)
+    return made
+
+
+async def waiting(storage: Storage) -> Situation:
+    """Pending behind a run of the same thread that another worker executes."""
+    first = await put(storage, on_thread(await put_thread(storage)))
+    ahead = (await claim(storage, "other", first)).lease
+    return Situation(await put(storage, on_thread(first.thread_id)), ahead=ahead)
+
+
+async def delayed(storage: Storage) -> Situation:
+    """Pending, due in an hour."""
+    return Situation(await put(storage, on_thread(await put_thread(storage), delay=3600.0)))
+
+
+async def running(storage: Storage) -> Situation:
+    draft = await put(storage, on_thread(await put_thread(storage)))
+    return Situation(draft, (await claim(storage, WORKER, draft)).lease)
+
+
+async def flagged(storage: Storage) -> Situation:
+    """Running, and asked to stop."""
+    made = await running(storage)
+    await storage.runs.cancel([(made.draft.thread_id, made.draft.run_id)], "interrupt")
+    return made
+
+
+async def success(storage: Storage) -> Situation:
+    made = await running(storage)
+    assert made.lease is not None
+    await storage.queue.finish(ending(made.lease))
+    return made
+
+
+async def error(storage: Storage) -> Situation:
+    made = await running(storage)
+    assert made.lease is not None
+    await storage.queue.finish(failing(made.lease))
+    return made
+
+
+async def timeout(storage: Storage) -> Situation:
+    made = await running(storage)
+    assert made.lease is not None
+    await storage.queue.finish(failing(made.lease, status="timeout"))
+    return made
+
+
+async def interrupted(storage: Storage) -> Situation:
+    made = await flagged(storage)
+    assert made.lease is not None
+    await storage.queue.finish_cancelled(ending(made.lease, status="interrupted"), "interrupt")
+    return made
+
+
+STATES = (ready, waiting, delayed, running, flagged, success, error, timeout, interrupted)
+
+Happening = Callable[[Storage, Situation], Awaitable[object]]
+
+
+async def claimed(storage: Storage, it: Situation) -> None:
+    await storage.queue.claim("claimer", limit=100, interactive=100)
+    await storage.queue.claim("claimer", limit=1, interactive=1, solo=True)
+
+
+async def time_passes(storage: Storage, it: Situation) -> None:
+    await storage.queue.make_due(100)
+
+
+async def beat_holding(storage: Storage, it: Situation) -> None:
+    await storage.queue.heartbeat(WORKER, 1, [it.lease] if it.lease else [])
+
+
+async def beat_claiming(storage: Storage, it: Situation) -> None:
+    await storage.queue.heartbeat(WORKER, 1, None)
+
+
+async def beat_empty(storage: Storage, it: Situation) -> None:
+    await asyncio.sleep(0.002)  # the claim's answer is lost only when it is older than the beat
+    await storage.queue.heartbeat(WORKER, 1, [])
+
+
+async def finished(storage: Storage, it: Situation) -> None:
+    assert it.lease is not None
+    await storage.queue.finish(ending(it.lease))
+
+
+async def failed(storage: Storage, it: Situation) -> None:
+    assert it.lease is not None
+    await storage.queue.finish(failing(it.lease))
+
+
+async def stopped(storage: Storage, it: Situation) -> None:
+    assert it.lease is not None
+    await storage.queue.finish_cancelled(ending(it.lease, status="interrupted"), "interrupt")
+
+
+async def rolled_back(storage: Storage, it: Situation) -> None:
+    assert it.lease is not None
+    await storage.queue.finish_cancelled(ending(it.lease, status="interrupted"), "rollback")
+
+
+async def released(storage: Storage, it: Situation) -> None:
+    assert it.lease is not None
+    await storage.queue.release(it.lease)
+
+
+async def reaped(storage: Storage, it: Situation) -> None:
+    await storage.queue.reap(WORKER, max_attempts=3)
+
+
+async def reaped_for_good(storage: Storage, it: Situation) -> None:
+    await storage.queue.reap(WORKER, max_attempts=1)
+
+
+async def cancelled(storage: Storage, it: Situation) -> None:
+    await storage.runs.cancel([(it.draft.thread_id, it.draft.run_id)], "interrupt")
+
+
+async def cancelled_back(storage: Storage, it: Situation) -> None:
+    await storage.runs.cancel([(it.draft.thread_id, it.draft.run_id)], "rollback")
+
+
+async def deleted(storage: Storage, it: Situation) -> None:
+    await storage.runs.delete(it.draft.thread_id, it.draft.run_id)
+
+
+def joined(strategy: Strategy) -> Happening:
+    """Another run is put on the thread."""
+
+    async def join(storage: Storage, it: Situation) -> None:
+        await put(storage, on_thread(it.draft.thread_id, strategy=strategy))
+
+    return join
+
+
+HAPPENINGS: dict[str, Happening] = {
+    "claimed": claimed,
+    "time passes": time_passes,
+    "beat, holding": beat_holding,
+    "beat, claiming": beat_claiming,
+    "beat, empty": beat_empty,
+    "finished": finished,
+    "failed": failed,
+    "stopped": stopped,
+    "rolled back": rolled_back,
+    "released": released,
+    "reaped": reaped,
+    "reaped for good": reaped_for_good,
+    "cancelled": cancelled,
+    "cancelled back": cancelled_back,
+    "deleted": deleted,
+    "joined: reject": joined("reject"),
+    "joined: enqueue": joined("enqueue"),
+    "joined: interrupt": joined("interrupt"),
+    "joined: rollback": joined("rollback"),
+}

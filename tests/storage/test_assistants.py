@@ -1,0 +1,124 @@
+"""Assistants and their versions."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from runyard.generated.models import Assistant, AssistantCountRequest, AssistantVersionsSearchRequest
+from runyard.runtime.errors import Conflict, NotFound
+from runyard.runtime.storage.port.storage import Storage
+
+from .making import ASSISTANT, put, stateless
+
+
+def assistant(**changes: Any) -> Assistant:
+    given: dict[str, Any] = {
+        "assistant_id": str(uuid.uuid4()),
+        "graph_id": "chain",
+        "config": {"tags": ["t"]},
+        "context": {"model": "m"},
+        "metadata": {"k": "v"},
+        "name": "mine",
+        "description": None,
+        "version": 1,
+        "created_at": "",
+        "updated_at": "",
+    }
+    return Assistant(**{**given, **changes})
+
+
+async def versions(storage: Storage, assistant_id: str, **asked: Any) -> list[int]:
+    found = await storage.assistants.versions(assistant_id, AssistantVersionsSearchRequest(**asked))
+    assert found is not None
+    return [item.version for item in found]
+
+
+async def test_an_assistant_is_made_once(storage: Storage) -> None:
+    made = await storage.assistants.create(draft := assistant(), "raise")
+    assert replace(made, created_at="", updated_at="") == draft
+    assert made.created_at == made.updated_at != ""
+    with pytest.raises(Conflict, match="already exists"):
+        await storage.assistants.create(draft, "raise")
+    assert await storage.assistants.create(replace(draft, name="other"), "do_nothing") == made
+    assert await storage.assistants.count(AssistantCountRequest(metadata={"k": "v"})) == 1
+    assert await storage.assistants.count(AssistantCountRequest(graph_id="echo")) == 0
+
+
+async def test_each_change_is_a_version_to_go_back_to(storage: Storage) -> None:
+    made = await storage.assistants.create(assistant(), "raise")
+    id_ = made.assistant_id
+    second = await storage.assistants.change(id_, lambda old: replace(old, name="2", context={}, metadata={"x": 1}))
+    assert second is not None
+    assert (second.version, second.name, second.context, second.created_at) == (2, "2", {}, made.created_at)
+    assert second.updated_at > made.updated_at
+    first = await storage.assistants.set_latest(id_, 1)
+    assert first is not None
+    assert replace(first, updated_at="") == replace(made, updated_at=""), "all of it goes back"
+    assert await storage.assistants.get(id_) == first
+    third = await storage.assistants.change(id_, lambda old: replace(old, name=old.name + "3"))
+    assert third is not None
+    assert (third.version, third.name) == (3, "mine3"), "version 2 stays what it was"
+    assert await versions(storage, id_) == [3, 2, 1]
+    assert await versions(storage, id_, limit=1, offset=1) == [2]
+    assert await versions(storage, id_, metadata={"x": 1}) == [2]
+    with pytest.raises(NotFound, match="Version 9"):
+        await storage.assistants.set_latest(id_, 9)
+    nobody = str(uuid.uuid4())
+    assert await storage.assistants.change(nobody, lambda old: old) is None
+    assert await storage.assistants.set_latest(nobody, 1) is None
+    assert await storage.assistants.versions(nobody, AssistantVersionsSearchRequest()) is None
+
+
+async def test_changes_at_the_same_time_do_not_lose_each_other(storage: Storage) -> None:
+    made = await storage.assistants.create(assistant(metadata={}), "raise")
+
+    async def add(key: str) -> None:
+        await storage.assistants.change(
+            made.assistant_id, lambda old: replace(old, metadata={**old.metadata, key: True})
+        )
+
+    await asyncio.gather(*(add(key) for key in "abcdefgh"))
+    after = await storage.assistants.get(made.assistant_id)
+    assert after is not None
+    assert sorted(after.metadata) == list("abcdefgh")
+    assert after.version == 9
+
+
+async def test_the_description_of_a_default_assistant_is_the_users_once_changed(storage: Storage) -> None:
+    id_ = str(uuid.uuid4())
+    await storage.assistants.ensure_system([(id_, "chain", "one")])
+    await storage.assistants.change(id_, lambda old: replace(old, description="mine"))
+    await storage.assistants.ensure_system([(id_, "chain", "two")])
+    after = await storage.assistants.get(id_)
+    assert after is not None
+    assert (after.description, after.version) == ("mine", 2)
+    assert await versions(storage, id_) == [2, 1]
+
+
+async def test_deleting_with_and_without_threads(storage: Storage) -> None:
+    id_ = (await storage.assistants.create(assistant(), "raise")).assistant_id
+    mine = {"graph_id": "chain", "assistant_id": id_}
+    drafts = [await put(storage, stateless(thread_metadata=mine)) for _ in range(3)]
+    drafts.append(await put(storage, stateless(thread_metadata=mine, temporary=True)))
+    other = await put(storage, stateless(thread_metadata={"assistant_id": ASSISTANT}))
+
+    gone: list[str] = []
+    steps = 0
+    while (answer := await storage.assistants.delete(id_, threads=3)) is not None:
+        steps += 1
+        gone += answer[1].threads
+        assert (await storage.assistants.get(id_) is None) == answer[0]
+    assert steps == 2, "three threads, then one and the assistant"
+    assert sorted(gone) == sorted(draft.thread_id for draft in drafts)
+    assert await storage.threads.get(other.thread_id) is not None
+
+    kept = (await storage.assistants.create(assistant(assistant_id=id_), "raise")).assistant_id
+    assert await versions(storage, kept) == [1], "nothing is left of the one before"
+    draft = await put(storage, stateless(thread_metadata=mine))
+    assert await storage.assistants.delete(kept, threads=0) is not None
+    assert await storage.threads.get(draft.thread_id) is not None

@@ -1,0 +1,77 @@
+"""Claiming: which run comes next, and for how long a claim holds."""
+
+from __future__ import annotations
+
+from runyard.runtime.storage.port.records import Lane
+from runyard.runtime.storage.port.storage import Storage
+
+from .making import (
+    claim,
+    claim_all,
+    on_thread,
+    put,
+    put_thread,
+    stateless,
+)
+
+
+async def test_nothing_is_claimed_from_an_empty_queue(storage: Storage) -> None:
+    assert await claim_all(storage) == []
+    assert await storage.queue.claim("worker", limit=1, interactive=1, solo=True) == []
+
+
+async def test_lanes_are_claimed_in_order_and_runs_of_a_lane_by_age(storage: Storage) -> None:
+    lanes = (Lane.BATCH, Lane.SINGLE, Lane.INTERACTIVE, Lane.BATCH, Lane.SINGLE, Lane.INTERACTIVE)
+    drafts = [await put(storage, stateless(lane=lane)) for lane in lanes]
+    claimed = await storage.queue.claim("worker", limit=10, interactive=10)
+    by_lane = sorted(range(6), key=lambda index: (lanes[index], index))
+    assert [leased.lease.run_id for leased in claimed] == [drafts[index].run_id for index in by_lane]
+
+
+async def test_a_claim_takes_no_more_than_it_may(storage: Storage) -> None:
+    await put(storage, *(stateless(lane=lane) for lane in [Lane.INTERACTIVE] * 3 + [Lane.BATCH] * 10))
+    first = await storage.queue.claim("worker", limit=2, interactive=5)
+    assert [leased.lane for leased in first] == [Lane.INTERACTIVE] * 3 + [Lane.BATCH] * 2
+    assert await storage.queue.claim("worker", limit=0, interactive=5) == []
+    assert len(await storage.queue.claim("worker", limit=5, interactive=3)) == 3
+
+
+async def test_a_younger_run_of_an_earlier_lane_goes_first(storage: Storage) -> None:
+    for lane in (Lane.BATCH, Lane.SINGLE, Lane.INTERACTIVE):
+        await put(storage, stateless(lane=lane))
+    lanes = [(await storage.queue.claim("worker", limit=1, interactive=1))[0].lane for _ in range(3)]
+    assert lanes == [Lane.INTERACTIVE, Lane.SINGLE, Lane.BATCH]
+
+
+async def test_only_interactive_runs_go_past_the_limit(storage: Storage) -> None:
+    await put(storage, stateless(lane=Lane.BATCH), stateless(lane=Lane.INTERACTIVE))
+    claimed = await storage.queue.claim("worker", limit=0, interactive=4)
+    assert [leased.lane for leased in claimed] == [Lane.INTERACTIVE]
+
+
+async def test_each_claim_is_a_new_attempt(storage: Storage) -> None:
+    draft = await put(storage, stateless())
+    for attempt in (1, 2, 3):
+        lease = (await claim(storage, "worker", draft)).lease
+        assert lease.attempt == attempt
+        run = await storage.runs.get(draft.thread_id, draft.run_id)
+        assert run is not None
+        assert run.kwargs["config"]["metadata"]["run_attempt"] == attempt
+        await storage.queue.release(lease)
+
+
+async def test_a_released_run_keeps_its_place(storage: Storage) -> None:
+    first, second = await put(storage, stateless()), await put(storage, stateless())
+    await storage.queue.release((await claim(storage, "worker", first)).lease)
+    assert [leased.lease.run_id for leased in await claim_all(storage)] == [first.run_id, second.run_id]
+
+
+async def test_the_depth_of_the_queue(storage: Storage) -> None:
+    depth = await storage.queue.depth()
+    assert (depth.ready, depth.waiting, depth.delayed, depth.running, depth.oldest) == (0, 0, 0, 0, 0.0)
+    thread_id = await put_thread(storage)
+    await put(storage, on_thread(thread_id), on_thread(thread_id), stateless(delay=60.0), stateless())
+    await storage.queue.claim("worker", limit=1, interactive=1)
+    depth = await storage.queue.depth()
+    assert (depth.ready, depth.waiting, depth.delayed, depth.running) == (1, 1, 1, 1)
+    assert 0 <= depth.oldest < 60

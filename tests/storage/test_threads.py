@@ -1,0 +1,211 @@
+"""Threads as clients edit them: made, changed, copied, pruned, deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import Any
+
+import pytest
+
+from runyard.runtime.errors import Conflict, LeaseLost, NotFound
+from runyard.runtime.storage.port.records import EventChunk
+from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.port.thread_records import Expiry, KeptCheckpoint, StateEdit, ThreadDraft
+
+from .making import checkpoint, claim, ending, on_thread, put, put_thread, stateless, write
+
+SECOND = 1 / 60
+"""In minutes, the unit of lifetimes."""
+
+
+def edit(thread_id: str, checkpoint_id: str = "1", **changes: Any) -> StateEdit:
+    given: dict[str, Any] = {
+        "rows": [checkpoint(thread_id, checkpoint_id), write(thread_id, checkpoint_id)],
+        "base": "",
+        "values": b'{"n": 5}',
+        "interrupts": b"{}",
+        "paused": False,
+    }
+    return StateEdit(**{**given, **changes})
+
+
+async def make(storage: Storage, **changes: Any) -> str:
+    draft = ThreadDraft(**{"thread_id": str(uuid.uuid4()), "metadata": {}, **changes})
+    return (await storage.threads.create(draft, "raise")).thread_id
+
+
+def history(storage: Storage, thread_id: str) -> list[str]:
+    return [item.checkpoint_id for item in storage.checkpoints.history(thread_id, None, before=None, limit=None)]
+
+
+async def test_a_thread_is_made_once(storage: Storage) -> None:
+    draft = ThreadDraft(thread_id=str(uuid.uuid4()), metadata={"a": 1, "graph_id": "chain"})
+    thread = await storage.threads.create(draft, "raise")
+    assert (thread.status, thread.metadata, thread.values, thread.config) == ("idle", draft.metadata, None, {})
+    assert await storage.threads.get(draft.thread_id) == thread
+    assert await storage.threads.graph_ids(draft.thread_id) == ["chain"], "which its metadata names"
+    again = ThreadDraft(thread_id=draft.thread_id, metadata={"b": 2}, edit=edit(draft.thread_id))
+    with pytest.raises(Conflict, match="already exists"):
+        await storage.threads.create(again, "raise")
+    assert await storage.threads.create(again, "do_nothing") == thread
+    assert history(storage, draft.thread_id) == []
+
+
+async def test_a_thread_is_made_with_its_first_state(storage: Storage) -> None:
+    thread_id = str(uuid.uuid4())
+    await make(storage, thread_id=thread_id, edit=edit(thread_id, paused=True, interrupts=b'{"t": []}'))
+    thread = await storage.threads.get(thread_id)
+    assert thread is not None
+    assert (thread.status, thread.values, thread.interrupts) == ("interrupted", {"n": 5}, {"t": []})
+    assert history(storage, thread_id) == ["1"]
+
+
+async def test_a_patch_merges_at_the_top_level(storage: Storage) -> None:
+    thread_id = await make(storage, metadata={"a": 1, "deep": {"x": 1}})
+    before = await storage.threads.get(thread_id)
+    thread = await storage.threads.patch(thread_id, {"b": 2, "deep": {"y": 2}}, None)
+    assert thread is not None
+    assert before is not None
+    assert thread.metadata == {"a": 1, "b": 2, "deep": {"y": 2}}
+    assert thread.updated_at > before.updated_at
+    assert thread.state_updated_at == before.state_updated_at
+    assert await storage.threads.patch(str(uuid.uuid4()), {}, None) is None
+
+
+async def test_deleting_takes_everything_along(storage: Storage) -> None:
+    draft = await put(storage, stateless(resumable=True))
+    waiting = await put(storage, on_thread(draft.thread_id))
+    later = await put(storage, on_thread(draft.thread_id, delay=1000.0))
+    lease = (await claim(storage, "worker", draft)).lease
+    await storage.events.append(lease, EventChunk(1, 2, b"events"))
+    storage.checkpoints.post(lease, [checkpoint(draft.thread_id, "1"), write(draft.thread_id, "1")])
+    await storage.checkpoints.flush(lease)
+    other = await put_thread(storage)
+
+    removed = await storage.threads.delete([draft.thread_id, str(uuid.uuid4()), other])
+    assert removed.threads == [draft.thread_id, other]
+    assert sorted(removed.runs) == sorted(run.run_id for run in (draft, waiting, later)), "those under way"
+    assert await storage.threads.get(draft.thread_id) is None
+    assert await storage.runs.get(draft.thread_id, draft.run_id) is None
+    assert await storage.events.read(draft.run_id, 0) == []
+    assert history(storage, draft.thread_id) == []
+    assert storage.checkpoints.blobs(draft.thread_id, "", {"log": "1"}) == {}
+    with pytest.raises(LeaseLost):
+        await storage.queue.finish(ending(lease))
+    assert await storage.queue.claim("worker", limit=9, interactive=9) == []
+
+
+async def test_a_copy_has_the_state_and_no_runs(storage: Storage) -> None:
+    source = await put_thread(storage)
+    await storage.threads.edit_state(source, edit(source, paused=True))
+    running = await put(storage, on_thread(source))
+    copied = await storage.threads.copy(source, target := str(uuid.uuid4()))
+    original = await storage.threads.get(source)
+    assert copied is not None
+    assert original is not None
+    assert original.status == "busy"
+    assert (copied.thread_id, copied.status, copied.values) == (target, "interrupted", {"n": 5})
+    assert copied.metadata == original.metadata
+    assert copied.created_at > original.created_at
+    assert history(storage, target) == history(storage, source) == ["1"]
+    assert await storage.runs.of_thread(target, limit=9, offset=0, status=None) == []
+    await storage.threads.delete([source])
+    assert history(storage, target) == ["1"]
+    assert storage.checkpoints.blobs(target, "", {"log": "1"}) == {"log": ("msgpack", b"blob")}
+    assert running.thread_id == source
+    assert await storage.threads.copy(source, str(uuid.uuid4())) is None
+
+
+async def test_an_edit_needs_a_thread_at_rest(storage: Storage) -> None:
+    thread_id = await make(storage)
+    with pytest.raises(NotFound):
+        await storage.threads.edit_state("none", edit("none"))
+    draft = await put(storage, on_thread(thread_id))
+    with pytest.raises(Conflict, match=draft.run_id):
+        await storage.threads.edit_state(thread_id, edit(thread_id))
+    lease = (await claim(storage, "worker", draft)).lease
+    with pytest.raises(Conflict, match=draft.run_id):
+        await storage.threads.edit_state(thread_id, edit(thread_id))
+    await storage.queue.finish(ending(lease))
+    assert history(storage, thread_id) == []
+    await put(storage, on_thread(thread_id, delay=1000.0))
+    await storage.threads.edit_state(thread_id, edit(thread_id))
+    thread = await storage.threads.get(thread_id)
+    assert thread is not None
+    assert (thread.status, thread.values) == ("busy", {"n": 5}), "a run is still to come"
+
+
+async def test_an_edit_names_the_state_that_it_knew(storage: Storage) -> None:
+    thread_id = await make(storage)
+    answers = await asyncio.gather(
+        *(storage.threads.edit_state(thread_id, edit(thread_id, name)) for name in "123"), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers] == [type(None), Conflict, Conflict]
+    assert history(storage, thread_id) == ["1"], "nothing of a refused edit is written"
+    await storage.threads.edit_state(thread_id, edit(thread_id, "2", base="1"))
+    await storage.threads.edit_state(thread_id, edit(thread_id, "3", base=None))
+    assert history(storage, thread_id) == ["3", "2", "1"]
+
+
+async def test_dropping_a_history(storage: Storage) -> None:
+    thread_id = await make(storage)
+    rows = [checkpoint(thread_id, name, blobs=[("log", name, "msgpack", b"blob")]) for name in "123"]
+    rows.append(checkpoint(thread_id, "9", ns="child"))
+    await storage.threads.edit_state(thread_id, edit(thread_id, rows=[*rows, write(thread_id, "1")]))
+    assert sorted(storage.checkpoints.namespaces(thread_id)) == ["", "child"]
+    kept = [KeptCheckpoint("", "3", {"log": "3"})]
+    assert not await storage.threads.keep_latest(thread_id, "2", kept), "it is not the latest"
+    draft = await put(storage, on_thread(thread_id))
+    assert not await storage.threads.keep_latest(thread_id, "3", kept), "a run is under way"
+    assert history(storage, thread_id) == ["9", "3", "2", "1"]
+    await storage.queue.finish(ending((await claim(storage, "worker", draft)).lease))
+    assert await storage.threads.keep_latest(thread_id, "3", kept)
+    assert history(storage, thread_id) == ["3"]
+    blobs = [storage.checkpoints.blobs(thread_id, "", {"log": name}) for name in "123"]
+    assert [bool(found) for found in blobs] == [False, False, True]
+    assert not await storage.threads.keep_latest(str(uuid.uuid4()), "", [])
+
+
+async def test_threads_expire_after_their_last_change(storage: Storage) -> None:
+    gone = await make(storage, expiry=Expiry("delete", 0))
+    lasting = await make(storage, expiry=Expiry("delete", 60 * SECOND))
+    pruned = await make(storage, expiry=Expiry("keep_latest", 0))
+    busy = await make(storage, expiry=Expiry("delete", 0))
+    await put(storage, on_thread(busy))
+    shown = await storage.threads.get(lasting)
+    assert shown is not None
+    assert shown.ttl is not None
+    assert (shown.ttl.strategy, shown.ttl.ttl_minutes) == ("delete", 60 * SECOND)
+    assert shown.ttl.expires_at is not None
+    assert shown.ttl.expires_at > shown.updated_at
+
+    assert (await storage.threads.delete_expired(10)).threads == [gone]
+    assert (await storage.threads.delete_expired(10)).threads == []
+    assert await storage.threads.history_expired(10) == [pruned]
+    assert await storage.threads.keep_latest(pruned, "", [])
+    assert await storage.threads.history_expired(10) == [], "not again for the same state"
+    await storage.threads.edit_state(pruned, edit(pruned))
+    assert await storage.threads.history_expired(10) == [pruned]
+    await storage.threads.patch(lasting, None, Expiry("keep_latest", 0))
+    assert sorted(await storage.threads.history_expired(10)) == sorted([lasting, pruned])
+    assert len(await storage.threads.history_expired(1)) == 1
+
+
+async def test_what_a_thread_takes_up(storage: Storage) -> None:
+    thread_id = await make(storage)
+    rows = [checkpoint(thread_id, name, blobs=[("log", name, "msgpack", b"12345")]) for name in "12"]
+    await storage.threads.edit_state(thread_id, edit(thread_id, rows=[*rows, write(thread_id, "1", data=b"123")]))
+
+    def read(kind: str, data: bytes) -> dict[str, tuple[str, int]]:
+        return {"n": ("7", 4), "log": (data.decode()[-1], 0)}
+
+    usage = await storage.threads.usage(thread_id, read)
+    assert usage is not None
+    assert usage.checkpoints.count == 2
+    assert (usage.channel_values.count, usage.channel_values.bytes) == (3, 14)
+    sizes = {name: (size.versions, size.bytes) for name, size in usage.channel_values.by_channel.items()}
+    assert sizes == {"n": (1, 4), "log": (2, 10)}
+    assert (usage.pending_writes.count, usage.pending_writes.bytes) == (1, 3)
+    assert usage.total_bytes == usage.checkpoints.bytes + 14 + 3
+    assert await storage.threads.usage(str(uuid.uuid4()), read) is None

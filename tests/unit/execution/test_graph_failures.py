@@ -1,0 +1,121 @@
+"""What goes wrong in a run is its outcome; what concerns the caller is raised. `yard` is in conftest.py."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+import uvloop
+from langgraph.checkpoint.memory import InMemorySaver
+
+from runyard.runtime.errors import LeaseLost
+from runyard.runtime.execution.graph_run import Outcome
+from runyard.runtime.processes.system_exit import run_despite_exits
+
+
+def answer(outcome: Outcome) -> Any:
+    return json.loads(outcome.answer)
+
+
+def values(outcome: Outcome) -> Any:
+    return None if outcome.values is None else json.loads(outcome.values)
+
+
+async def test_a_failure(yard: Any) -> None:
+    outcome = await yard("failing", input={})
+    said = {"error": "ValueError", "message": "boom from failing graph"}
+    assert outcome.status == "error"
+    assert answer(outcome) == {"__error__": said}
+    assert json.loads(outcome.error or b"") == said
+    assert values(outcome) == {"log": ["first"]}
+    assert not outcome.paused
+
+
+@pytest.mark.parametrize(
+    ("graph_id", "request_", "error"),
+    [
+        ("chain", {"input": {}, "config": {"recursion_limit": 2}}, "GraphRecursionError"),
+        ("chain", {"input": {}, "config": {"recursion_limit": 0}}, "ValueError"),
+        ("chain", {"input": None}, "EmptyInputError"),
+        ("chain", {"command": {}}, "EmptyInputError"),
+        ("chain", {"input": "text"}, "InvalidUpdateError"),
+        ("chain", {"command": {"resume": 1}, "checkpointer": None}, "RuntimeError"),
+        ("factory", {"input": {}, "config": {"configurable": {"flavour": []}}}, None),
+        ("nowhere", {"input": {}}, "NotFound"),
+        ("odd", {"input": {"kind": "unspeakable"}}, "Unspeakable"),
+        ("odd", {"input": {"kind": "cancelled"}}, "NodeCancelledError"),
+    ],
+)
+async def test_what_can_go_wrong_is_an_outcome(yard: Any, graph_id: str, request_: Any, error: str) -> None:
+    outcome = await yard(graph_id, **request_, stream_mode=["values"])
+    assert outcome.status == ("error" if error else "success")
+    if error:
+        assert answer(outcome)["__error__"]["error"] == error
+        assert yard.names[-1] == "error"
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize("streaming", [False, True])
+def test_an_exit_in_a_node_ends_its_run_alone(yard: Any, new_loop: Any, streaming: bool) -> None:
+    async def main() -> list[Outcome]:
+        exiting = (yard("exiting", input={}, streaming=streaming) for _ in range(3))
+        return await asyncio.gather(yard("slow", input={"steps": 3}), *exiting)
+
+    loop = new_loop()
+    try:
+        slow, *exited = run_despite_exits(main(), loop)
+    finally:
+        loop.close()
+    assert slow.status == "success"
+    for outcome in exited:
+        assert answer(outcome) == {"__error__": {"error": "SystemExit", "message": "3"}}
+
+
+async def test_cancelling(yard: Any) -> None:
+    task = asyncio.create_task(yard("slow", input={"steps": 50}, thread="t6", stream_mode=["updates"]))
+    async with asyncio.timeout(10):
+        while "updates" not in yard.names:  # noqa: ASYNC110 - the events are all there is to see
+            await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert "error" not in yard.names
+    # What was done is kept, and can be continued.
+    resumed = await yard("slow", thread="t6", stream_mode=["values"])
+    assert len(answer(resumed)["done"]) == 50
+
+
+async def test_a_node_that_hides_its_cancellation(yard: Any) -> None:
+    task = asyncio.create_task(yard("odd", input={"kind": "stubborn"}, stream_mode=["values"]))
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert "error" not in yard.names
+
+
+class LosingSaver(InMemorySaver):
+    async def aput(self, *args: Any) -> Any:
+        raise LeaseLost("taken over")
+
+
+async def test_a_lost_lease_is_for_the_caller(yard: Any) -> None:
+    with pytest.raises(LeaseLost):
+        await yard("chain", input={"n": 1}, checkpointer=LosingSaver(), stream_mode=["values"])
+    assert "error" not in yard.names
+
+
+class FailingSaver(InMemorySaver):
+    async def aput(self, *args: Any) -> Any:
+        raise OSError("disk full")
+
+    async def aget_tuple(self, *args: Any) -> Any:
+        raise OSError("disk full")
+
+
+async def test_a_saver_that_fails(yard: Any) -> None:
+    outcome = await yard("chain", input={"n": 1}, checkpointer=FailingSaver())
+    assert answer(outcome) == {"__error__": {"error": "OSError", "message": "disk full"}}
+    assert outcome.values is None

@@ -1,0 +1,220 @@
+"""What reaches the graph: input, command, config, context; and what a second attempt is given."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+from langgraph.types import Command, Send
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
+
+from runyard.runtime.execution.graph_input import run_config, run_context, run_input
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "expected"),
+    [
+        ({"input": {"a": 1}}, {"a": 1}),
+        ({"input": [1]}, [1]),
+        ({"input": 0}, 0),
+        ({}, None),
+        ({"input": 1, "command": None}, 1),
+        ({"input": 1, "command": {}}, 1),
+        ({"input": 1, "command": {"resume": 0}}, Command(resume=0)),
+        ({"command": {"goto": "a"}}, Command(goto="a")),
+        ({"command": {"goto": ["a", "b"]}}, Command(goto=["a", "b"])),
+        ({"command": {"goto": {"node": "a", "input": 1}}}, Command(goto=Send("a", 1))),
+        ({"command": {"goto": [{"node": "a"}, "b"]}}, Command(goto=[Send("a", None), "b"])),
+        ({"command": {"update": {"a": 1}, "goto": None}}, Command(update={"a": 1})),
+        ({"command": {"update": [["a", 1], ["a", 2]]}}, Command(update=[("a", 1), ("a", 2)])),
+    ],
+)
+def test_input_and_command(kwargs: Any, expected: Any) -> None:
+    assert run_input(kwargs) == expected
+
+
+class Typed(TypedDict, total=False):
+    model: str
+
+
+class Model(BaseModel):
+    model: str = "m"
+    other: int = Field(default=1, alias="otherName")
+
+
+class Open(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+@dataclasses.dataclass
+class Plain:
+    model: str = "m"
+    made: int = dataclasses.field(default=0, init=False)
+
+
+@pytest.mark.parametrize(
+    ("schema", "given", "expected"),
+    [
+        (None, {}, None),
+        (None, {"model": 1, "x": 2}, {"model": 1, "x": 2}),
+        (Typed, None, None),
+        (Typed, {"x": 2}, None),
+        (Typed, {"model": 1, "x": 2}, {"model": 1}),
+        (Model, {}, {}),
+        (Model, {"model": 1, "otherName": 2, "x": 2}, {"model": 1, "otherName": 2}),
+        (Open, {"x": 2}, {"x": 2}),
+        (Plain, {}, {}),
+        (Plain, {"model": 1, "made": 3, "x": 2}, {"model": 1}),
+        (dict, {"x": 2}, {"x": 2}),
+    ],
+)
+def test_context_is_cut_to_its_schema(schema: Any, given: Any, expected: Any) -> None:
+    assert run_context(schema, given) == expected
+
+
+def test_config(yard: Any) -> None:
+    run = yard.run(
+        "chain",
+        attempt=2,
+        config={
+            "tags": ["t"],
+            "recursion_limit": 7,
+            "configurable": {"thread_id": "other", "x": 1, "__pregel_read": "no"},
+            "callbacks": "no",
+        },
+        metadata={"k": "v"},
+        checkpoint={"checkpoint_id": "c", "checkpoint_ns": ""},
+    )
+    config = run_config(run)
+    assert config["tags"] == ["t"]
+    assert config["recursion_limit"] == 7
+    assert str(config["run_id"]) == run.run_id
+    assert config["metadata"] == {"created_by": "system", "k": "v", "assistant_id": "a", "run_attempt": 2}
+    assert config["configurable"] == {
+        "x": 1,
+        "run_id": run.run_id,
+        "thread_id": run.thread_id,
+        "graph_id": "chain",
+        "assistant_id": "a",
+        "checkpoint_id": "c",
+        "__pregel_checkpointer": yard.saver,
+    }
+    assert "callbacks" not in config
+    assert "metadata" not in run.kwargs["config"]["configurable"]
+
+
+async def test_a_node_sees_how_it_was_called(yard: Any) -> None:
+    run = yard.run(
+        "configured",
+        input={},
+        config={"tags": ["t"], "recursion_limit": 9, "configurable": {"extra": [1], "model_name": "m"}},
+        context={"extra": [1], "model_name": "m"},
+        metadata={"k": "v"},
+    )
+    assert json.loads((await yard.execute(run)).answer)["seen"] == {
+        "context": {"model_name": "m"},
+        "configurable": {"extra": [1], "model_name": "m"},
+        "ids": {
+            "thread_id": run.thread_id,
+            "run_id": run.run_id,
+            "assistant_id": "a",
+            "graph_id": "configured",
+        },
+        "tags": ["t"],
+        "recursion_limit": 9,
+        "metadata": {"k": "v", "run_attempt": 1, "run_id": run.run_id},
+    }
+
+
+async def test_goto_and_update_on_a_new_thread(yard: Any) -> None:
+    outcome = await yard("hop", command={"goto": {"node": "three", "input": {"payload": 5}}})
+    assert json.loads(outcome.answer) == {"path": ["start", "three", "two"], "payload": 5}
+
+
+async def crash(yard: Any, run: Any, *, after: int) -> None:
+    """Executes `run` until it has saved `after` more checkpoints or writes, and forgets what comes then."""
+
+    class Crash(BaseException):
+        pass
+
+    count = 0
+    saver = yard.saver
+    put, put_writes = type(saver).aput, type(saver).aput_writes
+
+    class Dying(type(saver)):  # type: ignore[misc]
+        async def aput(self, *args: Any) -> Any:
+            nonlocal count
+            count += 1
+            if count > after:
+                raise Crash
+            return await put(saver, *args)
+
+        async def aput_writes(self, *args: Any) -> Any:
+            nonlocal count
+            count += 1
+            if count > after:
+                raise Crash
+            return await put_writes(saver, *args)
+
+    dying = Dying()
+    dying.storage, dying.writes, dying.blobs = saver.storage, saver.writes, saver.blobs
+    outcome = await yard.execute(dataclasses.replace(run, checkpointer=dying))
+    assert outcome.status == "error"
+
+
+async def history(yard: Any, thread: str) -> list[str]:
+    config = {"configurable": {"thread_id": thread}}
+    return [item.metadata["source"] async for item in yard.saver.alist(config)]
+
+
+@pytest.mark.parametrize("after", range(9))
+async def test_a_retried_input_is_applied_once(yard: Any, after: int) -> None:
+    await yard("chain", input={"n": 1000}, thread="t")
+    run = yard.run("chain", input={"n": 1}, thread="t")
+    await crash(yard, run, after=after)
+    outcome = await yard.execute(dataclasses.replace(run, attempt=2))
+    assert json.loads(outcome.answer)["n"] == 1000 + 111 + 1 + 111
+
+
+@pytest.mark.parametrize("after", range(5))
+async def test_a_retried_update_is_applied_once(yard: Any, after: int) -> None:
+    await yard("chain", input={"n": 1000}, thread="t", interrupt_before=["b"])
+    run = yard.run("chain", command={"update": {"n": 5, "log": ["u"]}}, thread="t")
+    await crash(yard, run, after=after)
+    outcome = await yard.execute(dataclasses.replace(run, attempt=2))
+    assert json.loads(outcome.answer) == {"n": 1116, "log": ["a", "u", "b", "c"], "last": "c"}
+
+
+@pytest.mark.parametrize("after", range(5))
+async def test_a_retried_answer_is_given_once(yard: Any, after: int) -> None:
+    await yard("interrupting", input={"text": "x"}, thread="t")
+    run = yard.run("interrupting", command={"resume": "yes"}, thread="t")
+    await crash(yard, run, after=after)
+    outcome = await yard.execute(dataclasses.replace(run, attempt=2))
+    assert json.loads(outcome.answer) == {
+        "text": "x",
+        "answer": "yes",
+        "log": ["prepare", "human", "finish"],
+    }
+
+
+@pytest.mark.parametrize("after", range(1, 5))
+async def test_a_retried_fork_goes_on_where_it_was(yard: Any, after: int) -> None:
+    await yard("chain", input={"n": 1}, thread="t")
+    config = {"configurable": {"thread_id": "t"}}
+    (at_b,) = [item async for item in yard.saver.alist(config) if item.metadata["step"] == 1]
+    checkpoint = {"checkpoint_id": at_b.config["configurable"]["checkpoint_id"]}
+    run = yard.run("chain", thread="t", checkpoint=checkpoint)
+    await crash(yard, run, after=after)
+    outcome = await yard.execute(dataclasses.replace(run, attempt=2))
+    assert json.loads(outcome.answer)["n"] == 112
+    assert await history(yard, "t") == ["loop", "loop", "fork", *["loop"] * 4, "input"]
+
+
+async def test_a_second_attempt_after_the_end_changes_nothing(yard: Any) -> None:
+    run = yard.run("chain", input={"n": 1}, thread="t")
+    first = await yard.execute(run)
+    assert await yard.execute(dataclasses.replace(run, attempt=2)) == first

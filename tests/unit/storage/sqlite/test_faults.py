@@ -1,0 +1,118 @@
+"""SQLite on a disk that is full: nothing is believed to be written that is not."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runyard.runtime.errors import Unavailable
+from runyard.runtime.storage.port.records import CheckpointRow, Finish, Lane, Lease, RunDraft
+from runyard.runtime.storage.sqlite.storage import SqliteStorage
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Iterator[SqliteStorage]:
+    storage = SqliteStorage(tmp_path / "runyard.db")
+    storage.open(tend=False)
+    yield storage
+    storage.close()
+
+
+@asynccontextmanager
+async def full_disk(storage: SqliteStorage) -> AsyncIterator[None]:
+    """The file may not grow by a single page."""
+
+    def limit(pages: str) -> Any:
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(f"pragma max_page_count = {pages}").fetchone()
+
+        return storage._database.write(work)
+
+    await limit("1")  # less than there is: what there is
+    yield
+    await limit("1073741823")
+
+
+async def run(storage: SqliteStorage) -> Lease:
+    thread_id = str(uuid.uuid4())
+    draft = RunDraft(
+        run_id=str(uuid.uuid4()),
+        thread_id=thread_id,
+        assistant_id="a",
+        graph_id="g",
+        lane=Lane.SINGLE,
+        delay=0.0,
+        strategy="enqueue",
+        metadata={},
+        kwargs={"config": {}},
+        thread_metadata={},
+    )
+    await storage.runs.insert([draft])
+    (leased,) = await storage.queue.claim("worker", limit=1, interactive=1)
+    return leased.lease
+
+
+def checkpoint(lease: Lease, size: int) -> CheckpointRow:
+    return CheckpointRow(lease.thread_id, "", "1", None, lease.run_id, "msgpack", bytes(size), b"{}", [])
+
+
+def ending(lease: Lease) -> Finish:
+    return Finish(
+        lease=lease,
+        status="success",
+        answer=b"1",
+        values=b"1",
+        interrupts=b"{}",
+        error=None,
+        paused=False,
+        temporary=False,
+        spilled=False,
+    )
+
+
+async def status(storage: SqliteStorage, lease: Lease) -> str:
+    found = await storage.runs.get(lease.thread_id, lease.run_id)
+    assert found is not None
+    return found.status
+
+
+async def test_a_run_whose_checkpoint_was_not_written_does_not_succeed(storage: SqliteStorage) -> None:
+    lease, other = await run(storage), await run(storage)
+    async with full_disk(storage):
+        storage.checkpoints.post(lease, [checkpoint(lease, 1_000_000)])
+        with pytest.raises(Unavailable, match="full"):
+            await storage.checkpoints.flush(lease)
+    with pytest.raises(Unavailable, match="full"):
+        await storage.queue.finish(ending(lease))
+    await storage.queue.finish(ending(other))
+    assert await status(storage, lease) == "running"
+    assert await status(storage, other) == "success"
+
+    await storage.queue.release(lease)
+    (again,) = await storage.queue.claim("worker", limit=1, interactive=1)
+    storage.checkpoints.post(again.lease, [checkpoint(lease, 1_000_000)])
+    await storage.queue.finish(ending(again.lease))
+    assert await status(storage, lease) == "success"
+    assert storage.checkpoints.latest(lease.thread_id, "") is not None
+
+
+async def test_what_the_disk_does_not_take_is_refused_as_a_whole(storage: SqliteStorage) -> None:
+    lease = await run(storage)
+    async with full_disk(storage):
+        with pytest.raises(Unavailable, match="full"):
+            await asyncio.gather(*(run(storage) for _ in range(200)))
+    await storage.queue.finish(ending(lease))
+    assert await status(storage, lease) == "success"
+    await run(storage)
+
+
+async def test_a_wrong_statement_is_not_called_a_broken_disk(storage: SqliteStorage) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        await storage._database.write(lambda connection: connection.execute("select 1 from nowhere"))
