@@ -6,7 +6,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple
 
 from runyard.runtime.checkpoints.saver import RunSaver
-from runyard.runtime.storage.port.thread_records import KeptCheckpoint
+from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 
 
 def latest_checkpoints(saver: RunSaver, thread_id: str, namespaces: Sequence[str]) -> tuple[str, list[KeptCheckpoint]]:

@@ -18,7 +18,7 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
-from runyard.runtime.storage.port.records import CheckpointRow, StoredCheckpoint, WriteRow
+from runyard.runtime.storage.port.checkpoints import CheckpointRow, StoredCheckpoint, WriteRow
 
 SMALL_TEXT = 200
 """Characters up to which a string is stored in the checkpoint itself."""

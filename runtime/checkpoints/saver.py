@@ -25,8 +25,8 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from runyard.runtime.checkpoints.memory import HeldCheckpoint, HeldCheckpoints, HeldWrites
 from runyard.runtime.checkpoints.rows import CheckpointRows, pointer
-from runyard.runtime.storage.port.records import CheckpointRow, Lease, StoredCheckpoint, WriteRow
-from runyard.runtime.storage.port.storage import CheckpointStorage
+from runyard.runtime.storage.port.checkpoints import CheckpointRow, CheckpointStorage, StoredCheckpoint, WriteRow
+from runyard.runtime.storage.port.queue import Lease
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ of them and the thread's row can be written in one guarded transaction, or not a
 
 from collections.abc import Sequence
 
-from runyard.runtime.storage.port.records import CheckpointRow, Lease, StoredCheckpoint, WriteRow
-from runyard.runtime.storage.port.storage import CheckpointStorage
+from runyard.runtime.storage.port.checkpoints import CheckpointRow, CheckpointStorage, StoredCheckpoint, WriteRow
+from runyard.runtime.storage.port.queue import Lease
 
 
 class StateEdits:

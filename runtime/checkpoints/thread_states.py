@@ -20,7 +20,7 @@ from runyard.runtime.execution.graph_input import run_input
 from runyard.runtime.graphs.registry import Graph, Graphs
 from runyard.runtime.graphs.user_errors import failure, one_line
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.thread_records import StateEdit
+from runyard.runtime.storage.port.threads import StateEdit
 
 PAGE: Final = 20
 """States of a history that are made in one go: each takes part of a millisecond of the loop."""

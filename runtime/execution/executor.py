@@ -9,7 +9,8 @@ from langgraph.store.base import BaseStore
 from runyard.runtime.checkpoints.saver import RunSaver
 from runyard.runtime.execution.graph_run import GraphRun, Outcome, run_graph, stopped_graph
 from runyard.runtime.graphs.registry import Graphs
-from runyard.runtime.storage.port.records import CancelAction, FinalStatus, Finish, Finished, LeasedRun
+from runyard.runtime.storage.port.queue import Finish, Finished, LeasedRun
+from runyard.runtime.storage.port.runs import CancelAction, FinalStatus
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.publisher import Feed
 

@@ -7,8 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from runyard.runtime.errors import RunyardError
-from runyard.runtime.storage.port.records import Heartbeat, Lease
-from runyard.runtime.storage.port.storage import QueueStorage
+from runyard.runtime.storage.port.queue import Heartbeat, Lease, QueueStorage
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,8 @@ from runyard.runtime.errors import LeaseLost, RunyardError
 from runyard.runtime.execution.admission import Admission
 from runyard.runtime.execution.executor import Ending, Execution, Executor, Stop
 from runyard.runtime.execution.heartbeat import HeartbeatThread
-from runyard.runtime.storage.port.records import Heartbeat, Lane, Lease, LeasedRun, Watching
+from runyard.runtime.storage.port.queue import Heartbeat, Lease, LeasedRun
+from runyard.runtime.storage.port.runs import Lane, Watching
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.publisher import Feed
 

@@ -8,7 +8,7 @@ from uuid_utils import uuid7
 from runyard.generated.models import Assistant, Command, RunCreateStateful, RunCreateStateless
 from runyard.runtime.config.langgraph_json import WebhookPolicy
 from runyard.runtime.errors import BadRequest, Invalid
-from runyard.runtime.storage.port.records import Lane, RunDraft, Watching
+from runyard.runtime.storage.port.runs import Lane, RunDraft, Watching
 from runyard.runtime.webhooks.targets import check_target
 
 RunCreate = RunCreateStateless | RunCreateStateful

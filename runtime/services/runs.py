@@ -8,7 +8,7 @@ from runyard.runtime.config.langgraph_json import WebhookPolicy
 from runyard.runtime.errors import NotFound, RunyardError
 from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.new_runs import RunCreate, stateless_draft, thread_draft
-from runyard.runtime.storage.port.records import CancelAction, Lane, RunDraft, RunStatus, Watching
+from runyard.runtime.storage.port.runs import CancelAction, Lane, RunDraft, RunStatus, Watching
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.broker import Hub
 from runyard.runtime.streams.subscriptions import Pending, Watch, event_number

@@ -23,7 +23,7 @@ from runyard.runtime.services.extract import extract, parse_paths
 from runyard.runtime.services.inspector import LazyViews
 from runyard.runtime.services.paging import Page, page_of
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.thread_records import Expiry, Removed, ThreadDraft
+from runyard.runtime.storage.port.threads import Expiry, Removed, ThreadDraft
 from runyard.runtime.streams.broker import Hub
 
 logger = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from runyard.runtime.checkpoints.thread_states import ThreadStates
 from runyard.runtime.config.langgraph_json import Project
 from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.graphs.schemas import AssistantGraphs
+from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.thread_records import KeptCheckpoint
 
 
 class Views:

@@ -12,7 +12,7 @@ from typing import Any
 import ormsgpack
 
 from runyard.runtime.bus.unix_socket import Link, Message
-from runyard.runtime.storage.port.records import CancelAction, CancelOutcome, Ended, Watching
+from runyard.runtime.storage.port.runs import CancelAction, CancelOutcome, Ended, Watching
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.subscriptions import Event, Follower, Pending, Watch
 from runyard.runtime.streams.thread_subscription import ThreadWatch, event_time

@@ -9,8 +9,8 @@ import ormsgpack
 
 from runyard.runtime.bus.unix_socket import Link
 from runyard.runtime.errors import LeaseLost
-from runyard.runtime.storage.port.records import EventChunk, Lease
-from runyard.runtime.storage.port.storage import EventStorage
+from runyard.runtime.storage.port.events import EventChunk, EventStorage
+from runyard.runtime.storage.port.queue import Lease
 
 PackedEvent = tuple[str | None, str, bytes]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from runyard.runtime.storage.port.records import Ended
+from runyard.runtime.storage.port.runs import Ended
 
 if TYPE_CHECKING:
     from runyard.runtime.streams.broker import Hub

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from runyard.runtime.storage.port.records import Delivery
+from runyard.runtime.storage.port.deliveries import Delivery
 
 # Failures in a row after which a host counts as down.
 _TOLERATED = 3

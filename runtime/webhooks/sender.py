@@ -23,8 +23,7 @@ from runyard.runtime.webhooks.targets import check_target
 
 if TYPE_CHECKING:
     from runyard.runtime.config.langgraph_json import WebhookPolicy
-    from runyard.runtime.storage.port.records import Delivery
-    from runyard.runtime.storage.port.storage import DeliveryStorage
+    from runyard.runtime.storage.port.deliveries import Delivery, DeliveryStorage
 
 __all__ = ["Counts", "Retry", "WebhookSender", "check_target"]
 

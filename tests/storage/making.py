@@ -7,7 +7,9 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
-from runyard.runtime.storage.port.records import CheckpointRow, Finish, Lane, Lease, LeasedRun, RunDraft, WriteRow
+from runyard.runtime.storage.port.checkpoints import CheckpointRow, WriteRow
+from runyard.runtime.storage.port.queue import Finish, Lease, LeasedRun
+from runyard.runtime.storage.port.runs import Lane, RunDraft
 from runyard.runtime.storage.port.storage import Storage
 
 ASSISTANT = "11111111-1111-4111-8111-111111111111"

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from runyard.runtime.errors import LeaseLost
-from runyard.runtime.storage.port.records import Lease, RunDraft
+from runyard.runtime.storage.port.queue import Lease
+from runyard.runtime.storage.port.runs import RunDraft
 from runyard.runtime.storage.port.storage import Storage
 
 from .making import claim, on_thread, put, put_thread, stateless

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from runyard.runtime.storage.port.records import Lease, RunDraft, Strategy
+from runyard.runtime.storage.port.queue import Lease
+from runyard.runtime.storage.port.runs import RunDraft, Strategy
 from runyard.runtime.storage.port.storage import Storage
 
 from .making import claim, ending, failing, on_thread, put, put_thread

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runyard.runtime.storage.port.records import Lane
+from runyard.runtime.storage.port.runs import Lane
 from runyard.runtime.storage.port.storage import Storage
 
 from .making import (

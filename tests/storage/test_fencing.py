@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from runyard.runtime.errors import LeaseLost
-from runyard.runtime.storage.port.records import EventChunk, Lease, RunDraft
+from runyard.runtime.storage.port.events import EventChunk
+from runyard.runtime.storage.port.queue import Lease
+from runyard.runtime.storage.port.runs import RunDraft
 from runyard.runtime.storage.port.storage import Storage
 
 from .making import checkpoint, claim, ending, put, stateless, status, write

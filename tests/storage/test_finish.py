@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from runyard.runtime.storage.port.records import EventChunk
+from runyard.runtime.storage.port.events import EventChunk
 from runyard.runtime.storage.port.storage import Storage
 
 from .making import (

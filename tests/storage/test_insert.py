@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from runyard.runtime.errors import Conflict, NotFound
-from runyard.runtime.storage.port.records import Lane
+from runyard.runtime.storage.port.runs import Lane
 from runyard.runtime.storage.port.storage import Storage
 
 from .making import claim, claim_all, ending, on_thread, put, put_thread, stateless, status, thread_status

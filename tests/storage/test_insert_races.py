@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from runyard.runtime.errors import Conflict, NotFound
-from runyard.runtime.storage.port.records import Finished, RunDraft
+from runyard.runtime.storage.port.queue import Finished
+from runyard.runtime.storage.port.runs import RunDraft
 
 from .making import claim, ending, put_thread, status, thread_status
 from .races import (

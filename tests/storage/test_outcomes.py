@@ -7,7 +7,7 @@ import uuid
 import orjson
 
 from runyard.runtime.lifecycle import UNKNOWN
-from runyard.runtime.storage.port.records import EventChunk
+from runyard.runtime.storage.port.events import EventChunk
 from runyard.runtime.storage.port.storage import Storage
 
 from .making import claim, ending, failing, on_thread, put, put_thread, stateless, status, thread_status

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from runyard.runtime.storage.port.records import RunDraft
+from runyard.runtime.storage.port.runs import RunDraft
 
 from .making import ending, on_thread, put, put_thread, stateless, status, thread_status
 from .races import (

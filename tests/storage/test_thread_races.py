@@ -7,8 +7,9 @@ from typing import Any
 
 from runyard.generated.models import Assistant
 from runyard.runtime.errors import Conflict, NotFound
-from runyard.runtime.storage.port.records import RunDraft
-from runyard.runtime.storage.port.thread_records import Expiry, KeptCheckpoint, StateEdit, ThreadDraft
+from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
+from runyard.runtime.storage.port.runs import RunDraft
+from runyard.runtime.storage.port.threads import Expiry, StateEdit, ThreadDraft
 
 from .making import checkpoint, claim, ending, on_thread, put, put_thread, stateless, status, thread_status
 from .races import ROUNDS, Outcome, Track, call, claiming, done, inserting, lost, running

@@ -11,7 +11,7 @@ import pytest
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.thread_records import StateEdit, ThreadDraft
+from runyard.runtime.storage.port.threads import StateEdit, ThreadDraft
 
 from .making import on_thread, stateless
 

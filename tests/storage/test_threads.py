@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from runyard.runtime.errors import Conflict, LeaseLost, NotFound
-from runyard.runtime.storage.port.records import EventChunk
+from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
+from runyard.runtime.storage.port.events import EventChunk
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.thread_records import Expiry, KeptCheckpoint, StateEdit, ThreadDraft
+from runyard.runtime.storage.port.threads import Expiry, StateEdit, ThreadDraft
 
 from .making import checkpoint, claim, ending, on_thread, put, put_thread, stateless, write
 

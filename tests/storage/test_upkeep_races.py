@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from runyard.runtime.storage.port.records import Lease, RunDraft
+from runyard.runtime.storage.port.queue import Lease
+from runyard.runtime.storage.port.runs import RunDraft
 
 from .making import claim, ending, put, stateless, status
 from .races import (

@@ -1,28 +1,62 @@
-"""The part of the contract of storage that concerns threads and assistants; see `port`."""
+"""Threads without their checkpoints, and the edits that concern both."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
-from runyard.generated.models import (
-    Assistant,
-    AssistantCountRequest,
-    AssistantSearchRequest,
-    AssistantVersionsSearchRequest,
-    Thread,
-    ThreadCountRequest,
-    ThreadSearchRequest,
-)
+from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
 from runyard.generated.models import ThreadStorage as ThreadSizes
-from runyard.runtime.storage.port.thread_records import (
-    AssistantChange,
-    ChannelReader,
-    Expiry,
-    IfExists,
-    KeptCheckpoint,
-    Removed,
-    StateEdit,
-    ThreadDraft,
-)
+from runyard.runtime.storage.port.checkpoints import CheckpointRow, KeptCheckpoint, WriteRow
+
+IfExists = Literal["raise", "do_nothing"]
+
+
+ChannelReader = Callable[[str, bytes], dict[str, tuple[str, int]]]
+"""From the type and the data of a packed checkpoint to its channels: the version of each, and how many of the
+checkpoint's bytes its value takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """A thread's lifetime: what goes, the thread or its history, so many minutes after the last change."""
+
+    strategy: Literal["delete", "keep_latest"]
+    minutes: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateEdit:
+    """A state that somebody wrote, not a run.
+
+    `rows` are its checkpoints and writes. `base` is the id of the thread's latest checkpoint that it was made
+    from, "" for a thread without one; None: it names its checkpoint, so what is latest does not matter.
+    `values` and `interrupts` are JSON for the thread; `paused` says that something is next.
+    """
+
+    rows: Sequence[CheckpointRow | WriteRow]
+    base: str | None
+    values: bytes | None
+    interrupts: bytes
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadDraft:
+    """A thread to be made."""
+
+    thread_id: str
+    metadata: dict[str, Any]
+    expiry: Expiry | None = None
+    edit: StateEdit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Threads that were deleted, and the runs under way that went with them: workers and followers have to be
+    told."""
+
+    threads: list[str] = field(default_factory=list)
+    runs: list[str] = field(default_factory=list)
 
 
 class ThreadStorage(Protocol):
@@ -68,32 +102,3 @@ class ThreadStorage(Protocol):
 
     async def history_expired(self, limit: int) -> list[str]:
         """Resting threads whose time is over and whose history is to go then."""
-
-
-class AssistantStorage(Protocol):
-    """Assistants with all their versions."""
-
-    async def ensure_system(self, graphs: Sequence[tuple[str, str, str | None]]) -> None:
-        """Makes the default assistants: (assistant id, graph id, description)."""
-
-    async def get(self, assistant_id: str) -> Assistant | None: ...
-
-    async def search(self, request: AssistantSearchRequest, *, limit: int, offset: int) -> list[Assistant]: ...
-
-    async def count(self, request: AssistantCountRequest) -> int: ...
-
-    async def versions(self, assistant_id: str, request: AssistantVersionsSearchRequest) -> list[Assistant] | None:
-        """Newest first; None when there is no such assistant. `created_at` is that of the version."""
-
-    async def create(self, assistant: Assistant, if_exists: IfExists) -> Assistant:
-        """Version 1, or the existing one as it is; version and times come from storage. Raises Conflict."""
-
-    async def change(self, assistant_id: str, change: AssistantChange) -> Assistant | None:
-        """Writes what `change` makes of the latest version as the next one."""
-
-    async def set_latest(self, assistant_id: str, version: int) -> Assistant | None:
-        """Makes an older version the one that counts. None for an unknown assistant, NotFound for a version."""
-
-    async def delete(self, assistant_id: str, *, threads: int) -> tuple[bool, Removed] | None:
-        """Deletes up to `threads` threads of the assistant (0: leaves them), and then, when there are no more,
-        the assistant itself: True. None when there is no such assistant."""

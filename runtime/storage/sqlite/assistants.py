@@ -13,7 +13,8 @@ from runyard.generated.models import (
     AssistantVersionsSearchRequest,
 )
 from runyard.runtime.errors import Conflict, NotFound
-from runyard.runtime.storage.port.thread_records import AssistantChange, IfExists, Removed
+from runyard.runtime.storage.port.assistants import AssistantChange
+from runyard.runtime.storage.port.threads import IfExists, Removed
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.filters import Conditions
 from runyard.runtime.storage.sqlite.rows import as_dict, as_dicts, iso

@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 
 from runyard.runtime.errors import LeaseLost, Unavailable
-from runyard.runtime.storage.port.records import CheckpointRow, Lease, StoredCheckpoint, WriteRow
-from runyard.runtime.storage.port.thread_records import KeptCheckpoint
+from runyard.runtime.storage.port.checkpoints import CheckpointRow, KeptCheckpoint, StoredCheckpoint, WriteRow
+from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.sqlite.database import Database
 
 TABLES = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")

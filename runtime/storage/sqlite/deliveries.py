@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import orjson
 
-from runyard.runtime.storage.port.records import Delivery
+from runyard.runtime.storage.port.deliveries import Delivery
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.rows import as_dict, iso, run_from_row
 

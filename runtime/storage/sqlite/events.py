@@ -4,7 +4,8 @@ import sqlite3
 from collections.abc import Mapping
 
 from runyard.runtime.errors import LeaseLost
-from runyard.runtime.storage.port.records import EventChunk, Lease
+from runyard.runtime.storage.port.events import EventChunk
+from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.sqlite.database import Database
 
 

@@ -7,18 +7,8 @@ import orjson
 
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.lifecycle import CANCELLED, EXHAUSTED
-from runyard.runtime.storage.port.records import (
-    CancelAction,
-    Finish,
-    Finished,
-    Heartbeat,
-    Lane,
-    Lease,
-    LeasedRun,
-    QueueDepth,
-    Reaped,
-    Watching,
-)
+from runyard.runtime.storage.port.queue import Finish, Finished, Heartbeat, Lease, LeasedRun, QueueDepth, Reaped
+from runyard.runtime.storage.port.runs import CancelAction, Lane, Watching
 from runyard.runtime.storage.sqlite.checkpoints import delete_checkpoints_of_run, delete_checkpoints_of_thread
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.deliveries import add_delivery

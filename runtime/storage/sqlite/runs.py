@@ -9,7 +9,7 @@ import orjson
 from runyard.generated.models import Run
 from runyard.runtime.errors import Conflict, NotFound
 from runyard.runtime.lifecycle import CANCELLED, ROLLED_BACK, UNKNOWN
-from runyard.runtime.storage.port.records import CancelAction, CancelOutcome, Ended, Inserted, RunDraft, RunStatus
+from runyard.runtime.storage.port.runs import CancelAction, CancelOutcome, Ended, Inserted, RunDraft, RunStatus
 from runyard.runtime.storage.sqlite.checkpoints import delete_checkpoints_of_thread
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.deliveries import add_delivery

@@ -7,14 +7,8 @@ from typing import Any
 import orjson
 
 from runyard.runtime.errors import Conflict, NotFound
-from runyard.runtime.storage.port.thread_records import (
-    Expiry,
-    IfExists,
-    KeptCheckpoint,
-    Removed,
-    StateEdit,
-    ThreadDraft,
-)
+from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
+from runyard.runtime.storage.port.threads import Expiry, IfExists, Removed, StateEdit, ThreadDraft
 from runyard.runtime.storage.sqlite.checkpoints import (
     copy_checkpoints,
     delete_checkpoints_of_thread,

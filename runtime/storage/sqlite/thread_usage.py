@@ -4,7 +4,7 @@ import sqlite3
 from collections import defaultdict
 
 from runyard.generated.models import ChannelSize, ChannelSizes, StorageSize, ThreadStorage
-from runyard.runtime.storage.port.thread_records import ChannelReader
+from runyard.runtime.storage.port.threads import ChannelReader
 
 
 def usage_of_thread(connection: sqlite3.Connection, thread_id: str, read: ChannelReader) -> ThreadStorage | None:

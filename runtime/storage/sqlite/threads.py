@@ -5,15 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest, ThreadStorage
-from runyard.runtime.storage.port.thread_records import (
-    ChannelReader,
-    Expiry,
-    IfExists,
-    KeptCheckpoint,
-    Removed,
-    StateEdit,
-    ThreadDraft,
-)
+from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
+from runyard.runtime.storage.port.threads import ChannelReader, Expiry, IfExists, Removed, StateEdit, ThreadDraft
 from runyard.runtime.storage.sqlite import thread_edits
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.rows import as_dict, thread_from_row

@@ -18,7 +18,7 @@ from runyard.runtime.checkpoints.pruning import latest_checkpoints
 from runyard.runtime.checkpoints.saver import RunSaver
 from runyard.runtime.checkpoints.staging import StateEdits
 from runyard.runtime.graphs.registry import Graph
-from runyard.runtime.storage.port.thread_records import ThreadDraft
+from runyard.runtime.storage.port.threads import ThreadDraft
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 
 THREAD = "11111111-1111-4111-8111-111111111111"

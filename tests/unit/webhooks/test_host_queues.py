@@ -1,6 +1,6 @@
 """The order in which webhooks are sent, on a clock of our own."""
 
-from runyard.runtime.storage.port.records import Delivery
+from runyard.runtime.storage.port.deliveries import Delivery
 from runyard.runtime.webhooks.host_queues import Hosts
 
 

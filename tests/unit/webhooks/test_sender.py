@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from runyard.runtime.config.langgraph_json import WebhookPolicy
-from runyard.runtime.storage.port.records import Delivery
+from runyard.runtime.storage.port.deliveries import Delivery
 from runyard.runtime.webhooks.sender import Retry, WebhookSender
 
 LOCAL = WebhookPolicy(require_https=False, disable_loopback=False)

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from runyard.runtime.errors import Unavailable
-from runyard.runtime.storage.port.records import CheckpointRow, Finish, Lane, Lease, RunDraft
+from runyard.runtime.storage.port.checkpoints import CheckpointRow
+from runyard.runtime.storage.port.queue import Finish, Lease
+from runyard.runtime.storage.port.runs import Lane, RunDraft
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 
 

@@ -1,0 +1,27 @@
+"""The stored events of resumable runs."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from runyard.runtime.storage.port.queue import Lease
+
+
+@dataclass(frozen=True, slots=True)
+class EventChunk:
+    """Consecutive events of a resumable run, packed; `first` and `last` are their numbers."""
+
+    first: int
+    last: int
+    data: bytes
+
+
+class EventStorage(Protocol):
+    async def append(self, lease: Lease, chunk: EventChunk) -> None: ...
+
+    async def read(self, run_id: str, after: int) -> list[EventChunk]: ...
+
+    async def read_thread(self, thread_id: str) -> list[EventChunk]:
+        """The stored events of all runs of a thread, run by run."""
+
+    async def last(self, run_id: str) -> int:
+        """The number of the last event; 0 if there is none."""

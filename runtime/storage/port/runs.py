@@ -1,0 +1,133 @@
+"""Runs as their clients see them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Literal, Protocol
+
+from runyard.generated.models import Run
+
+RunStatus = Literal["pending", "running", "error", "success", "timeout", "interrupted"]
+
+
+FinalStatus = Literal["error", "success", "timeout", "interrupted"]
+
+
+CancelAction = Literal["interrupt", "rollback"]
+
+
+Strategy = Literal["reject", "rollback", "interrupt", "enqueue"]
+
+
+class Lane(IntEnum):
+    """The order in which ready runs are claimed: somebody waits for the first kind."""
+
+    INTERACTIVE = 0
+    SINGLE = 1
+    BATCH = 2
+    SOLO = 9
+    """A run that was there at several crashes: only a worker that runs nothing else may take it."""
+
+
+class Watching(IntEnum):
+    """What the creator of a run wants to be told while it runs."""
+
+    NOTHING = 0
+    ANSWER = 1
+    EVENTS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDraft:
+    """A run to be written; everything is resolved and checked, only the thread's state is not."""
+
+    run_id: str
+    thread_id: str
+    assistant_id: str
+    graph_id: str
+    lane: Lane
+    delay: float
+    """Seconds from now until the run is due; 0 or less: at once."""
+    strategy: Strategy
+    metadata: dict[str, Any]
+    kwargs: dict[str, Any]
+    thread_metadata: dict[str, Any] | None
+    """For a stateless run: the metadata of the thread that is made for it. None: the thread exists."""
+    create_thread: bool = False
+    """For a thread run with `if_not_exists: create`: make the thread when there is none."""
+    temporary: bool = False
+    resumable: bool = False
+    watching: Watching = Watching.NOTHING
+    webhook: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that has ended: its status and what joining it answers."""
+
+    run_id: str
+    status: FinalStatus
+    answer: bytes
+
+
+@dataclass(slots=True)
+class CancelOutcome:
+    """What a cancel request met.
+
+    `ended` runs were pending and are final now (or gone, for a rollback); `requested` ones run: their
+    worker (run id -> worker) has to be told. `promoted` runs became ready.
+    """
+
+    ended: list[str] = field(default_factory=list)
+    requested: dict[str, str] = field(default_factory=dict)
+    promoted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """What an insert did: how many runs are ready now, and what multitask strategies cancelled."""
+
+    ready: int
+    cancelled: CancelOutcome
+
+
+class RunStorage(Protocol):
+    """Runs as their clients see them."""
+
+    async def insert(self, drafts: Sequence[RunDraft]) -> tuple[list[Run], Inserted]:
+        """Writes all of the runs, and the threads of stateless ones, or nothing.
+
+        Multitask strategies take effect here. Raises NotFound for a thread that does not exist,
+        Conflict for one that is busy where the strategy is `reject`.
+        """
+
+    async def get(self, thread_id: str, run_id: str) -> Run | None: ...
+
+    async def find(self, run_id: str) -> Run | None:
+        """A run by its own id, as long as its thread is there."""
+
+    async def of_thread(self, thread_id: str, *, limit: int, offset: int, status: RunStatus | None) -> list[Run]:
+        """The runs of a thread, newest first."""
+
+    async def place(self, run_id: str) -> tuple[str, bool] | None:
+        """The thread of a run, and whether its stream is resumable; also of runs whose thread is gone."""
+
+    async def ended(self, run_ids: Sequence[str]) -> list[Ended]:
+        """Those of the runs that have ended, outcomes of deleted stateless runs included; a run that is
+        not there at all counts as ended with an error that says so."""
+
+    async def active(
+        self, *, thread_id: str | None, run_ids: Sequence[str] | None, status: str
+    ) -> list[tuple[str, str]]:
+        """(thread id, run id) of runs that can be cancelled; `status` is pending, running or all."""
+
+    async def cancel(self, runs: Sequence[tuple[str, str]], action: CancelAction) -> CancelOutcome:
+        """Ends pending runs (or removes them, for `rollback`) and flags running ones. Ended runs are passed over."""
+
+    async def delete(self, thread_id: str, run_id: str) -> int | None:
+        """Removes a run, also a running one, whose worker loses its lease. Answers how many runs became ready;
+        None when there is no such run."""
+
+    async def forget_outcomes(self, older_than: float, limit: int) -> int:
+        """Drops what runs answered that ended more than `older_than` seconds ago; of temporary ones, all that
+        is left. Answers how many."""
