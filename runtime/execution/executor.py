@@ -7,9 +7,9 @@ from typing import Literal
 from langgraph.store.base import BaseStore
 
 from runyard.runtime.checkpoints.saver import RunSaver
-from runyard.runtime.execution.graph_run import GraphRun, Outcome, run_graph, stopped_graph
+from runyard.runtime.execution.graph_run import GraphOutcome, GraphRun, run_graph, stopped_graph
 from runyard.runtime.graphs.registry import Graphs
-from runyard.runtime.storage.port.queue import Finish, Finished, LeasedRun
+from runyard.runtime.storage.port.queue import FinishRequest, FinishResult, LeasedRun
 from runyard.runtime.storage.port.runs import CancelAction, FinalStatus
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.publisher import Feed
@@ -35,12 +35,12 @@ class Execution:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class RunEnded:
     """What the end of a run means to others. `rolled_back`: there is no such run any more."""
 
     status: FinalStatus
     answer: bytes
-    finished: Finished
+    finished: FinishResult
     rolled_back: bool = False
 
 
@@ -78,7 +78,7 @@ class Executor:
         since = asyncio.get_running_loop().time()
         return Execution(leased, saver, feed, graph_run, task, since, stop=leased.cancel)
 
-    async def execute(self, execution: Execution) -> Ending | None:
+    async def execute(self, execution: Execution) -> RunEnded | None:
         """Runs the graph and writes its end; None when the run went back to the queue.
 
         Raises LeaseLost when the run is somebody else's by now.
@@ -89,7 +89,7 @@ class Executor:
                 execution.ending = True
                 await execution.feed.close()
                 finish = self._finish(execution, outcome, outcome.status)
-                return Ending(finish.status, finish.answer, await self._storage.queue.finish(finish))
+                return RunEnded(finish.status, finish.answer, await self._storage.queue.finish(finish))
             except asyncio.CancelledError:
                 if execution.stop is None or execution.ending:
                     raise
@@ -102,13 +102,13 @@ class Executor:
             return await self._finish_stopped(execution, execution.stop)
         return None
 
-    async def _finish_stopped(self, execution: Execution, action: CancelAction) -> Ending:
+    async def _finish_stopped(self, execution: Execution, action: CancelAction) -> RunEnded:
         """What the run had reached is kept, or undone."""
         await execution.feed.close()
         outcome = await stopped_graph(self._graphs, execution.graph_run)
         finish = self._finish(execution, outcome, "interrupted")
         finished = await self._storage.queue.finish_cancelled(finish, action)
-        return Ending("interrupted", finish.answer, finished, rolled_back=action == "rollback")
+        return RunEnded("interrupted", finish.answer, finished, rolled_back=action == "rollback")
 
     async def _give_back(self, execution: Execution) -> None:
         """The next attempt goes on from the last checkpoint, so what was only in memory is written first."""
@@ -117,8 +117,8 @@ class Executor:
         await self._storage.queue.release(execution.leased.lease)
 
     @staticmethod
-    def _finish(execution: Execution, outcome: Outcome, status: FinalStatus) -> Finish:
-        return Finish(
+    def _finish(execution: Execution, outcome: GraphOutcome, status: FinalStatus) -> FinishRequest:
+        return FinishRequest(
             lease=execution.leased.lease,
             status=status,
             answer=outcome.answer,

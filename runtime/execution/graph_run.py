@@ -31,13 +31,13 @@ from runyard.runtime.graphs.registry import Graph, Graphs
 from runyard.runtime.graphs.user_errors import failure, one_line
 from runyard.runtime.lifecycle import CANCELLED
 
-__all__ = ["Emit", "GraphRun", "Outcome", "run_graph", "saved_state", "stopped_graph"]
+__all__ = ["Emit", "GraphOutcome", "GraphRun", "run_graph", "saved_state", "stopped_graph"]
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class GraphOutcome:
     """How an execution ended. All bytes are JSON.
 
     status: an interrupt is a success: the run did its part.
@@ -57,7 +57,7 @@ class Outcome:
     error: bytes | None
 
 
-async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> Outcome:
+async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> GraphOutcome:
     """Runs the graph to its end, its next question or its failure.
 
     `emit(name, data)` is called on the loop for each event, in order; only while `run.wanted()`.
@@ -134,7 +134,7 @@ async def _execute(graph: Graph, run: GraphRun, config: RunnableConfig, modes: l
                 stream.part((), mode, payload)
 
 
-async def _success(graph: Graph, run: GraphRun, stream: GraphStream) -> Outcome:
+async def _success(graph: Graph, run: GraphRun, stream: GraphStream) -> GraphOutcome:
     values = stream.values
     if not stream.has_values and not isinstance(graph.output_channels, str):
         values = {}
@@ -145,7 +145,7 @@ async def _success(graph: Graph, run: GraphRun, stream: GraphStream) -> Outcome:
     if stream.interrupts:
         shown = values if isinstance(values, dict) else {}
         answer = to_json({**shown, INTERRUPT: stream.interrupts})
-    return Outcome(
+    return GraphOutcome(
         status="success",
         answer=answer,
         values=encoded if snapshot is None else stored_values(snapshot),
@@ -155,7 +155,7 @@ async def _success(graph: Graph, run: GraphRun, stream: GraphStream) -> Outcome:
     )
 
 
-async def _failed(graph: Graph | None, run: GraphRun, emit: Emit, error: BaseException) -> Outcome:
+async def _failed(graph: Graph | None, run: GraphRun, emit: Emit, error: BaseException) -> GraphOutcome:
     logger.warning(
         "run %s of %s failed: %s",
         run.run_id,
@@ -175,7 +175,7 @@ async def _failed(graph: Graph | None, run: GraphRun, emit: Emit, error: BaseExc
             raise
         except Exception:  # the run has failed already; its error must not be hidden
             logger.warning("run %s: the state after its failure cannot be read", run.run_id, exc_info=True)
-    return Outcome(
+    return GraphOutcome(
         status="error",
         answer=to_json({"__error__": said}),
         values=None if snapshot is None else stored_values(snapshot),
@@ -185,14 +185,14 @@ async def _failed(graph: Graph | None, run: GraphRun, emit: Emit, error: BaseExc
     )
 
 
-async def stopped_graph(graphs: Graphs, run: GraphRun) -> Outcome:
+async def stopped_graph(graphs: Graphs, run: GraphRun) -> GraphOutcome:
     """What a run leaves that was stopped from outside: the state that it had reached."""
     config = run_config(run)
     async with AsyncExitStack() as exits:
         graph = await graphs.open(run.graph_id, config, store=run.store, exits=exits)
         snapshot = await saved_state(graph, run)
     values = None if snapshot is None else stored_values(snapshot)
-    return Outcome(
+    return GraphOutcome(
         status="error",
         answer=values or CANCELLED,
         values=values,

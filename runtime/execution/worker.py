@@ -8,7 +8,7 @@ from runyard.runtime.bus.unix_socket import Link, Message
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import LeaseLost, RunyardError
 from runyard.runtime.execution.admission import Admission
-from runyard.runtime.execution.executor import Ending, Execution, Executor, Stop
+from runyard.runtime.execution.executor import Execution, Executor, RunEnded, Stop
 from runyard.runtime.execution.heartbeat import HeartbeatThread
 from runyard.runtime.storage.port.queue import Heartbeat, Lease, LeasedRun
 from runyard.runtime.storage.port.runs import Lane, Watching
@@ -201,7 +201,7 @@ class Worker:
             or leased.lease.thread_id in self._watched_threads
         )
 
-    def _tell(self, execution: Execution, ending: Ending) -> None:
+    def _tell(self, execution: Execution, ending: RunEnded) -> None:
         """Passes the end of a run on; the answer only where somebody waits for it."""
         link, leased = self._connected(), execution.leased
         run_id = leased.lease.run_id

@@ -12,7 +12,7 @@ from typing import Any
 import ormsgpack
 
 from runyard.runtime.bus.unix_socket import Link, Message
-from runyard.runtime.storage.port.runs import CancelAction, CancelOutcome, Ended, Watching
+from runyard.runtime.storage.port.runs import CancelAction, CancelOutcome, RunResult, Watching
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.subscriptions import Event, Follower, Pending, Watch
 from runyard.runtime.streams.thread_subscription import ThreadWatch, event_time
@@ -196,7 +196,7 @@ class Hub:
     def forget_thread(self, thread_id: str) -> None:
         """The thread is no more: its streams end."""
         for watch in self._thread_watches.pop(thread_id, ()):
-            watch.end(Ended("", "interrupted", b"null"))
+            watch.end(RunResult("", "interrupted", b"null"))
         self._broadcast("unwatch_thread", thread_id)
 
     def state_changed(self, thread_id: str) -> None:
@@ -239,9 +239,9 @@ class Hub:
             if answer is None:
                 self.look_at([run_id])
             else:
-                self._settle(Ended(run_id, status, answer))  # type: ignore[arg-type]
+                self._settle(RunResult(run_id, status, answer))  # type: ignore[arg-type]
 
-    def _settle(self, ended: Ended) -> None:
+    def _settle(self, ended: RunResult) -> None:
         for follower in self._followers.pop(ended.run_id, ()):
             follower.end(ended)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from runyard.runtime.storage.port.runs import Ended
+from runyard.runtime.storage.port.runs import RunResult
 
 if TYPE_CHECKING:
     from runyard.runtime.streams.broker import Hub
@@ -46,13 +46,13 @@ class Follower:
         self.announced = announced
         """Whether workers were told about it: the run was there before the follower."""
         self.since = asyncio.get_running_loop().time()
-        self._ended: Ended | None = None
+        self._ended: RunResult | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     def add(self, event: Event) -> None:
         """An event of the run."""
 
-    def end(self, ended: Ended) -> None:
+    def end(self, ended: RunResult) -> None:
         """The run has ended."""
         if self._ended is None:
             self._ended = ended
@@ -145,7 +145,7 @@ class Watch(Follower):
             else:
                 events, self._events, self._size = self._events, [], 0
                 if self._overflown:
-                    self.end(Ended(self.run_id, "error", b"null"))
+                    self.end(RunResult(self.run_id, "error", b"null"))
             if self._resumable:
                 events = [event for event in events if event.number > self._seen]
                 if events:
@@ -163,7 +163,7 @@ class Watch(Follower):
             if not self._events and self._ended is None and not self._replay:
                 return []
 
-    def _last_word(self, ended: Ended) -> list[Event] | None:
+    def _last_word(self, ended: RunResult) -> list[Event] | None:
         """A run that failed without its graph's doing has sent no `error` event: the end has to say it."""
         if self._failed or ended.status != "error":
             return None

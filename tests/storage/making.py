@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from runyard.runtime.storage.port.checkpoints import CheckpointRow, WriteRow
-from runyard.runtime.storage.port.queue import Finish, Lease, LeasedRun
+from runyard.runtime.storage.port.queue import FinishRequest, Lease, LeasedRun
 from runyard.runtime.storage.port.runs import Lane, RunDraft
 from runyard.runtime.storage.port.storage import Storage
 
@@ -63,9 +63,9 @@ async def claim_all(storage: Storage, worker: str = "worker") -> list[LeasedRun]
     return await storage.queue.claim(worker, limit=10_000, interactive=10_000)
 
 
-def ending(lease: Lease, **changes: Any) -> Finish:
+def ending(lease: Lease, **changes: Any) -> FinishRequest:
     """A success with some values, unless `changes` say otherwise."""
-    finish = Finish(
+    finish = FinishRequest(
         lease=lease,
         status="success",
         answer=b'{"n":111}',
@@ -79,7 +79,7 @@ def ending(lease: Lease, **changes: Any) -> Finish:
     return replace(finish, **changes)
 
 
-def failing(lease: Lease, **changes: Any) -> Finish:
+def failing(lease: Lease, **changes: Any) -> FinishRequest:
     """The end of a run whose graph raised."""
     error = {"error": "ValueError", "message": "boom"}
     return ending(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runyard.runtime.errors import Conflict, NotFound
-from runyard.runtime.storage.port.queue import Finished
+from runyard.runtime.storage.port.queue import FinishResult
 from runyard.runtime.storage.port.runs import RunDraft
 
 from .making import claim, ending, put_thread, status, thread_status
@@ -109,7 +109,7 @@ async def test_insert_and_the_end_of_a_temporary_thread(track: Track) -> None:
         return draft, insert, call("queue.finish", ending(lease, temporary=True))
 
     async def finish(draft: RunDraft, insert: Outcome, end: Outcome) -> str:
-        assert isinstance(done(end), Finished)
+        assert isinstance(done(end), FinishResult)
         if insert[:2] == ("raised", NotFound):
             assert await thread_status(track.storage, draft.thread_id) is None
             return "finish"

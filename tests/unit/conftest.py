@@ -14,7 +14,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 
 from runyard.runtime.config.langgraph_json import load_project
-from runyard.runtime.execution.graph_run import GraphRun, Outcome, run_graph
+from runyard.runtime.execution.graph_run import GraphOutcome, GraphRun, run_graph
 from runyard.runtime.graphs.registry import Graphs
 
 
@@ -59,10 +59,10 @@ class Yard:
             wanted=lambda: streaming,
         )
 
-    async def __call__(self, graph_id: str, **request: Any) -> Outcome:
+    async def __call__(self, graph_id: str, **request: Any) -> GraphOutcome:
         return await self.execute(self.run(graph_id, **request))
 
-    async def execute(self, run: GraphRun) -> Outcome:
+    async def execute(self, run: GraphRun) -> GraphOutcome:
         self.events = []
         return await run_graph(self.graphs, run, self.emit)
 

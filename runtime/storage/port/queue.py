@@ -38,7 +38,7 @@ class LeasedRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finish:
+class FinishRequest:
     """The end of a leased run.
 
     `answer` is what joining it answers; `values`, `interrupts` and `error` are JSON for the thread.
@@ -57,7 +57,7 @@ class Finish:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinishResult:
     """What finishing one run set free: `promoted` runs of the same thread are ready now."""
 
     promoted: int
@@ -105,11 +105,11 @@ class QueueStorage(Protocol):
         """Takes up to `limit` ready runs, and `interactive` more whose client waits. `solo`: one run of the
         solo lane and nothing else."""
 
-    async def finish(self, finish: Finish) -> Finished:
+    async def finish(self, finish: FinishRequest) -> FinishResult:
         """Ends a run. Raises Unavailable when one of its posted checkpoints could not be written: the run is then
         to be tried again."""
 
-    async def finish_cancelled(self, finish: Finish, action: CancelAction) -> Finished:
+    async def finish_cancelled(self, finish: FinishRequest, action: CancelAction) -> FinishResult:
         """Ends a run that was cancelled while it ran; for `rollback` run and progress are removed instead."""
 
     async def release(self, lease: Lease) -> None:

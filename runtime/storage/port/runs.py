@@ -62,7 +62,7 @@ class RunDraft:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class RunResult:
     """A run that has ended: its status and what joining it answers."""
 
     run_id: str
@@ -112,7 +112,7 @@ class RunStorage(Protocol):
     async def place(self, run_id: str) -> tuple[str, bool] | None:
         """The thread of a run, and whether its stream is resumable; also of runs whose thread is gone."""
 
-    async def ended(self, run_ids: Sequence[str]) -> list[Ended]:
+    async def ended(self, run_ids: Sequence[str]) -> list[RunResult]:
         """Those of the runs that have ended, outcomes of deleted stateless runs included; a run that is
         not there at all counts as ended with an error that says so."""
 

@@ -7,7 +7,15 @@ import orjson
 
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.lifecycle import CANCELLED, EXHAUSTED
-from runyard.runtime.storage.port.queue import Finish, Finished, Heartbeat, Lease, LeasedRun, QueueDepth, Reaped
+from runyard.runtime.storage.port.queue import (
+    FinishRequest,
+    FinishResult,
+    Heartbeat,
+    Lease,
+    LeasedRun,
+    QueueDepth,
+    Reaped,
+)
 from runyard.runtime.storage.port.runs import CancelAction, Lane, Watching
 from runyard.runtime.storage.sqlite.checkpoints import delete_checkpoints_of_run, delete_checkpoints_of_thread
 from runyard.runtime.storage.sqlite.database import Database, now
@@ -57,10 +65,10 @@ class SqliteQueue:
         # RETURNING answers in no particular order.
         return [_leased(worker, row) for row in sorted(rows, key=lambda row: (row[6], row[0]))]
 
-    async def finish(self, finish: Finish) -> Finished:
+    async def finish(self, finish: FinishRequest) -> FinishResult:
         return await self._database.write(lambda connection: self._finish(connection, finish))
 
-    def _finish(self, connection: sqlite3.Connection, finish: Finish) -> Finished:
+    def _finish(self, connection: sqlite3.Connection, finish: FinishRequest) -> FinishResult:
         lease, time = finish.lease, now()
         self._check_saved(lease)
         row = connection.execute(
@@ -95,15 +103,15 @@ class SqliteQueue:
             delete_checkpoints_of_thread(connection, lease.thread_id)
         if row[1] is not None:
             add_delivery(connection, self._sql, lease.seq, time, values=finish.values, error=finish.error)
-        return Finished(promoted, row[1] is not None)
+        return FinishResult(promoted, row[1] is not None)
 
-    async def finish_cancelled(self, finish: Finish, action: CancelAction) -> Finished:
-        def work(connection: sqlite3.Connection) -> Finished:
+    async def finish_cancelled(self, finish: FinishRequest, action: CancelAction) -> FinishResult:
+        def work(connection: sqlite3.Connection) -> FinishResult:
             # The flag may have become a rollback after the worker was told to interrupt; then that holds.
             flagged = self._hold(connection, finish.lease)
             if "rollback" not in (action, flagged):
                 return self._finish(connection, finish)
-            return Finished(self._roll_back(connection, finish.lease.seq, finish.lease.thread_id), False)
+            return FinishResult(self._roll_back(connection, finish.lease.seq, finish.lease.thread_id), False)
 
         return await self._database.write(work)
 

@@ -9,7 +9,7 @@ import orjson
 from runyard.generated.models import Run
 from runyard.runtime.errors import Conflict, NotFound
 from runyard.runtime.lifecycle import CANCELLED, ROLLED_BACK, UNKNOWN
-from runyard.runtime.storage.port.runs import CancelAction, CancelOutcome, Ended, Inserted, RunDraft, RunStatus
+from runyard.runtime.storage.port.runs import CancelAction, CancelOutcome, Inserted, RunDraft, RunResult, RunStatus
 from runyard.runtime.storage.sqlite.checkpoints import delete_checkpoints_of_thread
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.deliveries import add_delivery
@@ -161,17 +161,17 @@ class SqliteRuns:
         row = self._database.look(lambda connection: connection.execute(self._sql["place"], (run_id,)).fetchone())
         return None if row is None else (row[0], bool(row[1]))
 
-    async def ended(self, run_ids: Sequence[str]) -> list[Ended]:
+    async def ended(self, run_ids: Sequence[str]) -> list[RunResult]:
         return self._database.look(lambda connection: self._ended(connection, run_ids))
 
-    def _ended(self, connection: sqlite3.Connection, run_ids: Sequence[str]) -> list[Ended]:
-        found: list[Ended] = []
+    def _ended(self, connection: sqlite3.Connection, run_ids: Sequence[str]) -> list[RunResult]:
+        found: list[RunResult] = []
         for run_id in run_ids:
             row = connection.execute(self._sql["ended"], (run_id,)).fetchone()
             if row is None:
-                found.append(Ended(run_id, "error", UNKNOWN))
+                found.append(RunResult(run_id, "error", UNKNOWN))
             elif row[1] is None:
-                found.append(Ended(run_id, row[0], row[2] or row[3] or b"null"))
+                found.append(RunResult(run_id, row[0], row[2] or row[3] or b"null"))
         return found
 
     async def active(

@@ -11,15 +11,15 @@ import uvloop
 from langgraph.checkpoint.memory import InMemorySaver
 
 from runyard.runtime.errors import LeaseLost
-from runyard.runtime.execution.graph_run import Outcome
+from runyard.runtime.execution.graph_run import GraphOutcome
 from runyard.runtime.processes.system_exit import run_despite_exits
 
 
-def answer(outcome: Outcome) -> Any:
+def answer(outcome: GraphOutcome) -> Any:
     return json.loads(outcome.answer)
 
 
-def values(outcome: Outcome) -> Any:
+def values(outcome: GraphOutcome) -> Any:
     return None if outcome.values is None else json.loads(outcome.values)
 
 
@@ -59,7 +59,7 @@ async def test_what_can_go_wrong_is_an_outcome(yard: Any, graph_id: str, request
 @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 @pytest.mark.parametrize("streaming", [False, True])
 def test_an_exit_in_a_node_ends_its_run_alone(yard: Any, new_loop: Any, streaming: bool) -> None:
-    async def main() -> list[Outcome]:
+    async def main() -> list[GraphOutcome]:
         exiting = (yard("exiting", input={}, streaming=streaming) for _ in range(3))
         return await asyncio.gather(yard("slow", input={"steps": 3}), *exiting)
 

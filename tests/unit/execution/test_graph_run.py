@@ -8,23 +8,23 @@ from typing import Any
 
 import pytest
 
-from runyard.runtime.execution.graph_run import Outcome
+from runyard.runtime.execution.graph_run import GraphOutcome
 
 HI = {"messages": [{"role": "user", "content": "hello big world", "id": "h"}]}
 
 
-def answer(outcome: Outcome) -> Any:
+def answer(outcome: GraphOutcome) -> Any:
     return json.loads(outcome.answer)
 
 
-def values(outcome: Outcome) -> Any:
+def values(outcome: GraphOutcome) -> Any:
     return None if outcome.values is None else json.loads(outcome.values)
 
 
 @pytest.mark.parametrize("streaming", [False, True])
 async def test_the_final_values_are_the_answer(yard: Any, streaming: bool) -> None:
     outcome = await yard("chain", input={"n": 1}, streaming=streaming, stream_mode=["updates"])
-    assert outcome == Outcome(
+    assert outcome == GraphOutcome(
         status="success",
         answer=b'{"n":112,"log":["a","b","c"],"last":"c"}',
         values=b'{"n":112,"log":["a","b","c"],"last":"c"}',

@@ -14,7 +14,7 @@ import pytest
 
 from runyard.runtime.errors import Unavailable
 from runyard.runtime.storage.port.checkpoints import CheckpointRow
-from runyard.runtime.storage.port.queue import Finish, Lease
+from runyard.runtime.storage.port.queue import FinishRequest, Lease
 from runyard.runtime.storage.port.runs import Lane, RunDraft
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 
@@ -65,8 +65,8 @@ def checkpoint(lease: Lease, size: int) -> CheckpointRow:
     return CheckpointRow(lease.thread_id, "", "1", None, lease.run_id, "msgpack", bytes(size), b"{}", [])
 
 
-def ending(lease: Lease) -> Finish:
-    return Finish(
+def ending(lease: Lease) -> FinishRequest:
+    return FinishRequest(
         lease=lease,
         status="success",
         answer=b"1",
