@@ -8,7 +8,7 @@ from uuid_utils import uuid7
 from runyard.generated.models import Assistant, Command, RunCreateStateful, RunCreateStateless
 from runyard.runtime.config.langgraph_json import WebhookPolicy
 from runyard.runtime.errors import BadRequest, Invalid
-from runyard.runtime.storage.port.runs import Lane, RunDraft, Watching
+from runyard.runtime.storage.port.runs import Lane, NewRun, Watching
 from runyard.runtime.webhooks.targets import check_target
 
 RunCreate = RunCreateStateless | RunCreateStateful
@@ -17,14 +17,14 @@ LONGEST_DELAY: Final = 10 * 366 * 86400
 """Seconds; a run that is to start later than that is taken for a mistake of units."""
 
 
-def stateless_draft(
+def new_stateless_run(
     request: RunCreateStateless,
     assistant: Assistant,
     policy: WebhookPolicy,
     *,
     lane: Lane,
     watching: Watching = Watching.NOTHING,
-) -> RunDraft:
+) -> NewRun:
     """A run with a thread of its own.
 
     `thread_id` and `if_not_exists` have nothing to act on here; a multitask strategy concerns later runs that
@@ -35,7 +35,7 @@ def stateless_draft(
     thread_id = str(uuid7())
     temporary = request.on_completion == "delete"
     metadata = _metadata(request, assistant)
-    return RunDraft(
+    return NewRun(
         run_id=(run_id := str(uuid7())),
         thread_id=thread_id,
         assistant_id=assistant.assistant_id,
@@ -56,7 +56,7 @@ def stateless_draft(
     )
 
 
-def thread_draft(
+def new_thread_run(
     request: RunCreateStateful,
     assistant: Assistant,
     policy: WebhookPolicy,
@@ -64,7 +64,7 @@ def thread_draft(
     thread_id: str,
     lane: Lane,
     watching: Watching = Watching.NOTHING,
-) -> RunDraft:
+) -> NewRun:
     """A run on a thread. Whether the thread exists and is free is found out when the run is written; its metadata
     comes to that of the run then. Raises Invalid or BadRequest."""
     run_id = str(uuid7())
@@ -74,7 +74,7 @@ def thread_draft(
         checkpoint["checkpoint_id"] = request.checkpoint_id
     if checkpoint:
         kwargs["checkpoint"] = {**checkpoint, "thread_id": thread_id}
-    return RunDraft(
+    return NewRun(
         run_id=run_id,
         thread_id=thread_id,
         assistant_id=assistant.assistant_id,

@@ -7,8 +7,8 @@ from runyard.generated.models import Assistant, Run, RunCreateStateless, RunsCan
 from runyard.runtime.config.langgraph_json import WebhookPolicy
 from runyard.runtime.errors import NotFound, RunyardError
 from runyard.runtime.services.assistants import Assistants
-from runyard.runtime.services.new_runs import RunCreate, stateless_draft, thread_draft
-from runyard.runtime.storage.port.runs import CancelAction, Lane, RunDraft, RunStatus, Watching
+from runyard.runtime.services.new_runs import RunCreate, new_stateless_run, new_thread_run
+from runyard.runtime.storage.port.runs import CancelAction, Lane, NewRun, RunStatus, Watching
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.broker import Hub
 from runyard.runtime.streams.subscriptions import Pending, Watch, event_number
@@ -37,13 +37,13 @@ class Runs:
         """Accepts all runs, in order, or none: every item is resolved before the one transaction that writes
         them. An error names the item."""
         known: dict[str, Assistant] = {}
-        drafts: list[RunDraft] = []
+        drafts: list[NewRun] = []
         for index, request in enumerate(requests):
             try:
                 name = request.assistant_id
                 if name not in known:
                     known[name] = await self._assistants.resolve(name)
-                drafts.append(stateless_draft(request, known[name], self._policy, lane=Lane.BATCH))
+                drafts.append(new_stateless_run(request, known[name], self._policy, lane=Lane.BATCH))
             except RunyardError as error:
                 raise type(error)(f"body[{index}]: {error.detail}") from None
             if index % 500 == 499:
@@ -64,21 +64,21 @@ class Runs:
         pending = self._hub.wait_for(draft.run_id, announce=False)
         return await self._insert_followed(draft, pending), pending
 
-    async def _draft(self, request: RunCreate, thread_id: str | None, lane: Lane, watching: Watching) -> RunDraft:
+    async def _draft(self, request: RunCreate, thread_id: str | None, lane: Lane, watching: Watching) -> NewRun:
         assistant = await self._assistants.resolve(request.assistant_id)
         if isinstance(request, RunCreateStateless):
-            return stateless_draft(request, assistant, self._policy, lane=lane, watching=watching)
+            return new_stateless_run(request, assistant, self._policy, lane=lane, watching=watching)
         assert thread_id is not None
-        return thread_draft(request, assistant, self._policy, thread_id=thread_id, lane=lane, watching=watching)
+        return new_thread_run(request, assistant, self._policy, thread_id=thread_id, lane=lane, watching=watching)
 
-    async def _insert(self, draft: RunDraft) -> Run:
+    async def _insert(self, draft: NewRun) -> Run:
         runs, inserted = await self._storage.runs.insert([draft])
         self._hub.wake(inserted.ready)
         if inserted.cancelled.ended or inserted.cancelled.requested:
             self._hub.tell_cancelled(inserted.cancelled, "rollback" if draft.strategy == "rollback" else "interrupt")
         return runs[0]
 
-    async def _insert_followed(self, draft: RunDraft, follower: Pending | Watch) -> Run:
+    async def _insert_followed(self, draft: NewRun, follower: Pending | Watch) -> Run:
         try:
             return await self._insert(draft)
         except BaseException:

@@ -23,7 +23,7 @@ from runyard.runtime.services.extract import extract, parse_paths
 from runyard.runtime.services.inspector import LazyViews
 from runyard.runtime.services.paging import Page, page_of
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.threads import Expiry, Removed, ThreadDraft
+from runyard.runtime.storage.port.threads import Expiry, NewThread, Removed
 from runyard.runtime.streams.broker import Hub
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Threads:
                 return existing
             edit = await (await self._views.get()).states.seed(thread_id, metadata.get("graph_id"), request.supersteps)
         expiry = None if request.ttl is None else _expiry(request.ttl.ttl, request.ttl.strategy)
-        draft = ThreadDraft(thread_id=thread_id, metadata=metadata, expiry=expiry, edit=edit)
+        draft = NewThread(thread_id=thread_id, metadata=metadata, expiry=expiry, edit=edit)
         return await self._storage.threads.create(draft, request.if_exists)
 
     async def patch(self, thread_id: str, given: Mapping[str, Any]) -> Thread:

@@ -9,16 +9,16 @@ from typing import Any
 
 from runyard.runtime.storage.port.checkpoints import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.queue import FinishRequest, Lease, LeasedRun
-from runyard.runtime.storage.port.runs import Lane, RunDraft
+from runyard.runtime.storage.port.runs import Lane, NewRun
 from runyard.runtime.storage.port.storage import Storage
 
 ASSISTANT = "11111111-1111-4111-8111-111111111111"
 
 
-def stateless(**changes: Any) -> RunDraft:
+def stateless(**changes: Any) -> NewRun:
     """A run with a thread of its own; `changes` are fields of the draft."""
     thread_id = changes.pop("thread_id", None) or str(uuid.uuid4())
-    draft = RunDraft(
+    draft = NewRun(
         run_id=str(uuid.uuid4()),
         thread_id=thread_id,
         assistant_id=ASSISTANT,
@@ -33,12 +33,12 @@ def stateless(**changes: Any) -> RunDraft:
     return replace(draft, **changes)
 
 
-def on_thread(thread_id: str, **changes: Any) -> RunDraft:
+def on_thread(thread_id: str, **changes: Any) -> NewRun:
     """A run on a thread that is there, or is made if `create_thread` says so."""
     return stateless(thread_id=thread_id, thread_metadata=None, **changes)
 
 
-async def put(storage: Storage, *drafts: RunDraft) -> RunDraft:
+async def put(storage: Storage, *drafts: NewRun) -> NewRun:
     """Inserts runs in one transaction; answers the first."""
     await storage.runs.insert(drafts)
     return drafts[0]
@@ -51,7 +51,7 @@ async def put_thread(storage: Storage) -> str:
     return draft.thread_id
 
 
-async def claim(storage: Storage, worker: str, draft: RunDraft) -> LeasedRun:
+async def claim(storage: Storage, worker: str, draft: NewRun) -> LeasedRun:
     """Claims one run, which has to be the next of its lane."""
     (leased,) = await storage.queue.claim(worker, limit=1, interactive=1, solo=draft.lane == Lane.SOLO)
     assert leased.lease.run_id == draft.run_id
@@ -126,7 +126,7 @@ def write(thread_id: str, checkpoint_id: str, **changes: Any) -> WriteRow:
     return replace(row, **changes)
 
 
-async def status(storage: Storage, draft: RunDraft) -> str | None:
+async def status(storage: Storage, draft: NewRun) -> str | None:
     """The run's status; None when it is gone."""
     run = await storage.runs.get(draft.thread_id, draft.run_id)
     return None if run is None else run.status

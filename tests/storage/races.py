@@ -15,7 +15,7 @@ from typing import Any
 
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.storage.port.queue import Lease
-from runyard.runtime.storage.port.runs import RunDraft
+from runyard.runtime.storage.port.runs import NewRun
 from runyard.runtime.storage.port.storage import Storage
 
 from .making import claim, on_thread, put, put_thread, stateless
@@ -131,21 +131,21 @@ def claiming(worker: str, limit: int = 5) -> Call:
     return call("queue.claim", worker, limit=limit, interactive=limit)
 
 
-def cancelling(draft: RunDraft, action: str = "interrupt") -> Call:
+def cancelling(draft: NewRun, action: str = "interrupt") -> Call:
     return call("runs.cancel", [(draft.thread_id, draft.run_id)], action)
 
 
-async def running(track: Track, **changes: Any) -> tuple[RunDraft, Lease]:
+async def running(track: Track, **changes: Any) -> tuple[NewRun, Lease]:
     draft = await put(track.storage, stateless(**changes))
     return draft, (await claim(track.storage, "worker", draft)).lease
 
 
-def inserting(thread_id: str, strategy: str, **changes: Any) -> tuple[RunDraft, Call]:
+def inserting(thread_id: str, strategy: str, **changes: Any) -> tuple[NewRun, Call]:
     draft = on_thread(thread_id, strategy=strategy, **changes)
     return draft, call("runs.insert", [draft])
 
 
-async def due(track: Track) -> RunDraft:
+async def due(track: Track) -> NewRun:
     draft = await put(track.storage, on_thread(await put_thread(track.storage), delay=0.0005))
     await asyncio.sleep(0.001)
     return draft

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from runyard.runtime.storage.port.queue import Lease
-from runyard.runtime.storage.port.runs import RunDraft, Strategy
+from runyard.runtime.storage.port.runs import NewRun, Strategy
 from runyard.runtime.storage.port.storage import Storage
 
 from .making import claim, ending, failing, on_thread, put, put_thread
@@ -19,7 +19,7 @@ WORKER = "worker"
 class Situation:
     """A run on an idle thread of its own, and the newest lease that anybody had on it."""
 
-    draft: RunDraft
+    draft: NewRun
     lease: Lease | None = None
     ahead: Lease | None = None
     """For a waiting run: the lease of the run that it waits for."""

@@ -11,40 +11,40 @@ import pytest
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.storage.port.events import EventChunk
 from runyard.runtime.storage.port.queue import Lease
-from runyard.runtime.storage.port.runs import RunDraft
+from runyard.runtime.storage.port.runs import NewRun
 from runyard.runtime.storage.port.storage import Storage
 
 from .making import checkpoint, claim, ending, put, stateless, status, write
 
-Lose = Callable[[Storage, RunDraft, Lease], Awaitable[Any]]
+Lose = Callable[[Storage, NewRun, Lease], Awaitable[Any]]
 
 
-async def to_the_queue(storage: Storage, draft: RunDraft, lease: Lease) -> None:
+async def to_the_queue(storage: Storage, draft: NewRun, lease: Lease) -> None:
     await storage.queue.release(lease)
 
 
-async def to_itself(storage: Storage, draft: RunDraft, lease: Lease) -> None:
+async def to_itself(storage: Storage, draft: NewRun, lease: Lease) -> None:
     await storage.queue.release(lease)
     await claim(storage, lease.worker, draft)
 
 
-async def to_another(storage: Storage, draft: RunDraft, lease: Lease) -> None:
+async def to_another(storage: Storage, draft: NewRun, lease: Lease) -> None:
     await storage.queue.reap(lease.worker, max_attempts=5)
     await claim(storage, "another", draft)
 
 
-async def to_the_end(storage: Storage, draft: RunDraft, lease: Lease) -> None:
+async def to_the_end(storage: Storage, draft: NewRun, lease: Lease) -> None:
     await storage.queue.finish(ending(lease))
 
 
-async def to_its_deletion(storage: Storage, draft: RunDraft, lease: Lease) -> None:
+async def to_its_deletion(storage: Storage, draft: NewRun, lease: Lease) -> None:
     await storage.runs.delete(draft.thread_id, draft.run_id)
 
 
 LOSSES: tuple[Lose, ...] = (to_the_queue, to_itself, to_another, to_the_end, to_its_deletion)
 
 
-async def snapshot(storage: Storage, draft: RunDraft) -> tuple[Any, ...]:
+async def snapshot(storage: Storage, draft: NewRun) -> tuple[Any, ...]:
     """All that can be seen of a run."""
     return (
         await storage.runs.get(draft.thread_id, draft.run_id),

@@ -9,7 +9,7 @@ import pytest
 
 from runyard.runtime.errors import Conflict, NotFound
 from runyard.runtime.storage.port.queue import FinishResult
-from runyard.runtime.storage.port.runs import RunDraft
+from runyard.runtime.storage.port.runs import NewRun
 
 from .making import claim, ending, put_thread, status, thread_status
 from .races import (
@@ -31,7 +31,7 @@ async def test_two_inserts_of_which_each_rejects_the_other(track: Track) -> None
         (left, insert_left), (right, insert_right) = (inserting(thread_id, "reject") for _ in range(2))
         return left, right, insert_left, insert_right
 
-    async def finish(left: RunDraft, right: RunDraft, *outcomes: Outcome) -> str:
+    async def finish(left: NewRun, right: NewRun, *outcomes: Outcome) -> str:
         refused = [outcome[:2] == ("raised", Conflict) for outcome in outcomes]
         assert refused.count(True) == 1
         winner, loser = (right, left) if refused[0] else (left, right)
@@ -48,7 +48,7 @@ async def test_two_inserts_that_queue_up(track: Track) -> None:
         (left, insert_left), (right, insert_right) = (inserting(thread_id, "enqueue") for _ in range(2))
         return left, right, insert_left, insert_right
 
-    async def finish(left: RunDraft, right: RunDraft, *outcomes: Outcome) -> str:
+    async def finish(left: NewRun, right: NewRun, *outcomes: Outcome) -> str:
         ready = [done(outcome)[1].ready for outcome in outcomes]
         assert sorted(ready) == [0, 1]
         first, second = (left, right) if ready[0] else (right, left)
@@ -67,7 +67,7 @@ async def test_two_inserts_that_push_each_other_aside(track: Track, strategy: st
         (left, insert_left), (right, insert_right) = (inserting(thread_id, strategy) for _ in range(2))
         return left, right, insert_left, insert_right
 
-    async def finish(left: RunDraft, right: RunDraft, *outcomes: Outcome) -> str:
+    async def finish(left: NewRun, right: NewRun, *outcomes: Outcome) -> str:
         ended = [done(outcome)[1].cancelled.ended for outcome in outcomes]
         assert sorted(map(len, ended)) == [0, 1], "the later one ends the earlier one"
         winner, loser = (left, right) if ended[0] else (right, left)
@@ -86,7 +86,7 @@ async def test_insert_and_the_end_of_the_run_before(track: Track, strategy: str)
         draft, insert = inserting(before.thread_id, strategy)
         return before, draft, insert, call("queue.finish", ending(lease))
 
-    async def finish(before: RunDraft, draft: RunDraft, insert: Outcome, end: Outcome) -> str:
+    async def finish(before: NewRun, draft: NewRun, insert: Outcome, end: Outcome) -> str:
         promoted = done(end).promoted
         if insert[:2] == ("raised", Conflict):
             assert strategy == "reject"
@@ -108,7 +108,7 @@ async def test_insert_and_the_end_of_a_temporary_thread(track: Track) -> None:
         draft, insert = inserting(before.thread_id, "enqueue")
         return draft, insert, call("queue.finish", ending(lease, temporary=True))
 
-    async def finish(draft: RunDraft, insert: Outcome, end: Outcome) -> str:
+    async def finish(draft: NewRun, insert: Outcome, end: Outcome) -> str:
         assert isinstance(done(end), FinishResult)
         if insert[:2] == ("raised", NotFound):
             assert await thread_status(track.storage, draft.thread_id) is None
@@ -127,7 +127,7 @@ async def test_two_inserts_that_make_the_thread(track: Track) -> None:
         (left, insert_left), (_, insert_right) = (inserting(thread_id, "enqueue", create_thread=True) for _ in range(2))
         return left, insert_left, insert_right
 
-    async def finish(left: RunDraft, *outcomes: Outcome) -> str:
+    async def finish(left: NewRun, *outcomes: Outcome) -> str:
         ready = [done(outcome)[1].ready for outcome in outcomes]
         assert sorted(ready) == [0, 1]
         assert await thread_status(track.storage, left.thread_id) == "busy"
@@ -140,7 +140,7 @@ async def test_a_run_becomes_due_once(track: Track) -> None:
     async def prepare() -> tuple[Any, ...]:
         return await due(track), *[call("queue.make_due", 10)] * 2
 
-    async def finish(draft: RunDraft, *outcomes: Outcome) -> str:
+    async def finish(draft: NewRun, *outcomes: Outcome) -> str:
         ready = [done(outcome)[0] for outcome in outcomes]
         assert sorted(ready) == [0, 1]
         await claim(track.storage, "worker", draft)
@@ -155,7 +155,7 @@ async def test_becoming_due_and_insert(track: Track) -> None:
         _, insert = inserting(delayed.thread_id, "enqueue")
         return delayed, call("queue.make_due", 10), insert
 
-    async def finish(delayed: RunDraft, make_due: Outcome, insert: Outcome) -> str:
+    async def finish(delayed: NewRun, make_due: Outcome, insert: Outcome) -> str:
         ready = done(make_due)[0], done(insert)[1].ready
         assert sorted(ready) == [0, 1]
         depth = await track.storage.queue.depth()
@@ -170,7 +170,7 @@ async def test_becoming_due_and_cancel(track: Track) -> None:
         draft = await due(track)
         return draft, call("queue.make_due", 10), cancelling(draft)
 
-    async def finish(draft: RunDraft, make_due: Outcome, cancel: Outcome) -> str:
+    async def finish(draft: NewRun, make_due: Outcome, cancel: Outcome) -> str:
         assert done(cancel).ended == [draft.run_id]
         assert await status(track.storage, draft) == "interrupted"
         return "due" if done(make_due)[0] else "cancel"

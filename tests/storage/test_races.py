@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from runyard.runtime.storage.port.runs import RunDraft
+from runyard.runtime.storage.port.runs import NewRun
 
 from .making import ending, on_thread, put, put_thread, stateless, status, thread_status
 from .races import (
@@ -28,7 +28,7 @@ async def test_claim_and_claim(track: Track) -> None:
         draft = await put(track.storage, stateless())
         return draft, claiming("left"), claiming("right")
 
-    async def finish(draft: RunDraft, *outcomes: Outcome) -> str:
+    async def finish(draft: NewRun, *outcomes: Outcome) -> str:
         claims = [done(outcome) for outcome in outcomes]
         (leased,) = claims[0] + claims[1]
         assert leased.lease.run_id == draft.run_id
@@ -60,7 +60,7 @@ async def test_runs_of_one_thread_are_never_claimed_together(track: Track) -> No
         await put(track.storage, *drafts)
         return drafts, claiming("left"), claiming("right")
 
-    async def finish(drafts: list[RunDraft], *outcomes: Outcome) -> str:
+    async def finish(drafts: list[NewRun], *outcomes: Outcome) -> str:
         (leased,) = done(outcomes[0]) + done(outcomes[1])
         assert leased.lease.run_id == drafts[0].run_id
         return str(leased.lease.worker)
@@ -74,7 +74,7 @@ async def test_finish_and_cancel(track: Track, action: str) -> None:
         draft, lease = await running(track)
         return draft, call("queue.finish", ending(lease)), cancelling(draft, action)
 
-    async def finish(draft: RunDraft, end: Outcome, cancel: Outcome) -> str:
+    async def finish(draft: NewRun, end: Outcome, cancel: Outcome) -> str:
         done(end)
         outcome = done(cancel)
         assert outcome.ended == []
@@ -90,7 +90,7 @@ async def test_finish_and_reap(track: Track) -> None:
         draft, lease = await running(track)
         return draft, call("queue.finish", ending(lease)), call("queue.reap", "worker", max_attempts=3)
 
-    async def finish(draft: RunDraft, end: Outcome, reap: Outcome) -> str:
+    async def finish(draft: NewRun, end: Outcome, reap: Outcome) -> str:
         requeued = done(reap).requeued
         assert lost(end) == (requeued == 1)
         assert await status(track.storage, draft) == ("pending" if requeued else "success")
@@ -104,7 +104,7 @@ async def test_finish_and_the_last_reap(track: Track) -> None:
         draft, lease = await running(track, webhook="http://127.0.0.1:9/")
         return draft, call("queue.finish", ending(lease)), call("queue.reap", "worker", max_attempts=1)
 
-    async def finish(draft: RunDraft, end: Outcome, reap: Outcome) -> str:
+    async def finish(draft: NewRun, end: Outcome, reap: Outcome) -> str:
         ended = bool(done(reap).ended)
         assert lost(end) == ended
         assert await status(track.storage, draft) == ("error" if ended else "success")
@@ -122,7 +122,7 @@ async def test_finish_and_finish(track: Track) -> None:
         ends = [ending(lease, answer=answer, values=answer) for answer in (b'"left"', b'"right"')]
         return (draft, *(call("queue.finish", end) for end in ends))
 
-    async def finish(draft: RunDraft, *outcomes: Outcome) -> str:
+    async def finish(draft: NewRun, *outcomes: Outcome) -> str:
         assert [lost(outcome) for outcome in outcomes].count(True) == 1
         winner = "right" if lost(outcomes[0]) else "left"
         (ended,) = await track.storage.runs.ended([draft.run_id])
@@ -138,7 +138,7 @@ async def test_finish_and_delete(track: Track) -> None:
         draft, lease = await running(track)
         return draft, call("queue.finish", ending(lease)), call("runs.delete", draft.thread_id, draft.run_id)
 
-    async def finish(draft: RunDraft, end: Outcome, delete: Outcome) -> str:
+    async def finish(draft: NewRun, end: Outcome, delete: Outcome) -> str:
         done(delete)
         assert await status(track.storage, draft) is None
         assert await thread_status(track.storage, draft.thread_id) == "idle"
@@ -154,7 +154,7 @@ async def test_finish_and_giving_back_what_is_not_held(track: Track) -> None:
         draft, lease = await running(track)
         return draft, call("queue.finish", ending(lease)), call("queue.heartbeat", "worker", 1, [])
 
-    async def finish(draft: RunDraft, end: Outcome, beat: Outcome) -> str:
+    async def finish(draft: NewRun, end: Outcome, beat: Outcome) -> str:
         done(beat)
         assert await status(track.storage, draft) == ("pending" if lost(end) else "success")
         return "beat" if lost(end) else "finish"

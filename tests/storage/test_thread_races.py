@@ -8,8 +8,8 @@ from typing import Any
 from runyard.generated.models import Assistant
 from runyard.runtime.errors import Conflict, NotFound
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
-from runyard.runtime.storage.port.runs import RunDraft
-from runyard.runtime.storage.port.threads import Expiry, StateEdit, ThreadDraft
+from runyard.runtime.storage.port.runs import NewRun
+from runyard.runtime.storage.port.threads import Expiry, NewThread, StateEdit
 
 from .making import checkpoint, claim, ending, on_thread, put, put_thread, stateless, status, thread_status
 from .races import ROUNDS, Outcome, Track, call, claiming, done, inserting, lost, running
@@ -52,7 +52,7 @@ async def test_edit_and_insert(track: Track) -> None:
         draft, insert = inserting(thread_id, "reject")
         return draft, call("threads.edit_state", thread_id, edit(thread_id, "1")), insert
 
-    async def finish(draft: RunDraft, edited: Outcome, insert: Outcome) -> str:
+    async def finish(draft: NewRun, edited: Outcome, insert: Outcome) -> str:
         done(insert)
         saved = track.storage.checkpoints.latest(draft.thread_id, "")
         assert (saved is None) == refused(edited), "an edit is whole or not there"
@@ -68,7 +68,7 @@ async def test_edit_and_the_end_of_a_run(track: Track) -> None:
         change = edit(draft.thread_id, "1", base=None)
         return draft, call("threads.edit_state", draft.thread_id, change), call("queue.finish", ending(lease))
 
-    async def finish(draft: RunDraft, edited: Outcome, end: Outcome) -> str:
+    async def finish(draft: NewRun, edited: Outcome, end: Outcome) -> str:
         done(end)
         values = await track.storage.threads.values(draft.thread_id)
         assert values == (b'{"n":111}' if refused(edited) else b'"1"')
@@ -80,8 +80,8 @@ async def test_edit_and_the_end_of_a_run(track: Track) -> None:
 
 async def test_two_creations_of_one_thread(track: Track) -> None:
     async def prepare() -> tuple[Any, ...]:
-        drafts = [ThreadDraft(thread_id=str(uuid.uuid4()), metadata={"by": "left"})]
-        drafts.append(ThreadDraft(thread_id=drafts[0].thread_id, metadata={"by": "right"}))
+        drafts = [NewThread(thread_id=str(uuid.uuid4()), metadata={"by": "left"})]
+        drafts.append(NewThread(thread_id=drafts[0].thread_id, metadata={"by": "right"}))
         return drafts[0].thread_id, *(call("threads.create", draft, "raise") for draft in drafts)
 
     async def finish(thread_id: str, *outcomes: Outcome) -> str:
@@ -115,7 +115,7 @@ async def test_deletion_and_the_end_of_a_run(track: Track) -> None:
         await track.storage.checkpoints.flush(lease)
         return draft, call("threads.delete", [draft.thread_id]), call("queue.finish", ending(lease))
 
-    async def finish(draft: RunDraft, delete: Outcome, end: Outcome) -> str:
+    async def finish(draft: NewRun, delete: Outcome, end: Outcome) -> str:
         assert done(delete).threads == [draft.thread_id]
         assert done(delete).runs == ([draft.run_id] if lost(end) else [])
         assert await thread_status(track.storage, draft.thread_id) is None
@@ -131,7 +131,7 @@ async def test_deletion_and_claim(track: Track) -> None:
         draft = await put(track.storage, stateless())
         return draft, call("threads.delete", [draft.thread_id]), claiming("worker")
 
-    async def finish(draft: RunDraft, delete: Outcome, claim: Outcome) -> str:
+    async def finish(draft: NewRun, delete: Outcome, claim: Outcome) -> str:
         assert done(delete).runs == [draft.run_id]
         for leased in done(claim):
             beat = await track.storage.queue.heartbeat("worker", 1, [leased.lease])
@@ -147,7 +147,7 @@ async def test_deletion_and_insert(track: Track) -> None:
         draft, insert = inserting(thread_id, "enqueue")
         return draft, call("threads.delete", [thread_id]), insert
 
-    async def finish(draft: RunDraft, delete: Outcome, insert: Outcome) -> str:
+    async def finish(draft: NewRun, delete: Outcome, insert: Outcome) -> str:
         done(delete)
         assert await thread_status(track.storage, draft.thread_id) is None
         assert await track.storage.runs.place(draft.run_id) is None, "no run is left without a thread"
@@ -182,7 +182,7 @@ async def test_dropping_the_history_and_insert(track: Track) -> None:
         keep = call("threads.keep_latest", thread_id, "2", [KeptCheckpoint("", "2", {"log": "1"})])
         return draft, keep, insert
 
-    async def finish(draft: RunDraft, keep: Outcome, insert: Outcome) -> str:
+    async def finish(draft: NewRun, keep: Outcome, insert: Outcome) -> str:
         done(insert)
         left = track.storage.checkpoints.history(draft.thread_id, "", before=None, limit=None)
         assert [one.checkpoint_id for one in left] == (["2"] if done(keep) else ["2", "1"])
@@ -194,12 +194,12 @@ async def test_dropping_the_history_and_insert(track: Track) -> None:
 
 async def test_expiry_and_insert(track: Track) -> None:
     async def prepare() -> tuple[Any, ...]:
-        expiring = ThreadDraft(thread_id=str(uuid.uuid4()), metadata={}, expiry=Expiry("delete", 0))
+        expiring = NewThread(thread_id=str(uuid.uuid4()), metadata={}, expiry=Expiry("delete", 0))
         await track.storage.threads.create(expiring, "raise")
         draft = on_thread(expiring.thread_id)
         return draft, call("threads.delete_expired", 10), call("runs.insert", [draft])
 
-    async def finish(draft: RunDraft, expire: Outcome, insert: Outcome) -> str:
+    async def finish(draft: NewRun, expire: Outcome, insert: Outcome) -> str:
         gone = draft.thread_id in done(expire).threads
         assert gone == (insert[:2] == ("raised", NotFound)), "a thread with a run does not expire"
         assert await thread_status(track.storage, draft.thread_id) == (None if gone else "busy")

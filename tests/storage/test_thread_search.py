@@ -11,7 +11,7 @@ import pytest
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.threads import StateEdit, ThreadDraft
+from runyard.runtime.storage.port.threads import NewThread, StateEdit
 
 from .making import on_thread, stateless
 
@@ -69,7 +69,7 @@ async def fill(storage: Storage, rnd: random.Random) -> list[Thread]:
         else:
             values = f'{{"n": {rnd.randrange(3)}, "t": "{rnd.choice("xy")}", "deep": {{"b": true}}}}'.encode()
             edit = StateEdit(rows=[], base=None, values=values, interrupts=b"{}", paused=number % 4 == 0)
-            draft = ThreadDraft(thread_id=thread_id, metadata=metadata, edit=edit if number % 3 else None)
+            draft = NewThread(thread_id=thread_id, metadata=metadata, edit=edit if number % 3 else None)
             await storage.threads.create(draft, "raise")
         made.append(thread_id)
     for thread_id in rnd.sample(made, 30):
@@ -126,7 +126,7 @@ async def test_a_search_finds_what_looking_at_each_thread_finds(
 
 async def test_a_list_without_values_need_not_read_them(storage: Storage) -> None:
     edit = StateEdit(rows=[], base=None, values=b'{"n": 1}', interrupts=b"{}", paused=False)
-    await storage.threads.create(ThreadDraft(thread_id=str(uuid.uuid4()), metadata={}, edit=edit), "raise")
+    await storage.threads.create(NewThread(thread_id=str(uuid.uuid4()), metadata={}, edit=edit), "raise")
     request = ThreadSearchRequest(select=["thread_id", "status"])
     (slim,) = await storage.threads.search(request, limit=1, offset=0)
     (full,) = await storage.threads.search(replace(request, extract={"n": "values.n"}), limit=1, offset=0)

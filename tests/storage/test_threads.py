@@ -12,7 +12,7 @@ from runyard.runtime.errors import Conflict, LeaseLost, NotFound
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.events import EventChunk
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.threads import Expiry, StateEdit, ThreadDraft
+from runyard.runtime.storage.port.threads import Expiry, NewThread, StateEdit
 
 from .making import checkpoint, claim, ending, on_thread, put, put_thread, stateless, write
 
@@ -32,7 +32,7 @@ def edit(thread_id: str, checkpoint_id: str = "1", **changes: Any) -> StateEdit:
 
 
 async def make(storage: Storage, **changes: Any) -> str:
-    draft = ThreadDraft(**{"thread_id": str(uuid.uuid4()), "metadata": {}, **changes})
+    draft = NewThread(**{"thread_id": str(uuid.uuid4()), "metadata": {}, **changes})
     return (await storage.threads.create(draft, "raise")).thread_id
 
 
@@ -41,12 +41,12 @@ def history(storage: Storage, thread_id: str) -> list[str]:
 
 
 async def test_a_thread_is_made_once(storage: Storage) -> None:
-    draft = ThreadDraft(thread_id=str(uuid.uuid4()), metadata={"a": 1, "graph_id": "chain"})
+    draft = NewThread(thread_id=str(uuid.uuid4()), metadata={"a": 1, "graph_id": "chain"})
     thread = await storage.threads.create(draft, "raise")
     assert (thread.status, thread.metadata, thread.values, thread.config) == ("idle", draft.metadata, None, {})
     assert await storage.threads.get(draft.thread_id) == thread
     assert await storage.threads.graph_ids(draft.thread_id) == ["chain"], "which its metadata names"
-    again = ThreadDraft(thread_id=draft.thread_id, metadata={"b": 2}, edit=edit(draft.thread_id))
+    again = NewThread(thread_id=draft.thread_id, metadata={"b": 2}, edit=edit(draft.thread_id))
     with pytest.raises(Conflict, match="already exists"):
         await storage.threads.create(again, "raise")
     assert await storage.threads.create(again, "do_nothing") == thread

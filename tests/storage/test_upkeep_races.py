@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runyard.runtime.storage.port.queue import Lease
-from runyard.runtime.storage.port.runs import RunDraft
+from runyard.runtime.storage.port.runs import NewRun
 
 from .making import claim, ending, put, stateless, status
 from .races import (
@@ -29,7 +29,7 @@ async def test_cancel_and_claim(track: Track, action: str) -> None:
         draft = await put(track.storage, stateless())
         return draft, cancelling(draft, action), claiming("worker")
 
-    async def finish(draft: RunDraft, cancel: Outcome, claim: Outcome) -> str:
+    async def finish(draft: NewRun, cancel: Outcome, claim: Outcome) -> str:
         outcome, claimed = done(cancel), done(claim)
         if claimed:
             assert (outcome.ended, outcome.requested) == ([], {draft.run_id: "worker"})
@@ -47,7 +47,7 @@ async def test_cancel_and_release(track: Track) -> None:
         draft, lease = await running(track)
         return draft, cancelling(draft), call("queue.release", lease)
 
-    async def finish(draft: RunDraft, cancel: Outcome, release: Outcome) -> str:
+    async def finish(draft: NewRun, cancel: Outcome, release: Outcome) -> str:
         done(release)
         outcome = done(cancel)
         if outcome.ended:
@@ -64,7 +64,7 @@ async def test_cancel_and_cancel(track: Track) -> None:
         draft = await put(track.storage, stateless(webhook="http://127.0.0.1:9/"))
         return draft, cancelling(draft), cancelling(draft, "rollback")
 
-    async def finish(draft: RunDraft, interrupt: Outcome, roll_back: Outcome) -> str:
+    async def finish(draft: NewRun, interrupt: Outcome, roll_back: Outcome) -> str:
         assert len(done(interrupt).ended) + len(done(roll_back).ended) == 1
         winner = "interrupt" if done(interrupt).ended else "rollback"
         assert await status(track.storage, draft) == ("interrupted" if winner == "interrupt" else None)
@@ -79,7 +79,7 @@ async def test_reap_and_reap(track: Track) -> None:
         draft, _ = await running(track)
         return draft, *[call("queue.reap", "worker", max_attempts=3)] * 2
 
-    async def finish(draft: RunDraft, *outcomes: Outcome) -> str:
+    async def finish(draft: NewRun, *outcomes: Outcome) -> str:
         assert sum(done(outcome).requeued for outcome in outcomes) == 1
         lease = (await claim(track.storage, "worker", draft)).lease
         assert lease.attempt == 2
@@ -94,7 +94,7 @@ async def test_reap_and_release(track: Track) -> None:
         draft, lease = await running(track)
         return draft, call("queue.reap", "worker", max_attempts=3), call("queue.release", lease)
 
-    async def finish(draft: RunDraft, reap: Outcome, release: Outcome) -> str:
+    async def finish(draft: NewRun, reap: Outcome, release: Outcome) -> str:
         assert lost(release) == (done(reap).requeued == 1)
         assert await status(track.storage, draft) == "pending"
         return "reap" if lost(release) else "release"
@@ -129,7 +129,7 @@ async def test_outcomes_are_forgotten_once(track: Track) -> None:
             await track.storage.queue.finish(ending(lease, temporary=True))
         return drafts, *[call("runs.forget_outcomes", -1.0, 3)] * 2
 
-    async def finish(drafts: list[tuple[RunDraft, Lease]], *outcomes: Outcome) -> str:
+    async def finish(drafts: list[tuple[NewRun, Lease]], *outcomes: Outcome) -> str:
         assert sorted(done(outcome) for outcome in outcomes) == [1, 3]
         for draft, _ in drafts:
             assert await track.storage.runs.place(draft.run_id) is None

@@ -38,7 +38,7 @@ class Watching(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunDraft:
+class NewRun:
     """A run to be written; everything is resolved and checked, only the thread's state is not."""
 
     run_id: str
@@ -94,7 +94,7 @@ class Inserted:
 class RunStorage(Protocol):
     """Runs as their clients see them."""
 
-    async def insert(self, drafts: Sequence[RunDraft]) -> tuple[list[Run], Inserted]:
+    async def insert(self, drafts: Sequence[NewRun]) -> tuple[list[Run], Inserted]:
         """Writes all of the runs, and the threads of stateless ones, or nothing.
 
         Multitask strategies take effect here. Raises NotFound for a thread that does not exist,

@@ -9,7 +9,7 @@ import orjson
 from runyard.generated.models import Run
 from runyard.runtime.errors import Conflict, NotFound
 from runyard.runtime.lifecycle import CANCELLED, ROLLED_BACK, UNKNOWN
-from runyard.runtime.storage.port.runs import CancelAction, CancelOutcome, Inserted, RunDraft, RunResult, RunStatus
+from runyard.runtime.storage.port.runs import CancelAction, CancelOutcome, Inserted, NewRun, RunResult, RunStatus
 from runyard.runtime.storage.sqlite.checkpoints import delete_checkpoints_of_thread
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.deliveries import add_delivery
@@ -25,10 +25,10 @@ class SqliteRuns:
         self._database = database
         self._sql = queries
 
-    async def insert(self, drafts: Sequence[RunDraft]) -> tuple[list[Run], Inserted]:
+    async def insert(self, drafts: Sequence[NewRun]) -> tuple[list[Run], Inserted]:
         return await self._database.write(lambda connection: self._insert(connection, drafts))
 
-    def _insert(self, connection: sqlite3.Connection, drafts: Sequence[RunDraft]) -> tuple[list[Run], Inserted]:
+    def _insert(self, connection: sqlite3.Connection, drafts: Sequence[NewRun]) -> tuple[list[Run], Inserted]:
         time = now()
         stamp = iso(time)
         runs: list[Run] = []
@@ -87,7 +87,7 @@ class SqliteRuns:
         rows.clear()
 
     def _join_thread(
-        self, connection: sqlite3.Connection, draft: RunDraft, time: int, cancelled: CancelOutcome
+        self, connection: sqlite3.Connection, draft: NewRun, time: int, cancelled: CancelOutcome
     ) -> tuple[dict[str, Any], bool]:
         """Puts a run on an existing thread: its metadata, and whether it has to wait."""
         row = as_dict(connection, self._sql["thread"], (draft.thread_id,))
@@ -128,9 +128,7 @@ class SqliteRuns:
         )
         return {**thread_metadata, **draft.metadata}, ahead is not None
 
-    def _clear_thread(
-        self, connection: sqlite3.Connection, draft: RunDraft, time: int, cancelled: CancelOutcome
-    ) -> None:
+    def _clear_thread(self, connection: sqlite3.Connection, draft: NewRun, time: int, cancelled: CancelOutcome) -> None:
         """Deals with the other runs of the thread as the multitask strategy says; runs that are to start later
         count too (observed)."""
         active = connection.execute(self._sql["active_runs"], (draft.thread_id,)).fetchall()
@@ -267,7 +265,7 @@ class SqliteRuns:
         return await self._database.write(work)
 
 
-def _created(draft: RunDraft, metadata: dict[str, Any], stamp: str) -> Run:
+def _created(draft: NewRun, metadata: dict[str, Any], stamp: str) -> Run:
     config = {**draft.kwargs["config"], "metadata": metadata}
     return Run(
         run_id=draft.run_id,

@@ -8,7 +8,7 @@ import orjson
 
 from runyard.runtime.errors import Conflict, NotFound
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
-from runyard.runtime.storage.port.threads import Expiry, IfExists, Removed, StateEdit, ThreadDraft
+from runyard.runtime.storage.port.threads import Expiry, IfExists, NewThread, Removed, StateEdit
 from runyard.runtime.storage.sqlite.checkpoints import (
     copy_checkpoints,
     delete_checkpoints_of_thread,
@@ -20,7 +20,7 @@ from runyard.runtime.storage.sqlite.database import now
 Queries = Mapping[str, str]
 
 
-def create_thread(connection: sqlite3.Connection, sql: Queries, draft: ThreadDraft, if_exists: IfExists) -> None:
+def create_thread(connection: sqlite3.Connection, sql: Queries, draft: NewThread, if_exists: IfExists) -> None:
     if connection.execute(sql["thread"], (draft.thread_id,)).fetchone() is not None:
         if if_exists == "raise":
             raise Conflict(f"Thread with ID {draft.thread_id} already exists")

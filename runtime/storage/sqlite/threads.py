@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest, ThreadStorage
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
-from runyard.runtime.storage.port.threads import ChannelReader, Expiry, IfExists, Removed, StateEdit, ThreadDraft
+from runyard.runtime.storage.port.threads import ChannelReader, Expiry, IfExists, NewThread, Removed, StateEdit
 from runyard.runtime.storage.sqlite import thread_edits
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.rows import as_dict, thread_from_row
@@ -69,7 +69,7 @@ class SqliteThreads:
 
     # Editing
 
-    async def create(self, draft: ThreadDraft, if_exists: IfExists) -> Thread:
+    async def create(self, draft: NewThread, if_exists: IfExists) -> Thread:
         def work(connection: sqlite3.Connection) -> Thread:
             thread_edits.create_thread(connection, self._sql, draft, if_exists)
             created = self._get(connection, draft.thread_id)

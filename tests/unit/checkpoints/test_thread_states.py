@@ -18,7 +18,7 @@ from runyard.runtime.checkpoints.pruning import latest_checkpoints
 from runyard.runtime.checkpoints.saver import RunSaver
 from runyard.runtime.checkpoints.staging import StateEdits
 from runyard.runtime.graphs.registry import Graph
-from runyard.runtime.storage.port.threads import ThreadDraft
+from runyard.runtime.storage.port.threads import NewThread
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 
 THREAD = "11111111-1111-4111-8111-111111111111"
@@ -115,7 +115,7 @@ async def test_a_subgraph_can_be_edited_by_its_namespace(storage: SqliteStorage)
 
 
 async def test_a_thread_that_has_ended_keeps_one_checkpoint(storage: SqliteStorage) -> None:
-    await storage.threads.create(ThreadDraft(thread_id=THREAD, metadata={}), "raise")
+    await storage.threads.create(NewThread(thread_id=THREAD, metadata={}), "raise")
     graph = bound(parent(), RunSaver(storage.checkpoints))
     for _ in range(3):
         await graph.ainvoke({"log": ["in"]}, CONFIG)
@@ -133,7 +133,7 @@ async def test_a_thread_that_has_ended_keeps_one_checkpoint(storage: SqliteStora
 
 
 async def test_a_thread_that_waits_within_a_subgraph_goes_on(storage: SqliteStorage) -> None:
-    await storage.threads.create(ThreadDraft(thread_id=THREAD, metadata={}), "raise")
+    await storage.threads.create(NewThread(thread_id=THREAD, metadata={}), "raise")
     graph = bound(parent(), RunSaver(storage.checkpoints))
     await graph.ainvoke({"log": ["in"]}, CONFIG)
     await graph.ainvoke(Command(resume="yes"), CONFIG)
@@ -148,7 +148,7 @@ async def test_a_thread_that_waits_within_a_subgraph_goes_on(storage: SqliteStor
 
 
 async def test_a_subgraph_that_remembers_still_does(storage: SqliteStorage) -> None:
-    await storage.threads.create(ThreadDraft(thread_id=THREAD, metadata={}), "raise")
+    await storage.threads.create(NewThread(thread_id=THREAD, metadata={}), "raise")
     graph = bound(parent(remembering=True), RunSaver(storage.checkpoints))
     for _ in range(2):
         await graph.ainvoke({"log": ["in"]}, CONFIG)
@@ -173,7 +173,7 @@ async def test_a_value_that_is_put_together_from_its_past_stays_whole(storage: S
     async def add(state: Summed) -> Any:
         return {"log": [f"added {len(state['log'])}"]}
 
-    await storage.threads.create(ThreadDraft(thread_id=THREAD, metadata={}), "raise")
+    await storage.threads.create(NewThread(thread_id=THREAD, metadata={}), "raise")
     graph: Any = StateGraph(Summed).add_node("add", add).add_edge(START, "add").compile()
     graph = bound(graph, RunSaver(storage.checkpoints))
     for number in range(calls):

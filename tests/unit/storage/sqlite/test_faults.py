@@ -15,7 +15,7 @@ import pytest
 from runyard.runtime.errors import Unavailable
 from runyard.runtime.storage.port.checkpoints import CheckpointRow
 from runyard.runtime.storage.port.queue import FinishRequest, Lease
-from runyard.runtime.storage.port.runs import Lane, RunDraft
+from runyard.runtime.storage.port.runs import Lane, NewRun
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 
 
@@ -44,7 +44,7 @@ async def full_disk(storage: SqliteStorage) -> AsyncIterator[None]:
 
 async def run(storage: SqliteStorage) -> Lease:
     thread_id = str(uuid.uuid4())
-    draft = RunDraft(
+    draft = NewRun(
         run_id=str(uuid.uuid4()),
         thread_id=thread_id,
         assistant_id="a",
