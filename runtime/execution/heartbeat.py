@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from runyard.runtime.errors import RunyardError
-from runyard.runtime.storage.port.queue import Heartbeat, Lease, QueueStorage
+from runyard.runtime.storage.port.queue import HeartbeatResult, Lease, QueueStorage
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class HeartbeatThread:
         *,
         interval: float,
         held: Callable[[], Sequence[Lease] | None],
-        heard: Callable[[Heartbeat], None],
+        heard: Callable[[HeartbeatResult], None],
     ) -> None:
         self._queue = queue
         self._worker = worker

@@ -10,7 +10,7 @@ from runyard.runtime.errors import LeaseLost, RunyardError
 from runyard.runtime.execution.admission import Admission
 from runyard.runtime.execution.executor import Execution, Executor, RunEnded, Stop
 from runyard.runtime.execution.heartbeat import HeartbeatThread
-from runyard.runtime.storage.port.queue import Heartbeat, Lease, LeasedRun
+from runyard.runtime.storage.port.queue import HeartbeatResult, Lease, LeasedRun
 from runyard.runtime.storage.port.runs import Lane, Watching
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.publisher import Feed
@@ -236,13 +236,13 @@ class Worker:
         if not execution.ending:
             execution.task.cancel()
 
-    def _hear(self, answer: Heartbeat) -> None:
+    def _hear(self, answer: HeartbeatResult) -> None:
         self._loop.call_soon_threadsafe(self._heard, answer)
 
     def _held(self) -> list[Lease] | None:
         return None if self._claiming else list(self._leases.values())
 
-    def _heard(self, answer: Heartbeat) -> None:
+    def _heard(self, answer: HeartbeatResult) -> None:
         by_seq = {lease.seq: run_id for run_id, lease in self._leases.items()}
         for seq, action in answer.cancels.items():
             if seq in by_seq:

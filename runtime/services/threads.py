@@ -23,7 +23,7 @@ from runyard.runtime.services.extract import extract, parse_paths
 from runyard.runtime.services.inspector import LazyViews
 from runyard.runtime.services.paging import Page, page_of
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.threads import Expiry, NewThread, Removed
+from runyard.runtime.storage.port.threads import DeletedThreads, Expiry, NewThread
 from runyard.runtime.streams.broker import Hub
 
 logger = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ class Threads:
                 logger.exception("the history of thread %s cannot be dropped", thread_id)
         return expired
 
-    def _tell(self, removed: Removed) -> None:
+    def _tell(self, removed: DeletedThreads) -> None:
         for run_id in removed.runs:
             self._hub.forget_run(run_id)
         for thread_id in removed.threads:

@@ -12,7 +12,7 @@ from typing import Any
 import ormsgpack
 
 from runyard.runtime.bus.unix_socket import Link, Message
-from runyard.runtime.storage.port.runs import CancelAction, CancelOutcome, RunResult, Watching
+from runyard.runtime.storage.port.runs import CancelAction, CancelResult, RunResult, Watching
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.subscriptions import Event, Follower, Pending, Watch
 from runyard.runtime.streams.thread_subscription import ThreadWatch, event_time
@@ -150,7 +150,7 @@ class Hub:
             peer.woken_at is not None and peer.woken_at < before for peer in self._peers.values()
         )
 
-    def tell_cancelled(self, outcome: CancelOutcome, action: CancelAction) -> None:
+    def tell_cancelled(self, outcome: CancelResult, action: CancelAction) -> None:
         """Passes on what a cancel request did: to workers, and to followers of what has ended by it."""
         for run_id in outcome.requested:
             self._broadcast("cancel", run_id, action)

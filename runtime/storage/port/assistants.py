@@ -9,7 +9,7 @@ from runyard.generated.models import (
     AssistantSearchRequest,
     AssistantVersionsSearchRequest,
 )
-from runyard.runtime.storage.port.threads import IfExists, Removed
+from runyard.runtime.storage.port.threads import DeletedThreads, IfExists
 
 AssistantChange = Callable[[Assistant], Assistant]
 """What a patch makes of an assistant; called within the transaction, so it must be quick and have no effects."""
@@ -39,6 +39,6 @@ class AssistantStorage(Protocol):
     async def set_latest(self, assistant_id: str, version: int) -> Assistant | None:
         """Makes an older version the one that counts. None for an unknown assistant, NotFound for a version."""
 
-    async def delete(self, assistant_id: str, *, threads: int) -> tuple[bool, Removed] | None:
+    async def delete(self, assistant_id: str, *, threads: int) -> tuple[bool, DeletedThreads] | None:
         """Deletes up to `threads` threads of the assistant (0: leaves them), and then, when there are no more,
         the assistant itself: True. None when there is no such assistant."""

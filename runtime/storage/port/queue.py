@@ -65,7 +65,7 @@ class FinishResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Reaped:
+class ReapResult:
     """What happened to the runs of a dead worker.
 
     `requeued` are ready again, `solo` for a worker of their own; the `ended` ones are final or gone, and
@@ -79,7 +79,7 @@ class Reaped:
 
 
 @dataclass(frozen=True, slots=True)
-class Heartbeat:
+class HeartbeatResult:
     """The answer to a heartbeat: cancel requests for held runs (seq -> action), held runs that are lost
     (seq), and whether the worker itself is still known."""
 
@@ -115,12 +115,12 @@ class QueueStorage(Protocol):
     async def release(self, lease: Lease) -> None:
         """Gives a run back to the queue, its attempt not held against it."""
 
-    async def heartbeat(self, worker: str, pid: int, held: Sequence[Lease] | None) -> Heartbeat:
+    async def heartbeat(self, worker: str, pid: int, held: Sequence[Lease] | None) -> HeartbeatResult:
         """Says that the worker lives, hands it its cancel requests, and gives back runs that the queue
         believes the worker holds and it does not (the answer to a claim was lost). `held` None: a claim
         is under way, so nobody can say, and nothing is given back."""
 
-    async def reap(self, worker: str, *, max_attempts: int) -> Reaped:
+    async def reap(self, worker: str, *, max_attempts: int) -> ReapResult:
         """Takes the runs of a dead worker back: to the queue, or to an end when they were there at too many crashes."""
 
     async def stale_workers(self, seconds: float) -> list[tuple[str, int]]:

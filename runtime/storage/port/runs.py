@@ -71,7 +71,7 @@ class RunResult:
 
 
 @dataclass(slots=True)
-class CancelOutcome:
+class CancelResult:
     """What a cancel request met.
 
     `ended` runs were pending and are final now (or gone, for a rollback); `requested` ones run: their
@@ -84,17 +84,17 @@ class CancelOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Inserted:
+class InsertResult:
     """What an insert did: how many runs are ready now, and what multitask strategies cancelled."""
 
     ready: int
-    cancelled: CancelOutcome
+    cancelled: CancelResult
 
 
 class RunStorage(Protocol):
     """Runs as their clients see them."""
 
-    async def insert(self, drafts: Sequence[NewRun]) -> tuple[list[Run], Inserted]:
+    async def insert(self, drafts: Sequence[NewRun]) -> tuple[list[Run], InsertResult]:
         """Writes all of the runs, and the threads of stateless ones, or nothing.
 
         Multitask strategies take effect here. Raises NotFound for a thread that does not exist,
@@ -121,7 +121,7 @@ class RunStorage(Protocol):
     ) -> list[tuple[str, str]]:
         """(thread id, run id) of runs that can be cancelled; `status` is pending, running or all."""
 
-    async def cancel(self, runs: Sequence[tuple[str, str]], action: CancelAction) -> CancelOutcome:
+    async def cancel(self, runs: Sequence[tuple[str, str]], action: CancelAction) -> CancelResult:
         """Ends pending runs (or removes them, for `rollback`) and flags running ones. Ended runs are passed over."""
 
     async def delete(self, thread_id: str, run_id: str) -> int | None:

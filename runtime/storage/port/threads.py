@@ -51,7 +51,7 @@ class NewThread:
 
 
 @dataclass(frozen=True, slots=True)
-class Removed:
+class DeletedThreads:
     """Threads that were deleted, and the runs under way that went with them: workers and followers have to be
     told."""
 
@@ -85,7 +85,7 @@ class ThreadStorage(Protocol):
     async def patch(self, thread_id: str, metadata: Mapping[str, Any] | None, expiry: Expiry | None) -> Thread | None:
         """Merges metadata at its top level; None changes nothing."""
 
-    async def delete(self, thread_ids: Sequence[str]) -> Removed:
+    async def delete(self, thread_ids: Sequence[str]) -> DeletedThreads:
         """Deletes the threads with runs, events and checkpoints; runs under way lose their lease."""
 
     async def copy(self, source: str, target: str) -> Thread | None:
@@ -97,7 +97,7 @@ class ThreadStorage(Protocol):
     async def keep_latest(self, thread_id: str, base: str, kept: Sequence[KeptCheckpoint]) -> bool:
         """Deletes all checkpoints but those; False when runs are under way or `base` is not the latest any more."""
 
-    async def delete_expired(self, limit: int) -> Removed:
+    async def delete_expired(self, limit: int) -> DeletedThreads:
         """Deletes resting threads whose time is over and which are to go then."""
 
     async def history_expired(self, limit: int) -> list[str]:

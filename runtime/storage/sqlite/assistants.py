@@ -14,7 +14,7 @@ from runyard.generated.models import (
 )
 from runyard.runtime.errors import Conflict, NotFound
 from runyard.runtime.storage.port.assistants import AssistantChange
-from runyard.runtime.storage.port.threads import IfExists, Removed
+from runyard.runtime.storage.port.threads import DeletedThreads, IfExists
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.filters import Conditions
 from runyard.runtime.storage.sqlite.rows import as_dict, as_dicts, iso
@@ -136,8 +136,8 @@ class SqliteAssistants:
 
         return await self._database.write(work)
 
-    async def delete(self, assistant_id: str, *, threads: int) -> tuple[bool, Removed] | None:
-        def work(connection: sqlite3.Connection) -> tuple[bool, Removed] | None:
+    async def delete(self, assistant_id: str, *, threads: int) -> tuple[bool, DeletedThreads] | None:
+        def work(connection: sqlite3.Connection) -> tuple[bool, DeletedThreads] | None:
             if self._get(connection, assistant_id) is None:
                 return None
             found: list[str] = []

@@ -10,11 +10,11 @@ from runyard.runtime.lifecycle import CANCELLED, EXHAUSTED
 from runyard.runtime.storage.port.queue import (
     FinishRequest,
     FinishResult,
-    Heartbeat,
+    HeartbeatResult,
     Lease,
     LeasedRun,
     QueueDepth,
-    Reaped,
+    ReapResult,
 )
 from runyard.runtime.storage.port.runs import CancelAction, Lane, Watching
 from runyard.runtime.storage.sqlite.checkpoints import delete_checkpoints_of_run, delete_checkpoints_of_thread
@@ -138,12 +138,12 @@ class SqliteQueue:
 
         await self._database.write(work)
 
-    async def heartbeat(self, worker: str, pid: int, held: Sequence[Lease] | None) -> Heartbeat:
-        def work(connection: sqlite3.Connection) -> Heartbeat:
+    async def heartbeat(self, worker: str, pid: int, held: Sequence[Lease] | None) -> HeartbeatResult:
+        def work(connection: sqlite3.Connection) -> HeartbeatResult:
             time = now()
             connection.execute(self._sql["heartbeat"], {"worker": worker, "pid": pid, "now": time})
             if held is None:
-                return Heartbeat({}, [])
+                return HeartbeatResult({}, [])
             attempts = {lease.seq: lease.attempt for lease in held}
             owned: dict[int, int] = {}
             cancels: dict[int, CancelAction] = {}
@@ -155,12 +155,12 @@ class SqliteQueue:
                 elif row["started_at"] < time - SETTLED:
                     given = {"seq": row["seq"], "worker": worker, "attempt": row["attempt"], "now": time}
                     connection.execute(self._sql["release"], given)
-            return Heartbeat(cancels, [seq for seq, attempt in attempts.items() if owned.get(seq) != attempt])
+            return HeartbeatResult(cancels, [seq for seq, attempt in attempts.items() if owned.get(seq) != attempt])
 
         return await self._database.write(work)
 
-    async def reap(self, worker: str, *, max_attempts: int) -> Reaped:
-        def work(connection: sqlite3.Connection) -> Reaped:
+    async def reap(self, worker: str, *, max_attempts: int) -> ReapResult:
+        def work(connection: sqlite3.Connection) -> ReapResult:
             requeued = solo = promoted = 0
             ended: list[str] = []
             time = now()
@@ -186,7 +186,7 @@ class SqliteQueue:
                         {"seq": seq, "worker": worker, "lane": Lane.SOLO if alone else lane, "now": time},
                     )
             connection.execute(self._sql["forget_worker"], (worker,))
-            return Reaped(requeued, ended, solo, promoted)
+            return ReapResult(requeued, ended, solo, promoted)
 
         return await self._database.write(work)
 

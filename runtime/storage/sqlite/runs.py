@@ -9,7 +9,7 @@ import orjson
 from runyard.generated.models import Run
 from runyard.runtime.errors import Conflict, NotFound
 from runyard.runtime.lifecycle import CANCELLED, ROLLED_BACK, UNKNOWN
-from runyard.runtime.storage.port.runs import CancelAction, CancelOutcome, Inserted, NewRun, RunResult, RunStatus
+from runyard.runtime.storage.port.runs import CancelAction, CancelResult, InsertResult, NewRun, RunResult, RunStatus
 from runyard.runtime.storage.sqlite.checkpoints import delete_checkpoints_of_thread
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.deliveries import add_delivery
@@ -25,16 +25,16 @@ class SqliteRuns:
         self._database = database
         self._sql = queries
 
-    async def insert(self, drafts: Sequence[NewRun]) -> tuple[list[Run], Inserted]:
+    async def insert(self, drafts: Sequence[NewRun]) -> tuple[list[Run], InsertResult]:
         return await self._database.write(lambda connection: self._insert(connection, drafts))
 
-    def _insert(self, connection: sqlite3.Connection, drafts: Sequence[NewRun]) -> tuple[list[Run], Inserted]:
+    def _insert(self, connection: sqlite3.Connection, drafts: Sequence[NewRun]) -> tuple[list[Run], InsertResult]:
         time = now()
         stamp = iso(time)
         runs: list[Run] = []
         threads: list[dict[str, Any]] = []
         rows: list[dict[str, Any]] = []
-        cancelled = CancelOutcome()
+        cancelled = CancelResult()
         ready = 0
         for draft in drafts:
             due = time + int(draft.delay * 1e6) if draft.delay > 0 else None
@@ -78,7 +78,7 @@ class SqliteRuns:
             )
             runs.append(_created(draft, metadata, stamp))
         self._write(connection, threads, rows)
-        return runs, Inserted(ready, cancelled)
+        return runs, InsertResult(ready, cancelled)
 
     def _write(self, connection: sqlite3.Connection, threads: list[dict[str, Any]], rows: list[dict[str, Any]]) -> None:
         connection.executemany(self._sql["insert_thread"], threads)
@@ -87,7 +87,7 @@ class SqliteRuns:
         rows.clear()
 
     def _join_thread(
-        self, connection: sqlite3.Connection, draft: NewRun, time: int, cancelled: CancelOutcome
+        self, connection: sqlite3.Connection, draft: NewRun, time: int, cancelled: CancelResult
     ) -> tuple[dict[str, Any], bool]:
         """Puts a run on an existing thread: its metadata, and whether it has to wait."""
         row = as_dict(connection, self._sql["thread"], (draft.thread_id,))
@@ -128,7 +128,7 @@ class SqliteRuns:
         )
         return {**thread_metadata, **draft.metadata}, ahead is not None
 
-    def _clear_thread(self, connection: sqlite3.Connection, draft: NewRun, time: int, cancelled: CancelOutcome) -> None:
+    def _clear_thread(self, connection: sqlite3.Connection, draft: NewRun, time: int, cancelled: CancelResult) -> None:
         """Deals with the other runs of the thread as the multitask strategy says; runs that are to start later
         count too (observed)."""
         active = connection.execute(self._sql["active_runs"], (draft.thread_id,)).fetchall()
@@ -188,9 +188,9 @@ class SqliteRuns:
             parameters.append(orjson.dumps(list(run_ids)).decode())
         return await self._database.scan(lambda connection: connection.execute(sql, parameters).fetchall())
 
-    async def cancel(self, runs: Sequence[tuple[str, str]], action: CancelAction) -> CancelOutcome:
-        def work(connection: sqlite3.Connection) -> CancelOutcome:
-            outcome = CancelOutcome()
+    async def cancel(self, runs: Sequence[tuple[str, str]], action: CancelAction) -> CancelResult:
+        def work(connection: sqlite3.Connection) -> CancelResult:
+            outcome = CancelResult()
             time = now()
             for thread_id, run_id in runs:
                 row = connection.execute(
@@ -209,7 +209,7 @@ class SqliteRuns:
         run_id: str,
         action: CancelAction,
         time: int,
-        outcome: CancelOutcome,
+        outcome: CancelResult,
     ) -> None:
         flagged = connection.execute(self._sql["request_cancel"], {"seq": seq, "action": action, "now": time})
         if flagged.rowcount:

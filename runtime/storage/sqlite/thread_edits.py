@@ -8,7 +8,7 @@ import orjson
 
 from runyard.runtime.errors import Conflict, NotFound
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
-from runyard.runtime.storage.port.threads import Expiry, IfExists, NewThread, Removed, StateEdit
+from runyard.runtime.storage.port.threads import DeletedThreads, Expiry, IfExists, NewThread, StateEdit
 from runyard.runtime.storage.sqlite.checkpoints import (
     copy_checkpoints,
     delete_checkpoints_of_thread,
@@ -63,10 +63,10 @@ def _set_expiry(connection: sqlite3.Connection, thread_id: str, expiry: Expiry |
         )
 
 
-def delete_threads(connection: sqlite3.Connection, thread_ids: Iterable[str]) -> Removed:
+def delete_threads(connection: sqlite3.Connection, thread_ids: Iterable[str]) -> DeletedThreads:
     """Deletes those of the threads that there are, with all that belongs to them. Webhook calls of runs that
     have ended are made all the same."""
-    removed = Removed()
+    removed = DeletedThreads()
     for thread_id in thread_ids:
         if not connection.execute("delete from threads where thread_id = ?", (thread_id,)).rowcount:
             continue

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest, ThreadStorage
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
-from runyard.runtime.storage.port.threads import ChannelReader, Expiry, IfExists, NewThread, Removed, StateEdit
+from runyard.runtime.storage.port.threads import ChannelReader, DeletedThreads, Expiry, IfExists, NewThread, StateEdit
 from runyard.runtime.storage.sqlite import thread_edits
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.rows import as_dict, thread_from_row
@@ -85,7 +85,7 @@ class SqliteThreads:
 
         return await self._database.write(work)
 
-    async def delete(self, thread_ids: Sequence[str]) -> Removed:
+    async def delete(self, thread_ids: Sequence[str]) -> DeletedThreads:
         return await self._database.write(lambda connection: thread_edits.delete_threads(connection, thread_ids))
 
     async def copy(self, source: str, target: str) -> Thread | None:
@@ -105,8 +105,8 @@ class SqliteThreads:
 
     # Expiring
 
-    async def delete_expired(self, limit: int) -> Removed:
-        def work(connection: sqlite3.Connection) -> Removed:
+    async def delete_expired(self, limit: int) -> DeletedThreads:
+        def work(connection: sqlite3.Connection) -> DeletedThreads:
             rows = connection.execute(self._sql["expired_threads"], ("delete", now(), limit))
             return thread_edits.delete_threads(connection, [row[0] for row in rows.fetchall()])
 
