@@ -9,7 +9,7 @@ from runyard.handlers.http.disconnect import while_connected
 from runyard.handlers.http.responses import JSON, Answer, Header, Receive, Scope, Send
 
 if TYPE_CHECKING:
-    from runyard.runtime.streams.subscriptions import Pending
+    from runyard.runtime.streams.subscriptions import ResultWaiter
 
 KEEP_ALIVE = 5.0
 """Seconds of silence after which a newline is sent: clients and proxies give up on silent connections."""
@@ -27,7 +27,7 @@ class WaitingAnswer:
     __slots__ = ("headers", "on_gone", "pending")
 
     def __init__(
-        self, pending: Pending, headers: list[Header], on_gone: Callable[[], Awaitable[None]] | None = None
+        self, pending: ResultWaiter, headers: list[Header], on_gone: Callable[[], Awaitable[None]] | None = None
     ) -> None:
         self.pending = pending
         self.headers = [JSON, *headers]

@@ -11,7 +11,7 @@ from runyard.runtime.execution.admission import Admission
 from runyard.runtime.execution.executor import Execution, Executor, RunEnded, Stop
 from runyard.runtime.execution.heartbeat import HeartbeatThread
 from runyard.runtime.storage.port.queue import HeartbeatResult, Lease, LeasedRun
-from runyard.runtime.storage.port.runs import Lane, Watching
+from runyard.runtime.storage.port.runs import Interest, Lane
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.publisher import Feed
 
@@ -94,7 +94,7 @@ class Worker:
             case "watch":
                 self._watched[message[1]] = message[2]
                 if message[1] in self._executions:
-                    self._executions[message[1]].feed.watched = message[2] >= Watching.EVENTS
+                    self._executions[message[1]].feed.watched = message[2] >= Interest.EVENTS
             case "unwatch":
                 self._watched.pop(message[1], None)
             case "watch_thread":
@@ -196,8 +196,8 @@ class Worker:
 
     def _is_watched(self, leased: LeasedRun) -> bool:
         return (
-            leased.watching == Watching.EVENTS
-            or self._watched.get(leased.lease.run_id, 0) >= Watching.EVENTS
+            leased.watching == Interest.EVENTS
+            or self._watched.get(leased.lease.run_id, 0) >= Interest.EVENTS
             or leased.lease.thread_id in self._watched_threads
         )
 
@@ -205,7 +205,7 @@ class Worker:
         """Passes the end of a run on; the answer only where somebody waits for it."""
         link, leased = self._connected(), execution.leased
         run_id = leased.lease.run_id
-        followed = leased.watching != Watching.NOTHING or run_id in self._watched
+        followed = leased.watching != Interest.NONE or run_id in self._watched
         answer = ending.answer if followed and not ending.rolled_back else None
         link.send(
             "ended",

@@ -8,7 +8,7 @@ from uuid_utils import uuid7
 from runyard.generated.models import Assistant, Command, RunCreateStateful, RunCreateStateless
 from runyard.runtime.config.langgraph_json import WebhookPolicy
 from runyard.runtime.errors import BadRequest, Invalid
-from runyard.runtime.storage.port.runs import Lane, NewRun, Watching
+from runyard.runtime.storage.port.runs import Interest, Lane, NewRun
 from runyard.runtime.webhooks.targets import check_target
 
 RunCreate = RunCreateStateless | RunCreateStateful
@@ -23,7 +23,7 @@ def new_stateless_run(
     policy: WebhookPolicy,
     *,
     lane: Lane,
-    watching: Watching = Watching.NOTHING,
+    watching: Interest = Interest.NONE,
 ) -> NewRun:
     """A run with a thread of its own.
 
@@ -63,7 +63,7 @@ def new_thread_run(
     *,
     thread_id: str,
     lane: Lane,
-    watching: Watching = Watching.NOTHING,
+    watching: Interest = Interest.NONE,
 ) -> NewRun:
     """A run on a thread. Whether the thread exists and is free is found out when the run is written; its metadata
     comes to that of the run then. Raises Invalid or BadRequest."""

@@ -8,11 +8,11 @@ from runyard.runtime.config.langgraph_json import WebhookPolicy
 from runyard.runtime.errors import NotFound, RunyardError
 from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.new_runs import RunCreate, new_stateless_run, new_thread_run
-from runyard.runtime.storage.port.runs import CancelAction, Lane, NewRun, RunStatus, Watching
+from runyard.runtime.storage.port.runs import CancelAction, Interest, Lane, NewRun, RunStatus
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.broker import Hub
-from runyard.runtime.streams.subscriptions import Pending, Watch, event_number
-from runyard.runtime.streams.thread_subscription import ThreadWatch
+from runyard.runtime.streams.subscriptions import ResultWaiter, RunSubscription, event_number
+from runyard.runtime.streams.thread_subscription import ThreadSubscription
 
 WAIT = 60.0
 """Seconds between looks of a cancel request that waits; the end itself wakes it."""
@@ -31,7 +31,7 @@ class Runs:
 
     async def create(self, request: RunCreate, *, thread_id: str | None = None) -> Run:
         """Accepts a run in the background: on a thread, or with one of its own."""
-        return await self._insert(await self._draft(request, thread_id, Lane.SINGLE, Watching.NOTHING))
+        return await self._insert(await self._draft(request, thread_id, Lane.SINGLE, Interest.NONE))
 
     async def create_batch(self, requests: Sequence[RunCreateStateless]) -> list[Run]:
         """Accepts all runs, in order, or none: every item is resolved before the one transaction that writes
@@ -52,19 +52,19 @@ class Runs:
         self._hub.wake(inserted.ready)
         return runs
 
-    async def stream(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[Run, Watch]:
+    async def stream(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[Run, RunSubscription]:
         """Accepts a run and follows its events from the first."""
-        draft = await self._draft(request, thread_id, Lane.INTERACTIVE, Watching.EVENTS)
+        draft = await self._draft(request, thread_id, Lane.INTERACTIVE, Interest.EVENTS)
         watch = self._hub.watch(draft.run_id, announce=False, resumable=draft.resumable)
         return await self._insert_followed(draft, watch), watch
 
-    async def wait(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[Run, Pending]:
+    async def wait(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[Run, ResultWaiter]:
         """Accepts a run and waits for its end."""
-        draft = await self._draft(request, thread_id, Lane.INTERACTIVE, Watching.ANSWER)
+        draft = await self._draft(request, thread_id, Lane.INTERACTIVE, Interest.ANSWER)
         pending = self._hub.wait_for(draft.run_id, announce=False)
         return await self._insert_followed(draft, pending), pending
 
-    async def _draft(self, request: RunCreate, thread_id: str | None, lane: Lane, watching: Watching) -> NewRun:
+    async def _draft(self, request: RunCreate, thread_id: str | None, lane: Lane, watching: Interest) -> NewRun:
         assistant = await self._assistants.resolve(request.assistant_id)
         if isinstance(request, RunCreateStateless):
             return new_stateless_run(request, assistant, self._policy, lane=lane, watching=watching)
@@ -78,7 +78,7 @@ class Runs:
             self._hub.tell_cancelled(inserted.cancelled, "rollback" if draft.strategy == "rollback" else "interrupt")
         return runs[0]
 
-    async def _insert_followed(self, draft: NewRun, follower: Pending | Watch) -> Run:
+    async def _insert_followed(self, draft: NewRun, follower: ResultWaiter | RunSubscription) -> Run:
         try:
             return await self._insert(draft)
         except BaseException:
@@ -114,7 +114,7 @@ class Runs:
 
     # Following
 
-    async def join(self, thread_id: str, run_id: str) -> Pending:
+    async def join(self, thread_id: str, run_id: str) -> ResultWaiter:
         """Waits for what a run answers; also what a deleted stateless run answered, for as long as it is kept."""
         await self._belongs(thread_id, run_id)
         pending = self._hub.wait_for(run_id, announce=True)
@@ -123,7 +123,7 @@ class Runs:
 
     async def watch(
         self, thread_id: str, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
-    ) -> Watch:
+    ) -> RunSubscription:
         """Follows the events of a run: from now on, or, of a resumable run, from behind `last_event_id`
         ("-1": from the first), also when it has ended."""
         resumable = await self._belongs(thread_id, run_id)
@@ -133,15 +133,19 @@ class Runs:
         self._hub.look_at([run_id])
         return watch
 
-    async def watch_run(self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None) -> Watch:
+    async def watch_run(
+        self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
+    ) -> RunSubscription:
         """As `watch`, for a client that knows only the run. Raises NotFound."""
         place = await self._storage.runs.place(run_id)
         if place is None:
             raise NotFound(f"Run with ID {run_id} not found")
         return await self.watch(place[0], run_id, last_event_id=last_event_id, modes=modes)
 
-    async def watch_thread(self, thread_id: str, *, last_event_id: str | None, modes: Sequence[str]) -> ThreadWatch:
-        """Follows all runs of a thread until the client goes; see `ThreadWatch` for the modes."""
+    async def watch_thread(
+        self, thread_id: str, *, last_event_id: str | None, modes: Sequence[str]
+    ) -> ThreadSubscription:
+        """Follows all runs of a thread until the client goes; see `ThreadSubscription` for the modes."""
         await self._thread_exists(thread_id)
         watch = self._hub.watch_thread(thread_id, frozenset(modes))
         if last_event_id is not None:

@@ -12,10 +12,10 @@ from typing import Any
 import ormsgpack
 
 from runyard.runtime.bus.unix_socket import Link, Message
-from runyard.runtime.storage.port.runs import CancelAction, CancelResult, RunResult, Watching
+from runyard.runtime.storage.port.runs import CancelAction, CancelResult, Interest, RunResult
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.streams.subscriptions import Event, Follower, Pending, Watch
-from runyard.runtime.streams.thread_subscription import ThreadWatch, event_time
+from runyard.runtime.streams.subscriptions import Event, ResultWaiter, RunSubscription, Subscription
+from runyard.runtime.streams.thread_subscription import ThreadSubscription, event_time
 from runyard.runtime.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -46,8 +46,8 @@ class Hub:
         self._metrics = metrics
         self._webhook_due = webhook_due
         self._peers: dict[Link, WorkerPeer] = {}
-        self._followers: dict[str, list[Follower]] = {}
-        self._thread_watches: dict[str, list[ThreadWatch]] = {}
+        self._followers: dict[str, list[Subscription]] = {}
+        self._thread_watches: dict[str, list[ThreadSubscription]] = {}
         self._sweeper: asyncio.Task[None] | None = None
         self._impatience: asyncio.TimerHandle | None = None
         self._looking: set[asyncio.Task[None]] = set()
@@ -73,8 +73,11 @@ class Hub:
         self._peers[link] = WorkerPeer(link)
         for run_id, followers in self._followers.items():
             level = max(
-                (Watching.EVENTS if isinstance(follower, Watch) else Watching.ANSWER for follower in followers),
-                default=Watching.NOTHING,
+                (
+                    Interest.EVENTS if isinstance(follower, RunSubscription) else Interest.ANSWER
+                    for follower in followers
+                ),
+                default=Interest.NONE,
             )
             link.send("watch", run_id, int(level))
         for thread_id in self._thread_watches:
@@ -167,25 +170,27 @@ class Hub:
 
     # Followers
 
-    def wait_for(self, run_id: str, *, announce: bool) -> Pending:
+    def wait_for(self, run_id: str, *, announce: bool) -> ResultWaiter:
         """`announce`: the run is there already, so workers have to be told that somebody waits."""
-        pending = Pending(self, run_id, announced=announce)
-        self._follow(pending, Watching.ANSWER)
+        pending = ResultWaiter(self, run_id, announced=announce)
+        self._follow(pending, Interest.ANSWER)
         return pending
 
-    def watch(self, run_id: str, *, announce: bool, resumable: bool, modes: frozenset[str] | None = None) -> Watch:
-        watch = Watch(self, run_id, announced=announce, resumable=resumable, modes=modes)
-        self._follow(watch, Watching.EVENTS)
+    def watch(
+        self, run_id: str, *, announce: bool, resumable: bool, modes: frozenset[str] | None = None
+    ) -> RunSubscription:
+        watch = RunSubscription(self, run_id, announced=announce, resumable=resumable, modes=modes)
+        self._follow(watch, Interest.EVENTS)
         return watch
 
-    def watch_thread(self, thread_id: str, modes: frozenset[str]) -> ThreadWatch:
+    def watch_thread(self, thread_id: str, modes: frozenset[str]) -> ThreadSubscription:
         """Follows all runs of a thread, those to come included, until it is closed."""
-        watch = ThreadWatch(self, thread_id, modes)
+        watch = ThreadSubscription(self, thread_id, modes)
         self._thread_watches.setdefault(thread_id, []).append(watch)
         self._broadcast("watch_thread", thread_id)
         return watch
 
-    def unwatch_thread(self, watch: ThreadWatch) -> None:
+    def unwatch_thread(self, watch: ThreadSubscription) -> None:
         watches = self._thread_watches.get(watch.thread_id, [])
         if watch in watches:
             watches.remove(watch)
@@ -209,12 +214,12 @@ class Hub:
         self._broadcast("cancel", run_id, "lost")
         self.look_at([run_id])
 
-    def _follow(self, follower: Follower, level: Watching) -> None:
+    def _follow(self, follower: Subscription, level: Interest) -> None:
         self._followers.setdefault(follower.run_id, []).append(follower)
         if follower.announced:
             self._broadcast("watch", follower.run_id, int(level))
 
-    def unfollow(self, follower: Follower) -> None:
+    def unfollow(self, follower: Subscription) -> None:
         followers = self._followers.get(follower.run_id)
         if followers is None or follower not in followers:
             return
@@ -225,7 +230,7 @@ class Hub:
                 self._broadcast("unwatch", follower.run_id)
 
     def _publish(self, run_id: str, thread_id: str, events: Sequence[tuple[str | None, str, bytes]]) -> None:
-        followers: list[Follower] = [*self._followers.get(run_id, ()), *self._thread_watches.get(thread_id, ())]
+        followers: list[Subscription] = [*self._followers.get(run_id, ()), *self._thread_watches.get(thread_id, ())]
         for event_id, name, data in events:
             event = Event(name, data, event_id)
             for follower in followers:

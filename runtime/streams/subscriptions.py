@@ -37,7 +37,7 @@ def event_number(event_id: str | None) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-class Follower:
+class Subscription:
     """Something that waits for the end of a run. Closing it is the follower's duty."""
 
     def __init__(self, hub: "Hub", run_id: str, *, announced: bool) -> None:
@@ -77,7 +77,7 @@ class Follower:
             self._waiter = None
 
 
-class Pending(Follower):
+class ResultWaiter(Subscription):
     """Waits for what a run answers."""
 
     async def result(self, timeout: float) -> bytes | None:
@@ -87,7 +87,7 @@ class Pending(Follower):
         return None if self._ended is None else self._ended.answer
 
 
-class Watch(Follower):
+class RunSubscription(Subscription):
     """Waits for the events of a run.
 
     Only a bounded number of bytes waits for a slow reader: beyond, the stream of a resumable run goes on from

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from runyard.runtime.streams.subscriptions import BUFFER, Event, Follower
+from runyard.runtime.streams.subscriptions import BUFFER, Event, Subscription
 
 if TYPE_CHECKING:
     from runyard.runtime.streams.broker import Hub
@@ -19,7 +19,7 @@ def event_time(event_id: str | None) -> tuple[int, int]:
     return (-1, -1)
 
 
-class ThreadWatch(Follower):
+class ThreadSubscription(Subscription):
     """The stream of a thread; it ends when it is closed, or with the thread.
 
     `modes`: "run_modes" (all events of the runs, then a `metadata` event that says that the run is done),

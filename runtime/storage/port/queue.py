@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from runyard.runtime.storage.port.runs import CancelAction, FinalStatus, Lane, Watching
+from runyard.runtime.storage.port.runs import CancelAction, FinalStatus, Interest, Lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class LeasedRun:
     lane: Lane
     temporary: bool
     resumable: bool
-    watching: Watching
+    watching: Interest
     cancel: CancelAction | None
     waited: float
     """Seconds from when the run was due to the claim."""

@@ -29,10 +29,10 @@ class Lane(IntEnum):
     """A run that was there at several crashes: only a worker that runs nothing else may take it."""
 
 
-class Watching(IntEnum):
+class Interest(IntEnum):
     """What the creator of a run wants to be told while it runs."""
 
-    NOTHING = 0
+    NONE = 0
     ANSWER = 1
     EVENTS = 2
 
@@ -57,7 +57,7 @@ class NewRun:
     """For a thread run with `if_not_exists: create`: make the thread when there is none."""
     temporary: bool = False
     resumable: bool = False
-    watching: Watching = Watching.NOTHING
+    watching: Interest = Interest.NONE
     webhook: str | None = None
 
 

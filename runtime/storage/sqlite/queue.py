@@ -16,7 +16,7 @@ from runyard.runtime.storage.port.queue import (
     QueueDepth,
     ReapResult,
 )
-from runyard.runtime.storage.port.runs import CancelAction, Lane, Watching
+from runyard.runtime.storage.port.runs import CancelAction, Interest, Lane
 from runyard.runtime.storage.sqlite.checkpoints import delete_checkpoints_of_run, delete_checkpoints_of_thread
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.deliveries import add_delivery
@@ -284,7 +284,7 @@ def _leased(worker: str, row: tuple[object, ...]) -> LeasedRun:
         lane=Lane(lane),  # type: ignore[arg-type]
         temporary=bool(temporary),
         resumable=bool(resumable),
-        watching=Watching(watching),  # type: ignore[arg-type]
+        watching=Interest(watching),  # type: ignore[arg-type]
         cancel=cancel,  # type: ignore[arg-type]
         waited=waited / 1e6,  # type: ignore[operator]
     )
