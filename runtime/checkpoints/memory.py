@@ -21,7 +21,7 @@ from langgraph.checkpoint.base import (
 
 
 @dataclass(frozen=True, slots=True)
-class HeldCheckpoint:
+class MemoryCheckpoint:
     """The arguments of one `put`."""
 
     config: RunnableConfig
@@ -31,7 +31,7 @@ class HeldCheckpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldWrites:
+class MemoryWrites:
     """The arguments of one `put_writes`."""
 
     config: RunnableConfig
@@ -40,18 +40,18 @@ class HeldWrites:
     task_path: str
 
 
-class HeldCheckpoints:
+class MemoryCheckpoints:
     """What one run has saved so far, in order."""
 
     def __init__(self) -> None:
-        self.items: list[HeldCheckpoint | HeldWrites] = []
+        self.items: list[MemoryCheckpoint | MemoryWrites] = []
 
     def find(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The checkpoint that the config names, or the latest of its namespace."""
         ns, wanted = config["configurable"].get("checkpoint_ns", ""), get_checkpoint_id(config)
         for item in reversed(self.items):
             if (
-                isinstance(item, HeldCheckpoint)
+                isinstance(item, MemoryCheckpoint)
                 and item.config["configurable"].get("checkpoint_ns", "") == ns
                 and wanted in (None, item.checkpoint["id"])
             ):
@@ -61,10 +61,10 @@ class HeldCheckpoints:
     def history(self) -> Iterator[CheckpointTuple]:
         """All checkpoints, newest first."""
         for item in reversed(self.items):
-            if isinstance(item, HeldCheckpoint):
+            if isinstance(item, MemoryCheckpoint):
                 yield self._tuple(item)
 
-    def _tuple(self, item: HeldCheckpoint) -> CheckpointTuple:
+    def _tuple(self, item: MemoryCheckpoint) -> CheckpointTuple:
         configurable = item.config["configurable"]
         thread_id, ns = configurable["thread_id"], configurable.get("checkpoint_ns", "")
         address = {"thread_id": thread_id, "checkpoint_ns": ns}
@@ -80,7 +80,7 @@ class HeldCheckpoints:
     def _writes(self, ns: str, checkpoint_id: str) -> list[tuple[str, str, Any]]:
         found: dict[tuple[str, int], tuple[str, str, str, int, Any]] = {}
         for item in self.items:
-            if not isinstance(item, HeldWrites):
+            if not isinstance(item, MemoryWrites):
                 continue
             configurable = item.config["configurable"]
             if (configurable.get("checkpoint_ns", ""), configurable["checkpoint_id"]) != (ns, checkpoint_id):

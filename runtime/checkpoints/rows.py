@@ -27,7 +27,7 @@ Blobs = Callable[[str, str, dict[str, str]], dict[str, tuple[str, bytes]]]
 """Reads channel values: (thread id, namespace, channel -> version) -> channel -> (type, data)."""
 
 
-class CheckpointRows:
+class CheckpointPacker:
     """Packs and unpacks with one serializer."""
 
     def __init__(self, serde: SerializerProtocol) -> None:

@@ -23,8 +23,8 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
-from runyard.runtime.checkpoints.memory import HeldCheckpoint, HeldCheckpoints, HeldWrites
-from runyard.runtime.checkpoints.rows import CheckpointRows, pointer
+from runyard.runtime.checkpoints.memory import MemoryCheckpoint, MemoryCheckpoints, MemoryWrites
+from runyard.runtime.checkpoints.rows import CheckpointPacker, pointer
 from runyard.runtime.storage.port.checkpoints import CheckpointRow, CheckpointStorage, StoredCheckpoint, WriteRow
 from runyard.runtime.storage.port.queue import Lease
 
@@ -56,7 +56,7 @@ class RunSaver(BaseCheckpointSaver[str]):
         self._lease = lease
         self._run_id = None if lease is None else lease.run_id
         self._sync = sync
-        self._held = HeldCheckpoints() if hold else None
+        self._held = MemoryCheckpoints() if hold else None
         self._since = time.monotonic()
         self._posted = False
         self.spilled = not hold
@@ -77,17 +77,17 @@ class RunSaver(BaseCheckpointSaver[str]):
         self.spilled = True
         self._post(rows)
 
-    def _pack_held(self, item: HeldCheckpoint | HeldWrites) -> Sequence[CheckpointRow | WriteRow]:
-        if isinstance(item, HeldCheckpoint):
+    def _pack_held(self, item: MemoryCheckpoint | MemoryWrites) -> Sequence[CheckpointRow | WriteRow]:
+        if isinstance(item, MemoryCheckpoint):
             return [self._rows.pack(item.config, item.checkpoint, item.metadata, item.new_versions)]
         return self._rows.pack_writes(item.config, item.writes, item.task_id, item.task_path, self._run_id)
 
     @property
-    def _rows(self) -> CheckpointRows:
+    def _rows(self) -> CheckpointPacker:
         # LangGraph may give a copy of the saver another serializer.
-        return CheckpointRows(self.serde)
+        return CheckpointPacker(self.serde)
 
-    def _holding(self) -> "HeldCheckpoints | None":
+    def _holding(self) -> "MemoryCheckpoints | None":
         """Where writes are held; None once the run has lived too long for that."""
         if self._held is not None and time.monotonic() - self._since > HOLD:
             self.spill()
@@ -145,7 +145,7 @@ class RunSaver(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         if held := self._holding():
-            held.items.append(HeldCheckpoint(config, checkpoint, {**metadata}, new_versions))
+            held.items.append(MemoryCheckpoint(config, checkpoint, {**metadata}, new_versions))
         else:
             self._post([self._rows.pack(config, checkpoint, metadata, new_versions)])
         configurable = config["configurable"]
@@ -155,7 +155,7 @@ class RunSaver(BaseCheckpointSaver[str]):
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         if held := self._holding():
-            held.items.append(HeldWrites(config, writes, task_id, task_path))
+            held.items.append(MemoryWrites(config, writes, task_id, task_path))
         else:
             self._post(self._rows.pack_writes(config, writes, task_id, task_path, self._run_id))
 

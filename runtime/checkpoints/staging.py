@@ -10,7 +10,7 @@ from runyard.runtime.storage.port.checkpoints import CheckpointRow, CheckpointSt
 from runyard.runtime.storage.port.queue import Lease
 
 
-class StateEdits:
+class StagedCheckpoints:
     """What is stored of threads, with the rows that are still to be written on top. See `CheckpointStorage`."""
 
     def __init__(self, storage: CheckpointStorage) -> None:

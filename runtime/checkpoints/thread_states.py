@@ -14,7 +14,7 @@ from langgraph.types import StateUpdate
 from runyard.generated.models import ThreadState, ThreadStateSearch, ThreadStateUpdate, ThreadSuperstep
 from runyard.runtime.checkpoints.saver import RunSaver
 from runyard.runtime.checkpoints.snapshots import empty_state, pointer, stored_interrupts, stored_values, thread_state
-from runyard.runtime.checkpoints.staging import StateEdits
+from runyard.runtime.checkpoints.staging import StagedCheckpoints
 from runyard.runtime.errors import BadRequest, NotFound, RunyardError
 from runyard.runtime.execution.graph_input import run_input
 from runyard.runtime.graphs.registry import Graph, Graphs
@@ -97,7 +97,7 @@ class ThreadStates:
         async with lock:
             latest = self._storage.checkpoints.latest(thread_id, "")
             base = "" if latest is None else latest.checkpoint_id
-            edits = StateEdits(self._storage.checkpoints)
+            edits = StagedCheckpoints(self._storage.checkpoints)
             async with self._opened(thread_id, graph_id, RunSaver(edits), checkpoint) as opened:
                 named = "checkpoint_id" in opened.config["configurable"]
                 if named and await RunSaver(edits).aget_tuple(opened.config) is None:
@@ -113,13 +113,13 @@ class ThreadStates:
         """The first state of a thread that is still to be made."""
         if not isinstance(graph_id, str):
             raise BadRequest(_no_graph(thread_id))
-        edits = StateEdits(self._storage.checkpoints)
+        edits = StagedCheckpoints(self._storage.checkpoints)
         async with self._opened(thread_id, graph_id, RunSaver(edits), None) as opened:
             steps = [[_update(update) for update in step.updates] for step in supersteps]
             await _apply(opened, steps)
             return await self._edit(opened.graph, thread_id, edits, "")
 
-    async def _edit(self, graph: Graph, thread_id: str, edits: StateEdits, base: str | None) -> StateEdit:
+    async def _edit(self, graph: Graph, thread_id: str, edits: StagedCheckpoints, base: str | None) -> StateEdit:
         """The edit with what the thread will show: its root state, whatever subgraph was edited."""
         snapshot = await graph.aget_state({"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}})
         return StateEdit(

@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 
 from runyard.runtime.checkpoints.pruning import latest_checkpoints
 from runyard.runtime.checkpoints.saver import RunSaver
-from runyard.runtime.checkpoints.staging import StateEdits
+from runyard.runtime.checkpoints.staging import StagedCheckpoints
 from runyard.runtime.graphs.registry import Graph
 from runyard.runtime.storage.port.threads import NewThread
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
@@ -82,7 +82,7 @@ async def test_an_edit_reads_its_own_writes_and_leaves_storage_alone(storage: Sq
     await storage.checkpoints.flush(None)
     before = rows(storage)
 
-    edits = StateEdits(storage.checkpoints)
+    edits = StagedCheckpoints(storage.checkpoints)
     editing = bound(graph, RunSaver(edits))
     for number in range(3):
         await editing.aupdate_state(CONFIG, {"log": [f"edit {number}"], "count": number}, as_node="work")
@@ -104,7 +104,7 @@ async def test_a_subgraph_can_be_edited_by_its_namespace(storage: SqliteStorage)
     graph = parent()
     await bound(graph, RunSaver(storage.checkpoints)).ainvoke({"log": ["in"]}, CONFIG)
     await storage.checkpoints.flush(None)
-    edits = StateEdits(storage.checkpoints)
+    edits = StagedCheckpoints(storage.checkpoints)
     editing = bound(graph, RunSaver(edits))
     (task,) = (await editing.aget_state(CONFIG)).tasks
     assert isinstance(task.state, dict)
