@@ -19,11 +19,11 @@ logger = logging.getLogger(__name__)
 
 POLL = 1.0
 """Seconds after which a worker looks for runs unasked, should a wake-up have been lost."""
-MOMENT = 0.05
+INTERRUPT_GRACE = 0.05
 """Seconds in which a run that is interrupted may still come to the end of a quick step, which is then kept."""
-LAST_WORDS = 5.0
+RELEASE_GRACE = 5.0
 """Seconds in which a run that is given back writes what it has reached."""
-SOLO_PATIENCE = 3.0
+SOLO_IDLE_TIMEOUT = 3.0
 """Seconds for which a solo worker waits for another run before it goes."""
 
 
@@ -116,7 +116,7 @@ class Worker:
             self._wake.clear()  # before the claim: a wake-up during it must not be lost
             if await self._claim():
                 idle_since = self._loop.time()
-            elif self._solo and not self._leases and self._loop.time() - idle_since > SOLO_PATIENCE:
+            elif self._solo and not self._leases and self._loop.time() - idle_since > SOLO_IDLE_TIMEOUT:
                 return
 
     async def _woken(self) -> None:
@@ -227,7 +227,7 @@ class Worker:
             return
         execution.stop = stop
         if stop == "interrupt":
-            self._loop.call_later(MOMENT, self._cancel, execution)
+            self._loop.call_later(INTERRUPT_GRACE, self._cancel, execution)
         else:
             execution.task.cancel()
 
@@ -259,7 +259,7 @@ class Worker:
         for run_id in list(self._executions):
             self._stop(run_id, "release")
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=LAST_WORDS)
+            await asyncio.wait(self._tasks, timeout=RELEASE_GRACE)
 
     def _connected(self) -> Link:
         assert self._link is not None

@@ -147,7 +147,7 @@ class Supervisor:
                 len(reaped.ended),
             )
         self._hub.wake(reaped.requeued + reaped.promoted)
-        self._hub.look_at(reaped.ended)
+        self._hub.refresh_results(reaped.ended)
         if reaped.solo:
             await self._start_solo_if_needed()
 

@@ -75,7 +75,9 @@ class Runs:
         runs, inserted = await self._storage.runs.insert([draft])
         self._hub.wake(inserted.ready)
         if inserted.cancelled.ended or inserted.cancelled.requested:
-            self._hub.tell_cancelled(inserted.cancelled, "rollback" if draft.strategy == "rollback" else "interrupt")
+            self._hub.announce_cancellation(
+                inserted.cancelled, "rollback" if draft.strategy == "rollback" else "interrupt"
+            )
         return runs[0]
 
     async def _insert_followed(self, draft: NewRun, follower: ResultWaiter | RunSubscription) -> Run:
@@ -118,7 +120,7 @@ class Runs:
         """Waits for what a run answers; also what a deleted stateless run answered, for as long as it is kept."""
         await self._belongs(thread_id, run_id)
         pending = self._hub.wait_for(run_id, announce=True)
-        self._hub.look_at([run_id])
+        self._hub.refresh_results([run_id])
         return pending
 
     async def watch(
@@ -130,7 +132,7 @@ class Runs:
         watch = self._hub.watch(run_id, announce=True, resumable=resumable, modes=frozenset(modes) if modes else None)
         if resumable and last_event_id is not None:
             watch.replay_after(event_number(last_event_id))
-        self._hub.look_at([run_id])
+        self._hub.refresh_results([run_id])
         return watch
 
     async def watch_run(
@@ -204,4 +206,4 @@ class Runs:
                 "No matching runs to cancel. Please verify the thread ID and run IDs are correct, "
                 "and the runs haven't been deleted or completed."
             )
-        self._hub.tell_cancelled(outcome, action)
+        self._hub.announce_cancellation(outcome, action)

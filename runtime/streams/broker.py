@@ -20,10 +20,10 @@ from runyard.runtime.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
-SWEEP = 2.0
+RECHECK_INTERVAL = 2.0
 """Seconds between questions to storage about followed runs: for ends whose message was lost."""
 
-PATIENCE = 0.1
+WAKE_TIMEOUT = 0.1
 """Seconds in which a worker answers a wake-up; then the others are woken too."""
 
 
@@ -136,7 +136,7 @@ class Hub:
                 peer.running += 1
             peer.link.send("wake")
         if self._impatience is None:
-            self._impatience = asyncio.get_running_loop().call_later(PATIENCE, self._wake_others)
+            self._impatience = asyncio.get_running_loop().call_later(WAKE_TIMEOUT, self._wake_others)
 
     def _wake_others(self) -> None:
         """A worker that does not answer is busy with something that blocks it: the others may have room."""
@@ -153,12 +153,12 @@ class Hub:
             peer.woken_at is not None and peer.woken_at < before for peer in self._peers.values()
         )
 
-    def tell_cancelled(self, outcome: CancelResult, action: CancelAction) -> None:
+    def announce_cancellation(self, outcome: CancelResult, action: CancelAction) -> None:
         """Passes on what a cancel request did: to workers, and to followers of what has ended by it."""
         for run_id in outcome.requested:
             self._broadcast("cancel", run_id, action)
         self.wake(outcome.promoted)
-        self.look_at(outcome.ended)
+        self.refresh_results(outcome.ended)
 
     def drain(self) -> None:
         """Asks all workers to stop claiming, finish or give back what they run, and go."""
@@ -212,7 +212,7 @@ class Hub:
     def forget_run(self, run_id: str) -> None:
         """The run is no more: its worker stops, its followers learn it."""
         self._broadcast("cancel", run_id, "lost")
-        self.look_at([run_id])
+        self.refresh_results([run_id])
 
     def _follow(self, follower: Subscription, level: Interest) -> None:
         self._followers.setdefault(follower.run_id, []).append(follower)
@@ -242,7 +242,7 @@ class Hub:
             watch.run_done(run_id)
         if run_id in self._followers:
             if answer is None:
-                self.look_at([run_id])
+                self.refresh_results([run_id])
             else:
                 self._settle(RunResult(run_id, status, answer))  # type: ignore[arg-type]
 
@@ -250,7 +250,7 @@ class Hub:
         for follower in self._followers.pop(ended.run_id, ()):
             follower.end(ended)
 
-    def look_at(self, run_ids: Iterable[str]) -> None:
+    def refresh_results(self, run_ids: Iterable[str]) -> None:
         """Asks storage about runs that are believed to have ended."""
         followed = [run_id for run_id in run_ids if run_id in self._followers]
         if followed:
@@ -264,8 +264,8 @@ class Hub:
 
     async def _sweep_forever(self) -> None:
         while True:
-            await asyncio.sleep(SWEEP)
-            before = asyncio.get_running_loop().time() - SWEEP
+            await asyncio.sleep(RECHECK_INTERVAL)
+            before = asyncio.get_running_loop().time() - RECHECK_INTERVAL
             followed = [
                 run_id for run_id, followers in self._followers.items() if any(f.since < before for f in followers)
             ]

@@ -27,7 +27,7 @@ from rich.markup import escape
 
 HERE = Path(__file__).resolve().parent
 RUNYARD = str(Path(sys.executable).parent / "runyard")
-PATIENCE = 60
+WAKE_TIMEOUT = 60
 """Seconds that the server gets to start, and to stop."""
 
 
@@ -97,7 +97,7 @@ def server(console: Console, data: Path) -> Iterator[str]:
     finally:
         process.terminate()
         try:
-            process.wait(PATIENCE)
+            process.wait(WAKE_TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -109,7 +109,7 @@ def first_line(process: subprocess.Popen[str]) -> str:
         return ""
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        return process.stdout.readline() if selector.select(PATIENCE) else ""
+        return process.stdout.readline() if selector.select(WAKE_TIMEOUT) else ""
 
 
 def narrate(console: Console, url: str) -> None:

@@ -17,7 +17,7 @@ from runyard.handlers.cli.batch.results import Result
 
 GRAPH_NAMESPACE = UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
 """The default assistant of a graph has the uuid5 of the graph's name in this namespace."""
-PATIENCE = 60.0
+RECONNECT_TIMEOUT = 60.0
 """Seconds for which a server that went away is waited for: restarts are to be survived."""
 
 
@@ -109,7 +109,7 @@ class BatchClient:
                 trouble = f"HTTP {status}"
             except Lost as error:
                 trouble = str(error)
-            if lost_for >= PATIENCE:
+            if lost_for >= RECONNECT_TIMEOUT:
                 raise Unreachable(f"lost the server at {self.url} ({trouble}); accepted runs go on there")
             await asyncio.sleep(1.0)
             lost_for += 1.0
