@@ -13,7 +13,7 @@ from typing import Any
 from runyard.runtime.bus.unix_socket import LocalLink, SocketLink
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.maintenance.duties import Upkeep
-from runyard.runtime.processes.spawning import WorkerProcesses
+from runyard.runtime.processes.spawning import WorkerSpawner
 from runyard.runtime.processes.supervisor import Supervisor
 from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.inspector import LazyViews
@@ -51,7 +51,7 @@ class Runtime:
         try:
             lock = lock_data_dir(self.settings)
             exits.callback(os.close, lock)
-            processes = WorkerProcesses()  # imports its libraries while this process goes on
+            processes = WorkerSpawner()  # imports its libraries while this process goes on
             self._storage.open(tend=True)
             exits.callback(self._storage.close)
             await self.assistants.start()
@@ -74,7 +74,7 @@ class Runtime:
         """Asks workers to claim no more and to finish what they run; `stop` follows."""
         self._hub.drain()
 
-    async def _start_workers(self, processes: WorkerProcesses) -> None:
+    async def _start_workers(self, processes: WorkerSpawner) -> None:
         socket = self.settings.data_dir.resolve() / "bus"
         if len(os.fsencode(socket)) > LONGEST_SOCKET_PATH:
             folder = Path(tempfile.mkdtemp(prefix="runyard-"))

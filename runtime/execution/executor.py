@@ -12,7 +12,7 @@ from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.storage.port.queue import FinishRequest, FinishResult, LeasedRun
 from runyard.runtime.storage.port.runs import CancelAction, FinalStatus
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.streams.publisher import Feed
+from runyard.runtime.streams.publisher import Publisher
 
 Stop = CancelAction | Literal["release", "lost"]
 """Why a run is stopped from outside: its client's wish, the end of the worker, or a lease that is gone."""
@@ -24,7 +24,7 @@ class Execution:
 
     leased: LeasedRun
     saver: RunSaver
-    feed: Feed
+    feed: Publisher
     graph_run: GraphRun
     task: "asyncio.Task[None]"
     since: float
@@ -52,7 +52,7 @@ class Executor:
         self._storage = storage
         self._store = store
 
-    def prepare(self, leased: LeasedRun, feed: Feed, task: "asyncio.Task[None]") -> Execution:
+    def prepare(self, leased: LeasedRun, feed: Publisher, task: "asyncio.Task[None]") -> Execution:
         """Puts together what the run needs. A temporary run's checkpoints are held in memory at first, unless
         it asks for durable steps or has been tried before."""
         kwargs, lease = leased.kwargs, leased.lease

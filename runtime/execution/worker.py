@@ -13,7 +13,7 @@ from runyard.runtime.execution.heartbeat import HeartbeatThread
 from runyard.runtime.storage.port.queue import HeartbeatResult, Lease, LeasedRun
 from runyard.runtime.storage.port.runs import Interest, Lane
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.streams.publisher import Feed
+from runyard.runtime.streams.publisher import Publisher
 
 logger = logging.getLogger(__name__)
 
@@ -173,7 +173,7 @@ class Worker:
         lease = leased.lease
         task = asyncio.current_task()
         assert task is not None
-        feed = Feed(
+        feed = Publisher(
             lease,
             self._connected(),
             self._storage.events,

@@ -14,7 +14,7 @@ from pathlib import Path
 from runyard.runtime.config.settings import Settings
 
 
-class WorkerProcesses:
+class WorkerSpawner:
     """Starts processes; making one begins the preloading in the background."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError, Unavailable
-from runyard.runtime.processes.spawning import WorkerProcesses
+from runyard.runtime.processes.spawning import WorkerSpawner
 from runyard.runtime.storage.data_dir import is_dead
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.broker import Hub
@@ -35,9 +35,7 @@ class Supervisor:
     a run be blamed for the death of a worker.
     """
 
-    def __init__(
-        self, settings: Settings, storage: Storage, hub: Hub, processes: WorkerProcesses, socket: Path
-    ) -> None:
+    def __init__(self, settings: Settings, storage: Storage, hub: Hub, processes: WorkerSpawner, socket: Path) -> None:
         self._settings = settings
         self._storage = storage
         self._hub = hub

@@ -15,7 +15,7 @@ from runyard.runtime.storage.port.queue import Lease
 PackedEvent = tuple[str | None, str, bytes]
 
 
-class Feed:
+class Publisher:
     """Sends a run's events to the API process, those of one turn of the loop together.
 
     Events of a resumable run get an id and are stored before they are sent: whoever has seen an event can go
