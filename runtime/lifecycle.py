@@ -20,19 +20,17 @@ from typing import Final
 
 import orjson
 
-FINAL: Final = frozenset({"error", "success", "timeout", "interrupted"})
 
-
-def failure(error: str, message: str) -> bytes:
+def error_result(error: str, message: str) -> bytes:
     """What waiting for and joining a failed run answers (observed: an object with `__error__`, status 200)."""
     return orjson.dumps({"__error__": {"error": error, "message": message}})
 
 
-CANCELLED: Final = failure("UserInterrupt", "The run was cancelled before it ended.")
-ROLLED_BACK: Final = failure("UserRollback", "The run was cancelled and what it had done was undone.")
-EXHAUSTED: Final = failure(
+CANCELLED: Final = error_result("UserInterrupt", "The run was cancelled before it ended.")
+ROLLED_BACK: Final = error_result("UserRollback", "The run was cancelled and what it had done was undone.")
+EXHAUSTED: Final = error_result(
     "WorkerLost",
     "The process that executed the run died at every attempt; it is not tried again. "
     "Look for what ends the process: memory, a native extension, os._exit.",
 )
-UNKNOWN: Final = failure("HTTPException", "404: Run not found")
+UNKNOWN: Final = error_result("HTTPException", "404: Run not found")

@@ -6,21 +6,27 @@ import shutil
 import tempfile
 import uuid
 from contextlib import AsyncExitStack
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-from runyard.runtime.bus.unix_socket import LocalLink, SocketLink
+from runyard.runtime.bus.local import LocalLink
+from runyard.runtime.bus.unix_socket import SocketLink
+from runyard.runtime.bus.workers import Workers
 from runyard.runtime.config.settings import Settings
-from runyard.runtime.maintenance.duties import Upkeep
+from runyard.runtime.maintenance.delayed_runs import DelayedRuns
+from runyard.runtime.maintenance.maintenance import Maintenance
+from runyard.runtime.maintenance.outcomes import Outcomes
+from runyard.runtime.maintenance.thread_expiry import ThreadExpiry
 from runyard.runtime.processes.spawning import WorkerSpawner
 from runyard.runtime.processes.supervisor import Supervisor
 from runyard.runtime.services.assistants import Assistants
-from runyard.runtime.services.inspector import LazyViews
+from runyard.runtime.services.inspector import Inspector
 from runyard.runtime.services.runs import Runs
+from runyard.runtime.services.system import System
+from runyard.runtime.services.thread_states import ThreadStates
 from runyard.runtime.services.threads import Threads
-from runyard.runtime.storage.data_dir import is_dead, lock_data_dir, lock_worker, make_storage
-from runyard.runtime.streams.broker import Hub
+from runyard.runtime.storage.backends import make_storage
+from runyard.runtime.storage.data_dir import is_dead, lock_data_dir, lock_worker
+from runyard.runtime.streams.broker import Broker
 from runyard.runtime.telemetry.metrics import Metrics
 from runyard.runtime.webhooks.sender import WebhookSender
 
@@ -35,15 +41,25 @@ class Runtime:
         self.settings = settings
         self.metrics = Metrics()
         self._storage = make_storage(settings)
-        self._webhooks = WebhookSender(self._storage.deliveries, settings.project.webhooks)
-        self._hub = Hub(self._storage, self.metrics, self._webhooks.wake)
+        policy = settings.project.webhooks
+        self._webhooks = WebhookSender(self._storage.deliveries, policy, count=self.metrics.webhook_tried)
+        self._workers = Workers(self._webhooks.wake)
+        self._broker = Broker(self._storage, self._workers, self.metrics)
+        inspector = Inspector(self._storage, settings.project)
+        self.system = System(self._storage)
+        self.assistants = Assistants(self._storage, settings.project, inspector, self._broker)
+        self.threads = Threads(self._storage, inspector, self._broker)
+        self.thread_states = ThreadStates(self._storage, inspector, self._broker)
+        self.runs = Runs(self._storage, self._broker, self._workers, self.assistants, policy)
+        self._maintenance = Maintenance(
+            [
+                DelayedRuns(self._storage.queue, self._workers),
+                Outcomes(self._storage.runs, settings.result_ttl),
+                ThreadExpiry(self.threads),
+            ]
+        )
         self._exits = AsyncExitStack()
-        views = LazyViews(self._storage, settings.project)
-        self.assistants = Assistants(self._storage, settings.project, views, self._hub)
-        self.threads = Threads(self._storage, views, self._hub)
-        self._upkeep = Upkeep(settings, self._storage, self._hub, self.threads)
-        self.runs = Runs(self._storage, self._hub, self.assistants, settings.project.webhooks)
-        self.metrics.connect(self._storage.queue.depth, self._hub.pids)
+        self.metrics.connect(self._storage.queue.depth, self._workers.pids)
 
     async def start(self) -> None:
         """Opens the data directory and starts the workers, which load the graphs. Raises ConfigError."""
@@ -51,17 +67,18 @@ class Runtime:
         try:
             lock = lock_data_dir(self.settings)
             exits.callback(os.close, lock)
-            processes = WorkerSpawner()  # imports its libraries while this process goes on
+            spawner = WorkerSpawner()  # imports its libraries while this process goes on
             self._storage.open(tend=True)
             exits.callback(self._storage.close)
             await self.assistants.start()
-            self._hub.start()
-            exits.push_async_callback(self._hub.stop)
+            self._broker.start()
+            exits.push_async_callback(self._broker.stop)
+            exits.callback(self._workers.stop)
             await self._webhooks.start()
             exits.push_async_callback(self._webhooks.stop)
-            await self._start_workers(processes)
-            self._upkeep.start()
-            exits.push_async_callback(self._upkeep.stop)
+            await self._start_workers(spawner)
+            self._maintenance.start()
+            exits.push_async_callback(self._maintenance.stop)
         except BaseException:
             await exits.aclose()
             raise
@@ -72,9 +89,9 @@ class Runtime:
 
     def drain(self) -> None:
         """Asks workers to claim no more and to finish what they run; `stop` follows."""
-        self._hub.drain()
+        self._workers.drain()
 
-    async def _start_workers(self, processes: WorkerSpawner) -> None:
+    async def _start_workers(self, spawner: WorkerSpawner) -> None:
         socket = self.settings.data_dir.resolve() / "bus"
         if len(os.fsencode(socket)) > LONGEST_SOCKET_PATH:
             folder = Path(tempfile.mkdtemp(prefix="runyard-"))
@@ -82,13 +99,13 @@ class Runtime:
             socket = folder / "bus"
 
         def connect() -> SocketLink:
-            link = SocketLink(self._hub.receive, self._hub.detach)
-            self._hub.attach(link)
+            link = SocketLink(self._workers.receive, self._workers.detach)
+            self._workers.attach(link)
             return link
 
         server = await asyncio.get_running_loop().create_unix_server(connect, str(socket))
         self._exits.callback(server.close)
-        supervisor = Supervisor(self.settings, self._storage, self._hub, processes, socket)
+        supervisor = Supervisor(self.settings, self._storage, self._broker, self._workers, spawner, socket)
         self._exits.push_async_callback(supervisor.stop)
         await supervisor.start()
         if self.settings.workers == 0:
@@ -110,33 +127,14 @@ class Runtime:
         self._exits.callback(os.close, lock_worker(self.settings, name))
         worker = Worker(name, self.settings, self._storage, Executor(graphs, self._storage, store), solo=False)
         to_worker = LocalLink(worker.receive)
-        to_hub = LocalLink(lambda message: self._hub.receive(to_worker, message))
-        worker.connect(to_hub)
-        self._hub.attach(to_worker)
+        to_server = LocalLink(lambda message: self._workers.receive(to_worker, message))
+        worker.connect(to_server)
+        self._workers.attach(to_worker)
         task = asyncio.create_task(worker.run(), name=name)
 
         async def leave() -> None:
             worker.drain()
             await task
-            self._hub.detach(to_worker)
+            self._workers.detach(to_worker)
 
         self._exits.push_async_callback(leave)
-
-    async def healthy(self) -> None:
-        """Raises Unavailable when the database does not answer."""
-        await self._storage.check()
-
-    def info(self) -> dict[str, Any]:
-        """What the server is; clients choose what they can do by it."""
-        return {
-            "version": metadata.version("runyard"),
-            "langgraph_py_version": metadata.version("langgraph"),
-            "flags": {
-                "assistants": True,
-                "crons": False,
-                "langsmith": False,
-                "langsmith_tracing_replicas": False,
-            },
-            "metadata": {},  # a key that the interface asks for
-            "host": {"kind": "self-hosted", "project_id": None, "revision_id": None, "tenant_id": None},
-        }

@@ -25,7 +25,7 @@ def operation_table(runtime: Runtime) -> dict[str, Handler]:
     pages = Pages(runtime)
     assistants = AssistantHandlers(runtime.assistants)
     threads = ThreadHandlers(runtime.threads, runtime.runs)
-    states = ThreadStateHandlers(runtime.threads)
+    states = ThreadStateHandlers(runtime.thread_states)
     runs = RunHandlers(runtime.runs)
     thread_runs = ThreadRunHandlers(runtime.runs)
     return {

@@ -23,12 +23,12 @@ class SystemHandlers:
     async def health(self, check_db: int) -> Reply:
         """GET /ok"""
         if check_db:
-            await self.runtime.healthy()
+            await self.runtime.system.check()
         return Answer(200, HEALTH, [JSON])
 
     async def info(self) -> Reply:
         """GET /info"""
-        return json_answer(self.runtime.info())
+        return json_answer(self.runtime.system.info())
 
     async def metrics(self, format: Literal["prometheus", "json"]) -> Reply:
         """GET /metrics"""

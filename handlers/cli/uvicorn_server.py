@@ -121,14 +121,14 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         # A failed start is told by the command line, in one line; uvicorn would log a traceback.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-        watching = asyncio.create_task(self._end_start_at_signal())
+        interest = asyncio.create_task(self._end_start_at_signal())
         try:
             await super().startup(sockets)
         except OSError as error:  # somebody else began to listen in the meantime
             await self.lifespan.shutdown()
             raise _no_port(self._settings.host, self._settings.port, error) from None
         finally:
-            watching.cancel()
+            interest.cancel()
         logging.getLogger("uvicorn.error").setLevel(logging.NOTSET)
         # What is alive now stays: the collector need not look at it again.
         gc.collect()

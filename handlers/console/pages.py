@@ -26,7 +26,7 @@ class Pages:
             graphs = self.runtime.settings.project.graphs.values()
             page = flask.render_template(
                 "landing.html",
-                info=self.runtime.info(),
+                info=self.runtime.system.info(),
                 graphs=graphs,
                 url=flask.request.url_root.rstrip("/"),
             )

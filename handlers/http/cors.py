@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from runyard.handlers.http.responses import Answer, Header, json_answer
-from runyard.runtime.config.langgraph_json import CorsPolicy
+from runyard.runtime.config.project import CorsPolicy
 
 EXPOSED = ("Location", "Content-Location", "X-Pagination-Total", "X-Pagination-Next")
 """Headers of answers that clients in browsers need, and could not read otherwise."""

@@ -9,7 +9,7 @@ from runyard.handlers.http.disconnect import while_connected
 from runyard.handlers.http.responses import Header, Receive, Scope, Send
 
 if TYPE_CHECKING:
-    from runyard.runtime.streams.subscriptions import Event
+    from runyard.runtime.streams.events import Event
 
 HEARTBEAT = 5.0
 """Seconds of silence after which a comment is sent: clients and proxies give up on silent connections."""

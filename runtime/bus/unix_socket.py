@@ -1,41 +1,19 @@
-"""The bus between the API process and its workers: wake-ups, stream events, ends of runs, cancel signals.
+"""A link over a Unix domain socket.
 
-The database is the only truth; a lost message costs time, never a run. A message is a tuple whose first part
-names it. On the wire: 4 bytes little-endian length, then a msgpack list of messages; one frame carries all
-that was sent in one turn of the event loop.
-
-From a worker:
-    ("hello", worker, pid)
-    ("broken", detail)                               it cannot load the graphs, and ends
-    ("load", running)                                answers each wake-up
-    ("events", run_id, thread_id, [[id or nil, name, data], ...])
-    ("ended", run_id, thread_id, status, answer or nil, seconds it waited, seconds it ran)
-    ("ready", count)                                 runs that became ready by the end of another
-    ("webhook",)                                     a webhook call is due
-To a worker:
-    ("wake",)
-    ("cancel", run_id, action)                       interrupt, rollback, or lost: somebody deleted it
-    ("watch", run_id, level)    ("unwatch", run_id)
-    ("watch_thread", thread_id)    ("unwatch_thread", thread_id)
-    ("drain",)
+On the wire: 4 bytes little-endian length, then a msgpack list of messages; one frame carries all that was sent in
+one turn of the event loop.
 """
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import ormsgpack
 
-Message = tuple[Any, ...] | list[Any]
+from runyard.runtime.bus.messages import Message
+
 LENGTH = 4
-
-
-class Link(Protocol):
-    """One end of a connection between the API process and a worker."""
-
-    def send(self, *message: Any) -> None: ...
-
-    def close(self) -> None: ...
+"""Bytes of a frame's length."""
 
 
 class SocketLink(asyncio.Protocol):
@@ -84,17 +62,3 @@ class SocketLink(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost(self)
-
-
-class LocalLink:
-    """One end of a link within a process (`--workers 0`): messages arrive in a later turn of the loop."""
-
-    def __init__(self, deliver: Callable[[Message], None]) -> None:
-        self._deliver = deliver
-        self._loop = asyncio.get_running_loop()
-
-    def send(self, *message: Any) -> None:
-        self._loop.call_soon(self._deliver, message)
-
-    def close(self) -> None:
-        pass

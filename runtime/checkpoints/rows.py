@@ -17,7 +17,9 @@ from langgraph.checkpoint.base import (
     get_checkpoint_metadata,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
+from runyard.runtime.checkpoints.addresses import checkpoint_config
 from runyard.runtime.storage.port.checkpoints import CheckpointRow, StoredCheckpoint, WriteRow
 
 SMALL_TEXT = 200
@@ -100,11 +102,12 @@ class CheckpointPacker:
         }
         found = blobs(stored.thread_id, stored.ns, versions)
         checkpoint["channel_values"] = {**small, **{channel: loads(blob) for channel, blob in found.items()}}
+        parent = checkpoint_config(stored.thread_id, stored.ns, stored.parent_id) if stored.parent_id else None
         return CheckpointTuple(
-            config=pointer(stored.thread_id, stored.ns, stored.checkpoint_id),
+            config=checkpoint_config(stored.thread_id, stored.ns, stored.checkpoint_id),
             checkpoint=checkpoint,
             metadata=loads(("msgpack", stored.metadata)),
-            parent_config=pointer(stored.thread_id, stored.ns, stored.parent_id) if stored.parent_id else None,
+            parent_config=parent,
             pending_writes=[(task, channel, loads((kind, data))) for task, channel, kind, data in stored.writes],
         )
 
@@ -117,9 +120,14 @@ class CheckpointPacker:
         return {channel: str(version) for channel, version in checkpoint["channel_versions"].items()}
 
 
-def pointer(thread_id: str, ns: str, checkpoint_id: str) -> RunnableConfig:
-    """The config that addresses a checkpoint."""
-    return {"configurable": {"thread_id": thread_id, "checkpoint_ns": ns, "checkpoint_id": checkpoint_id}}
+def channel_sizes(kind: str, data: bytes) -> dict[str, tuple[str, int]]:
+    """The channels of a packed checkpoint: the version of each, and how many of the checkpoint's bytes its value
+    takes."""
+    serde = JsonPlusSerializer()
+    checkpoint = serde.loads_typed((kind, data))
+    small = {channel: len(serde.dumps_typed(value)[1]) for channel, value in checkpoint["channel_values"].items()}
+    versions = checkpoint["channel_versions"]
+    return {channel: (str(version), small.get(channel, 0)) for channel, version in versions.items()}
 
 
 def _small(value: Any) -> bool:

@@ -23,8 +23,9 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
+from runyard.runtime.checkpoints.addresses import checkpoint_config
 from runyard.runtime.checkpoints.memory import MemoryCheckpoint, MemoryCheckpoints, MemoryWrites
-from runyard.runtime.checkpoints.rows import CheckpointPacker, pointer
+from runyard.runtime.checkpoints.rows import CheckpointPacker
 from runyard.runtime.storage.port.checkpoints import CheckpointRow, CheckpointStorage, StoredCheckpoint, WriteRow
 from runyard.runtime.storage.port.queue import Lease
 
@@ -149,7 +150,7 @@ class RunSaver(BaseCheckpointSaver[str]):
         else:
             self._post([self._rows.pack(config, checkpoint, metadata, new_versions)])
         configurable = config["configurable"]
-        return pointer(configurable["thread_id"], configurable.get("checkpoint_ns", ""), checkpoint["id"])
+        return checkpoint_config(configurable["thread_id"], configurable.get("checkpoint_ns", ""), checkpoint["id"])
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""

@@ -1,26 +1,22 @@
 """LangGraph's snapshot of a thread as the interface shows it."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from langchain_core.runnables import RunnableConfig
 from langgraph.types import Interrupt as GraphInterrupt
 from langgraph.types import PregelTask, StateSnapshot
 
 from runyard.generated.models import Interrupt, ThreadState, ThreadTask
+from runyard.runtime.checkpoints.addresses import checkpoint_address
 from runyard.runtime.graphs.encoding import to_json
-
-# Of the config of a checkpoint, what addresses it; the rest is LangGraph's own.
-_POINTER = ("checkpoint_id", "thread_id", "checkpoint_ns", "checkpoint_map")
 
 
 def thread_state(snapshot: StateSnapshot) -> ThreadState:
     """A snapshot as JSON values; one without a checkpoint has no metadata and no parent (observed)."""
     exists = snapshot.created_at is not None
     configurable = snapshot.config["configurable"]
-    checkpoint = pointer(snapshot.config)
-    parent = pointer(snapshot.parent_config)
+    checkpoint = checkpoint_address(snapshot.config)
+    parent = checkpoint_address(snapshot.parent_config)
     if checkpoint is not None and "checkpoint_id" not in checkpoint:
         checkpoint = None
     return ThreadState(
@@ -34,24 +30,6 @@ def thread_state(snapshot: StateSnapshot) -> ThreadState:
         interrupts=[_interrupt(interrupt) for task in snapshot.tasks for interrupt in task.interrupts],
         checkpoint_id=None if checkpoint is None else checkpoint["checkpoint_id"],
         parent_checkpoint_id=None if parent is None else parent["checkpoint_id"],
-    )
-
-
-def empty_state(thread_id: str, asked: Mapping[str, Any] | None) -> ThreadState:
-    """The state of a thread on which nothing has run. The id of a checkpoint that was asked for is answered."""
-    checkpoint_id = (asked or {}).get("checkpoint_id")
-    checkpoint = {"checkpoint_id": checkpoint_id, "thread_id": thread_id} if checkpoint_id else None
-    return ThreadState(
-        values={},
-        next=[],
-        tasks=[],
-        checkpoint=checkpoint,
-        metadata=None,
-        created_at=None,
-        parent_checkpoint=None,
-        interrupts=[],
-        checkpoint_id=checkpoint_id,
-        parent_checkpoint_id=None,
     )
 
 
@@ -81,7 +59,7 @@ def _task(task: PregelTask) -> ThreadTask:
         path=_plain(task.path),
         error=_error(task.error),
         interrupts=[_interrupt(interrupt) for interrupt in task.interrupts],
-        checkpoint=pointer(state) if isinstance(state, dict) else None,
+        checkpoint=checkpoint_address(state) if isinstance(state, dict) else None,
         state=thread_state(state) if isinstance(state, StateSnapshot) else None,
         result=_plain(task.result),
     )
@@ -94,14 +72,6 @@ def _error(error: object) -> str | None:
 
 def _interrupt(interrupt: GraphInterrupt) -> Interrupt:
     return Interrupt(id=interrupt.id, value=_plain(interrupt.value))
-
-
-def pointer(config: RunnableConfig | None) -> dict[str, Any] | None:
-    """Of a config, what says which checkpoint it is."""
-    if config is None:
-        return None
-    configurable = config["configurable"]
-    return {key: configurable[key] for key in _POINTER if key in configurable}
 
 
 def _plain(value: Any) -> Any:

@@ -1,71 +1,67 @@
-"""The states of threads: reading them, their history, and editing them."""
+"""The states of threads as LangGraph sees them: read from checkpoints, and edits staged to be written."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
-from weakref import WeakValueDictionary
 
+import msgspec
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import InvalidUpdateError
 from langgraph.types import StateUpdate
 
 from runyard.generated.models import ThreadState, ThreadStateSearch, ThreadStateUpdate, ThreadSuperstep
+from runyard.runtime.checkpoints.addresses import checkpoint_address
+from runyard.runtime.checkpoints.pruning import latest_checkpoints
+from runyard.runtime.checkpoints.rows import channel_sizes
 from runyard.runtime.checkpoints.saver import RunSaver
-from runyard.runtime.checkpoints.snapshots import empty_state, pointer, stored_interrupts, stored_values, thread_state
+from runyard.runtime.checkpoints.snapshots import stored_interrupts, stored_values, thread_state
 from runyard.runtime.checkpoints.staging import StagedCheckpoints
+from runyard.runtime.checkpoints.thread_graph import ThreadGraph
 from runyard.runtime.errors import BadRequest, NotFound, RunyardError
-from runyard.runtime.execution.graph_input import run_input
+from runyard.runtime.graphs.commands import graph_command
 from runyard.runtime.graphs.registry import Graph, Graphs
-from runyard.runtime.graphs.user_errors import failure, one_line
-from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.graphs.user_errors import describe_error, one_line
+from runyard.runtime.storage.port.checkpoints import CheckpointStorage, KeptCheckpoint
 from runyard.runtime.storage.port.threads import StateEdit
 
 PAGE: Final = 20
 """States of a history that are made in one go: each takes part of a millisecond of the loop."""
 
-_ADDRESS: Final = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
+_SELECTED_BY: Final = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
 
 
 @dataclass(frozen=True, slots=True)
-class OpenThread:
-    """The graph whose state a thread holds, bound to a saver, and the config of a checkpoint."""
+class OpenGraph:
+    """A graph that is bound to a saver, and the config of a checkpoint."""
 
     graph: Graph
     config: RunnableConfig
     keeps_state: bool
 
 
-class ThreadStates:
-    """LangGraph's view of threads. Edits of one thread are made one after the other."""
+class StoredStates:
+    """Reads and stages states; what is to be written is handed back, so that storage can do it in one transaction.
 
-    def __init__(self, storage: Storage, graphs: Graphs) -> None:
+    Every method raises NotFound for a graph that is not served, and BadRequest for one that cannot be made.
+    """
+
+    def __init__(self, storage: CheckpointStorage, graphs: Graphs) -> None:
         self._storage = storage
         self._graphs = graphs
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def state(
-        self, thread_id: str, checkpoint: Mapping[str, Any] | None = None, *, subgraphs: bool = False
-    ) -> ThreadState:
+    async def state(self, thread: ThreadGraph, checkpoint: Mapping[str, Any] | None, *, subgraphs: bool) -> ThreadState:
         """The latest state, or that at a checkpoint; one that does not exist has an empty state (observed).
         `subgraphs` puts the states of subgraphs that are under way into their tasks."""
-        graph_id = await self._graph_of(thread_id)
-        if graph_id is None:
-            return empty_state(thread_id, checkpoint)
-        saver = RunSaver(self._storage.checkpoints)
-        async with self._opened(thread_id, graph_id, saver, checkpoint) as opened:
+        async with self._opened(thread, RunSaver(self._storage), checkpoint) as opened:
             return thread_state(await opened.graph.aget_state(opened.config, subgraphs=subgraphs))
 
-    async def history(self, thread_id: str, request: ThreadStateSearch) -> list[ThreadState]:
+    async def history(self, thread: ThreadGraph, request: ThreadStateSearch) -> list[ThreadState]:
         """The states of the thread, or of the subgraph or the checkpoint that is named, newest first."""
-        graph_id = await self._graph_of(thread_id)
-        if graph_id is None:
-            return []
-        saver = RunSaver(self._storage.checkpoints)
         states: list[ThreadState] = []
         before = _before(request.before)
-        async with self._opened(thread_id, graph_id, saver, request.checkpoint) as opened:
+        async with self._opened(thread, RunSaver(self._storage), request.checkpoint) as opened:
             single = "checkpoint_id" in opened.config["configurable"]
             while (missing := request.limit - len(states)) > 0:
                 # A filter reads the whole history each time.
@@ -81,76 +77,63 @@ class ThreadStates:
                 await asyncio.sleep(0)  # others have requests too
         return states
 
-    # Editing
+    async def stage_update(self, thread: ThreadGraph, request: ThreadStateUpdate) -> tuple[dict[str, Any], StateEdit]:
+        """A new state, made by the graph's reducers: the address that its checkpoint will have, and the edit.
 
-    async def update(self, thread_id: str, request: ThreadStateUpdate) -> dict[str, Any]:
-        """Writes a new state through the graph's reducers; answers where it is.
-
-        Raises NotFound for a thread or a checkpoint that there is not, Conflict while runs are under way,
-        BadRequest for what the graph does not take.
+        Raises NotFound for a checkpoint that there is not, BadRequest for what the graph does not take.
         """
-        graph_id = await self._graph_of(thread_id)
-        if graph_id is None:
-            raise BadRequest(_no_graph(thread_id))
         checkpoint = request.checkpoint or {"checkpoint_id": request.checkpoint_id}
-        lock = self._locks.setdefault(thread_id, asyncio.Lock())
-        async with lock:
-            latest = self._storage.checkpoints.latest(thread_id, "")
-            base = "" if latest is None else latest.checkpoint_id
-            edits = StagedCheckpoints(self._storage.checkpoints)
-            async with self._opened(thread_id, graph_id, RunSaver(edits), checkpoint) as opened:
-                named = "checkpoint_id" in opened.config["configurable"]
-                if named and await RunSaver(edits).aget_tuple(opened.config) is None:
-                    raise NotFound(f"Checkpoint {checkpoint['checkpoint_id']} not found on thread {thread_id}")
-                steps = [[StateUpdate(request.values, request.as_node)]]  # type: ignore[arg-type]
-                written = await _apply(opened, steps)
-                edit = await self._edit(opened.graph, thread_id, edits, None if named else base)
-            await self._storage.threads.edit_state(thread_id, edit)
-        place = pointer(written) or {}
-        return {"checkpoint": place, "configurable": place, "checkpoint_id": place.get("checkpoint_id")}
+        latest = self._storage.latest(thread.thread_id, "")
+        base = "" if latest is None else latest.checkpoint_id
+        staged = StagedCheckpoints(self._storage)
+        async with self._opened(thread, RunSaver(staged), checkpoint) as opened:
+            named = "checkpoint_id" in opened.config["configurable"]
+            if named and await RunSaver(staged).aget_tuple(opened.config) is None:
+                raise NotFound(f"Checkpoint {checkpoint['checkpoint_id']} not found on thread {thread.thread_id}")
+            steps = [[StateUpdate(request.values, request.as_node)]]  # type: ignore[arg-type]
+            written = await _apply(opened, steps)
+            edit = await self._edit(opened.graph, thread.thread_id, staged, None if named else base)
+        return checkpoint_address(written) or {}, edit
 
-    async def seed(self, thread_id: str, graph_id: Any, supersteps: Sequence[ThreadSuperstep]) -> StateEdit:
-        """The first state of a thread that is still to be made."""
-        if not isinstance(graph_id, str):
-            raise BadRequest(_no_graph(thread_id))
-        edits = StagedCheckpoints(self._storage.checkpoints)
-        async with self._opened(thread_id, graph_id, RunSaver(edits), None) as opened:
+    async def stage_first_state(self, thread: ThreadGraph, supersteps: Sequence[ThreadSuperstep]) -> StateEdit:
+        """The first state of a thread that is still to be made. Raises BadRequest for what the graph does not take."""
+        staged = StagedCheckpoints(self._storage)
+        async with self._opened(thread, RunSaver(staged), None) as opened:
             steps = [[_update(update) for update in step.updates] for step in supersteps]
             await _apply(opened, steps)
-            return await self._edit(opened.graph, thread_id, edits, "")
+            return await self._edit(opened.graph, thread.thread_id, staged, "")
 
-    async def _edit(self, graph: Graph, thread_id: str, edits: StagedCheckpoints, base: str | None) -> StateEdit:
+    async def _edit(self, graph: Graph, thread_id: str, staged: StagedCheckpoints, base: str | None) -> StateEdit:
         """The edit with what the thread will show: its root state, whatever subgraph was edited."""
         snapshot = await graph.aget_state({"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}})
         return StateEdit(
-            rows=edits.rows,
+            rows=staged.rows,
             base=base,
             values=stored_values(snapshot),
             interrupts=stored_interrupts(snapshot),
             paused=bool(snapshot.next),
         )
 
-    # Opening
+    def latest_checkpoints(self, thread_id: str) -> tuple[str, list[KeptCheckpoint]]:
+        """What a thread needs when its history is dropped; for a pool thread, since it may take long."""
+        return latest_checkpoints(RunSaver(self._storage), thread_id, self._storage.namespaces(thread_id))
 
-    async def _graph_of(self, thread_id: str) -> str | None:
-        """The graph whose state the thread holds; None when no run or client has named one."""
-        candidates = await self._storage.threads.graph_ids(thread_id)
-        if candidates is None:
-            raise NotFound(f"Thread with ID {thread_id} not found")
-        served = [graph_id for graph_id in candidates if graph_id in self._graphs.names]
-        return next(iter(served or candidates), None)
+    @staticmethod
+    def channel_sizes(kind: str, data: bytes) -> dict[str, tuple[str, int]]:
+        """The channels of a packed checkpoint: see `ChannelReader`."""
+        return channel_sizes(kind, data)
 
     @asynccontextmanager
     async def _opened(
-        self, thread_id: str, graph_id: str, saver: RunSaver, checkpoint: Mapping[str, Any] | None
-    ) -> AsyncIterator[OpenThread]:
-        """The graph, reading and writing through `saver`, and the config of the checkpoint. Raises NotFound for
-        a graph that is not served."""
-        configurable: dict[str, Any] = {"thread_id": thread_id, "checkpoint_ns": "", "graph_id": graph_id}
-        configurable |= {key: (checkpoint or {})[key] for key in _ADDRESS if (checkpoint or {}).get(key)}
+        self, thread: ThreadGraph, saver: RunSaver, checkpoint: Mapping[str, Any] | None
+    ) -> AsyncIterator[OpenGraph]:
+        """The graph, reading and writing through `saver`, and the config of the checkpoint."""
+        graph_id = thread.graph_id
+        configurable: dict[str, Any] = {"thread_id": thread.thread_id, "checkpoint_ns": "", "graph_id": graph_id}
+        configurable |= {key: (checkpoint or {})[key] for key in _SELECTED_BY if (checkpoint or {}).get(key)}
         async with AsyncExitStack() as exits:
             try:
-                given: RunnableConfig = {"configurable": {**await self._latest_configurable(thread_id, graph_id)}}
+                given: RunnableConfig = {"configurable": {**thread.configurable}}
                 graph = await self._graphs.open(graph_id, given, store=None, exits=exits)
             except RunyardError:
                 raise
@@ -158,18 +141,10 @@ class ThreadStates:
                 raise BadRequest(f"graph {graph_id!r} cannot be made for this thread: {one_line(error)}") from None
             # Named in the config, a saver would keep LangGraph from finding subgraphs by namespace.
             keeps_state = graph.checkpointer is not False
-            yield OpenThread(graph.copy({"checkpointer": saver}), {"configurable": configurable}, keeps_state)
-
-    async def _latest_configurable(self, thread_id: str, graph_id: str) -> Mapping[str, Any]:
-        """What the thread's latest run was configured with: a factory makes the same graph from it."""
-        if not self._graphs.is_factory(graph_id):
-            return {}
-        runs = await self._storage.runs.of_thread(thread_id, limit=1, offset=0, status=None)
-        configurable: Mapping[str, Any] = runs[0].kwargs["config"]["configurable"] if runs else {}
-        return configurable
+            yield OpenGraph(graph.copy({"checkpointer": saver}), {"configurable": configurable}, keeps_state)
 
 
-async def _apply(opened: OpenThread, steps: Sequence[Sequence[StateUpdate]]) -> RunnableConfig:
+async def _apply(opened: OpenGraph, steps: Sequence[Sequence[StateUpdate]]) -> RunnableConfig:
     if not opened.keeps_state:
         raise BadRequest(f"graph {opened.graph.name!r} keeps no state: it was compiled with checkpointer=False")
     with _refused():
@@ -184,7 +159,7 @@ def _refused() -> Iterator[None]:
     except RunyardError:
         raise
     except (InvalidUpdateError, ValueError) as error:
-        raise BadRequest(failure(error)["message"] or one_line(error)) from None
+        raise BadRequest(describe_error(error)["message"] or one_line(error)) from None
     except Exception as error:  # noqa: BLE001 - reducers and branches are user code
         raise BadRequest(f"the graph does not take these values: {one_line(error)}") from None
 
@@ -192,15 +167,7 @@ def _refused() -> Iterator[None]:
 def _update(update: Any) -> StateUpdate:
     if update.command is None:
         return StateUpdate(update.values, update.as_node)
-    command = update.command
-    given = {"update": command.update, "resume": command.resume, "goto": _goto(command.goto)}
-    return StateUpdate(run_input({"command": given}), update.as_node)
-
-
-def _goto(goto: Any) -> Any:
-    if isinstance(goto, list):
-        return [_goto(item) for item in goto]
-    return goto if goto is None or isinstance(goto, str) else {"node": goto.node, "input": goto.input}
+    return StateUpdate(graph_command(msgspec.to_builtins(update.command)), update.as_node)  # type: ignore[arg-type]
 
 
 def _before(given: Mapping[str, Any] | None) -> RunnableConfig | None:
@@ -208,10 +175,3 @@ def _before(given: Mapping[str, Any] | None) -> RunnableConfig | None:
     checkpoint = (given or {}).get("configurable", given) or {}
     checkpoint_id = checkpoint.get("checkpoint_id")
     return {"configurable": {"checkpoint_id": checkpoint_id}} if checkpoint_id else None
-
-
-def _no_graph(thread_id: str) -> str:
-    return (
-        f"Thread '{thread_id}' has no assigned graph ID: no run was made on it, and its metadata names no graph. "
-        "Make a run first, or set 'graph_id' in the thread's metadata."
-    )

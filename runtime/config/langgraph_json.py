@@ -1,15 +1,13 @@
-"""The project that is served (langgraph.json) and the settings of the server.
+"""Reads langgraph.json.
 
-`load_project` reads the file; nothing of the user's code is imported here, that is
-`runyard.runtime.graphs.registry`. Every mistake becomes one `ConfigError` that names the file, the key and the
-remedy.
+Nothing of the user's code is imported here, that is `runyard.runtime.graphs.loading`. Every mistake becomes one
+`ConfigError` that names the file, the key and the remedy.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +15,8 @@ import dotenv
 import orjson
 
 from runyard.runtime.config.dependencies import import_paths
-from runyard.runtime.config.settings import Settings
+from runyard.runtime.config.project import CorsPolicy, GraphSpec, Project, WebhookPolicy
 from runyard.runtime.errors import ConfigError
-
-__all__ = ["CorsPolicy", "GraphSpec", "Project", "Settings", "WebhookPolicy", "load_project"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,52 +40,6 @@ _IMAGE_KEYS = frozenset(
     )
 )
 _KNOWN = frozenset(("dependencies", "graphs", "env", "webhooks", "http"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GraphSpec:
-    """One graph as langgraph.json names it. `path` is "./file.py:name" or "package.module:name"."""
-
-    graph_id: str
-    path: str
-    description: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookPolicy:
-    """Which webhook targets are accepted (`webhooks.url`). Private addresses count with loopback."""
-
-    require_https: bool = True
-    disable_loopback: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CorsPolicy:
-    """What browsers of other origins may do (`http.cors`). `max_age` is in seconds."""
-
-    allow_origins: tuple[str, ...] = ("*",)
-    allow_origin_regex: str | None = None
-    allow_methods: tuple[str, ...] = ("*",)
-    allow_headers: tuple[str, ...] = ("*",)
-    allow_credentials: bool = False
-    expose_headers: tuple[str, ...] = ()
-    max_age: int = 600
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
-    """A user's project: where it lies, which graphs it has, what they need around them.
-
-    `env` holds what the file asks for; variables that the process already has win over it.
-    """
-
-    path: Path
-    directory: Path
-    graphs: dict[str, GraphSpec]
-    import_paths: tuple[Path, ...]
-    env: dict[str, str] = field(default_factory=dict)
-    webhooks: WebhookPolicy = WebhookPolicy()
-    cors: CorsPolicy = CorsPolicy()
 
 
 def load_project(path: Path) -> Project:

@@ -6,12 +6,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
+from runyard.runtime.config.project import Project
 from runyard.runtime.errors import ConfigError
-
-if TYPE_CHECKING:
-    from runyard.runtime.config.langgraph_json import Project
 
 Sync = Literal["normal", "full"]
 

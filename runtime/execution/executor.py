@@ -24,7 +24,7 @@ class Execution:
 
     leased: LeasedRun
     saver: RunSaver
-    feed: Publisher
+    publisher: Publisher
     graph_run: GraphRun
     task: "asyncio.Task[None]"
     since: float
@@ -52,7 +52,7 @@ class Executor:
         self._storage = storage
         self._store = store
 
-    def prepare(self, leased: LeasedRun, feed: Publisher, task: "asyncio.Task[None]") -> Execution:
+    def prepare(self, leased: LeasedRun, publisher: Publisher, task: "asyncio.Task[None]") -> Execution:
         """Puts together what the run needs. A temporary run's checkpoints are held in memory at first, unless
         it asks for durable steps or has been tried before."""
         kwargs, lease = leased.kwargs, leased.lease
@@ -73,10 +73,10 @@ class Executor:
             metadata=leased.metadata,
             checkpointer=saver,
             store=self._store,
-            wanted=feed.wanted,
+            wanted=publisher.wanted,
         )
         since = asyncio.get_running_loop().time()
-        return Execution(leased, saver, feed, graph_run, task, since, stop=leased.cancel)
+        return Execution(leased, saver, publisher, graph_run, task, since, stop=leased.cancel)
 
     async def execute(self, execution: Execution) -> RunEnded | None:
         """Runs the graph and writes its end; None when the run went back to the queue.
@@ -85,9 +85,9 @@ class Executor:
         """
         if execution.stop is None:
             try:
-                outcome = await run_graph(self._graphs, execution.graph_run, execution.feed.emit)
+                outcome = await run_graph(self._graphs, execution.graph_run, execution.publisher.emit)
                 execution.ending = True
-                await execution.feed.close()
+                await execution.publisher.close()
                 finish = self._finish(execution, outcome, outcome.status)
                 return RunEnded(finish.status, finish.answer, await self._storage.queue.finish(finish))
             except asyncio.CancelledError:
@@ -104,7 +104,7 @@ class Executor:
 
     async def _finish_stopped(self, execution: Execution, action: CancelAction) -> RunEnded:
         """What the run had reached is kept, or undone."""
-        await execution.feed.close()
+        await execution.publisher.close()
         outcome = await stopped_graph(self._graphs, execution.graph_run)
         finish = self._finish(execution, outcome, "interrupted")
         finished = await self._storage.queue.finish_cancelled(finish, action)
@@ -113,7 +113,7 @@ class Executor:
     async def _give_back(self, execution: Execution) -> None:
         """The next attempt goes on from the last checkpoint, so what was only in memory is written first."""
         execution.saver.spill()
-        await execution.feed.close()
+        await execution.publisher.close()
         await self._storage.queue.release(execution.leased.lease)
 
     @staticmethod

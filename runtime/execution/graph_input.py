@@ -81,25 +81,6 @@ def state_config(run: GraphRun) -> RunnableConfig:
     return {"configurable": {"thread_id": run.thread_id, "checkpoint_ns": "", _CHECKPOINTER: run.checkpointer}}
 
 
-def run_input(kwargs: Mapping[str, Any]) -> Any:
-    """What the graph is called with: the command if there is one, else the input (None continues)."""
-    command = kwargs.get("command")
-    if not command:
-        return kwargs.get("input")
-    update = command.get("update")
-    if isinstance(update, list):  # JSON's way of writing pairs
-        update = [tuple(pair) if isinstance(pair, list) and len(pair) == 2 else pair for pair in update]
-    return Command(update=update, resume=command.get("resume"), goto=_goto(command.get("goto")))
-
-
-def _goto(raw: Any) -> Any:
-    if isinstance(raw, list):
-        return [_goto(item) for item in raw]
-    if isinstance(raw, Mapping):
-        return Send(raw["node"], raw.get("input"))
-    return raw or ()
-
-
 def run_context(schema: type | None, given: Mapping[str, Any] | None) -> Any:
     """The runtime context for a graph whose context schema is `schema`.
 

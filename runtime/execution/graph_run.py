@@ -17,18 +17,12 @@ from langgraph.types import StateSnapshot
 
 from runyard.runtime.checkpoints.snapshots import stored_interrupts, stored_values
 from runyard.runtime.errors import LeaseLost
-from runyard.runtime.execution.graph_input import (
-    GraphRun,
-    resume_point,
-    run_config,
-    run_context,
-    run_input,
-    state_config,
-)
+from runyard.runtime.execution.graph_input import GraphRun, resume_point, run_config, run_context, state_config
 from runyard.runtime.execution.graph_stream import INTERRUPT, Emit, GraphStream, events_parts, graph_modes
+from runyard.runtime.graphs.commands import graph_input
 from runyard.runtime.graphs.encoding import to_json
 from runyard.runtime.graphs.registry import Graph, Graphs
-from runyard.runtime.graphs.user_errors import failure, one_line
+from runyard.runtime.graphs.user_errors import describe_error, one_line
 from runyard.runtime.lifecycle import CANCELLED
 
 __all__ = ["Emit", "GraphOutcome", "GraphRun", "run_graph", "saved_state", "stopped_graph"]
@@ -58,7 +52,7 @@ class GraphOutcome:
 
 
 async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> GraphOutcome:
-    """Runs the graph to its end, its next question or its failure.
+    """Runs the graph to its end, its next question or its describe_error.
 
     `emit(name, data)` is called on the loop for each event, in order; only while `run.wanted()`.
     Raises `asyncio.CancelledError` when the calling task is cancelled, `LeaseLost` when the saver raises it,
@@ -97,7 +91,7 @@ def _is_cancelled() -> bool:
 
 async def _execute(graph: Graph, run: GraphRun, config: RunnableConfig, modes: list[str], stream: GraphStream) -> None:
     kwargs = run.kwargs
-    value = run_input(kwargs)
+    value = graph_input(kwargs)
     if run.attempt > 1:
         value = await resume_point(run, config, value)
     before, after = kwargs.get("interrupt_before") or None, kwargs.get("interrupt_after") or None
@@ -163,7 +157,7 @@ async def _failed(graph: Graph | None, run: GraphRun, emit: Emit, error: BaseExc
         one_line(error),
         exc_info=error if logger.isEnabledFor(logging.DEBUG) else None,
     )
-    said = failure(error)
+    said = describe_error(error)
     encoded = to_json(said)
     if run.wanted():
         emit("error", encoded)
@@ -174,7 +168,7 @@ async def _failed(graph: Graph | None, run: GraphRun, emit: Emit, error: BaseExc
         except LeaseLost:
             raise
         except Exception:  # the run has failed already; its error must not be hidden
-            logger.warning("run %s: the state after its failure cannot be read", run.run_id, exc_info=True)
+            logger.warning("run %s: the state after its describe_error cannot be read", run.run_id, exc_info=True)
     return GraphOutcome(
         status="error",
         answer=to_json({"__error__": said}),

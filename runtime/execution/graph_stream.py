@@ -19,9 +19,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from langchain_core.messages import BaseMessage, BaseMessageChunk, message_chunk_to_message
-from langchain_core.runnables import RunnableConfig
 from langgraph.types import Interrupt
 
+from runyard.runtime.checkpoints.addresses import checkpoint_address
 from runyard.runtime.graphs.encoding import to_json
 
 Emit = Callable[[str, bytes], None]
@@ -164,14 +164,7 @@ def _with_checkpoints(event: dict[str, Any]) -> dict[str, Any]:
         **event,
         "payload": {
             **payload,
-            "checkpoint": _pointer(payload.get("config")),
-            "parent_checkpoint": _pointer(payload.get("parent_config")),
+            "checkpoint": checkpoint_address(payload.get("config")),
+            "parent_checkpoint": checkpoint_address(payload.get("parent_config")),
         },
     }
-
-
-def _pointer(config: RunnableConfig | None) -> dict[str, Any] | None:
-    if config is None:
-        return None
-    keys = ("checkpoint_id", "thread_id", "checkpoint_ns", "checkpoint_map")
-    return {key: config["configurable"][key] for key in keys if key in config["configurable"]}

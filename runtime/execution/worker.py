@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 
-from runyard.runtime.bus.unix_socket import Link, Message
+from runyard.runtime.bus.messages import Link, Message
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import LeaseLost, RunyardError
 from runyard.runtime.execution.admission import Admission
@@ -43,8 +43,8 @@ class Worker:
         self._executions: dict[str, Execution] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._leases: dict[str, Lease] = {}
-        self._watched: dict[str, int] = {}
-        self._watched_threads: set[str] = set()
+        self._followed: dict[str, int] = {}
+        self._followed_threads: set[str] = set()
         self._claiming = 0
         self._interactive = 0
         self._more = False
@@ -91,19 +91,19 @@ class Worker:
                 self._wake.set()
             case "cancel":
                 self._stop(message[1], message[2])
-            case "watch":
-                self._watched[message[1]] = message[2]
+            case "follow":
+                self._followed[message[1]] = message[2]
                 if message[1] in self._executions:
-                    self._executions[message[1]].feed.watched = message[2] >= Interest.EVENTS
-            case "unwatch":
-                self._watched.pop(message[1], None)
-            case "watch_thread":
-                self._watched_threads.add(message[1])
+                    self._executions[message[1]].publisher.followed = message[2] >= Interest.EVENTS
+            case "unfollow":
+                self._followed.pop(message[1], None)
+            case "follow_thread":
+                self._followed_threads.add(message[1])
                 for execution in self._executions.values():
                     if execution.leased.lease.thread_id == message[1]:
-                        execution.feed.watched = True
-            case "unwatch_thread":
-                self._watched_threads.discard(message[1])
+                        execution.publisher.followed = True
+            case "unfollow_thread":
+                self._followed_threads.discard(message[1])
             case "drain":
                 self.drain()
 
@@ -173,16 +173,16 @@ class Worker:
         lease = leased.lease
         task = asyncio.current_task()
         assert task is not None
-        feed = Publisher(
+        publisher = Publisher(
             lease,
             self._connected(),
             self._storage.events,
             resumable=leased.resumable,
-            watched=self._is_watched(leased),
+            followed=self._is_followed(leased),
             last=await self._storage.events.last(lease.run_id) if leased.resumable and lease.attempt > 1 else 0,
             lost=lambda: self._stop(lease.run_id, "lost"),
         )
-        execution = self._executions[lease.run_id] = self._executor.prepare(leased, feed, task)
+        execution = self._executions[lease.run_id] = self._executor.prepare(leased, publisher, task)
         try:
             ending = await self._executor.execute(execution)
         except LeaseLost:
@@ -194,18 +194,18 @@ class Worker:
             if ending is not None:
                 self._tell(execution, ending)
 
-    def _is_watched(self, leased: LeasedRun) -> bool:
+    def _is_followed(self, leased: LeasedRun) -> bool:
         return (
-            leased.watching == Interest.EVENTS
-            or self._watched.get(leased.lease.run_id, 0) >= Interest.EVENTS
-            or leased.lease.thread_id in self._watched_threads
+            leased.interest == Interest.EVENTS
+            or self._followed.get(leased.lease.run_id, 0) >= Interest.EVENTS
+            or leased.lease.thread_id in self._followed_threads
         )
 
     def _tell(self, execution: Execution, ending: RunEnded) -> None:
         """Passes the end of a run on; the answer only where somebody waits for it."""
         link, leased = self._connected(), execution.leased
         run_id = leased.lease.run_id
-        followed = leased.watching != Interest.NONE or run_id in self._watched
+        followed = leased.interest != Interest.NONE or run_id in self._followed
         answer = ending.answer if followed and not ending.rolled_back else None
         link.send(
             "ended",

@@ -35,7 +35,7 @@ from langchain_core.messages import BaseMessage
 from langgraph.types import Send
 from pydantic import BaseModel
 
-from runyard.runtime.graphs.user_errors import failure
+from runyard.runtime.graphs.user_errors import describe_error
 
 # Objects that give ever new objects have no end of their own.
 _MAX_DEPTH = 100_000
@@ -64,7 +64,7 @@ def _default(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return _model(value)
     if isinstance(value, BaseException):
-        return failure(value)
+        return describe_error(value)
     if isinstance(value, Send):
         return {"node": value.node, "args": value.arg}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from runyard.runtime.config.langgraph_json import GraphSpec, Project
+from runyard.runtime.config.project import GraphSpec, Project
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.graphs.user_errors import one_line
 

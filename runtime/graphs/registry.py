@@ -18,7 +18,7 @@ from langgraph.graph import StateGraph
 from langgraph.pregel import Pregel
 from langgraph.store.base import BaseStore
 
-from runyard.runtime.config.langgraph_json import Project
+from runyard.runtime.config.project import Project
 from runyard.runtime.errors import ConfigError, NotFound
 from runyard.runtime.graphs.loading import load_object, prepare_process
 from runyard.runtime.graphs.user_errors import one_line

@@ -23,7 +23,7 @@ class Drawing(Protocol):
     def to_json(self, *, with_schemas: bool = False) -> dict[str, list[dict[str, Any]]]: ...
 
 
-class AssistantGraphs:
+class GraphSchemas:
     """Describes graphs. Schemas take up to a tenth of a second to derive, so they are made in a thread, and once
     for graphs that are always the same."""
 

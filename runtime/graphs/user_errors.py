@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def failure(error: BaseException) -> dict[str, str]:
+def describe_error(error: BaseException) -> dict[str, str]:
     """`{"error": class, "message": text}`, as clients get it. Also for exceptions whose `str()` raises."""
     try:
         message = str(error)
@@ -14,6 +14,6 @@ def failure(error: BaseException) -> dict[str, str]:
 
 def one_line(error: BaseException) -> str:
     """Class and text of the exception in one line, for logs and the command line."""
-    said = failure(error)
+    said = describe_error(error)
     text = " ".join(said["message"].split())
     return f"{said['error']}: {text}" if text else said["error"]

@@ -11,12 +11,13 @@ from collections.abc import Coroutine
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from runyard.runtime.bus.workers import Workers
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.processes.spawning import WorkerSpawner
 from runyard.runtime.storage.data_dir import is_dead
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.streams.broker import Hub
+from runyard.runtime.streams.broker import Broker
 
 logger = logging.getLogger(__name__)
 
@@ -35,12 +36,21 @@ class Supervisor:
     a run be blamed for the death of a worker.
     """
 
-    def __init__(self, settings: Settings, storage: Storage, hub: Hub, processes: WorkerSpawner, socket: Path) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        storage: Storage,
+        broker: Broker,
+        workers: Workers,
+        spawner: WorkerSpawner,
+        socket: Path,
+    ) -> None:
         self._settings = settings
         self._storage = storage
-        self._hub = hub
+        self._broker = broker
+        self._workers = workers
         self._socket = socket
-        self._forks = processes
+        self._spawner = spawner
         self._processes: dict[str, ForkServerProcess] = {}
         self._guards: set[asyncio.Task[None]] = set()
         self._solo: asyncio.Task[None] | None = None
@@ -61,21 +71,21 @@ class Supervisor:
     async def _first_ready(self) -> None:
         """Raises ConfigError when the graphs are broken, Unavailable when a worker dies before any is ready: then
         all of them would."""
-        ready = asyncio.create_task(self._hub.first_worker.wait())
+        ready = asyncio.create_task(self._workers.first_ready.wait())
         died = asyncio.create_task(self._first_death.wait())
         await asyncio.wait({ready, died}, return_when=asyncio.FIRST_COMPLETED)
         for task in (ready, died):
             task.cancel()
-        if self._hub.first_worker.is_set():
+        if self._workers.first_ready.is_set():
             return
-        if self._hub.broken is not None:
-            raise ConfigError(self._hub.broken)
+        if self._workers.broken is not None:
+            raise ConfigError(self._workers.broken)
         raise Unavailable("the worker processes end before they are ready; the lines above say why")
 
     async def stop(self) -> None:
-        """Returns when all workers have gone; they are asked by the hub."""
+        """Asks all workers to leave, and returns when they have."""
         self._stopping = True
-        self._hub.drain()
+        self._workers.drain()
         grace = self._settings.shutdown_grace + 10
         processes = list(self._processes.values())
         for process in processes:
@@ -102,7 +112,7 @@ class Supervisor:
             self._first_death.set()
             if self._stopping or (solo and code == 0):
                 return
-            if code and self._hub.first_worker.is_set():
+            if code and self._workers.first_ready.is_set():
                 logger.warning("a worker process ended with code %s; starting another", code)
             pause = BACK_OFF if loop.time() - started > 10 else min(30.0, pause * 2)
             await asyncio.sleep(pause if not solo else BACK_OFF)
@@ -110,7 +120,7 @@ class Supervisor:
     async def _run_one(self, *, solo: bool) -> int | None:
         """Runs a worker process until it ends; then takes its runs back."""
         name = f"{'solo' if solo else 'worker'}-{uuid.uuid4().hex[:12]}"
-        process = await self._forks.start(self._settings, name, self._socket, solo=solo)
+        process = await self._spawner.start(self._settings, name, self._socket, solo=solo)
         self._processes[name] = process
         try:
             await self._ended(process)
@@ -144,8 +154,8 @@ class Supervisor:
                 reaped.solo,
                 len(reaped.ended),
             )
-        self._hub.wake(reaped.requeued + reaped.promoted)
-        self._hub.refresh_results(reaped.ended)
+        self._workers.wake(reaped.requeued + reaped.promoted)
+        self._broker.refresh_results(reaped.ended)
         if reaped.solo:
             await self._start_solo_if_needed()
 
@@ -165,7 +175,7 @@ class Supervisor:
                 self._trusting_until = loop.time() + self._settings.lease_seconds
             await self._reap_dead()
             await self._start_solo_if_needed()
-            if self._hub.stuck(STUCK) and self._spare < self._settings.workers and not self._stopping:
+            if self._workers.stuck(STUCK) and self._spare < self._settings.workers and not self._stopping:
                 logger.warning("code that blocks its event loop holds up all workers; starting another one")
                 self._spare += 1
                 self._spawn(self._keep_alive(solo=False))

@@ -14,14 +14,16 @@ from pathlib import Path
 import psutil
 import uvloop
 
-from runyard.runtime.bus.unix_socket import Message, SocketLink
+from runyard.runtime.bus.messages import Message
+from runyard.runtime.bus.unix_socket import SocketLink
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.execution.executor import Executor
 from runyard.runtime.execution.worker import Worker
 from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.processes.system_exit import run_despite_exits
-from runyard.runtime.storage.data_dir import lock_worker, make_storage
+from runyard.runtime.storage.backends import make_storage
+from runyard.runtime.storage.data_dir import lock_worker
 from runyard.runtime.store.opening import open_store
 
 NICE = 5

@@ -15,19 +15,20 @@ from runyard.generated.models import (
     AssistantSearchRequest,
     AssistantVersionsSearchRequest,
 )
-from runyard.runtime.config.langgraph_json import Project
-from runyard.runtime.errors import BadRequest, Invalid, NotFound
-from runyard.runtime.services.inspector import LazyViews
+from runyard.runtime.config.project import Project
+from runyard.runtime.errors import Invalid, NotFound
+from runyard.runtime.services.configuration import configured
+from runyard.runtime.services.inspector import Inspector
 from runyard.runtime.services.paging import Page, page_of
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.streams.broker import Hub
+from runyard.runtime.streams.broker import Broker
 
 T = TypeVar("T")
 
 NAMESPACE = uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
 """The id of a graph's default assistant is the uuid5 of the graph's name in it (observed; clients rely on it)."""
 
-AT_ONCE = 200
+THREADS_PER_TRANSACTION = 200
 """Threads that one transaction deletes with their assistant: interactive writes must get in between."""
 
 
@@ -40,11 +41,11 @@ def default_assistant_id(graph_id: str) -> str:
 class Assistants:
     """The service behind the operations on assistants."""
 
-    def __init__(self, storage: Storage, project: Project, views: LazyViews, hub: Hub) -> None:
+    def __init__(self, storage: Storage, project: Project, inspector: Inspector, broker: Broker) -> None:
         self._storage = storage
         self._graphs = project.graphs
-        self._hub = hub
-        self._views = views
+        self._broker = broker
+        self._inspector = inspector
 
     async def start(self) -> None:
         """Sees to it that every graph has its default assistant."""
@@ -133,12 +134,14 @@ class Assistants:
         go in several transactions, the assistant in the last."""
         gone = False
         while not gone:
-            answer = await self._storage.assistants.delete(assistant_id, threads=AT_ONCE if delete_threads else 0)
+            answer = await self._storage.assistants.delete(
+                assistant_id, threads=THREADS_PER_TRANSACTION if delete_threads else 0
+            )
             if answer is None:
                 raise NotFound(f"Assistant with ID {assistant_id} not found")
             gone, removed = answer
             for run_id in removed.runs:
-                self._hub.forget_run(run_id)
+                self._broker.run_deleted(run_id)
 
     def _check_graph(self, graph_id: str) -> None:
         if graph_id not in self._graphs:
@@ -149,15 +152,17 @@ class Assistants:
     async def graph(self, assistant_id: str, xray: bool | int) -> dict[str, Any]:
         """Nodes and edges, those of subgraphs too with `xray` (True, or how deep). The assistant's uuid or the
         name of a graph."""
-        return await (await self._views.get()).assistants.graph(await self._named(assistant_id), xray)
+        return await (await self._inspector.loaded()).schemas.graph(await self._named(assistant_id), xray)
 
     async def subgraphs(self, assistant_id: str, namespace: str | None, recurse: bool) -> dict[str, Any]:
         """The schemas of its subgraphs by their namespace; nothing for a namespace that there is not."""
-        return await (await self._views.get()).assistants.subgraphs(await self.get(assistant_id), namespace, recurse)
+        return await (await self._inspector.loaded()).schemas.subgraphs(
+            await self.get(assistant_id), namespace, recurse
+        )
 
     async def schemas(self, assistant_id: str) -> dict[str, Any]:
         """The JSON schemas of input, output, state, config and context; None for what has none."""
-        return await (await self._views.get()).assistants.schemas(await self.get(assistant_id))
+        return await (await self._inspector.loaded()).schemas.schemas(await self.get(assistant_id))
 
     async def _named(self, name: str) -> Assistant:
         if name in self._graphs:
@@ -176,15 +181,8 @@ def _found(answer: T | None, assistant_id: str) -> T:
 
 def _mirrored(config: dict[str, Any], context: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """`config.configurable` and `context` are two names of one thing: what is given is copied to the other."""
-    configurable = config.get("configurable")
-    if configurable and context:
-        raise BadRequest(
-            "Cannot specify both configurable and context. Use context, which LangGraph has had since 0.6; "
-            "it is copied to configurable."
-        )
-    if configurable:
-        return config, configurable
-    return ({**config, "configurable": context}, context) if context else (config, context)
+    own = configured(config.get("configurable"), context)
+    return ({**config, "configurable": own}, own) if own else (config, context)
 
 
 def _changed(assistant: Assistant, given: Mapping[str, Any]) -> Assistant:

@@ -1,36 +1,58 @@
-"""Loads `Views` when it is first needed: LangGraph and the user's graphs take memory and seconds."""
+"""What the API process does with LangGraph: it looks at graphs and at checkpoints, and stages edits of states.
+
+Executing is the workers' business, so a server that only takes and answers runs never needs any of this: LangGraph
+and the user's graphs, which take memory and seconds, are imported when they are first asked for.
+"""
+
+from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runyard.runtime.config.langgraph_json import Project
+from runyard.runtime.config.project import Project
 from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.port.storage import Storage
 
 if TYPE_CHECKING:
-    from runyard.runtime.services.views import Views
+    from runyard.runtime.checkpoints.thread_states import StoredStates
+    from runyard.runtime.graphs.registry import Graphs
+    from runyard.runtime.graphs.schemas import GraphSchemas
 
 
-class LazyViews:
-    """One `Views`, made once, in a thread: requests are answered meanwhile."""
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """The project's graphs, loaded, with what can be learnt of them and of the states that they left."""
+
+    graphs: Graphs
+    schemas: GraphSchemas
+    states: StoredStates
+
+
+class Inspector:
+    """Loads one `Inspection`, in a pool thread: requests are answered meanwhile."""
 
     def __init__(self, storage: Storage, project: Project) -> None:
         self._storage = storage
         self._project = project
-        self._views: Views | None = None
+        self._inspection: Inspection | None = None
         self._loading = asyncio.Lock()
 
-    async def get(self) -> "Views":
+    async def loaded(self) -> Inspection:
         """Raises Unavailable when a graph cannot be loaded (any more)."""
         async with self._loading:
-            if self._views is None:
+            if self._inspection is None:
                 try:
-                    self._views = await asyncio.to_thread(self._load)
+                    self._inspection = await asyncio.to_thread(self._load)
                 except ConfigError as error:
                     raise Unavailable(error.detail) from error
-        return self._views
+        return self._inspection
 
-    def _load(self) -> "Views":
-        from runyard.runtime.services.views import load_views
+    def _load(self) -> Inspection:
+        from runyard.runtime.checkpoints.thread_states import StoredStates
+        from runyard.runtime.graphs.registry import Graphs
+        from runyard.runtime.graphs.schemas import GraphSchemas
 
-        return load_views(self._storage, self._project)
+        graphs = Graphs(self._project)
+        graphs.load()
+        return Inspection(graphs, GraphSchemas(graphs), StoredStates(self._storage.checkpoints, graphs))

@@ -6,8 +6,9 @@ import msgspec
 from uuid_utils import uuid7
 
 from runyard.generated.models import Assistant, Command, RunCreateStateful, RunCreateStateless
-from runyard.runtime.config.langgraph_json import WebhookPolicy
+from runyard.runtime.config.project import WebhookPolicy
 from runyard.runtime.errors import BadRequest, Invalid
+from runyard.runtime.services.configuration import configured
 from runyard.runtime.storage.port.runs import Interest, Lane, NewRun
 from runyard.runtime.webhooks.targets import check_target
 
@@ -23,7 +24,7 @@ def new_stateless_run(
     policy: WebhookPolicy,
     *,
     lane: Lane,
-    watching: Interest = Interest.NONE,
+    interest: Interest = Interest.NONE,
 ) -> NewRun:
     """A run with a thread of its own.
 
@@ -51,7 +52,7 @@ def new_stateless_run(
         },
         temporary=temporary,
         resumable=request.stream_resumable,
-        watching=watching,
+        interest=interest,
         webhook=request.webhook,
     )
 
@@ -63,7 +64,7 @@ def new_thread_run(
     *,
     thread_id: str,
     lane: Lane,
-    watching: Interest = Interest.NONE,
+    interest: Interest = Interest.NONE,
 ) -> NewRun:
     """A run on a thread. Whether the thread exists and is free is found out when the run is written; its metadata
     comes to that of the run then. Raises Invalid or BadRequest."""
@@ -87,7 +88,7 @@ def new_thread_run(
         thread_metadata=None,
         create_thread=request.if_not_exists == "create",
         resumable=request.stream_resumable,
-        watching=watching,
+        interest=interest,
         webhook=request.webhook,
     )
 
@@ -144,15 +145,9 @@ def _kwargs(
 
 
 def _config_and_context(request: RunCreate, assistant: Assistant) -> tuple[dict[str, Any], dict[str, Any]]:
-    """`configurable` and `context` are two names of one thing and mirror each other (observed)."""
+    """What the request and the assistant configure together; the request wins."""
     given = request.config or {}
-    configurable, context = given.get("configurable"), request.context
-    if configurable and context:
-        raise BadRequest(
-            "Cannot specify both configurable and context. Use context, which LangGraph has had since 0.6; "
-            "it is copied to configurable."
-        )
-    own = configurable or context or {}
+    own = configured(given.get("configurable"), request.context)
     merged_context = {**assistant.context, **own}
     merged_configurable = {**assistant.config.get("configurable", {}), **own}
     config = {**assistant.config, **given, "configurable": merged_configurable}

@@ -4,26 +4,31 @@ import asyncio
 from collections.abc import Sequence
 
 from runyard.generated.models import Assistant, Run, RunCreateStateless, RunsCancel
-from runyard.runtime.config.langgraph_json import WebhookPolicy
+from runyard.runtime.bus.workers import Workers
+from runyard.runtime.config.project import WebhookPolicy
 from runyard.runtime.errors import NotFound, RunyardError
 from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.new_runs import RunCreate, new_stateless_run, new_thread_run
 from runyard.runtime.storage.port.runs import CancelAction, Interest, Lane, NewRun, RunStatus
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.streams.broker import Hub
-from runyard.runtime.streams.subscriptions import ResultWaiter, RunSubscription, event_number
+from runyard.runtime.streams.broker import Broker
+from runyard.runtime.streams.events import EventId
+from runyard.runtime.streams.subscriptions import ResultWaiter, RunSubscription
 from runyard.runtime.streams.thread_subscription import ThreadSubscription
 
-WAIT = 60.0
+RECHECK_INTERVAL = 60.0
 """Seconds between looks of a cancel request that waits; the end itself wakes it."""
 
 
 class Runs:
     """The service behind the operations on runs."""
 
-    def __init__(self, storage: Storage, hub: Hub, assistants: Assistants, policy: WebhookPolicy) -> None:
+    def __init__(
+        self, storage: Storage, broker: Broker, workers: Workers, assistants: Assistants, policy: WebhookPolicy
+    ) -> None:
         self._storage = storage
-        self._hub = hub
+        self._broker = broker
+        self._workers = workers
         self._assistants = assistants
         self._policy = policy
 
@@ -31,60 +36,60 @@ class Runs:
 
     async def create(self, request: RunCreate, *, thread_id: str | None = None) -> Run:
         """Accepts a run in the background: on a thread, or with one of its own."""
-        return await self._insert(await self._draft(request, thread_id, Lane.SINGLE, Interest.NONE))
+        return await self._insert(await self._new_run(request, thread_id, Lane.SINGLE, Interest.NONE))
 
     async def create_batch(self, requests: Sequence[RunCreateStateless]) -> list[Run]:
         """Accepts all runs, in order, or none: every item is resolved before the one transaction that writes
         them. An error names the item."""
         known: dict[str, Assistant] = {}
-        drafts: list[NewRun] = []
+        new_runs: list[NewRun] = []
         for index, request in enumerate(requests):
             try:
                 name = request.assistant_id
                 if name not in known:
                     known[name] = await self._assistants.resolve(name)
-                drafts.append(new_stateless_run(request, known[name], self._policy, lane=Lane.BATCH))
+                new_runs.append(new_stateless_run(request, known[name], self._policy, lane=Lane.BATCH))
             except RunyardError as error:
                 raise type(error)(f"body[{index}]: {error.detail}") from None
             if index % 500 == 499:
                 await asyncio.sleep(0)  # others have requests too
-        runs, inserted = await self._storage.runs.insert(drafts)
-        self._hub.wake(inserted.ready)
+        runs, inserted = await self._storage.runs.insert(new_runs)
+        self._workers.wake(inserted.ready)
         return runs
 
     async def stream(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[Run, RunSubscription]:
         """Accepts a run and follows its events from the first."""
-        draft = await self._draft(request, thread_id, Lane.INTERACTIVE, Interest.EVENTS)
-        watch = self._hub.watch(draft.run_id, announce=False, resumable=draft.resumable)
-        return await self._insert_followed(draft, watch), watch
+        new_run = await self._new_run(request, thread_id, Lane.INTERACTIVE, Interest.EVENTS)
+        subscription = self._broker.subscribe(new_run.run_id, announce=False, resumable=new_run.resumable)
+        return await self._insert_followed(new_run, subscription), subscription
 
     async def wait(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[Run, ResultWaiter]:
         """Accepts a run and waits for its end."""
-        draft = await self._draft(request, thread_id, Lane.INTERACTIVE, Interest.ANSWER)
-        pending = self._hub.wait_for(draft.run_id, announce=False)
-        return await self._insert_followed(draft, pending), pending
+        new_run = await self._new_run(request, thread_id, Lane.INTERACTIVE, Interest.ANSWER)
+        waiter = self._broker.wait_for_result(new_run.run_id, announce=False)
+        return await self._insert_followed(new_run, waiter), waiter
 
-    async def _draft(self, request: RunCreate, thread_id: str | None, lane: Lane, watching: Interest) -> NewRun:
+    async def _new_run(self, request: RunCreate, thread_id: str | None, lane: Lane, interest: Interest) -> NewRun:
         assistant = await self._assistants.resolve(request.assistant_id)
         if isinstance(request, RunCreateStateless):
-            return new_stateless_run(request, assistant, self._policy, lane=lane, watching=watching)
+            return new_stateless_run(request, assistant, self._policy, lane=lane, interest=interest)
         assert thread_id is not None
-        return new_thread_run(request, assistant, self._policy, thread_id=thread_id, lane=lane, watching=watching)
+        return new_thread_run(request, assistant, self._policy, thread_id=thread_id, lane=lane, interest=interest)
 
-    async def _insert(self, draft: NewRun) -> Run:
-        runs, inserted = await self._storage.runs.insert([draft])
-        self._hub.wake(inserted.ready)
+    async def _insert(self, new_run: NewRun) -> Run:
+        runs, inserted = await self._storage.runs.insert([new_run])
+        self._workers.wake(inserted.ready)
         if inserted.cancelled.ended or inserted.cancelled.requested:
-            self._hub.announce_cancellation(
-                inserted.cancelled, "rollback" if draft.strategy == "rollback" else "interrupt"
+            self._broker.announce_cancellation(
+                inserted.cancelled, "rollback" if new_run.strategy == "rollback" else "interrupt"
             )
         return runs[0]
 
-    async def _insert_followed(self, draft: NewRun, follower: ResultWaiter | RunSubscription) -> Run:
+    async def _insert_followed(self, new_run: NewRun, subscription: ResultWaiter | RunSubscription) -> Run:
         try:
-            return await self._insert(draft)
+            return await self._insert(new_run)
         except BaseException:
-            await follower.close()
+            await subscription.close()
             raise
 
     # Looking
@@ -119,9 +124,9 @@ class Runs:
     async def join(self, thread_id: str, run_id: str) -> ResultWaiter:
         """Waits for what a run answers; also what a deleted stateless run answered, for as long as it is kept."""
         await self._belongs(thread_id, run_id)
-        pending = self._hub.wait_for(run_id, announce=True)
-        self._hub.refresh_results([run_id])
-        return pending
+        waiter = self._broker.wait_for_result(run_id, announce=True)
+        self._broker.refresh_results([run_id])
+        return waiter
 
     async def watch(
         self, thread_id: str, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
@@ -129,11 +134,13 @@ class Runs:
         """Follows the events of a run: from now on, or, of a resumable run, from behind `last_event_id`
         ("-1": from the first), also when it has ended."""
         resumable = await self._belongs(thread_id, run_id)
-        watch = self._hub.watch(run_id, announce=True, resumable=resumable, modes=frozenset(modes) if modes else None)
+        subscription = self._broker.subscribe(
+            run_id, announce=True, resumable=resumable, modes=frozenset(modes) if modes else None
+        )
         if resumable and last_event_id is not None:
-            watch.replay_after(event_number(last_event_id))
-        self._hub.refresh_results([run_id])
-        return watch
+            subscription.replay_after(EventId.parse(last_event_id).number)
+        self._broker.refresh_results([run_id])
+        return subscription
 
     async def watch_run(
         self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
@@ -149,10 +156,10 @@ class Runs:
     ) -> ThreadSubscription:
         """Follows all runs of a thread until the client goes; see `ThreadSubscription` for the modes."""
         await self._thread_exists(thread_id)
-        watch = self._hub.watch_thread(thread_id, frozenset(modes))
+        subscription = self._broker.subscribe_thread(thread_id, frozenset(modes))
         if last_event_id is not None:
-            watch.replay_after(last_event_id)
-        return watch
+            subscription.replay_after(last_event_id)
+        return subscription
 
     async def _belongs(self, thread_id: str, run_id: str) -> bool:
         """Whether the run is resumable. A run of another thread is none."""
@@ -170,13 +177,13 @@ class Runs:
         place = await self._storage.runs.place(run_id)
         if place is None or place[0] != thread_id:
             raise NotFound("No runs found to cancel.")
-        pending = self._hub.wait_for(run_id, announce=False)
+        waiter = self._broker.wait_for_result(run_id, announce=False)
         try:
             await self._cancel([(thread_id, run_id)], action)
-            while wait and await pending.result(WAIT) is None:
+            while wait and await waiter.result(RECHECK_INTERVAL) is None:
                 pass
         finally:
-            await pending.close()
+            await waiter.close()
 
     async def cancel_many(self, request: RunsCancel, *, action: CancelAction) -> None:
         """Stops the named runs of a thread, or all that have a status."""
@@ -192,11 +199,11 @@ class Runs:
         promoted = await self._storage.runs.delete(thread_id, run_id)
         if promoted is None:
             raise NotFound("Run not found")
-        self._hub.forget_run(run_id)
-        self._hub.wake(promoted)
+        self._broker.run_deleted(run_id)
+        self._workers.wake(promoted)
 
     async def abandon(self, run: Run) -> None:
-        """The client of a run that is to end with its connection has gone."""
+        """The client of a run that is to end with its connection has left."""
         await self._cancel([(run.thread_id, run.run_id)], "interrupt")
 
     async def _cancel(self, runs: Sequence[tuple[str, str]], action: CancelAction) -> None:
@@ -206,4 +213,4 @@ class Runs:
                 "No matching runs to cancel. Please verify the thread ID and run IDs are correct, "
                 "and the runs haven't been deleted or completed."
             )
-        self._hub.announce_cancellation(outcome, action)
+        self._broker.announce_cancellation(outcome, action)

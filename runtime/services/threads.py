@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from uuid_utils import uuid7
@@ -13,32 +13,32 @@ from runyard.generated.models import (
     ThreadCreate,
     ThreadPruneRequest,
     ThreadSearchRequest,
-    ThreadState,
-    ThreadStateSearch,
-    ThreadStateUpdate,
     ThreadStorage,
+    ThreadSuperstep,
 )
-from runyard.runtime.errors import Conflict, Invalid, NotFound
+from runyard.runtime.checkpoints.thread_graph import ThreadGraph
+from runyard.runtime.errors import BadRequest, Conflict, Invalid, NotFound
 from runyard.runtime.services.extract import extract, parse_paths
-from runyard.runtime.services.inspector import LazyViews
+from runyard.runtime.services.inspector import Inspector
 from runyard.runtime.services.paging import Page, page_of
+from runyard.runtime.services.thread_states import no_graph
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.threads import DeletedThreads, Expiry, NewThread
-from runyard.runtime.streams.broker import Hub
+from runyard.runtime.storage.port.threads import DeletedThreads, Expiry, NewThread, StateEdit
+from runyard.runtime.streams.broker import Broker
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE: Final = 100
+THREADS_PER_TRANSACTION: Final = 100
 """Threads that one transaction deletes: interactive writes must get in between."""
 
 
 class Threads:
     """The service behind the operations on threads."""
 
-    def __init__(self, storage: Storage, views: LazyViews, hub: Hub) -> None:
+    def __init__(self, storage: Storage, inspector: Inspector, broker: Broker) -> None:
         self._storage = storage
-        self._hub = hub
-        self._views = views
+        self._broker = broker
+        self._inspector = inspector
 
     # Looking
 
@@ -63,7 +63,7 @@ class Threads:
 
     async def storage(self, thread_id: str) -> ThreadStorage:
         """What the thread takes up. Raises NotFound."""
-        usage = await self._storage.threads.usage(thread_id, (await self._views.get()).read_channels)
+        usage = await self._storage.threads.usage(thread_id, (await self._inspector.loaded()).states.channel_sizes)
         if usage is None:
             raise _unknown(thread_id)
         return usage
@@ -79,10 +79,16 @@ class Threads:
             existing = await self._storage.threads.get(thread_id)
             if existing is not None and request.if_exists == "do_nothing":
                 return existing
-            edit = await (await self._views.get()).states.seed(thread_id, metadata.get("graph_id"), request.supersteps)
+            edit = await self._first_state(thread_id, metadata.get("graph_id"), request.supersteps)
         expiry = None if request.ttl is None else _expiry(request.ttl.ttl, request.ttl.strategy)
-        draft = NewThread(thread_id=thread_id, metadata=metadata, expiry=expiry, edit=edit)
-        return await self._storage.threads.create(draft, request.if_exists)
+        new_thread = NewThread(thread_id=thread_id, metadata=metadata, expiry=expiry, edit=edit)
+        return await self._storage.threads.create(new_thread, request.if_exists)
+
+    async def _first_state(self, thread_id: str, graph_id: Any, supersteps: Sequence[ThreadSuperstep]) -> StateEdit:
+        if not isinstance(graph_id, str):
+            raise BadRequest(no_graph(thread_id))
+        states = (await self._inspector.loaded()).states
+        return await states.stage_first_state(ThreadGraph(thread_id, graph_id, {}), supersteps)
 
     async def patch(self, thread_id: str, given: Mapping[str, Any]) -> Thread:
         """Merges metadata at its top level and sets the lifetime, where they are given. Raises NotFound."""
@@ -95,10 +101,10 @@ class Threads:
 
     async def delete(self, thread_id: str) -> None:
         """Deletes the thread with all that belongs to it; what runs on it is stopped. Raises NotFound."""
-        removed = await self._storage.threads.delete([thread_id])
-        if not removed.threads:
+        deleted = await self._storage.threads.delete([thread_id])
+        if not deleted.threads:
             raise _unknown(thread_id)
-        self._tell(removed)
+        self._announce_deletion(deleted)
 
     async def copy(self, thread_id: str) -> Thread:
         """A new thread with the same metadata, state and history, but without runs. Raises Conflict when there
@@ -112,12 +118,12 @@ class Threads:
         """Deletes threads, or their history; answers how many. Threads that are not there are passed over, and
         those with runs under way keep their history."""
         pruned = 0
-        for start in range(0, len(request.thread_ids), AT_ONCE):
-            thread_ids = request.thread_ids[start : start + AT_ONCE]
+        for start in range(0, len(request.thread_ids), THREADS_PER_TRANSACTION):
+            thread_ids = request.thread_ids[start : start + THREADS_PER_TRANSACTION]
             if request.strategy == "delete":
-                removed = await self._storage.threads.delete(thread_ids)
-                self._tell(removed)
-                pruned += len(removed.threads)
+                deleted = await self._storage.threads.delete(thread_ids)
+                self._announce_deletion(deleted)
+                pruned += len(deleted.threads)
             else:
                 for thread_id in dict.fromkeys(thread_ids):
                     pruned += await self.keep_latest(thread_id)
@@ -126,15 +132,15 @@ class Threads:
     async def keep_latest(self, thread_id: str) -> bool:
         """Drops the history of a thread, so that only its present is left. False when there is no such thread,
         or when it changes right now."""
-        views = await self._views.get()
-        base, kept = await asyncio.to_thread(views.latest_checkpoints, thread_id)
+        states = (await self._inspector.loaded()).states
+        base, kept = await asyncio.to_thread(states.latest_checkpoints, thread_id)
         return await self._storage.threads.keep_latest(thread_id, base, kept)
 
     async def expire(self, limit: int) -> int:
         """Deletes, or drops the history of, up to `limit` threads whose time is over; answers how many."""
-        removed = await self._storage.threads.delete_expired(limit)
-        self._tell(removed)
-        expired = len(removed.threads)
+        deleted = await self._storage.threads.delete_expired(limit)
+        self._announce_deletion(deleted)
+        expired = len(deleted.threads)
         for thread_id in await self._storage.threads.history_expired(limit):
             try:
                 expired += await self.keep_latest(thread_id)
@@ -142,29 +148,11 @@ class Threads:
                 logger.exception("the history of thread %s cannot be dropped", thread_id)
         return expired
 
-    def _tell(self, removed: DeletedThreads) -> None:
-        for run_id in removed.runs:
-            self._hub.forget_run(run_id)
-        for thread_id in removed.threads:
-            self._hub.forget_thread(thread_id)
-
-    # States
-
-    async def state(
-        self, thread_id: str, checkpoint: Mapping[str, Any] | None = None, *, subgraphs: bool = False
-    ) -> ThreadState:
-        """See `ThreadStates.state`."""
-        return await (await self._views.get()).states.state(thread_id, checkpoint, subgraphs=subgraphs)
-
-    async def history(self, thread_id: str, request: ThreadStateSearch) -> list[ThreadState]:
-        """See `ThreadStates.history`."""
-        return await (await self._views.get()).states.history(thread_id, request)
-
-    async def update_state(self, thread_id: str, request: ThreadStateUpdate) -> dict[str, Any]:
-        """See `ThreadStates.update`."""
-        written = await (await self._views.get()).states.update(thread_id, request)
-        self._hub.state_changed(thread_id)
-        return written
+    def _announce_deletion(self, deleted: DeletedThreads) -> None:
+        for run_id in deleted.runs:
+            self._broker.run_deleted(run_id)
+        for thread_id in deleted.threads:
+            self._broker.thread_deleted(thread_id)
 
 
 def _unknown(thread_id: str) -> NotFound:

@@ -1,4 +1,4 @@
-"""From settings to a backend; who else uses the data directory is found out by locks on files in it.
+"""The data directory: who else uses it is found out by locks on files in it.
 
 A lock goes with its process, however that ends, so a lock that can be had tells that its owner is dead.
 """
@@ -11,13 +11,6 @@ from pathlib import Path
 
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError
-from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.sqlite.storage import SqliteStorage
-
-
-def make_storage(settings: Settings) -> Storage:
-    """The backend that the settings name, not opened yet."""
-    return SqliteStorage(settings.data_dir / "runyard.db", sync=settings.sync)
 
 
 def lock_data_dir(settings: Settings) -> int:

@@ -3,16 +3,13 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
 
 import ormsgpack
 
-from runyard.runtime.bus.unix_socket import Link
+from runyard.runtime.bus.messages import Link, PackedEvent
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.storage.port.events import EventChunk, EventStorage
 from runyard.runtime.storage.port.queue import Lease
-
-PackedEvent = tuple[str | None, str, bytes]
 
 
 class Publisher:
@@ -29,7 +26,7 @@ class Publisher:
         storage: EventStorage,
         *,
         resumable: bool,
-        watched: bool,
+        followed: bool,
         last: int,
         lost: Callable[[], None],
     ) -> None:
@@ -37,7 +34,7 @@ class Publisher:
         self._link = link
         self._storage = storage
         self._resumable = resumable
-        self.watched = watched
+        self.followed = followed
         self._number = last
         self._lost = lost
         self._waiting: list[PackedEvent] = []
@@ -47,7 +44,7 @@ class Publisher:
 
     def wanted(self) -> bool:
         """Whether anybody can ever see an event that is emitted now."""
-        return self._resumable or self.watched
+        return self._resumable or self.followed
 
     def emit(self, name: str, data: bytes) -> None:
         """Takes an event; never blocks."""
@@ -56,7 +53,7 @@ class Publisher:
             self._waiting.append((f"{time.time_ns() // 1_000_000}-{self._number}", name, data))
             if self._sending is None:
                 self._sending = self._loop.create_task(self._store_and_send())
-        elif self.watched:
+        elif self.followed:
             self._waiting.append((None, name, data))
             if not self._scheduled:
                 self._scheduled = True
@@ -74,8 +71,8 @@ class Publisher:
             events, self._waiting = self._waiting, []
             self._publish(events)
 
-    def _publish(self, events: list[Any]) -> None:
-        if self.watched:
+    def _publish(self, events: list[PackedEvent]) -> None:
+        if self.followed:
             self._link.send("events", self._lease.run_id, self._lease.thread_id, events)
 
     async def _store_and_send(self) -> None:

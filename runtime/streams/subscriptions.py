@@ -1,50 +1,29 @@
 """What follows a run from outside: its events, or only its end."""
 
 import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import orjson
 
 from runyard.runtime.storage.port.runs import RunResult
-
-if TYPE_CHECKING:
-    from runyard.runtime.streams.broker import Hub
+from runyard.runtime.streams.events import Event
 
 BUFFER = 16 * 2**20
-"""Bytes of events that a slow watcher may fall behind."""
+"""Bytes of events that a slow reader may fall behind."""
 
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One event of a stream: `data` is JSON without line breaks; `id` is there when the stream is resumable."""
-
-    name: str
-    data: bytes
-    id: str | None = None
-
-    @property
-    def number(self) -> int:
-        """The place of an event with an id in its run, from 1."""
-        return event_number(self.id)
-
-
-def event_number(event_id: str | None) -> int:
-    """The number in an event id "<milliseconds>-<number>"; 0 when there is none ("-1" asks for all events)."""
-    if event_id is None or event_id.startswith("-"):
-        return 0
-    number = event_id.rpartition("-")[2]
-    return int(number) if number.isdecimal() else 0
+ReadStored = Callable[[int], Awaitable[list[Event]]]
+"""Reads the stored events of a run that come after a number."""
 
 
 class Subscription:
-    """Something that waits for the end of a run. Closing it is the follower's duty."""
+    """Something that waits for the end of a run. Whoever opened it has to close it, which calls `unsubscribe`."""
 
-    def __init__(self, hub: "Hub", run_id: str, *, announced: bool) -> None:
-        self._hub = hub
+    def __init__(self, run_id: str, unsubscribe: Callable[[Any], None], *, announced: bool) -> None:
+        self._unsubscribe = unsubscribe
         self.run_id = run_id
         self.announced = announced
-        """Whether workers were told about it: the run was there before the follower."""
+        """Whether workers were told about it: the run was there before the subscription."""
         self.since = asyncio.get_running_loop().time()
         self._ended: RunResult | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -60,7 +39,7 @@ class Subscription:
 
     async def close(self) -> None:
         """Stops following."""
-        self._hub.unfollow(self)
+        self._unsubscribe(self)
 
     def _notify(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -96,19 +75,21 @@ class RunSubscription(Subscription):
 
     def __init__(
         self,
-        hub: "Hub",
         run_id: str,
+        unsubscribe: Callable[[Any], None],
+        read_stored: ReadStored,
         *,
         announced: bool,
         resumable: bool,
         modes: frozenset[str] | None = None,
     ) -> None:
-        super().__init__(hub, run_id, announced=announced)
+        super().__init__(run_id, unsubscribe, announced=announced)
+        self._read_stored = read_stored
         self._resumable = resumable
         self._modes = modes
         self._events: list[Event] = []
         self._size = 0
-        self._overflown = False
+        self._overflowed = False
         self._replay = False
         self._seen = 0
         self._failed = False
@@ -119,11 +100,11 @@ class RunSubscription(Subscription):
         self._replay = True
 
     def add(self, event: Event) -> None:
-        if self._overflown:
+        if self._overflowed:
             return
         self._size += len(event.data)
         if self._size > BUFFER:
-            self._overflown = True
+            self._overflowed = True
             self._events.clear()
             if self._resumable:
                 self._replay = True
@@ -144,7 +125,7 @@ class RunSubscription(Subscription):
                 events = await self._read()
             else:
                 events, self._events, self._size = self._events, [], 0
-                if self._overflown:
+                if self._overflowed:
                     self.end(RunResult(self.run_id, "error", b"null"))
             if self._resumable:
                 events = [event for event in events if event.number > self._seen]
@@ -158,12 +139,12 @@ class RunSubscription(Subscription):
             if self._events or self._replay:
                 continue
             if self._ended is not None:
-                return self._last_word(self._ended)
+                return self._end_event(self._ended)
             await self._wait(timeout)
             if not self._events and self._ended is None and not self._replay:
                 return []
 
-    def _last_word(self, ended: RunResult) -> list[Event] | None:
+    def _end_event(self, ended: RunResult) -> list[Event] | None:
         """A run that failed without its graph's doing has sent no `error` event: the end has to say it."""
         if self._failed or ended.status != "error":
             return None
@@ -173,9 +154,9 @@ class RunSubscription(Subscription):
 
     async def _read(self) -> list[Event]:
         # What arrives while storage is read is in order and may repeat the end of it: `_seen` drops that.
-        self._replay = self._overflown = False
+        self._replay = self._overflowed = False
         self._events, self._size = [], 0
-        return await self._hub.stored_events(self.run_id, self._seen)
+        return await self._read_stored(self._seen)
 
     def _wanted(self, event: Event) -> bool:
         assert self._modes is not None

@@ -1,22 +1,18 @@
 """Follows all runs of a thread, those to come included."""
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import orjson
 
-from runyard.runtime.streams.subscriptions import BUFFER, Event, Subscription
+from runyard.runtime.streams.events import Event, EventId
+from runyard.runtime.streams.subscriptions import BUFFER, Subscription
 
-if TYPE_CHECKING:
-    from runyard.runtime.streams.broker import Hub
-
-
-def event_time(event_id: str | None) -> tuple[int, int]:
-    """An event id "<milliseconds>-<number>" for comparing; ids before all others for anything else."""
-    milliseconds, _, number = (event_id or "").partition("-")
-    if milliseconds.isdecimal() and number.isdecimal():
-        return int(milliseconds), int(number)
-    return (-1, -1)
+ReadThreadEvents = Callable[[EventId], Awaitable[list[Event]]]
+"""Reads the stored events of a thread that come after an id."""
+ReadThreadValues = Callable[[], Awaitable[bytes | None]]
+"""Reads what a thread holds now, as JSON."""
 
 
 class ThreadSubscription(Subscription):
@@ -27,19 +23,28 @@ class ThreadSubscription(Subscription):
     edit, as `state_update` events). Every event has an id (observed).
     """
 
-    def __init__(self, hub: "Hub", thread_id: str, modes: frozenset[str]) -> None:
-        super().__init__(hub, "", announced=True)
+    def __init__(
+        self,
+        thread_id: str,
+        unsubscribe: Callable[[Any], None],
+        read_stored: ReadThreadEvents,
+        read_values: ReadThreadValues,
+        modes: frozenset[str],
+    ) -> None:
+        super().__init__("", unsubscribe, announced=True)
         self.thread_id = thread_id
+        self._read_stored = read_stored
+        self._read_values = read_values
         self._modes = modes
         self._events: list[Event] = []
         self._size = 0
         self._number = 0
-        self._replay_after: str | None = None
+        self._replay_after: EventId | None = None
         self._state_changed = False
 
     def replay_after(self, event_id: str) -> None:
         """Begins with the stored events of resumable runs behind that id; "-1" asks for all of them."""
-        self._replay_after = event_id
+        self._replay_after = EventId.parse(event_id)
 
     def add(self, event: Event) -> None:
         if "run_modes" in self._modes or ("lifecycle" in self._modes and event.name in ("metadata", "error")):
@@ -83,7 +88,7 @@ class ThreadSubscription(Subscription):
         stored: list[Event] = []
         if self._replay_after is not None:
             after, self._replay_after = self._replay_after, None
-            stored = await self._hub.stored_thread_events(self.thread_id, after)
+            stored = await self._read_stored(after)
         events, self._events, self._size = self._events, [], 0
         if stored:
             # What came while storage was read may be in both.
@@ -91,10 +96,7 @@ class ThreadSubscription(Subscription):
             events = [event for event in events if event.id not in known]
         if self._state_changed:
             self._state_changed = False
-            values = await self._hub.thread_values(self.thread_id)
+            values = await self._read_values()
             self._number += 1
             events.append(Event("state_update", values or b"null", f"{time.time_ns() // 1_000_000}-{self._number}"))
         return stored + events
-
-    async def close(self) -> None:
-        self._hub.unwatch_thread(self)

@@ -37,6 +37,9 @@ class Metrics:
             buckets=SECONDS,
             registry=registry,
         )
+        self._webhooks = Counter(
+            "runyard_webhooks", "Tries to deliver webhooks, by outcome.", ["outcome"], registry=registry
+        )
         self._wait_seconds = Histogram(
             "runyard_run_wait_seconds",
             "Seconds from when a run was due to its start.",
@@ -51,7 +54,7 @@ class Metrics:
             ["pid"],
             registry=registry,
         )
-        self.workers = Gauge("runyard_workers", "Workers connected.", registry=registry)
+        self._workers = Gauge("runyard_workers", "Workers connected.", registry=registry)
         self._counts: dict[tuple[str, str, int], Counter] = {}
         self._durations: dict[str, Histogram] = {}
         self._ended: defaultdict[str, int] = defaultdict(int)
@@ -81,12 +84,17 @@ class Metrics:
         self._wait_seconds.observe(waited)
         self._run_seconds.observe(ran)
 
+    def webhook_tried(self, outcome: str) -> None:
+        """A try to deliver a webhook has ended: delivered, postponed or given_up."""
+        self._webhooks.labels(outcome).inc()
+
     async def _refresh(self) -> QueueDepth | None:
         for status, count in self._ended.items():
             self._runs.labels(status).inc(count)
         self._ended.clear()
         self._worker_memory.clear()
-        for pid in self._pids():
+        self._workers.set(len(pids := self._pids()))
+        for pid in pids:
             if (memory := _resident(pid)) is not None:
                 self._worker_memory.labels(str(pid)).set(memory)
         if self._depth is None:

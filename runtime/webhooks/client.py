@@ -24,7 +24,7 @@ import httpx
 from runyard.runtime.webhooks.targets import kind_of_address, refusal
 
 if TYPE_CHECKING:
-    from runyard.runtime.config.langgraph_json import WebhookPolicy
+    from runyard.runtime.config.project import WebhookPolicy
 
 # The answer's body is only read so that the connection can be used again; longer ones are not worth it.
 _BODY_LIMIT = 64 * 1024

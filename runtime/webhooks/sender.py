@@ -13,19 +13,17 @@ import contextlib
 import logging
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from runyard.runtime.webhooks.client import NotSent, WebhookClient
 from runyard.runtime.webhooks.host_queues import Hosts
-from runyard.runtime.webhooks.targets import check_target
 
 if TYPE_CHECKING:
-    from runyard.runtime.config.langgraph_json import WebhookPolicy
+    from runyard.runtime.config.project import WebhookPolicy
     from runyard.runtime.storage.port.deliveries import Delivery, DeliveryStorage
-
-__all__ = ["Counts", "Retry", "WebhookSender", "check_target"]
 
 logger = logging.getLogger(__name__)
 
@@ -53,13 +51,8 @@ class Retry:
         return min(self.longest, max(doubled, asked or 0.0))
 
 
-@dataclass(slots=True)
-class Counts:
-    """Since the start: deliveries that arrived, were put off to be tried again, were given up."""
-
-    delivered: int = 0
-    postponed: int = 0
-    given_up: int = 0
+DeliveryOutcome = Literal["delivered", "postponed", "given_up"]
+"""What became of a try: it arrived, is to be made again, or was the last."""
 
 
 class WebhookSender:
@@ -67,7 +60,7 @@ class WebhookSender:
 
     concurrency, per_host: posts in flight at once, in all and to one host. window: deliveries claimed
     ahead, for lease_seconds. host_pause: seconds for which a host that did not answer is left alone at
-    first; a delivery that is turned away for that has used up a try.
+    first; a delivery that is turned away for that has used up a try. count: is told of each try's outcome.
     """
 
     def __init__(
@@ -83,8 +76,9 @@ class WebhookSender:
         total_timeout: float = 10.0,
         lease_seconds: float = 120.0,
         host_pause: float = 5.0,
+        count: Callable[[DeliveryOutcome], None] = lambda outcome: None,
     ) -> None:
-        self.counts = Counts()
+        self._count = count
         self._storage = storage
         self._policy = policy
         self._retry = retry or Retry()
@@ -190,7 +184,7 @@ class WebhookSender:
                 return
             if 200 <= answer.status < 300:
                 await self._storage.finish_delivery(delivery.delivery_id, delivery.attempt, delivered=True)
-                self.counts.delivered += 1
+                self._count("delivered")
             else:
                 final = answer.status < 500 and answer.status not in _RETRIED
                 reason = f"the receiver answered {answer.status}"
@@ -216,11 +210,11 @@ class WebhookSender:
             return
         logger.warning("webhook of run %s given up at try %d: %s", delivery.run_id, delivery.attempt, reason)
         await self._storage.finish_delivery(delivery.delivery_id, delivery.attempt, delivered=False)
-        self.counts.given_up += 1
+        self._count("given_up")
 
     async def _postpone(self, delivery: Delivery, seconds: float, reason: str) -> None:
         await self._storage.postpone_delivery(delivery.delivery_id, delivery.attempt, seconds=seconds, error=reason)
-        self.counts.postponed += 1
+        self._count("postponed")
         self._wake.set()  # the pause of the loop was computed without this date
 
 

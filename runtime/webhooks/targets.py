@@ -19,7 +19,7 @@ import httpx
 from runyard.runtime.errors import Invalid
 
 if TYPE_CHECKING:
-    from runyard.runtime.config.langgraph_json import WebhookPolicy
+    from runyard.runtime.config.project import WebhookPolicy
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Kind = Literal["public", "loopback", "private", "metadata", "link-local", "unusable"]

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from runyard.generated import models
-from runyard.runtime.config.langgraph_json import CorsPolicy, GraphSpec, Project, Settings
+from runyard.runtime.config.project import CorsPolicy, GraphSpec, Project
+from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import NotFound, Unavailable
 from runyard.runtime.services.paging import Page
-from runyard.runtime.streams.subscriptions import Event
+from runyard.runtime.streams.events import Event
 
 NOW = "2026-01-02T03:04:05.678901+00:00"
 

@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from runyard.runtime.config.langgraph_json import CorsPolicy
+from runyard.runtime.config.project import CorsPolicy
 from runyard.runtime.errors import BadRequest, Conflict, Forbidden, Invalid, LeaseLost, NotFound, Unavailable
 
 THREAD = f"/threads/{uuid.uuid4()}"

@@ -31,7 +31,7 @@ class LeasedRun:
     lane: Lane
     temporary: bool
     resumable: bool
-    watching: Interest
+    interest: Interest
     cancel: CancelAction | None
     waited: float
     """Seconds from when the run was due to the claim."""

@@ -57,7 +57,7 @@ class NewRun:
     """For a thread run with `if_not_exists: create`: make the thread when there is none."""
     temporary: bool = False
     resumable: bool = False
-    watching: Interest = Interest.NONE
+    interest: Interest = Interest.NONE
     webhook: str | None = None
 
 

@@ -270,7 +270,7 @@ def _leased(worker: str, row: tuple[object, ...]) -> LeasedRun:
         lane,
         temporary,
         resumable,
-        watching,
+        interest,
         cancel,
         *rest,
     ) = row
@@ -284,7 +284,7 @@ def _leased(worker: str, row: tuple[object, ...]) -> LeasedRun:
         lane=Lane(lane),  # type: ignore[arg-type]
         temporary=bool(temporary),
         resumable=bool(resumable),
-        watching=Interest(watching),  # type: ignore[arg-type]
+        interest=Interest(interest),  # type: ignore[arg-type]
         cancel=cancel,  # type: ignore[arg-type]
         waited=waited / 1e6,  # type: ignore[operator]
     )

@@ -69,7 +69,7 @@ class SqliteRuns:
                     "strategy": draft.strategy,
                     "temporary": draft.temporary,
                     "resumable": draft.resumable,
-                    "watching": int(draft.watching),
+                    "watching": int(draft.interest),
                     "webhook": draft.webhook,
                     "metadata": orjson.dumps(metadata).decode(),
                     "kwargs": orjson.dumps(draft.kwargs).decode(),

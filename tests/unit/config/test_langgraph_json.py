@@ -9,14 +9,9 @@ from typing import Any
 
 import pytest
 
-from runyard.runtime.config.langgraph_json import (
-    CorsPolicy,
-    GraphSpec,
-    Project,
-    Settings,
-    WebhookPolicy,
-    load_project,
-)
+from runyard.runtime.config.langgraph_json import load_project
+from runyard.runtime.config.project import CorsPolicy, GraphSpec, Project, WebhookPolicy
+from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError
 
 

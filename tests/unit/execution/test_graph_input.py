@@ -11,7 +11,8 @@ from langgraph.types import Command, Send
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
-from runyard.runtime.execution.graph_input import run_config, run_context, run_input
+from runyard.runtime.execution.graph_input import run_config, run_context
+from runyard.runtime.graphs.commands import graph_input
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ from runyard.runtime.execution.graph_input import run_config, run_context, run_i
     ],
 )
 def test_input_and_command(kwargs: Any, expected: Any) -> None:
-    assert run_input(kwargs) == expected
+    assert graph_input(kwargs) == expected
 
 
 class Typed(TypedDict, total=False):

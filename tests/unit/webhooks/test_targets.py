@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from runyard.runtime.config.langgraph_json import WebhookPolicy
+from runyard.runtime.config.project import WebhookPolicy
 from runyard.runtime.errors import Invalid
 from runyard.runtime.webhooks.targets import check_target, kind_of_address
 

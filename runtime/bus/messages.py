@@ -1,0 +1,36 @@
+"""What the API process and its workers say to each other: wake-ups, stream events, ends of runs, cancel signals.
+
+The database is the only truth; a lost message costs time, never a run. A message is a tuple whose first part
+names it.
+
+From a worker:
+    ("hello", worker, pid)
+    ("broken", detail)                               it cannot load the graphs, and ends
+    ("load", running)                                answers each wake-up
+    ("events", run_id, thread_id, [[id or nil, name, data], ...])
+    ("ended", run_id, thread_id, status, answer or nil, seconds it waited, seconds it ran)
+    ("ready", count)                                 runs that became ready by the end of another
+    ("webhook",)                                     a webhook call is due
+To a worker:
+    ("wake",)
+    ("cancel", run_id, action)                       interrupt, rollback, or lost: somebody deleted it
+    ("follow", run_id, interest)    ("unfollow", run_id)
+    ("follow_thread", thread_id)    ("unfollow_thread", thread_id)
+    ("drain",)
+"""
+
+from typing import Any, Protocol
+
+Message = tuple[Any, ...] | list[Any]
+PackedEvent = tuple[str | None, str, bytes]
+"""An event on the bus and in storage: id or None, name, JSON."""
+
+
+class Link(Protocol):
+    """One end of a connection between the API process and a worker."""
+
+    def send(self, *message: Any) -> None:
+        """Sends a message, in order; never blocks. After `close`, nothing is sent any more."""
+
+    def close(self) -> None:
+        """Sends what is left and ends the connection."""

@@ -1,0 +1,149 @@
+"""The workers that are connected to this process: what they say, and which of them is told what."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+from runyard.runtime.bus.messages import Link, Message, PackedEvent
+
+logger = logging.getLogger(__name__)
+
+WAKE_TIMEOUT = 0.1
+"""Seconds in which a worker answers a wake-up; then the others are woken too."""
+
+
+class RunListener(Protocol):
+    """Is told what workers say about runs, and knows what a worker has to be told when it connects."""
+
+    def publish(self, run_id: str, thread_id: str, events: Sequence[PackedEvent]) -> None:
+        """Events of a run, in order."""
+
+    def run_ended(
+        self, run_id: str, thread_id: str, status: str, answer: bytes | None, waited: float, ran: float
+    ) -> None:
+        """The end of a run; `answer` None: nobody was known to ask for it. Times in seconds."""
+
+    def interests(self) -> Iterable[Message]:
+        """What is followed now, as messages to a worker."""
+
+
+class ConnectedWorker:
+    """A worker as this process sees it."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.name: str | None = None
+        self.pid = 0
+        self.running = 0
+        self.woken_at: float | None = None
+
+
+class Workers:
+    """Routes messages from and to workers. All methods run on the API's event loop.
+
+    Nothing here is needed for a run to end: a worker that hears nothing looks into the queue by itself.
+    """
+
+    def __init__(self, webhook_due: Callable[[], None]) -> None:
+        self._webhook_due = webhook_due
+        self._listener: RunListener | None = None
+        self._connected: dict[Link, ConnectedWorker] = {}
+        self._wake_timer: asyncio.TimerHandle | None = None
+        self.first_ready = asyncio.Event()
+        """Set once a worker has said that it is ready."""
+        self.broken: str | None = None
+        """Why a worker could not load the graphs."""
+
+    def listen(self, listener: RunListener) -> None:
+        """Who hears of runs; before the first worker connects."""
+        self._listener = listener
+
+    def stop(self) -> None:
+        """Ends what waits for workers."""
+        if self._wake_timer is not None:
+            self._wake_timer.cancel()
+
+    def attach(self, link: Link) -> None:
+        """A worker has connected."""
+        self._connected[link] = ConnectedWorker(link)
+        if self._listener is not None:
+            for message in self._listener.interests():
+                link.send(*message)
+
+    def detach(self, link: Link) -> None:
+        """A worker's connection has ended; its runs are the supervisor's business."""
+        self._connected.pop(link, None)
+
+    def receive(self, link: Link, message: Message) -> None:
+        """A message from a worker."""
+        worker = self._connected.get(link)
+        if worker is None or self._listener is None:
+            return
+        worker.woken_at = None
+        match message[0]:
+            case "events":
+                self._listener.publish(message[1], message[2], message[3])
+            case "ended":
+                worker.running = max(0, worker.running - 1)
+                self._listener.run_ended(*message[1:])
+            case "load":
+                worker.running = message[1]
+            case "ready":
+                self.wake(message[1])
+            case "webhook":
+                self._webhook_due()
+            case "hello":
+                worker.name, worker.pid = message[1], message[2]
+                link.send("wake")
+                self.first_ready.set()
+            case "broken":
+                self.broken = message[1]
+                if self.first_ready.is_set():
+                    logger.error("a worker cannot load the graphs: %s", message[1])
+
+    def pids(self) -> list[int]:
+        """The processes of the connected workers that are ready."""
+        return [worker.pid for worker in self._connected.values() if worker.pid]
+
+    def wake(self, ready: int) -> None:
+        """Tells workers that so many runs are ready."""
+        if ready <= 0 or not self._connected:
+            return
+        now = asyncio.get_running_loop().time()
+        answering = [worker for worker in self._connected.values() if worker.woken_at is None]
+        if ready == 1 and answering:
+            chosen: Iterable[ConnectedWorker] = [min(answering, key=lambda worker: worker.running)]
+        else:
+            chosen = self._connected.values()
+        for worker in chosen:
+            if worker.woken_at is None:
+                worker.woken_at = now
+                worker.running += 1
+            worker.link.send("wake")
+        if self._wake_timer is None:
+            self._wake_timer = asyncio.get_running_loop().call_later(WAKE_TIMEOUT, self._wake_others)
+
+    def _wake_others(self) -> None:
+        """A worker that does not answer is busy with something that blocks it: the others may have room."""
+        self._wake_timer = None
+        if any(worker.woken_at is not None for worker in self._connected.values()):
+            for worker in self._connected.values():
+                if worker.woken_at is None:
+                    worker.link.send("wake")
+
+    def stuck(self, seconds: float) -> bool:
+        """Whether no worker has answered a wake-up for that long: something blocks all of them."""
+        before = asyncio.get_running_loop().time() - seconds
+        return bool(self._connected) and all(
+            worker.woken_at is not None and worker.woken_at < before for worker in self._connected.values()
+        )
+
+    def drain(self) -> None:
+        """Asks all workers to stop claiming, finish or give back what they run, and leave."""
+        self.broadcast("drain")
+
+    def broadcast(self, *message: Any) -> None:
+        """Tells all workers."""
+        for worker in self._connected.values():
+            worker.link.send(*message)

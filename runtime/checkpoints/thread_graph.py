@@ -1,0 +1,14 @@
+"""Which graph to look at a thread with; apart from what needs LangGraph, so that services can name it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadGraph:
+    """A thread and the graph whose state it holds. `configurable` is what a factory makes the graph from."""
+
+    thread_id: str
+    graph_id: str
+    configurable: Mapping[str, Any]

@@ -1,0 +1,32 @@
+"""What the server says of itself."""
+
+from importlib import metadata
+from typing import Any
+
+from runyard.runtime.storage.port.storage import Storage
+
+
+class System:
+    """The service behind the operations on the server itself."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    async def check(self) -> None:
+        """Raises Unavailable when the database does not answer."""
+        await self._storage.check()
+
+    def info(self) -> dict[str, Any]:
+        """What the server is; clients choose what they can do by it."""
+        return {
+            "version": metadata.version("runyard"),
+            "langgraph_py_version": metadata.version("langgraph"),
+            "flags": {
+                "assistants": True,
+                "crons": False,
+                "langsmith": False,
+                "langsmith_tracing_replicas": False,
+            },
+            "metadata": {},  # a key that the interface asks for
+            "host": {"kind": "self-hosted", "project_id": None, "revision_id": None, "tenant_id": None},
+        }
