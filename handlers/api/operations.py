@@ -32,6 +32,8 @@ def operation_table(runtime: Runtime) -> dict[str, Handler]:
         # System
         "root_get": pages.root,
         "docs_get": pages.docs,
+        "guides_get": pages.guides,
+        "guide_get": pages.guide,
         "health_check_ok_get": system.health,
         "server_info_info_get": system.info,
         "system_metrics_metrics_get": system.metrics,

@@ -58,7 +58,7 @@ def serve(
     start. A second SIGINT stops it at once; then too nothing that was accepted is lost.
 
     Each option can be given in the environment, as RUNYARD_HOST, RUNYARD_PORT, RUNYARD_DATA_DIR,
-    RUNYARD_WORKERS, RUNYARD_CONCURRENCY; the README lists more settings.
+    RUNYARD_WORKERS, RUNYARD_CONCURRENCY; the guide at /guides/operations lists more settings.
     """
     try:
         _log()

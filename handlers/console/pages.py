@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import flask
 
 from runyard.handlers.api.system import HEALTH
 from runyard.handlers.console import ASSETS
+from runyard.handlers.console.guidebook import guidebook
 
 if TYPE_CHECKING:
     from runyard.runtime.runtime import Runtime
+
+_POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+"""What a guide may load: its icon, and the style that stands in it."""
 
 
 class Pages:
@@ -18,6 +23,7 @@ class Pages:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
+        self._guides: dict[str, str] = {}
 
     def root(self) -> flask.Response:
         """GET /: the health answer; for browsers, which prefer HTML, a page about the server."""
@@ -39,3 +45,31 @@ class Pages:
     def docs(self) -> flask.Response:
         """GET /docs"""
         return flask.Response(flask.render_template("docs.html", assets=ASSETS), mimetype="text/html")
+
+    def guides(self) -> flask.Response:
+        """GET /guides"""
+        return self._guide("")
+
+    def guide(self, name: str) -> flask.Response:
+        """GET /guides/{name}"""
+        if name not in guidebook():
+            flask.abort(404, f"There is no guide of that name; there are {', '.join(guidebook())}")
+        return self._guide(name)
+
+    def _guide(self, name: str) -> flask.Response:
+        page = self._guides.get(name)
+        if page is None:
+            page = self._guides[name] = _render_guide(name)
+        return flask.Response(page, mimetype="text/html", headers={"content-security-policy": _POLICY})
+
+
+def _render_guide(name: str) -> str:
+    """The page of a guide; of the list of all, when `name` is empty. Links in it are relative, for servers that a
+    proxy puts below a path."""
+    guides = list(guidebook().values())
+    if not name:
+        return flask.render_template("guides.html", guides=guides, current="", top="")
+    following = {guide.name: after for guide, after in pairwise(guides)}
+    return flask.render_template(
+        "guide.html", guides=guides, current=name, top="../", guide=guidebook()[name], next=following.get(name)
+    )

@@ -64,7 +64,7 @@ def test_handlers_take_exactly_the_declared_parameters(document, operations, run
 def test_only_pages_go_through_flask(operations, runtime):
     table = operation_table(runtime)
     plain = {name for name, handler in table.items() if not inspect.iscoroutinefunction(handler)}
-    assert plain == {"root_get", "docs_get"}
+    assert plain == {"root_get", "docs_get", "guides_get", "guide_get"}
 
 
 def test_everything_is_described(document, operations):

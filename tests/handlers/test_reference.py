@@ -15,8 +15,8 @@ import pytest
 REFERENCE = json.loads(Path(__file__).with_name("reference.json").read_text(encoding="utf-8"))
 ALL_TYPES = frozenset(("object", "array", "string", "number", "boolean", "null"))
 
-OWN_PATHS = {"/", "/openapi.json", "/runs/{run_id}", "/runs/{run_id}/stream"}
-"""Paths that the reference does not list, although its server answers them or clients ask for them."""
+OWN_PATHS = {"/", "/openapi.json", "/runs/{run_id}", "/runs/{run_id}/stream", "/guides", "/guides/{name}"}
+"""Paths that the reference does not list: its server answers them or clients ask for them, or they are extensions."""
 TAGS = {"Assistants", "Threads", "Thread Runs", "Stateless Runs"}
 """All operations with these tags are there."""
 
