@@ -22,7 +22,8 @@ import orjson
 
 
 def error_result(error: str, message: str) -> bytes:
-    """What waiting for and joining a failed run answers (observed: an object with `__error__`, status 200)."""
+    """What waiting for and joining a failed run answers (observed at GET
+    /threads/{thread_id}/runs/{run_id}/join: an object with `__error__`, status 200)."""
     return orjson.dumps({"__error__": {"error": error, "message": message}})
 
 

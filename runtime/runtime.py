@@ -67,7 +67,7 @@ class Runtime:
         try:
             lock = lock_data_dir(self.settings)
             exits.callback(os.close, lock)
-            spawner = WorkerSpawner()  # imports its libraries while this process goes on
+            spawner = WorkerSpawner()  # imports its libraries while this process continues
             self._storage.open(tend=True)
             exits.callback(self._storage.close)
             await self.assistants.start()

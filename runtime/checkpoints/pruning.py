@@ -10,7 +10,7 @@ from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 
 
 def latest_checkpoints(saver: RunSaver, thread_id: str, namespaces: Sequence[str]) -> tuple[str, list[KeptCheckpoint]]:
-    """The id of the latest checkpoint ("" if there is none), and all that must stay so that the thread goes on as
+    """The id of the latest checkpoint ("" if there is none), and all that must stay so that the thread continues as
     if nothing had happened: that one, those of subgraphs that are under way in it, and of subgraphs that remember."""
     latest = saver.get_tuple(_config(thread_id, ""))
     base = "" if latest is None else latest.checkpoint["id"]

@@ -1,6 +1,6 @@
 """LangGraph's checkpoint saver on Runyard's storage.
 
-A run's saver packs what LangGraph hands it at once, posts the rows to the storage's writer and goes on; the
+A run's saver packs what LangGraph hands it at once, posts the rows to the storage's writer and continues; the
 writer commits them in groups, in order, fenced by the run's lease. Reading waits for the writes of this saver.
 """
 
@@ -31,14 +31,14 @@ from runyard.runtime.storage.port.queue import Lease
 
 logger = logging.getLogger(__name__)
 
-HOLD = 1.0
+MEMORY_SECONDS = 1.0
 """Seconds for which the checkpoints of a temporary run are only in memory."""
 
 
 class RunSaver(BaseCheckpointSaver[str]):
     """The saver of one run, or, without a lease, of the service that reads and edits threads.
 
-    `sync`: a write returns when it is durable. `hold`: for a run whose thread goes with it; what it saves stays
+    `sync`: a write returns when it is durable. `in_memory`: for a run whose thread goes with it; what it saves stays
     in memory for the first second, and a run that ends before leaves nothing to delete. A crash in that second
     costs as much work as it would without a checkpoint that is a second old.
     """
@@ -49,7 +49,7 @@ class RunSaver(BaseCheckpointSaver[str]):
         *,
         lease: Lease | None = None,
         sync: bool = False,
-        hold: bool = False,
+        in_memory: bool = False,
         serde: SerializerProtocol | None = None,
     ) -> None:
         super().__init__(serde=serde)
@@ -57,28 +57,28 @@ class RunSaver(BaseCheckpointSaver[str]):
         self._lease = lease
         self._run_id = None if lease is None else lease.run_id
         self._sync = sync
-        self._held = MemoryCheckpoints() if hold else None
+        self._memory = MemoryCheckpoints() if in_memory else None
         self._since = time.monotonic()
         self._posted = False
-        self.spilled = not hold
+        self.spilled = not in_memory
         """Whether something may be in storage."""
 
     def spill(self) -> None:
         """Moves what is held in memory to storage; from now on writes go there. A run whose values cannot be
-        packed stays in memory: it needs no checkpoints to end, only to go on after a crash."""
-        if self._held is None:
+        packed stays in memory: it needs no checkpoints to end, only to be resumed after a crash."""
+        if self._memory is None:
             return
         try:
-            rows = [row for item in self._held.items for row in self._pack_held(item)]
+            rows = [row for item in self._memory.items for row in self._pack_from_memory(item)]
         except Exception as error:  # noqa: BLE001 - whatever a user's value raises when it is packed
             logger.warning("a temporary run cannot be saved, so a crash makes it start again: %s", error)
             self._since = math.inf
             return
-        self._held = None
+        self._memory = None
         self.spilled = True
         self._post(rows)
 
-    def _pack_held(self, item: MemoryCheckpoint | MemoryWrites) -> Sequence[CheckpointRow | WriteRow]:
+    def _pack_from_memory(self, item: MemoryCheckpoint | MemoryWrites) -> Sequence[CheckpointRow | WriteRow]:
         if isinstance(item, MemoryCheckpoint):
             return [self._rows.pack(item.config, item.checkpoint, item.metadata, item.new_versions)]
         return self._rows.pack_writes(item.config, item.writes, item.task_id, item.task_path, self._run_id)
@@ -88,11 +88,11 @@ class RunSaver(BaseCheckpointSaver[str]):
         # LangGraph may give a copy of the saver another serializer.
         return CheckpointPacker(self.serde)
 
-    def _holding(self) -> "MemoryCheckpoints | None":
+    def _memory_while_short(self) -> "MemoryCheckpoints | None":
         """Where writes are held; None once the run has lived too long for that."""
-        if self._held is not None and time.monotonic() - self._since > HOLD:
+        if self._memory is not None and time.monotonic() - self._since > MEMORY_SECONDS:
             self.spill()
-        return self._held
+        return self._memory
 
     def _post(self, rows: Sequence[CheckpointRow | WriteRow]) -> None:
         self._posted = True
@@ -145,8 +145,8 @@ class RunSaver(BaseCheckpointSaver[str]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        if held := self._holding():
-            held.items.append(MemoryCheckpoint(config, checkpoint, {**metadata}, new_versions))
+        if memory := self._memory_while_short():
+            memory.items.append(MemoryCheckpoint(config, checkpoint, {**metadata}, new_versions))
         else:
             self._post([self._rows.pack(config, checkpoint, metadata, new_versions)])
         configurable = config["configurable"]
@@ -155,8 +155,8 @@ class RunSaver(BaseCheckpointSaver[str]):
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        if held := self._holding():
-            held.items.append(MemoryWrites(config, writes, task_id, task_path))
+        if memory := self._memory_while_short():
+            memory.items.append(MemoryWrites(config, writes, task_id, task_path))
         else:
             self._post(self._rows.pack_writes(config, writes, task_id, task_path, self._run_id))
 
@@ -225,8 +225,8 @@ class RunSaver(BaseCheckpointSaver[str]):
     # Reading
 
     def _find(self, config: RunnableConfig) -> CheckpointTuple | None:
-        if self._held is not None:
-            return self._held.find(config)
+        if self._memory is not None:
+            return self._memory.find(config)
         configurable = config["configurable"]
         thread_id, ns = configurable["thread_id"], configurable.get("checkpoint_ns", "")
         checkpoint_id = get_checkpoint_id(config)
@@ -246,8 +246,8 @@ class RunSaver(BaseCheckpointSaver[str]):
         configurable = config["configurable"] if config else {}
         ns, wanted = configurable.get("checkpoint_ns"), get_checkpoint_id(config) if config else None
         earlier = get_checkpoint_id(before) if before else None
-        if self._held is not None:
-            found = self._held.history()
+        if self._memory is not None:
+            found = self._memory.history()
         else:
             at_most = None if filter or wanted else limit
             stored = self._storage.history(configurable.get("thread_id"), ns, before=earlier, limit=at_most)

@@ -12,7 +12,8 @@ from runyard.runtime.graphs.encoding import to_json
 
 
 def thread_state(snapshot: StateSnapshot) -> ThreadState:
-    """A snapshot as JSON values; one without a checkpoint has no metadata and no parent (observed)."""
+    """A snapshot as JSON values; one without a checkpoint has no metadata and no parent (observed at
+    GET /threads/{thread_id}/state)."""
     exists = snapshot.created_at is not None
     configurable = snapshot.config["configurable"]
     checkpoint = checkpoint_address(snapshot.config)

@@ -52,7 +52,8 @@ class StoredStates:
         self._graphs = graphs
 
     async def state(self, thread: ThreadGraph, checkpoint: Mapping[str, Any] | None, *, subgraphs: bool) -> ThreadState:
-        """The latest state, or that at a checkpoint; one that does not exist has an empty state (observed).
+        """The latest state, or that at a checkpoint; one that does not exist has an empty state (observed at
+        GET /threads/{thread_id}/state/{checkpoint_id}).
         `subgraphs` puts the states of subgraphs that are under way into their tasks."""
         async with self._opened(thread, RunSaver(self._storage), checkpoint) as opened:
             return thread_state(await opened.graph.aget_state(opened.config, subgraphs=subgraphs))

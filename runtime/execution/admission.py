@@ -9,7 +9,7 @@ from typing import Final
 LEAST: Final = 6
 """Runs that are always welcome: a loop with fewer has gaps."""
 BESIDE: Final = 2
-"""Other runs that go on beside interactive ones when the loop is full."""
+"""Other runs that continue beside interactive ones when the loop is full."""
 CALM: Final = 0.0002
 """Seconds that a turn of the event loop takes at most while there is room for more runs. A step of a run that
 computes takes about 50 us of a turn, and a run some twenty turns."""

@@ -15,7 +15,7 @@ from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.publisher import Publisher
 
 Stop = CancelAction | Literal["release", "lost"]
-"""Why a run is stopped from outside: its client's wish, the end of the worker, or a lease that is gone."""
+"""Why a run is stopped from outside: its client's wish, the end of the worker, or a lease that was lost."""
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class Execution:
     since: float
     """When it began, by the event loop's clock."""
     stop: Stop | None = None
-    ending: bool = False
+    finishing: bool = False
     """The graph has ended; the result is being written, and stopping it makes no sense any more."""
 
 
@@ -40,7 +40,7 @@ class RunEnded:
 
     status: FinalStatus
     answer: bytes
-    finished: FinishResult
+    result: FinishResult
     rolled_back: bool = False
 
 
@@ -61,7 +61,7 @@ class Executor:
             self._storage.checkpoints,
             lease=lease,
             sync=sync,
-            hold=leased.temporary and not sync and lease.attempt == 1,
+            in_memory=leased.temporary and not sync and lease.attempt == 1,
         )
         graph_run = GraphRun(
             run_id=lease.run_id,
@@ -86,17 +86,17 @@ class Executor:
         if execution.stop is None:
             try:
                 outcome = await run_graph(self._graphs, execution.graph_run, execution.publisher.emit)
-                execution.ending = True
+                execution.finishing = True
                 await execution.publisher.close()
                 finish = self._finish(execution, outcome, outcome.status)
                 return RunEnded(finish.status, finish.answer, await self._storage.queue.finish(finish))
             except asyncio.CancelledError:
-                if execution.stop is None or execution.ending:
+                if execution.stop is None or execution.finishing:
                     raise
                 execution.task.uncancel()
-        execution.ending = True
+        execution.finishing = True
         if execution.stop == "release":
-            await self._give_back(execution)
+            await self._release(execution)
             return None
         if execution.stop in ("interrupt", "rollback"):
             return await self._finish_stopped(execution, execution.stop)
@@ -110,8 +110,8 @@ class Executor:
         finished = await self._storage.queue.finish_cancelled(finish, action)
         return RunEnded("interrupted", finish.answer, finished, rolled_back=action == "rollback")
 
-    async def _give_back(self, execution: Execution) -> None:
-        """The next attempt goes on from the last checkpoint, so what was only in memory is written first."""
+    async def _release(self, execution: Execution) -> None:
+        """The next attempt continues from the last checkpoint, so what was only in memory is written first."""
         execution.saver.spill()
         await execution.publisher.close()
         await self._storage.queue.release(execution.leased.lease)

@@ -28,7 +28,7 @@ class GraphRun:
     kwargs: `Run.kwargs` as stored. metadata: `Run.metadata` as stored, already merged.
     checkpointer: used for this run whatever the graph was compiled with; None: nothing is saved.
     store: the server's store; None leaves the graph its own.
-    wanted: whether anybody can see an event that is made now; it may change while the run goes on.
+    wanted: whether anybody can see an event that is made now; it may change while the run executes.
     """
 
     run_id: str
@@ -115,7 +115,7 @@ async def resume_point(run: GraphRun, config: RunnableConfig, value: Any) -> Any
 
     An attempt continues what the one before it has saved. For a plain input LangGraph sees to that itself,
     by the run's id in the checkpoint's metadata. A command would be applied once more, and a checkpoint id
-    would fork once more, so both give way to None ("go on") as soon as the run has left its own mark.
+    would fork once more, so both give way to None ("continue") as soon as the run has left its own mark.
     """
     if run.attempt <= 1 or run.checkpointer is None:
         return value

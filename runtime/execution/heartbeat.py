@@ -1,5 +1,5 @@
-"""A worker's sign of life, given from a thread of its own: user code may block the worker's event loop for as
-long as it likes, and the runs are still its."""
+"""A worker's heartbeat, sent from a pool thread of its own: user code may block the worker's event loop for as long
+as it likes, and the runs are still its."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ class HeartbeatThread:
     """Beats every `interval` seconds until stopped.
 
     `held` answers the leases that the worker holds, or None when a claim is under way and nobody can say;
-    `heard` gets each answer. Both are called in the thread.
+    `answered` gets each answer. Both are called in the heartbeat's own thread of the process.
     """
 
     def __init__(
@@ -27,14 +27,14 @@ class HeartbeatThread:
         *,
         interval: float,
         held: Callable[[], Sequence[Lease] | None],
-        heard: Callable[[HeartbeatResult], None],
+        answered: Callable[[HeartbeatResult], None],
     ) -> None:
         self._queue = queue
         self._worker = worker
         self._pid = pid
         self._interval = interval
         self._held = held
-        self._heard = heard
+        self._answered = answered
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -53,6 +53,6 @@ class HeartbeatThread:
     async def _beat_until_stopped(self) -> None:
         while not self._stopped.wait(self._interval):
             try:
-                self._heard(await self._queue.heartbeat(self._worker, self._pid, self._held()))
+                self._answered(await self._queue.heartbeat(self._worker, self._pid, self._held()))
             except RunyardError as error:
                 logger.warning("worker %s: a heartbeat failed: %s", self._worker, error.detail)

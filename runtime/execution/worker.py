@@ -17,14 +17,14 @@ from runyard.runtime.streams.publisher import Publisher
 
 logger = logging.getLogger(__name__)
 
-POLL = 1.0
+POLL_INTERVAL = 1.0
 """Seconds after which a worker looks for runs unasked, should a wake-up have been lost."""
 INTERRUPT_GRACE = 0.05
 """Seconds in which a run that is interrupted may still come to the end of a quick step, which is then kept."""
 RELEASE_GRACE = 5.0
 """Seconds in which a run that is given back writes what it has reached."""
 SOLO_IDLE_TIMEOUT = 3.0
-"""Seconds for which a solo worker waits for another run before it goes."""
+"""Seconds for which a solo worker waits for another run before it ends."""
 
 
 class Worker:
@@ -58,7 +58,7 @@ class Worker:
             os.getpid(),
             interval=min(2.0, settings.lease_seconds / 5),
             held=self._held,
-            heard=self._hear,
+            answered=self._heartbeat_answered,
         )
 
     def connect(self, link: Link) -> None:
@@ -66,14 +66,14 @@ class Worker:
         self._link = link
 
     async def run(self) -> None:
-        """Works until drained: by a message, by `drain`, or because the API process is gone."""
+        """Works until drained: by a message, by `drain`, or because the API process has ended."""
         link = self._connected()
         await self._storage.queue.heartbeat(self.name, os.getpid(), None)
         self._heartbeat.start()
         link.send("hello", self.name, os.getpid())
         try:
             await self._claim_until_drained()
-            await self._finish_or_give_back()
+            await self._finish_or_release()
         finally:
             await asyncio.to_thread(self._heartbeat.stop)
             await self._storage.queue.reap(self.name, max_attempts=self._settings.max_attempts)
@@ -120,7 +120,7 @@ class Worker:
                 return
 
     async def _woken(self) -> None:
-        timer = self._loop.call_later(POLL, self._wake.set)
+        timer = self._loop.call_later(POLL_INTERVAL, self._wake.set)
         try:
             await self._wake.wait()
         finally:
@@ -184,15 +184,15 @@ class Worker:
         )
         execution = self._executions[lease.run_id] = self._executor.prepare(leased, publisher, task)
         try:
-            ending = await self._executor.execute(execution)
+            ended = await self._executor.execute(execution)
         except LeaseLost:
             logger.warning("run %s: its lease is lost; what it did since is dropped", lease.run_id)
         except RunyardError as error:
             # Not held any more, so the next heartbeat gives the run back to the queue.
             logger.error("run %s: its end could not be written: %s", lease.run_id, error.detail)
         else:
-            if ending is not None:
-                self._tell(execution, ending)
+            if ended is not None:
+                self._announce_end(execution, ended)
 
     def _is_followed(self, leased: LeasedRun) -> bool:
         return (
@@ -201,29 +201,29 @@ class Worker:
             or leased.lease.thread_id in self._followed_threads
         )
 
-    def _tell(self, execution: Execution, ending: RunEnded) -> None:
+    def _announce_end(self, execution: Execution, ended: RunEnded) -> None:
         """Passes the end of a run on; the answer only where somebody waits for it."""
         link, leased = self._connected(), execution.leased
         run_id = leased.lease.run_id
         followed = leased.interest != Interest.NONE or run_id in self._followed
-        answer = ending.answer if followed and not ending.rolled_back else None
+        answer = ended.answer if followed and not ended.rolled_back else None
         link.send(
             "ended",
             run_id,
             leased.lease.thread_id,
-            ending.status,
+            ended.status,
             answer,
             leased.waited,
             self._loop.time() - execution.since,
         )
-        if ending.finished.promoted:
-            link.send("ready", ending.finished.promoted)
-        if ending.finished.webhook:
+        if ended.result.promoted:
+            link.send("ready", ended.result.promoted)
+        if ended.result.webhook:
             link.send("webhook")
 
     def _stop(self, run_id: str, stop: Stop) -> None:
         execution = self._executions.get(run_id)
-        if execution is None or execution.ending or execution.stop is not None:
+        if execution is None or execution.finishing or execution.stop is not None:
             return
         execution.stop = stop
         if stop == "interrupt":
@@ -233,16 +233,16 @@ class Worker:
 
     @staticmethod
     def _cancel(execution: Execution) -> None:
-        if not execution.ending:
+        if not execution.finishing:
             execution.task.cancel()
 
-    def _hear(self, answer: HeartbeatResult) -> None:
-        self._loop.call_soon_threadsafe(self._heard, answer)
+    def _heartbeat_answered(self, answer: HeartbeatResult) -> None:
+        self._loop.call_soon_threadsafe(self._apply, answer)
 
     def _held(self) -> list[Lease] | None:
         return None if self._claiming else list(self._leases.values())
 
-    def _heard(self, answer: HeartbeatResult) -> None:
+    def _apply(self, answer: HeartbeatResult) -> None:
         by_seq = {lease.seq: run_id for run_id, lease in self._leases.items()}
         for seq, action in answer.cancels.items():
             if seq in by_seq:
@@ -253,7 +253,7 @@ class Worker:
 
     # Leaving
 
-    async def _finish_or_give_back(self) -> None:
+    async def _finish_or_release(self) -> None:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._settings.shutdown_grace)
         for run_id in list(self._executions):

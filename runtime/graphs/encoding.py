@@ -158,7 +158,7 @@ def _elements(value: list[Any]) -> Iterator[tuple[str, Any]]:
 def _plain(value: Any) -> Any:
     """One level of `value` as exactly dict or list, or as a scalar."""
     try:
-        for _ in range(8):  # `_default` may give something that needs it again, a broken one for ever
+        for _ in range(8):  # `_default` may give something that needs it again, a broken one without end
             if value is None or isinstance(value, str | bool | int | float):
                 return value
             if isinstance(value, dict):

@@ -24,7 +24,7 @@ class Drawing(Protocol):
 
 
 class GraphSchemas:
-    """Describes graphs. Schemas take up to a tenth of a second to derive, so they are made in a thread, and once
+    """Describes graphs. A schema may need a tenth of a second, so they are made in a pool thread, and once
     for graphs that are always the same."""
 
     def __init__(self, graphs: Graphs) -> None:

@@ -1,4 +1,4 @@
-"""Keeps the worker processes alive, and takes the runs of a dead one back the moment it is gone."""
+"""Keeps the worker processes alive, and takes the runs of a dead one back at once."""
 
 import asyncio
 import contextlib
@@ -21,9 +21,9 @@ from runyard.runtime.streams.broker import Broker
 
 logger = logging.getLogger(__name__)
 
-WATCH = 1.0
+WATCH_INTERVAL = 1.0
 """Seconds between looks at workers that nobody told us about: those of a server that was killed."""
-STUCK = 2.0
+STUCK_AFTER = 2.0
 """Seconds without an answer of any worker after which one more is started, up to twice as many in all."""
 BACK_OFF = 0.5
 """Seconds before a worker that died is replaced; doubled while workers keep dying young, up to 30 s."""
@@ -52,7 +52,7 @@ class Supervisor:
         self._socket = socket
         self._spawner = spawner
         self._processes: dict[str, ForkServerProcess] = {}
-        self._guards: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._solo: asyncio.Task[None] | None = None
         self._first_death = asyncio.Event()
         self._spare = 0
@@ -64,8 +64,8 @@ class Supervisor:
         await self._reap_dead()
         await self._start_solo_if_needed()
         self._spawn(self._watch())
-        guards = [self._spawn(self._keep_alive(solo=False)) for _ in range(self._settings.workers)]
-        if guards:
+        tasks = [self._spawn(self._keep_alive(solo=False)) for _ in range(self._settings.workers)]
+        if tasks:
             await self._first_ready()
 
     async def _first_ready(self) -> None:
@@ -93,14 +93,14 @@ class Supervisor:
             if process.is_alive():
                 logger.warning("worker process %s does not end; it is killed", process.pid)
                 process.kill()
-        for guard in self._guards:
-            guard.cancel()
-        await asyncio.gather(*self._guards, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _spawn(self, guard: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(guard)
-        self._guards.add(task)
-        task.add_done_callback(self._guards.discard)
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return task
 
     async def _keep_alive(self, *, solo: bool) -> None:
@@ -135,10 +135,10 @@ class Supervisor:
     @staticmethod
     async def _ended(process: ForkServerProcess) -> None:
         loop = asyncio.get_running_loop()
-        gone = asyncio.Event()
-        loop.add_reader(process.sentinel, gone.set)
+        ended = asyncio.Event()
+        loop.add_reader(process.sentinel, ended.set)
         try:
-            await gone.wait()
+            await ended.wait()
         finally:
             loop.remove_reader(process.sentinel)
         process.join()
@@ -169,13 +169,13 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         while True:
             before = time.time()
-            await asyncio.sleep(WATCH)
-            if time.time() - before > WATCH + self._settings.lease_seconds / 2:
+            await asyncio.sleep(WATCH_INTERVAL)
+            if time.time() - before > WATCH_INTERVAL + self._settings.lease_seconds / 2:
                 # This process was held up, or the clock was set: workers get the time to say that they live.
                 self._trusting_until = loop.time() + self._settings.lease_seconds
             await self._reap_dead()
             await self._start_solo_if_needed()
-            if self._workers.stuck(STUCK) and self._spare < self._settings.workers and not self._stopping:
+            if self._workers.stuck(STUCK_AFTER) and self._spare < self._settings.workers and not self._stopping:
                 logger.warning("code that blocks its event loop holds up all workers; starting another one")
                 self._spare += 1
                 self._spawn(self._keep_alive(solo=False))
@@ -190,7 +190,7 @@ class Supervisor:
         for worker, pid in await self._storage.queue.stale_workers(self._settings.lease_seconds):
             if pid == os.getpid():
                 continue
-            # It may only be frozen: it must not wake up and go on with runs that others have by then. The lock
+            # It may only be frozen: it must not wake up and continue runs that others have by then. The lock
             # that it holds says that the process id is still its own.
             logger.warning("worker %s gives no sign of life; its process is killed", worker)
             if worker in self._processes:

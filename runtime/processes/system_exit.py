@@ -28,4 +28,4 @@ def run_despite_exits(main: Coroutine[Any, Any, Result], loop: asyncio.AbstractE
         except SystemExit as error:
             if task.done():
                 raise
-            logger.warning("a task of user code raised SystemExit(%s); the worker goes on", error.code)
+            logger.warning("a task of user code raised SystemExit(%s); the worker continues", error.code)

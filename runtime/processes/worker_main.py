@@ -90,7 +90,7 @@ async def _work(settings: Settings, name: str, socket: Path, solo: bool) -> None
 
 
 def _die_with_server(loaded: threading.Event) -> None:
-    """A graph may take for ever to import, and then nothing else would notice that the server is gone."""
+    """A graph's import may never end, and then nothing else would notice that the server has ended."""
     forkserver = psutil.Process(os.getppid())
     server = forkserver.ppid()
     while not loaded.wait(1.0):

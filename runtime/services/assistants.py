@@ -131,16 +131,15 @@ class Assistants:
 
     async def delete(self, assistant_id: str, delete_threads: bool) -> None:
         """Deletes the assistant; `delete_threads`: also the threads whose latest run was one of it. Many threads
-        go in several transactions, the assistant in the last."""
-        gone = False
-        while not gone:
-            answer = await self._storage.assistants.delete(
-                assistant_id, threads=THREADS_PER_TRANSACTION if delete_threads else 0
-            )
+        are deleted in several transactions, the assistant in the last."""
+        threads = THREADS_PER_TRANSACTION if delete_threads else 0
+        deleted = False
+        while not deleted:
+            answer = await self._storage.assistants.delete(assistant_id, threads=threads)
             if answer is None:
                 raise NotFound(f"Assistant with ID {assistant_id} not found")
-            gone, removed = answer
-            for run_id in removed.runs:
+            deleted, with_it = answer
+            for run_id in with_it.runs:
                 self._broker.run_deleted(run_id)
 
     def _check_graph(self, graph_id: str) -> None:
@@ -156,9 +155,8 @@ class Assistants:
 
     async def subgraphs(self, assistant_id: str, namespace: str | None, recurse: bool) -> dict[str, Any]:
         """The schemas of its subgraphs by their namespace; nothing for a namespace that there is not."""
-        return await (await self._inspector.loaded()).schemas.subgraphs(
-            await self.get(assistant_id), namespace, recurse
-        )
+        schemas = (await self._inspector.loaded()).schemas
+        return await schemas.subgraphs(await self.get(assistant_id), namespace, recurse)
 
     async def schemas(self, assistant_id: str) -> dict[str, Any]:
         """The JSON schemas of input, output, state, config and context; None for what has none."""

@@ -23,7 +23,7 @@ def parse_paths(wanted: Mapping[str, str]) -> dict[str, Path]:
     """The steps of each path: keys of objects, and places in lists, negative ones from the end.
 
     Raises Invalid for a path that does not begin with one of `ROOTS`. One that cannot be read leads nowhere
-    (observed), so it has no steps.
+    (observed at POST /threads/search), so it has no steps.
     """
     return {name: _parse(text) for name, text in wanted.items()}
 

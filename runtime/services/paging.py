@@ -9,7 +9,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """`total` counts what is known to exist: all up to this page, and one more when there is more (observed).
+    """`total` counts what is known to exist: all up to this page, and one more when there is more (observed at
+    POST /threads/search).
     `next` is the offset of the next page, None on the last."""
 
     items: list[T]

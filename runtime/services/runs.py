@@ -95,7 +95,7 @@ class Runs:
     # Looking
 
     async def get(self, thread_id: str, run_id: str) -> Run:
-        """Raises NotFound, also once the run's thread is gone."""
+        """Raises NotFound, also once the run's thread was deleted."""
         run = await self._storage.runs.get(thread_id, run_id)
         if run is None:
             await self._thread_exists(thread_id)
@@ -109,7 +109,7 @@ class Runs:
         return await self._storage.runs.of_thread(thread_id, limit=limit, offset=offset, status=known)
 
     async def find(self, run_id: str) -> Run:
-        """A run by its own id. Raises NotFound, also once the run's thread is gone."""
+        """A run by its own id. Raises NotFound, also once the run's thread was deleted."""
         run = await self._storage.runs.find(run_id)
         if run is None:
             raise NotFound(f"Run with ID {run_id} not found")

@@ -62,7 +62,7 @@ class Threads:
         return await self._storage.threads.count(request)
 
     async def storage(self, thread_id: str) -> ThreadStorage:
-        """What the thread takes up. Raises NotFound."""
+        """How much storage the thread uses. Raises NotFound."""
         usage = await self._storage.threads.usage(thread_id, (await self._inspector.loaded()).states.channel_sizes)
         if usage is None:
             raise _unknown(thread_id)
@@ -108,7 +108,7 @@ class Threads:
 
     async def copy(self, thread_id: str) -> Thread:
         """A new thread with the same metadata, state and history, but without runs. Raises Conflict when there
-        is nothing to copy (observed)."""
+        is nothing to copy (observed at POST /threads/{thread_id}/copy)."""
         copied = await self._storage.threads.copy(thread_id, str(uuid7()))
         if copied is None:
             raise Conflict(f"Thread with ID {thread_id} not found, so it cannot be copied")

@@ -69,7 +69,7 @@ class ResultWaiter(Subscription):
 class RunSubscription(Subscription):
     """Waits for the events of a run.
 
-    Only a bounded number of bytes waits for a slow reader: beyond, the stream of a resumable run goes on from
+    Only a bounded number of bytes waits for a slow reader: beyond, the stream of a resumable run continues from
     storage, and another one ends with an `error` event that says so.
     """
 

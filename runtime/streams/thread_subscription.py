@@ -20,7 +20,8 @@ class ThreadSubscription(Subscription):
 
     `modes`: "run_modes" (all events of the runs, then a `metadata` event that says that the run is done),
     "lifecycle" (only beginnings and ends of runs), "state_update" (the thread's values after each run and each
-    edit, as `state_update` events). Every event has an id (observed).
+    edit, as `state_update` events). Every event has an id (observed at
+    GET /threads/{thread_id}/stream).
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class ThreadSubscription(Subscription):
         self._notify()
 
     async def next(self, timeout: float) -> list[Event] | None:
-        """All events at hand; an empty list after `timeout` seconds of silence; None once the thread is gone."""
+        """All events at hand; an empty list after `timeout` seconds of silence; None once the thread was deleted."""
         if not self._at_hand() and self._ended is None:
             await self._wait(timeout)
         if self._ended is not None and not self._at_hand():
