@@ -23,6 +23,7 @@ INSTALL_TIME = 400
 
 AGENT = """
 from langgraph.graph import END, START, StateGraph
+from langgraph.types import interrupt
 from typing_extensions import TypedDict
 
 
@@ -30,8 +31,13 @@ class State(TypedDict):
     number: int
 
 
+def double(state: State) -> State:
+    number = interrupt("which number?") if state["number"] < 0 else state["number"]
+    return {"number": number * 2}
+
+
 builder = StateGraph(State)
-builder.add_node("double", lambda state: {"number": state["number"] * 2})
+builder.add_node("double", double)
 builder.add_edge(START, "double")
 builder.add_edge("double", END)
 """
@@ -110,8 +116,14 @@ def server(lowest_versions: Path, tmp_path: Path) -> Iterator[LiveServer]:
 
 
 def test_the_lowest_versions_of_all_dependencies_run_a_batch_to_its_end(server: LiveServer) -> None:
-    numbers = range(20)
-    batch = [{"assistant_id": "agent", "input": {"number": number}, "on_completion": "keep"} for number in numbers]
-    runs = server.post("/runs/batch", batch)
-    values = [server.get(f"/threads/{run['thread_id']}/runs/{run['run_id']}/join") for run in runs]
-    assert values == [{"number": number * 2} for number in numbers]
+    items = [
+        {"assistant_id": "agent", "input": {"number": number}, "on_completion": "keep"} for number in range(-1, 20)
+    ]
+    asked, *others = server.post("/runs/batch", items)
+    values = [server.get(f"/threads/{run['thread_id']}/runs/{run['run_id']}/join") for run in others]
+    assert values == [{"number": number * 2} for number in range(20)]
+
+    question = server.get(f"/threads/{asked['thread_id']}/runs/{asked['run_id']}/join")
+    assert question["__interrupt__"][0]["value"] == "which number?"
+    answer = {"assistant_id": "agent", "command": {"resume": 21}}
+    assert server.post(f"/threads/{asked['thread_id']}/runs/wait", answer) == {"number": 42}
