@@ -1,4 +1,7 @@
-"""Servers for all tests: one that many tests share, and as many of one's own as a test starts."""
+"""Servers for all tests: one that many tests share, and as many of one's own as a test starts.
+
+Also the rules of a test run: what `--full` adds, and the report of what was not tested.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,26 @@ from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
 from .live_server import PROJECT, LiveServer
+from .programs import report_untested
 
 # Some tests run in this process what a server would run in its own.
 os.environ.setdefault("LANGSMITH_TRACING", "false")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="also run the tests marked `full`, which take long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--full"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("full")]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    report_untested(terminalreporter)
 
 
 class StartServer(Protocol):

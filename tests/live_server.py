@@ -49,6 +49,7 @@ class LiveServer:
         config: Path = PROJECT,
         args: tuple[str, ...] = ("--workers", "2"),
         env: Mapping[str, str] | None = None,
+        program: Path = RUNYARD,
     ) -> None:
         self.data = data
         self.log = data.with_name(f"{data.name}.log")
@@ -57,6 +58,7 @@ class LiveServer:
         self._config = config
         self._args = args
         self._env = dict(env or {})
+        self._program = program
         # Plain HTTP needs no certificates, and loading them takes longer than most requests.
         self.http = httpx.Client(verify=False, timeout=30)
         self._process: subprocess.Popen[bytes] | None = None
@@ -69,7 +71,17 @@ class LiveServer:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [RUNYARD, "serve", "--config", self._config, "--port", str(port), "--data", self.data, *self._args],
+                [
+                    self._program,
+                    "serve",
+                    "--config",
+                    self._config,
+                    "--port",
+                    str(port),
+                    "--data",
+                    self.data,
+                    *self._args,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

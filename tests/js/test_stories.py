@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,17 +13,17 @@ import pytest
 from tests.api.conftest import Gate
 from tests.api.cutting import cutting_proxy
 from tests.live_server import LiveServer
+from tests.programs import require_program
 
 HERE = Path(__file__).parent
 STORIES = re.findall(r"^export async function (\w+)", (HERE / "stories.mjs").read_text(), re.MULTILINE)
 
 
 @pytest.fixture(scope="session")
-def node() -> str:
+def node() -> Path:
     """Node, with the packages of package-lock.json installed beside the stories."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.fail("the JavaScript client's tests need Node 20 or newer with npm on the PATH", pytrace=False)
+    node = require_program("node", why="the JavaScript client")
+    npm = require_program("npm", why="the JavaScript client")
     lock, installed = HERE / "package-lock.json", HERE / "node_modules" / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
         done = subprocess.run(

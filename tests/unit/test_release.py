@@ -1,0 +1,34 @@
+"""scripts/release: which checkouts it refuses, and with what words."""
+
+from __future__ import annotations
+
+from scripts.release_tools.readiness import objections
+
+CHANGELOG = "# Changelog\n\n## 0.2.0 (unreleased)\n\nNew.\n\n## 0.1.0 (2026-11-02)\n\nThe first.\n"
+
+
+def test_a_clean_checkout_of_a_version_with_a_dated_section_is_released() -> None:
+    assert objections("0.1.0", changelog=CHANGELOG, changes="", tag="v0.1.0") == []
+
+
+def test_a_rehearsal_needs_no_date_yet() -> None:
+    assert objections("0.2.0", changelog=CHANGELOG, changes="", tag=None) == []
+    (objection,) = objections("0.2.0", changelog=CHANGELOG, changes="", tag="v0.2.0")
+    assert "'0.2.0 (unreleased)'" in objection
+
+
+def test_changes_that_are_not_committed_are_refused_and_named() -> None:
+    (objection,) = objections("0.1.0", changelog=CHANGELOG, changes=" M README.md\n?? new.py\n", tag=None)
+    assert objection.endswith(":\n M README.md\n?? new.py")
+
+
+def test_a_version_without_a_section_of_its_own_is_refused() -> None:
+    for version in ("0.1", "0.1.0rc1", "0x1.0", "0.3.0"):
+        (objection,) = objections(version, changelog=CHANGELOG, changes="", tag=None)
+        assert f"no section for version {version}" in objection
+
+
+def test_a_tag_has_to_name_the_version_and_all_objections_come_at_once() -> None:
+    found = objections("0.3.0", changelog=CHANGELOG, changes="?? new.py", tag="v0.1.0")
+    assert len(found) == 3
+    assert found[-1] == "the tag v0.1.0 is not v0.3.0, the version of pyproject.toml"
