@@ -42,6 +42,7 @@ class CheckpointPacker:
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> CheckpointRow:
+        """The row of a checkpoint, with the channel values that are new with it."""
         configurable = config["configurable"]
         values = checkpoint["channel_values"]
         dumps = self._serde.dumps_typed
@@ -73,6 +74,7 @@ class CheckpointPacker:
         task_path: str,
         run_id: str | None,
     ) -> Sequence[WriteRow]:
+        """The rows of what a task wrote, in order."""
         configurable = config["configurable"]
         rows = []
         for index, (channel, value) in enumerate(writes):
@@ -94,6 +96,7 @@ class CheckpointPacker:
         return rows
 
     def unpack(self, stored: StoredCheckpoint, blobs: Blobs) -> CheckpointTuple:
+        """The checkpoint with its channel values, which `blobs` reads, and its pending writes."""
         loads = self._serde.loads_typed
         checkpoint: Checkpoint = loads((stored.type, stored.data))
         small = checkpoint["channel_values"]
@@ -117,6 +120,7 @@ class CheckpointPacker:
 
     @staticmethod
     def versions_of(checkpoint: Checkpoint) -> dict[str, str]:
+        """The version of each channel at a checkpoint of LangGraph's."""
         return {channel: str(version) for channel, version in checkpoint["channel_versions"].items()}
 
 

@@ -11,7 +11,10 @@ from runyard.runtime.storage.port.queue import Lease
 
 
 class StagedCheckpoints:
-    """What is stored of threads, with the rows that are still to be written on top. See `CheckpointStorage`."""
+    """Checkpoint storage for a saver: what is stored of threads, with the staged rows on top.
+
+    Reads answer as `CheckpointStorage` does; deleting, copying and pruning go straight to storage.
+    """
 
     def __init__(self, storage: CheckpointStorage) -> None:
         self._storage = storage
@@ -19,13 +22,14 @@ class StagedCheckpoints:
         """What is to be written, in order."""
 
     def post(self, lease: Lease | None, rows: Sequence[CheckpointRow | WriteRow]) -> None:
+        """Stages rows; no lease is needed, since nothing is written yet."""
         self.rows += rows
 
     async def flush(self, lease: Lease | None) -> None:
         """Nothing is durable before the whole edit is."""
 
     def flush_blocking(self, lease: Lease | None) -> None:
-        """As `flush`."""
+        """Nothing is durable before the whole edit is."""
 
     def latest(self, thread_id: str, ns: str) -> StoredCheckpoint | None:
         return next(iter(self.history(thread_id, ns, before=None, limit=1)), None)

@@ -39,6 +39,7 @@ class HeartbeatThread:
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
+        """The first beat comes after one interval."""
         self._thread.start()
 
     def stop(self) -> None:

@@ -20,7 +20,8 @@ Schemas = dict[str, Any]
 class Drawing(Protocol):
     """LangChain's picture of a graph."""
 
-    def to_json(self, *, with_schemas: bool = False) -> dict[str, list[dict[str, Any]]]: ...
+    def to_json(self, *, with_schemas: bool = False) -> dict[str, list[dict[str, Any]]]:
+        """Its nodes and edges."""
 
 
 class GraphSchemas:
@@ -42,10 +43,12 @@ class GraphSchemas:
         return {"nodes": [_node(node) for node in drawn["nodes"]], "edges": drawn["edges"]}
 
     async def schemas(self, assistant: Assistant) -> Schemas:
+        """The JSON schemas of the graph's input, output, state, config and context."""
         graph, _ = await self._open(assistant)
         return {"graph_id": assistant.graph_id, **await self._schemas_of(assistant.graph_id, "", graph)}
 
     async def subgraphs(self, assistant: Assistant, namespace: str | None, recurse: bool) -> dict[str, Schemas]:
+        """The schemas of subgraphs by namespace; `recurse`: also of those within them."""
         graph, _ = await self._open(assistant)
         return {
             name: await self._schemas_of(assistant.graph_id, name, subgraph)

@@ -69,7 +69,7 @@ class Supervisor:
             await self._first_ready()
 
     async def _first_ready(self) -> None:
-        """Raises ConfigError when the graphs are broken, Unavailable when a worker dies before any is ready: then
+        """Waits until one worker is ready. Raises ConfigError when the graphs are broken, Unavailable when a worker dies before any is ready: then
         all of them would."""
         ready = asyncio.create_task(self._workers.first_ready.wait())
         died = asyncio.create_task(self._first_death.wait())

@@ -56,17 +56,19 @@ class Assistants:
     # Looking
 
     async def get(self, assistant_id: str) -> Assistant:
-        """By its uuid. Raises NotFound."""
+        """The assistant with that uuid, in its latest version. Raises NotFound when there is none."""
         assistant = await self._storage.assistants.get(assistant_id)
         if assistant is None:
             raise NotFound("Not Found")
         return assistant
 
     async def search(self, request: AssistantSearchRequest) -> Page[Assistant]:
+        """One page of the assistants that fit."""
         found = await self._storage.assistants.search(request, limit=request.limit + 1, offset=request.offset)
         return page_of(found, limit=request.limit, offset=request.offset)
 
     async def count(self, request: AssistantCountRequest) -> int:
+        """How many assistants there are that `search` would find."""
         return await self._storage.assistants.count(request)
 
     async def versions(self, assistant_id: str, request: AssistantVersionsSearchRequest) -> list[Assistant]:
@@ -100,7 +102,7 @@ class Assistants:
     # Editing
 
     async def create(self, request: AssistantCreate) -> Assistant:
-        """Raises NotFound for an unknown graph, Conflict for an id that is taken."""
+        """A new assistant, as its first version. Raises NotFound for an unknown graph, Conflict for an id that is taken."""
         self._check_graph(request.graph_id)
         config, context = _mirrored(request.config or {}, request.context or {})
         assistant = Assistant(

@@ -95,7 +95,7 @@ class Runs:
     # Looking
 
     async def get(self, thread_id: str, run_id: str) -> Run:
-        """Raises NotFound, also once the run's thread was deleted."""
+        """A run of a thread. Raises NotFound when there is none, also once the run's thread was deleted."""
         run = await self._storage.runs.get(thread_id, run_id)
         if run is None:
             await self._thread_exists(thread_id)
@@ -145,7 +145,7 @@ class Runs:
     async def watch_run(
         self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
     ) -> RunSubscription:
-        """As `watch`, for a client that knows only the run. Raises NotFound."""
+        """As `watch`, for a client that knows only the run. Raises NotFound when there is no such run."""
         place = await self._storage.runs.place(run_id)
         if place is None:
             raise NotFound(f"Run with ID {run_id} not found")

@@ -13,7 +13,7 @@ class System:
         self._storage = storage
 
     async def check(self) -> None:
-        """Raises Unavailable when the database does not answer."""
+        """Asks the database something. Raises Unavailable when the database does not answer."""
         await self._storage.check()
 
     def info(self) -> dict[str, Any]:

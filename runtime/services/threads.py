@@ -43,7 +43,7 @@ class Threads:
     # Looking
 
     async def get(self, thread_id: str) -> Thread:
-        """Raises NotFound."""
+        """The thread as it is now. Raises NotFound when there is none of that id."""
         thread = await self._storage.threads.get(thread_id)
         if thread is None:
             raise _unknown(thread_id)
@@ -59,6 +59,7 @@ class Threads:
         return page_of(found, limit=request.limit, offset=request.offset)
 
     async def count(self, request: ThreadCountRequest) -> int:
+        """How many threads there are that `search` would find."""
         return await self._storage.threads.count(request)
 
     async def storage(self, thread_id: str) -> ThreadStorage:

@@ -52,11 +52,13 @@ class ThreadSubscription(Subscription):
             self._put(event)
 
     def run_done(self, run_id: str) -> None:
+        """A run of the thread has ended."""
         if "run_modes" in self._modes or "lifecycle" in self._modes:
             self._put(Event("metadata", orjson.dumps({"status": "run_done", "run_id": run_id})))
         self.state_changed()
 
     def state_changed(self) -> None:
+        """The thread's values may be others now; they are read when the stream is."""
         if "state_update" in self._modes:
             self._state_changed = True
             self._notify()
