@@ -69,8 +69,8 @@ class Supervisor:
             await self._first_ready()
 
     async def _first_ready(self) -> None:
-        """Waits until one worker is ready. Raises ConfigError when the graphs are broken, Unavailable when a worker dies before any is ready: then
-        all of them would."""
+        """Waits until one worker is ready. Raises ConfigError when the graphs are broken, Unavailable when a worker
+        dies before any is ready: then all of them would."""
         ready = asyncio.create_task(self._workers.first_ready.wait())
         died = asyncio.create_task(self._first_death.wait())
         await asyncio.wait({ready, died}, return_when=asyncio.FIRST_COMPLETED)

@@ -102,7 +102,8 @@ class Assistants:
     # Editing
 
     async def create(self, request: AssistantCreate) -> Assistant:
-        """A new assistant, as its first version. Raises NotFound for an unknown graph, Conflict for an id that is taken."""
+        """A new assistant, as its first version. Raises NotFound for an unknown graph, Conflict for an id
+        that is taken."""
         self._check_graph(request.graph_id)
         config, context = _mirrored(request.config or {}, request.context or {})
         assistant = Assistant(

@@ -39,7 +39,8 @@ class Inspector:
         self._loading = asyncio.Lock()
 
     async def loaded(self) -> Inspection:
-        """The inspection, after loading it the first time. Raises Unavailable when a graph cannot be loaded (any more)."""
+        """The inspection, after loading it the first time. Raises Unavailable when a graph cannot be
+        loaded (any more)."""
         async with self._loading:
             if self._inspection is None:
                 try:
