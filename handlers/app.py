@@ -16,9 +16,10 @@ from flask_swagger_ui.flask_swagger_ui import get_swaggerui_blueprint
 
 from runyard.handlers import console
 from runyard.handlers.api.operations import operation_table
-from runyard.handlers.contract.dispatch import NativeMiddleware
+from runyard.handlers.contract.dispatch import DispatchMiddleware
+from runyard.handlers.contract.document import load_document
 from runyard.handlers.contract.middleware import ContractMiddleware
-from runyard.handlers.contract.openapi31 import accept_openapi_31, load_document
+from runyard.handlers.contract.openapi31 import accept_openapi_31
 from runyard.handlers.contract.routing import RoutingMiddleware
 from runyard.handlers.http.cors import Cors
 from runyard.handlers.http.edge import EdgeMiddleware
@@ -52,15 +53,15 @@ def create_app(runtime: Runtime) -> FlaskApp:
         # From the outside to the inside; Flask comes last.
         middlewares=[
             partial(EdgeMiddleware, cors=Cors(settings.project.cors), metrics=runtime.metrics),
-            partial(RoutingMiddleware, passed=(f"{console.ASSETS}/",)),
+            partial(RoutingMiddleware, flask_prefixes=(f"{console.ASSETS_PATH}/",)),
             partial(ContractMiddleware, body_limit=settings.body_limit),
-            NativeMiddleware,
+            DispatchMiddleware,
             LifespanMiddleware,
             ContextMiddleware,
         ],
         resolver=Resolver(operation_table(runtime).__getitem__),
     )
     app.add_api(load_document())
-    viewer = get_swaggerui_blueprint(console.ASSETS, "/openapi.json")  # type: ignore[no-untyped-call]
+    viewer = get_swaggerui_blueprint(console.ASSETS_PATH, "/openapi.json")  # type: ignore[no-untyped-call]
     app.app.register_blueprint(viewer)
     return app

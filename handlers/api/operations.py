@@ -86,5 +86,5 @@ def operation_table(runtime: Runtime) -> dict[str, Handler]:
         "wait_run_stateless_runs_wait_post": runs.wait,
         "stream_run_stateless_runs_stream_post": runs.stream,
         "find_run_runs__run_id__get": runs.find,
-        "stream_run_runs__run_id__stream_get": runs.watch,
+        "stream_run_runs__run_id__stream_get": runs.follow,
     }

@@ -1,4 +1,4 @@
-"""Answering objects in part: without what is absent, or with only the fields that were asked for."""
+"""Objects in part: without what is absent, or with only the fields that a request selects."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from runyard.generated.models import Thread, ThreadState
-from runyard.handlers.http.responses import Header
+from runyard.handlers.http.scope import Header
 
 if TYPE_CHECKING:
     from runyard.runtime.services.paging import Page
@@ -18,19 +18,19 @@ _EXTRA = "ttl"  # only where it is asked for
 _THREAD_FIELDS = tuple(field.name for field in fields(Thread) if field.name != _EXTRA)
 
 
-def selected(items: Iterable[Any], select: Sequence[str] | None) -> list[Any]:
+def select_fields(items: Iterable[Any], select: Sequence[str] | None) -> list[Any]:
     """The items themselves, or mappings with only the fields named by `select`."""
     if select is None:
         return list(items)
     return [{name: getattr(item, name) for name in select} for item in items]
 
 
-def without(name: str, items: Iterable[Any]) -> list[dict[str, Any]]:
+def omit_field(items: Iterable[Any], name: str) -> list[dict[str, Any]]:
     """The items as mappings that lack the field `name`."""
     return [{field.name: getattr(item, field.name) for field in fields(item) if field.name != name} for item in items]
 
 
-def state_part(state: ThreadState, select: Sequence[str] | None) -> ThreadState | dict[str, Any]:
+def select_state_fields(state: ThreadState, select: Sequence[str] | None) -> ThreadState | dict[str, Any]:
     """The state itself, or a mapping with only the fields named by `select`; `values.x` names one key of the values,
     and is left out where there is no such key."""
     if select is None:
@@ -47,7 +47,9 @@ def state_part(state: ThreadState, select: Sequence[str] | None) -> ThreadState 
     return part
 
 
-def thread_part(thread: Thread, select: Iterable[str] | None = None, *, include: Iterable[str] = ()) -> dict[str, Any]:
+def select_thread_fields(
+    thread: Thread, select: Iterable[str] | None = None, *, include: Iterable[str] = ()
+) -> dict[str, Any]:
     """A thread as a mapping, without what it does not have, with only the fields named by `select` and with the
     further ones among `include`."""
     names = [*(_THREAD_FIELDS if select is None else select), *({_EXTRA} & {*include})]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runyard.generated.models import RunBatchCreate, RunCreateStateless, RunCreateStreamingStateless
-from runyard.handlers.api.stream_modes import leaving, modes_of
+from runyard.handlers.api.disconnect import cancel_on_disconnect
+from runyard.handlers.api.stream_modes import modes_of
+from runyard.handlers.http.disconnect import OnDisconnect
 from runyard.handlers.http.event_stream import EventStream
-from runyard.handlers.http.json_wait import WaitingAnswer
-from runyard.handlers.http.responses import Reply, json_answer, location
+from runyard.handlers.http.json_wait import JsonWait
+from runyard.handlers.http.responses import Response, json_response, location
 
 if TYPE_CHECKING:
     from runyard.runtime.services.runs import Runs
@@ -20,40 +22,44 @@ class RunHandlers:
     def __init__(self, runs: Runs) -> None:
         self.runs = runs
 
-    async def create(self, body: RunCreateStateless) -> Reply:
+    async def create(self, body: RunCreateStateless) -> Response:
         """POST /runs"""
         run = await self.runs.create(body)
-        return json_answer(run, headers=[location(b"content-location", f"/runs/{run.run_id}")])
+        return json_response(run, headers=[location(b"content-location", f"/runs/{run.run_id}")])
 
-    async def create_batch(self, body: RunBatchCreate) -> Reply:
+    async def create_batch(self, body: RunBatchCreate) -> Response:
         """POST /runs/batch"""
-        return json_answer(await self.runs.create_batch(body))
+        return json_response(await self.runs.create_batch(body))
 
-    async def wait(self, body: RunCreateStreamingStateless) -> Reply:
+    async def wait(self, body: RunCreateStreamingStateless) -> Response:
         """POST /runs/wait"""
-        run, pending = await self.runs.wait(body)
+        run, waiter = await self.runs.wait(body)
         path = f"/threads/{run.thread_id}/runs/{run.run_id}"
         headers = [location(b"location", f"{path}/join"), location(b"content-location", path)]
-        return WaitingAnswer(pending, headers, leaving(self.runs, run, body.on_disconnect == "cancel"))
+        on_disconnect = cancel_on_disconnect(self.runs, run) if body.on_disconnect == "cancel" else None
+        return JsonWait(waiter, headers, on_disconnect)
 
-    async def stream(self, body: RunCreateStreamingStateless) -> Reply:
+    async def stream(self, body: RunCreateStreamingStateless) -> Response:
         """POST /runs/stream"""
-        run, watch = await self.runs.stream(body)
+        run, subscription = await self.runs.stream(body)
         path = f"/runs/{run.run_id}"
         headers = [location(b"location", f"{path}/stream"), location(b"content-location", path)]
-        return EventStream(watch, headers, leaving(self.runs, run, body.on_disconnect == "cancel"))
+        on_disconnect = cancel_on_disconnect(self.runs, run) if body.on_disconnect == "cancel" else None
+        return EventStream(subscription, headers, on_disconnect)
 
-    async def find(self, run_id: str) -> Reply:
+    async def find(self, run_id: str) -> Response:
         """GET /runs/{run_id}"""
-        return json_answer(await self.runs.find(run_id))
+        return json_response(await self.runs.find(run_id))
 
-    async def watch(
+    async def follow(
         self, run_id: str, last_event_id: str | None, stream_mode: list[str] | None, cancel_on_disconnect: bool
-    ) -> Reply:
+    ) -> Response:
         """GET /runs/{run_id}/stream"""
-        on_gone = leaving(self.runs, await self.runs.find(run_id), True) if cancel_on_disconnect else None
-        watch = await self.runs.watch_run(run_id, last_event_id=last_event_id, modes=modes_of(stream_mode))
+        on_disconnect = await self._cancel_on_disconnect(run_id) if cancel_on_disconnect else None
+        subscription = await self.runs.watch_run(run_id, last_event_id=last_event_id, modes=modes_of(stream_mode))
         path = f"/runs/{run_id}"
-        return EventStream(
-            watch, [location(b"location", f"{path}/stream"), location(b"content-location", path)], on_gone
-        )
+        headers = [location(b"location", f"{path}/stream"), location(b"content-location", path)]
+        return EventStream(subscription, headers, on_disconnect)
+
+    async def _cancel_on_disconnect(self, run_id: str) -> OnDisconnect:
+        return cancel_on_disconnect(self.runs, await self.runs.find(run_id))

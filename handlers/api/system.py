@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from runyard.handlers.contract.openapi31 import document_bytes
-from runyard.handlers.http.responses import JSON, Answer, Reply, json_answer
+from runyard.handlers.contract.document import document_bytes
+from runyard.handlers.http.responses import JSON, BodyResponse, Response, json_response
 
 if TYPE_CHECKING:
     from runyard.runtime.runtime import Runtime
@@ -20,23 +20,23 @@ class SystemHandlers:
         self.runtime = runtime
         self.document = document_bytes()
 
-    async def health(self, check_db: int) -> Reply:
+    async def health(self, check_db: int) -> Response:
         """GET /ok"""
         if check_db:
             await self.runtime.system.check()
-        return Answer(200, HEALTH, [JSON])
+        return BodyResponse(200, HEALTH, [JSON])
 
-    async def info(self) -> Reply:
+    async def info(self) -> Response:
         """GET /info"""
-        return json_answer(self.runtime.system.info())
+        return json_response(self.runtime.system.info())
 
-    async def metrics(self, format: Literal["prometheus", "json"]) -> Reply:
+    async def metrics(self, format: Literal["prometheus", "json"]) -> Response:
         """GET /metrics"""
         if format == "json":
-            return json_answer(await self.runtime.metrics.snapshot())
+            return json_response(await self.runtime.metrics.snapshot())
         content_type = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
-        return Answer(200, await self.runtime.metrics.exposition(), [content_type])
+        return BodyResponse(200, await self.runtime.metrics.exposition(), [content_type])
 
-    async def openapi(self) -> Reply:
+    async def openapi(self) -> Response:
         """GET /openapi.json"""
-        return Answer(200, self.document, [JSON])
+        return BodyResponse(200, self.document, [JSON])

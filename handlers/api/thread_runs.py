@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from runyard.generated.models import RunCreateStateful, RunCreateStreamingStateful, RunsCancel
-from runyard.handlers.api.selection import selected
-from runyard.handlers.api.stream_modes import leaving, modes_of
+from runyard.handlers.api.disconnect import cancel_on_disconnect
+from runyard.handlers.api.selection import select_fields
+from runyard.handlers.api.stream_modes import modes_of
+from runyard.handlers.http.disconnect import OnDisconnect
 from runyard.handlers.http.event_stream import EventStream
-from runyard.handlers.http.json_wait import WaitingAnswer
-from runyard.handlers.http.responses import Answer, Header, Reply, json_answer, location
+from runyard.handlers.http.json_wait import JsonWait
+from runyard.handlers.http.responses import BodyResponse, Response, json_response, location
+from runyard.handlers.http.scope import Header
 from runyard.runtime.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -27,44 +30,42 @@ class ThreadRunHandlers:
 
     async def list_runs(
         self, thread_id: str, limit: int, offset: int, status: str | None, select: list[str] | None
-    ) -> Reply:
+    ) -> Response:
         """GET /threads/{thread_id}/runs"""
         runs = await self.runs.list(thread_id, limit=limit, offset=offset, status=status)
-        return json_answer(selected(runs, select))
+        return json_response(select_fields(runs, select))
 
-    async def create(self, thread_id: str, body: RunCreateStateful) -> Reply:
+    async def create(self, thread_id: str, body: RunCreateStateful) -> Response:
         """POST /threads/{thread_id}/runs"""
         run = await self.runs.create(body, thread_id=thread_id)
-        return json_answer(run, headers=[location(b"content-location", f"/threads/{thread_id}/runs/{run.run_id}")])
+        return json_response(run, headers=[location(b"content-location", f"/threads/{thread_id}/runs/{run.run_id}")])
 
-    async def create_and_wait(self, thread_id: str, body: RunCreateStreamingStateful) -> Reply:
+    async def create_and_wait(self, thread_id: str, body: RunCreateStreamingStateful) -> Response:
         """POST /threads/{thread_id}/runs/wait"""
-        run, pending = await self.runs.wait(body, thread_id=thread_id)
-        on_gone = leaving(self.runs, run, body.on_disconnect == "cancel")
-        return WaitingAnswer(pending, _locations(thread_id, run.run_id, "join"), on_gone)
+        run, waiter = await self.runs.wait(body, thread_id=thread_id)
+        on_disconnect = cancel_on_disconnect(self.runs, run) if body.on_disconnect == "cancel" else None
+        return JsonWait(waiter, _locations(thread_id, run.run_id, "join"), on_disconnect)
 
-    async def create_and_stream(self, thread_id: str, body: RunCreateStreamingStateful) -> Reply:
+    async def create_and_stream(self, thread_id: str, body: RunCreateStreamingStateful) -> Response:
         """POST /threads/{thread_id}/runs/stream"""
-        run, watch = await self.runs.stream(body, thread_id=thread_id)
-        on_gone = leaving(self.runs, run, body.on_disconnect == "cancel")
-        return EventStream(watch, _locations(thread_id, run.run_id, "stream"), on_gone)
+        run, subscription = await self.runs.stream(body, thread_id=thread_id)
+        on_disconnect = cancel_on_disconnect(self.runs, run) if body.on_disconnect == "cancel" else None
+        return EventStream(subscription, _locations(thread_id, run.run_id, "stream"), on_disconnect)
 
-    async def get(self, thread_id: str, run_id: str) -> Reply:
+    async def get(self, thread_id: str, run_id: str) -> Response:
         """GET /threads/{thread_id}/runs/{run_id}"""
-        return json_answer(await self.runs.get(thread_id, run_id))
+        return json_response(await self.runs.get(thread_id, run_id))
 
-    async def delete(self, thread_id: str, run_id: str) -> Reply:
+    async def delete(self, thread_id: str, run_id: str) -> Response:
         """DELETE /threads/{thread_id}/runs/{run_id}"""
         await self.runs.delete(thread_id, run_id)
-        return Answer(204)
+        return BodyResponse(204)
 
-    async def join(self, thread_id: str, run_id: str, cancel_on_disconnect: bool) -> Reply:
+    async def join(self, thread_id: str, run_id: str, cancel_on_disconnect: bool) -> Response:
         """GET /threads/{thread_id}/runs/{run_id}/join"""
-        on_gone = None
-        if cancel_on_disconnect:
-            on_gone = leaving(self.runs, await self.runs.get(thread_id, run_id), True)
-        pending = await self.runs.join(thread_id, run_id)
-        return WaitingAnswer(pending, _locations(thread_id, run_id, "join"), on_gone)
+        on_disconnect = await self._cancel_on_disconnect(thread_id, run_id) if cancel_on_disconnect else None
+        waiter = await self.runs.join(thread_id, run_id)
+        return JsonWait(waiter, _locations(thread_id, run_id, "join"), on_disconnect)
 
     async def stream(
         self,
@@ -73,15 +74,17 @@ class ThreadRunHandlers:
         last_event_id: str | None,
         stream_mode: list[str] | None,
         cancel_on_disconnect: bool,
-    ) -> Reply:
+    ) -> Response:
         """GET /threads/{thread_id}/runs/{run_id}/stream"""
-        on_gone = None
-        if cancel_on_disconnect:
-            on_gone = leaving(self.runs, await self.runs.get(thread_id, run_id), True)
-        watch = await self.runs.watch(thread_id, run_id, last_event_id=last_event_id, modes=modes_of(stream_mode))
-        return EventStream(watch, _locations(thread_id, run_id, "stream"), on_gone)
+        on_disconnect = await self._cancel_on_disconnect(thread_id, run_id) if cancel_on_disconnect else None
+        modes = modes_of(stream_mode)
+        subscription = await self.runs.watch(thread_id, run_id, last_event_id=last_event_id, modes=modes)
+        return EventStream(subscription, _locations(thread_id, run_id, "stream"), on_disconnect)
 
-    async def cancel(self, thread_id: str, run_id: str, wait: bool, action: str) -> Reply:
+    async def _cancel_on_disconnect(self, thread_id: str, run_id: str) -> OnDisconnect:
+        return cancel_on_disconnect(self.runs, await self.runs.get(thread_id, run_id))
+
+    async def cancel(self, thread_id: str, run_id: str, wait: bool, action: str) -> Response:
         """POST /threads/{thread_id}/runs/{run_id}/cancel"""
         if action not in _ACTIONS:
             # Whether there is something to cancel comes first (observed).
@@ -90,13 +93,13 @@ class ThreadRunHandlers:
             raise Invalid(f'query.action: "{action[:100]}" is not one of "interrupt", "rollback"')
         await self.runs.cancel(thread_id, run_id, action=_ACTIONS[action], wait=wait)
         if wait:
-            return json_answer({}, headers=_locations(thread_id, run_id, "join"))
-        return Answer(202)
+            return json_response({}, headers=_locations(thread_id, run_id, "join"))
+        return BodyResponse(202)
 
-    async def cancel_many(self, body: RunsCancel, action: Action) -> Reply:
+    async def cancel_many(self, body: RunsCancel, action: Action) -> Response:
         """POST /runs/cancel"""
         await self.runs.cancel_many(body, action=action)
-        return Answer(204)
+        return BodyResponse(204)
 
 
 def _locations(thread_id: str, run_id: str, again: str) -> list[Header]:

@@ -11,9 +11,9 @@ from runyard.generated.models import (
     ThreadPruneResponse,
     ThreadSearchRequest,
 )
-from runyard.handlers.api.selection import paging_headers, thread_part
+from runyard.handlers.api.selection import paging_headers, select_thread_fields
 from runyard.handlers.http.event_stream import EventStream
-from runyard.handlers.http.responses import Answer, Reply, json_answer
+from runyard.handlers.http.responses import BodyResponse, Response, json_response
 
 if TYPE_CHECKING:
     from runyard.runtime.services.runs import Runs
@@ -29,54 +29,57 @@ class ThreadHandlers:
         self.threads = threads
         self.runs = runs
 
-    async def create(self, body: ThreadCreate) -> Reply:
+    async def create(self, body: ThreadCreate) -> Response:
         """POST /threads"""
-        return json_answer(thread_part(await self.threads.create(body)))
+        return json_response(select_thread_fields(await self.threads.create(body)))
 
-    async def search(self, body: ThreadSearchRequest) -> Reply:
+    async def search(self, body: ThreadSearchRequest) -> Response:
         """POST /threads/search"""
         page = await self.threads.search(body)
         select: list[str] | None = None
         if body.select is not None:
             select = [*body.select, "extracted"] if body.extract else [*body.select]
-        return json_answer([thread_part(thread, select) for thread in page.items], headers=paging_headers(page))
+        return json_response(
+            [select_thread_fields(thread, select) for thread in page.items], headers=paging_headers(page)
+        )
 
-    async def count(self, body: ThreadCountRequest) -> Reply:
+    async def count(self, body: ThreadCountRequest) -> Response:
         """POST /threads/count"""
-        return json_answer(await self.threads.count(body))
+        return json_response(await self.threads.count(body))
 
-    async def prune(self, body: ThreadPruneRequest) -> Reply:
+    async def prune(self, body: ThreadPruneRequest) -> Response:
         """POST /threads/prune"""
-        return json_answer(ThreadPruneResponse(pruned_count=await self.threads.prune(body)))
+        return json_response(ThreadPruneResponse(pruned_count=await self.threads.prune(body)))
 
-    async def get(self, thread_id: str, include: str | None) -> Reply:
+    async def get(self, thread_id: str, include: str | None) -> Response:
         """GET /threads/{thread_id}"""
         thread = await self.threads.get(thread_id)
-        return json_answer(thread_part(thread, include=(include or "").split(",")))
+        return json_response(select_thread_fields(thread, include=(include or "").split(",")))
 
-    async def patch(self, thread_id: str, body: dict[str, Any], prefer: str | None) -> Reply:
+    async def patch(self, thread_id: str, body: dict[str, Any], prefer: str | None) -> Response:
         """PATCH /threads/{thread_id}"""
         thread = await self.threads.patch(thread_id, body)
         if prefer is not None and _MINIMAL in (part.strip() for part in prefer.lower().split(",")):
-            return Answer(204, headers=[(b"preference-applied", _MINIMAL.encode())])
-        return json_answer(thread_part(thread))
+            return BodyResponse(204, headers=[(b"preference-applied", _MINIMAL.encode())])
+        return json_response(select_thread_fields(thread))
 
-    async def delete(self, thread_id: str) -> Reply:
+    async def delete(self, thread_id: str) -> Response:
         """DELETE /threads/{thread_id}"""
         await self.threads.delete(thread_id)
-        return Answer(204)
+        return BodyResponse(204)
 
-    async def copy(self, thread_id: str) -> Reply:
+    async def copy(self, thread_id: str) -> Response:
         """POST /threads/{thread_id}/copy"""
-        return json_answer(thread_part(await self.threads.copy(thread_id)))
+        return json_response(select_thread_fields(await self.threads.copy(thread_id)))
 
-    async def storage(self, thread_id: str) -> Reply:
+    async def storage(self, thread_id: str) -> Response:
         """GET /threads/{thread_id}/storage"""
-        return json_answer(await self.threads.storage(thread_id))
+        return json_response(await self.threads.storage(thread_id))
 
     async def stream(
         self, thread_id: str, last_event_id: str | None, stream_modes: str | list[str], stream_mode: list[str] | None
-    ) -> Reply:
+    ) -> Response:
         """GET /threads/{thread_id}/stream"""
         modes = stream_mode or ([stream_modes] if isinstance(stream_modes, str) else stream_modes)
-        return EventStream(await self.runs.watch_thread(thread_id, last_event_id=last_event_id, modes=modes), [])
+        subscription = await self.runs.watch_thread(thread_id, last_event_id=last_event_id, modes=modes)
+        return EventStream(subscription, [])

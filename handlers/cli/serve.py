@@ -61,7 +61,7 @@ def serve(
     RUNYARD_WORKERS, RUNYARD_CONCURRENCY; the guide at /guides/operations lists more settings.
     """
     try:
-        _log()
+        _configure_logging()
         settings = Settings.from_environment(
             load_project(config),
             host=host,
@@ -79,7 +79,7 @@ def serve(
         raise ServeError(error.detail) from None
 
 
-def _log() -> None:
+def _configure_logging() -> None:
     level = os.environ.get("RUNYARD_LOG", "WARNING").upper()
     if level not in logging.getLevelNamesMapping():
         raise ConfigError(f'RUNYARD_LOG: "{level}" is not one of: DEBUG, INFO, WARNING, ERROR')

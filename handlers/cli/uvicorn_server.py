@@ -9,23 +9,20 @@ import logging
 import multiprocessing
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator
 from types import FrameType
 from typing import Any
 
 import click
 import uvicorn
 
+from runyard.handlers.http.scope import Receive, Scope, Send
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import RunyardError
 
-_Message = MutableMapping[str, Any]
-_Receive = Callable[[], Awaitable[_Message]]
-_Send = Callable[[_Message], Awaitable[None]]
-
 BACKLOG = 2048
-LAST_BYTES = 2
-"""Seconds that answers get to be sent once all runs have ended or are back in the queue."""
+CLOSE_TIMEOUT = 2
+"""Seconds that responses get to be sent once all runs have ended or are back in the queue."""
 GC_THRESHOLD = 50_000
 """New objects between two collections of the youngest generation: large request bodies make many."""
 
@@ -50,12 +47,12 @@ def listen(host: str, port: int) -> socket.socket:
         listener.bind(address)
     except OSError as error:
         listener.close()
-        raise _no_port(host, port, error) from None
+        raise _cannot_listen(host, port, error) from None
     listener.setblocking(False)
     return listener
 
 
-def _no_port(host: str, port: int, error: OSError) -> ServeError:
+def _cannot_listen(host: str, port: int, error: OSError) -> ServeError:
     reason = error.strerror or error
     return ServeError(f"cannot listen on {host} port {port}: {reason}; choose another --port, or 0 for a free one")
 
@@ -66,23 +63,23 @@ def run_server(settings: Settings, listener: socket.socket) -> None:
     from runyard.handlers.app import create_app
     from runyard.runtime.runtime import Runtime
 
-    started = _Started(create_app(Runtime(settings)))
-    server = _Server(started, settings, listener)
+    app = _StartErrorRecorder(create_app(Runtime(settings)))
+    server = _Server(app, settings, listener)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         try:
             runner.run(server.serve(sockets=[listener]))
         except SystemExit:  # uvicorn's way to say that the application did not start
-            raise started.failure() from None
+            raise app.start_error() from None
 
 
-class _Started:
+class _StartErrorRecorder:
     """Passes everything on to the application and remembers why it did not start."""
 
-    def __init__(self, app: Callable[[_Message, _Receive, _Send], Awaitable[None]]) -> None:
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
         self._app = app
         self._error: BaseException | None = None
 
-    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
             await self._app(scope, receive, send)
             return
@@ -92,15 +89,15 @@ class _Started:
             self._error = error
             raise
 
-    def failure(self) -> RunyardError | click.ClickException:
-        """What to tell the user."""
+    def start_error(self) -> RunyardError | click.ClickException:
+        """The error for the user."""
         if isinstance(self._error, RunyardError):
             return self._error
         return ServeError(f"the server did not start: {type(self._error).__name__}: {self._error}")
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, with our word when it is ready, and with a signal as an orderly end (exit code 0)."""
+    """uvicorn, with a line on stdout when it is ready, and with a signal as an orderly end (exit code 0)."""
 
     def __init__(self, app: Any, settings: Settings, listener: socket.socket) -> None:
         super().__init__(
@@ -112,7 +109,7 @@ class _Server(uvicorn.Server):
                 backlog=BACKLOG,
                 access_log=False,
                 log_config=None,
-                timeout_graceful_shutdown=LAST_BYTES,
+                timeout_graceful_shutdown=CLOSE_TIMEOUT,
             )
         )
         self._settings = settings
@@ -121,14 +118,14 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         # A failed start is told by the command line, in one line; uvicorn would log a traceback.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-        interest = asyncio.create_task(self._end_start_at_signal())
+        aborting = asyncio.create_task(self._abort_start_on_signal())
         try:
             await super().startup(sockets)
-        except OSError as error:  # somebody else began to listen in the meantime
+        except OSError as error:  # another process began to listen in the meantime
             await self.lifespan.shutdown()
-            raise _no_port(self._settings.host, self._settings.port, error) from None
+            raise _cannot_listen(self._settings.host, self._settings.port, error) from None
         finally:
-            interest.cancel()
+            aborting.cancel()
         logging.getLogger("uvicorn.error").setLevel(logging.NOTSET)
         # What is alive now stays: the collector need not look at it again.
         gc.collect()
@@ -139,7 +136,7 @@ class _Server(uvicorn.Server):
         graphs = ", ".join(self._settings.project.graphs)
         click.echo(f"Runyard serves {graphs} at {address} (data in {self._settings.data_dir}; docs at /docs)")
 
-    async def _end_start_at_signal(self) -> None:
+    async def _abort_start_on_signal(self) -> None:
         """A worker may be importing a graph that never comes to an end, and the start waits for it."""
         while not self.should_exit:  # noqa: ASYNC110 - uvicorn's flag cannot be awaited
             await asyncio.sleep(0.1)
@@ -158,7 +155,7 @@ class _Server(uvicorn.Server):
         if self.force_exit:
             # Runs of killed workers go back to the queue at the next start.
             _kill_workers()
-        # Streams of runs that are back in the queue are cut, so that clients take them up again; an orderly
+        # Streams of runs that are back in the queue are cut, so that clients resume them; an orderly
         # end would mean that the run has ended. uvicorn would log each as an error.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         await super().shutdown(sockets)

@@ -1,4 +1,4 @@
-"""The pages, as plain functions that Flask calls in a thread."""
+"""The pages, as plain functions that Flask calls on a pool thread."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import flask
 
 from runyard.handlers.api.system import HEALTH
-from runyard.handlers.console import ASSETS
+from runyard.handlers.console import ASSETS_PATH
 from runyard.handlers.console.guidebook import guidebook
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; base-u
 
 
 class Pages:
-    """The operations that answer HTML."""
+    """The operations that answer with HTML."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
@@ -44,7 +44,7 @@ class Pages:
 
     def docs(self) -> flask.Response:
         """GET /docs"""
-        return flask.Response(flask.render_template("docs.html", assets=ASSETS), mimetype="text/html")
+        return flask.Response(flask.render_template("docs.html", assets=ASSETS_PATH), mimetype="text/html")
 
     def guides(self) -> flask.Response:
         """GET /guides"""

@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from runyard.handlers.contract.models import properties_of
+from runyard.handlers.contract.models import schema_properties
 
 # What that client calls the two ways to end a run, where the interface says delete and keep.
-_WORDS = {"onCompletion": {"complete": "delete", "continue": "keep"}}
+_VALUES = {"onCompletion": {"complete": "delete", "continue": "keep"}}
 
 
 def camel_case_twins(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str, str]:
@@ -19,17 +19,17 @@ def camel_case_twins(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> d
         schema = schemas[schema["$ref"].rpartition("/")[2]]
     if not schema.get("x-camel-case-twins"):
         return {}
-    names = properties_of(schema["items"], schemas)
+    names = schema_properties(schema["items"], schemas)
     return {_camel_case(name): name for name in names if "_" in name}
 
 
-def take_twins(item: Any, twins: Mapping[str, str]) -> None:
-    """Gives the item the names that it has only in camelCase."""
+def add_snake_case(item: Any, twins: Mapping[str, str]) -> None:
+    """Adds to the item, under their own names, the fields that it has only in camelCase."""
     if isinstance(item, dict):
         for twin in twins.keys() & item.keys():
             value = item[twin]
-            words = _WORDS.get(twin, {})
-            item.setdefault(twins[twin], words.get(value, value) if isinstance(value, str) else value)
+            values = _VALUES.get(twin, {})
+            item.setdefault(twins[twin], values.get(value, value) if isinstance(value, str) else value)
 
 
 def _camel_case(name: str) -> str:

@@ -9,11 +9,10 @@ from typing import Any
 from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
 from connexion.operations.abstract import AbstractOperation
 
-from runyard.handlers.contract.middleware import ARGUMENTS
-from runyard.handlers.http.responses import Receive, Scope, Send
+from runyard.handlers.http.scope import ARGUMENTS, Receive, Scope, Send
 
 
-class NativeOperation:
+class DispatchOperation:
     """One operation of the document."""
 
     def __init__(self, next_app: Any, function: Callable[..., Any]) -> None:
@@ -27,23 +26,23 @@ class NativeOperation:
         if self.function is None:
             await self.next_app(scope, receive, send)
             return
-        reply = await self.function(**arguments)
+        response = await self.function(**arguments)
         del arguments
-        await reply(scope, receive, send)
+        await response(scope, receive, send)
 
 
-class NativeAPI(RoutedAPI[NativeOperation]):
+class DispatchAPI(RoutedAPI[DispatchOperation]):
     """All operations of the document."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.add_paths()
 
-    def make_operation(self, operation: AbstractOperation) -> NativeOperation:
-        return NativeOperation(self.next_app, operation.function)
+    def make_operation(self, operation: AbstractOperation) -> DispatchOperation:
+        return DispatchOperation(self.next_app, operation.function)
 
 
-class NativeMiddleware(RoutedMiddleware[NativeAPI]):
+class DispatchMiddleware(RoutedMiddleware[DispatchAPI]):
     """Stands directly in front of Connexion's context and Flask."""
 
-    api_cls = NativeAPI
+    api_cls = DispatchAPI

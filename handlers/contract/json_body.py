@@ -60,7 +60,7 @@ def _reason(raw: bytes, error: Exception) -> str:
     return str(error)
 
 
-def at(path: Iterable[str | int], root: str = "body") -> str:
+def format_path(path: Iterable[str | int], root: str = "body") -> str:
     """A place within a body, such as `body[3].config.tags`."""
     place = root
     for step in path:
@@ -89,13 +89,13 @@ def _find_fault(value: Any) -> str:
     """Says which value cannot be kept; empty when all can."""
     for path, item in _walk(value):
         if len(path) >= MAX_DEPTH and isinstance(item, (dict, list)):
-            return f"{at(path[:4])}...: nested deeper than {MAX_DEPTH} levels"
+            return f"{format_path(path[:4])}...: nested deeper than {MAX_DEPTH} levels"
         if isinstance(item, int) and not -(2**63) <= item < 2**64:
-            return f"{at(path)}: the integer does not fit into 64 bits; send it as a string"
+            return f"{format_path(path)}: the integer does not fit into 64 bits; send it as a string"
         if isinstance(item, str) and "\0" in item:
-            return f"{at(path)}: NUL characters (\\u0000) cannot be kept"
+            return f"{format_path(path)}: NUL characters (\\u0000) cannot be kept"
         if isinstance(item, dict) and any("\0" in key for key in item):
-            return f"{at(path)}: NUL characters (\\u0000) cannot be kept in keys"
+            return f"{format_path(path)}: NUL characters (\\u0000) cannot be kept in keys"
     return ""
 
 
@@ -121,5 +121,5 @@ def _find_duplicate(raw: bytes) -> str:
     """Says which key occurs twice in one object; empty when none does."""
     for path, item in _walk(json.loads(raw, object_pairs_hook=_build)):
         if isinstance(item, _Twice):
-            return f"{at(path)}: the key {json.dumps(item.twice)} occurs more than once"
+            return f"{format_path(path)}: the key {json.dumps(item.twice)} occurs more than once"
     return ""

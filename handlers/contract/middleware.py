@@ -1,4 +1,4 @@
-"""Holds every request against the document before a handler sees it.
+"""Validates every request against the document before a handler sees it.
 
 For each operation, parameters and body are compiled once into validators; the body then becomes the generated
 dataclass that the handler's `body` argument is annotated with, or, where that is a dict, the fields that were given.
@@ -15,20 +15,17 @@ import jsonschema_rs
 from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
 from connexion.operations.abstract import AbstractOperation
 
-from runyard.handlers.contract.camel_case import camel_case_twins, take_twins
+from runyard.handlers.contract.camel_case import add_snake_case, camel_case_twins
 from runyard.handlers.contract.json_body import parse_json
-from runyard.handlers.contract.models import changes, constructor, properties_of
+from runyard.handlers.contract.models import field_picker, model_maker, schema_properties
 from runyard.handlers.contract.parameters import Parameters
-from runyard.handlers.contract.violations import describe
-from runyard.handlers.http.errors import Refused
-from runyard.handlers.http.responses import Receive, Scope, Send
+from runyard.handlers.contract.violations import describe_violations
+from runyard.handlers.http.errors import HttpError
+from runyard.handlers.http.scope import ARGUMENTS, Receive, Scope, Send
 from runyard.runtime.errors import BadRequest, Invalid
 
-ARGUMENTS = "runyard.arguments"
-"""The key of the scope under which a handler's arguments wait for `runyard.handlers.contract.dispatch`."""
 
-
-class ClientGone(Exception):
+class ClientDisconnected(Exception):
     """The client closed the connection before it had sent its request."""
 
 
@@ -38,9 +35,9 @@ class BodyContract:
     def __init__(self, schema: dict[str, Any], components: dict[str, Any], target: Any, limit: int) -> None:
         compiled = {**schema, "components": components}
         self.validator = jsonschema_rs.Draft202012Validator(compiled, validate_formats=True)
-        properties = properties_of(schema, components["schemas"])
+        properties = schema_properties(schema, components["schemas"])
         self.ids = frozenset(name for name, each in properties.items() if _is_id(each) or _is_id(each.get("items", {})))
-        self.construct = changes(properties) if get_origin(target) is dict else constructor(target)
+        self.make = field_picker(properties) if get_origin(target) is dict else model_maker(target)
         self.twins = camel_case_twins(schema, components["schemas"])
         self.limit = limit
 
@@ -48,17 +45,17 @@ class BodyContract:
         """The request's body. Its content type does not matter: some clients send JSON as text/plain."""
         for name, value in scope["headers"]:
             if name == b"content-encoding" and value.lower() not in (b"identity", b""):
-                raise Refused(415, "Compressed request bodies are not supported; send the body as it is")
+                raise HttpError(415, "Compressed request bodies are not supported; send the body as it is")
         value = parse_json(await self._receive(scope, receive))
         if self.twins and isinstance(value, list):
             for item in value:
-                take_twins(item, self.twins)
+                add_snake_case(item, self.twins)
         if not self.validator.is_valid(value):
-            raise Invalid(describe(self.validator, value, "body"))
+            raise Invalid(describe_violations(self.validator, value, "body"))
         for name in self.ids & value.keys() if self.ids else ():
             # As in paths: capitals do not make another id.
             value[name] = value[name].lower() if isinstance(value[name], str) else [id.lower() for id in value[name]]
-        return self.construct(value)
+        return self.make(value)
 
     async def _receive(self, scope: Scope, receive: Receive) -> bytes:
         """All bytes of the body, up to the limit."""
@@ -69,13 +66,13 @@ class BodyContract:
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise ClientGone
+                raise ClientDisconnected
             part: bytes = message.get("body", b"")
             size += len(part)
             more = message.get("more_body", False)
             if size > self.limit:
                 # What was sent is read to its end, within bounds: a client that is still sending when the
-                # connection is closed sees a broken connection instead of the answer.
+                # connection is closed sees a broken connection instead of the response.
                 too_large = True
                 parts.clear()
                 if size > 4 * self.limit:
@@ -83,7 +80,7 @@ class BodyContract:
             elif not too_large:
                 parts.append(part)
         if too_large:
-            raise Refused(413, f"The body is larger than {self.limit} bytes; the server's body_limit can be raised")
+            raise HttpError(413, f"The body is larger than {self.limit} bytes; the server's body_limit can be raised")
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
@@ -104,7 +101,7 @@ class ContractOperation:
         if self.body is not None:
             try:
                 arguments["body"] = await self.body.read(scope, receive)
-            except ClientGone:
+            except ClientDisconnected:
                 return
         scope[ARGUMENTS] = arguments
         await self.next_app(scope, receive, send)
@@ -135,8 +132,8 @@ class ContractAPI(RoutedAPI[ContractOperation]):
             body = BodyContract(schema, {"schemas": components["schemas"]}, target, self.body_limit)
         # The interface has both: 400 for `limit=x` of the runs of a thread, 422 everywhere else (observed). The
         # operations that answer 400 for other reasons have no parameters that could not be read.
-        unreadable = BadRequest if "400" in definition["responses"] else Invalid
-        return ContractOperation(self.next_app, Parameters(parameters, components, unreadable), body)
+        unreadable_error = BadRequest if "400" in definition["responses"] else Invalid
+        return ContractOperation(self.next_app, Parameters(parameters, components, unreadable_error), body)
 
 
 class ContractMiddleware(RoutedMiddleware[ContractAPI]):

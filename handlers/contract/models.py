@@ -1,4 +1,4 @@
-"""Making the generated dataclasses from bodies that were already held against the document.
+"""Making the generated dataclasses from JSON that was already validated against the document.
 
 `msgspec.convert` checks and sets field by field, which for the many optional fields of a run takes four times as
 long as calling the class. Since the values are known to fit, only those that become classes of their own, or may
@@ -14,13 +14,13 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 
 
-def constructor(target: Any) -> Callable[[Any], Any]:
+def model_maker(target: Any) -> Callable[[Any], Any]:
     """A function that makes a `target`, a dataclass or a list of one, from JSON that fits its schema.
 
     Keys that the class does not have are left out.
     """
     if get_origin(target) is list:
-        make = constructor(get_args(target)[0])
+        make = model_maker(get_args(target)[0])
         return lambda items: [make(item) for item in items]
     if not is_dataclass(target):
         raise TypeError(f"{target} is neither a dataclass nor a list of one")
@@ -39,19 +39,22 @@ def constructor(target: Any) -> Callable[[Any], Any]:
     return make_one
 
 
-def changes(names: Collection[str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """A function that keeps of a JSON object what has one of these names: a dataclass would lose the difference
-    between what is absent and stays as it is, and what is given."""
+def field_picker(names: Collection[str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A function that picks the given fields with one of these names out of a JSON object.
+
+    For changes: a dataclass would lose the difference between a field that is absent, and stays as it is, and one
+    that is given.
+    """
     return lambda item: {key: value for key, value in item.items() if key in names}
 
 
-def properties_of(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str, Any]:
+def schema_properties(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str, Any]:
     """The properties that an object schema names, with those of the schemas that it refers to or extends."""
     found: dict[str, Any] = {}
     if "$ref" in schema:
-        found |= properties_of(schemas[schema["$ref"].rpartition("/")[2]], schemas)
+        found |= schema_properties(schemas[schema["$ref"].rpartition("/")[2]], schemas)
     for part in schema.get("allOf", ()):
-        found |= properties_of(part, schemas)
+        found |= schema_properties(part, schemas)
     found |= schema.get("properties", {})
     return found
 

@@ -1,4 +1,4 @@
-"""The one place where Connexion is bent: it refuses OpenAPI 3.1 documents, and has no hook for that.
+"""The one place where Connexion is patched: it refuses OpenAPI 3.1 documents, and has no hook for that.
 
 Connexion 3.3 validates every document against a schema of OpenAPI 3.0. Nothing else of it stands in the way,
 since requests are validated by `runyard.handlers.contract.middleware`. A test fails as soon as Connexion takes 3.1 by
@@ -7,10 +7,8 @@ itself: then this module can go.
 
 from __future__ import annotations
 
-import importlib.resources
 from typing import Any
 
-import orjson
 from connexion.spec import OpenAPISpecification, Specification
 
 
@@ -26,14 +24,3 @@ def accept_openapi_31() -> None:
 def _validate_spec(cls: type[Specification], spec: dict[str, Any]) -> None:
     if not str(spec.get("openapi")).startswith("3.1."):
         Specification.__dict__["_validate_spec"].__get__(None, cls)(spec)
-
-
-def document_bytes() -> bytes:
-    """The bundled OpenAPI document as it is served."""
-    return importlib.resources.files("runyard.generated").joinpath("openapi.json").read_bytes()
-
-
-def load_document() -> dict[str, Any]:
-    """The bundled OpenAPI document. A dict, since Connexion would run a file through a template engine."""
-    document: dict[str, Any] = orjson.loads(document_bytes())
-    return document

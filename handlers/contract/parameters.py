@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl
 
 import jsonschema_rs
 
-from runyard.handlers.contract.violations import describe
-from runyard.handlers.http.responses import Scope
+from runyard.handlers.contract.violations import describe_violations
+from runyard.handlers.http.scope import Scope
 from runyard.runtime.errors import Invalid, RunyardError
 
 # Only the hyphenated form, as everywhere in this interface.
@@ -72,11 +72,14 @@ class Parameter:
     """One parameter of one operation: where it is, how it is read, and what it must look like.
 
     `name` is the argument's name for the handler; absent parameters have the default of their schema, or
-    None. A text that cannot be read at all raises `unreadable`, one that says something impossible `Invalid`.
+    None. A text that cannot be read at all raises `unreadable_error`, one that says something impossible `Invalid`.
     """
 
     def __init__(
-        self, definition: Mapping[str, Any], components: Mapping[str, Any], unreadable: type[RunyardError] = Invalid
+        self,
+        definition: Mapping[str, Any],
+        components: Mapping[str, Any],
+        unreadable_error: type[RunyardError] = Invalid,
     ) -> None:
         schema = definition.get("schema", {})
         self.key: str = definition["name"]
@@ -85,9 +88,9 @@ class Parameter:
         self.required: bool = definition.get("required", False)
         self.default = schema.get("default")
         arrays = [each for each in _alternatives(schema) if each.get("type") == "array"]
-        self.many = bool(arrays)
+        self.is_array = bool(arrays)
         self.is_id = self.place == "path" and schema.get("format") == "uuid"
-        self.unreadable = unreadable
+        self.unreadable_error = unreadable_error
         types = tuple(each.get("type", "") for each in _alternatives(arrays[0]["items"] if arrays else schema))
         self.read: Callable[[str], Any] = _READERS.get(types, str)
         self.validator: jsonschema_rs.Draft202012Validator | None = None
@@ -99,11 +102,11 @@ class Parameter:
         """The value of the texts that the request gives; the last one counts where only one may be."""
         root = f"{self.place}.{self.key}"
         try:
-            value = [self.read(text) for text in texts] if self.many else self.read(texts[-1])
+            value = [self.read(text) for text in texts] if self.is_array else self.read(texts[-1])
         except ValueError as error:
-            raise self.unreadable(f'{root}: "{texts[-1][:100]}" is {error}') from None
+            raise self.unreadable_error(f'{root}: "{texts[-1][:100]}" is {error}') from None
         if self.validator is not None and not self.validator.is_valid(value):
-            raise Invalid(describe(self.validator, value, root))
+            raise Invalid(describe_violations(self.validator, value, root))
         return value
 
 
@@ -114,9 +117,9 @@ class Parameters:
         self,
         definitions: list[Mapping[str, Any]],
         components: Mapping[str, Any],
-        unreadable: type[RunyardError] = Invalid,
+        unreadable_error: type[RunyardError] = Invalid,
     ) -> None:
-        every = [Parameter(definition, components, unreadable) for definition in definitions]
+        every = [Parameter(definition, components, unreadable_error) for definition in definitions]
         self.path = [parameter for parameter in every if parameter.place == "path"]
         self.query = [parameter for parameter in every if parameter.place == "query"]
         self.header = [
@@ -127,7 +130,7 @@ class Parameters:
         self.defaults |= {parameter.name: parameter.default for _, parameter in self.header}
 
     def read(self, scope: Scope) -> dict[str, Any]:
-        """The arguments that the request gives. Raises `Invalid` or `unreadable` naming the parameter."""
+        """The arguments that the request gives. Raises `Invalid` or `unreadable_error` naming the parameter."""
         arguments = dict(self.defaults)
         for parameter in self.path:
             text = scope["path_params"][parameter.name]

@@ -1,4 +1,4 @@
-"""Finds the operation of a request, and answers for paths and methods that the document does not have.
+"""Finds the operation of a request, and refuses paths and methods that the document does not have.
 
 Takes the place of Connexion's router, which tries one regular expression after the other, knows one method
 of a path only when it names the allowed ones, and would take an undeclared method on `/threads/search` for a
@@ -13,13 +13,11 @@ from connexion.http_facts import METHODS
 from connexion.middleware.abstract import ROUTING_CONTEXT, SpecMiddleware
 from connexion.spec import Specification
 
-from runyard.handlers.http.errors import Refused
-from runyard.handlers.http.responses import Answer, Receive, Scope, Send
+from runyard.handlers.http.errors import HttpError
+from runyard.handlers.http.responses import BodyResponse
+from runyard.handlers.http.scope import TEMPLATE, Receive, Scope, Send
 
-TEMPLATE = "runyard.template"
-"""The key of the scope under which the path's template stands, such as `/threads/{thread_id}`."""
-
-_WITH_HEAD = "System"
+_TAG_WITH_HEAD = "System"
 """The tag whose operations also answer HEAD. Elsewhere a GET may wait for a run to end."""
 
 
@@ -29,17 +27,17 @@ class Route:
     def __init__(self, template: str, item: dict[str, Any]) -> None:
         self.template = template
         self.operations = {method.upper(): item[method]["operationId"] for method in item if method in METHODS}
-        if "GET" in self.operations and _WITH_HEAD in item["get"].get("tags", ()):
+        if "GET" in self.operations and _TAG_WITH_HEAD in item["get"].get("tags", ()):
             self.operations["HEAD"] = self.operations["GET"]
         self.allow = (b"allow", ", ".join(sorted({*self.operations, "OPTIONS"})).encode())
 
 
-class Branch:
+class PathNode:
     """One level of the tree of paths that have parameters."""
 
     def __init__(self) -> None:
-        self.literal: dict[str, Branch] = {}
-        self.parameter: tuple[str, Branch] | None = None
+        self.literal: dict[str, PathNode] = {}
+        self.parameter: tuple[str, PathNode] | None = None
         self.route: Route | None = None
 
     def add(self, segments: list[str], route: Route) -> None:
@@ -49,12 +47,12 @@ class Branch:
         elif segments[0].startswith("{"):
             name = segments[0].strip("{}").replace("-", "_")
             if self.parameter is None:
-                self.parameter = (name, Branch())
+                self.parameter = (name, PathNode())
             if self.parameter[0] != name:
                 raise ValueError(f"{route.template}: the parameter is named {self.parameter[0]} in another path")
             self.parameter[1].add(segments[1:], route)
         else:
-            self.literal.setdefault(segments[0], Branch()).add(segments[1:], route)
+            self.literal.setdefault(segments[0], PathNode()).add(segments[1:], route)
 
     def find(self, segments: list[str], position: int, found: dict[str, str]) -> Route | None:
         """The route of a path's segments from `position` on; its parameters are put into `found`."""
@@ -72,14 +70,14 @@ class Branch:
 class RoutingMiddleware(SpecMiddleware):
     """Puts the operation's id into the scope, where the routed middlewares of Connexion look for it.
 
-    Paths under one of `passed` belong to no operation and go on to Flask.
+    Paths with one of `flask_prefixes` belong to no operation and go on to Flask.
     """
 
-    def __init__(self, app: Any, *, passed: tuple[str, ...]) -> None:
+    def __init__(self, app: Any, *, flask_prefixes: tuple[str, ...]) -> None:
         self.app = app
-        self.passed = passed
+        self.flask_prefixes = flask_prefixes
         self.exact: dict[str, Route] = {}
-        self.tree = Branch()
+        self.tree = PathNode()
 
     def add_api(self, specification: Specification, **_: Any) -> None:
         for template, item in specification.raw["paths"].items():
@@ -102,12 +100,12 @@ class RoutingMiddleware(SpecMiddleware):
             operation_id = route.operations.get(scope["method"])
             if operation_id is None:
                 if scope["method"] == "OPTIONS":
-                    await Answer(204, headers=[route.allow])(scope, receive, send)
+                    await BodyResponse(204, headers=[route.allow])(scope, receive, send)
                     return
-                raise Refused(405, "Method Not Allowed", [route.allow])
+                raise HttpError(405, "Method Not Allowed", [route.allow])
             context = {"api_base_path": "", "operation_id": operation_id}
             scope["path_params"] = parameters
-        elif not path.startswith(self.passed):
-            raise Refused(404, "Not Found")
+        elif not path.startswith(self.flask_prefixes):
+            raise HttpError(404, "Not Found")
         scope.setdefault("extensions", {})[ROUTING_CONTEXT] = context
         await self.app(scope, receive, send)

@@ -9,20 +9,20 @@ import jsonschema_rs
 import orjson
 from jsonschema_rs import ValidationErrorKind as Kind
 
-from runyard.handlers.contract.json_body import at
+from runyard.handlers.contract.json_body import format_path
 
 _SHOWN_ERRORS = 3
 _SHOWN_CHARACTERS = 120
 _PLAIN = (Kind.Type, Kind.MinItems, Kind.Required)
 
 
-def describe(validator: jsonschema_rs.Draft202012Validator, value: Any, root: str) -> str:
+def describe_violations(validator: jsonschema_rs.Draft202012Validator, value: Any, root: str) -> str:
     """The first violations of `value`, each with its place, such as `body[3].config.tags`."""
     errors = list(islice(validator.iter_errors(value), _SHOWN_ERRORS + 1))
     causes = [_cause(error) for error in errors[:_SHOWN_ERRORS]]
     if len(errors) == 1 and root == "body" and not causes[0].instance_path and isinstance(causes[0].kind, _PLAIN):
-        return _about_all(causes[0])
-    shown = "; ".join(f"{at(cause.instance_path, root)}: {_message(cause)}" for cause in causes)
+        return _describe_body(causes[0])
+    shown = "; ".join(f"{format_path(cause.instance_path, root)}: {_message(cause)}" for cause in causes)
     return shown + ("; and more" if len(errors) > _SHOWN_ERRORS else "")
 
 
@@ -30,19 +30,21 @@ def _cause(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationErro
     """The error within an alternative, where the value has the shape of that one alternative only."""
     while isinstance(error.kind, (Kind.AnyOf, Kind.OneOfNotValid)):
         depth = len(error.instance_path)
-        meant = [branch for branch in error.kind.context if branch and not any(_shape(e, depth) for e in branch)]
+        meant = [
+            branch for branch in error.kind.context if branch and not any(_is_about_shape(e, depth) for e in branch)
+        ]
         if len(meant) != 1:
             break
         error = meant[0][0]
     return error
 
 
-def _shape(error: jsonschema_rs.ValidationError, depth: int) -> bool:
+def _is_about_shape(error: jsonschema_rs.ValidationError, depth: int) -> bool:
     """Whether the error says that the value as a whole is something else than the alternative asks for."""
     return len(error.instance_path) <= depth and isinstance(error.kind, (Kind.Type, Kind.Enum, Kind.Constant))
 
 
-def _about_all(error: jsonschema_rs.ValidationError) -> str:
+def _describe_body(error: jsonschema_rs.ValidationError) -> str:
     """An error of the body as a whole, in the form that the official server gives to it."""
     shown = _shown(error.instance)
     text = error.message.replace(_quoted(error.instance), shown)

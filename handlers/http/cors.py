@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from runyard.handlers.http.responses import Answer, Header, json_answer
+from runyard.handlers.http.responses import BodyResponse, json_response
+from runyard.handlers.http.scope import Header
 from runyard.runtime.config.project import CorsPolicy
 
 EXPOSED = ("Location", "Content-Location", "X-Pagination-Total", "X-Pagination-Next")
-"""Headers of answers that clients in browsers need, and could not read otherwise."""
+"""Headers of responses that clients in browsers need, and could not read otherwise."""
 
 _METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 _VARY = (b"vary", b"Origin")
@@ -37,19 +38,19 @@ class Cors:
         text = origin.decode("latin-1")
         return self.any_origin or text in self.origins or bool(self.pattern and self.pattern.fullmatch(text))
 
-    def answer_headers(self, origin: bytes | None) -> list[Header]:
-        """What to add to an answer; `origin` is the request's Origin header."""
+    def response_headers(self, origin: bytes | None) -> list[Header]:
+        """What to add to a response; `origin` is the request's Origin header."""
         if origin is None or not self.allows(origin):
             return [_VARY]
         if self.any_origin and not self.credentials:
             return self.for_any
-        # With credentials a browser takes nothing but its own origin for an answer.
+        # With credentials a browser accepts its own origin only.
         return [*self.shared, (b"access-control-allow-origin", origin)]
 
-    def preflight(self, origin: bytes, request: Mapping[bytes, bytes]) -> Answer:
-        """The answer to a browser that asks first. `request` holds the request's headers."""
+    def preflight(self, origin: bytes, request: Mapping[bytes, bytes]) -> BodyResponse:
+        """The response to a browser that asks first. `request` holds the request's headers."""
         if not self.allows(origin):
-            return json_answer({"detail": "This origin is not among those that http.cors allows"}, 400)
+            return json_response({"detail": "This origin is not among those that http.cors allows"}, 400)
         wanted = request.get(b"access-control-request-headers", b"")
         headers = [
             (b"access-control-allow-methods", self.methods.encode()),
@@ -58,4 +59,4 @@ class Cors:
         ]
         if request.get(b"access-control-request-private-network") == b"true":
             headers.append((b"access-control-allow-private-network", b"true"))
-        return Answer(200, b"OK", [(b"content-type", b"text/plain; charset=utf-8"), *headers])
+        return BodyResponse(200, b"OK", [(b"content-type", b"text/plain; charset=utf-8"), *headers])

@@ -1,12 +1,15 @@
-"""Serving a client only for as long as it is there."""
+"""Serving a client only for as long as it is connected."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from runyard.handlers.http.responses import Receive
+from runyard.handlers.http.scope import Receive
+
+OnDisconnect = Callable[[], Awaitable[None]]
+"""Called when the client closes the connection before its response is complete."""
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, None]) -> bool:
@@ -20,14 +23,14 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, None]) -> 
             pass
 
     working = asyncio.create_task(work)
-    leaving = asyncio.create_task(wait_for_disconnect())
+    disconnected = asyncio.create_task(wait_for_disconnect())
     try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((working, disconnected), return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             working.result()
             return True
         return False
     finally:
-        leaving.cancel()
+        disconnected.cancel()
         working.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
+        await asyncio.gather(working, disconnected, return_exceptions=True)

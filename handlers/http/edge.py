@@ -1,4 +1,4 @@
-"""The outermost layer: an answer to every request, the headers that browsers need, a place in the metrics.
+"""The outermost layer: a response to every request, the headers that browsers need, a place in the metrics.
 
 One layer for the three, since each layer that wraps `send` costs every request a call.
 """
@@ -8,10 +8,9 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from runyard.handlers.contract.routing import TEMPLATE
 from runyard.handlers.http.cors import Cors
-from runyard.handlers.http.errors import error_answer
-from runyard.handlers.http.responses import Message, Receive, Scope, Send
+from runyard.handlers.http.errors import error_response
+from runyard.handlers.http.scope import TEMPLATE, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from runyard.runtime.telemetry.metrics import Metrics
@@ -20,7 +19,7 @@ _METHODS = frozenset(("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"
 
 
 class EdgeMiddleware:
-    """Turns exceptions into answers, adds the headers of `cors`, and tells `metrics` of each request."""
+    """Turns exceptions into responses, adds the headers of `cors`, and tells `metrics` of each request."""
 
     def __init__(self, app: Any, *, cors: Cors, metrics: Metrics) -> None:
         self.app = app
@@ -31,17 +30,17 @@ class EdgeMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        begun = perf_counter()
+        started = perf_counter()
         method: str = scope["method"]
         status = 0
         origin = next((value for name, value in scope["headers"] if name == b"origin"), None)
-        added = self.cors.answer_headers(origin)
+        cors_headers = self.cors.response_headers(origin)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *added]
+                message["headers"] = [*message.get("headers", ()), *cors_headers]
             await send(message)
 
         try:
@@ -53,9 +52,9 @@ class EdgeMiddleware:
             await self.app(scope, receive, send_with_headers)
         except Exception as error:
             if status:
-                raise  # the answer has begun, so all that is left is to break the connection off
-            await error_answer(error, f"{method} {scope['path']}")(scope, receive, send_with_headers)
+                raise  # the response has begun, so all that is left is to break the connection off
+            await error_response(error, f"{method} {scope['path']}")(scope, receive, send_with_headers)
         finally:
             # Labels that a client could make up would let the metrics grow without end.
             known = method if method in _METHODS else "other"
-            self.metrics.observe_request(known, scope.get(TEMPLATE, "other"), status or 499, perf_counter() - begun)
+            self.metrics.observe_request(known, scope.get(TEMPLATE, "other"), status or 499, perf_counter() - started)

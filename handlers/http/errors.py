@@ -1,4 +1,4 @@
-"""From exceptions to answers: one table, one shape.
+"""From exceptions to responses: one table, one shape.
 
 Every error is answered with `{"detail": "..."}`. What is not in the table is a defect: it is logged with its
 traceback, and the client is told no more than that.
@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 from starlette.exceptions import HTTPException
 
-from runyard.handlers.http.responses import Answer, Header, json_answer
+from runyard.handlers.http.responses import BodyResponse, json_response
+from runyard.handlers.http.scope import Header
 from runyard.runtime.errors import (
     BadRequest,
     Conflict,
@@ -34,8 +35,8 @@ STATUS: dict[type[RunyardError], int] = {
 }
 
 
-class Refused(Exception):
-    """A request that HTTP itself refuses: an unknown path, a wrong method, too large a body."""
+class HttpError(Exception):
+    """A request that fails as one of HTTP: an unknown path, a wrong method, too large a body."""
 
     def __init__(self, status: int, detail: str, headers: Iterable[Header] = ()) -> None:
         super().__init__(detail)
@@ -44,16 +45,16 @@ class Refused(Exception):
         self.headers = tuple(headers)
 
 
-def error_answer(error: Exception, request: str) -> Answer:
-    """The answer to a request that failed. `request` names it in the log."""
-    if isinstance(error, Refused):
-        return json_answer({"detail": error.detail}, error.status, error.headers)
+def error_response(error: Exception, request: str) -> BodyResponse:
+    """The response to a request that failed. `request` names it in the log."""
+    if isinstance(error, HttpError):
+        return json_response({"detail": error.detail}, error.status, error.headers)
     if isinstance(error, RunyardError):
         for kind in type(error).__mro__:
             if kind in STATUS:
-                return json_answer({"detail": error.detail}, STATUS[kind])
+                return json_response({"detail": error.detail}, STATUS[kind])
     if isinstance(error, HTTPException):
         # From the Flask part: an asset that does not exist, for instance.
-        return json_answer({"detail": error.detail}, error.status_code)
+        return json_response({"detail": error.detail}, error.status_code)
     logger.error("%s failed", request, exc_info=error)
-    return json_answer({"detail": "Internal Server Error"}, 500)
+    return json_response({"detail": "Internal Server Error"}, 500)

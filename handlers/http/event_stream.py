@@ -1,18 +1,15 @@
-"""Event streams: from a watch's events to server-sent frames."""
+"""Event streams: from a subscription's events to server-sent frames."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
-from runyard.handlers.http.disconnect import while_connected
-from runyard.handlers.http.responses import Header, Receive, Scope, Send
+from runyard.handlers.http.disconnect import OnDisconnect, while_connected
+from runyard.handlers.http.responses import KEEP_ALIVE
+from runyard.handlers.http.scope import Header, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from runyard.runtime.streams.events import Event
-
-HEARTBEAT = 5.0
-"""Seconds of silence after which a comment is sent: clients and proxies give up on silent connections."""
 
 _COMMENT = b": heartbeat\n\n"
 _HEADERS: list[Header] = [
@@ -22,14 +19,14 @@ _HEADERS: list[Header] = [
 ]
 
 
-class Events(Protocol):
+class EventSubscription(Protocol):
     """What is streamed: the events of a run or of a thread."""
 
     async def next(self, timeout: float) -> list[Event] | None:
         """All events at hand; an empty list after `timeout` seconds of silence; None at the end."""
 
     async def close(self) -> None:
-        """Stops following."""
+        """Ends the subscription, whether or not its events have ended."""
 
 
 def frame(event: Event) -> bytes:
@@ -41,30 +38,27 @@ def frame(event: Event) -> bytes:
 
 
 class EventStream:
-    """Sends `events` until they end.
+    """The response that sends the events of a subscription until they end, and then closes it."""
 
-    `on_gone` is called when the client closes the connection before that.
-    """
-
-    __slots__ = ("events", "headers", "on_gone")
+    __slots__ = ("headers", "on_disconnect", "subscription")
 
     def __init__(
-        self, events: Events, headers: list[Header], on_gone: Callable[[], Awaitable[None]] | None = None
+        self, subscription: EventSubscription, headers: list[Header], on_disconnect: OnDisconnect | None = None
     ) -> None:
-        self.events = events
+        self.subscription = subscription
         self.headers = [*_HEADERS, *headers]
-        self.on_gone = on_gone
+        self.on_disconnect = on_disconnect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            if not await while_connected(receive, self._send_all(send)) and self.on_gone is not None:
-                await self.on_gone()
+            if not await while_connected(receive, self._send_all(send)) and self.on_disconnect is not None:
+                await self.on_disconnect()
         finally:
-            await self.events.close()
+            await self.subscription.close()
 
     async def _send_all(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.headers})
-        while (events := await self.events.next(HEARTBEAT)) is not None:
+        while (events := await self.subscription.next(KEEP_ALIVE)) is not None:
             body = b"".join(map(frame, events)) if events else _COMMENT
             await send({"type": "http.response.body", "body": body, "more_body": True})
         await send({"type": "http.response.body", "body": b""})

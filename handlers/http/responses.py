@@ -1,4 +1,4 @@
-"""The answers that handlers return: small ASGI applications.
+"""The responses that handlers return: small ASGI applications.
 
 They do less than a framework's response classes, since they are on the path of every request: header names
 are lower-case bytes already, bodies are bytes already.
@@ -6,28 +6,29 @@ are lower-case bytes already, bodies are bytes already.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import orjson
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Header = tuple[bytes, bytes]
+from runyard.handlers.http.scope import Header, Receive, Scope, Send
 
 JSON = (b"content-type", b"application/json")
 
-
-class Reply(Protocol):
-    """What a handler returns: it is called once, to answer the request."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+KEEP_ALIVE = 5.0
+"""Seconds of silence after which a response that lasts sends something without meaning: clients and proxies give
+up on silent connections."""
 
 
-class Answer:
-    """An answer whose body is complete."""
+class Response(Protocol):
+    """What a handler returns."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers the request. Called once."""
+
+
+class BodyResponse:
+    """A response whose body is complete."""
 
     __slots__ = ("body", "headers", "status")
 
@@ -44,9 +45,9 @@ class Answer:
         await send({"type": "http.response.body", "body": self.body})
 
 
-def json_answer(value: Any, status: int = 200, headers: Iterable[Header] = ()) -> Answer:
+def json_response(value: Any, status: int = 200, headers: Iterable[Header] = ()) -> BodyResponse:
     """Any value that orjson knows, generated dataclasses above all, as JSON."""
-    return Answer(status, orjson.dumps(value), [JSON, *headers])
+    return BodyResponse(status, orjson.dumps(value), [JSON, *headers])
 
 
 def location(name: bytes, path: str) -> Header:

@@ -122,12 +122,12 @@ def begin_long_run(url: str) -> str:
 def test_a_stop_hands_running_runs_back_for_the_next_start(start: Start, project: Path) -> None:
     process, url = serve(start, grace="1")
     path = begin_long_run(url)
-    with httpx.stream("GET", f"{url}{path}/stream", timeout=30) as interest:
+    with httpx.stream("GET", f"{url}{path}/stream", timeout=30) as stream:
         process.terminate()
         stopped = time.monotonic()
         # An orderly end would mean that the run has ended.
         with pytest.raises(httpx.RemoteProtocolError):
-            interest.read()
+            stream.read()
     assert b"Traceback" not in process.communicate(timeout=20)[1]
     assert process.returncode == 0
     assert time.monotonic() - stopped < 10

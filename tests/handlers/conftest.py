@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from runyard.handlers.app import create_app
-from runyard.handlers.contract.openapi31 import load_document
+from runyard.handlers.contract.document import load_document
 
 from .fakes import Event, FakeRuntime, make_runtime
 

@@ -19,7 +19,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from runyard.generated import models
 from runyard.handlers.api.operations import operation_table
-from runyard.handlers.contract.models import constructor
+from runyard.handlers.contract.models import model_maker
 from runyard.handlers.contract.parameters import Parameters
 
 ROOT = Path(__file__).parent.parent.parent
@@ -153,7 +153,7 @@ FULL_RUN = {
 
 
 def test_a_run_with_every_field_becomes_its_class():
-    run = constructor(models.RunCreateStateless)(FULL_RUN)
+    run = model_maker(models.RunCreateStateless)(FULL_RUN)
     assert run == msgspec.convert(FULL_RUN, models.RunCreateStateless)
     assert run.input == 5
     assert isinstance(run.input, int)

@@ -7,17 +7,16 @@ import uuid
 
 import pytest
 
-from runyard.handlers.http import event_stream as sse
-from runyard.handlers.http import json_wait as waiting
+from runyard.handlers.http import event_stream, json_wait
 
 RUN = f"/threads/{uuid.uuid4()}/runs/{uuid.uuid4()}"
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
-    monkeypatch.setattr(sse, "HEARTBEAT", 0.05)
-    monkeypatch.setattr(waiting, "KEEP_ALIVE", 0.05)
-    monkeypatch.setattr(waiting, "_AT_ONCE", 0.01)
+    monkeypatch.setattr(event_stream, "KEEP_ALIVE", 0.05)
+    monkeypatch.setattr(json_wait, "KEEP_ALIVE", 0.05)
+    monkeypatch.setattr(json_wait, "QUICK_RESULT_TIMEOUT", 0.01)
 
 
 def request(**fields: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The one bend in Connexion."""
+"""The one patch of Connexion."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from connexion.spec import Specification
 
 from runyard.handlers.contract.openapi31 import accept_openapi_31
 
-UNBENT = """
+UNPATCHED = """
 from connexion.spec import Specification
 from connexion.exceptions import InvalidSpecification
-from runyard.handlers.contract.openapi31 import load_document
+from runyard.handlers.contract.document import load_document
 try:
     Specification.load(load_document())
 except InvalidSpecification:
@@ -24,7 +24,7 @@ except InvalidSpecification:
 
 def test_connexion_alone_still_refuses_3_1():
     """When this fails, Connexion has learnt OpenAPI 3.1: remove handlers/contract/openapi31.accept_openapi_31."""
-    done = subprocess.run([sys.executable, "-c", UNBENT], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", UNPATCHED], capture_output=True, text=True, check=True)
     assert done.stdout == "refused\n"
 
 

@@ -1,4 +1,4 @@
-"""The HTTP side of `runyard batch`: asks for assistants, submits batches, fetches outcomes."""
+"""The HTTP side of `runyard batch`: looks up assistants, submits batches, fetches outcomes."""
 
 import asyncio
 import json
@@ -11,23 +11,23 @@ from uuid import UUID, uuid5
 import click
 import httpx
 
-from runyard.handlers.cli.batch.connection import Connection, Lost
+from runyard.handlers.cli.batch.connection import Connection, ConnectionLost
 from runyard.handlers.cli.batch.input_file import Item
 from runyard.handlers.cli.batch.results import Result
 
 GRAPH_NAMESPACE = UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
 """The default assistant of a graph has the uuid5 of the graph's name in this namespace."""
 RECONNECT_TIMEOUT = 60.0
-"""Seconds for which a server that went away is waited for: restarts are to be survived."""
+"""Seconds for which a server that does not answer is waited for: a batch survives its restarts."""
 
 
-class Refused(click.ClickException):
-    """The server will not take what the file says."""
+class BatchRefused(click.ClickException):
+    """The server, or this command before it, refuses what it was given."""
 
     exit_code = 2
 
 
-class Unreachable(click.ClickException):
+class ServerUnreachable(click.ClickException):
     """No server, or not one that speaks the interface."""
 
     exit_code = 1
@@ -47,7 +47,7 @@ class BatchClient:
         except ValueError:
             valid = False
         if not valid:
-            raise Refused(f"--url {url}: expected something like http://127.0.0.1:8123")
+            raise BatchRefused(f"--url {url}: expected something like http://127.0.0.1:8123")
         self.url = url.rstrip("/")
         self._http = httpx.AsyncClient(base_url=self.url, timeout=60.0, trust_env=False)
 
@@ -64,34 +64,34 @@ class BatchClient:
 
     async def has_assistant(self, name: str) -> bool:
         """Whether the server has the assistant, or the graph, of this uuid or name."""
-        answer = await self._ask("GET", f"/assistants/{_assistant_uuid(name)}")
-        if answer.status_code not in (200, 404):
-            self._not_understood(answer)
-        return answer.status_code == 200
+        response = await self._request("GET", f"/assistants/{_assistant_uuid(name)}")
+        if response.status_code not in (200, 404):
+            self._unexpected(response)
+        return response.status_code == 200
 
     async def graph_names(self) -> list[str]:
         """The graphs that the server has, for error messages."""
         query = {"metadata": {"created_by": "system"}, "limit": 100, "select": ["graph_id"]}
-        answer = await self._ask("POST", "/assistants/search", content=json.dumps(query))
-        if answer.status_code != 200:
-            self._not_understood(answer)
-        return sorted({assistant["graph_id"] for assistant in answer.json()})
+        response = await self._request("POST", "/assistants/search", content=json.dumps(query))
+        if response.status_code != 200:
+            self._unexpected(response)
+        return sorted({assistant["graph_id"] for assistant in response.json()})
 
     async def submit(self, items: list[Item]) -> list[Result]:
-        """Submits one batch: all of it is accepted, or `Refused` says why nothing of it is."""
+        """Submits one batch: all of it is accepted, or `BatchRefused` says why nothing of it is."""
         body = b"[" + b",".join(item.payload for item in items) + b"]"
-        answer = await self._ask("POST", "/runs/batch", content=body, timeout=300.0)
-        if answer.status_code == 413 and len(items) > 1:
-            raise TooLarge
-        if answer.status_code == 413:
-            raise Refused(f"line {items[0].line}: larger than the server accepts ({_detail(answer)})")
-        if 400 <= answer.status_code < 500 and answer.status_code != 404:
-            raise Refused(_with_line(_detail(answer), items))
-        if answer.status_code != 200:
-            self._not_understood(answer)
+        response = await self._request("POST", "/runs/batch", content=body, timeout=300.0)
+        if response.status_code == 413 and len(items) > 1:
+            raise BatchTooLarge
+        if response.status_code == 413:
+            raise BatchRefused(f"line {items[0].line}: larger than the server accepts ({_detail(response)})")
+        if 400 <= response.status_code < 500 and response.status_code != 404:
+            raise BatchRefused(_with_line(_detail(response), items))
+        if response.status_code != 200:
+            self._unexpected(response)
         return [
             Result(line=item.line, run_id=run["run_id"], thread_id=run["thread_id"], status="pending")
-            for item, run in zip(items, answer.json(), strict=True)
+            for item, run in zip(items, response.json(), strict=True)
         ]
 
     def connection(self) -> Connection:
@@ -99,40 +99,41 @@ class BatchClient:
         return Connection(self._parts)
 
     async def outcome(self, run: Result, connection: Connection) -> Result:
-        """Waits for the end of the run, through restarts of the server, and tells how it ended."""
+        """Waits for the end of the run, through restarts of the server, and gives it with its outcome."""
         lost_for = 0.0
         while True:
             try:
                 status, body = await connection.get(f"/threads/{run.thread_id}/runs/{run.run_id}/join")
                 if status < 500:
-                    return _ended(run, status, body)
+                    return _with_outcome(run, status, body)
                 trouble = f"HTTP {status}"
-            except Lost as error:
+            except ConnectionLost as error:
                 trouble = str(error)
             if lost_for >= RECONNECT_TIMEOUT:
-                raise Unreachable(f"lost the server at {self.url} ({trouble}); accepted runs go on there")
+                raise ServerUnreachable(f"lost the server at {self.url} ({trouble}); accepted runs go on there")
             await asyncio.sleep(1.0)
             lost_for += 1.0
 
-    async def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+    async def _request(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:
             return await self._http.request(method, path, headers={"content-type": "application/json"}, **more)
         except httpx.ConnectError as error:
-            raise Unreachable(
+            raise ServerUnreachable(
                 f"no server answers at {self.url} ({_reason(error)}); "
                 "start one with `runyard serve`, or name another with --url"
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unreachable(f"{method} {self.url}{path}: {_reason(error)}") from None
+            raise ServerUnreachable(f"{method} {self.url}{path}: {_reason(error)}") from None
 
-    def _not_understood(self, answer: httpx.Response) -> NoReturn:
-        request = answer.request
-        raise Unreachable(
-            f"{request.method} {request.url} answered {answer.status_code}: {_detail(answer)}; is this an agent server?"
+    def _unexpected(self, response: httpx.Response) -> NoReturn:
+        request = response.request
+        raise ServerUnreachable(
+            f"{request.method} {request.url} answered {response.status_code}: {_detail(response)}; "
+            "is this an agent server?"
         )
 
 
-class TooLarge(Exception):
+class BatchTooLarge(Exception):
     """The server takes no body of this size; a smaller batch may pass."""
 
 
@@ -143,7 +144,7 @@ def _assistant_uuid(name: str) -> UUID:
         return uuid5(GRAPH_NAMESPACE, name)
 
 
-def _ended(run: Result, status: int, body: bytes) -> Result:
+def _with_outcome(run: Result, status: int, body: bytes) -> Result:
     try:
         values = json.loads(body)
     except (ValueError, RecursionError):
@@ -165,11 +166,11 @@ def _with_line(detail: str, items: list[Item]) -> str:
     return detail
 
 
-def _detail(answer: httpx.Response) -> str:
+def _detail(response: httpx.Response) -> str:
     try:
-        return str(answer.json()["detail"])
+        return str(response.json()["detail"])
     except (ValueError, KeyError, TypeError):
-        return answer.text[:200] or answer.reason_phrase
+        return response.text[:200] or response.reason_phrase
 
 
 def _reason(error: Exception) -> str:

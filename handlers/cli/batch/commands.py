@@ -8,11 +8,11 @@ from typing import Any, BinaryIO
 
 import click
 
-from runyard.handlers.cli.batch import sinks as sinks
-from runyard.handlers.cli.batch.client import BatchClient, Refused
+from runyard.handlers.cli.batch import sinks
+from runyard.handlers.cli.batch.client import BatchClient, BatchRefused
 from runyard.handlers.cli.batch.input_file import Item, ItemReader, Problem, read_runs
 from runyard.handlers.cli.batch.jobs import follow_runs, submit_items, unknown_assistants
-from runyard.handlers.cli.batch.progress import number_of, progress, rate, say, tell_counts
+from runyard.handlers.cli.batch.progress import format_count, format_rate, print_message, print_summary, progress
 from runyard.handlers.cli.batch.results import ENDED, Result, Results
 
 DEFAULT_URL = "http://127.0.0.1:8123"
@@ -55,14 +55,14 @@ def submit(file: BinaryIO, url: str, assistant: str | None, follow: bool, out: P
     and values or error, in the order of the file. --out implies --follow; without both, the accepted
     runs are listed as pending, and `runyard batch follow` takes that list later.
 
-    Exit code: 0 done, 1 a run failed or the server is away, 2 the file or an option is wrong.
+    Exit code: 0 done, 1 a run failed or no server answers, 2 the file or an option is wrong.
     """
     items, problems = ItemReader(assistant).read(file)
-    _refuse(problems)
+    _exit_on(problems)
     if not items:
-        raise Refused(f"{file.name}: there are no runs in it")
+        raise BatchRefused(f"{file.name}: there are no runs in it")
     follow = follow or out is not None
-    sink = sinks.choose(out, followed=follow)
+    sink = sinks.open_sink(out, followed=follow)
     _run(_submit(url, items, sink, follow=follow), sink, url)
 
 
@@ -74,11 +74,11 @@ def follow_command(file: BinaryIO, url: str, out: Path | None) -> None:
     """Wait for the runs listed in FILE, which `batch submit` wrote, and give their results.
 
     Runs that had ended when FILE was written are kept as they are. The outcome of a run whose thread is
-    deleted at its end can be fetched for an hour, unless the server is set up otherwise.
+    deleted at its end can be fetched for an hour, unless the server is configured otherwise.
     """
     runs, problems = read_runs(file)
-    _refuse(problems)
-    sink = sinks.choose(out, followed=True)
+    _exit_on(problems)
+    sink = sinks.open_sink(out, followed=True)
 
     async def work() -> bool:
         async with BatchClient(url) as client:
@@ -89,7 +89,7 @@ def follow_command(file: BinaryIO, url: str, out: Path | None) -> None:
 
 async def _submit(url: str, items: list[Item], sink: sinks.Sink, *, follow: bool) -> bool:
     async with BatchClient(url) as client:
-        _refuse(await unknown_assistants(client, items))
+        _exit_on(await unknown_assistants(client, items))
         accepted: list[Result] = []
         started = time.monotonic()
         try:
@@ -98,7 +98,8 @@ async def _submit(url: str, items: list[Item], sink: sinks.Sink, *, follow: bool
             if not follow or len(accepted) < len(items):
                 for run in accepted:
                     sink.add(run)
-        say(f"{number_of(len(accepted))} accepted in {rate(len(accepted), time.monotonic() - started)}")
+        took = format_rate(len(accepted), time.monotonic() - started)
+        print_message(f"{format_count(len(accepted))} accepted in {took}")
         if not follow:
             return True
         # Delayed runs last: waiting for them would hold up the results of the others.
@@ -121,7 +122,7 @@ async def _follow(client: BatchClient, runs: list[Result], order: list[Result], 
             await follow_runs(client, waiting, ended)
     finally:
         results.close()
-    tell_counts(results, time.monotonic() - started)
+    print_summary(results, time.monotonic() - started)
     return not results.counts["error"]
 
 
@@ -129,9 +130,9 @@ def _run(work: Coroutine[Any, Any, bool], sink: sinks.Sink, url: str) -> None:
     try:
         good = asyncio.run(work)
     except KeyboardInterrupt:
-        say(f"Interrupted. The runs that were accepted go on at {url}.")
-        if path := sink.list_for_later():
-            say(f"To look again: runyard batch follow {path} --url {url}")
+        print_message(f"Interrupted. The runs that were accepted go on at {url}.")
+        if path := sink.pending_runs_file():
+            print_message(f"To look again: runyard batch follow {path} --url {url}")
         click.get_current_context().exit(130)
     finally:
         sink.close()
@@ -139,12 +140,12 @@ def _run(work: Coroutine[Any, Any, bool], sink: sinks.Sink, url: str) -> None:
         click.get_current_context().exit(1)
 
 
-def _refuse(problems: list[Problem]) -> None:
+def _exit_on(problems: list[Problem]) -> None:
     """Reports all problems, if there are any, and ends the command."""
     for problem in problems[:SHOWN_PROBLEMS]:
-        say(f"line {problem.line}: {problem.text}")
+        print_message(f"line {problem.line}: {problem.text}")
     if len(problems) > SHOWN_PROBLEMS:
-        say(f"and {len(problems) - SHOWN_PROBLEMS:,} more")
+        print_message(f"and {len(problems) - SHOWN_PROBLEMS:,} more")
     if problems:
         count = "1 line is" if len(problems) == 1 else f"{len(problems):,} lines are"
-        raise Refused(f"{count} invalid; nothing was sent")
+        raise BatchRefused(f"{count} invalid; nothing was sent")

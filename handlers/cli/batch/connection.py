@@ -1,4 +1,4 @@
-"""A lean HTTP connection for asking thousands of small questions.
+"""A lean HTTP connection for thousands of small requests.
 
 httpx takes 1 to 4 ms of processor time for each request, as much as the server takes for a whole run; on the
 server's own machine that would slow down the batch that is waited for. This takes a tenth of a millisecond.
@@ -12,16 +12,16 @@ from urllib.parse import SplitResult, unquote
 
 import httptools
 
-SILENCE = 60.0
+SILENCE_TIMEOUT = 60.0
 """Seconds without a byte after which a connection counts as lost; a server that waits sends newlines."""
 
 
-class Lost(Exception):
-    """The connection failed or fell silent; asking again may help."""
+class ConnectionLost(Exception):
+    """The connection failed or fell silent; the same request may succeed on a new one."""
 
 
 class Connection:
-    """Asks one server, one question at a time; opened when needed, kept open as long as the server does."""
+    """Requests to one server, one at a time; opened when needed, kept open as long as the server does."""
 
     def __init__(self, url: SplitResult) -> None:
         self._url = url
@@ -34,18 +34,18 @@ class Connection:
         self._head = f"HTTP/1.1\r\nhost: {host}\r\naccept: application/json\r\n{credentials}\r\n"
 
     async def get(self, path: str) -> tuple[int, bytes]:
-        """Status and body of the answer. Raises `Lost`."""
+        """Status and body of the response. Raises `ConnectionLost`."""
         request = f"GET {self._url.path.rstrip('/')}{path} {self._head}".encode()
         # A server may close an idle connection at any time; that says nothing about a new one.
-        again = self._streams is not None
+        reused = self._streams is not None
         while True:
             try:
-                return await self._ask(request)
+                return await self._request(request)
             except (OSError, EOFError, httptools.HttpParserError) as error:
                 await self.close()
-                if not again or isinstance(error, TimeoutError):
-                    raise Lost(str(error) or type(error).__name__) from None
-                again = False
+                if not reused or isinstance(error, TimeoutError):
+                    raise ConnectionLost(str(error) or type(error).__name__) from None
+                reused = False
 
     async def close(self) -> None:
         """Closes the connection, if there is one."""
@@ -56,10 +56,10 @@ class Connection:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    async def _ask(self, request: bytes) -> tuple[int, bytes]:
+    async def _request(self, request: bytes) -> tuple[int, bytes]:
         if self._streams is None:
             secure = self._url.scheme == "https"
-            async with asyncio.timeout(SILENCE):
+            async with asyncio.timeout(SILENCE_TIMEOUT):
                 self._streams = await asyncio.open_connection(
                     self._url.hostname,
                     self._url.port or (443 if secure else 80),
@@ -67,20 +67,20 @@ class Connection:
                 )
         reader, writer = self._streams
         writer.write(request)
-        answer = _Answer()
-        parser = httptools.HttpResponseParser(answer)
-        while not answer.complete:
-            async with asyncio.timeout(SILENCE):
+        response = _Response()
+        parser = httptools.HttpResponseParser(response)
+        while not response.complete:
+            async with asyncio.timeout(SILENCE_TIMEOUT):
                 data = await reader.read(2**18)
             if not data:
                 raise EOFError("the connection was closed")
             parser.feed_data(data)
         if not parser.should_keep_alive():
             await self.close()
-        return parser.get_status_code(), b"".join(answer.chunks)
+        return parser.get_status_code(), b"".join(response.chunks)
 
 
-class _Answer:
+class _Response:
     """What httptools calls while it parses."""
 
     def __init__(self) -> None:

@@ -1,16 +1,16 @@
-"""Files of runs, one JSON value a line: read, judged, and kept byte for byte."""
+"""Files of runs, one JSON value a line: read, validated, and kept byte for byte."""
 
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 
 import jsonschema_rs
 import orjson
 
 from runyard.handlers.cli.batch.results import Result
+from runyard.handlers.contract.document import load_document
 from runyard.handlers.contract.json_body import parse_json
-from runyard.handlers.contract.violations import describe
+from runyard.handlers.contract.violations import describe_violations
 from runyard.runtime.errors import Invalid
 
 MAX_ITEMS = 10_000
@@ -38,17 +38,16 @@ class Problem:
 
 
 class ItemReader:
-    """Tells run payloads from bare inputs and judges them as the server would, by its parser and schema.
+    """Tells run payloads from bare inputs and validates them as the server would, by its parser and schema.
 
     An object with `assistant_id` is a payload; anything else is the input of a run of `assistant`.
     """
 
     def __init__(self, assistant: str | None) -> None:
         self.assistant = assistant
-        document = orjson.loads(files("runyard.generated").joinpath("openapi.json").read_bytes())
         schema = {
             "$ref": "#/components/schemas/RunCreateStateless",
-            "components": {"schemas": document["components"]["schemas"]},
+            "components": {"schemas": load_document()["components"]["schemas"]},
         }
         self._validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
 
@@ -59,23 +58,23 @@ class ItemReader:
         for number, raw in enumerate(lines, 1):
             text = raw.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else raw.strip()
             if text:
-                found = self._judge(number, text)
+                found = self._parse_line(number, text)
                 (items if isinstance(found, Item) else problems).append(found)  # type: ignore[arg-type]
         return items, problems
 
-    def _judge(self, line: int, text: bytes) -> Item | Problem:
+    def _parse_line(self, line: int, text: bytes) -> Item | Problem:
         try:
             value = parse_json(text)
         except Invalid as error:
             return Problem(line=line, text=error.detail.replace("Invalid JSON in request body", "not JSON"))
         if not isinstance(value, dict) or "assistant_id" not in value:
-            return self._bare(line, text)
-        if complaint := describe(self._validator, value, "body"):
+            return self._parse_input(line, text)
+        if complaint := describe_violations(self._validator, value, "body"):
             return Problem(line=line, text=complaint)
         delay = value.get("after_seconds") or 0
         return Item(line=line, assistant_id=value["assistant_id"], payload=text, after_seconds=delay)
 
-    def _bare(self, line: int, text: bytes) -> Item | Problem:
+    def _parse_input(self, line: int, text: bytes) -> Item | Problem:
         if self.assistant is None:
             return Problem(line=line, text='no "assistant_id"; add it, or name one for bare inputs with --assistant')
         # The input goes out as it was written: parsing and writing it again could change numbers.

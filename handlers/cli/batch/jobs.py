@@ -4,9 +4,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from runyard.handlers.cli.batch.client import BatchClient, Refused, TooLarge
+from runyard.handlers.cli.batch.client import BatchClient, BatchRefused, BatchTooLarge
 from runyard.handlers.cli.batch.input_file import Item, Problem, batches
-from runyard.handlers.cli.batch.progress import say
+from runyard.handlers.cli.batch.progress import print_message
 from runyard.handlers.cli.batch.results import Result
 
 CONNECTIONS = 128
@@ -32,31 +32,31 @@ async def unknown_assistants(client: BatchClient, items: list[Item]) -> list[Pro
 async def submit_items(client: BatchClient, items: list[Item], accepted: list[Result]) -> None:
     """Submits all items in as few batches as possible and adds their runs to `accepted`, in order.
 
-    Each batch is accepted as a whole or refused as a whole. Raises `Refused` at the first that is refused;
+    Each batch is accepted as a whole or refused as a whole. Raises `BatchRefused` at the first that is refused;
     what was accepted before stands in `accepted` and runs.
     """
     waiting = deque(batches(items))
     if len(waiting) > 1:
-        say(f"{len(items):,} runs are more than one request takes: sending {len(waiting)} batches")
+        print_message(f"{len(items):,} runs are more than one request takes: sending {len(waiting)} batches")
     while waiting:
         batch = waiting.popleft()
         try:
             accepted += await client.submit(batch)
-        except TooLarge:
+        except BatchTooLarge:
             half = len(batch) // 2
             waiting.extendleft((batch[half:], batch[:half]))
-            say(f"{len(batch):,} runs are more than the server takes at once: sending smaller batches")
-        except Refused as error:
+            print_message(f"{len(batch):,} runs are more than the server takes at once: sending smaller batches")
+        except BatchRefused as error:
             if accepted:
-                say(f"The first {len(accepted):,} runs were accepted in earlier batches, and run.")
-            raise Refused(f"{error.message}; this batch was not accepted") from None
+                print_message(f"The first {len(accepted):,} runs were accepted in earlier batches, and run.")
+            raise BatchRefused(f"{error.message}; this batch was not accepted") from None
 
 
 async def follow_runs(client: BatchClient, runs: list[Result], ended: Callable[[Result], None]) -> None:
     """Calls `ended` with the outcome of each of `runs`, in the order in which they are collected.
 
     Runs start in the order of the batch, so waiting for a window of them in that order misses nothing for
-    long. Raises `Unreachable` when the server stays away.
+    long. Raises `ServerUnreachable` when the server does not come back.
     """
     waiting = iter(runs)
     collectors = [asyncio.create_task(_collect(client, waiting, ended)) for _ in range(min(CONNECTIONS, len(runs)))]

@@ -1,4 +1,4 @@
-"""What `runyard batch` tells people on stderr: progress, counts, failures."""
+"""What `runyard batch` prints for people, on stderr: progress, counts, failures."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from runyard.handlers.cli.batch.results import ENDED, Results
 
-_EVERY = 2.0
+_PRINT_INTERVAL = 2.0
 """Seconds between two lines of progress where there is no terminal."""
 
 
@@ -45,40 +45,40 @@ def _plain_progress(total: int) -> Callable[[], None]:
         nonlocal done, shown
         done += 1
         now = time.monotonic()
-        if now - shown >= _EVERY and done < total:
+        if now - shown >= _PRINT_INTERVAL and done < total:
             shown = now
-            say(f"{done:,} of {total:,} runs ended")
+            print_message(f"{done:,} of {total:,} runs ended")
 
     return advance
 
 
-def say(text: str) -> None:
-    """One line for people."""
+def print_message(text: str) -> None:
+    """Prints one line."""
     click.echo(text, err=True)
 
 
-def number_of(count: int) -> str:
+def format_count(count: int) -> str:
     """A number of runs."""
     return "1 run" if count == 1 else f"{count:,} runs"
 
 
-def rate(count: int, seconds: float) -> str:
+def format_rate(count: int, seconds: float) -> str:
     """`count` runs in `seconds`, as "0.30 s (412 runs/s)"."""
     return f"{seconds:.2f} s ({count / max(seconds, 1e-6):,.0f} runs/s)"
 
 
-def tell_counts(results: Results, seconds: float) -> None:
-    """How the runs ended, how fast, and the first few that failed."""
+def print_summary(results: Results, seconds: float) -> None:
+    """Prints how the runs ended, how fast, and the first few that failed."""
     counts = ", ".join(f"{results.counts[status]:,} {status}" for status in ENDED if results.counts[status])
     ended = results.counts.total()
-    say(f"{number_of(ended)} ended in {rate(ended, seconds)}: {counts}")
+    print_message(f"{format_count(ended)} ended in {format_rate(ended, seconds)}: {counts}")
     for run in sorted(results.failed, key=lambda run: run.line)[:5]:
-        say(f"  line {run.line}: {error_text(run.error)}")
+        print_message(f"  line {run.line}: {format_error(run.error)}")
     if len(results.failed) > 5:
-        say(f"  and {len(results.failed) - 5:,} more failed")
+        print_message(f"  and {len(results.failed) - 5:,} more failed")
 
 
-def error_text(error: Any) -> str:
+def format_error(error: Any) -> str:
     """An error as one line."""
     if isinstance(error, dict) and "message" in error:
         return f"{error.get('error', 'error')}: {error['message']}"

@@ -60,7 +60,7 @@ class Results:
     def __init__(self, runs: list[Result], emit: Callable[[Result], None]) -> None:
         self.counts: Counter[str] = Counter()
         self.failed: list[Result] = []
-        self._runs: list[Result | None] = list(runs)  # None: handed on, its values may be freed
+        self._runs: list[Result | None] = list(runs)  # None: emitted, its values may be freed
         self._places = {run.run_id: place for place, run in enumerate(runs)}
         self._next = 0
         self._emit = emit
@@ -78,14 +78,14 @@ class Results:
             run = self._runs[self._next]
             if run is None or run.status not in ENDED:
                 break
-            self._hand_on()
+            self._emit_next()
 
     def close(self) -> None:
-        """Hands on the rest, with those that have not ended as "pending"."""
+        """Emits the rest, with those that have not ended as "pending"."""
         while self._next < len(self._runs):
-            self._hand_on()
+            self._emit_next()
 
-    def _hand_on(self) -> None:
+    def _emit_next(self) -> None:
         run = self._runs[self._next]
         self._runs[self._next] = None
         self._next += 1

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from runyard.handlers.cli.batch.progress import error_text
+from runyard.handlers.cli.batch.progress import format_error
 from runyard.handlers.cli.batch.results import Result
 
 ROWS = 20
@@ -28,11 +28,11 @@ class Sink(Protocol):
     def close(self) -> None:
         """Shows or completes what was taken."""
 
-    def list_for_later(self) -> str | None:
+    def pending_runs_file(self) -> str | None:
         """A file that `runyard batch follow` can take later; None if the results went elsewhere."""
 
 
-def choose(out: Path | None, *, followed: bool) -> Sink:
+def open_sink(out: Path | None, *, followed: bool) -> Sink:
     """The sink for --out, or for stdout. A file is opened at once, so that a bad path is found early."""
     if out is not None:
         try:
@@ -61,7 +61,7 @@ class JsonLines:
         if self._path is not None:
             self._stream.close()
 
-    def list_for_later(self) -> str | None:
+    def pending_runs_file(self) -> str | None:
         """The file itself: what had not ended stands in it as pending."""
         return self._path
 
@@ -76,7 +76,7 @@ class Terminal:
         self._pending: list[Result] = []
 
     def add(self, run: Result) -> None:
-        """Takes it up as a row, while there is room."""
+        """Adds it as a row, while there is room."""
         self._count += 1
         if len(self._rows) < ROWS:
             self._rows.append(run)
@@ -92,7 +92,7 @@ class Terminal:
         table.add_column("status")
         table.add_column("values or error", no_wrap=True, overflow="ellipsis", ratio=1)
         for run in self._rows:
-            outcome = error_text(run.error) if run.status == "error" else _short(run.values)
+            outcome = format_error(run.error) if run.status == "error" else _short(run.values)
             colour = _COLOURS.get(run.status, "default")
             table.add_row(str(run.line), f"[{colour}]{run.status}[/]", escape(outcome))
         console = Console()
@@ -100,8 +100,8 @@ class Terminal:
         if self._count > ROWS:
             console.print(f"... and {self._count - ROWS:,} more; --out FILE keeps them all", style="dim")
 
-    def list_for_later(self) -> str | None:
-        """Writes the runs that have not ended into a new file: without their ids nobody could ask again."""
+    def pending_runs_file(self) -> str | None:
+        """Writes the runs that have not ended into a new file: without their ids nobody could follow them."""
         if not self._pending:
             return None
         path = Path(time.strftime("runyard-runs-%Y%m%d-%H%M%S.jsonl"))

@@ -1,0 +1,19 @@
+"""The types of ASGI, and the keys under which this application keeps its own values in a request's scope."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Header = tuple[bytes, bytes]
+"""Name, in lower case, and value."""
+
+TEMPLATE = "runyard.template"
+"""The template of the request's path, such as `/threads/{thread_id}`; set by the routing."""
+
+ARGUMENTS = "runyard.arguments"
+"""The arguments for the operation's handler; set when the request has been validated."""
