@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, TypeVar
 
 from uuid_utils import uuid7
@@ -15,6 +14,7 @@ from runyard.generated.models import (
     AssistantSearchRequest,
     AssistantVersionsSearchRequest,
 )
+from runyard.runtime.config.assistant_ids import default_assistant_id
 from runyard.runtime.config.project import Project
 from runyard.runtime.errors import Invalid, NotFound
 from runyard.runtime.services.configuration import configured
@@ -25,17 +25,8 @@ from runyard.runtime.streams.broker import Broker
 
 T = TypeVar("T")
 
-NAMESPACE = uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
-"""The id of a graph's default assistant is the uuid5 of the graph's name in it (observed; clients rely on it)."""
-
 THREADS_PER_TRANSACTION = 200
 """Threads that one transaction deletes with their assistant: interactive writes must get in between."""
-
-
-@lru_cache(maxsize=1024)
-def default_assistant_id(graph_id: str) -> str:
-    """The id of the assistant that every graph has."""
-    return str(uuid.uuid5(NAMESPACE, graph_id))
 
 
 class Assistants:

@@ -9,10 +9,9 @@ import pytest
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import APIStatusError
 
-from .following import until_status
+from runyard.runtime.config.assistant_ids import default_assistant_id
 
-SYSTEM = uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
-"""The namespace of the ids of default assistants."""
+from .following import until_status
 
 
 async def test_the_answer_lists_the_accepted_runs_in_the_order_of_the_items(client: LangGraphClient) -> None:
@@ -35,7 +34,7 @@ async def test_every_run_ends_with_the_values_of_its_own_item(client: LangGraphC
 
 
 async def test_items_name_their_assistants_by_graph_or_by_id(client: LangGraphClient) -> None:
-    hop, shout = (str(uuid.uuid5(SYSTEM, graph)) for graph in ("hop", "shout"))
+    hop, shout = (default_assistant_id(graph) for graph in ("hop", "shout"))
     runs = await client.runs.create_batch(
         [
             {"assistant_id": "chain", "input": {"n": 1}},
@@ -44,7 +43,7 @@ async def test_items_name_their_assistants_by_graph_or_by_id(client: LangGraphCl
         ]
     )
 
-    assert [run["assistant_id"] for run in runs] == [str(uuid.uuid5(SYSTEM, "chain")), hop, shout]
+    assert [run["assistant_id"] for run in runs] == [default_assistant_id("chain"), hop, shout]
     answers = [await client.runs.join(run["thread_id"], run["run_id"]) for run in runs]
     assert answers[0]["n"] == 112
     assert answers[1]["path"] == ["start", "two"]

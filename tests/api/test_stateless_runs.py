@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import pytest
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import BadRequestError
 
+from runyard.runtime.config.assistant_ids import default_assistant_id
+
 from .following import (
     kept,
 )
-
-SYSTEM = uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
-"""The namespace of the ids of default assistants."""
 
 # Assistants
 
@@ -22,7 +20,7 @@ SYSTEM = uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
 async def test_each_graph_has_an_assistant_named_by_a_stable_id(client: LangGraphClient) -> None:
     (found,) = await client.assistants.search(graph_id="chain", metadata={"created_by": "system"})
 
-    assert found["assistant_id"] == str(uuid.uuid5(SYSTEM, "chain"))
+    assert found["assistant_id"] == default_assistant_id("chain")
     assert await client.assistants.get(found["assistant_id"]) == found
     assert (await client.runs.wait(None, found["assistant_id"], input={"n": 1}))["n"] == 112
 

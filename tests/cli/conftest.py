@@ -20,8 +20,9 @@ from typing import Any, Protocol
 
 import pytest
 
+from runyard.runtime.config.assistant_ids import default_assistant_id
+
 RUNYARD = str(Path(sys.executable).parent / "runyard")
-NAMESPACE = uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
 
 
 class FakeServer(ThreadingHTTPServer):
@@ -63,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         parts = self.path.strip("/").split("/")
         if parts[0] == "assistants":
-            known = {str(uuid.uuid5(NAMESPACE, name)) for name in self.server.graphs}
+            known = {default_assistant_id(name) for name in self.server.graphs}
             self._answer(*((200, {}) if parts[1] in known else (404, {"detail": "Not Found"})))
         elif parts[-1] == "join":
             self._join(parts[3])

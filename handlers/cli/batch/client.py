@@ -6,7 +6,7 @@ import re
 from types import TracebackType
 from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import click
 import httpx
@@ -14,9 +14,8 @@ import httpx
 from runyard.handlers.cli.batch.connection import Connection, ConnectionLost
 from runyard.handlers.cli.batch.input_file import Item
 from runyard.handlers.cli.batch.results import Result
+from runyard.runtime.config.assistant_ids import default_assistant_id
 
-GRAPH_NAMESPACE = UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
-"""The default assistant of a graph has the uuid5 of the graph's name in this namespace."""
 RECONNECT_TIMEOUT = 60.0
 """Seconds for which a server that does not answer is waited for: a batch survives its restarts."""
 
@@ -64,7 +63,7 @@ class BatchClient:
 
     async def has_assistant(self, name: str) -> bool:
         """Whether the server has the assistant, or the graph, of this uuid or name."""
-        response = await self._request("GET", f"/assistants/{_assistant_uuid(name)}")
+        response = await self._request("GET", f"/assistants/{_assistant_id(name)}")
         if response.status_code not in (200, 404):
             self._unexpected(response)
         return response.status_code == 200
@@ -137,11 +136,11 @@ class BatchTooLarge(Exception):
     """The server takes no body of this size; a smaller batch may pass."""
 
 
-def _assistant_uuid(name: str) -> UUID:
+def _assistant_id(name: str) -> str:
     try:
-        return UUID(name)
+        return str(UUID(name))
     except ValueError:
-        return uuid5(GRAPH_NAMESPACE, name)
+        return default_assistant_id(name)
 
 
 def _with_outcome(run: Result, status: int, body: bytes) -> Result:
