@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from connexion.apps.flask import FlaskApp
 from connexion.middleware.context import ContextMiddleware
@@ -15,21 +15,37 @@ from connexion.resolver import Resolver
 from flask_swagger_ui.flask_swagger_ui import get_swaggerui_blueprint
 
 from runyard.handlers import console
-from runyard.handlers.api.operations import operation_table
+from runyard.handlers.api.operations import Services, operation_table
+from runyard.handlers.api.system import MetricsReader
 from runyard.handlers.contract.dispatch import DispatchMiddleware
 from runyard.handlers.contract.document import load_document
 from runyard.handlers.contract.middleware import ContractMiddleware
 from runyard.handlers.contract.openapi31 import accept_openapi_31
 from runyard.handlers.contract.routing import RoutingMiddleware
 from runyard.handlers.http.cors import Cors
-from runyard.handlers.http.edge import EdgeMiddleware
-
-if TYPE_CHECKING:
-    from runyard.runtime.runtime import Runtime
+from runyard.handlers.http.edge import EdgeMiddleware, RequestObserver
 
 
-def create_app(runtime: Runtime) -> FlaskApp:
-    """An ASGI application that serves `runtime`, and starts and stops it.
+class ServerMetrics(MetricsReader, RequestObserver, Protocol):
+    """Where requests are counted, and all metrics are read."""
+
+
+class Server(Services, Protocol):
+    """What is served: `runyard.runtime.runtime.Runtime`."""
+
+    @property
+    def metrics(self) -> ServerMetrics:
+        """What is measured."""
+
+    async def start(self) -> None:
+        """Called before the first request. What it raises ends the start."""
+
+    async def stop(self) -> None:
+        """Called after the last request."""
+
+
+def create_app(server: Server) -> FlaskApp:
+    """An ASGI application that serves `server`, and starts and stops it.
 
     Serve it with the lifespan protocol on: the stack is built at its first message, and mistakes in it must
     end the start instead of the first request.
@@ -37,14 +53,14 @@ def create_app(runtime: Runtime) -> FlaskApp:
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
-        await runtime.start()
+        await server.start()
         try:
             yield
         finally:
-            await runtime.stop()
+            await server.stop()
 
     accept_openapi_31()
-    settings = runtime.settings
+    settings = server.settings
     app = FlaskApp(
         console.__name__,
         lifespan=lifespan,
@@ -52,14 +68,14 @@ def create_app(runtime: Runtime) -> FlaskApp:
         server_args={"instance_path": str(Path(console.__file__).parent)},
         # From the outside to the inside; Flask comes last.
         middlewares=[
-            partial(EdgeMiddleware, cors=Cors(settings.project.cors), metrics=runtime.metrics),
+            partial(EdgeMiddleware, cors=Cors(settings.project.cors), metrics=server.metrics),
             partial(RoutingMiddleware, flask_prefixes=(f"{console.ASSETS_PATH}/",)),
             partial(ContractMiddleware, body_limit=settings.body_limit),
             DispatchMiddleware,
             LifespanMiddleware,
             ContextMiddleware,
         ],
-        resolver=Resolver(operation_table(runtime).__getitem__),
+        resolver=Resolver(operation_table(server).__getitem__),
     )
     app.add_api(load_document())
     viewer = get_swaggerui_blueprint(console.ASSETS_PATH, "/openapi.json")  # type: ignore[no-untyped-call]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runyard.generated.models import (
+    Assistant,
     AssistantCountRequest,
     AssistantCreate,
     AssistantSearchRequest,
@@ -15,13 +16,57 @@ from runyard.handlers.api.selection import omit_field, paging_headers, select_fi
 from runyard.handlers.http.responses import BodyResponse, Response, json_response
 
 if TYPE_CHECKING:
-    from runyard.runtime.services.assistants import Assistants
+    from collections.abc import Mapping
+
+    from runyard.runtime.services.paging import Page
+
+
+class AssistantService(Protocol):
+    """What the operations need of the service."""
+
+    async def create(self, request: AssistantCreate) -> Assistant:
+        """A new assistant, or the one with that id if the request says so. Raises NotFound for an unknown graph,
+        Conflict for an id that is taken, BadRequest for a config and a context that contradict each other."""
+
+    async def search(self, request: AssistantSearchRequest) -> Page[Assistant]:
+        """One page of the assistants that match."""
+
+    async def count(self, request: AssistantCountRequest) -> int:
+        """How many assistants match."""
+
+    async def get(self, assistant_id: str) -> Assistant:
+        """By its uuid. Raises NotFound."""
+
+    async def patch(self, assistant_id: str, given: Mapping[str, Any]) -> Assistant:
+        """A new version, changed by the fields that were given. Raises NotFound, also for an unknown graph, and
+        BadRequest for a config and a context that contradict each other."""
+
+    async def delete(self, assistant_id: str, delete_threads: bool) -> None:
+        """Deletes the assistant, and with `delete_threads` the threads whose latest run was one of it. Raises
+        NotFound."""
+
+    async def versions(self, assistant_id: str, request: AssistantVersionsSearchRequest) -> list[Assistant]:
+        """The versions of an assistant, newest first. Raises NotFound."""
+
+    async def set_latest(self, assistant_id: str, version: int) -> Assistant:
+        """Makes a version the present one. Raises NotFound for an unknown assistant or version."""
+
+    async def graph(self, assistant_id: str, xray: bool | int) -> dict[str, Any]:
+        """Nodes and edges of the graph, those of subgraphs too with `xray` (True, or how many levels). The
+        assistant's uuid or the name of a graph. Raises NotFound, Invalid for what is neither, and Unavailable when
+        the graph cannot be loaded."""
+
+    async def subgraphs(self, assistant_id: str, namespace: str | None, recurse: bool) -> dict[str, Any]:
+        """The schemas of the subgraphs by their namespace, of all or of one. Raises NotFound, Unavailable."""
+
+    async def schemas(self, assistant_id: str) -> dict[str, Any]:
+        """The JSON schemas of input, output, state, config and context. Raises NotFound, Unavailable."""
 
 
 class AssistantHandlers:
     """The operations with the tag Assistants."""
 
-    def __init__(self, assistants: Assistants) -> None:
+    def __init__(self, assistants: AssistantService) -> None:
         self.assistants = assistants
 
     async def create(self, body: AssistantCreate) -> Response:

@@ -3,31 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from runyard.handlers.api.assistants import AssistantHandlers
-from runyard.handlers.api.stateless_runs import RunHandlers
-from runyard.handlers.api.system import SystemHandlers
-from runyard.handlers.api.thread_runs import ThreadRunHandlers
-from runyard.handlers.api.thread_states import ThreadStateHandlers
-from runyard.handlers.api.threads import ThreadHandlers
+from runyard.handlers.api.assistants import AssistantHandlers, AssistantService
+from runyard.handlers.api.stateless_runs import StatelessRunHandlers, StatelessRunService
+from runyard.handlers.api.system import MetricsReader, SystemHandlers, SystemService
+from runyard.handlers.api.thread_runs import ThreadRunHandlers, ThreadRunService
+from runyard.handlers.api.thread_states import ThreadStateHandlers, ThreadStateService
+from runyard.handlers.api.threads import ThreadHandlers, ThreadService, ThreadStreamService
 from runyard.handlers.console.pages import Pages
 
 if TYPE_CHECKING:
-    from runyard.runtime.runtime import Runtime
+    from runyard.runtime.config.settings import Settings
 
 Handler = Callable[..., Any]
 
 
-def operation_table(runtime: Runtime) -> dict[str, Handler]:
+class RunService(StatelessRunService, ThreadRunService, ThreadStreamService, Protocol):
+    """What all operations that concern runs need of the one service."""
+
+
+class Services(Protocol):
+    """What the operations need of the runtime."""
+
+    @property
+    def settings(self) -> Settings:
+        """How the server was configured."""
+
+    @property
+    def system(self) -> SystemService:
+        """The server itself."""
+
+    @property
+    def metrics(self) -> MetricsReader:
+        """What is measured."""
+
+    @property
+    def assistants(self) -> AssistantService:
+        """Configured graphs."""
+
+    @property
+    def threads(self) -> ThreadService:
+        """Conversations."""
+
+    @property
+    def thread_states(self) -> ThreadStateService:
+        """The states of conversations."""
+
+    @property
+    def runs(self) -> RunService:
+        """Runs, with a thread of the client's or of their own."""
+
+
+def operation_table(services: Services) -> dict[str, Handler]:
     """The handler of each operationId. `async def` runs on the event loop, `def` in Flask."""
-    system = SystemHandlers(runtime)
-    pages = Pages(runtime)
-    assistants = AssistantHandlers(runtime.assistants)
-    threads = ThreadHandlers(runtime.threads, runtime.runs)
-    states = ThreadStateHandlers(runtime.thread_states)
-    runs = RunHandlers(runtime.runs)
-    thread_runs = ThreadRunHandlers(runtime.runs)
+    system = SystemHandlers(services.system, services.metrics)
+    pages = Pages(services.system, services.settings.project.graphs)
+    assistants = AssistantHandlers(services.assistants)
+    threads = ThreadHandlers(services.threads, services.runs)
+    states = ThreadStateHandlers(services.thread_states)
+    runs = StatelessRunHandlers(services.runs)
+    thread_runs = ThreadRunHandlers(services.runs)
     return {
         # System
         "root_get": pages.root,

@@ -2,24 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from runyard.generated.models import RunBatchCreate, RunCreateStateless, RunCreateStreamingStateless
-from runyard.handlers.api.disconnect import cancel_on_disconnect
+from runyard.generated.models import Run, RunBatchCreate, RunCreateStateless, RunCreateStreamingStateless
+from runyard.handlers.api.disconnect import AbandonService, cancel_on_disconnect
 from runyard.handlers.api.stream_modes import modes_of
 from runyard.handlers.http.disconnect import OnDisconnect
-from runyard.handlers.http.event_stream import EventStream
-from runyard.handlers.http.json_wait import JsonWait
+from runyard.handlers.http.event_stream import EventStream, EventSubscription
+from runyard.handlers.http.json_wait import JsonWait, ResultWaiter
 from runyard.handlers.http.responses import Response, json_response, location
 
 if TYPE_CHECKING:
-    from runyard.runtime.services.runs import Runs
+    from collections.abc import Sequence
+
+    from runyard.runtime.services.new_runs import RunCreate
 
 
-class RunHandlers:
+class StatelessRunService(AbandonService, Protocol):
+    """What the operations need of the service."""
+
+    async def create(self, request: RunCreate, *, thread_id: str | None = None) -> Run:
+        """Accepts a run, with a thread of its own where `thread_id` is None. Raises NotFound for an unknown
+        assistant or thread, and Invalid, BadRequest, Conflict for what the request contradicts."""
+
+    async def create_batch(self, requests: Sequence[RunCreateStateless]) -> list[Run]:
+        """Accepts all runs, in order, or none. Raises what `create` raises, and names the item."""
+
+    async def wait(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[Run, ResultWaiter]:
+        """As `create`; also waits for the run's result."""
+
+    async def stream(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[Run, EventSubscription]:
+        """As `create`; also follows the run's events, from the first."""
+
+    async def find(self, run_id: str) -> Run:
+        """A run by its own id. Raises NotFound."""
+
+    async def watch_run(
+        self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
+    ) -> EventSubscription:
+        """The events of a run, from now on or from behind `last_event_id` ("-1": from the first); of all modes, or
+        of some. Raises NotFound."""
+
+
+class StatelessRunHandlers:
     """The operations with the tag Stateless Runs."""
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: StatelessRunService) -> None:
         self.runs = runs
 
     async def create(self, body: RunCreateStateless) -> Response:

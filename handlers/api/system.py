@@ -2,40 +2,58 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal, Protocol
 
 from runyard.handlers.contract.document import document_bytes
 from runyard.handlers.http.responses import JSON, BodyResponse, Response, json_response
 
-if TYPE_CHECKING:
-    from runyard.runtime.runtime import Runtime
-
 HEALTH = b'{"ok":true,"services":{}}'
+
+
+class SystemService(Protocol):
+    """What the operations need of the service."""
+
+    async def check(self) -> None:
+        """Raises Unavailable when the database does not answer."""
+
+    def info(self) -> dict[str, Any]:
+        """Versions of the server and what it can do, as JSON."""
+
+
+class MetricsReader(Protocol):
+    """Where the metrics are read."""
+
+    async def exposition(self) -> bytes:
+        """All of them, in Prometheus' text format."""
+
+    async def snapshot(self) -> dict[str, Any]:
+        """The most important ones as JSON: `queue`, `runs`, `workers`, `api`."""
 
 
 class SystemHandlers:
     """The operations with the tag System."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
+    def __init__(self, system: SystemService, metrics: MetricsReader) -> None:
+        self.system = system
+        self.metrics_reader = metrics
         self.document = document_bytes()
 
     async def health(self, check_db: int) -> Response:
         """GET /ok"""
         if check_db:
-            await self.runtime.system.check()
+            await self.system.check()
         return BodyResponse(200, HEALTH, [JSON])
 
     async def info(self) -> Response:
         """GET /info"""
-        return json_response(self.runtime.system.info())
+        return json_response(self.system.info())
 
     async def metrics(self, format: Literal["prometheus", "json"]) -> Response:
         """GET /metrics"""
         if format == "json":
-            return json_response(await self.runtime.metrics.snapshot())
+            return json_response(await self.metrics_reader.snapshot())
         content_type = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
-        return BodyResponse(200, await self.runtime.metrics.exposition(), [content_type])
+        return BodyResponse(200, await self.metrics_reader.exposition(), [content_type])
 
     async def openapi(self) -> Response:
         """GET /openapi.json"""

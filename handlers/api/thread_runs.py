@@ -2,30 +2,70 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from runyard.generated.models import RunCreateStateful, RunCreateStreamingStateful, RunsCancel
-from runyard.handlers.api.disconnect import cancel_on_disconnect
+from runyard.generated.models import Run, RunCreateStateful, RunCreateStreamingStateful, RunsCancel
+from runyard.handlers.api.disconnect import AbandonService, cancel_on_disconnect
 from runyard.handlers.api.selection import select_fields
 from runyard.handlers.api.stream_modes import modes_of
 from runyard.handlers.http.disconnect import OnDisconnect
-from runyard.handlers.http.event_stream import EventStream
-from runyard.handlers.http.json_wait import JsonWait
+from runyard.handlers.http.event_stream import EventStream, EventSubscription
+from runyard.handlers.http.json_wait import JsonWait, ResultWaiter
 from runyard.handlers.http.responses import BodyResponse, Response, json_response, location
 from runyard.handlers.http.scope import Header
 from runyard.runtime.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
-    from runyard.runtime.services.runs import Runs
+    from collections.abc import Sequence
 
-Action = Literal["interrupt", "rollback"]
-_ACTIONS: dict[str, Action] = {"interrupt": "interrupt", "rollback": "rollback"}
+    from runyard.runtime.services.new_runs import RunCreate
+
+CancelAction = Literal["interrupt", "rollback"]
+_ACTIONS: dict[str, CancelAction] = {"interrupt": "interrupt", "rollback": "rollback"}
+
+
+class ThreadRunService(AbandonService, Protocol):
+    """What the operations need of the service."""
+
+    async def create(self, request: RunCreate, *, thread_id: str | None = None) -> Run:
+        """Accepts a run on a thread. Raises NotFound for an unknown assistant or thread, and Invalid, BadRequest,
+        Conflict for what the request or the thread's other runs contradict."""
+
+    async def wait(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[Run, ResultWaiter]:
+        """As `create`; also waits for the run's result."""
+
+    async def stream(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[Run, EventSubscription]:
+        """As `create`; also follows the run's events, from the first."""
+
+    async def get(self, thread_id: str, run_id: str) -> Run:
+        """Raises NotFound."""
+
+    async def delete(self, thread_id: str, run_id: str) -> None:
+        """Removes a run; what it has done to the thread stays. Raises NotFound."""
+
+    async def join(self, thread_id: str, run_id: str) -> ResultWaiter:
+        """Waits for a run's result. Raises NotFound for a run of another thread."""
+
+    async def watch(
+        self, thread_id: str, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
+    ) -> EventSubscription:
+        """The events of a run, from now on or from behind `last_event_id` ("-1": from the first); of all modes, or
+        of some. Raises NotFound for a run of another thread."""
+
+    async def cancel(self, thread_id: str, run_id: str, *, action: CancelAction, wait: bool) -> None:
+        """Stops a run, and with `wait` returns when it has ended. Raises NotFound when there is nothing to stop."""
+
+    async def cancel_many(self, request: RunsCancel, *, action: CancelAction) -> None:
+        """Stops the named runs, or all that have a status. Raises NotFound when there is nothing to stop."""
+
+    async def list(self, thread_id: str, *, limit: int, offset: int, status: str | None) -> list[Run]:
+        """The runs of a thread, newest first; none for an unknown status. Raises NotFound."""
 
 
 class ThreadRunHandlers:
     """The operations with the tag Thread Runs."""
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: ThreadRunService) -> None:
         self.runs = runs
 
     async def list_runs(
@@ -96,7 +136,7 @@ class ThreadRunHandlers:
             return json_response({}, headers=_locations(thread_id, run_id, "join"))
         return BodyResponse(202)
 
-    async def cancel_many(self, body: RunsCancel, action: Action) -> Response:
+    async def cancel_many(self, body: RunsCancel, action: CancelAction) -> Response:
         """POST /runs/cancel"""
         await self.runs.cancel_many(body, action=action)
         return BodyResponse(204)

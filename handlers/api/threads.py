@@ -2,30 +2,77 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runyard.generated.models import (
+    Thread,
     ThreadCountRequest,
     ThreadCreate,
     ThreadPruneRequest,
     ThreadPruneResponse,
     ThreadSearchRequest,
+    ThreadStorage,
 )
 from runyard.handlers.api.selection import paging_headers, select_thread_fields
-from runyard.handlers.http.event_stream import EventStream
+from runyard.handlers.http.event_stream import EventStream, EventSubscription
 from runyard.handlers.http.responses import BodyResponse, Response, json_response
 
 if TYPE_CHECKING:
-    from runyard.runtime.services.runs import Runs
-    from runyard.runtime.services.threads import Threads
+    from collections.abc import Mapping, Sequence
+
+    from runyard.runtime.services.paging import Page
 
 _MINIMAL = "return=minimal"
+
+
+class ThreadService(Protocol):
+    """What the operations need of the service."""
+
+    async def create(self, request: ThreadCreate) -> Thread:
+        """A new thread, with a first state if `supersteps` are given; or the one with that id if the request says
+        so. Raises Conflict for an id that is taken, Invalid, and what writing a state raises."""
+
+    async def search(self, request: ThreadSearchRequest) -> Page[Thread]:
+        """One page of the threads that match, with what `extract` names. Raises Invalid for a path of `extract`
+        that cannot lead to anything."""
+
+    async def count(self, request: ThreadCountRequest) -> int:
+        """How many threads match."""
+
+    async def prune(self, request: ThreadPruneRequest) -> int:
+        """Deletes threads, or their history; says how many. Unknown ones are passed over."""
+
+    async def get(self, thread_id: str) -> Thread:
+        """Raises NotFound."""
+
+    async def patch(self, thread_id: str, given: Mapping[str, Any]) -> Thread:
+        """The thread, changed by the fields that were given. Raises NotFound, Invalid for a `ttl` without a number
+        of minutes."""
+
+    async def delete(self, thread_id: str) -> None:
+        """Deletes the thread with all that belongs to it. Raises NotFound."""
+
+    async def copy(self, thread_id: str) -> Thread:
+        """A new thread with the same metadata, state and history. Raises Conflict when there is no such thread."""
+
+    async def storage(self, thread_id: str) -> ThreadStorage:
+        """How many bytes the thread occupies, and where. Raises NotFound, Unavailable when the graphs cannot be
+        loaded."""
+
+
+class ThreadStreamService(Protocol):
+    """Where the runs of a thread are followed."""
+
+    async def watch_thread(
+        self, thread_id: str, *, last_event_id: str | None, modes: Sequence[str]
+    ) -> EventSubscription:
+        """The events of all runs of a thread, from now on or from behind `last_event_id`. Raises NotFound."""
 
 
 class ThreadHandlers:
     """The operations with the tag Threads, but for those on states."""
 
-    def __init__(self, threads: Threads, runs: Runs) -> None:
+    def __init__(self, threads: ThreadService, runs: ThreadStreamService) -> None:
         self.threads = threads
         self.runs = runs
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import flask
 
@@ -12,28 +13,35 @@ from runyard.handlers.console import ASSETS_PATH
 from runyard.handlers.console.guidebook import guidebook
 
 if TYPE_CHECKING:
-    from runyard.runtime.runtime import Runtime
+    from runyard.runtime.config.project import GraphSpec
 
 _POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """What a guide may load: its icon, and the style that stands in it."""
 
 
+class ServerInfo(Protocol):
+    """Where the pages learn about the server."""
+
+    def info(self) -> dict[str, Any]:
+        """Its versions and what it can do, as JSON."""
+
+
 class Pages:
     """The operations that answer with HTML."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
+    def __init__(self, system: ServerInfo, graphs: Mapping[str, GraphSpec]) -> None:
+        self.system = system
+        self.graphs = graphs
         self._guides: dict[str, str] = {}
 
     def root(self) -> flask.Response:
         """GET /: the health answer; for browsers, which prefer HTML, a page about the server."""
         offered = ["application/json", "text/html"]
         if flask.request.accept_mimetypes.best_match(offered) == "text/html":
-            graphs = self.runtime.settings.project.graphs.values()
             page = flask.render_template(
                 "landing.html",
-                info=self.runtime.system.info(),
-                graphs=graphs,
+                info=self.system.info(),
+                graphs=self.graphs.values(),
                 url=flask.request.url_root.rstrip("/"),
             )
             response = flask.Response(page, mimetype="text/html")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -115,7 +115,7 @@ class Parameters:
 
     def __init__(
         self,
-        definitions: list[Mapping[str, Any]],
+        definitions: Iterable[Mapping[str, Any]],
         components: Mapping[str, Any],
         unreadable_error: type[RunyardError] = Invalid,
     ) -> None:

@@ -6,22 +6,26 @@ One layer for the three, since each layer that wraps `send` costs every request 
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from runyard.handlers.http.cors import Cors
 from runyard.handlers.http.errors import error_response
 from runyard.handlers.http.scope import TEMPLATE, Message, Receive, Scope, Send
 
-if TYPE_CHECKING:
-    from runyard.runtime.telemetry.metrics import Metrics
-
 _METHODS = frozenset(("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"))
+
+
+class RequestObserver(Protocol):
+    """Where requests are counted and timed."""
+
+    def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """One request that was answered. `route` is the path's template, or "other"."""
 
 
 class EdgeMiddleware:
     """Turns exceptions into responses, adds the headers of `cors`, and tells `metrics` of each request."""
 
-    def __init__(self, app: Any, *, cors: Cors, metrics: Metrics) -> None:
+    def __init__(self, app: Any, *, cors: Cors, metrics: RequestObserver) -> None:
         self.app = app
         self.cors = cors
         self.metrics = metrics

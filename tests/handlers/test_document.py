@@ -11,6 +11,7 @@ import uuid
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import httpx
 import jsonschema_rs
 import msgspec
 import orjson
@@ -22,52 +23,48 @@ from runyard.handlers.api.operations import operation_table
 from runyard.handlers.contract.models import model_maker
 from runyard.handlers.contract.parameters import Parameters
 
+from .documents import Document, Operation, body_of, parameters_of
+from .fakes.runtime import FakeRuntime
+
 ROOT = Path(__file__).parent.parent.parent
-Operations = list[tuple[str, str, dict[str, Any]]]
 
 
-def body_schema(definition: dict[str, Any]) -> dict[str, Any] | None:
-    content = definition.get("requestBody", {}).get("content", {})
-    return content.get("application/json", {}).get("schema")
-
-
-def test_the_document_is_valid(document):
+def test_the_document_is_valid(document: Document) -> None:
     OpenAPIV31SpecValidator(document).validate()
 
 
-def test_generated_files_are_up_to_date():
+def test_generated_files_are_up_to_date() -> None:
     done = subprocess.run([ROOT / "scripts" / "generate", "--check"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def test_every_operation_has_a_handler_and_every_handler_an_operation(operations, runtime):
+def test_every_operation_has_a_handler_and_every_handler_an_operation(
+    operations: list[Operation], runtime: FakeRuntime
+) -> None:
     declared = [definition["operationId"] for _, _, definition in operations]
     assert len(declared) == len(set(declared))
     assert set(declared) == set(operation_table(runtime))
 
 
-def test_handlers_take_exactly_the_declared_parameters(document, operations, runtime):
+def test_handlers_take_exactly_the_declared_parameters(
+    document: Document, operations: list[Operation], runtime: FakeRuntime
+) -> None:
     table = operation_table(runtime)
-    shared = document["components"]["parameters"]
     for path, method, definition in operations:
         handler = table[definition["operationId"]]
-        parameters = [
-            shared[item["$ref"].rpartition("/")[2]] if "$ref" in item else item
-            for item in definition.get("parameters", ())
-        ]
-        expected = set(Parameters(parameters, document["components"]).names)
-        if body_schema(definition):
+        expected = set(Parameters(parameters_of(definition, document), document["components"]).names)
+        if body_of(definition):
             expected.add("body")
         assert set(inspect.signature(handler).parameters) == expected, f"{method} {path}"
 
 
-def test_only_pages_go_through_flask(operations, runtime):
+def test_only_pages_go_through_flask(operations: list[Operation], runtime: FakeRuntime) -> None:
     table = operation_table(runtime)
     plain = {name for name, handler in table.items() if not inspect.iscoroutinefunction(handler)}
     assert plain == {"root_get", "docs_get", "guides_get", "guide_get"}
 
 
-def test_everything_is_described(document, operations):
+def test_everything_is_described(document: Document, operations: list[Operation]) -> None:
     for path, method, definition in operations:
         assert definition["summary"], f"{method} {path}"
         assert definition["description"], f"{method} {path}"
@@ -77,30 +74,29 @@ def test_everything_is_described(document, operations):
             assert "description" in inner or "$ref" in inner, f"{name}.{key}"
 
 
-def test_the_generators_marks_are_not_published(document):
+def test_the_generators_marks_are_not_published(document: Document) -> None:
     published = json.dumps(document)
     assert '"x-keep-mapping"' not in published
     assert '"x-document-only"' not in published
 
 
-def test_nothing_unused_is_published(document):
+def test_nothing_unused_is_published(document: Document) -> None:
     text = json.dumps(document)
     for section, entries in document["components"].items():
         for name in entries:
             assert f'"#/components/{section}/{name}"' in text, name
 
 
-def examples(operations: Operations) -> list[tuple[str, str, dict[str, Any], Any]]:
+def examples(operations: list[Operation]) -> list[tuple[str, str, dict[str, Any], Any]]:
     found = []
     for path, method, definition in operations:
-        schema = body_schema(definition)
-        content = definition.get("requestBody", {}).get("content", {}).get("application/json", {})
-        found += [(method, path, schema, example["value"]) for example in content.get("examples", {}).values()]
+        body = body_of(definition)
+        found += [(method, path, body["schema"], example["value"]) for example in body.get("examples", {}).values()]
     return found
 
 
-def test_every_body_has_examples_and_they_are_valid(document, operations):
-    with_body = [(method, path) for path, method, definition in operations if body_schema(definition)]
+def test_every_body_has_examples_and_they_are_valid(document: Document, operations: list[Operation]) -> None:
+    with_body = [(method, path) for path, method, definition in operations if body_of(definition)]
     found = examples(operations)
     assert {(method, path) for method, path, _, _ in found} == set(with_body)
     for _, path, schema, value in found:
@@ -108,21 +104,20 @@ def test_every_body_has_examples_and_they_are_valid(document, operations):
         assert validator.is_valid(value), path
 
 
-async def test_examples_are_accepted(client, operations):
+async def test_examples_are_accepted(client: httpx.AsyncClient, operations: list[Operation]) -> None:
     for method, path, _, value in examples(operations):
         target = re.sub(r"\{\w+\}", str(uuid.uuid4()), path)
         response = await client.request(method, target, json=value)
         assert response.status_code in (200, 204), (path, response.text)
 
 
-def test_bodies_become_the_annotated_classes(operations, runtime):
+def test_bodies_become_the_annotated_classes(operations: list[Operation], runtime: FakeRuntime) -> None:
     table = operation_table(runtime)
     for path, method, definition in operations:
-        schema = body_schema(definition)
-        if schema is None:
+        if not (body := body_of(definition)):
             continue
         target = get_type_hints(table[definition["operationId"]])["body"]
-        expected = getattr(models, schema["$ref"].rpartition("/")[2], None)
+        expected = getattr(models, body["schema"]["$ref"].rpartition("/")[2], None)
         if method == "patch":
             expected = dict[str, Any]  # a class would lose the difference between absent and given
         assert expected == target, f"{method} {path}"
@@ -152,7 +147,7 @@ FULL_RUN = {
 }
 
 
-def test_a_run_with_every_field_becomes_its_class():
+def test_a_run_with_every_field_becomes_its_class() -> None:
     run = model_maker(models.RunCreateStateless)(FULL_RUN)
     assert run == msgspec.convert(FULL_RUN, models.RunCreateStateless)
     assert run.input == 5
@@ -167,17 +162,17 @@ def test_a_run_with_every_field_becomes_its_class():
 @pytest.mark.parametrize(
     "goto", [{"node": "a", "input": 1}, "a", ["a", "b"], [{"node": "a", "input": []}], None], ids=str
 )
-def test_every_form_of_goto_becomes_a_class(goto):
+def test_every_form_of_goto_becomes_a_class(goto: Any) -> None:
     command = msgspec.convert({"goto": goto}, models.Command)
     assert orjson.loads(orjson.dumps(command))["goto"] == goto
 
 
-def test_absent_durability_differs_from_given(runtime):
+def test_absent_durability_differs_from_given(runtime: FakeRuntime) -> None:
     run = msgspec.convert({"assistant_id": "a"}, models.RunCreateStateless)
     assert (run.durability, run.checkpoint_during) == (None, None)
 
 
-def test_every_class_can_be_written_and_decoded():
+def test_every_class_can_be_written_and_decoded() -> None:
     classes = [each for each in vars(models).values() if dataclasses.is_dataclass(each)]
     assert len(classes) > 10
     for each in classes:

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
+import httpx
 import pytest
 
 from runyard.handlers.console.guidebook import ORDER, guidebook, render
@@ -42,7 +43,7 @@ class Page(HTMLParser):
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_every_guide_is_a_page(client, path):
+async def test_every_guide_is_a_page(client: httpx.AsyncClient, path: str) -> None:
     response = await client.get(path)
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/html; charset=utf-8"
@@ -50,7 +51,7 @@ async def test_every_guide_is_a_page(client, path):
     assert (await client.head(path)).status_code == 200
 
 
-def test_every_file_is_a_guide_and_has_its_place():
+def test_every_file_is_a_guide_and_has_its_place() -> None:
     assert sorted(ORDER) == sorted(file.stem for file in FOLDER.glob("*.md"))
     assert list(guidebook()) == list(ORDER)
     for guide in guidebook().values():
@@ -59,7 +60,7 @@ def test_every_file_is_a_guide_and_has_its_place():
         assert len(guide.sections) > 1
 
 
-async def test_the_list_names_every_guide_with_its_summary(client):
+async def test_the_list_names_every_guide_with_its_summary(client: httpx.AsyncClient) -> None:
     text = (await client.get("/guides")).text
     for guide in guidebook().values():
         assert guide.title in text
@@ -67,7 +68,7 @@ async def test_the_list_names_every_guide_with_its_summary(client):
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_every_internal_link_leads_somewhere(client, path):
+async def test_every_internal_link_leads_somewhere(client: httpx.AsyncClient, path: str) -> None:
     seen = 0
     for link in Page((await client.get(path)).text).links:
         target = urlsplit(urljoin(HERE + path, link))
@@ -83,7 +84,7 @@ async def test_every_internal_link_leads_somewhere(client, path):
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_no_page_loads_anything_from_another_host(client, path):
+async def test_no_page_loads_anything_from_another_host(client: httpx.AsyncClient, path: str) -> None:
     response = await client.get(path)
     loaded = Page(response.text).loaded
     assert [urljoin(path, link) for link in loaded] == ["/docs/assets/favicon-32x32.png"]
@@ -94,7 +95,7 @@ async def test_no_page_loads_anything_from_another_host(client, path):
     assert "default-src 'none'" in response.headers["content-security-policy"]
 
 
-async def test_the_other_pages_lead_to_the_guides(client):
+async def test_the_other_pages_lead_to_the_guides(client: httpx.AsyncClient) -> None:
     landing = await client.get("/", headers={"accept": "text/html"})
     assert "guides" in Page(landing.text).links
     assert "guides" in Page((await client.get("/docs")).text).links
@@ -102,13 +103,13 @@ async def test_the_other_pages_lead_to_the_guides(client):
 
 
 @pytest.mark.parametrize("name", ["nope", "serve.md", "..%2fpages.py", "%2e%2e", "SERVE"])
-async def test_a_guide_that_does_not_exist(client, name):
+async def test_a_guide_that_does_not_exist(client: httpx.AsyncClient, name: str) -> None:
     response = await client.get(f"/guides/{name}")
     assert response.status_code == 404
     assert set(response.json()) == {"detail"}
 
 
-def test_html_in_a_guide_is_shown_as_text():
+def test_html_in_a_guide_is_shown_as_text() -> None:
     guide = render(
         "g", "# T <b>\n\nHas `<i>`.\n\n<script>alert(1)</script>\n\na <img src=x> b\n\n[x](javascript:alert)"
     )
@@ -119,7 +120,7 @@ def test_html_in_a_guide_is_shown_as_text():
     assert "<a" not in guide.body
 
 
-def test_tables_code_and_links_between_guides():
+def test_tables_code_and_links_between_guides() -> None:
     text = "# T\n\nS.\n\n## What's `a.b`?\n\n|a|b|\n|-|-|\n|1|2|\n\n```sh\nx <y\n```\n\n[o](other.md#top) [w](https://x.md)"
     guide = render("g", text)
     assert [(section.anchor, section.title) for section in guide.sections] == [("whats-ab", "What's a.b?")]
@@ -130,7 +131,7 @@ def test_tables_code_and_links_between_guides():
 
 
 @pytest.mark.parametrize("file", ["README.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md", "CHANGELOG.md"])
-def test_links_between_the_files_of_the_project_lead_somewhere(file):
+def test_links_between_the_files_of_the_project_lead_somewhere(file: str) -> None:
     for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / file).read_text(encoding="utf-8")):
         assert ((ROOT / file).parent / link).exists(), link
 
@@ -139,7 +140,7 @@ def operations_guide() -> str:
     return (FOLDER / "operations.md").read_text(encoding="utf-8")
 
 
-def test_the_guide_names_every_setting_and_its_default():
+def test_the_guide_names_every_setting_and_its_default() -> None:
     text = operations_guide()
     for field in dataclasses.fields(Settings):
         if field.name == "project":
@@ -150,7 +151,7 @@ def test_the_guide_names_every_setting_and_its_default():
             assert f"| `{default}` |" in row, row
 
 
-async def test_the_guide_names_every_metric():
+async def test_the_guide_names_every_metric() -> None:
     text = operations_guide()
     exposed = (await Metrics().exposition()).decode()
     families = re.findall(r"^# TYPE (runyard_\w+?)(?:_created)? ", exposed, re.MULTILINE)
@@ -159,7 +160,7 @@ async def test_the_guide_names_every_metric():
         assert f"`{family}" in text, family
 
 
-def test_the_guide_to_serving_names_every_key_of_the_project():
+def test_the_guide_to_serving_names_every_key_of_the_project() -> None:
     text = (FOLDER / "serve.md").read_text(encoding="utf-8")
     for key in ("graphs", "dependencies", "env", *CorsPolicy.__dataclass_fields__):
         assert f"`{key}`" in text, key

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import uuid
 
+import httpx
 import pytest
+
+from .fakes.runtime import FakeRuntime
 
 THREAD = f"/threads/{uuid.uuid4()}"
 RUN = f"{THREAD}/runs/{uuid.uuid4()}"
 
 
-async def test_defaults(client, runtime):
+async def test_defaults(client: httpx.AsyncClient, runtime: FakeRuntime) -> None:
     await client.get(f"{THREAD}/runs")
     assert runtime.runs.calls[-1][2:] == (10, 0, None)
 
 
-async def test_values(client, runtime):
+async def test_values(client: httpx.AsyncClient, runtime: FakeRuntime) -> None:
     await client.get(f"{THREAD}/runs", params={"limit": 0, "offset": 5, "status": "nope"})
     assert runtime.runs.calls[-1][2:] == (0, 5, "nope")
 
@@ -34,20 +37,20 @@ async def test_values(client, runtime):
         ("select=run_id,status", 422, None),
     ],
 )
-async def test_bad_values(client, query, status, detail):
+async def test_bad_values(client: httpx.AsyncClient, query: str, status: int, detail: str | None) -> None:
     response = await client.get(f"{THREAD}/runs?{query}")
     assert response.status_code == status
     if detail is not None:
         assert response.json() == {"detail": detail}
 
 
-async def test_arrays_are_repeated_parameters(client):
+async def test_arrays_are_repeated_parameters(client: httpx.AsyncClient) -> None:
     response = await client.get(f"{THREAD}/runs?select=run_id&select=status")
     assert [set(run) for run in response.json()] == [{"run_id", "status"}]
 
 
 @pytest.mark.parametrize("true", ["true", "True", "1"])
-async def test_booleans_as_clients_send_them(client, runtime, true):
+async def test_booleans_as_clients_send_them(client: httpx.AsyncClient, runtime: FakeRuntime, true: str) -> None:
     response = await client.post(f"{RUN}/cancel?wait={true}&action=rollback")
     assert response.status_code == 200
     assert runtime.runs.calls[-1] == ("cancel", "rollback", True)
@@ -56,7 +59,7 @@ async def test_booleans_as_clients_send_them(client, runtime, true):
     assert runtime.runs.calls[-1] == ("cancel", "interrupt", False)
 
 
-async def test_bad_boolean_and_enum(client):
+async def test_bad_boolean_and_enum(client: httpx.AsyncClient) -> None:
     response = await client.post(f"{RUN}/cancel?wait=maybe")
     assert (response.status_code, response.json()) == (422, {"detail": 'query.wait: "maybe" is neither true nor false'})
     for target, body in ((f"{RUN}/cancel", None), ("/runs/cancel", {"status": "all"})):
@@ -65,19 +68,21 @@ async def test_bad_boolean_and_enum(client):
         assert response.json() == {"detail": 'query.action: "explode" is not one of "interrupt", "rollback"'}
 
 
-async def test_an_unknown_action_for_a_run_that_has_ended(client, runtime):
+async def test_an_unknown_action_for_a_run_that_has_ended(client: httpx.AsyncClient, runtime: FakeRuntime) -> None:
     runtime.runs.status = "success"
     assert (await client.post(f"{RUN}/cancel?action=explode")).status_code == 404
 
 
 @pytest.mark.parametrize("query", ["limit=many", "limit=1.5", "limit=", "limit=-1", "limit=1001"])
-async def test_bad_limits_of_a_history(client, query):
+async def test_bad_limits_of_a_history(client: httpx.AsyncClient, query: str) -> None:
     assert (await client.get(f"{THREAD}/history?{query}")).status_code == 422
 
 
 @pytest.mark.parametrize("query", ["stream_mode=values,updates", "stream_mode=values&stream_mode=updates"])
 @pytest.mark.parametrize("target", [RUN, f"/runs/{uuid.uuid4()}"])
-async def test_last_event_id_and_modes(client, runtime, target, query):
+async def test_last_event_id_and_modes(
+    client: httpx.AsyncClient, runtime: FakeRuntime, target: str, query: str
+) -> None:
     await client.get(f"{target}/stream?{query}", headers={"last-event-id": "-1"})
     assert runtime.runs.calls[-1][-2:] == ("-1", ["values", "updates"])
     await client.get(f"{target}/stream")
@@ -94,12 +99,14 @@ async def test_last_event_id_and_modes(client, runtime, target, query):
         ("?stream_mode=run_modes&stream_mode=lifecycle", ["run_modes", "lifecycle"]),
     ],
 )
-async def test_modes_of_a_thread_by_either_name(client, runtime, query, modes):
+async def test_modes_of_a_thread_by_either_name(
+    client: httpx.AsyncClient, runtime: FakeRuntime, query: str, modes: list[str]
+) -> None:
     await client.get(f"{THREAD}/stream{query}", headers={"last-event-id": "5-1"})
     assert runtime.runs.calls[-1] == ("watch_thread", "5-1", modes)
 
 
-async def test_unknown_modes_of_a_thread(client):
+async def test_unknown_modes_of_a_thread(client: httpx.AsyncClient) -> None:
     for name in ("stream_mode", "stream_modes"):
         assert (await client.get(f"{THREAD}/stream?{name}=zzz")).status_code == 422
 
@@ -108,7 +115,9 @@ async def test_unknown_modes_of_a_thread(client):
     ("query", "xray"),
     [("", False), ("?xray=true", True), ("?xray=True", True), ("?xray=false", False), ("?xray=1", 1), ("?xray=12", 12)],
 )
-async def test_xray_is_a_switch_or_a_depth(client, runtime, query, xray):
+async def test_xray_is_a_switch_or_a_depth(
+    client: httpx.AsyncClient, runtime: FakeRuntime, query: str, xray: bool | int
+) -> None:
     await client.get(f"/assistants/chain/graph{query}")
     given = runtime.assistants.calls[-1][2]
     assert given == xray
@@ -116,7 +125,7 @@ async def test_xray_is_a_switch_or_a_depth(client, runtime, query, xray):
 
 
 @pytest.mark.parametrize("xray", ["0", "-1", "maybe", "1.5", ""])
-async def test_bad_xray(client, xray):
+async def test_bad_xray(client: httpx.AsyncClient, xray: str) -> None:
     response = await client.get(f"/assistants/chain/graph?xray={xray}")
     assert response.status_code == 422
     assert "query.xray" in response.json()["detail"]

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from .documents import Document, Operation, Schema, body_of, parameters_of
+
 REFERENCE = json.loads(Path(__file__).with_name("reference.json").read_text(encoding="utf-8"))
 ALL_TYPES = frozenset(("object", "array", "string", "number", "boolean", "null"))
 
@@ -82,19 +84,12 @@ def properties(schema: dict[str, Any], components: dict[str, Any]) -> tuple[dict
 
 
 @pytest.fixture(scope="module")
-def ours(document):
-    return document["components"]["schemas"]
+def ours(document: Document) -> dict[str, Schema]:
+    schemas: dict[str, Schema] = document["components"]["schemas"]
+    return schemas
 
 
-def parameters(document, definition):
-    shared = document["components"]["parameters"]
-    items = [
-        shared[item["$ref"].rpartition("/")[2]] if "$ref" in item else item for item in definition.get("parameters", ())
-    ]
-    return {f"{item['in']}.{item['name']}": item for item in items}
-
-
-def test_all_operations_are_there(operations):
+def test_all_operations_are_there(operations: list[Operation]) -> None:
     have = {(path, method) for path, method, _ in operations}
     for path, item in REFERENCE["paths"].items():
         for method, definition in item.items():
@@ -102,17 +97,17 @@ def test_all_operations_are_there(operations):
                 assert (path, method) in have
 
 
-def test_paths_and_operation_ids(operations):
+def test_paths_and_operation_ids(operations: list[Operation]) -> None:
     for path, method, definition in operations:
         if path not in OWN_PATHS:
             assert definition["operationId"] == REFERENCE["paths"][path][method]["operationId"]
 
 
-def test_parameters(document, operations, ours):
+def test_parameters(document: Document, operations: list[Operation], ours: dict[str, Schema]) -> None:
     for path, method, definition in operations:
         if path in OWN_PATHS:
             continue
-        have = parameters(document, definition)
+        have = {f"{item['in']}.{item['name']}": item for item in parameters_of(definition, document)}
         for key, expected in REFERENCE["paths"][path][method]["parameters"].items():
             place = (path, method, key)
             if place in MISSING_PARAMETERS:
@@ -128,17 +123,16 @@ def test_parameters(document, operations, ours):
                 assert enums(schema, ours) == enums(expected["schema"], REFERENCE["schemas"]), place
 
 
-def test_bodies(operations):
+def test_bodies(operations: list[Operation]) -> None:
     for path, method, definition in operations:
         if path in OWN_PATHS:
             continue
-        content = definition.get("requestBody", {}).get("content", {})
-        name = content.get("application/json", {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
+        name = body_of(definition).get("schema", {}).get("$ref", "").rpartition("/")[2]
         expected = BODIES.get((path, method), REFERENCE["paths"][path][method]["body"])
         assert (name or None) == expected, (path, method)
 
 
-def test_status_codes_and_content_types(document, operations):
+def test_status_codes_and_content_types(document: Document, operations: list[Operation]) -> None:
     for path, method, definition in operations:
         if path in OWN_PATHS:
             continue
@@ -153,7 +147,7 @@ def test_status_codes_and_content_types(document, operations):
             assert set(content) <= set(answer.get("content", {})), (path, method, status)
 
 
-def test_schemas(ours):
+def test_schemas(ours: dict[str, Schema]) -> None:
     compared = 0
     for name, schema in ours.items():
         expected = REFERENCE["schemas"].get(PARTS.get(name, name))

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
+import httpx
 import pytest
+
+from runyard.generated.models import ThreadStateSearch
+from runyard.runtime.streams.events import Event
+
+from .asgi_client import exchange
+from .fakes.runtime import FakeRuntime
 
 THREAD_ID = str(uuid.uuid4())
 THREAD = f"/threads/{THREAD_ID}"
 ASSISTANT = f"/assistants/{uuid.uuid4()}"
 
 
-async def test_a_run_on_a_thread_names_itself(client):
+async def test_a_run_on_a_thread_names_itself(client: httpx.AsyncClient) -> None:
     run_id = (response := await client.post(f"{THREAD}/runs", json={"assistant_id": "a"})).json()["run_id"]
     assert response.headers["content-location"] == f"{THREAD}/runs/{run_id}"
     assert "location" not in response.headers
@@ -21,7 +29,7 @@ async def test_a_run_on_a_thread_names_itself(client):
         assert response.headers["location"] == f"{response.headers['content-location']}/{again}"
 
 
-async def test_a_run_that_is_known_by_its_id_alone(client):
+async def test_a_run_that_is_known_by_its_id_alone(client: httpx.AsyncClient) -> None:
     run = f"/runs/{uuid.uuid4()}"
     assert (await client.get(run)).json()["run_id"] == run.rpartition("/")[2]
     headers = (await client.get(f"{run}/stream")).headers
@@ -29,26 +37,28 @@ async def test_a_run_that_is_known_by_its_id_alone(client):
     assert headers["content-location"] == run
 
 
-async def test_leaving_the_stream_of_a_run_that_is_known_by_its_id_alone(fakes, runtime):
+async def test_leaving_the_stream_of_a_run_that_is_known_by_its_id_alone(runtime: FakeRuntime) -> None:
     runtime.runs.script = [60.0]
     run_id = str(uuid.uuid4())
-    await fakes.ask(runtime, "GET", f"/runs/{run_id}/stream", leave_after=0.1)
+    await exchange(runtime, "GET", f"/runs/{run_id}/stream", disconnect_after=0.1)
     assert runtime.runs.abandoned == []
-    await fakes.ask(runtime, "GET", f"/runs/{run_id}/stream?cancel_on_disconnect=1", leave_after=0.1)
+    await exchange(runtime, "GET", f"/runs/{run_id}/stream?cancel_on_disconnect=1", disconnect_after=0.1)
     assert [run.run_id for run in runtime.runs.abandoned] == [run_id]
 
 
-async def test_leaving_a_thread_cancels_nothing(fakes, runtime):
-    runtime.runs.script = [[fakes.Event("metadata", b"{}", "5-1")], 60.0]
-    exchange = await fakes.ask(runtime, "GET", f"{THREAD}/stream", leave_after=0.1)
-    assert exchange.parts == [b"event: metadata\ndata: {}\nid: 5-1\n\n"]
-    assert "location" not in exchange.headers
+async def test_leaving_a_thread_cancels_nothing(runtime: FakeRuntime) -> None:
+    runtime.runs.script = [[Event("metadata", b"{}", "5-1")], 60.0]
+    response = await exchange(runtime, "GET", f"{THREAD}/stream", disconnect_after=0.1)
+    assert response.parts == [b"event: metadata\ndata: {}\nid: 5-1\n\n"]
+    assert "location" not in response.headers
     assert runtime.runs.abandoned == []
     assert runtime.runs.followed[0].closed
 
 
 @pytest.mark.parametrize("kind", ["runs", "runs/wait", "runs/stream"])
-async def test_every_field_of_a_run_on_a_thread_arrives(client, runtime, kind):
+async def test_every_field_of_a_run_on_a_thread_arrives(
+    client: httpx.AsyncClient, runtime: FakeRuntime, kind: str
+) -> None:
     checkpoint = {"checkpoint_id": str(uuid.uuid4()), "checkpoint_ns": "child:x", "checkpoint_map": {"": "y"}}
     fields = {
         "assistant_id": "chain",
@@ -78,10 +88,11 @@ async def test_every_field_of_a_run_on_a_thread_arrives(client, runtime, kind):
     assert {name: getattr(run, name) for name in fields if name != "command"} == {
         name: value for name, value in fields.items() if name != "command"
     }
+    assert run.command is not None
     assert run.command.resume == {"a": 1}
 
 
-async def test_a_patch_hands_on_only_what_was_given(client, runtime):
+async def test_a_patch_hands_on_only_what_was_given(client: httpx.AsyncClient, runtime: FakeRuntime) -> None:
     await client.patch(ASSISTANT, json={"name": "n", "context": {}, "zzz": 1})
     assert runtime.assistants.calls[-1] == ("patch", {"name": "n", "context": {}})
     await client.patch(THREAD, json={"metadata": {"a": None}, "status": "idle"})
@@ -91,26 +102,26 @@ async def test_a_patch_hands_on_only_what_was_given(client, runtime):
 
 
 @pytest.mark.parametrize(("path", "body"), [(ASSISTANT, {"metadata": None}), (THREAD, {"ttl": 5}), (THREAD, [])])
-async def test_bad_patches(client, path, body):
+async def test_bad_patches(client: httpx.AsyncClient, path: str, body: Any) -> None:
     assert (await client.patch(path, json=body)).status_code == 422
 
 
 @pytest.mark.parametrize(
     ("prefer", "status"), [("return=minimal", 204), ("respond-async, Return=Minimal", 204), ("return=full", 200)]
 )
-async def test_a_patch_without_an_answer(client, prefer, status):
+async def test_a_patch_without_an_answer(client: httpx.AsyncClient, prefer: str, status: int) -> None:
     response = await client.patch(THREAD, json={}, headers={"prefer": prefer})
     assert response.status_code == status
     assert ("preference-applied" in response.headers) == (status == 204)
 
 
-async def test_the_lifetime_is_answered_where_it_is_asked_for(client):
+async def test_the_lifetime_is_answered_where_it_is_asked_for(client: httpx.AsyncClient) -> None:
     assert "ttl" not in (await client.get(THREAD)).json()
     for include in ("ttl", "values,ttl"):
         assert (await client.get(f"{THREAD}?include={include}")).json()["ttl"]["ttl_minutes"] == 5
 
 
-async def test_deleting(client, runtime):
+async def test_deleting(client: httpx.AsyncClient, runtime: FakeRuntime) -> None:
     for path in (THREAD, f"{THREAD}/runs/{uuid.uuid4()}", ASSISTANT):
         response = await client.delete(path)
         assert (response.status_code, response.content) == (204, b"")
@@ -119,7 +130,7 @@ async def test_deleting(client, runtime):
     assert runtime.assistants.calls[-1] == ("delete", True)
 
 
-async def test_ids_in_capitals_are_the_same_ids_in_bodies(client, runtime):
+async def test_ids_in_capitals_are_the_same_ids_in_bodies(client: httpx.AsyncClient, runtime: FakeRuntime) -> None:
     capitals = THREAD_ID.upper()
     await client.post("/threads", json={"thread_id": capitals})
     assert runtime.threads.calls[-1][1].thread_id == THREAD_ID
@@ -145,11 +156,11 @@ async def test_ids_in_capitals_are_the_same_ids_in_bodies(client, runtime):
         (f"{ASSISTANT}/latest", {}),
     ],
 )
-async def test_bad_bodies(client, path, body):
+async def test_bad_bodies(client: httpx.AsyncClient, path: str, body: Any) -> None:
     assert (await client.post(path, json=body)).status_code == 422
 
 
-async def test_versions_have_no_update_time(client):
+async def test_versions_have_no_update_time(client: httpx.AsyncClient) -> None:
     versions = (await client.post(f"{ASSISTANT}/versions", json={})).json()
     assert "created_at" in versions[0]
     assert "updated_at" not in versions[0]
@@ -165,7 +176,7 @@ async def test_versions_have_no_update_time(client):
         (["values", "values.n"], {"values": {"n": 1, "log": ["a"]}}),
     ],
 )
-async def test_states_in_part(client, select, expected):
+async def test_states_in_part(client: httpx.AsyncClient, select: list[str], expected: dict[str, Any]) -> None:
     checkpoint_id = uuid.uuid4()
     for path in (f"{THREAD}/state", f"{THREAD}/state/{checkpoint_id}"):
         assert (await client.get(path, params={"select": select})).json() == expected
@@ -175,23 +186,28 @@ async def test_states_in_part(client, select, expected):
     assert response.json() == [expected]
 
 
-async def test_unknown_fields_of_states(client):
+async def test_unknown_fields_of_states(client: httpx.AsyncClient) -> None:
     response = await client.get(f"{THREAD}/state?select=value.n")
     assert response.status_code == 422
     assert "query.select[0]" in response.json()["detail"]
     assert (await client.post(f"{THREAD}/history", json={"select": ["zzz"]})).status_code == 422
 
 
-async def test_which_state(client, runtime):
+async def test_which_state(client: httpx.AsyncClient, runtime: FakeRuntime) -> None:
+    calls = runtime.thread_states.calls
     checkpoint_id = str(uuid.uuid4())
     await client.get(f"{THREAD}/state/{checkpoint_id}?subgraphs=true")
-    assert runtime.threads.calls[-1] == ("state", {"checkpoint_id": checkpoint_id}, True)
-    place = {"checkpoint_ns": "child:x", "checkpoint_map": {"": checkpoint_id}}
-    await client.post(f"{THREAD}/state/checkpoint", json={"checkpoint": place})
-    assert runtime.threads.calls[-1] == ("state", place, False)
+    assert calls[-1] == ("state", {"checkpoint_id": checkpoint_id}, True)
+    checkpoint = {"checkpoint_ns": "child:x", "checkpoint_map": {"": checkpoint_id}}
+    await client.post(f"{THREAD}/state/checkpoint", json={"checkpoint": checkpoint})
+    assert calls[-1] == ("state", checkpoint, False)
+
+
+async def test_which_history(client: httpx.AsyncClient, runtime: FakeRuntime) -> None:
+    calls = runtime.thread_states.calls
+    checkpoint_id = str(uuid.uuid4())
     await client.get(f"{THREAD}/history?before={checkpoint_id}&limit=5")
-    search = runtime.threads.calls[-1][1]
-    assert (search.before, search.limit) == ({"checkpoint_id": checkpoint_id}, 5)
-    await client.post(f"{THREAD}/history", json={"before": {"configurable": {"checkpoint_id": checkpoint_id}}})
-    search = runtime.threads.calls[-1][1]
-    assert (search.before, search.limit) == ({"configurable": {"checkpoint_id": checkpoint_id}}, 1)
+    assert calls[-1] == ("history", ThreadStateSearch(before={"checkpoint_id": checkpoint_id}, limit=5))
+    before = {"configurable": {"checkpoint_id": checkpoint_id}}
+    await client.post(f"{THREAD}/history", json={"before": before})
+    assert calls[-1] == ("history", ThreadStateSearch(before=before, limit=1))

@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import re
 import uuid
+from typing import Any
 
+import httpx
 import pytest
 
 from runyard.runtime.config.project import CorsPolicy
 from runyard.runtime.errors import BadRequest, Conflict, Forbidden, Invalid, LeaseLost, NotFound, Unavailable
+
+from .asgi_client import connected
+from .documents import Document
+from .fakes.runtime import FakeRuntime
 
 THREAD = f"/threads/{uuid.uuid4()}"
 RUN = f"{THREAD}/runs/{uuid.uuid4()}"
 JSON = "application/json"
 
 
-async def test_creating_a_run_names_it(client):
+async def test_creating_a_run_names_it(client: httpx.AsyncClient) -> None:
     response = await client.post("/runs", json={"assistant_id": "a"})
     assert response.headers["content-location"] == f"/runs/{response.json()['run_id']}"
     assert "location" not in response.headers
 
 
-async def test_a_batch_answers_runs_in_order(client, runtime):
+async def test_a_batch_answers_runs_in_order(client: httpx.AsyncClient, runtime: FakeRuntime) -> None:
     response = await client.post("/runs/batch", json=[{"assistant_id": "a", "input": n} for n in range(3)])
     assert [run["kwargs"]["input"] for run in response.json()] == [0, 1, 2]
     assert "content-location" not in response.headers
 
 
-async def test_cancelling(client, runtime):
+async def test_cancelling(client: httpx.AsyncClient, runtime: FakeRuntime) -> None:
     response = await client.post(f"{RUN}/cancel")
     assert (response.status_code, response.content) == (202, b"")
     assert "content-type" not in response.headers
@@ -43,11 +49,11 @@ async def test_cancelling(client, runtime):
 @pytest.mark.parametrize(
     "body", [{}, {"thread_id": str(uuid.uuid4())}, {"status": "all", "thread_id": str(uuid.uuid4()), "run_ids": []}]
 )
-async def test_cancelling_needs_one_form(client, body):
+async def test_cancelling_needs_one_form(client: httpx.AsyncClient, body: Any) -> None:
     assert (await client.post("/runs/cancel", json=body)).status_code == 422
 
 
-async def test_paging(client):
+async def test_paging(client: httpx.AsyncClient) -> None:
     response = await client.post("/threads/search", json={"offset": 3})
     assert response.headers["x-pagination-total"] == "5"
     assert response.headers["x-pagination-next"] == "4"
@@ -56,7 +62,7 @@ async def test_paging(client):
     assert "x-pagination-next" not in response.headers
 
 
-async def test_select_answers_only_what_was_asked_for(client):
+async def test_select_answers_only_what_was_asked_for(client: httpx.AsyncClient) -> None:
     response = await client.post("/threads/search", json={"select": ["thread_id", "status"]})
     assert [set(thread) for thread in response.json()] == [{"thread_id", "status"}]
     response = await client.post("/threads/search", json={"select": ["thread_id"], "extract": {"n": "values.n"}})
@@ -67,7 +73,7 @@ async def test_select_answers_only_what_was_asked_for(client):
     assert response.json() == [{}]
 
 
-async def test_a_fresh_thread_has_no_empty_extras(client):
+async def test_a_fresh_thread_has_no_empty_extras(client: httpx.AsyncClient) -> None:
     thread = (await client.get(THREAD)).json()
     assert {"interrupts", "ttl", "extracted"}.isdisjoint(thread)
     assert thread["values"] is None
@@ -85,43 +91,47 @@ async def test_a_fresh_thread_has_no_empty_extras(client):
         (Unavailable("x"), 503),
     ],
 )
-async def test_errors_of_the_runtime(client, runtime, error, status):
-    runtime.threads.fail = error
+async def test_errors_of_the_runtime(
+    client: httpx.AsyncClient, runtime: FakeRuntime, error: Exception, status: int
+) -> None:
+    runtime.threads.error = error
     response = await client.get(THREAD)
     assert (response.status_code, response.json()) == (status, {"detail": "x"})
 
 
 @pytest.mark.parametrize("error", [RuntimeError("secret"), LeaseLost("secret")])
-async def test_defects_are_logged_and_not_told(client, runtime, error, caplog):
-    runtime.threads.fail = error
+async def test_defects_are_logged_and_not_told(
+    client: httpx.AsyncClient, runtime: FakeRuntime, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime.threads.error = error
     response = await client.get(THREAD)
     assert (response.status_code, response.json()) == (500, {"detail": "Internal Server Error"})
     assert "secret" in caplog.text
     assert THREAD in caplog.text
 
 
-async def test_health(client, runtime):
+async def test_health(client: httpx.AsyncClient, runtime: FakeRuntime) -> None:
     assert (await client.get("/ok")).json() == {"ok": True, "services": {}}
     assert (await client.get("/ok?check_db=1")).status_code == 200
-    runtime.database = False
+    runtime.system.database = False
     assert (await client.get("/ok")).status_code == 200
     assert (await client.get("/ok?check_db=1")).status_code == 503
 
 
-async def test_metrics(client):
+async def test_metrics(client: httpx.AsyncClient) -> None:
     response = await client.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain")
     response = await client.get("/metrics?format=json")
     assert set(response.json()) == {"queue", "workers", "api"}
 
 
-async def test_the_document_is_served(client, document):
+async def test_the_document_is_served(client: httpx.AsyncClient, document: Document) -> None:
     response = await client.get("/openapi.json")
     assert response.headers["content-type"] == JSON
     assert response.json() == document
 
 
-async def test_the_root_is_health_for_machines_and_a_page_for_people(client):
+async def test_the_root_is_health_for_machines_and_a_page_for_people(client: httpx.AsyncClient) -> None:
     for accept in ("*/*", "application/json", ""):
         response = await client.get("/", headers={"accept": accept})
         assert response.json() == {"ok": True, "services": {}}, accept
@@ -131,7 +141,7 @@ async def test_the_root_is_health_for_machines_and_a_page_for_people(client):
     assert "Adds &lt;numbers&gt;" in response.text
 
 
-async def test_the_documentation_needs_no_network(client):
+async def test_the_documentation_needs_no_network(client: httpx.AsyncClient) -> None:
     page = await client.get("/docs")
     assert page.headers["content-type"].startswith("text/html")
     links = re.findall(r'<(?:link|script|img)[^>]* (?:src|href)="([^"]+)"', page.text)
@@ -143,7 +153,7 @@ async def test_the_documentation_needs_no_network(client):
     assert "https:" not in page.text
 
 
-async def test_unknown_assets(client):
+async def test_unknown_assets(client: httpx.AsyncClient) -> None:
     for path in ("/docs/assets/nope.js", "/docs/assets/../../../pyproject.toml", "/docs/assets/%2e%2e/__init__.py"):
         response = await client.get(path)
         assert response.status_code == 404
@@ -161,7 +171,7 @@ PREFLIGHT = {
 }
 
 
-async def test_any_origin_by_default(client):
+async def test_any_origin_by_default(client: httpx.AsyncClient) -> None:
     response = await client.get("/ok", headers={"origin": "https://studio.example"})
     assert response.headers["access-control-allow-origin"] == "*"
     assert response.headers["vary"] == "Origin"
@@ -170,13 +180,13 @@ async def test_any_origin_by_default(client):
     assert "access-control-allow-credentials" not in response.headers
 
 
-async def test_errors_can_be_read_by_browsers_too(client):
+async def test_errors_can_be_read_by_browsers_too(client: httpx.AsyncClient) -> None:
     for path in ("/nope", "/threads/nope"):
         response = await client.get(path, headers={"origin": "https://studio.example"})
         assert response.headers["access-control-allow-origin"] == "*"
 
 
-async def test_preflight(client):
+async def test_preflight(client: httpx.AsyncClient) -> None:
     response = await client.request("OPTIONS", "/runs/batch", headers=PREFLIGHT)
     assert response.status_code == 200
     assert "POST" in response.headers["access-control-allow-methods"]
@@ -185,9 +195,9 @@ async def test_preflight(client):
     assert response.headers["access-control-allow-origin"] == "*"
 
 
-async def test_a_policy_of_ones_own(fakes):
+async def test_a_policy_of_ones_own() -> None:
     policy = CorsPolicy(allow_origins=("https://a.example",), allow_credentials=True, expose_headers=("X-More",))
-    async with fakes.connected(fakes.make_runtime(cors=policy)) as client:
+    async with connected(FakeRuntime(cors=policy)) as client:
         response = await client.get("/ok", headers={"origin": "https://a.example"})
         assert response.headers["access-control-allow-origin"] == "https://a.example"
         assert response.headers["access-control-allow-credentials"] == "true"
@@ -198,9 +208,9 @@ async def test_a_policy_of_ones_own(fakes):
         assert (await client.request("OPTIONS", "/runs", headers=PREFLIGHT)).status_code == 400
 
 
-async def test_origins_by_pattern(fakes):
+async def test_origins_by_pattern() -> None:
     policy = CorsPolicy(allow_origins=(), allow_origin_regex=r"https://.*\.example")
-    async with fakes.connected(fakes.make_runtime(cors=policy)) as client:
+    async with connected(FakeRuntime(cors=policy)) as client:
         response = await client.get("/ok", headers={"origin": "https://x.example"})
         assert response.headers["access-control-allow-origin"] == "https://x.example"
         response = await client.get("/ok", headers={"origin": "https://x.example.org"})

@@ -1,0 +1,77 @@
+"""Assistants with any id that is asked for, but for the uuid 0."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from runyard.generated import models
+from runyard.runtime.errors import NotFound
+from runyard.runtime.services.paging import Page
+
+from .times import NOW
+
+
+def make_assistant(assistant_id: str) -> models.Assistant:
+    return models.Assistant(
+        assistant_id=assistant_id,
+        graph_id="chain",
+        config={},
+        context={},
+        created_at=NOW,
+        updated_at=NOW,
+        metadata={"created_by": "system"},
+        version=1,
+        name="chain",
+        description=None,
+    )
+
+
+class FakeAssistants:
+    """`calls` has the calls that change something or have parameters of their own."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    async def get(self, assistant_id: str) -> models.Assistant:
+        if assistant_id == str(uuid.UUID(int=0)):
+            raise NotFound("Not Found")
+        return make_assistant(assistant_id)
+
+    async def search(self, request: models.AssistantSearchRequest) -> Page[models.Assistant]:
+        return Page([make_assistant(str(uuid.uuid4()))], 1, None)
+
+    async def create(self, request: models.AssistantCreate) -> models.Assistant:
+        self.calls.append(("create", request))
+        return make_assistant(request.assistant_id or str(uuid.uuid4()))
+
+    async def patch(self, assistant_id: str, given: Mapping[str, Any]) -> models.Assistant:
+        self.calls.append(("patch", given))
+        return make_assistant(assistant_id)
+
+    async def delete(self, assistant_id: str, delete_threads: bool) -> None:
+        self.calls.append(("delete", delete_threads))
+
+    async def count(self, request: models.AssistantCountRequest) -> int:
+        return 3
+
+    async def versions(
+        self, assistant_id: str, request: models.AssistantVersionsSearchRequest
+    ) -> list[models.Assistant]:
+        return [make_assistant(assistant_id)]
+
+    async def set_latest(self, assistant_id: str, version: int) -> models.Assistant:
+        self.calls.append(("set_latest", version))
+        return make_assistant(assistant_id)
+
+    async def graph(self, assistant_id: str, xray: bool | int) -> dict[str, Any]:
+        self.calls.append(("graph", assistant_id, xray))
+        return {"nodes": [{"id": "__start__"}], "edges": [{"source": "__start__", "target": "__end__"}]}
+
+    async def subgraphs(self, assistant_id: str, namespace: str | None, recurse: bool) -> dict[str, Any]:
+        self.calls.append(("subgraphs", namespace, recurse))
+        return {"child": {"input_schema": {}, "output_schema": {}, "state_schema": None}}
+
+    async def schemas(self, assistant_id: str) -> dict[str, Any]:
+        return {"graph_id": "chain", "state_schema": {"type": "object"}}

@@ -1,0 +1,41 @@
+"""A runtime without graphs and storage, for tests of what lies in front of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runyard.runtime.config.project import CorsPolicy, GraphSpec, Project
+from runyard.runtime.config.settings import Settings
+
+from .assistants import FakeAssistants
+from .runs import FakeRuns
+from .system import FakeMetrics, FakeSystem
+from .thread_states import FakeThreadStates
+from .threads import FakeThreads
+
+
+class FakeRuntime:
+    """What `create_app` serves: every service is a fake."""
+
+    def __init__(self, *, cors: CorsPolicy | None = None, body_limit: int = 128 * 2**20) -> None:
+        graph = GraphSpec(graph_id="chain", path="./g.py:chain", description="Adds <numbers>")
+        project = Project(
+            path=Path("langgraph.json"),
+            directory=Path(),
+            graphs={"chain": graph},
+            import_paths=(),
+            cors=cors or CorsPolicy(),
+        )
+        self.settings = Settings(project=project, body_limit=body_limit)
+        self.system = FakeSystem()
+        self.metrics = FakeMetrics()
+        self.assistants = FakeAssistants()
+        self.threads = FakeThreads()
+        self.thread_states = FakeThreadStates()
+        self.runs = FakeRuns()
+
+    async def start(self) -> None:
+        """There is nothing to start."""
+
+    async def stop(self) -> None:
+        """There is nothing to stop."""
