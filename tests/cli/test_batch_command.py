@@ -7,10 +7,10 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from conftest import FakeServer, Run, Start
+from .fake_server import FakeServer
+from .processes import Run, Start
 
 
 def lines(data: bytes) -> list[dict[str, Any]]:

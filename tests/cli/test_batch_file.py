@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from runyard.handlers.cli.batch import input_file as cli_batch_file
+from runyard.handlers.cli.batch import input_file
 from runyard.handlers.cli.batch.input_file import Item, ItemReader, batches, read_runs
 
 ASSISTANT = "11111111-1111-4111-8111-111111111111"
@@ -82,10 +82,10 @@ def test_a_bare_input_without_an_assistant_says_how_to_name_one() -> None:
 
 
 def test_batches_keep_the_order_and_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli_batch_file, "MAX_ITEMS", 3)
+    monkeypatch.setattr(input_file, "MAX_ITEMS", 3)
     items, _ = read("\n".join(str(n) for n in range(7)))
     assert [[item.line for item in batch] for batch in batches(items)] == [[1, 2, 3], [4, 5, 6], [7]]
-    monkeypatch.setattr(cli_batch_file, "MAX_BYTES", 2 * len(items[0].payload) + 1)
+    monkeypatch.setattr(input_file, "MAX_BYTES", 2 * len(items[0].payload) + 1)
     assert [len(batch) for batch in batches(items)] == [2, 2, 2, 1]
 
 

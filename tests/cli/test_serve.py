@@ -9,14 +9,12 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx
 import psutil
 import pytest
 
-if TYPE_CHECKING:
-    from conftest import Run, Start
+from .processes import Run, Start
 
 GRAPHS = """
 import asyncio, time
