@@ -37,7 +37,7 @@ class StatelessRunService(AbandonService, Protocol):
     async def find(self, run_id: str) -> Run:
         """A run by its own id. Raises NotFound."""
 
-    async def watch_run(
+    async def follow_run(
         self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
     ) -> EventSubscription:
         """The events of a run, from now on or from behind `last_event_id` ("-1": from the first); of all modes, or
@@ -84,7 +84,7 @@ class StatelessRunHandlers:
     ) -> Response:
         """GET /runs/{run_id}/stream"""
         on_disconnect = await self._cancel_on_disconnect(run_id) if cancel_on_disconnect else None
-        subscription = await self.runs.watch_run(run_id, last_event_id=last_event_id, modes=modes_of(stream_mode))
+        subscription = await self.runs.follow_run(run_id, last_event_id=last_event_id, modes=modes_of(stream_mode))
         path = f"/runs/{run_id}"
         headers = [location(b"location", f"{path}/stream"), location(b"content-location", path)]
         return EventStream(subscription, headers, on_disconnect)

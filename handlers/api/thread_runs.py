@@ -46,7 +46,7 @@ class ThreadRunService(AbandonService, Protocol):
     async def join(self, thread_id: str, run_id: str) -> ResultWaiter:
         """Waits for a run's result. Raises NotFound for a run of another thread."""
 
-    async def watch(
+    async def follow(
         self, thread_id: str, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
     ) -> EventSubscription:
         """The events of a run, from now on or from behind `last_event_id` ("-1": from the first); of all modes, or
@@ -118,7 +118,7 @@ class ThreadRunHandlers:
         """GET /threads/{thread_id}/runs/{run_id}/stream"""
         on_disconnect = await self._cancel_on_disconnect(thread_id, run_id) if cancel_on_disconnect else None
         modes = modes_of(stream_mode)
-        subscription = await self.runs.watch(thread_id, run_id, last_event_id=last_event_id, modes=modes)
+        subscription = await self.runs.follow(thread_id, run_id, last_event_id=last_event_id, modes=modes)
         return EventStream(subscription, _locations(thread_id, run_id, "stream"), on_disconnect)
 
     async def _cancel_on_disconnect(self, thread_id: str, run_id: str) -> OnDisconnect:

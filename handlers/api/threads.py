@@ -63,7 +63,7 @@ class ThreadService(Protocol):
 class ThreadStreamService(Protocol):
     """Where the runs of a thread are followed."""
 
-    async def watch_thread(
+    async def follow_thread(
         self, thread_id: str, *, last_event_id: str | None, modes: Sequence[str]
     ) -> EventSubscription:
         """The events of all runs of a thread, from now on or from behind `last_event_id`. Raises NotFound."""
@@ -128,5 +128,5 @@ class ThreadHandlers:
     ) -> Response:
         """GET /threads/{thread_id}/stream"""
         modes = stream_mode or ([stream_modes] if isinstance(stream_modes, str) else stream_modes)
-        subscription = await self.runs.watch_thread(thread_id, last_event_id=last_event_id, modes=modes)
+        subscription = await self.runs.follow_thread(thread_id, last_event_id=last_event_id, modes=modes)
         return EventStream(subscription, [])

@@ -128,7 +128,7 @@ class Runs:
         self._broker.refresh_results([run_id])
         return waiter
 
-    async def watch(
+    async def follow(
         self, thread_id: str, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
     ) -> RunSubscription:
         """Follows the events of a run: from now on, or, of a resumable run, from behind `last_event_id`
@@ -142,16 +142,16 @@ class Runs:
         self._broker.refresh_results([run_id])
         return subscription
 
-    async def watch_run(
+    async def follow_run(
         self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
     ) -> RunSubscription:
-        """As `watch`, for a client that knows only the run. Raises NotFound when there is no such run."""
+        """As `follow`, for a client that knows only the run. Raises NotFound when there is no such run."""
         place = await self._storage.runs.place(run_id)
         if place is None:
             raise NotFound(f"Run with ID {run_id} not found")
-        return await self.watch(place[0], run_id, last_event_id=last_event_id, modes=modes)
+        return await self.follow(place[0], run_id, last_event_id=last_event_id, modes=modes)
 
-    async def watch_thread(
+    async def follow_thread(
         self, thread_id: str, *, last_event_id: str | None, modes: Sequence[str]
     ) -> ThreadSubscription:
         """Follows all runs of a thread until the client goes; see `ThreadSubscription` for the modes."""

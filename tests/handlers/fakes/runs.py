@@ -117,19 +117,19 @@ class FakeRuns:
     async def delete(self, thread_id: str, run_id: str) -> None:
         self.calls.append(("delete", thread_id, run_id))
 
-    async def watch_run(
+    async def follow_run(
         self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
     ) -> FakeSubscription:
         self.calls.append(("watch_run", run_id, last_event_id, modes))
         return self._subscription()
 
-    async def watch_thread(
+    async def follow_thread(
         self, thread_id: str, *, last_event_id: str | None, modes: Sequence[str]
     ) -> FakeSubscription:
         self.calls.append(("watch_thread", last_event_id, modes))
         return self._subscription()
 
-    async def watch(
+    async def follow(
         self, thread_id: str, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
     ) -> FakeSubscription:
         self.calls.append(("watch", last_event_id, modes))
