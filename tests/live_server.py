@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import httpx
 import psutil
@@ -175,3 +175,16 @@ class LiveServer:
             self._process.stdout.close()
         self.http.close()
         poll(lambda: not self.processes(), within=10)
+
+
+class StartServer(Protocol):
+    """Starts a server; the same `name` is the same data directory."""
+
+    def __call__(
+        self,
+        name: str = "data",
+        *,
+        config: Path = PROJECT,
+        args: tuple[str, ...] = ("--workers", "2"),
+        env: Mapping[str, str] | None = None,
+    ) -> LiveServer: ...

@@ -12,7 +12,7 @@ from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import BadRequestError, ConflictError, NotFoundError, UnprocessableEntityError
 
-from tests.conftest import StartServer
+from tests.live_server import StartServer
 
 
 async def test_each_graph_has_an_assistant_of_its_own(client: LangGraphClient) -> None:

@@ -9,7 +9,7 @@ import pytest
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import APIStatusError
 
-from .following import until_status
+from .waiting import wait_for_status
 
 SYSTEM = uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
 """The namespace of the ids of default assistants."""
@@ -62,7 +62,7 @@ async def test_items_differ_in_all_their_options(client: LangGraphClient) -> Non
     assert (first["metadata"]["a"], first["kwargs"]["stream_mode"]) == (1, ["updates"])
     assert (second["kwargs"]["durability"], second["kwargs"]["resumable"]) == ("exit", True)
     assert (third["kwargs"]["temporary"], third["kwargs"]["feedback_keys"]) == (False, ["k"])
-    await until_status(client, third, "success")
+    await wait_for_status(client, third, "success")
 
 
 async def test_a_failing_run_does_not_disturb_its_neighbours(client: LangGraphClient) -> None:

@@ -10,8 +10,9 @@ import pytest
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import BadRequestError, ConflictError, NotFoundError, UnprocessableEntityError
 
-from .conftest import Gate
-from .following import human
+from tests.gate import Gate
+
+from .ended_runs import user_message
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ async def thread(client: LangGraphClient) -> str:
 async def asking(client: LangGraphClient) -> str:
     """A thread whose subgraph asks whether to proceed."""
     thread = (await client.threads.create())["thread_id"]
-    await client.runs.wait(thread, "subgraphed", input={**human("hi"), "ask": True})
+    await client.runs.wait(thread, "subgraphed", input={**user_message("hi"), "ask": True})
     return thread
 
 

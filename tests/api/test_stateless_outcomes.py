@@ -10,13 +10,11 @@ from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import NotFoundError, UnprocessableEntityError
 from langgraph_sdk.schema import Run
 
-from .conftest import Listener
-from .following import (
-    collect,
-    kept,
-    names,
-    until_gone,
-)
+from tests.webhook_listener import WebhookListener
+
+from .ended_runs import run_and_keep
+from .run_streams import collect, event_names
+from .waiting import wait_until_deleted
 
 
 async def checkpoints(client: LangGraphClient, run: Run) -> int:
@@ -45,7 +43,7 @@ async def test_run_and_thread_are_gone_after_the_end_unless_they_are_to_be_kept(
 ) -> None:
     run = await client.runs.create(None, graph, input={}, on_completion="delete")
     assert run["kwargs"]["temporary"]
-    await until_gone(client, run)
+    await wait_until_deleted(client, run)
 
     for look in (client.threads.get, client.threads.get_state, client.runs.list):
         with pytest.raises(NotFoundError):
@@ -63,7 +61,7 @@ async def test_run_and_thread_are_gone_after_the_end_unless_they_are_to_be_kept(
 async def test_a_kept_run_stays_with_its_thread_state_and_history(
     client: LangGraphClient, graph: str, run_status: str, thread_status: str, following: list[str], tag: str
 ) -> None:
-    run = await kept(client, graph, input={}, metadata={"tag": tag})
+    run = await run_and_keep(client, graph, input={}, metadata={"tag": tag})
 
     assert run["status"] == run_status
     assert [each["run_id"] for each in await client.runs.list(run["thread_id"])] == [run["run_id"]]
@@ -78,7 +76,7 @@ async def test_a_kept_run_stays_with_its_thread_state_and_history(
 
 async def test_the_outcome_of_a_deleted_run_can_still_be_joined(client: LangGraphClient) -> None:
     run = await client.runs.create(None, "chain", input={"n": 5})
-    await until_gone(client, run)
+    await wait_until_deleted(client, run)
 
     answer = await client.runs.join(run["thread_id"], run["run_id"])
 
@@ -86,7 +84,7 @@ async def test_the_outcome_of_a_deleted_run_can_still_be_joined(client: LangGrap
 
 
 async def test_a_list_of_runs_shows_only_the_selected_fields(client: LangGraphClient) -> None:
-    run = await kept(client, "chain", input={})
+    run = await run_and_keep(client, "chain", input={})
 
     assert await client.runs.list(run["thread_id"], select=["run_id", "status"]) == [
         {"run_id": run["run_id"], "status": "success"}
@@ -130,7 +128,7 @@ async def test_a_delayed_run_is_pending_until_its_time(client: LangGraphClient) 
 async def test_durability_says_which_checkpoints_stay(
     client: LangGraphClient, options: Any, durability: str, left: int
 ) -> None:
-    run = await kept(client, "chain", input={}, **options)
+    run = await run_and_keep(client, "chain", input={}, **options)
 
     assert run["kwargs"]["durability"] == durability
     assert await checkpoints(client, run) == left
@@ -141,7 +139,7 @@ async def test_durability_says_which_checkpoints_stay(
 async def test_the_deprecated_checkpoint_during_does_what_durability_does(
     client: LangGraphClient, during: bool, left: int
 ) -> None:
-    assert await checkpoints(client, await kept(client, "chain", input={}, checkpoint_during=during)) == left
+    assert await checkpoints(client, await run_and_keep(client, "chain", input={}, checkpoint_during=during)) == left
 
 
 @pytest.mark.parametrize(
@@ -156,7 +154,7 @@ async def test_the_deprecated_checkpoint_during_does_what_durability_does(
 async def test_a_run_stops_before_or_after_the_named_nodes(
     client: LangGraphClient, options: Any, n: int, following: list[str]
 ) -> None:
-    run = await kept(client, "chain", input={"n": 0}, **options)
+    run = await run_and_keep(client, "chain", input={"n": 0}, **options)
     thread = await client.threads.get(run["thread_id"])
 
     assert (run["status"], thread["status"]) == ("success", "interrupted")
@@ -170,7 +168,7 @@ async def test_feedback_keys_are_kept_and_no_urls_are_invented(client: LangGraph
     parts = await collect(client.runs.stream(None, "chain", input={}, feedback_keys=["score"]))
 
     assert run["kwargs"]["feedback_keys"] == ["score"]
-    assert set(names(parts)) == {"metadata", "values"}
+    assert set(event_names(parts)) == {"metadata", "values"}
 
 
 async def test_what_concerns_threads_is_accepted_without_one(client: LangGraphClient) -> None:
@@ -185,7 +183,7 @@ async def test_what_concerns_threads_is_accepted_without_one(client: LangGraphCl
 
 @pytest.mark.parametrize("on_completion", ["keep", "delete"])
 async def test_a_webhook_gets_the_finished_run_with_its_values(
-    client: LangGraphClient, listener: Listener, on_completion: Any
+    client: LangGraphClient, listener: WebhookListener, on_completion: Any
 ) -> None:
     run = await client.runs.create(
         None, "chain", input={"n": 1}, webhook=listener.url, on_completion=on_completion, metadata={"k": "v"}
@@ -198,7 +196,7 @@ async def test_a_webhook_gets_the_finished_run_with_its_values(
     assert called["kwargs"]["input"] == {"n": 1}
 
 
-async def test_a_webhook_gets_the_error_of_a_failed_run(client: LangGraphClient, listener: Listener) -> None:
+async def test_a_webhook_gets_the_error_of_a_failed_run(client: LangGraphClient, listener: WebhookListener) -> None:
     await client.runs.create(None, "failing", input={}, webhook=listener.url)
     called = await listener.receive()
 
@@ -206,7 +204,7 @@ async def test_a_webhook_gets_the_error_of_a_failed_run(client: LangGraphClient,
     assert called["error"] == {"error": "ValueError", "message": "boom from failing graph"}
 
 
-async def test_a_webhook_is_called_for_each_run_of_a_batch(client: LangGraphClient, listener: Listener) -> None:
+async def test_a_webhook_is_called_for_each_run_of_a_batch(client: LangGraphClient, listener: WebhookListener) -> None:
     runs = await client.runs.create_batch(
         [{"assistant_id": "chain", "input": {"n": place}, "webhook": listener.url} for place in range(5)]
     )

@@ -9,9 +9,7 @@ import pytest
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import BadRequestError
 
-from .following import (
-    kept,
-)
+from .ended_runs import run_and_keep
 
 SYSTEM = uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
 """The namespace of the ids of default assistants."""
@@ -94,7 +92,7 @@ async def test_resuming_needs_a_thread(client: LangGraphClient) -> None:
 
 
 async def test_metadata_is_on_the_run_its_thread_and_in_the_config_of_its_nodes(client: LangGraphClient) -> None:
-    run = await kept(client, "configured", input={}, metadata={"k": "v", "deep": {"x": [1, None]}})
+    run = await run_and_keep(client, "configured", input={}, metadata={"k": "v", "deep": {"x": [1, None]}})
     thread = await client.threads.get(run["thread_id"])
 
     assert run["metadata"] == {
@@ -113,7 +111,7 @@ async def test_metadata_is_on_the_run_its_thread_and_in_the_config_of_its_nodes(
 
 
 async def test_config_reaches_the_nodes(client: LangGraphClient) -> None:
-    run = await kept(
+    run = await run_and_keep(
         client,
         "configured",
         input={},

@@ -10,10 +10,10 @@ from langgraph_sdk import get_sync_client
 from langgraph_sdk.client import SyncLangGraphClient
 from langgraph_sdk.errors import NotFoundError
 
+from tests.gate import UNHELD, Gate
 from tests.live_server import LiveServer, poll
 
-from .conftest import OPEN, Gate
-from .following import data, names
+from .run_streams import data_of, event_names
 
 
 @pytest.fixture
@@ -69,15 +69,15 @@ def test_stream(sync_client: SyncLangGraphClient, thread: str, with_thread: bool
 
     parts = list(sync_client.runs.stream(place, "chain", input={"n": 1}, stream_mode=["values", "updates"]))
 
-    assert data(parts, "values")[-1]["n"] == 112
-    assert names(parts).count("updates") == 3
+    assert data_of(parts, "values")[-1]["n"] == 112
+    assert event_names(parts).count("updates") == 3
 
 
 def test_join_stream(sync_client: SyncLangGraphClient, thread: str) -> None:
     run = sync_client.runs.create(thread, "chain", input={"n": 1}, stream_mode=["updates"], stream_resumable=True)
     whole = list(sync_client.runs.join_stream(thread, run["run_id"], last_event_id="-1"))
 
-    assert names(whole) == ["metadata", "updates", "updates", "updates"]
+    assert event_names(whole) == ["metadata", "updates", "updates", "updates"]
     rest = list(sync_client.runs.join_stream(thread, run["run_id"], last_event_id=whole[1].id))
     assert rest == whole[2:]
 
@@ -96,7 +96,7 @@ def test_cancel(sync_client: SyncLangGraphClient, thread: str, gate: Gate) -> No
 
 def test_cancel_many(sync_client: SyncLangGraphClient, thread: str, gate: Gate) -> None:
     run = running(sync_client, thread, gate)
-    waiting = sync_client.runs.create(thread, "gated", input=OPEN)
+    waiting = sync_client.runs.create(thread, "gated", input=UNHELD)
 
     sync_client.runs.cancel_many(thread_id=thread, run_ids=[run["run_id"], waiting["run_id"]])
 

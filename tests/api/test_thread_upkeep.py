@@ -9,19 +9,20 @@ import pytest
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import NotFoundError, UnprocessableEntityError
 
-from .conftest import Gate
-from .counting import counted, length
-from .following import until
+from tests.gate import Gate
+
+from .chain_threads import checkpoint_count, thread_that_counted
+from .waiting import wait_until
 
 SECOND = 1 / 60
 """In minutes, the unit of lifetimes."""
 
 
 async def test_tidying_up_many_threads(client: LangGraphClient) -> None:
-    threads = [await counted(client) for _ in range(3)]
+    threads = [await thread_that_counted(client) for _ in range(3)]
     nobody = str(uuid.uuid4())
     assert await client.threads.prune([threads[0], threads[0], nobody], strategy="keep_latest") == {"pruned_count": 1}
-    assert [await length(client, thread) for thread in threads] == [1, 5, 5]
+    assert [await checkpoint_count(client, thread) for thread in threads] == [1, 5, 5]
     state = await client.threads.get_state(threads[0])
     assert state["values"] == {"n": 112, "log": ["a", "b", "c"], "last": "c"}
     answer: Any = await client.runs.wait(threads[0], "chain", input={"n": 1})
@@ -41,30 +42,30 @@ async def test_tidying_up_a_busy_thread_waits_for_its_rest(client: LangGraphClie
 
 async def test_threads_have_a_lifetime(client: LangGraphClient) -> None:
     """They go, or shrink, some time after the last that happened to them."""
-    gone = await counted(client, ttl={"ttl": SECOND, "strategy": "delete"})
-    shrinking = await counted(client, ttl={"ttl": SECOND, "strategy": "keep_latest"})
-    lasting = await counted(client, ttl=60)
+    gone = await thread_that_counted(client, ttl={"ttl": SECOND, "strategy": "delete"})
+    shrinking = await thread_that_counted(client, ttl={"ttl": SECOND, "strategy": "keep_latest"})
+    lasting = await thread_that_counted(client, ttl=60)
     shown: Any = await client.threads.get(lasting, include=["ttl"])
     assert (shown["ttl"]["strategy"], shown["ttl"]["ttl_minutes"]) == ("delete", 60)
     assert shown["ttl"]["expires_at"] > shown["updated_at"]
 
-    await until(lambda: client.threads.search(ids=[gone]), lambda seen: not seen)
+    await wait_until(lambda: client.threads.search(ids=[gone]), lambda seen: not seen)
     with pytest.raises(NotFoundError):
         await client.threads.get_state(gone)
-    await until(lambda: length(client, shrinking), lambda seen: seen == 1)
+    await wait_until(lambda: checkpoint_count(client, shrinking), lambda seen: seen == 1)
     assert (await client.threads.get_state(shrinking))["values"]["n"] == 112  # type: ignore[call-overload]
     await client.runs.wait(shrinking, "chain", input={"n": 1})
-    await until(lambda: length(client, shrinking), lambda seen: seen == 1)
+    await wait_until(lambda: checkpoint_count(client, shrinking), lambda seen: seen == 1)
 
     await client.threads.update(lasting, metadata={}, ttl={"ttl": SECOND, "strategy": "keep_latest"})
-    await until(lambda: length(client, lasting), lambda seen: seen == 1)
+    await wait_until(lambda: checkpoint_count(client, lasting), lambda seen: seen == 1)
     for wrong in ({"ttl": -1}, {"ttl": "long"}, {"strategy": "burn", "ttl": 1}, {"strategy": "delete"}):
         with pytest.raises(UnprocessableEntityError):
             await client.threads.create(ttl=wrong)  # type: ignore[arg-type]
 
 
 async def test_what_a_thread_takes_up(client: LangGraphClient) -> None:
-    thread = await counted(client)
+    thread = await thread_that_counted(client)
 
     async def storage(thread: str) -> Any:
         return await client.http.get(f"/threads/{thread}/storage")

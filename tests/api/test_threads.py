@@ -11,9 +11,10 @@ import pytest
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import BadRequestError, ConflictError, NotFoundError, UnprocessableEntityError
 
-from .conftest import Gate
-from .counting import counted, length
-from .following import until_gone, until_thread
+from tests.gate import Gate
+
+from .chain_threads import checkpoint_count, thread_that_counted
+from .waiting import wait_for_thread_status, wait_until_deleted
 
 
 async def test_a_new_thread_is_idle_and_empty(client: LangGraphClient) -> None:
@@ -83,8 +84,8 @@ async def test_metadata_is_merged_at_the_top_level(client: LangGraphClient) -> N
 
 async def test_finding_threads(client: LangGraphClient, tag: str) -> None:
     """By what they are about, what they hold and how they are."""
-    one = await counted(client, 1, metadata={"tag": tag, "number": 1})
-    five = await counted(client, 5, metadata={"tag": tag, "number": 5, "nested": {"a": {"b": 1}, "c": 2}})
+    one = await thread_that_counted(client, 1, metadata={"tag": tag, "number": 1})
+    five = await thread_that_counted(client, 5, metadata={"tag": tag, "number": 5, "nested": {"a": {"b": 1}, "c": 2}})
     asking = (await client.threads.create(metadata={"tag": tag}))["thread_id"]
     await client.runs.wait(asking, "interrupting", input={"text": "x"})
     fresh = (await client.threads.create(metadata={"tag": tag}))["thread_id"]
@@ -121,7 +122,7 @@ async def test_finding_threads(client: LangGraphClient, tag: str) -> None:
 
 
 async def test_a_list_answers_only_what_it_shows(client: LangGraphClient, tag: str) -> None:
-    thread = await counted(client, 1, metadata={"tag": tag, "owner": "ada"})
+    thread = await thread_that_counted(client, 1, metadata={"tag": tag, "owner": "ada"})
     (row,) = await client.threads.search(metadata={"tag": tag}, select=["thread_id", "status"])
     assert row == {"thread_id": thread, "status": "idle"}
     (picked,) = await client.threads.search(
@@ -143,17 +144,17 @@ async def test_a_stateless_run_can_be_found_while_it_is_there(client: LangGraphC
     assert thread["thread_id"] == run["thread_id"]
     assert await client.threads.count(metadata={"tag": tag}) == 1
     gate.open()
-    await until_gone(client, run)
+    await wait_until_deleted(client, run)
     assert await client.threads.search(metadata={"tag": tag}) == []
 
 
 async def test_a_copy_goes_its_own_way(client: LangGraphClient) -> None:
-    thread = await counted(client, metadata={"about": "both"})
+    thread = await thread_that_counted(client, metadata={"about": "both"})
     copied: Any = await client.threads.copy(thread)
     copy = copied["thread_id"]
     assert (await client.threads.get(copy))["metadata"]["about"] == "both"
     assert (await client.threads.get_state(copy))["values"] == (await client.threads.get_state(thread))["values"]
-    assert await length(client, copy) == await length(client, thread) == 5
+    assert await checkpoint_count(client, copy) == await checkpoint_count(client, thread) == 5
     assert await client.runs.list(copy) == []
 
     await client.runs.wait(copy, "chain", input={"n": 1000})
@@ -180,7 +181,7 @@ async def test_deleting_a_thread_ends_its_work(client: LangGraphClient, gate: Ga
     running = await client.runs.create(thread, "gated", input=gate.input())
     waiting = await client.runs.create(thread, "chain", input={"n": 1})
     joins = [asyncio.create_task(client.runs.join(thread, run["run_id"])) for run in (running, waiting)]
-    await until_thread(client, thread, "busy")
+    await wait_for_thread_status(client, thread, "busy")
     await asyncio.sleep(0.2)
     await client.threads.delete(thread)
     answers: list[Any] = await asyncio.wait_for(asyncio.gather(*joins), 15)

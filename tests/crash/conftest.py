@@ -1,4 +1,4 @@
-"""`marks`: where the graphs of tests/crash/project leave their marks."""
+"""Where the graphs of tests/crash/project log their steps, and what a server that has ended left in its database."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import pytest
 
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
-from tests.conftest import StartServer
-from tests.live_server import LiveServer
+from tests.live_server import LiveServer, StartServer
 
-from .marks import Marks
+from .step_log import StepLog
 
 PROJECT = Path(__file__).parent / "project" / "langgraph.json"
-
 
 OpenStorage = Callable[[LiveServer], Storage]
 
@@ -37,5 +35,6 @@ def open_storage(start_server: StartServer) -> Iterator[OpenStorage]:
 
 
 @pytest.fixture
-def marks(tmp_path: Path) -> Marks:
-    return Marks(tmp_path / "marks")
+def step_log(tmp_path: Path) -> StepLog:
+    """Where the graphs of this test log their steps."""
+    return StepLog(tmp_path / "step.log")

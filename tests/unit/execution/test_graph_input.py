@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from runyard.runtime.execution.graph_input import run_config, run_context, run_input
+from tests.unit.graph_runner import GraphRunner
 
 
 @pytest.mark.parametrize(
@@ -75,8 +76,8 @@ def test_context_is_cut_to_its_schema(schema: Any, given: Any, expected: Any) ->
     assert run_context(schema, given) == expected
 
 
-def test_config(yard: Any) -> None:
-    run = yard.run(
+def test_config(graph_runner: GraphRunner) -> None:
+    run = graph_runner.new_run(
         "chain",
         attempt=2,
         config={
@@ -100,21 +101,21 @@ def test_config(yard: Any) -> None:
         "graph_id": "chain",
         "assistant_id": "a",
         "checkpoint_id": "c",
-        "__pregel_checkpointer": yard.saver,
+        "__pregel_checkpointer": graph_runner.saver,
     }
     assert "callbacks" not in config
     assert "metadata" not in run.kwargs["config"]["configurable"]
 
 
-async def test_a_node_sees_how_it_was_called(yard: Any) -> None:
-    run = yard.run(
+async def test_a_node_sees_how_it_was_called(graph_runner: GraphRunner) -> None:
+    run = graph_runner.new_run(
         "configured",
         input={},
         config={"tags": ["t"], "recursion_limit": 9, "configurable": {"extra": [1], "model_name": "m"}},
         context={"extra": [1], "model_name": "m"},
         metadata={"k": "v"},
     )
-    assert json.loads((await yard.execute(run)).answer)["seen"] == {
+    assert json.loads((await graph_runner.execute(run)).answer)["seen"] == {
         "context": {"model_name": "m"},
         "configurable": {"extra": [1], "model_name": "m"},
         "ids": {
@@ -129,19 +130,19 @@ async def test_a_node_sees_how_it_was_called(yard: Any) -> None:
     }
 
 
-async def test_goto_and_update_on_a_new_thread(yard: Any) -> None:
-    outcome = await yard("hop", command={"goto": {"node": "three", "input": {"payload": 5}}})
+async def test_goto_and_update_on_a_new_thread(graph_runner: GraphRunner) -> None:
+    outcome = await graph_runner.run("hop", command={"goto": {"node": "three", "input": {"payload": 5}}})
     assert json.loads(outcome.answer) == {"path": ["start", "three", "two"], "payload": 5}
 
 
-async def crash(yard: Any, run: Any, *, after: int) -> None:
+async def crash(graph_runner: GraphRunner, run: Any, *, after: int) -> None:
     """Executes `run` until it has saved `after` more checkpoints or writes, and forgets what comes then."""
 
     class Crash(BaseException):
         pass
 
     count = 0
-    saver = yard.saver
+    saver = graph_runner.saver
     put, put_writes = type(saver).aput, type(saver).aput_writes
 
     class Dying(type(saver)):  # type: ignore[misc]
@@ -161,39 +162,39 @@ async def crash(yard: Any, run: Any, *, after: int) -> None:
 
     dying = Dying()
     dying.storage, dying.writes, dying.blobs = saver.storage, saver.writes, saver.blobs
-    outcome = await yard.execute(dataclasses.replace(run, checkpointer=dying))
+    outcome = await graph_runner.execute(dataclasses.replace(run, checkpointer=dying))
     assert outcome.status == "error"
 
 
-async def history(yard: Any, thread: str) -> list[str]:
+async def history(graph_runner: GraphRunner, thread: str) -> list[str]:
     config = {"configurable": {"thread_id": thread}}
-    return [item.metadata["source"] async for item in yard.saver.alist(config)]
+    return [item.metadata["source"] async for item in graph_runner.saver.alist(config)]
 
 
 @pytest.mark.parametrize("after", range(9))
-async def test_a_retried_input_is_applied_once(yard: Any, after: int) -> None:
-    await yard("chain", input={"n": 1000}, thread="t")
-    run = yard.run("chain", input={"n": 1}, thread="t")
-    await crash(yard, run, after=after)
-    outcome = await yard.execute(dataclasses.replace(run, attempt=2))
+async def test_a_retried_input_is_applied_once(graph_runner: GraphRunner, after: int) -> None:
+    await graph_runner.run("chain", input={"n": 1000}, thread="t")
+    run = graph_runner.new_run("chain", input={"n": 1}, thread="t")
+    await crash(graph_runner, run, after=after)
+    outcome = await graph_runner.execute(dataclasses.replace(run, attempt=2))
     assert json.loads(outcome.answer)["n"] == 1000 + 111 + 1 + 111
 
 
 @pytest.mark.parametrize("after", range(5))
-async def test_a_retried_update_is_applied_once(yard: Any, after: int) -> None:
-    await yard("chain", input={"n": 1000}, thread="t", interrupt_before=["b"])
-    run = yard.run("chain", command={"update": {"n": 5, "log": ["u"]}}, thread="t")
-    await crash(yard, run, after=after)
-    outcome = await yard.execute(dataclasses.replace(run, attempt=2))
+async def test_a_retried_update_is_applied_once(graph_runner: GraphRunner, after: int) -> None:
+    await graph_runner.run("chain", input={"n": 1000}, thread="t", interrupt_before=["b"])
+    run = graph_runner.new_run("chain", command={"update": {"n": 5, "log": ["u"]}}, thread="t")
+    await crash(graph_runner, run, after=after)
+    outcome = await graph_runner.execute(dataclasses.replace(run, attempt=2))
     assert json.loads(outcome.answer) == {"n": 1116, "log": ["a", "u", "b", "c"], "last": "c"}
 
 
 @pytest.mark.parametrize("after", range(5))
-async def test_a_retried_answer_is_given_once(yard: Any, after: int) -> None:
-    await yard("interrupting", input={"text": "x"}, thread="t")
-    run = yard.run("interrupting", command={"resume": "yes"}, thread="t")
-    await crash(yard, run, after=after)
-    outcome = await yard.execute(dataclasses.replace(run, attempt=2))
+async def test_a_retried_answer_is_given_once(graph_runner: GraphRunner, after: int) -> None:
+    await graph_runner.run("interrupting", input={"text": "x"}, thread="t")
+    run = graph_runner.new_run("interrupting", command={"resume": "yes"}, thread="t")
+    await crash(graph_runner, run, after=after)
+    outcome = await graph_runner.execute(dataclasses.replace(run, attempt=2))
     assert json.loads(outcome.answer) == {
         "text": "x",
         "answer": "yes",
@@ -202,19 +203,19 @@ async def test_a_retried_answer_is_given_once(yard: Any, after: int) -> None:
 
 
 @pytest.mark.parametrize("after", range(1, 5))
-async def test_a_retried_fork_goes_on_where_it_was(yard: Any, after: int) -> None:
-    await yard("chain", input={"n": 1}, thread="t")
+async def test_a_retried_fork_goes_on_where_it_was(graph_runner: GraphRunner, after: int) -> None:
+    await graph_runner.run("chain", input={"n": 1}, thread="t")
     config = {"configurable": {"thread_id": "t"}}
-    (at_b,) = [item async for item in yard.saver.alist(config) if item.metadata["step"] == 1]
+    (at_b,) = [item async for item in graph_runner.saver.alist(config) if item.metadata["step"] == 1]
     checkpoint = {"checkpoint_id": at_b.config["configurable"]["checkpoint_id"]}
-    run = yard.run("chain", thread="t", checkpoint=checkpoint)
-    await crash(yard, run, after=after)
-    outcome = await yard.execute(dataclasses.replace(run, attempt=2))
+    run = graph_runner.new_run("chain", thread="t", checkpoint=checkpoint)
+    await crash(graph_runner, run, after=after)
+    outcome = await graph_runner.execute(dataclasses.replace(run, attempt=2))
     assert json.loads(outcome.answer)["n"] == 112
-    assert await history(yard, "t") == ["loop", "loop", "fork", *["loop"] * 4, "input"]
+    assert await history(graph_runner, "t") == ["loop", "loop", "fork", *["loop"] * 4, "input"]
 
 
-async def test_a_second_attempt_after_the_end_changes_nothing(yard: Any) -> None:
-    run = yard.run("chain", input={"n": 1}, thread="t")
-    first = await yard.execute(run)
-    assert await yard.execute(dataclasses.replace(run, attempt=2)) == first
+async def test_a_second_attempt_after_the_end_changes_nothing(graph_runner: GraphRunner) -> None:
+    run = graph_runner.new_run("chain", input={"n": 1}, thread="t")
+    first = await graph_runner.execute(run)
+    assert await graph_runner.execute(dataclasses.replace(run, attempt=2)) == first
