@@ -61,7 +61,7 @@ async def test_configurable_and_context_cannot_contradict_each_other(client: Lan
     assert changed["config"] == {"configurable": {"b": 2}}
 
 
-async def test_creating_the_same_assistant_twice(client: LangGraphClient) -> None:
+async def test_the_same_assistant_is_not_created_twice(client: LangGraphClient) -> None:
     id_ = str(uuid.uuid4())
     first = await client.assistants.create("chain", assistant_id=id_, name="first")
     with pytest.raises(ConflictError, match=f"Assistant {id_} already exists"):
@@ -115,7 +115,7 @@ async def test_changes_at_the_same_time_all_count(client: LangGraphClient) -> No
     assert after["version"] == 21
 
 
-async def test_finding_assistants(client: LangGraphClient, tag: str) -> None:
+async def test_assistants_are_found_by_what_they_are(client: LangGraphClient, tag: str) -> None:
     for number, graph in enumerate(("chain", "echo", "chain")):
         await client.assistants.create(graph, name=f"Number {number} {tag}", metadata={"tag": tag, "number": number})
 
@@ -139,7 +139,7 @@ async def test_finding_assistants(client: LangGraphClient, tag: str) -> None:
     assert await client.assistants.count(metadata={"tag": tag, "number": 5}) == 0
 
 
-async def test_the_drawing_of_a_graph(client: LangGraphClient) -> None:
+async def test_a_graph_is_drawn_flat_or_with_its_subgraphs(client: LangGraphClient) -> None:
     id_ = (await client.assistants.create("subgraphed"))["assistant_id"]
     flat: Any = await client.assistants.get_graph(id_)
     assert [node["id"] for node in flat["nodes"]] == ["__start__", "before", "child", "after", "__end__"]
@@ -158,7 +158,7 @@ async def test_a_factory_is_drawn_as_the_assistant_configures_it(client: LangGra
     assert "serve_mint" in {node["id"] for node in drawn["nodes"]}
 
 
-async def test_the_schemas_of_a_graph(client: LangGraphClient) -> None:
+async def test_a_graph_and_its_subgraphs_show_their_schemas(client: LangGraphClient) -> None:
     id_ = (await client.assistants.create("configured"))["assistant_id"]
     schemas: Any = await client.assistants.get_schemas(id_)
     assert schemas["graph_id"] == "configured"
@@ -176,7 +176,7 @@ async def test_the_schemas_of_a_graph(client: LangGraphClient) -> None:
     assert await client.assistants.get_subgraphs(id_, namespace="nobody") == {}
 
 
-async def test_deleting_an_assistant_and_what_it_did(client: LangGraphClient) -> None:
+async def test_deleting_an_assistant_may_delete_its_threads(client: LangGraphClient) -> None:
     """Its threads stay, unless they are to go; running work of theirs is stopped."""
     kept = (await client.assistants.create("chain"))["assistant_id"]
     thread = (await client.threads.create())["thread_id"]

@@ -108,7 +108,7 @@ async def test_cancelling_with_rollback_removes_the_run(client: LangGraphClient,
     assert (await client.threads.get_state(run["thread_id"]))["values"] == {}
 
 
-async def test_a_cancelled_run_that_nobody_keeps_is_gone(client: LangGraphClient, gate: Gate) -> None:
+async def test_a_cancelled_run_that_nobody_keeps_is_deleted(client: LangGraphClient, gate: Gate) -> None:
     run = await client.runs.create(None, "gated", input=gate.input())
     await wait_for_status(client, run, "running")
 

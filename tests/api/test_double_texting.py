@@ -99,7 +99,7 @@ async def test_runs_that_only_wait_give_way_too(client: LangGraphClient, first: 
         await wait_until_deleted(client, waiting)
 
 
-async def test_a_run_that_is_to_start_later_is_company_too(client: LangGraphClient) -> None:
+async def test_a_run_that_is_to_start_later_counts_as_company(client: LangGraphClient) -> None:
     thread = (await client.threads.create())["thread_id"]
     later = await client.runs.create(thread, "gated", input=SECOND, after_seconds=3600)
     assert (await client.threads.get(thread))["status"] == "busy"

@@ -184,7 +184,7 @@ async def test_no_path_or_parameter_is_too_much(http: httpx.AsyncClient, path: s
     assert "Traceback" not in answer.text
 
 
-async def test_after_all_of_that_the_server_is_well(live_server: LiveServer, http: httpx.AsyncClient) -> None:
+async def test_the_server_is_healthy_after_all_of_that(live_server: LiveServer, http: httpx.AsyncClient) -> None:
     assert await healthy(http)
     assert len(live_server.await_workers(2)) == 2
     assert "Traceback" not in live_server.log.read_text()

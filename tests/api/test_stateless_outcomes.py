@@ -38,7 +38,7 @@ async def test_an_interrupt_is_answered_beside_the_values(client: LangGraphClien
 
 
 @pytest.mark.parametrize("graph", ["chain", "failing", "interrupting"])
-async def test_run_and_thread_are_gone_after_the_end_unless_they_are_to_be_kept(
+async def test_run_and_thread_are_deleted_at_the_end_unless_they_are_to_be_kept(
     client: LangGraphClient, graph: str
 ) -> None:
     run = await client.runs.create(None, graph, input={}, on_completion="delete")

@@ -35,7 +35,7 @@ def running(client: SyncLangGraphClient, thread: str, gate: Gate) -> Any:
     return run
 
 
-def test_create_join_get_list_and_delete(sync_client: SyncLangGraphClient, thread: str) -> None:
+def test_a_run_is_created_joined_found_and_deleted(sync_client: SyncLangGraphClient, thread: str) -> None:
     run = sync_client.runs.create(thread, "chain", input={"n": 1}, metadata={"k": "v"})
     answer = sync_client.runs.join(thread, run["run_id"])
     ended = sync_client.runs.get(thread, run["run_id"])
@@ -47,7 +47,7 @@ def test_create_join_get_list_and_delete(sync_client: SyncLangGraphClient, threa
     assert sync_client.runs.list(thread) == []
 
 
-def test_create_batch(sync_client: SyncLangGraphClient) -> None:
+def test_a_batch_is_created(sync_client: SyncLangGraphClient) -> None:
     runs = sync_client.runs.create_batch([{"assistant_id": "chain", "input": {"n": place}} for place in range(20)])
 
     answers = [sync_client.runs.join(run["thread_id"], run["run_id"]) for run in runs]
@@ -55,7 +55,9 @@ def test_create_batch(sync_client: SyncLangGraphClient) -> None:
 
 
 @pytest.mark.parametrize("with_thread", [True, False])
-def test_wait(sync_client: SyncLangGraphClient, thread: str, with_thread: bool) -> None:
+def test_wait_answers_the_values_and_raises_the_error(
+    sync_client: SyncLangGraphClient, thread: str, with_thread: bool
+) -> None:
     place: Any = thread if with_thread else None
 
     assert sync_client.runs.wait(place, "chain", input={"n": 1})["n"] == 112
@@ -64,7 +66,7 @@ def test_wait(sync_client: SyncLangGraphClient, thread: str, with_thread: bool) 
 
 
 @pytest.mark.parametrize("with_thread", [True, False])
-def test_stream(sync_client: SyncLangGraphClient, thread: str, with_thread: bool) -> None:
+def test_a_stream_has_all_its_events(sync_client: SyncLangGraphClient, thread: str, with_thread: bool) -> None:
     place: Any = thread if with_thread else None
 
     parts = list(sync_client.runs.stream(place, "chain", input={"n": 1}, stream_mode=["values", "updates"]))
@@ -73,7 +75,7 @@ def test_stream(sync_client: SyncLangGraphClient, thread: str, with_thread: bool
     assert event_names(parts).count("updates") == 3
 
 
-def test_join_stream(sync_client: SyncLangGraphClient, thread: str) -> None:
+def test_a_stream_is_joined_from_any_event(sync_client: SyncLangGraphClient, thread: str) -> None:
     run = sync_client.runs.create(thread, "chain", input={"n": 1}, stream_mode=["updates"], stream_resumable=True)
     whole = list(sync_client.runs.join_stream(thread, run["run_id"], last_event_id="-1"))
 
@@ -82,7 +84,7 @@ def test_join_stream(sync_client: SyncLangGraphClient, thread: str) -> None:
     assert rest == whole[2:]
 
 
-def test_cancel(sync_client: SyncLangGraphClient, thread: str, gate: Gate) -> None:
+def test_a_run_is_cancelled_or_rolled_back(sync_client: SyncLangGraphClient, thread: str, gate: Gate) -> None:
     run = running(sync_client, thread, gate)
 
     sync_client.runs.cancel(thread, run["run_id"], wait=True)
@@ -94,7 +96,7 @@ def test_cancel(sync_client: SyncLangGraphClient, thread: str, gate: Gate) -> No
         sync_client.runs.get(thread, undone["run_id"])
 
 
-def test_cancel_many(sync_client: SyncLangGraphClient, thread: str, gate: Gate) -> None:
+def test_many_runs_are_cancelled_at_once(sync_client: SyncLangGraphClient, thread: str, gate: Gate) -> None:
     run = running(sync_client, thread, gate)
     waiting = sync_client.runs.create(thread, "gated", input=UNHELD)
 

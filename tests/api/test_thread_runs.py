@@ -165,7 +165,7 @@ async def test_runs_are_listed_newest_first_by_pages_and_status(client: LangGrap
     assert await client.runs.list(thread, status="pending") == []
 
 
-async def test_a_deleted_run_is_gone_and_what_it_did_stays(client: LangGraphClient, thread: str) -> None:
+async def test_a_deleted_run_is_not_found_and_what_it_did_stays(client: LangGraphClient, thread: str) -> None:
     run, answer = await run_to_end(client, thread, "chain", input={"n": 1})
 
     await client.runs.delete(thread, run["run_id"])

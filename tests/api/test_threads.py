@@ -24,7 +24,7 @@ async def test_a_new_thread_is_idle_and_empty(client: LangGraphClient) -> None:
     assert await client.threads.get(thread["thread_id"]) == thread
 
 
-async def test_creating_the_same_thread_twice(client: LangGraphClient) -> None:
+async def test_the_same_thread_is_not_created_twice(client: LangGraphClient) -> None:
     id_ = str(uuid.uuid4())
     first = await client.threads.create(thread_id=id_, metadata={"a": 1})
     with pytest.raises(ConflictError, match=f"Thread with ID {id_} already exists"):
@@ -82,7 +82,7 @@ async def test_metadata_is_merged_at_the_top_level(client: LangGraphClient) -> N
     assert {f"k{n}": n for n in range(20)}.items() <= after["metadata"].items()
 
 
-async def test_finding_threads(client: LangGraphClient, tag: str) -> None:
+async def test_threads_are_found_by_what_they_are(client: LangGraphClient, tag: str) -> None:
     """By what they are about, what they hold and how they are."""
     one = await thread_that_counted(client, 1, metadata={"tag": tag, "number": 1})
     five = await thread_that_counted(client, 5, metadata={"tag": tag, "number": 5, "nested": {"a": {"b": 1}, "c": 2}})

@@ -42,7 +42,7 @@ def node() -> str:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-async def test_the_javascript_client_does(node: str, live_server: LiveServer, gate: Gate, scenario: str) -> None:
+async def test_the_javascript_client(node: str, live_server: LiveServer, gate: Gate, scenario: str) -> None:
     async with disconnecting_proxy(live_server.url, b'"waiting"') as proxy:
         process = await asyncio.create_subprocess_exec(
             node,

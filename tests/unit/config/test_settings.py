@@ -41,9 +41,7 @@ def test_settings_come_from_flags_then_environment_then_project_then_defaults(pr
         ("RUNYARD_SYNC", "off", "normal, full"),
     ],
 )
-def test_a_setting_that_cannot_be_is_refused(
-    project: Project, variable: str, value: str, said: str
-) -> None:
+def test_a_setting_that_cannot_be_is_refused(project: Project, variable: str, value: str, said: str) -> None:
     with pytest.raises(ConfigError) as error:
         Settings.from_environment(project, environment={variable: value})
     assert said in error.value.detail

@@ -33,7 +33,7 @@ from tests.unit.graph_runner import GraphRunner
         ({"command": {"update": [["a", 1], ["a", 2]]}}, Command(update=[("a", 1), ("a", 2)])),
     ],
 )
-def test_input_and_command(kwargs: Any, expected: Any) -> None:
+def test_a_command_goes_before_the_input(kwargs: Any, expected: Any) -> None:
     assert run_input(kwargs) == expected
 
 
@@ -76,7 +76,7 @@ def test_context_is_cut_to_its_schema(schema: Any, given: Any, expected: Any) ->
     assert run_context(schema, given) == expected
 
 
-def test_config(graph_runner: GraphRunner) -> None:
+def test_the_config_of_a_run_names_it_and_drops_what_is_internal(graph_runner: GraphRunner) -> None:
     run = graph_runner.new_run(
         "chain",
         attempt=2,
@@ -130,7 +130,7 @@ async def test_a_node_sees_how_it_was_called(graph_runner: GraphRunner) -> None:
     }
 
 
-async def test_goto_and_update_on_a_new_thread(graph_runner: GraphRunner) -> None:
+async def test_goto_on_a_new_thread_runs_the_entry_too(graph_runner: GraphRunner) -> None:
     outcome = await graph_runner.run("hop", command={"goto": {"node": "three", "input": {"payload": 5}}})
     assert json.loads(outcome.answer) == {"path": ["start", "three", "two"], "payload": 5}
 

@@ -57,7 +57,7 @@ async def test_the_output_may_be_less_than_the_state(graph_runner: GraphRunner) 
     }
 
 
-async def test_fan_out(graph_runner: GraphRunner) -> None:
+async def test_a_graph_fans_out(graph_runner: GraphRunner) -> None:
     assert answer_of(await graph_runner.run("fanout", input={"items": [3, 1, 2]}))["total"] == 60
 
 
@@ -89,14 +89,14 @@ async def test_two_interrupts_are_answered_by_their_ids(graph_runner: GraphRunne
     assert sorted(answer_of(whole)["got"]) == [["left", 1], ["right", 2]]
 
 
-async def test_a_function_that_asks(graph_runner: GraphRunner) -> None:
+async def test_a_function_may_ask(graph_runner: GraphRunner) -> None:
     outcome = await graph_runner.run("asking_function", input=3, thread="t3")
     assert answer_of(outcome)["__interrupt__"][0]["value"] == {"about": 3}
     assert (outcome.paused, values_of(outcome)) == (True, None)
     assert answer_of(await graph_runner.run("asking_function", command={"resume": 7}, thread="t3")) == {"got": 7}
 
 
-async def test_stops_before_and_after_nodes(graph_runner: GraphRunner) -> None:
+async def test_a_run_stops_before_and_after_nodes(graph_runner: GraphRunner) -> None:
     first = await graph_runner.run("chain", input={"n": 1}, thread="t4", interrupt_before=["b"])
     assert (first.paused, answer_of(first)["n"], first.interrupts) == (True, 2, b"{}")
     second = await graph_runner.run("chain", thread="t4", interrupt_after=["b"])
@@ -106,20 +106,20 @@ async def test_stops_before_and_after_nodes(graph_runner: GraphRunner) -> None:
     assert (await graph_runner.run("chain", input={"n": 1}, interrupt_before="*")).paused
 
 
-async def test_an_interrupt_without_a_saver(graph_runner: GraphRunner) -> None:
+async def test_a_graph_may_ask_without_a_saver(graph_runner: GraphRunner) -> None:
     outcome = await graph_runner.run("interrupting", input={"text": "x"}, checkpointer=None, temporary=True)
     assert answer_of(outcome)["__interrupt__"][0]["value"]["question"] == "ok?"
     assert (outcome.paused, outcome.interrupts) == (True, b"{}")
 
 
 @pytest.mark.filterwarnings("error")
-async def test_a_graph_that_wants_no_checkpoints(graph_runner: GraphRunner) -> None:
+async def test_a_graph_that_wants_no_checkpoints_has_none(graph_runner: GraphRunner) -> None:
     outcome = await graph_runner.run("forgetful", input={"n": 1}, thread="f")
     assert values_of(outcome) == {"n": 2, "log": ["a"], "last": "a"}
     assert [item async for item in graph_runner.saver.alist({"configurable": {"thread_id": "f"}})] == []
 
 
-async def test_values_that_json_does_not_know(graph_runner: GraphRunner) -> None:
+async def test_values_that_json_does_not_know_are_answered(graph_runner: GraphRunner) -> None:
     async def out(kind: str) -> Any:
         # Savers refuse some of these.
         outcome = await graph_runner.run("odd", input={"kind": kind}, stream_mode=["values"], checkpointer=None)
@@ -132,7 +132,7 @@ async def test_values_that_json_does_not_know(graph_runner: GraphRunner) -> None
     assert json.dumps(await out("deep")) == "[" * 401 + "]" * 401
 
 
-async def test_durability(graph_runner: GraphRunner) -> None:
+async def test_durability_says_which_checkpoints_stay(graph_runner: GraphRunner) -> None:
     counts = {}
     for durability in ("sync", "async", "exit"):
         run = graph_runner.new_run("chain", input={"n": 1}, durability=durability)
@@ -142,7 +142,7 @@ async def test_durability(graph_runner: GraphRunner) -> None:
     assert counts == {"sync": 5, "async": 5, "exit": 1}
 
 
-async def test_going_back_to_a_checkpoint(graph_runner: GraphRunner) -> None:
+async def test_a_run_goes_back_to_a_checkpoint(graph_runner: GraphRunner) -> None:
     await graph_runner.run("chain", input={"n": 1}, thread="t5")
     config = {"configurable": {"thread_id": "t5"}}
     history = [item async for item in graph_runner.saver.alist(config)]
@@ -161,7 +161,7 @@ async def test_lent_graphs_are_given_back(graph_runner: GraphRunner) -> None:
     assert lent == ["open", "closed"]
 
 
-async def test_the_store(graph_runner: GraphRunner) -> None:
+async def test_a_node_reads_and_writes_the_store(graph_runner: GraphRunner) -> None:
     first = await graph_runner.run("storeful", input={"key": "k", "value": {"v": 1}})
     assert answer_of(first)["read"] == {"before": None, "after": {"v": 1}}
     assert (await graph_runner.store.aget(("tests",), "k")).value == {"v": 1}

@@ -16,7 +16,7 @@ from runyard.runtime.processes.system_exit import run_despite_exits
 from tests.unit.graph_runner import GraphRunner, answer_of, values_of
 
 
-async def test_a_failure(graph_runner: GraphRunner) -> None:
+async def test_a_failure_is_an_error_with_its_text(graph_runner: GraphRunner) -> None:
     outcome = await graph_runner.run("failing", input={})
     said = {"error": "ValueError", "message": "boom from failing graph"}
     assert outcome.status == "error"
@@ -68,7 +68,7 @@ def test_an_exit_in_a_node_ends_its_run_alone(graph_runner: GraphRunner, new_loo
         assert answer_of(outcome) == {"__error__": {"error": "SystemExit", "message": "3"}}
 
 
-async def test_cancelling(graph_runner: GraphRunner) -> None:
+async def test_a_cancelled_run_raises_and_keeps_its_progress(graph_runner: GraphRunner) -> None:
     task = asyncio.create_task(graph_runner.run("slow", input={"steps": 50}, thread="t6", stream_mode=["updates"]))
     async with asyncio.timeout(10):
         while "updates" not in graph_runner.event_names:  # noqa: ASYNC110 - the events are all there is to see
@@ -82,7 +82,7 @@ async def test_cancelling(graph_runner: GraphRunner) -> None:
     assert len(answer_of(resumed)["done"]) == 50
 
 
-async def test_a_node_that_hides_its_cancellation(graph_runner: GraphRunner) -> None:
+async def test_a_node_cannot_hide_its_cancellation(graph_runner: GraphRunner) -> None:
     task = asyncio.create_task(graph_runner.run("odd", input={"kind": "stubborn"}, stream_mode=["values"]))
     await asyncio.sleep(0.1)
     task.cancel()
@@ -110,7 +110,7 @@ class FailingSaver(InMemorySaver):
         raise OSError("disk full")
 
 
-async def test_a_saver_that_fails(graph_runner: GraphRunner) -> None:
+async def test_a_saver_that_fails_is_an_error_of_the_run(graph_runner: GraphRunner) -> None:
     outcome = await graph_runner.run("chain", input={"n": 1}, checkpointer=FailingSaver())
     assert answer_of(outcome) == {"__error__": {"error": "OSError", "message": "disk full"}}
     assert outcome.values is None

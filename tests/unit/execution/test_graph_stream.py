@@ -19,7 +19,7 @@ STEPS = [
 ]
 
 
-async def test_values_after_each_step(graph_runner: GraphRunner) -> None:
+async def test_values_begin_with_the_input_and_follow_each_step(graph_runner: GraphRunner) -> None:
     run = graph_runner.new_run("chain", input={"n": 1}, stream_mode=["values"], attempt=1)
     await graph_runner.execute(run)
     assert graph_runner.events == [
@@ -28,12 +28,12 @@ async def test_values_after_each_step(graph_runner: GraphRunner) -> None:
     ]
 
 
-async def test_no_modes_mean_values(graph_runner: GraphRunner) -> None:
+async def test_no_stream_modes_mean_values(graph_runner: GraphRunner) -> None:
     await graph_runner.run("chain", input={"n": 1}, stream_mode=[])
     assert graph_runner.event_names == ["metadata", *["values"] * 4]
 
 
-async def test_updates(graph_runner: GraphRunner) -> None:
+async def test_updates_are_what_each_node_returned(graph_runner: GraphRunner) -> None:
     await graph_runner.run("chain", input={"n": 1}, stream_mode=["updates"])
     assert graph_runner.data_of("updates") == [
         {"a": {"n": 1, "log": ["a"], "last": "a"}},
@@ -48,7 +48,7 @@ async def test_updates_come_before_the_values_of_their_step(graph_runner: GraphR
     assert graph_runner.event_names == ["metadata", "values", *["updates", "values"] * 3]
 
 
-async def test_messages_as_tuples(graph_runner: GraphRunner) -> None:
+async def test_message_tuples_carry_the_single_words(graph_runner: GraphRunner) -> None:
     run = graph_runner.new_run("echo", input=HI, stream_mode=["messages-tuple"], metadata={"k": "v"})
     await graph_runner.execute(run)
     assert graph_runner.event_names == ["metadata", *["messages"] * 4]
@@ -63,7 +63,7 @@ async def test_messages_as_tuples(graph_runner: GraphRunner) -> None:
     assert metadata[0].items() >= expected.items()
 
 
-async def test_messages_so_far(graph_runner: GraphRunner) -> None:
+async def test_messages_grow_word_by_word(graph_runner: GraphRunner) -> None:
     await graph_runner.run("echo", input=HI, stream_mode=["messages"])
     assert graph_runner.event_names == ["metadata", "messages/metadata", *["messages/partial"] * 4]
     assert list(graph_runner.data_of("messages/metadata")[0]) == ["ai-1"]
@@ -79,7 +79,7 @@ async def test_a_message_that_did_not_stream_is_complete(graph_runner: GraphRunn
     assert graph_runner.data_of("messages/complete")[0][0]["content"] == "child: hello big world"
 
 
-async def test_custom(graph_runner: GraphRunner) -> None:
+async def test_custom_events_are_what_the_node_wrote(graph_runner: GraphRunner) -> None:
     await graph_runner.run("custom", input={}, stream_mode=["custom"])
     assert graph_runner.data_of("custom") == [
         {"progress": 1},
@@ -88,7 +88,7 @@ async def test_custom(graph_runner: GraphRunner) -> None:
     ]
 
 
-async def test_tasks(graph_runner: GraphRunner) -> None:
+async def test_tasks_begin_and_end(graph_runner: GraphRunner) -> None:
     await graph_runner.run("chain", input={"n": 1}, stream_mode=["tasks"])
     begun, ended = graph_runner.data_of("tasks")[:2]
     assert begun.keys() == {"id", "name", "input", "triggers", "metadata"}
@@ -103,7 +103,7 @@ async def test_tasks(graph_runner: GraphRunner) -> None:
     assert graph_runner.event_names == ["metadata", *["tasks"] * 6]
 
 
-async def test_checkpoints_of_a_thread_that_stays(graph_runner: GraphRunner) -> None:
+async def test_checkpoints_chain_back_to_the_input(graph_runner: GraphRunner) -> None:
     run = graph_runner.new_run("chain", input={"n": 1}, stream_mode=["checkpoints"])
     await graph_runner.execute(run)
     checkpoints = graph_runner.data_of("checkpoints")
@@ -134,7 +134,7 @@ async def test_nothing_tells_of_checkpoints_that_will_be_deleted(graph_runner: G
     assert graph_runner.event_names == ["metadata"]
 
 
-async def test_events_and_other_modes_among_them(graph_runner: GraphRunner) -> None:
+async def test_other_modes_come_among_the_events(graph_runner: GraphRunner) -> None:
     run = graph_runner.new_run("echo", input=HI, stream_mode=["events", "values", "updates"])
     outcome = await graph_runner.execute(run)
     kinds = [data["event"] if name == "events" else name for name, data in graph_runner.events]
@@ -158,7 +158,7 @@ async def test_events_and_other_modes_among_them(graph_runner: GraphRunner) -> N
     assert outcome.status == "success"
 
 
-async def test_everything_at_once(graph_runner: GraphRunner) -> None:
+async def test_all_modes_at_once_lose_no_event(graph_runner: GraphRunner) -> None:
     modes = ["values", "updates", "messages", "messages-tuple", "tasks", "checkpoints", "debug", "custom"]
     await graph_runner.run("echo", input=HI, stream_mode=modes)
     assert Counter(graph_runner.event_names) == {
@@ -173,7 +173,7 @@ async def test_everything_at_once(graph_runner: GraphRunner) -> None:
 
 
 @pytest.mark.parametrize("events", [[], ["events"]])
-async def test_subgraphs_have_their_namespace(graph_runner: GraphRunner, events: list[str]) -> None:
+async def test_events_of_subgraphs_carry_their_namespace(graph_runner: GraphRunner, events: list[str]) -> None:
     await graph_runner.run("subgraphed", input=HI, stream_mode=["values", "updates", *events], subgraphs=True)
     child = next(name for name in graph_runner.event_names if "|" in name).partition("|")[2]
     assert child.startswith("child:")
@@ -185,7 +185,7 @@ async def test_subgraphs_have_their_namespace(graph_runner: GraphRunner, events:
     ]
 
 
-async def test_tokens_of_subgraphs(graph_runner: GraphRunner) -> None:
+async def test_tokens_of_subgraphs_are_sent_when_asked_for(graph_runner: GraphRunner) -> None:
     await graph_runner.run("subgraphed", input=HI, stream_mode=["messages-tuple"], subgraphs=True)
     assert {name.partition(":")[0] for name in graph_runner.event_names[1:]} == {"messages|child"}
     assert len(graph_runner.event_names) == 5
@@ -194,7 +194,7 @@ async def test_tokens_of_subgraphs(graph_runner: GraphRunner) -> None:
     assert graph_runner.data_of("messages")[0][0]["type"] == "ai"
 
 
-async def test_interrupts_in_updates_then_values(graph_runner: GraphRunner) -> None:
+async def test_an_interrupt_is_said_in_updates_then_in_values(graph_runner: GraphRunner) -> None:
     await graph_runner.run("interrupting", input={"text": "t"}, stream_mode=["values", "updates"])
     question = {"value": {"question": "ok?", "text": "t"}, "response_schema": None}
     (asked,) = graph_runner.events[-2][1]["__interrupt__"]

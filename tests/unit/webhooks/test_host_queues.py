@@ -107,7 +107,7 @@ def test_what_waited_longer_than_its_claim_is_let_go():
     assert hosts.drain() == []
 
 
-def test_drain_gives_back_what_waits():
+def test_what_waits_is_given_back_by_drain():
     hosts = filled(Clock(), *(delivery(n) for n in range(4)))
     assert begun(hosts) == [0, 1]
     assert [one.delivery_id for one in hosts.drain()] == [2, 3]

@@ -196,7 +196,7 @@ async def test_the_run_is_posted_as_json_with_the_time_of_sending(listener, stor
     assert sender.counts.delivered == 1
 
 
-async def test_wake_sends_what_came_later(listener, storage):
+async def test_a_wake_up_sends_what_came_later(listener, storage):
     async with sending(storage) as sender:
         storage.add(listener.url())
         sender.wake()

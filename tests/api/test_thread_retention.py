@@ -18,7 +18,7 @@ SECOND = 1 / 60
 """In minutes, the unit of lifetimes."""
 
 
-async def test_tidying_up_many_threads(client: LangGraphClient) -> None:
+async def test_many_threads_are_pruned_at_once(client: LangGraphClient) -> None:
     threads = [await thread_that_counted(client) for _ in range(3)]
     nobody = str(uuid.uuid4())
     assert await client.threads.prune([threads[0], threads[0], nobody], strategy="keep_latest") == {"pruned_count": 1}
@@ -31,7 +31,7 @@ async def test_tidying_up_many_threads(client: LangGraphClient) -> None:
     assert await client.threads.prune(threads) == {"pruned_count": 0}
 
 
-async def test_tidying_up_a_busy_thread_waits_for_its_rest(client: LangGraphClient, gate: Gate) -> None:
+async def test_a_busy_thread_is_not_pruned(client: LangGraphClient, gate: Gate) -> None:
     thread = (await client.threads.create())["thread_id"]
     run = await client.runs.create(thread, "gated", input=gate.input())
     assert await client.threads.prune([thread], strategy="keep_latest") == {"pruned_count": 0}
@@ -40,7 +40,7 @@ async def test_tidying_up_a_busy_thread_waits_for_its_rest(client: LangGraphClie
     assert await client.threads.prune([thread], strategy="keep_latest") == {"pruned_count": 1}
 
 
-async def test_threads_have_a_lifetime(client: LangGraphClient) -> None:
+async def test_a_thread_is_deleted_or_pruned_when_its_lifetime_is_over(client: LangGraphClient) -> None:
     """They go, or shrink, some time after the last that happened to them."""
     gone = await thread_that_counted(client, ttl={"ttl": SECOND, "strategy": "delete"})
     shrinking = await thread_that_counted(client, ttl={"ttl": SECOND, "strategy": "keep_latest"})
@@ -64,7 +64,7 @@ async def test_threads_have_a_lifetime(client: LangGraphClient) -> None:
             await client.threads.create(ttl=wrong)  # type: ignore[arg-type]
 
 
-async def test_what_a_thread_takes_up(client: LangGraphClient) -> None:
+async def test_a_thread_says_how_much_it_stores(client: LangGraphClient) -> None:
     thread = await thread_that_counted(client)
 
     async def storage(thread: str) -> Any:
