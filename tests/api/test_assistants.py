@@ -132,7 +132,7 @@ async def test_assistants_are_found_by_what_they_are(client: LangGraphClient, ta
     assert (len(page["assistants"]), page["next"]) == (2, "2")
     last: Any = await client.assistants.search(metadata={"tag": tag}, limit=2, offset=2, response_format="object")
     assert (len(last["assistants"]), last["next"]) == (1, None)
-    rows = await client.assistants.search(metadata={"tag": tag}, select=["name", "graph_id"], limit=1)
+    rows: Any = await client.assistants.search(metadata={"tag": tag}, select=["name", "graph_id"], limit=1)
     assert rows == [{"name": f"Number 2 {tag}", "graph_id": "chain"}]
     assert await client.assistants.count(metadata={"tag": tag}) == 3
     assert await client.assistants.count(metadata={"tag": tag}, graph_id="echo") == 1

@@ -14,6 +14,7 @@ from langgraph_sdk.errors import APIStatusError, NotFoundError, UnprocessableEnt
 from tests.gate import UNHELD, Gate
 from tests.live_server import LiveServer
 
+from .batches import batch_payload
 from .ended_runs import run_and_keep
 from .run_streams import read_until
 from .waiting import wait_for_status, wait_for_thread_status, wait_until, wait_until_deleted
@@ -23,7 +24,7 @@ from .waiting import wait_for_status, wait_for_thread_status, wait_until, wait_u
 
 async def test_a_run_goes_on_when_the_client_of_its_stream_leaves(client: LangGraphClient, gate: Gate) -> None:
     named: list[Any] = []
-    stream = client.runs.stream(
+    stream: Any = client.runs.stream(  # the client's type lacks aclose
         None,
         "gated",
         input=gate.input(),
@@ -42,7 +43,7 @@ async def test_a_run_goes_on_when_the_client_of_its_stream_leaves(client: LangGr
 
 async def test_a_run_ends_with_its_stream_when_the_client_asked_for_that(client: LangGraphClient, gate: Gate) -> None:
     named: list[Any] = []
-    stream = client.runs.stream(
+    stream: Any = client.runs.stream(  # the client's type lacks aclose
         None,
         "gated",
         input=gate.input(),
@@ -131,7 +132,7 @@ async def test_many_runs_are_cancelled_by_status(client: LangGraphClient, gate: 
     running = await client.runs.create(None, "gated", input=gate.input(), on_completion="keep")
     await wait_for_status(client, running, "running")
     pending = await client.runs.create_batch(
-        [{"assistant_id": "chain", "after_seconds": 3600, "on_completion": "keep"} for _ in range(3)]
+        batch_payload("chain", [{}, {}, {}], after_seconds=3600, on_completion="keep")
     )
 
     await client.runs.cancel_many(status="pending")

@@ -42,7 +42,7 @@ async def test_reject_refuses_the_second_and_leaves_the_first_alone(
         await collect(client.runs.stream(first["thread_id"], "gated", input=SECOND, multitask_strategy="reject"))
 
     gate.open()
-    answer = await client.runs.join(first["thread_id"], first["run_id"])
+    answer: Any = await client.runs.join(first["thread_id"], first["run_id"])
     assert answer["log"][-2:] == ["first in", "first out"]
     assert len(await client.runs.list(first["thread_id"])) == 2
 
@@ -153,5 +153,6 @@ async def test_of_many_at_once_that_interrupt_the_last_one_succeeds(client: Lang
     (newest, *_) = await client.runs.list(thread, limit=1)
     assert newest["status"] == "success"
     assert {run["status"] for run in ended} <= {"success", "interrupted"}
-    log = (await client.threads.get_state(thread))["values"]["log"]
+    state: Any = await client.threads.get_state(thread)
+    log = state["values"]["log"]
     assert len(log) == len(set(log))

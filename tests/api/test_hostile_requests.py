@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -70,7 +71,8 @@ async def test_a_body_that_never_ends_holds_up_nobody(
             await connection.send(head(len(body)), body[:40])
 
         assert await healthy(http)
-        assert (await client.runs.wait(None, "chain", input={"n": 1}))["n"] == 112
+        answer: Any = await client.runs.wait(None, "chain", input={"n": 1})
+        assert answer["n"] == 112
     finally:
         for connection in connections:
             await connection.__aexit__()

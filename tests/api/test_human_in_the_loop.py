@@ -101,7 +101,7 @@ async def test_a_human_looks_before_a_node_and_corrects_the_state(client: LangGr
 
 async def test_a_human_steps_through_the_nodes_one_by_one(client: LangGraphClient) -> None:
     thread = (await client.threads.create())["thread_id"]
-    steps = []
+    steps: list[str] = []
     await client.runs.wait(thread, "chain", input={"n": 0}, interrupt_before="*")
     while following := (await client.threads.get_state(thread))["next"]:
         steps += following
@@ -133,4 +133,5 @@ async def test_an_answer_to_no_question_is_no_crash(client: LangGraphClient) -> 
 
     run = await client.runs.create(thread, "chain", command={"resume": "what?"})
     await client.runs.join(thread, run["run_id"])
-    assert (await client.runs.wait(thread, "chain", input={"n": 0}))["n"] >= 111
+    answer: Any = await client.runs.wait(thread, "chain", input={"n": 0})
+    assert answer["n"] >= 111

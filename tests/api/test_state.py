@@ -33,7 +33,7 @@ async def asking(client: LangGraphClient) -> str:
 
 async def test_the_state_of_a_new_thread_is_empty(client: LangGraphClient) -> None:
     thread = (await client.threads.create())["thread_id"]
-    state = await client.threads.get_state(thread)
+    state: Any = await client.threads.get_state(thread)
     assert (state["values"], state["next"], state["tasks"]) == ({}, [], [])
     assert (state["checkpoint"], state["metadata"], state["created_at"]) == (None, None, None)
     assert await client.threads.get_history(thread) == []
@@ -50,7 +50,7 @@ async def test_a_state_says_where_it_comes_from(client: LangGraphClient, thread:
     assert state["checkpoint"] == {
         "thread_id": thread,
         "checkpoint_ns": "",
-        "checkpoint_id": state["checkpoint_id"],  # type: ignore[typeddict-item]
+        "checkpoint_id": state["checkpoint_id"],
     }
     assert state["parent_checkpoint"]["checkpoint_id"] < state["checkpoint_id"]
 
@@ -68,7 +68,7 @@ async def test_a_state_of_the_past_is_found_by_its_checkpoint(client: LangGraphC
 async def test_a_history_is_paged_and_filtered(client: LangGraphClient, thread: str) -> None:
     for _ in range(9):
         await client.runs.wait(thread, "chain", input={"n": 0})
-    history = await client.threads.get_history(thread, limit=1000)
+    history: list[Any] = await client.threads.get_history(thread, limit=1000)
     assert len(history) == 50, "more than is made in one go"
     ids = [state["checkpoint"]["checkpoint_id"] for state in history]
     assert ids == sorted(ids, reverse=True)
@@ -111,11 +111,11 @@ async def test_a_correction_by_hand_is_where_the_graph_goes_on(client: LangGraph
 
 
 async def test_a_correction_of_what_has_ended_starts_nothing(client: LangGraphClient, thread: str) -> None:
-    before = await client.threads.get(thread)
+    before: Any = await client.threads.get(thread)
     await client.threads.update_state(thread, {"last": "patched"})
-    after = await client.threads.get(thread)
-    assert (after["status"], after["values"]["last"]) == ("idle", "patched")  # type: ignore[call-overload]
-    assert after["state_updated_at"] > before["state_updated_at"]  # type: ignore[typeddict-item]
+    after: Any = await client.threads.get(thread)
+    assert (after["status"], after["values"]["last"]) == ("idle", "patched")
+    assert after["state_updated_at"] > before["state_updated_at"]
     await client.threads.update_state(thread, None)
     assert (await client.threads.get(thread))["values"] == after["values"], "a copy changes nothing"
     assert len(await client.threads.get_history(thread, limit=50)) == 7

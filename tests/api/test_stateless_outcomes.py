@@ -12,6 +12,7 @@ from langgraph_sdk.schema import Run
 
 from tests.webhook_listener import WebhookListener
 
+from .batches import batch_payload
 from .ended_runs import run_and_keep
 from .run_streams import collect, event_names
 from .waiting import wait_until_deleted
@@ -41,7 +42,7 @@ async def test_an_interrupt_is_answered_beside_the_values(client: LangGraphClien
 async def test_run_and_thread_are_deleted_at_the_end_unless_they_are_to_be_kept(
     client: LangGraphClient, graph: str
 ) -> None:
-    run = await client.runs.create(None, graph, input={}, on_completion="delete")
+    run: Any = await client.runs.create(None, graph, input={}, on_completion="delete")
     assert run["kwargs"]["temporary"]
     await wait_until_deleted(client, run)
 
@@ -86,9 +87,8 @@ async def test_the_outcome_of_a_deleted_run_can_still_be_joined(client: LangGrap
 async def test_a_list_of_runs_shows_only_the_selected_fields(client: LangGraphClient) -> None:
     run = await run_and_keep(client, "chain", input={})
 
-    assert await client.runs.list(run["thread_id"], select=["run_id", "status"]) == [
-        {"run_id": run["run_id"], "status": "success"}
-    ]
+    selected: list[Any] = await client.runs.list(run["thread_id"], select=["run_id", "status"])
+    assert selected == [{"run_id": run["run_id"], "status": "success"}]
     assert await client.runs.list(run["thread_id"], status="error") == []
     assert await client.runs.list(run["thread_id"], offset=1) == []
 
@@ -155,7 +155,7 @@ async def test_a_run_stops_before_or_after_the_named_nodes(
     client: LangGraphClient, options: Any, n: int, following: list[str]
 ) -> None:
     run = await run_and_keep(client, "chain", input={"n": 0}, **options)
-    thread = await client.threads.get(run["thread_id"])
+    thread: Any = await client.threads.get(run["thread_id"])
 
     assert (run["status"], thread["status"]) == ("success", "interrupted")
     assert thread["values"]["n"] == n
@@ -164,15 +164,16 @@ async def test_a_run_stops_before_or_after_the_named_nodes(
 
 async def test_feedback_keys_are_kept_and_no_urls_are_invented(client: LangGraphClient) -> None:
     item: Any = {"assistant_id": "chain", "input": {}, "feedback_keys": ["score"], "on_completion": "keep"}
-    (run,) = await client.runs.create_batch([item])
+    runs: list[Any] = await client.runs.create_batch([item])
     parts = await collect(client.runs.stream(None, "chain", input={}, feedback_keys=["score"]))
 
-    assert run["kwargs"]["feedback_keys"] == ["score"]
+    assert runs[0]["kwargs"]["feedback_keys"] == ["score"]
     assert set(event_names(parts)) == {"metadata", "values"}
 
 
 async def test_what_concerns_threads_is_accepted_without_one(client: LangGraphClient) -> None:
-    run = await client.runs.create(None, "chain", input={}, multitask_strategy="reject", if_not_exists="create")
+    for_threads: Any = {"multitask_strategy": "reject", "if_not_exists": "create"}
+    run = await client.runs.create(None, "chain", input={}, **for_threads)
 
     assert run["multitask_strategy"] == "reject"
     assert (await client.runs.create(None, "chain", input={}))["multitask_strategy"] == "enqueue"
@@ -205,9 +206,8 @@ async def test_a_webhook_gets_the_error_of_a_failed_run(client: LangGraphClient,
 
 
 async def test_a_webhook_is_called_for_each_run_of_a_batch(client: LangGraphClient, listener: WebhookListener) -> None:
-    runs = await client.runs.create_batch(
-        [{"assistant_id": "chain", "input": {"n": place}, "webhook": listener.url} for place in range(5)]
-    )
+    items = batch_payload("chain", ({"n": place} for place in range(5)), webhook=listener.url)
+    runs = await client.runs.create_batch(items)
     called = [await listener.receive() for _ in runs]
 
     assert {call["run_id"] for call in called} == {run["run_id"] for run in runs}

@@ -13,6 +13,7 @@ from langgraph_sdk.client import LangGraphClient
 from tests.gate import Gate
 from tests.live_server import LiveServer
 
+from .batches import batch_payload
 from .run_streams import collect, data_of, event_names, join_stream, read_until, stream_run
 from .slow_reader import SlowReader
 from .waiting import wait_for_status, wait_until_deleted
@@ -35,7 +36,8 @@ async def test_a_reader_that_falls_behind_is_told_and_the_run_goes_on(
     async with SlowReader(live_server.url, "/runs/stream", run) as reader:
         name = await reader.run_id()
         thread_id = await reader.thread_of(client, name)
-        await wait_for_status(client, {"thread_id": thread_id, "run_id": name}, "success")
+        started: Any = {"thread_id": thread_id, "run_id": name}
+        await wait_for_status(client, started, "success")
         events = await reader.read_all()
 
     assert events[-1].event == "error"
@@ -56,7 +58,8 @@ async def test_a_slow_reader_of_a_resumable_run_gets_everything_in_order(
     async with SlowReader(live_server.url, "/runs/stream", run) as reader:
         name = await reader.run_id()
         thread_id = await reader.thread_of(client, name)
-        await wait_for_status(client, {"thread_id": thread_id, "run_id": name}, "success")
+        started: Any = {"thread_id": thread_id, "run_id": name}
+        await wait_for_status(client, started, "success")
         events = await reader.read_all()
 
     assert [event.data["number"] for event in events if event.event == "custom"] == list(range(FLOOD["events"]))
@@ -74,11 +77,12 @@ async def test_a_stuck_graph_delays_neither_health_nor_submissions_nor_other_str
 
     async with httpx.AsyncClient(base_url=live_server.url) as http:
         assert (await http.get("/ok")).json()["ok"]
-    runs = await client.runs.create_batch([{"assistant_id": "chain", "input": {"n": place}} for place in range(200)])
+    runs = await client.runs.create_batch(batch_payload("chain", ({"n": place} for place in range(200))))
     for place in range(10):
         parts = await stream_run(client, "chain", "values", input={"n": place})
         assert data_of(parts, "values")[-1]["n"] == place + 111
-        assert (await client.runs.wait(None, "chain", input={"n": place}))["n"] == place + 111
+        answer: Any = await client.runs.wait(None, "chain", input={"n": place})
+        assert answer["n"] == place + 111
     answers = [await client.runs.join(run["thread_id"], run["run_id"]) for run in runs]
     assert [answer["n"] for answer in answers] == [place + 111 for place in range(200)]
 

@@ -96,7 +96,8 @@ async def test_what_was_streamed_before_a_cancel_is_not_lost(client: LangGraphCl
     await client.runs.cancel(run["thread_id"], run["run_id"], wait=True)
 
     assert await collect(join_stream(client, run, last_event_id="-1")) == seen
-    assert (await client.threads.get_state(run["thread_id"]))["values"]["log"] == ["x in"]
+    state: Any = await client.threads.get_state(run["thread_id"])
+    assert state["values"]["log"] == ["x in"]
 
 
 async def test_a_large_event_comes_whole(client: LangGraphClient) -> None:

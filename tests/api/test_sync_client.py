@@ -13,6 +13,7 @@ from langgraph_sdk.errors import NotFoundError
 from tests.gate import UNHELD, Gate
 from tests.live_server import LiveServer, poll
 
+from .batches import batch_payload
 from .run_streams import data_of, event_names
 
 
@@ -38,7 +39,7 @@ def running(client: SyncLangGraphClient, thread: str, gate: Gate) -> Any:
 def test_a_run_is_created_joined_found_and_deleted(sync_client: SyncLangGraphClient, thread: str) -> None:
     run = sync_client.runs.create(thread, "chain", input={"n": 1}, metadata={"k": "v"})
     answer = sync_client.runs.join(thread, run["run_id"])
-    ended = sync_client.runs.get(thread, run["run_id"])
+    ended: Any = sync_client.runs.get(thread, run["run_id"])
 
     assert answer["n"] == 112
     assert (ended["status"], ended["metadata"]["k"]) == ("success", "v")
@@ -48,7 +49,7 @@ def test_a_run_is_created_joined_found_and_deleted(sync_client: SyncLangGraphCli
 
 
 def test_a_batch_is_created(sync_client: SyncLangGraphClient) -> None:
-    runs = sync_client.runs.create_batch([{"assistant_id": "chain", "input": {"n": place}} for place in range(20)])
+    runs = sync_client.runs.create_batch(batch_payload("chain", ({"n": place} for place in range(20))))
 
     answers = [sync_client.runs.join(run["thread_id"], run["run_id"]) for run in runs]
     assert [answer["n"] for answer in answers] == [place + 111 for place in range(20)]
@@ -60,7 +61,8 @@ def test_wait_answers_the_values_and_raises_the_error(
 ) -> None:
     place: Any = thread if with_thread else None
 
-    assert sync_client.runs.wait(place, "chain", input={"n": 1})["n"] == 112
+    answer: Any = sync_client.runs.wait(place, "chain", input={"n": 1})
+    assert answer["n"] == 112
     with pytest.raises(Exception, match="boom from failing graph"):
         sync_client.runs.wait(place, "failing", input={})
 

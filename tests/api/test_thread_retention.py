@@ -53,15 +53,17 @@ async def test_a_thread_is_deleted_or_pruned_when_its_lifetime_is_over(client: L
     with pytest.raises(NotFoundError):
         await client.threads.get_state(gone)
     await wait_until(lambda: checkpoint_count(client, shrinking), lambda seen: seen == 1)
-    assert (await client.threads.get_state(shrinking))["values"]["n"] == 112  # type: ignore[call-overload]
+    state: Any = await client.threads.get_state(shrinking)
+    assert state["values"]["n"] == 112
     await client.runs.wait(shrinking, "chain", input={"n": 1})
     await wait_until(lambda: checkpoint_count(client, shrinking), lambda seen: seen == 1)
 
     await client.threads.update(lasting, metadata={}, ttl={"ttl": SECOND, "strategy": "keep_latest"})
     await wait_until(lambda: checkpoint_count(client, lasting), lambda seen: seen == 1)
-    for wrong in ({"ttl": -1}, {"ttl": "long"}, {"strategy": "burn", "ttl": 1}, {"strategy": "delete"}):
+    bad: list[Any] = [{"ttl": -1}, {"ttl": "long"}, {"strategy": "burn", "ttl": 1}, {"strategy": "delete"}]
+    for wrong in bad:
         with pytest.raises(UnprocessableEntityError):
-            await client.threads.create(ttl=wrong)  # type: ignore[arg-type]
+            await client.threads.create(ttl=wrong)
 
 
 async def test_a_thread_says_how_much_it_stores(client: LangGraphClient) -> None:
@@ -77,7 +79,8 @@ async def test_a_thread_says_how_much_it_stores(client: LangGraphClient) -> None
     assert before["total_bytes"] == sum(
         before[part]["bytes"] for part in ("checkpoints", "channel_values", "pending_writes")
     )
-    await client.runs.wait(thread, "chain", input={"n": 1, "log": ["x" * 5000]})
+    large: Any = {"n": 1, "log": ["x" * 5000]}
+    await client.runs.wait(thread, "chain", input=large)
     after = await storage(thread)
     assert after["channel_values"]["by_channel"]["log"]["bytes"] > 5000
     assert after["total_bytes"] > before["total_bytes"] + 5000

@@ -70,7 +70,8 @@ async def test_another_graph_may_run_on_the_thread(client: LangGraphClient, thre
     await client.runs.wait(thread, "chain", input={"n": 1})
     await client.runs.wait(thread, "echo", input=user_message("x"))
 
-    assert (await client.threads.get(thread))["metadata"]["graph_id"] == "echo"
+    seen: Any = await client.threads.get(thread)
+    assert seen["metadata"]["graph_id"] == "echo"
 
 
 async def test_the_thread_that_a_request_names_must_exist_unless_it_is_to_be_made(client: LangGraphClient) -> None:
@@ -95,7 +96,8 @@ async def test_clients_that_make_the_same_thread_at_once_share_it(client: LangGr
     for run in runs:
         await client.runs.join(thread, run["run_id"])
 
-    assert (await client.threads.get_state(thread))["values"]["n"] == 1110
+    state: Any = await client.threads.get_state(thread)
+    assert state["values"]["n"] == 1110
 
 
 async def test_a_run_on_a_thread_stays_whatever_is_asked_for_its_end(client: LangGraphClient, thread: str) -> None:
@@ -118,7 +120,7 @@ async def test_bad_ids_and_options_are_refused(client: LangGraphClient, thread: 
     with pytest.raises(UnprocessableEntityError):
         await client.runs.create("not-an-id", "chain")
     with pytest.raises(UnprocessableEntityError):
-        await client.runs.create(thread, "chain", multitask_strategy="whatever")
+        await client.runs.create(thread, "chain", multitask_strategy="whatever")  # type: ignore[call-overload]
     with pytest.raises(UnprocessableEntityError, match="Invalid assistant: 'nope'"):
         await client.runs.create(thread, "nope")
     assert await client.runs.list(thread) == []

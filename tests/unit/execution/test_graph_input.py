@@ -7,11 +7,13 @@ import json
 from typing import Any
 
 import pytest
+from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command, Send
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from runyard.runtime.execution.graph_input import run_config, run_context, run_input
+from runyard.runtime.execution.graph_run import GraphRun
 from tests.unit.graph_runner import GraphRunner
 
 
@@ -135,7 +137,7 @@ async def test_goto_on_a_new_thread_runs_the_entry_too(graph_runner: GraphRunner
     assert json.loads(outcome.answer) == {"path": ["start", "three", "two"], "payload": 5}
 
 
-async def crash(graph_runner: GraphRunner, run: Any, *, after: int) -> None:
+async def crash(graph_runner: GraphRunner, run: GraphRun, *, after: int) -> None:
     """Executes `run` until it has saved `after` more checkpoints or writes, and forgets what comes then."""
 
     class Crash(BaseException):
@@ -167,7 +169,7 @@ async def crash(graph_runner: GraphRunner, run: Any, *, after: int) -> None:
 
 
 async def history(graph_runner: GraphRunner, thread: str) -> list[str]:
-    config = {"configurable": {"thread_id": thread}}
+    config: RunnableConfig = {"configurable": {"thread_id": thread}}
     return [item.metadata["source"] async for item in graph_runner.saver.alist(config)]
 
 
@@ -205,7 +207,7 @@ async def test_a_retried_answer_is_given_once(graph_runner: GraphRunner, after: 
 @pytest.mark.parametrize("after", range(1, 5))
 async def test_a_retried_fork_goes_on_where_it_was(graph_runner: GraphRunner, after: int) -> None:
     await graph_runner.run("chain", input={"n": 1}, thread="t")
-    config = {"configurable": {"thread_id": "t"}}
+    config: RunnableConfig = {"configurable": {"thread_id": "t"}}
     (at_b,) = [item async for item in graph_runner.saver.alist(config) if item.metadata["step"] == 1]
     checkpoint = {"checkpoint_id": at_b.config["configurable"]["checkpoint_id"]}
     run = graph_runner.new_run("chain", thread="t", checkpoint=checkpoint)

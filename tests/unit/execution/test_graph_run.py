@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import pytest
+from langchain_core.runnables import RunnableConfig
 
 from runyard.runtime.execution.graph_run import GraphOutcome
 from tests.unit.graph_runner import GraphRunner, answer_of, values_of
@@ -137,14 +138,14 @@ async def test_durability_says_which_checkpoints_stay(graph_runner: GraphRunner)
     for durability in ("sync", "async", "exit"):
         run = graph_runner.new_run("chain", input={"n": 1}, durability=durability)
         await graph_runner.execute(run)
-        config = {"configurable": {"thread_id": run.thread_id}}
+        config: RunnableConfig = {"configurable": {"thread_id": run.thread_id}}
         counts[durability] = len([item async for item in graph_runner.saver.alist(config)])
     assert counts == {"sync": 5, "async": 5, "exit": 1}
 
 
 async def test_a_run_goes_back_to_a_checkpoint(graph_runner: GraphRunner) -> None:
     await graph_runner.run("chain", input={"n": 1}, thread="t5")
-    config = {"configurable": {"thread_id": "t5"}}
+    config: RunnableConfig = {"configurable": {"thread_id": "t5"}}
     history = [item async for item in graph_runner.saver.alist(config)]
     (at_b,) = [item for item in history if item.metadata["step"] == 1]
     checkpoint = {"checkpoint_id": at_b.config["configurable"]["checkpoint_id"]}
@@ -164,4 +165,6 @@ async def test_lent_graphs_are_given_back(graph_runner: GraphRunner) -> None:
 async def test_a_node_reads_and_writes_the_store(graph_runner: GraphRunner) -> None:
     first = await graph_runner.run("storeful", input={"key": "k", "value": {"v": 1}})
     assert answer_of(first)["read"] == {"before": None, "after": {"v": 1}}
-    assert (await graph_runner.store.aget(("tests",), "k")).value == {"v": 1}
+    stored = await graph_runner.store.aget(("tests",), "k")
+    assert stored is not None
+    assert stored.value == {"v": 1}

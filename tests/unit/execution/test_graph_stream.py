@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessageChunk, HumanMessageChunk
@@ -58,7 +59,12 @@ async def test_message_tuples_carry_the_single_words(graph_runner: GraphRunner) 
     assert [chunk["chunk_position"] for chunk in chunks] == [None, None, None, "last"]
     assert {chunk["id"] for chunk in chunks} == {"ai-1"}
     assert metadata[0] == metadata[-1]
-    expected = {"run_id": run.run_id, "thread_id": run.thread_id, "graph_id": "echo", "assistant_id": "a"}
+    expected: dict[str, Any] = {
+        "run_id": run.run_id,
+        "thread_id": run.thread_id,
+        "graph_id": "echo",
+        "assistant_id": "a",
+    }
     expected |= {"k": "v", "run_attempt": 1, "created_by": "system", "langgraph_node": "model"}
     assert metadata[0].items() >= expected.items()
 

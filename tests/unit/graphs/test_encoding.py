@@ -64,7 +64,13 @@ class Numbers:
         return [1.0, 2.5]
 
 
-HUMAN = {"content": "hi", "additional_kwargs": {}, "response_metadata": {}, "type": "human", "name": None}
+HUMAN: dict[str, Any] = {
+    "content": "hi",
+    "additional_kwargs": {},
+    "response_metadata": {},
+    "type": "human",
+    "name": None,
+}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +79,10 @@ HUMAN = {"content": "hi", "additional_kwargs": {}, "response_metadata": {}, "typ
         (HumanMessage("hi", id="1"), {**HUMAN, "id": "1"}),
         ([{"m": (HumanMessage("hi", id="1"),)}], [{"m": [{**HUMAN, "id": "1"}]}]),
         (Point(HumanMessage("hi", id="1")), {"x": {**HUMAN, "id": "1"}}),
-        (Holder(item=Derived(), more=2), {"item": {"x": 1, "y": "2020-01-02"}, "thing": None, "more": 2}),
+        (
+            Holder.model_validate({"item": Derived(), "more": 2}),
+            {"item": {"x": 1, "y": "2020-01-02"}, "thing": None, "more": 2},
+        ),
         (Pair(1, {2}), {"p": 1, "q": [2]}),
         (Interrupt(value={"q": 1}, id="i"), {"value": {"q": 1}, "id": "i", "response_schema": None}),
         (Send("n", {"a": 1}), {"node": "n", "args": {"a": 1}}),
