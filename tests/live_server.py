@@ -161,7 +161,7 @@ class LiveServer:
         self._process.wait()
 
     def kill_group(self) -> None:
-        """SIGKILL to everything at once, as when the machine goes."""
+        """SIGKILL to everything at once, as when the power fails."""
         for group in self._groups:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)
@@ -169,7 +169,7 @@ class LiveServer:
             self._process.wait()
 
     def close(self) -> None:
-        """Ends whatever is left, and returns when it is gone."""
+        """Ends whatever is left, and returns when nothing runs any more."""
         self.kill_group()
         if self._process is not None and self._process.stdout is not None:
             self._process.stdout.close()

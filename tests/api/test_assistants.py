@@ -184,21 +184,22 @@ async def test_deleting_an_assistant_may_delete_its_threads(client: LangGraphCli
     await client.assistants.delete(kept)
     with pytest.raises(NotFoundError):
         await client.assistants.get(kept)
-    assert (await client.threads.get_state(thread))["values"]["n"] == 112  # type: ignore[call-overload]
+    state: Any = await client.threads.get_state(thread)
+    assert state["values"]["n"] == 112
 
-    gone = (await client.assistants.create("slow"))["assistant_id"]
+    deleted = (await client.assistants.create("slow"))["assistant_id"]
     threads = [(await client.threads.create())["thread_id"] for _ in range(3)]
-    runs = [await client.runs.create(thread, gone, input={"steps": 200, "delay": 0.1}) for thread in threads]
-    await client.assistants.delete(gone, delete_threads=True)
+    runs = [await client.runs.create(thread, deleted, input={"steps": 200, "delay": 0.1}) for thread in threads]
+    await client.assistants.delete(deleted, delete_threads=True)
     for thread, run in zip(threads, runs, strict=True):
         with pytest.raises(NotFoundError):
             await client.threads.get(thread)
         with pytest.raises(NotFoundError):
             await client.runs.get(thread, run["run_id"])
-    with pytest.raises(NotFoundError, match=f"Assistant with ID {gone} not found"):
-        await client.assistants.delete(gone, delete_threads=True)
+    with pytest.raises(NotFoundError, match=f"Assistant with ID {deleted} not found"):
+        await client.assistants.delete(deleted, delete_threads=True)
     with pytest.raises(NotFoundError):
-        await client.runs.create(None, gone)
+        await client.runs.create(None, deleted)
 
 
 async def test_what_there_is_not_is_said_for_each_operation(client: LangGraphClient) -> None:

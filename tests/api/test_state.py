@@ -1,4 +1,4 @@
-"""The states of threads through the stock client: read, written by hand, gone through."""
+"""The states of threads through the stock client: read, written by hand, paged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads that are tidied up, by hand or by their lifetime, and what they take up."""
+"""Threads that are pruned, by hand or by their lifetime, and how much they store."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ async def test_a_busy_thread_is_not_pruned(client: LangGraphClient, gate: Gate) 
 
 
 async def test_a_thread_is_deleted_or_pruned_when_its_lifetime_is_over(client: LangGraphClient) -> None:
-    """They go, or shrink, some time after the last that happened to them."""
-    gone = await thread_that_counted(client, ttl={"ttl": SECOND, "strategy": "delete"})
+    """Some time after the last that happened to them."""
+    expiring = await thread_that_counted(client, ttl={"ttl": SECOND, "strategy": "delete"})
     shrinking = await thread_that_counted(client, ttl={"ttl": SECOND, "strategy": "keep_latest"})
     lasting = await thread_that_counted(client, ttl=60)
     shown: Any = await client.threads.get(lasting, include=["ttl"])
     assert (shown["ttl"]["strategy"], shown["ttl"]["ttl_minutes"]) == ("delete", 60)
     assert shown["ttl"]["expires_at"] > shown["updated_at"]
 
-    await wait_until(lambda: client.threads.search(ids=[gone]), lambda seen: not seen)
+    await wait_until(lambda: client.threads.search(ids=[expiring]), lambda seen: not seen)
     with pytest.raises(NotFoundError):
-        await client.threads.get_state(gone)
+        await client.threads.get_state(expiring)
     await wait_until(lambda: checkpoint_count(client, shrinking), lambda seen: seen == 1)
     state: Any = await client.threads.get_state(shrinking)
     assert state["values"]["n"] == 112

@@ -175,7 +175,7 @@ async def test_a_copy_of_a_question_can_be_answered_differently(client: LangGrap
 
 
 async def test_deleting_a_thread_ends_its_work(client: LangGraphClient, gate: Gate) -> None:
-    """Those who wait for a run of it learn that it is gone; it leaves no trace."""
+    """Those who wait for a run of it learn that it was deleted; it leaves no trace."""
     thread = (await client.threads.create())["thread_id"]
     running = await client.runs.create(thread, "gated", input=gate.input())
     waiting = await client.runs.create(thread, "chain", input={"n": 1})

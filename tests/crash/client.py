@@ -1,4 +1,4 @@
-"""Requests to a server that may be gone, and checks of what became of runs."""
+"""Requests to a server that may have been killed, and checks of what became of runs."""
 
 from __future__ import annotations
 

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.sqlite.storage import SqliteStorage
 from tests.live_server import LiveServer, StartServer
 
 from .step_log import StepLog
-
-PROJECT = Path(__file__).parent / "project" / "langgraph.json"
-
-OpenStorage = Callable[[LiveServer], Storage]
+from .stored_data import OpenStorage, open_storage_of
 
 
 @pytest.fixture
 def open_storage(start_server: StartServer) -> Iterator[OpenStorage]:
-    """Opens the data of a server that has ended."""
+    """Opens the data of servers that have ended; closed at the end of the test."""
     opened: list[Storage] = []
 
     def open_it(server: LiveServer) -> Storage:
-        storage = SqliteStorage(server.data / "runyard.db")
-        storage.open(tend=False)
-        opened.append(storage)
-        return storage
+        opened.append(open_storage_of(server))
+        return opened[-1]
 
     yield open_it
     for storage in opened:

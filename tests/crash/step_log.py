@@ -7,6 +7,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+PROJECT = Path(__file__).parent / "project" / "langgraph.json"
+"""The project whose graphs log their steps."""
+
 
 @dataclass
 class RunTrace:

@@ -15,8 +15,8 @@ import httpx
 from tests.live_server import LiveServer, StartServer, poll
 
 from .client import assert_each_step_once, attempt_of, get_run, join_run, run_payload, submit_batch, threads_tagged
-from .conftest import PROJECT, OpenStorage
-from .step_log import StepLog
+from .step_log import PROJECT, StepLog
+from .stored_data import OpenStorage
 
 BATCH = 60
 

@@ -17,8 +17,7 @@ from tests.live_server import LiveServer, StartServer, poll
 from tests.webhook_listener import WebhookListener
 
 from .client import assert_each_step_once, attempt_of, get_run, join_run, run_payload, submit_batch
-from .conftest import PROJECT
-from .step_log import StepLog
+from .step_log import PROJECT, StepLog
 
 Event = tuple[str, str, Any]
 """(id, name, data)"""

@@ -11,8 +11,8 @@ import pytest
 from tests.live_server import StartServer, poll
 
 from .client import assert_each_step_once, attempt_of, get_run, join_run, run_payload, submit_batch
-from .conftest import PROJECT, OpenStorage
-from .step_log import StepLog
+from .step_log import PROJECT, StepLog
+from .stored_data import OpenStorage
 
 STEPS = 3
 

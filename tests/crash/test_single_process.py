@@ -7,8 +7,7 @@ import httpx
 from tests.live_server import StartServer, poll
 
 from .client import assert_each_step_once, attempt_of, get_run, join_run, run_payload, submit_batch
-from .conftest import PROJECT
-from .step_log import StepLog
+from .step_log import PROJECT, StepLog
 
 ONE_PROCESS = ("--workers", "0")
 

@@ -27,7 +27,11 @@ async def prune(storage: SqliteStorage) -> None:
 
 
 def comparable(snapshot: StateSnapshot) -> Any:
-    tasks = [(task.name, task.interrupts, task.state and comparable(task.state)) for task in snapshot.tasks]  # type: ignore[arg-type]
+    """What a snapshot says, with its subgraphs, but for its place in the history."""
+    tasks = []
+    for task in snapshot.tasks:
+        state = comparable(task.state) if isinstance(task.state, StateSnapshot) else task.state
+        tasks.append((task.name, task.interrupts, state))
     return snapshot.values, snapshot.next, tasks
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, Send
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
@@ -145,22 +146,21 @@ async def crash(graph_runner: GraphRunner, run: GraphRun, *, after: int) -> None
 
     count = 0
     saver = graph_runner.saver
-    put, put_writes = type(saver).aput, type(saver).aput_writes
 
-    class Dying(type(saver)):  # type: ignore[misc]
+    class Dying(InMemorySaver):
         async def aput(self, *args: Any) -> Any:
             nonlocal count
             count += 1
             if count > after:
                 raise Crash
-            return await put(saver, *args)
+            return await saver.aput(*args)
 
         async def aput_writes(self, *args: Any) -> Any:
             nonlocal count
             count += 1
             if count > after:
                 raise Crash
-            return await put_writes(saver, *args)
+            return await saver.aput_writes(*args)
 
     dying = Dying()
     dying.storage, dying.writes, dying.blobs = saver.storage, saver.writes, saver.blobs

@@ -62,7 +62,7 @@ def test_the_environment_is_filled_but_not_overwritten(tmp_path: Path, monkeypat
 @pytest.mark.parametrize(
     ("path", "text", "said"),
     [
-        ("./gone.py:graph", "", "gone.py does not exist"),
+        ("./missing.py:graph", "", "missing.py does not exist"),
         ("no_such_package.module:graph", "", "No module named 'no_such_package'; install"),
         ("./my_graph.py:grahp", GRAPH_SOURCE, "has no 'grahp'; it has graph"),
         ("./my_graph.py:graph", "import no_such_package\n", "my_graph.py, line 1): ModuleNotFoundError"),
