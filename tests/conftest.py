@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
-from .live_server import PROJECT, LiveServer
-from .programs import report_untested
+from tests.gate import Gate
+from tests.live_server import PROJECT, LiveServer, StartServer
+from tests.programs import report_untested
 
 # Some tests run in this process what a server would run in its own.
 os.environ.setdefault("LANGSMITH_TRACING", "false")
@@ -35,19 +35,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     report_untested(terminalreporter)
-
-
-class StartServer(Protocol):
-    """Starts a server; the same `name` is the same data directory."""
-
-    def __call__(
-        self,
-        name: str = "data",
-        *,
-        config: Path = PROJECT,
-        args: tuple[str, ...] = ("--workers", "2"),
-        env: Mapping[str, str] | None = None,
-    ) -> LiveServer: ...
 
 
 @pytest.fixture
@@ -85,3 +72,11 @@ def live_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer
 def client(live_server: LiveServer) -> LangGraphClient:
     """The stock client, connected to the shared server."""
     return get_client(url=live_server.url, api_key=None)
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    """Holds runs until the test opens it; opened at the end of the test at the latest."""
+    gate = Gate(tmp_path / "gate")
+    yield gate
+    gate.open()

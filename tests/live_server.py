@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import httpx
 import psutil
@@ -173,7 +173,7 @@ class LiveServer:
         self._process.wait()
 
     def kill_group(self) -> None:
-        """SIGKILL to everything at once, as when the machine goes."""
+        """SIGKILL to everything at once, as when the power fails."""
         for group in self._groups:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)
@@ -181,9 +181,22 @@ class LiveServer:
             self._process.wait()
 
     def close(self) -> None:
-        """Ends whatever is left, and returns when it is gone."""
+        """Ends whatever is left, and returns when nothing runs any more."""
         self.kill_group()
         if self._process is not None and self._process.stdout is not None:
             self._process.stdout.close()
         self.http.close()
         poll(lambda: not self.processes(), within=10)
+
+
+class StartServer(Protocol):
+    """Starts a server; the same `name` is the same data directory."""
+
+    def __call__(
+        self,
+        name: str = "data",
+        *,
+        config: Path = PROJECT,
+        args: tuple[str, ...] = ("--workers", "2"),
+        env: Mapping[str, str] | None = None,
+    ) -> LiveServer: ...

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, Protocol
 
 from runyard.handlers.contract.document import document_bytes
-from runyard.handlers.http.responses import JSON, BodyResponse, Response, json_response
-
-HEALTH = b'{"ok":true,"services":{}}'
+from runyard.handlers.http.responses import HEALTH, JSON, BodyResponse, Response, json_response
 
 
 class SystemService(Protocol):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import flask
 
-from runyard.handlers.api.system import HEALTH
 from runyard.handlers.console import ASSETS_PATH
 from runyard.handlers.console.guidebook import guidebook
+from runyard.handlers.http.responses import HEALTH
 
 if TYPE_CHECKING:
     from runyard.runtime.config.project import GraphSpec

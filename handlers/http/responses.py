@@ -14,6 +14,8 @@ import orjson
 from runyard.handlers.http.scope import Header, Receive, Scope, Send
 
 JSON = (b"content-type", b"application/json")
+HEALTH = b'{"ok":true,"services":{}}'
+"""What a server that is well answers."""
 
 KEEP_ALIVE = 5.0
 """Seconds of silence after which a response that lasts sends something without meaning: clients and proxies give

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
@@ -56,15 +56,15 @@ async def _talk(state: Talk) -> Talk:
     return {"messages": [await model.ainvoke("say it")], "n": state["n"]}
 
 
-def _one(name: str, node: object, state: type = State) -> StateGraph:
-    graph = StateGraph(state)
+def _one(name: str, node: Any, state: type[Any] = State) -> StateGraph[Any]:
+    graph: StateGraph[Any] = StateGraph(state)
     graph.add_node(name, node)
     graph.add_edge(START, name)
     graph.add_edge(name, END)
     return graph
 
 
-def _chain() -> StateGraph:
+def _chain() -> StateGraph[State]:
     graph = StateGraph(State)
     names = [f"node{number}" for number in range(CHAIN_NODES)]
     for name in names:

@@ -15,12 +15,12 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
-from bench_suite import floor, interactive, rates, searching, servers, size
-from bench_suite.client import Broken
-from bench_suite.effort import FULL, QUICK, Effort, for_official
-from bench_suite.load import Refused
-from bench_suite.report import Results, show, write
-from bench_suite.servers import Server, ServerFailed
+from scripts.bench_suite import floor, interactive, rates, searching, servers, size
+from scripts.bench_suite.client import Broken
+from scripts.bench_suite.effort import FULL, QUICK, Effort, for_official
+from scripts.bench_suite.load import Refused
+from scripts.bench_suite.report import Results, show, write
+from scripts.bench_suite.servers import Server, ServerFailed
 
 Measure = Callable[[Server, Effort], Awaitable[dict[str, float]]]
 

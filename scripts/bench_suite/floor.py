@@ -1,6 +1,6 @@
 """The floor: the benchmark's graphs in one bare process, with LangGraph's in-memory checkpointer.
 
-No server can be faster than what it calls. Runs as a process of its own (python -m bench_suite.floor
+No server can be faster than what it calls. Runs as a process of its own (python -m scripts.bench_suite.floor
 SCENARIO SIZE...), so that nothing of the benchmark's client is in it, and prints its figures as JSON.
 """
 
@@ -19,9 +19,9 @@ from typing import Any
 
 from langgraph.checkpoint.memory import InMemorySaver
 
-from bench_suite.effort import FULL, QUICK, Effort
-from bench_suite.load import percentile
-from bench_suite.servers import PROJECT
+from scripts.bench_suite.effort import FULL, QUICK, Effort
+from scripts.bench_suite.load import percentile
+from scripts.bench_suite.servers import PROJECT
 
 _AT_ONCE = 64  # as one Runyard worker does by default; those that only sleep all go at once
 
@@ -126,8 +126,8 @@ FLOORS: dict[str, Callable[[Effort], Coroutine[Any, Any, dict[str, float]]]] = {
 async def measure(name: str, *, quick: bool) -> dict[str, float]:
     """Run one scenario's floor in a process of its own."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench_suite.floor", name, "quick" if quick else "full",
-        stdout=asyncio.subprocess.PIPE, cwd=PROJECT.parent,
+        sys.executable, "-m", "scripts.bench_suite.floor", name, "quick" if quick else "full",
+        stdout=asyncio.subprocess.PIPE, cwd=PROJECT.parent.parent,
     )  # fmt: skip
     try:
         output, _ = await process.communicate()

@@ -8,11 +8,11 @@ import time
 
 import orjson
 
-from bench_suite.client import Broken, Connection, Events
-from bench_suite.effort import Effort
-from bench_suite.load import Refused, ended, latencies, percentile, run, submit
-from bench_suite.rates import Figures
-from bench_suite.servers import Server
+from scripts.bench_suite.client import Broken, Connection, Events
+from scripts.bench_suite.effort import Effort
+from scripts.bench_suite.load import Refused, ended, latencies, percentile, run, submit
+from scripts.bench_suite.rates import Figures
+from scripts.bench_suite.servers import Server
 
 
 def wait_request(connection: Connection) -> bytes:

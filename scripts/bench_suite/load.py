@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bench_suite.client import Answer, Connection
-from bench_suite.servers import Server
+from scripts.bench_suite.client import Answer, Connection
+from scripts.bench_suite.servers import Server
 
 
 class Refused(RuntimeError):

@@ -8,9 +8,9 @@ import time
 
 import orjson
 
-from bench_suite.effort import Effort
-from bench_suite.load import checked, ended, finish, latencies, run
-from bench_suite.servers import Server
+from scripts.bench_suite.effort import Effort
+from scripts.bench_suite.load import checked, ended, finish, latencies, run
+from scripts.bench_suite.servers import Server
 
 Figures = dict[str, float]
 

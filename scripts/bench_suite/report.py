@@ -17,7 +17,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bench_suite.figures import FIGURES, Figure
+from scripts.bench_suite.figures import FIGURES, Figure
 
 
 @dataclass(slots=True)

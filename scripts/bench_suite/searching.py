@@ -7,11 +7,11 @@ from typing import Any
 
 import orjson
 
-from bench_suite.client import Connection
-from bench_suite.effort import Effort
-from bench_suite.load import checked, latencies, percentile
-from bench_suite.rates import Figures
-from bench_suite.servers import Server
+from scripts.bench_suite.client import Connection
+from scripts.bench_suite.effort import Effort
+from scripts.bench_suite.load import checked, latencies, percentile
+from scripts.bench_suite.rates import Figures
+from scripts.bench_suite.servers import Server
 
 _CLIENTS = 16
 _USERS = 1_000

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from bench_suite.client import Connection
+from scripts.bench_suite.client import Connection
 
 PROJECT = Path(__file__).resolve().parent.parent / "bench_project"
 _HOST = "127.0.0.1"

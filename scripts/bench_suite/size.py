@@ -7,11 +7,11 @@ import time
 
 import orjson
 
-from bench_suite.effort import Effort
-from bench_suite.interactive import wait_request
-from bench_suite.load import checked, finish, latencies, percentile, run
-from bench_suite.rates import Figures
-from bench_suite.servers import Memory, Server
+from scripts.bench_suite.effort import Effort
+from scripts.bench_suite.interactive import wait_request
+from scripts.bench_suite.load import checked, finish, latencies, percentile, run
+from scripts.bench_suite.rates import Figures
+from scripts.bench_suite.servers import Memory, Server
 
 _FAR_FUTURE = 30 * 24 * 3600
 

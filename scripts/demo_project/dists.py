@@ -8,9 +8,10 @@
 """
 
 import operator
+from email.message import Message
 from importlib.metadata import distribution
-from pathlib import PurePath
-from typing import Annotated, Literal, TypedDict
+from pathlib import Path, PurePath
+from typing import Annotated, Literal, TypedDict, cast
 
 import licences
 import walk
@@ -23,7 +24,7 @@ class Input(TypedDict):
     name: str
 
 
-class State(Input, total=False):
+class Findings(TypedDict, total=False):
     """All that the nodes find out; sizes in bytes."""
 
     version: str
@@ -42,25 +43,34 @@ class State(Input, total=False):
     notes: Annotated[list[str], operator.add]
 
 
+class State(Input, Findings):
+    """What a run is given and finds out."""
+
+
+def metadata_of(name: str) -> Message:
+    """The metadata of an installed distribution; raises PackageNotFoundError."""
+    return cast(Message, distribution(name).metadata)
+
+
 def read(state: State) -> State:
     """Reads the metadata; an unknown name fails the run."""
-    found = distribution(state["name"])
-    notes = [] if found.metadata.get("Summary") else ["has no summary"]
-    for classifier in found.metadata.get_all("Classifier") or []:
+    metadata = metadata_of(state["name"])
+    notes = [] if metadata.get("Summary") else ["has no summary"]
+    for classifier in metadata.get_all("Classifier") or []:
         stage = classifier.removeprefix("Development Status :: ")
         if stage != classifier and stage[0] in "1237":  # planning, pre-alpha, alpha, inactive
             notes.append(f"calls itself {stage[4:].lower()}")
     return {
-        "name": found.metadata["Name"],
-        "version": found.version,
-        "about": found.metadata.get("Summary") or "",
+        "name": metadata["Name"],
+        "version": metadata["Version"],
+        "about": metadata.get("Summary") or "",
         "notes": notes,
     }
 
 
-def judge_licence(state: State) -> State:
+def judge_licence(state: State) -> Findings:
     """Judges the licence by what the metadata declares."""
-    found = licences.from_metadata(distribution(state["name"]).metadata)  # type: ignore[arg-type]
+    found = licences.from_metadata(metadata_of(state["name"]))
     if found is None:
         return {"licence": "unclear", "licence_kind": "unclear"}
     name, kind, said_in = found
@@ -72,11 +82,11 @@ def is_clear(state: State) -> Literal["read_licence_file", "conclude"]:
     return "read_licence_file" if state["licence"] in ("unclear", "BSD") else "conclude"
 
 
-def read_licence_file(state: State) -> State:
+def read_licence_file(state: State) -> Findings:
     """Recognises the licence by its text."""
     for path in distribution(state["name"]).files or []:
         if path.name.upper().startswith(("LICENSE", "LICENCE", "COPYING")) and path.suffix != ".py":
-            found = licences.from_text(path.locate().read_text(errors="replace"))
+            found = licences.from_text(Path(path.locate()).read_text(errors="replace"))
             if found:
                 name, kind = found
                 vague = "no licence" if state["licence"] == "unclear" else f"only {state['licence']!r}"
@@ -92,20 +102,20 @@ def read_licence_file(state: State) -> State:
     return {"licence_said_in": "nowhere", "notes": ["says nowhere what licence it is under"]}
 
 
-def walk_dependencies(state: State) -> State:
+def walk_dependencies(state: State) -> Findings:
     """Walks everything below it."""
     found = walk.walk(state["name"])
     notes = found.unmet + [f"depends on itself: {cycle}" for cycle in found.cycles[:1]]
     return {"direct": found.direct, "below": sorted(found.below), "chain": found.chain, "notes": notes}
 
 
-def measure(state: State) -> State:
+def measure(state: State) -> Findings:
     """Adds up the files that belong to it."""
     sizes: dict[str, int] = {}
     missing = 0
     for path in distribution(state["name"]).files or []:
         try:
-            sizes[str(path)] = path.locate().stat().st_size  # type: ignore[attr-defined]
+            sizes[str(path)] = Path(path.locate()).stat().st_size
         except OSError:
             missing += path.suffix != ".pyc"  # compiled files come and go
     largest = max(sizes, key=lambda name: sizes[name], default="")
@@ -121,14 +131,14 @@ def measure(state: State) -> State:
     }
 
 
-def conclude(state: State) -> State:
+def conclude(state: State) -> Findings:
     """Says in a few words what kind of package this is."""
     weight = "light" if state["bytes"] < 1_000_000 else "heavy" if state["bytes"] > 10_000_000 else "middling"
     company = f"brings {len(state['below'])} others" if state["below"] else "stands alone"
     return {"verdict": f"{weight}, {state['licence_kind']}, {company}"}
 
 
-def build() -> StateGraph:
+def build() -> StateGraph[State, None, Input, State]:
     """The uncompiled graph; the server compiles it."""
     builder = StateGraph(State, input_schema=Input)
     builder.add_node("read", read)

@@ -26,7 +26,7 @@ class Report:
     """What a batch of `dists` runs found; `values` are the final values of the runs that succeeded."""
 
     def __init__(self, values: list[dict[str, Any]]) -> None:
-        self.by_name = {canonicalize_name(value["name"]): value for value in values}
+        self.by_name: dict[str, dict[str, Any]] = {canonicalize_name(value["name"]): value for value in values}
         self.wanted = Counter(name for value in values for name in value["direct"])
 
     def show(self, console: Console) -> None:

@@ -61,7 +61,7 @@ def _descend(
 
 def _requirements(name: str, extras: frozenset[str], found: Walk) -> list[tuple[str, frozenset[str]]]:
     """What `name[extras]` requires here and has installed; what is missing is noted in `found`."""
-    applicable = []
+    applicable: list[tuple[str, frozenset[str]]] = []
     for requirement in _declared(name):
         marker = requirement.marker
         if marker and not any(marker.evaluate({"extra": extra}) for extra in extras | {""}):

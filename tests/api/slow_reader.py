@@ -11,7 +11,7 @@ import orjson
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.schema import StreamPart
 
-SMALL = 4096
+RECEIVE_LIMIT = 4096
 """Bytes that asyncio holds for the reader before it stops reading from the socket."""
 
 
@@ -25,7 +25,7 @@ class SlowReader:
 
     async def __aenter__(self) -> Self:
         self._reader, self._writer = await asyncio.open_connection(
-            self._address.hostname, self._address.port, limit=SMALL
+            self._address.hostname, self._address.port, limit=RECEIVE_LIMIT
         )
         head = f"POST {self._path} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(self._body)}\r\n\r\n"
         self._writer.write(head.encode() + self._body)

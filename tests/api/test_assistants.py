@@ -12,7 +12,7 @@ from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import BadRequestError, ConflictError, NotFoundError, UnprocessableEntityError
 
-from tests.conftest import StartServer
+from tests.live_server import StartServer
 
 
 async def test_each_graph_has_an_assistant_of_its_own(client: LangGraphClient) -> None:
@@ -61,7 +61,7 @@ async def test_configurable_and_context_cannot_contradict_each_other(client: Lan
     assert changed["config"] == {"configurable": {"b": 2}}
 
 
-async def test_creating_the_same_assistant_twice(client: LangGraphClient) -> None:
+async def test_the_same_assistant_is_not_created_twice(client: LangGraphClient) -> None:
     id_ = str(uuid.uuid4())
     first = await client.assistants.create("chain", assistant_id=id_, name="first")
     with pytest.raises(ConflictError, match=f"Assistant {id_} already exists"):
@@ -115,7 +115,7 @@ async def test_changes_at_the_same_time_all_count(client: LangGraphClient) -> No
     assert after["version"] == 21
 
 
-async def test_finding_assistants(client: LangGraphClient, tag: str) -> None:
+async def test_assistants_are_found_by_what_they_are(client: LangGraphClient, tag: str) -> None:
     for number, graph in enumerate(("chain", "echo", "chain")):
         await client.assistants.create(graph, name=f"Number {number} {tag}", metadata={"tag": tag, "number": number})
 
@@ -132,14 +132,14 @@ async def test_finding_assistants(client: LangGraphClient, tag: str) -> None:
     assert (len(page["assistants"]), page["next"]) == (2, "2")
     last: Any = await client.assistants.search(metadata={"tag": tag}, limit=2, offset=2, response_format="object")
     assert (len(last["assistants"]), last["next"]) == (1, None)
-    rows = await client.assistants.search(metadata={"tag": tag}, select=["name", "graph_id"], limit=1)
+    rows: Any = await client.assistants.search(metadata={"tag": tag}, select=["name", "graph_id"], limit=1)
     assert rows == [{"name": f"Number 2 {tag}", "graph_id": "chain"}]
     assert await client.assistants.count(metadata={"tag": tag}) == 3
     assert await client.assistants.count(metadata={"tag": tag}, graph_id="echo") == 1
     assert await client.assistants.count(metadata={"tag": tag, "number": 5}) == 0
 
 
-async def test_the_drawing_of_a_graph(client: LangGraphClient) -> None:
+async def test_a_graph_is_drawn_flat_or_with_its_subgraphs(client: LangGraphClient) -> None:
     id_ = (await client.assistants.create("subgraphed"))["assistant_id"]
     flat: Any = await client.assistants.get_graph(id_)
     assert [node["id"] for node in flat["nodes"]] == ["__start__", "before", "child", "after", "__end__"]
@@ -158,7 +158,7 @@ async def test_a_factory_is_drawn_as_the_assistant_configures_it(client: LangGra
     assert "serve_mint" in {node["id"] for node in drawn["nodes"]}
 
 
-async def test_the_schemas_of_a_graph(client: LangGraphClient) -> None:
+async def test_a_graph_and_its_subgraphs_show_their_schemas(client: LangGraphClient) -> None:
     id_ = (await client.assistants.create("configured"))["assistant_id"]
     schemas: Any = await client.assistants.get_schemas(id_)
     assert schemas["graph_id"] == "configured"
@@ -176,7 +176,7 @@ async def test_the_schemas_of_a_graph(client: LangGraphClient) -> None:
     assert await client.assistants.get_subgraphs(id_, namespace="nobody") == {}
 
 
-async def test_deleting_an_assistant_and_what_it_did(client: LangGraphClient) -> None:
+async def test_deleting_an_assistant_may_delete_its_threads(client: LangGraphClient) -> None:
     """Its threads stay, unless they are to go; running work of theirs is stopped."""
     kept = (await client.assistants.create("chain"))["assistant_id"]
     thread = (await client.threads.create())["thread_id"]
@@ -184,21 +184,22 @@ async def test_deleting_an_assistant_and_what_it_did(client: LangGraphClient) ->
     await client.assistants.delete(kept)
     with pytest.raises(NotFoundError):
         await client.assistants.get(kept)
-    assert (await client.threads.get_state(thread))["values"]["n"] == 112  # type: ignore[call-overload]
+    state: Any = await client.threads.get_state(thread)
+    assert state["values"]["n"] == 112
 
-    gone = (await client.assistants.create("slow"))["assistant_id"]
+    deleted = (await client.assistants.create("slow"))["assistant_id"]
     threads = [(await client.threads.create())["thread_id"] for _ in range(3)]
-    runs = [await client.runs.create(thread, gone, input={"steps": 200, "delay": 0.1}) for thread in threads]
-    await client.assistants.delete(gone, delete_threads=True)
+    runs = [await client.runs.create(thread, deleted, input={"steps": 200, "delay": 0.1}) for thread in threads]
+    await client.assistants.delete(deleted, delete_threads=True)
     for thread, run in zip(threads, runs, strict=True):
         with pytest.raises(NotFoundError):
             await client.threads.get(thread)
         with pytest.raises(NotFoundError):
             await client.runs.get(thread, run["run_id"])
-    with pytest.raises(NotFoundError, match=f"Assistant with ID {gone} not found"):
-        await client.assistants.delete(gone, delete_threads=True)
+    with pytest.raises(NotFoundError, match=f"Assistant with ID {deleted} not found"):
+        await client.assistants.delete(deleted, delete_threads=True)
     with pytest.raises(NotFoundError):
-        await client.runs.create(None, gone)
+        await client.runs.create(None, deleted)
 
 
 async def test_what_there_is_not_is_said_for_each_operation(client: LangGraphClient) -> None:

@@ -11,11 +11,12 @@ from langgraph_sdk.errors import APIStatusError
 
 from runyard.runtime.config.assistant_ids import default_assistant_id
 
-from .following import until_status
+from .batches import batch_payload
+from .waiting import wait_for_status
 
 
 async def test_the_answer_lists_the_accepted_runs_in_the_order_of_the_items(client: LangGraphClient) -> None:
-    runs = await client.runs.create_batch([{"assistant_id": "chain", "input": {"n": place}} for place in range(50)])
+    runs: list[Any] = await client.runs.create_batch(batch_payload("chain", ({"n": place} for place in range(50))))
 
     assert [run["kwargs"]["input"]["n"] for run in runs] == list(range(50))
     assert {run["status"] for run in runs} == {"pending"}
@@ -23,9 +24,8 @@ async def test_the_answer_lists_the_accepted_runs_in_the_order_of_the_items(clie
 
 
 async def test_every_run_ends_with_the_values_of_its_own_item(client: LangGraphClient) -> None:
-    runs = await client.runs.create_batch(
-        [{"assistant_id": "chain", "input": {"n": place}, "on_completion": "keep"} for place in range(50)]
-    )
+    items = batch_payload("chain", ({"n": place} for place in range(50)), on_completion="keep")
+    runs = await client.runs.create_batch(items)
     answers = [await client.runs.join(run["thread_id"], run["run_id"]) for run in runs]
 
     assert [answer["n"] for answer in answers] == [place + 111 for place in range(50)]
@@ -35,16 +35,15 @@ async def test_every_run_ends_with_the_values_of_its_own_item(client: LangGraphC
 
 async def test_items_name_their_assistants_by_graph_or_by_id(client: LangGraphClient) -> None:
     hop, shout = (default_assistant_id(graph) for graph in ("hop", "shout"))
-    runs = await client.runs.create_batch(
-        [
-            {"assistant_id": "chain", "input": {"n": 1}},
-            {"assistant_id": hop, "input": {}},
-            {"assistant_id": shout, "input": "loud"},
-        ]
-    )
+    items: list[Any] = [
+        {"assistant_id": "chain", "input": {"n": 1}},
+        {"assistant_id": hop, "input": {}},
+        {"assistant_id": shout, "input": "loud"},
+    ]
+    runs = await client.runs.create_batch(items)
 
     assert [run["assistant_id"] for run in runs] == [default_assistant_id("chain"), hop, shout]
-    answers = [await client.runs.join(run["thread_id"], run["run_id"]) for run in runs]
+    answers: list[Any] = [await client.runs.join(run["thread_id"], run["run_id"]) for run in runs]
     assert answers[0]["n"] == 112
     assert answers[1]["path"] == ["start", "two"]
     assert answers[2] == "LOUD"
@@ -56,22 +55,22 @@ async def test_items_differ_in_all_their_options(client: LangGraphClient) -> Non
         {"assistant_id": "chain", "input": None, "durability": "exit", "stream_resumable": True},
         {"assistant_id": "chain", "input": {}, "after_seconds": 0.1, "on_completion": "keep", "feedback_keys": ["k"]},
     ]
-    first, second, third = await client.runs.create_batch(items)
+    runs: list[Any] = await client.runs.create_batch(items)
+    first, second, third = runs
 
     assert (first["metadata"]["a"], first["kwargs"]["stream_mode"]) == (1, ["updates"])
     assert (second["kwargs"]["durability"], second["kwargs"]["resumable"]) == ("exit", True)
     assert (third["kwargs"]["temporary"], third["kwargs"]["feedback_keys"]) == (False, ["k"])
-    await until_status(client, third, "success")
+    await wait_for_status(client, third, "success")
 
 
 async def test_a_failing_run_does_not_disturb_its_neighbours(client: LangGraphClient) -> None:
-    before, failing, after = await client.runs.create_batch(
-        [
-            {"assistant_id": "chain", "input": {"n": 1}, "on_completion": "keep"},
-            {"assistant_id": "failing", "input": {}, "on_completion": "keep"},
-            {"assistant_id": "chain", "input": {"n": 2}, "on_completion": "keep"},
-        ]
-    )
+    items: list[Any] = [
+        {"assistant_id": "chain", "input": {"n": 1}, "on_completion": "keep"},
+        {"assistant_id": "failing", "input": {}, "on_completion": "keep"},
+        {"assistant_id": "chain", "input": {"n": 2}, "on_completion": "keep"},
+    ]
+    before, failing, after = await client.runs.create_batch(items)
 
     assert (await client.runs.join(before["thread_id"], before["run_id"]))["n"] == 112
     assert (await client.runs.join(after["thread_id"], after["run_id"]))["n"] == 113

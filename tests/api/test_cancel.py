@@ -11,24 +11,20 @@ from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import APIStatusError, NotFoundError, UnprocessableEntityError
 
+from tests.gate import UNHELD, Gate
 from tests.live_server import LiveServer
 
-from .conftest import OPEN, Gate
-from .following import (
-    kept,
-    read_until,
-    until,
-    until_gone,
-    until_status,
-    until_thread,
-)
+from .batches import batch_payload
+from .ended_runs import run_and_keep
+from .run_streams import read_until
+from .waiting import wait_for_status, wait_for_thread_status, wait_until, wait_until_deleted
 
 # Clients that go away
 
 
 async def test_a_run_goes_on_when_the_client_of_its_stream_leaves(client: LangGraphClient, gate: Gate) -> None:
     named: list[Any] = []
-    stream = client.runs.stream(
+    stream: Any = client.runs.stream(  # the client's type lacks aclose
         None,
         "gated",
         input=gate.input(),
@@ -47,7 +43,7 @@ async def test_a_run_goes_on_when_the_client_of_its_stream_leaves(client: LangGr
 
 async def test_a_run_ends_with_its_stream_when_the_client_asked_for_that(client: LangGraphClient, gate: Gate) -> None:
     named: list[Any] = []
-    stream = client.runs.stream(
+    stream: Any = client.runs.stream(  # the client's type lacks aclose
         None,
         "gated",
         input=gate.input(),
@@ -62,8 +58,8 @@ async def test_a_run_ends_with_its_stream_when_the_client_asked_for_that(client:
     await stream.aclose()
 
     run: Any = {"thread_id": thread["thread_id"], "run_id": named[0]["run_id"]}
-    await until_status(client, run, "interrupted")
-    await until_thread(client, thread["thread_id"], "interrupted")
+    await wait_for_status(client, run, "interrupted")
+    await wait_for_thread_status(client, thread["thread_id"], "interrupted")
 
 
 async def test_a_run_ends_with_the_wait_for_it_when_the_client_asked_for_that(
@@ -83,11 +79,11 @@ async def test_a_run_ends_with_the_wait_for_it_when_the_client_asked_for_that(
         )
     )
     run: Any = await asyncio.wait_for(created, 30)
-    await until_status(client, run, "running")
+    await wait_for_status(client, run, "running")
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
 
-    await until_status(client, run, "interrupted")
+    await wait_for_status(client, run, "interrupted")
 
 
 # Runs without a thread of the client's
@@ -95,7 +91,7 @@ async def test_a_run_ends_with_the_wait_for_it_when_the_client_asked_for_that(
 
 async def test_cancelling_interrupts_a_running_run_and_keeps_its_progress(client: LangGraphClient, gate: Gate) -> None:
     run = await client.runs.create(None, "gated", input=gate.input(), on_completion="keep")
-    await until_status(client, run, "running")
+    await wait_for_status(client, run, "running")
 
     await client.runs.cancel(run["thread_id"], run["run_id"], wait=True)
 
@@ -104,7 +100,7 @@ async def test_cancelling_interrupts_a_running_run_and_keeps_its_progress(client
 
 async def test_cancelling_with_rollback_removes_the_run(client: LangGraphClient, gate: Gate) -> None:
     run = await client.runs.create(None, "gated", input=gate.input(), on_completion="keep")
-    await until_status(client, run, "running")
+    await wait_for_status(client, run, "running")
 
     await client.runs.cancel(run["thread_id"], run["run_id"], wait=True, action="rollback")
 
@@ -113,17 +109,17 @@ async def test_cancelling_with_rollback_removes_the_run(client: LangGraphClient,
     assert (await client.threads.get_state(run["thread_id"]))["values"] == {}
 
 
-async def test_a_cancelled_run_that_nobody_keeps_is_gone(client: LangGraphClient, gate: Gate) -> None:
+async def test_a_cancelled_run_that_nobody_keeps_is_deleted(client: LangGraphClient, gate: Gate) -> None:
     run = await client.runs.create(None, "gated", input=gate.input())
-    await until_status(client, run, "running")
+    await wait_for_status(client, run, "running")
 
     await client.runs.cancel(run["thread_id"], run["run_id"], wait=True)
 
-    await until_gone(client, run)
+    await wait_until_deleted(client, run)
 
 
 async def test_what_has_ended_or_never_was_cannot_be_cancelled(client: LangGraphClient) -> None:
-    run = await kept(client, "chain", input={})
+    run = await run_and_keep(client, "chain", input={})
 
     with pytest.raises(NotFoundError, match="No matching runs to cancel"):
         await client.runs.cancel(run["thread_id"], run["run_id"])
@@ -134,9 +130,9 @@ async def test_what_has_ended_or_never_was_cannot_be_cancelled(client: LangGraph
 
 async def test_many_runs_are_cancelled_by_status(client: LangGraphClient, gate: Gate) -> None:
     running = await client.runs.create(None, "gated", input=gate.input(), on_completion="keep")
-    await until_status(client, running, "running")
+    await wait_for_status(client, running, "running")
     pending = await client.runs.create_batch(
-        [{"assistant_id": "chain", "after_seconds": 3600, "on_completion": "keep"} for _ in range(3)]
+        batch_payload("chain", [{}, {}, {}], after_seconds=3600, on_completion="keep")
     )
 
     await client.runs.cancel_many(status="pending")
@@ -145,7 +141,7 @@ async def test_many_runs_are_cancelled_by_status(client: LangGraphClient, gate: 
     assert (await client.runs.get(running["thread_id"], running["run_id"]))["status"] == "running"
 
     await client.runs.cancel_many(status="all")
-    await until_status(client, running, "interrupted")
+    await wait_for_status(client, running, "interrupted")
 
 
 async def test_bulk_cancelling_needs_runs_or_a_status(client: LangGraphClient) -> None:
@@ -178,10 +174,10 @@ async def test_an_interrupted_run_leaves_its_progress_and_can_be_continued(
 
 
 async def test_a_run_that_is_rolled_back_never_was(client: LangGraphClient, thread: str, gate: Gate) -> None:
-    await client.runs.wait(thread, "gated", input={**OPEN, "label": "kept"})
+    await client.runs.wait(thread, "gated", input={**UNHELD, "label": "kept"})
     before = await client.threads.get_history(thread, limit=50)
     run = await client.runs.create(thread, "gated", input=gate.input("undone"), stream_mode=["custom"])
-    await until_status(client, run, "running")
+    await wait_for_status(client, run, "running")
 
     await client.runs.cancel(thread, run["run_id"], wait=True, action="rollback")
 
@@ -194,8 +190,8 @@ async def test_a_run_that_is_rolled_back_never_was(client: LangGraphClient, thre
 
 async def test_a_run_that_waits_its_turn_can_be_cancelled(client: LangGraphClient, thread: str, gate: Gate) -> None:
     running = await client.runs.create(thread, "gated", input=gate.input("first"))
-    waiting = await client.runs.create(thread, "gated", input={**OPEN, "label": "second"})
-    third = await client.runs.create(thread, "gated", input={**OPEN, "label": "third"})
+    waiting = await client.runs.create(thread, "gated", input={**UNHELD, "label": "second"})
+    third = await client.runs.create(thread, "gated", input={**UNHELD, "label": "third"})
 
     await client.runs.cancel(thread, waiting["run_id"])
 
@@ -208,23 +204,23 @@ async def test_a_run_that_waits_its_turn_can_be_cancelled(client: LangGraphClien
 
 async def test_some_runs_of_a_thread_are_cancelled_together(client: LangGraphClient, thread: str, gate: Gate) -> None:
     runs = [await client.runs.create(thread, "gated", input=gate.input(str(place))) for place in range(4)]
-    await until_status(client, runs[0], "running")
+    await wait_for_status(client, runs[0], "running")
 
     await client.runs.cancel_many(thread_id=thread, run_ids=[run["run_id"] for run in runs[:3]])
 
     for run in runs[:3]:
-        await until_status(client, run, "interrupted")
+        await wait_for_status(client, run, "interrupted")
     gate.open()
     answer = await client.runs.join(thread, runs[3]["run_id"])
     assert answer["log"][-2:] == ["3 in", "3 out"]
-    await until_thread(client, thread, "idle")
+    await wait_for_thread_status(client, thread, "idle")
 
 
 async def test_bulk_rollback_removes_the_runs(client: LangGraphClient, thread: str, gate: Gate) -> None:
     runs = [await client.runs.create(thread, "gated", input=gate.input(str(place))) for place in range(2)]
-    await until_status(client, runs[0], "running")
+    await wait_for_status(client, runs[0], "running")
 
     await client.runs.cancel_many(thread_id=thread, run_ids=[run["run_id"] for run in runs], action="rollback")
 
-    await until(lambda: client.runs.list(thread), lambda left: not left)
+    await wait_until(lambda: client.runs.list(thread), lambda left: not left)
     assert (await client.threads.get_state(thread))["values"] == {}

@@ -10,17 +10,19 @@ from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import ConflictError, NotFoundError
 from langgraph_sdk.schema import Run
 
-from .conftest import OPEN, Gate
-from .following import collect, names, until_gone, until_status
+from tests.gate import UNHELD, Gate
 
-SECOND = {**OPEN, "label": "second"}
+from .run_streams import collect, event_names
+from .waiting import wait_for_status, wait_until_deleted
+
+SECOND = {**UNHELD, "label": "second"}
 
 
 @pytest.fixture
 async def first(client: LangGraphClient, gate: Gate) -> Run:
     """A run in the middle of its work, on a thread that has done some before."""
     thread = await client.threads.create()
-    await client.runs.wait(thread["thread_id"], "gated", input={**OPEN, "label": "zeroth"})
+    await client.runs.wait(thread["thread_id"], "gated", input={**UNHELD, "label": "zeroth"})
     run = await client.runs.create(
         thread["thread_id"], "gated", input=gate.input("first"), stream_mode=["custom"], stream_resumable=True
     )
@@ -40,7 +42,7 @@ async def test_reject_refuses_the_second_and_leaves_the_first_alone(
         await collect(client.runs.stream(first["thread_id"], "gated", input=SECOND, multitask_strategy="reject"))
 
     gate.open()
-    answer = await client.runs.join(first["thread_id"], first["run_id"])
+    answer: Any = await client.runs.join(first["thread_id"], first["run_id"])
     assert answer["log"][-2:] == ["first in", "first out"]
     assert len(await client.runs.list(first["thread_id"])) == 2
 
@@ -69,7 +71,7 @@ async def test_interrupt_stops_the_first_and_the_second_goes_on_from_its_progres
     answer: Any = await client.runs.wait(first["thread_id"], "gated", input=SECOND, multitask_strategy="interrupt")
 
     assert answer["log"] == ["zeroth in", "zeroth out", "first in", "second in", "second out"]
-    await until_status(client, first, "interrupted")
+    await wait_for_status(client, first, "interrupted")
     assert (await client.threads.get(first["thread_id"]))["status"] == "idle"
 
 
@@ -85,19 +87,19 @@ async def test_rollback_undoes_the_first_and_the_second_goes_on_from_before_it(
 
 @pytest.mark.parametrize("strategy", ["interrupt", "rollback"])
 async def test_runs_that_only_wait_give_way_too(client: LangGraphClient, first: Run, strategy: Any) -> None:
-    waiting = await client.runs.create(first["thread_id"], "gated", input={**OPEN, "label": "waiting"})
+    waiting = await client.runs.create(first["thread_id"], "gated", input={**UNHELD, "label": "waiting"})
 
     answer: Any = await client.runs.wait(first["thread_id"], "gated", input=SECOND, multitask_strategy=strategy)
 
     assert "waiting in" not in answer["log"]
     assert answer["log"][-2:] == ["second in", "second out"]
     if strategy == "interrupt":
-        await until_status(client, waiting, "interrupted")
+        await wait_for_status(client, waiting, "interrupted")
     else:
-        await until_gone(client, waiting)
+        await wait_until_deleted(client, waiting)
 
 
-async def test_a_run_that_is_to_start_later_is_company_too(client: LangGraphClient) -> None:
+async def test_a_run_that_is_to_start_later_counts_as_company(client: LangGraphClient) -> None:
     thread = (await client.threads.create())["thread_id"]
     later = await client.runs.create(thread, "gated", input=SECOND, after_seconds=3600)
     assert (await client.threads.get(thread))["status"] == "busy"
@@ -119,7 +121,7 @@ async def test_who_watches_the_first_sees_it_end(client: LangGraphClient, first:
 
     await client.runs.wait(first["thread_id"], "gated", input=SECOND, multitask_strategy="interrupt")
 
-    assert set(names(await collect(watcher))) <= {"custom", "error"}
+    assert set(event_names(await collect(watcher))) <= {"custom", "error"}
     await joiner
 
 
@@ -142,14 +144,15 @@ async def test_of_many_at_once_that_interrupt_the_last_one_succeeds(client: Lang
     thread = (await client.threads.create())["thread_id"]
     runs = await asyncio.gather(
         *(
-            client.runs.create(thread, "gated", input={**OPEN, "label": str(place)}, multitask_strategy="interrupt")
+            client.runs.create(thread, "gated", input={**UNHELD, "label": str(place)}, multitask_strategy="interrupt")
             for place in range(20)
         )
     )
-    ended = [await until_status(client, run, "success", "interrupted") for run in runs]
+    ended = [await wait_for_status(client, run, "success", "interrupted") for run in runs]
 
     (newest, *_) = await client.runs.list(thread, limit=1)
     assert newest["status"] == "success"
     assert {run["status"] for run in ended} <= {"success", "interrupted"}
-    log = (await client.threads.get_state(thread))["values"]["log"]
+    state: Any = await client.threads.get_state(thread)
+    log = state["values"]["log"]
     assert len(log) == len(set(log))

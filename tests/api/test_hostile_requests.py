@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -70,7 +71,8 @@ async def test_a_body_that_never_ends_holds_up_nobody(
             await connection.send(head(len(body)), body[:40])
 
         assert await healthy(http)
-        assert (await client.runs.wait(None, "chain", input={"n": 1}))["n"] == 112
+        answer: Any = await client.runs.wait(None, "chain", input={"n": 1})
+        assert answer["n"] == 112
     finally:
         for connection in connections:
             await connection.__aexit__()
@@ -184,7 +186,7 @@ async def test_no_path_or_parameter_is_too_much(http: httpx.AsyncClient, path: s
     assert "Traceback" not in answer.text
 
 
-async def test_after_all_of_that_the_server_is_well(live_server: LiveServer, http: httpx.AsyncClient) -> None:
+async def test_the_server_is_healthy_after_all_of_that(live_server: LiveServer, http: httpx.AsyncClient) -> None:
     assert await healthy(http)
     assert len(live_server.await_workers(2)) == 2
     assert "Traceback" not in live_server.log.read_text()

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from langgraph_sdk.client import LangGraphClient
 
-from .following import collect, data, human, until_thread
+from .ended_runs import user_message
+from .run_streams import collect, data_of
+from .waiting import wait_for_thread_status
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ async def test_an_answer_may_be_any_json_value(client: LangGraphClient, asked: s
 async def test_the_answer_can_be_streamed(client: LangGraphClient, asked: str) -> None:
     parts = await collect(client.runs.stream(asked, "interrupting", command={"resume": "go"}, stream_mode=["updates"]))
 
-    assert [next(iter(update)) for update in data(parts, "updates")] == ["human", "finish"]
+    assert [next(iter(update)) for update in data_of(parts, "updates")] == ["human", "finish"]
 
 
 async def test_several_questions_are_answered_by_their_ids(client: LangGraphClient) -> None:
@@ -63,7 +65,7 @@ async def test_several_questions_are_answered_by_their_ids(client: LangGraphClie
 
 async def test_a_graph_within_the_graph_asks(client: LangGraphClient) -> None:
     thread = (await client.threads.create())["thread_id"]
-    await client.runs.wait(thread, "subgraphed", input={**human("x"), "ask": True})
+    await client.runs.wait(thread, "subgraphed", input={**user_message("x"), "ask": True})
     state: Any = await client.threads.get_state(thread, subgraphs=True)
     assert state["next"] == ["child"]
     assert state["tasks"][0]["state"]["next"] == ["confirm"]
@@ -85,7 +87,7 @@ async def test_a_function_asks(client: LangGraphClient) -> None:
 async def test_a_human_looks_before_a_node_and_corrects_the_state(client: LangGraphClient) -> None:
     thread = (await client.threads.create())["thread_id"]
     await client.runs.wait(thread, "chain", input={"n": 0}, interrupt_before=["c"])
-    await until_thread(client, thread, "interrupted")
+    await wait_for_thread_status(client, thread, "interrupted")
     before: Any = await client.threads.get_state(thread)
     assert (before["values"]["n"], before["next"]) == (11, ["c"])
 
@@ -99,7 +101,7 @@ async def test_a_human_looks_before_a_node_and_corrects_the_state(client: LangGr
 
 async def test_a_human_steps_through_the_nodes_one_by_one(client: LangGraphClient) -> None:
     thread = (await client.threads.create())["thread_id"]
-    steps = []
+    steps: list[str] = []
     await client.runs.wait(thread, "chain", input={"n": 0}, interrupt_before="*")
     while following := (await client.threads.get_state(thread))["next"]:
         steps += following
@@ -131,4 +133,5 @@ async def test_an_answer_to_no_question_is_no_crash(client: LangGraphClient) -> 
 
     run = await client.runs.create(thread, "chain", command={"resume": "what?"})
     await client.runs.join(thread, run["run_id"])
-    assert (await client.runs.wait(thread, "chain", input={"n": 0}))["n"] >= 111
+    answer: Any = await client.runs.wait(thread, "chain", input={"n": 0})
+    assert answer["n"] >= 111

@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.pregel.remote import RemoteException, RemoteGraph
-from langgraph.types import Command
+from langgraph.types import Command, StateSnapshot
 from typing_extensions import TypedDict
 
 from tests.live_server import LiveServer
@@ -74,13 +74,13 @@ def test_config_and_context_reach_the_nodes(live_server: LiveServer) -> None:
 def test_it_streams_in_one_mode_and_in_several(chain: RemoteGraph) -> None:
     assert [next(iter(update)) for update in chain.stream({"n": 1}, stream_mode="updates")] == ["a", "b", "c"]
     assert [values["n"] for values in chain.stream({"n": 1}, stream_mode="values")] == [1, 2, 12, 112]
-    several = list(chain.stream({"n": 1}, stream_mode=["updates", "values"]))
+    several: list[Any] = list(chain.stream({"n": 1}, stream_mode=["updates", "values"]))
     assert [each.event for each in several] == ["values", *["updates", "values"] * 3]
 
 
 async def test_it_streams_the_words_of_a_model(live_server: LiveServer) -> None:
     question: Any = {"messages": [{"role": "user", "content": "hello world"}]}
-    chunks = [chunk async for chunk in remote(live_server, "echo").astream(question, stream_mode="messages")]
+    chunks: list[Any] = [chunk async for chunk in remote(live_server, "echo").astream(question, stream_mode="messages")]
 
     assert "".join(message["content"] for message, _ in chunks) == "echo: hello world"
 
@@ -165,10 +165,12 @@ def test_the_state_of_its_subgraphs_comes_along_when_asked_for(live_server: Live
     subgraphed.invoke({"messages": [{"role": "user", "content": "x"}], "ask": True}, config)
 
     (task,) = subgraphed.get_state(config, subgraphs=True).tasks
+    assert isinstance(task.state, StateSnapshot)
     assert task.name == "child"
     assert task.state.next == ("confirm",)
-    (pointed,) = subgraphed.get_state(config).tasks
-    assert pointed.state["configurable"]["checkpoint_ns"].startswith("child:")
+    (task,) = subgraphed.get_state(config).tasks
+    assert isinstance(task.state, dict)
+    assert task.state["configurable"]["checkpoint_ns"].startswith("child:")
 
 
 # Its drawing

@@ -1,4 +1,4 @@
-"""The states of threads through the stock client: read, written by hand, gone through."""
+"""The states of threads through the stock client: read, written by hand, paged."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import BadRequestError, ConflictError, NotFoundError, UnprocessableEntityError
 
-from .conftest import Gate
-from .following import human
+from tests.gate import Gate
+
+from .ended_runs import user_message
 
 
 @pytest.fixture
@@ -26,19 +27,19 @@ async def thread(client: LangGraphClient) -> str:
 async def asking(client: LangGraphClient) -> str:
     """A thread whose subgraph asks whether to proceed."""
     thread = (await client.threads.create())["thread_id"]
-    await client.runs.wait(thread, "subgraphed", input={**human("hi"), "ask": True})
+    await client.runs.wait(thread, "subgraphed", input={**user_message("hi"), "ask": True})
     return thread
 
 
 async def test_the_state_of_a_new_thread_is_empty(client: LangGraphClient) -> None:
     thread = (await client.threads.create())["thread_id"]
-    state = await client.threads.get_state(thread)
+    state: Any = await client.threads.get_state(thread)
     assert (state["values"], state["next"], state["tasks"]) == ({}, [], [])
     assert (state["checkpoint"], state["metadata"], state["created_at"]) == (None, None, None)
     assert await client.threads.get_history(thread) == []
 
 
-async def test_what_a_state_says(client: LangGraphClient, thread: str) -> None:
+async def test_a_state_says_where_it_comes_from(client: LangGraphClient, thread: str) -> None:
     (run,) = await client.runs.list(thread)
     state: Any = await client.threads.get_state(thread)
     assert state["values"] == {"n": 112, "log": ["a", "b", "c"], "last": "c"}
@@ -49,12 +50,12 @@ async def test_what_a_state_says(client: LangGraphClient, thread: str) -> None:
     assert state["checkpoint"] == {
         "thread_id": thread,
         "checkpoint_ns": "",
-        "checkpoint_id": state["checkpoint_id"],  # type: ignore[typeddict-item]
+        "checkpoint_id": state["checkpoint_id"],
     }
     assert state["parent_checkpoint"]["checkpoint_id"] < state["checkpoint_id"]
 
 
-async def test_a_state_of_the_past(client: LangGraphClient, thread: str) -> None:
+async def test_a_state_of_the_past_is_found_by_its_checkpoint(client: LangGraphClient, thread: str) -> None:
     history = await client.threads.get_history(thread, limit=50)
     for state in history:
         checkpoint: Any = state["checkpoint"]
@@ -64,10 +65,10 @@ async def test_a_state_of_the_past(client: LangGraphClient, thread: str) -> None
     assert (unknown["values"], unknown["next"], unknown["checkpoint"]["checkpoint_id"]) == ({}, [], nobody)
 
 
-async def test_going_through_a_history(client: LangGraphClient, thread: str) -> None:
+async def test_a_history_is_paged_and_filtered(client: LangGraphClient, thread: str) -> None:
     for _ in range(9):
         await client.runs.wait(thread, "chain", input={"n": 0})
-    history = await client.threads.get_history(thread, limit=1000)
+    history: list[Any] = await client.threads.get_history(thread, limit=1000)
     assert len(history) == 50, "more than is made in one go"
     ids = [state["checkpoint"]["checkpoint_id"] for state in history]
     assert ids == sorted(ids, reverse=True)
@@ -88,7 +89,7 @@ async def test_going_through_a_history(client: LangGraphClient, thread: str) -> 
         await client.threads.get_history(thread, limit=0)
 
 
-async def test_only_the_parts_that_were_asked_for(client: LangGraphClient, thread: str) -> None:
+async def test_only_the_selected_parts_are_answered(client: LangGraphClient, thread: str) -> None:
     state: Any = await client.threads.get_state(thread, select=["values.n", "next"])
     assert state == {"values": {"n": 112}, "next": []}
     history: Any = await client.threads.get_history(thread, limit=2, select=["checkpoint_id"])
@@ -109,12 +110,12 @@ async def test_a_correction_by_hand_is_where_the_graph_goes_on(client: LangGraph
     assert (await client.threads.get(thread))["status"] == "idle"
 
 
-async def test_a_correction_of_what_has_ended(client: LangGraphClient, thread: str) -> None:
-    before = await client.threads.get(thread)
+async def test_a_correction_of_what_has_ended_starts_nothing(client: LangGraphClient, thread: str) -> None:
+    before: Any = await client.threads.get(thread)
     await client.threads.update_state(thread, {"last": "patched"})
-    after = await client.threads.get(thread)
-    assert (after["status"], after["values"]["last"]) == ("idle", "patched")  # type: ignore[call-overload]
-    assert after["state_updated_at"] > before["state_updated_at"]  # type: ignore[typeddict-item]
+    after: Any = await client.threads.get(thread)
+    assert (after["status"], after["values"]["last"]) == ("idle", "patched")
+    assert after["state_updated_at"] > before["state_updated_at"]
     await client.threads.update_state(thread, None)
     assert (await client.threads.get(thread))["values"] == after["values"], "a copy changes nothing"
     assert len(await client.threads.get_history(thread, limit=50)) == 7
@@ -161,7 +162,7 @@ async def test_corrections_at_the_same_time_all_count(client: LangGraphClient, t
     assert (await client.threads.get(thread))["values"] == values
 
 
-async def test_what_a_graph_does_not_take(client: LangGraphClient, thread: str) -> None:
+async def test_a_correction_that_the_graph_does_not_take_is_refused(client: LangGraphClient, thread: str) -> None:
     before = await client.threads.get_history(thread, limit=50)
     wrong: list[tuple[Any, dict[str, Any], str]] = [
         ({"n": 1}, {"as_node": "zzz"}, "Node zzz does not exist"),
@@ -202,7 +203,9 @@ async def test_nobody_writes_into_a_run(client: LangGraphClient, gate: Gate) -> 
     await client.threads.update_state(thread, {"log": ["by hand"]})
 
 
-async def test_the_states_of_subgraphs(client: LangGraphClient, asking: str) -> None:
+async def test_the_state_of_a_subgraph_is_read_and_written_by_its_namespace(
+    client: LangGraphClient, asking: str
+) -> None:
     """One that waits can be looked into, and be answered for, by its namespace."""
     state: Any = await client.threads.get_state(asking)
     (task,) = state["tasks"]
@@ -234,7 +237,7 @@ async def test_the_graph_of_a_factory_is_made_as_for_its_run(client: LangGraphCl
     assert (await client.threads.get_state(thread))["values"] == {"out": "by hand"}
 
 
-async def test_a_graph_that_keeps_nothing(client: LangGraphClient) -> None:
+async def test_a_graph_without_checkpoints_has_no_state(client: LangGraphClient) -> None:
     thread = (await client.threads.create())["thread_id"]
     await client.runs.wait(thread, "forgetful", input={"n": 1})
     assert (await client.threads.get_state(thread))["values"] == {}

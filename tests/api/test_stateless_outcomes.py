@@ -10,13 +10,12 @@ from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import NotFoundError, UnprocessableEntityError
 from langgraph_sdk.schema import Run
 
-from .conftest import Listener
-from .following import (
-    collect,
-    kept,
-    names,
-    until_gone,
-)
+from tests.webhook_listener import WebhookListener
+
+from .batches import batch_payload
+from .ended_runs import run_and_keep
+from .run_streams import collect, event_names
+from .waiting import wait_until_deleted
 
 
 async def checkpoints(client: LangGraphClient, run: Run) -> int:
@@ -40,12 +39,12 @@ async def test_an_interrupt_is_answered_beside_the_values(client: LangGraphClien
 
 
 @pytest.mark.parametrize("graph", ["chain", "failing", "interrupting"])
-async def test_run_and_thread_are_gone_after_the_end_unless_they_are_to_be_kept(
+async def test_run_and_thread_are_deleted_at_the_end_unless_they_are_to_be_kept(
     client: LangGraphClient, graph: str
 ) -> None:
-    run = await client.runs.create(None, graph, input={}, on_completion="delete")
+    run: Any = await client.runs.create(None, graph, input={}, on_completion="delete")
     assert run["kwargs"]["temporary"]
-    await until_gone(client, run)
+    await wait_until_deleted(client, run)
 
     for look in (client.threads.get, client.threads.get_state, client.runs.list):
         with pytest.raises(NotFoundError):
@@ -63,7 +62,7 @@ async def test_run_and_thread_are_gone_after_the_end_unless_they_are_to_be_kept(
 async def test_a_kept_run_stays_with_its_thread_state_and_history(
     client: LangGraphClient, graph: str, run_status: str, thread_status: str, following: list[str], tag: str
 ) -> None:
-    run = await kept(client, graph, input={}, metadata={"tag": tag})
+    run = await run_and_keep(client, graph, input={}, metadata={"tag": tag})
 
     assert run["status"] == run_status
     assert [each["run_id"] for each in await client.runs.list(run["thread_id"])] == [run["run_id"]]
@@ -78,7 +77,7 @@ async def test_a_kept_run_stays_with_its_thread_state_and_history(
 
 async def test_the_outcome_of_a_deleted_run_can_still_be_joined(client: LangGraphClient) -> None:
     run = await client.runs.create(None, "chain", input={"n": 5})
-    await until_gone(client, run)
+    await wait_until_deleted(client, run)
 
     answer = await client.runs.join(run["thread_id"], run["run_id"])
 
@@ -86,11 +85,10 @@ async def test_the_outcome_of_a_deleted_run_can_still_be_joined(client: LangGrap
 
 
 async def test_a_list_of_runs_shows_only_the_selected_fields(client: LangGraphClient) -> None:
-    run = await kept(client, "chain", input={})
+    run = await run_and_keep(client, "chain", input={})
 
-    assert await client.runs.list(run["thread_id"], select=["run_id", "status"]) == [
-        {"run_id": run["run_id"], "status": "success"}
-    ]
+    selected: list[Any] = await client.runs.list(run["thread_id"], select=["run_id", "status"])
+    assert selected == [{"run_id": run["run_id"], "status": "success"}]
     assert await client.runs.list(run["thread_id"], status="error") == []
     assert await client.runs.list(run["thread_id"], offset=1) == []
 
@@ -130,7 +128,7 @@ async def test_a_delayed_run_is_pending_until_its_time(client: LangGraphClient) 
 async def test_durability_says_which_checkpoints_stay(
     client: LangGraphClient, options: Any, durability: str, left: int
 ) -> None:
-    run = await kept(client, "chain", input={}, **options)
+    run = await run_and_keep(client, "chain", input={}, **options)
 
     assert run["kwargs"]["durability"] == durability
     assert await checkpoints(client, run) == left
@@ -141,7 +139,7 @@ async def test_durability_says_which_checkpoints_stay(
 async def test_the_deprecated_checkpoint_during_does_what_durability_does(
     client: LangGraphClient, during: bool, left: int
 ) -> None:
-    assert await checkpoints(client, await kept(client, "chain", input={}, checkpoint_during=during)) == left
+    assert await checkpoints(client, await run_and_keep(client, "chain", input={}, checkpoint_during=during)) == left
 
 
 @pytest.mark.parametrize(
@@ -156,8 +154,8 @@ async def test_the_deprecated_checkpoint_during_does_what_durability_does(
 async def test_a_run_stops_before_or_after_the_named_nodes(
     client: LangGraphClient, options: Any, n: int, following: list[str]
 ) -> None:
-    run = await kept(client, "chain", input={"n": 0}, **options)
-    thread = await client.threads.get(run["thread_id"])
+    run = await run_and_keep(client, "chain", input={"n": 0}, **options)
+    thread: Any = await client.threads.get(run["thread_id"])
 
     assert (run["status"], thread["status"]) == ("success", "interrupted")
     assert thread["values"]["n"] == n
@@ -166,15 +164,16 @@ async def test_a_run_stops_before_or_after_the_named_nodes(
 
 async def test_feedback_keys_are_kept_and_no_urls_are_invented(client: LangGraphClient) -> None:
     item: Any = {"assistant_id": "chain", "input": {}, "feedback_keys": ["score"], "on_completion": "keep"}
-    (run,) = await client.runs.create_batch([item])
+    runs: list[Any] = await client.runs.create_batch([item])
     parts = await collect(client.runs.stream(None, "chain", input={}, feedback_keys=["score"]))
 
-    assert run["kwargs"]["feedback_keys"] == ["score"]
-    assert set(names(parts)) == {"metadata", "values"}
+    assert runs[0]["kwargs"]["feedback_keys"] == ["score"]
+    assert set(event_names(parts)) == {"metadata", "values"}
 
 
 async def test_what_concerns_threads_is_accepted_without_one(client: LangGraphClient) -> None:
-    run = await client.runs.create(None, "chain", input={}, multitask_strategy="reject", if_not_exists="create")
+    for_threads: Any = {"multitask_strategy": "reject", "if_not_exists": "create"}
+    run = await client.runs.create(None, "chain", input={}, **for_threads)
 
     assert run["multitask_strategy"] == "reject"
     assert (await client.runs.create(None, "chain", input={}))["multitask_strategy"] == "enqueue"
@@ -185,7 +184,7 @@ async def test_what_concerns_threads_is_accepted_without_one(client: LangGraphCl
 
 @pytest.mark.parametrize("on_completion", ["keep", "delete"])
 async def test_a_webhook_gets_the_finished_run_with_its_values(
-    client: LangGraphClient, listener: Listener, on_completion: Any
+    client: LangGraphClient, listener: WebhookListener, on_completion: Any
 ) -> None:
     run = await client.runs.create(
         None, "chain", input={"n": 1}, webhook=listener.url, on_completion=on_completion, metadata={"k": "v"}
@@ -198,7 +197,7 @@ async def test_a_webhook_gets_the_finished_run_with_its_values(
     assert called["kwargs"]["input"] == {"n": 1}
 
 
-async def test_a_webhook_gets_the_error_of_a_failed_run(client: LangGraphClient, listener: Listener) -> None:
+async def test_a_webhook_gets_the_error_of_a_failed_run(client: LangGraphClient, listener: WebhookListener) -> None:
     await client.runs.create(None, "failing", input={}, webhook=listener.url)
     called = await listener.receive()
 
@@ -206,10 +205,9 @@ async def test_a_webhook_gets_the_error_of_a_failed_run(client: LangGraphClient,
     assert called["error"] == {"error": "ValueError", "message": "boom from failing graph"}
 
 
-async def test_a_webhook_is_called_for_each_run_of_a_batch(client: LangGraphClient, listener: Listener) -> None:
-    runs = await client.runs.create_batch(
-        [{"assistant_id": "chain", "input": {"n": place}, "webhook": listener.url} for place in range(5)]
-    )
+async def test_a_webhook_is_called_for_each_run_of_a_batch(client: LangGraphClient, listener: WebhookListener) -> None:
+    items = batch_payload("chain", ({"n": place} for place in range(5)), webhook=listener.url)
+    runs = await client.runs.create_batch(items)
     called = [await listener.receive() for _ in runs]
 
     assert {call["run_id"] for call in called} == {run["run_id"] for run in runs}

@@ -10,9 +10,7 @@ from langgraph_sdk.errors import BadRequestError
 
 from runyard.runtime.config.assistant_ids import default_assistant_id
 
-from .following import (
-    kept,
-)
+from .ended_runs import run_and_keep
 
 # Assistants
 
@@ -22,7 +20,8 @@ async def test_each_graph_has_an_assistant_named_by_a_stable_id(client: LangGrap
 
     assert found["assistant_id"] == default_assistant_id("chain")
     assert await client.assistants.get(found["assistant_id"]) == found
-    assert (await client.runs.wait(None, found["assistant_id"], input={"n": 1}))["n"] == 112
+    answer: Any = await client.runs.wait(None, found["assistant_id"], input={"n": 1})
+    assert answer["n"] == 112
 
 
 @pytest.mark.parametrize(
@@ -38,8 +37,8 @@ async def test_factories_make_the_graph_from_the_config_of_the_run(
 
 
 async def test_a_graph_reads_and_writes_the_store(client: LangGraphClient, tag: str) -> None:
-    first = await client.runs.wait(None, "storeful", input={"key": tag, "value": {"x": 1}})
-    second = await client.runs.wait(None, "storeful", input={"key": tag})
+    first: Any = await client.runs.wait(None, "storeful", input={"key": tag, "value": {"x": 1}})
+    second: Any = await client.runs.wait(None, "storeful", input={"key": tag})
 
     assert first["read"] == {"before": None, "after": {"x": 1}}
     assert second["read"] == {"before": {"x": 1}, "after": {"x": 1}}
@@ -54,7 +53,9 @@ async def test_input_of_every_json_type_reaches_the_graph(client: LangGraphClien
 
 
 async def test_text_as_input_reaches_the_graph_unchanged(client: LangGraphClient) -> None:
-    assert await client.runs.wait(None, "shout", input="żółć 🦜 \u2028\"\\'") == "ŻÓŁĆ 🦜 \u2028\"\\'"
+    text: Any = "żółć 🦜 \u2028\"\\'"
+    answer: Any = await client.runs.wait(None, "shout", input=text)
+    assert answer == "ŻÓŁĆ 🦜 \u2028\"\\'"
 
 
 @pytest.mark.parametrize("number", [2**53 + 1, -(2**63), 2**64 - 1, 1e-9, 1.7976931348623157e308])
@@ -92,8 +93,8 @@ async def test_resuming_needs_a_thread(client: LangGraphClient) -> None:
 
 
 async def test_metadata_is_on_the_run_its_thread_and_in_the_config_of_its_nodes(client: LangGraphClient) -> None:
-    run = await kept(client, "configured", input={}, metadata={"k": "v", "deep": {"x": [1, None]}})
-    thread = await client.threads.get(run["thread_id"])
+    run = await run_and_keep(client, "configured", input={}, metadata={"k": "v", "deep": {"x": [1, None]}})
+    thread: Any = await client.threads.get(run["thread_id"])
 
     assert run["metadata"] == {
         "k": "v",
@@ -111,13 +112,14 @@ async def test_metadata_is_on_the_run_its_thread_and_in_the_config_of_its_nodes(
 
 
 async def test_config_reaches_the_nodes(client: LangGraphClient) -> None:
-    run = await kept(
+    run = await run_and_keep(
         client,
         "configured",
         input={},
         config={"tags": ["t1", "t2"], "recursion_limit": 7, "configurable": {"model_name": "m", "extra": [1]}},
     )
-    seen = (await client.threads.get(run["thread_id"]))["values"]["seen"]
+    thread: Any = await client.threads.get(run["thread_id"])
+    seen = thread["values"]["seen"]
 
     assert (seen["tags"], seen["recursion_limit"]) == (["t1", "t2"], 7)
     assert seen["configurable"] == {"model_name": "m", "extra": [1]}

@@ -10,20 +10,13 @@ import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
+from tests.gate import Gate
 from tests.live_server import LiveServer
 
-from .conftest import Gate
-from .following import (
-    collect,
-    data,
-    follow,
-    names,
-    read_until,
-    stream,
-    until_gone,
-    until_status,
-)
+from .batches import batch_payload
+from .run_streams import collect, data_of, event_names, join_stream, read_until, stream_run
 from .slow_reader import SlowReader
+from .waiting import wait_for_status, wait_until_deleted
 
 # Slow readers: 40 MB are more than the sockets and the server hold for them
 
@@ -43,7 +36,8 @@ async def test_a_reader_that_falls_behind_is_told_and_the_run_goes_on(
     async with SlowReader(live_server.url, "/runs/stream", run) as reader:
         name = await reader.run_id()
         thread_id = await reader.thread_of(client, name)
-        await until_status(client, {"thread_id": thread_id, "run_id": name}, "success")
+        started: Any = {"thread_id": thread_id, "run_id": name}
+        await wait_for_status(client, started, "success")
         events = await reader.read_all()
 
     assert events[-1].event == "error"
@@ -64,7 +58,8 @@ async def test_a_slow_reader_of_a_resumable_run_gets_everything_in_order(
     async with SlowReader(live_server.url, "/runs/stream", run) as reader:
         name = await reader.run_id()
         thread_id = await reader.thread_of(client, name)
-        await until_status(client, {"thread_id": thread_id, "run_id": name}, "success")
+        started: Any = {"thread_id": thread_id, "run_id": name}
+        await wait_for_status(client, started, "success")
         events = await reader.read_all()
 
     assert [event.data["number"] for event in events if event.event == "custom"] == list(range(FLOOD["events"]))
@@ -78,15 +73,16 @@ async def test_a_stuck_graph_delays_neither_health_nor_submissions_nor_other_str
 ) -> None:
     assert len(live_server.await_workers(2)) == 2
     stuck = await client.runs.create(None, "stuck", input=gate.input(), on_completion="keep")
-    await until_status(client, stuck, "running")
+    await wait_for_status(client, stuck, "running")
 
     async with httpx.AsyncClient(base_url=live_server.url) as http:
         assert (await http.get("/ok")).json()["ok"]
-    runs = await client.runs.create_batch([{"assistant_id": "chain", "input": {"n": place}} for place in range(200)])
+    runs = await client.runs.create_batch(batch_payload("chain", ({"n": place} for place in range(200))))
     for place in range(10):
-        parts = await stream(client, "chain", "values", input={"n": place})
-        assert data(parts, "values")[-1]["n"] == place + 111
-        assert (await client.runs.wait(None, "chain", input={"n": place}))["n"] == place + 111
+        parts = await stream_run(client, "chain", "values", input={"n": place})
+        assert data_of(parts, "values")[-1]["n"] == place + 111
+        answer: Any = await client.runs.wait(None, "chain", input={"n": place})
+        assert answer["n"] == place + 111
     answers = [await client.runs.join(run["thread_id"], run["run_id"]) for run in runs]
     assert [answer["n"] for answer in answers] == [place + 111 for place in range(200)]
 
@@ -104,7 +100,7 @@ async def test_three_hundred_streams_at_once_all_complete(live_server: LiveServe
 
     async def one(place: int) -> int:
         parts = await collect(client.runs.stream(None, "chain", input={"n": place}))
-        last: int = data(parts, "values")[-1]["n"]
+        last: int = data_of(parts, "values")[-1]["n"]
         return last
 
     async with client:
@@ -115,7 +111,7 @@ async def test_three_hundred_streams_at_once_all_complete(live_server: LiveServe
 async def test_who_follows_what_is_taken_away_is_told(client: LangGraphClient, gate: Gate, end: str) -> None:
     thread = (await client.threads.create())["thread_id"]
     run = await client.runs.create(thread, "gated", input=gate.input(), stream_mode=["custom"], stream_resumable=True)
-    watcher = follow(client, run, last_event_id="-1")
+    watcher = join_stream(client, run, last_event_id="-1")
     await read_until(watcher, "custom")
     joiner = asyncio.create_task(client.runs.join(thread, run["run_id"]))
 
@@ -126,16 +122,16 @@ async def test_who_follows_what_is_taken_away_is_told(client: LangGraphClient, g
     else:
         await client.threads.delete(thread)
 
-    assert names(await collect(watcher)) == ["error"]
+    assert event_names(await collect(watcher)) == ["error"]
     assert list(await joiner) == ["__error__"]
 
 
 async def test_a_stream_ends_when_its_run_is_cancelled(client: LangGraphClient, gate: Gate) -> None:
     run = await client.runs.create(None, "gated", input=gate.input(), stream_mode=["custom"], stream_resumable=True)
-    watcher = follow(client, run, last_event_id="-1")
+    watcher = join_stream(client, run, last_event_id="-1")
     await read_until(watcher, "custom")
 
     await client.runs.cancel(run["thread_id"], run["run_id"])
 
-    assert set(names(await collect(watcher))) <= {"error"}
-    await until_gone(client, run)
+    assert set(event_names(await collect(watcher))) <= {"error"}
+    await wait_until_deleted(client, run)

@@ -8,33 +8,25 @@ from typing import Any
 import httpx
 from langgraph_sdk.client import LangGraphClient
 
+from tests.gate import Gate
 from tests.live_server import LiveServer
 
-from .conftest import Gate
-from .following import (
-    collect,
-    data,
-    follow,
-    human,
-    kinds,
-    names,
-    read_until,
-    stream,
-    until_status,
-)
+from .ended_runs import user_message
+from .run_streams import collect, data_of, event_names, join_stream, modes_of, read_until, stream_run
+from .waiting import wait_for_status
 
 # Resuming a stream
 
 
 async def test_a_resumable_stream_is_replayed_from_any_of_its_events(client: LangGraphClient) -> None:
-    parts = await stream(client, "chain", ["values", "updates"], input={"n": 1}, stream_resumable=True)
+    parts = await stream_run(client, "chain", ["values", "updates"], input={"n": 1}, stream_resumable=True)
     assert all(part.id for part in parts)
     (thread,) = await client.threads.search(limit=1, sort_by="created_at", sort_order="desc")
     run: Any = {"thread_id": thread["thread_id"], "run_id": parts[0].data["run_id"]}
 
-    assert await collect(follow(client, run, last_event_id="-1")) == parts
+    assert await collect(join_stream(client, run, last_event_id="-1")) == parts
     for place, part in enumerate(parts):
-        assert await collect(follow(client, run, last_event_id=part.id)) == parts[place + 1 :]
+        assert await collect(join_stream(client, run, last_event_id=part.id)) == parts[place + 1 :]
 
 
 async def test_a_replay_can_be_narrowed_to_some_modes(client: LangGraphClient) -> None:
@@ -48,15 +40,15 @@ async def test_a_replay_can_be_narrowed_to_some_modes(client: LangGraphClient) -
     )
     await client.runs.join(run["thread_id"], run["run_id"])
 
-    one = await collect(follow(client, run, last_event_id="-1", stream_mode="updates"))
-    two = await collect(follow(client, run, last_event_id="-1", stream_mode=["updates", "values"]))
+    one = await collect(join_stream(client, run, last_event_id="-1", stream_mode="updates"))
+    two = await collect(join_stream(client, run, last_event_id="-1", stream_mode=["updates", "values"]))
 
-    assert kinds(one) == {"updates"}
-    assert kinds(two) == {"updates", "values"}
+    assert modes_of(one) == {"updates"}
+    assert modes_of(two) == {"updates", "values"}
 
 
 async def test_events_of_a_stream_that_is_not_resumable_have_no_ids(client: LangGraphClient) -> None:
-    parts = await stream(client, "chain", "values", input={"n": 1})
+    parts = await stream_run(client, "chain", "values", input={"n": 1})
 
     assert not any(part.id for part in parts)
 
@@ -65,21 +57,21 @@ async def test_the_stream_of_an_ended_run_is_empty_without_an_event_to_begin_at(
     run = await client.runs.create(None, "chain", input={}, stream_resumable=True, on_completion="keep")
     await client.runs.join(run["thread_id"], run["run_id"])
 
-    assert await collect(follow(client, run)) == []
+    assert await collect(join_stream(client, run)) == []
 
 
 async def test_events_of_subgraphs_are_replayed_with_the_others(client: LangGraphClient) -> None:
     run = await client.runs.create(
         None,
         "subgraphed",
-        input=human("x"),
+        input=user_message("x"),
         stream_mode=["updates", "values"],
         stream_subgraphs=True,
         stream_resumable=True,
         on_completion="keep",
     )
     await client.runs.join(run["thread_id"], run["run_id"])
-    parts = await collect(follow(client, run, last_event_id="-1", stream_mode="updates"))
+    parts = await collect(join_stream(client, run, last_event_id="-1", stream_mode="updates"))
 
     updates = [(part.event.partition(":")[0], next(iter(part.data))) for part in parts[1:]]
     assert updates == [
@@ -100,18 +92,19 @@ async def test_what_was_streamed_before_a_cancel_is_not_lost(client: LangGraphCl
         stream_resumable=True,
         on_completion="keep",
     )
-    seen = await read_until(follow(client, run, last_event_id="-1"), "custom")
+    seen = await read_until(join_stream(client, run, last_event_id="-1"), "custom")
     await client.runs.cancel(run["thread_id"], run["run_id"], wait=True)
 
-    assert await collect(follow(client, run, last_event_id="-1")) == seen
-    assert (await client.threads.get_state(run["thread_id"]))["values"]["log"] == ["x in"]
+    assert await collect(join_stream(client, run, last_event_id="-1")) == seen
+    state: Any = await client.threads.get_state(run["thread_id"])
+    assert state["values"]["log"] == ["x in"]
 
 
 async def test_a_large_event_comes_whole(client: LangGraphClient) -> None:
     text = "x" * 5_000_000
-    parts = await stream(client, "shout", "values", input=text)
+    parts = await stream_run(client, "shout", "values", input=text)
 
-    assert data(parts, "values") == [text.upper()]
+    assert data_of(parts, "values") == [text.upper()]
 
 
 # Who watches
@@ -126,12 +119,12 @@ async def test_all_watchers_of_a_run_see_the_same(client: LangGraphClient, gate:
         stream_resumable=True,
         on_completion="keep",
     )
-    watchers = [follow(client, run, last_event_id="-1") for _ in range(5)]
+    watchers = [join_stream(client, run, last_event_id="-1") for _ in range(5)]
     begun = await asyncio.gather(*(read_until(watcher, "custom") for watcher in watchers))
     gate.open()
     ended = await asyncio.gather(*map(collect, watchers))
 
-    assert names(begun[0] + ended[0]) == ["metadata", "updates", "custom", "updates"]
+    assert event_names(begun[0] + ended[0]) == ["metadata", "updates", "custom", "updates"]
     assert all(parts == begun[0] for parts in begun)
     assert all(parts == ended[0] for parts in ended)
 
@@ -152,7 +145,7 @@ async def test_a_watcher_that_comes_late_sees_what_is_still_to_come(
         gate.open()
         seen = (await late.aread()).decode()
 
-    assert data(await collect(created), "updates") == [{"hold": {"log": ["x out"]}}]
+    assert data_of(await collect(created), "updates") == [{"hold": {"log": ["x out"]}}]
     assert seen == 'event: updates\ndata: {"hold":{"log":["x out"]}}\n\n'
 
 
@@ -165,14 +158,14 @@ async def test_a_late_watcher_of_a_resumable_run_misses_nothing(client: LangGrap
         stream_resumable=True,
         on_completion="keep",
     )
-    early = follow(client, run, last_event_id="-1")
+    early = join_stream(client, run, last_event_id="-1")
     begun = await read_until(early, "custom")
 
-    late = follow(client, run, last_event_id="-1")
+    late = join_stream(client, run, last_event_id="-1")
     assert await read_until(late, "custom") == begun
     gate.open()
     assert begun + await collect(early) == begun + await collect(late)
-    assert names(await collect(follow(client, run, last_event_id="-1"))) == [
+    assert event_names(await collect(join_stream(client, run, last_event_id="-1"))) == [
         "metadata",
         "updates",
         "custom",
@@ -191,15 +184,15 @@ async def test_a_watcher_that_leaves_disturbs_neither_the_run_nor_the_others(
         stream_resumable=True,
         on_completion="keep",
     )
-    staying = follow(client, run, last_event_id="-1")
+    staying = join_stream(client, run, last_event_id="-1")
     await read_until(staying, "custom")
     for _ in range(5):
-        leaving = follow(client, run, last_event_id="-1")
+        leaving = join_stream(client, run, last_event_id="-1")
         await read_until(leaving, "custom")
         await leaving.aclose()
     gate.open()
 
-    assert data(await collect(staying), "updates") == [{"hold": {"log": ["x out"]}}]
+    assert data_of(await collect(staying), "updates") == [{"hold": {"log": ["x out"]}}]
     assert (await client.runs.join(run["thread_id"], run["run_id"]))["log"] == ["x in", "x out"]
 
 
@@ -207,11 +200,11 @@ async def test_a_watcher_may_end_the_run_with_its_leaving(client: LangGraphClien
     run = await client.runs.create(
         None, "gated", input=gate.input(), stream_mode=["custom"], stream_resumable=True, on_completion="keep"
     )
-    watcher = follow(client, run, last_event_id="-1", cancel_on_disconnect=True)
+    watcher = join_stream(client, run, last_event_id="-1", cancel_on_disconnect=True)
     await read_until(watcher, "custom")
     await watcher.aclose()
 
-    await until_status(client, run, "interrupted")
+    await wait_for_status(client, run, "interrupted")
 
 
 async def test_a_silent_stream_and_a_silent_wait_are_kept_alive(live_server: LiveServer, gate: Gate) -> None:

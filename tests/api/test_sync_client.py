@@ -10,10 +10,11 @@ from langgraph_sdk import get_sync_client
 from langgraph_sdk.client import SyncLangGraphClient
 from langgraph_sdk.errors import NotFoundError
 
+from tests.gate import UNHELD, Gate
 from tests.live_server import LiveServer, poll
 
-from .conftest import OPEN, Gate
-from .following import data, names
+from .batches import batch_payload
+from .run_streams import data_of, event_names
 
 
 @pytest.fixture
@@ -35,10 +36,10 @@ def running(client: SyncLangGraphClient, thread: str, gate: Gate) -> Any:
     return run
 
 
-def test_create_join_get_list_and_delete(sync_client: SyncLangGraphClient, thread: str) -> None:
+def test_a_run_is_created_joined_found_and_deleted(sync_client: SyncLangGraphClient, thread: str) -> None:
     run = sync_client.runs.create(thread, "chain", input={"n": 1}, metadata={"k": "v"})
     answer = sync_client.runs.join(thread, run["run_id"])
-    ended = sync_client.runs.get(thread, run["run_id"])
+    ended: Any = sync_client.runs.get(thread, run["run_id"])
 
     assert answer["n"] == 112
     assert (ended["status"], ended["metadata"]["k"]) == ("success", "v")
@@ -47,42 +48,45 @@ def test_create_join_get_list_and_delete(sync_client: SyncLangGraphClient, threa
     assert sync_client.runs.list(thread) == []
 
 
-def test_create_batch(sync_client: SyncLangGraphClient) -> None:
-    runs = sync_client.runs.create_batch([{"assistant_id": "chain", "input": {"n": place}} for place in range(20)])
+def test_a_batch_is_created(sync_client: SyncLangGraphClient) -> None:
+    runs = sync_client.runs.create_batch(batch_payload("chain", ({"n": place} for place in range(20))))
 
     answers = [sync_client.runs.join(run["thread_id"], run["run_id"]) for run in runs]
     assert [answer["n"] for answer in answers] == [place + 111 for place in range(20)]
 
 
 @pytest.mark.parametrize("with_thread", [True, False])
-def test_wait(sync_client: SyncLangGraphClient, thread: str, with_thread: bool) -> None:
+def test_wait_answers_the_values_and_raises_the_error(
+    sync_client: SyncLangGraphClient, thread: str, with_thread: bool
+) -> None:
     place: Any = thread if with_thread else None
 
-    assert sync_client.runs.wait(place, "chain", input={"n": 1})["n"] == 112
+    answer: Any = sync_client.runs.wait(place, "chain", input={"n": 1})
+    assert answer["n"] == 112
     with pytest.raises(Exception, match="boom from failing graph"):
         sync_client.runs.wait(place, "failing", input={})
 
 
 @pytest.mark.parametrize("with_thread", [True, False])
-def test_stream(sync_client: SyncLangGraphClient, thread: str, with_thread: bool) -> None:
+def test_a_stream_has_all_its_events(sync_client: SyncLangGraphClient, thread: str, with_thread: bool) -> None:
     place: Any = thread if with_thread else None
 
     parts = list(sync_client.runs.stream(place, "chain", input={"n": 1}, stream_mode=["values", "updates"]))
 
-    assert data(parts, "values")[-1]["n"] == 112
-    assert names(parts).count("updates") == 3
+    assert data_of(parts, "values")[-1]["n"] == 112
+    assert event_names(parts).count("updates") == 3
 
 
-def test_join_stream(sync_client: SyncLangGraphClient, thread: str) -> None:
+def test_a_stream_is_joined_from_any_event(sync_client: SyncLangGraphClient, thread: str) -> None:
     run = sync_client.runs.create(thread, "chain", input={"n": 1}, stream_mode=["updates"], stream_resumable=True)
     whole = list(sync_client.runs.join_stream(thread, run["run_id"], last_event_id="-1"))
 
-    assert names(whole) == ["metadata", "updates", "updates", "updates"]
+    assert event_names(whole) == ["metadata", "updates", "updates", "updates"]
     rest = list(sync_client.runs.join_stream(thread, run["run_id"], last_event_id=whole[1].id))
     assert rest == whole[2:]
 
 
-def test_cancel(sync_client: SyncLangGraphClient, thread: str, gate: Gate) -> None:
+def test_a_run_is_cancelled_or_rolled_back(sync_client: SyncLangGraphClient, thread: str, gate: Gate) -> None:
     run = running(sync_client, thread, gate)
 
     sync_client.runs.cancel(thread, run["run_id"], wait=True)
@@ -94,9 +98,9 @@ def test_cancel(sync_client: SyncLangGraphClient, thread: str, gate: Gate) -> No
         sync_client.runs.get(thread, undone["run_id"])
 
 
-def test_cancel_many(sync_client: SyncLangGraphClient, thread: str, gate: Gate) -> None:
+def test_many_runs_are_cancelled_at_once(sync_client: SyncLangGraphClient, thread: str, gate: Gate) -> None:
     run = running(sync_client, thread, gate)
-    waiting = sync_client.runs.create(thread, "gated", input=OPEN)
+    waiting = sync_client.runs.create(thread, "gated", input=UNHELD)
 
     sync_client.runs.cancel_many(thread_id=thread, run_ids=[run["run_id"], waiting["run_id"]])
 

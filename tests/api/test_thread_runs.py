@@ -10,15 +10,12 @@ import pytest
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import NotFoundError, UnprocessableEntityError
 
-from .conftest import OPEN, Gate, Listener
-from .following import (
-    collect,
-    data,
-    finished,
-    human,
-    names,
-    until_status,
-)
+from tests.gate import UNHELD, Gate
+from tests.webhook_listener import WebhookListener
+
+from .ended_runs import run_to_end, user_message
+from .run_streams import collect, data_of, event_names
+from .waiting import wait_for_status
 
 # Memory
 
@@ -35,7 +32,7 @@ async def test_a_conversation_grows_by_question_and_answer(client: LangGraphClie
     for word in ("one", "two"):
         turn: Any = {"messages": [{"role": "user", "content": word}]}
         parts = await collect(client.runs.stream(thread, "echo", input=turn, stream_mode="messages-tuple"))
-        assert "".join(chunk["content"] for chunk, _ in data(parts, "messages")) == f"echo: {word}"
+        assert "".join(chunk["content"] for chunk, _ in data_of(parts, "messages")) == f"echo: {word}"
 
     state: Any = await client.threads.get_state(thread)
     assert [message["content"] for message in state["values"]["messages"]] == ["one", "echo: one", "two", "echo: two"]
@@ -71,9 +68,10 @@ async def test_a_failed_run_leaves_its_error_on_the_thread_and_the_next_can_go_o
 
 async def test_another_graph_may_run_on_the_thread(client: LangGraphClient, thread: str) -> None:
     await client.runs.wait(thread, "chain", input={"n": 1})
-    await client.runs.wait(thread, "echo", input=human("x"))
+    await client.runs.wait(thread, "echo", input=user_message("x"))
 
-    assert (await client.threads.get(thread))["metadata"]["graph_id"] == "echo"
+    seen: Any = await client.threads.get(thread)
+    assert seen["metadata"]["graph_id"] == "echo"
 
 
 async def test_the_thread_that_a_request_names_must_exist_unless_it_is_to_be_made(client: LangGraphClient) -> None:
@@ -98,18 +96,19 @@ async def test_clients_that_make_the_same_thread_at_once_share_it(client: LangGr
     for run in runs:
         await client.runs.join(thread, run["run_id"])
 
-    assert (await client.threads.get_state(thread))["values"]["n"] == 1110
+    state: Any = await client.threads.get_state(thread)
+    assert state["values"]["n"] == 1110
 
 
 async def test_a_run_on_a_thread_stays_whatever_is_asked_for_its_end(client: LangGraphClient, thread: str) -> None:
-    run, _ = await finished(client, thread, "chain", input={"n": 1}, on_completion="delete")
+    run, _ = await run_to_end(client, thread, "chain", input={"n": 1}, on_completion="delete")
 
     assert run["status"] == "success"
     assert not run["kwargs"]["temporary"]
 
 
 async def test_a_webhook_of_a_thread_run_gets_the_values_of_the_thread(
-    client: LangGraphClient, thread: str, listener: Listener
+    client: LangGraphClient, thread: str, listener: WebhookListener
 ) -> None:
     await client.runs.wait(thread, "chain", input={"n": 1})
     await client.runs.wait(thread, "chain", input={"n": 1}, webhook=listener.url)
@@ -121,7 +120,7 @@ async def test_bad_ids_and_options_are_refused(client: LangGraphClient, thread: 
     with pytest.raises(UnprocessableEntityError):
         await client.runs.create("not-an-id", "chain")
     with pytest.raises(UnprocessableEntityError):
-        await client.runs.create(thread, "chain", multitask_strategy="whatever")
+        await client.runs.create(thread, "chain", multitask_strategy="whatever")  # type: ignore[call-overload]
     with pytest.raises(UnprocessableEntityError, match="Invalid assistant: 'nope'"):
         await client.runs.create(thread, "nope")
     assert await client.runs.list(thread) == []
@@ -133,9 +132,9 @@ async def test_bad_ids_and_options_are_refused(client: LangGraphClient, thread: 
 async def test_runs_of_a_thread_execute_one_at_a_time_in_the_order_of_their_creation(
     client: LangGraphClient, thread: str
 ) -> None:
-    runs = [await client.runs.create(thread, "gated", input={**OPEN, "label": str(place)}) for place in range(10)]
+    runs = [await client.runs.create(thread, "gated", input={**UNHELD, "label": str(place)}) for place in range(10)]
     # One that somebody waits for does not overtake those before it.
-    last: Any = await client.runs.wait(thread, "gated", input={**OPEN, "label": "10"})
+    last: Any = await client.runs.wait(thread, "gated", input={**UNHELD, "label": "10"})
 
     assert last["log"] == [word for place in range(11) for word in (f"{place} in", f"{place} out")]
     assert [run["run_id"] for run in await client.runs.list(thread, limit=20)][1:] == [
@@ -145,7 +144,7 @@ async def test_runs_of_a_thread_execute_one_at_a_time_in_the_order_of_their_crea
 
 async def test_threads_do_not_wait_for_each_other(client: LangGraphClient, thread: str, gate: Gate) -> None:
     held = await client.runs.create(thread, "gated", input=gate.input())
-    await until_status(client, held, "running")
+    await wait_for_status(client, held, "running")
 
     other = await client.threads.create()
     answer: Any = await client.runs.wait(other["thread_id"], "chain", input={"n": 1})
@@ -158,8 +157,8 @@ async def test_threads_do_not_wait_for_each_other(client: LangGraphClient, threa
 
 
 async def test_runs_are_listed_newest_first_by_pages_and_status(client: LangGraphClient, thread: str) -> None:
-    ids = [(await finished(client, thread, "chain", input={"n": place}))[0]["run_id"] for place in range(3)]
-    failed, _ = await finished(client, thread, "failing", input={})
+    ids = [(await run_to_end(client, thread, "chain", input={"n": place}))[0]["run_id"] for place in range(3)]
+    failed, _ = await run_to_end(client, thread, "failing", input={})
 
     listed = await client.runs.list(thread)
     assert [run["run_id"] for run in listed] == [failed["run_id"], *reversed(ids)]
@@ -168,8 +167,8 @@ async def test_runs_are_listed_newest_first_by_pages_and_status(client: LangGrap
     assert await client.runs.list(thread, status="pending") == []
 
 
-async def test_a_deleted_run_is_gone_and_what_it_did_stays(client: LangGraphClient, thread: str) -> None:
-    run, answer = await finished(client, thread, "chain", input={"n": 1})
+async def test_a_deleted_run_is_not_found_and_what_it_did_stays(client: LangGraphClient, thread: str) -> None:
+    run, answer = await run_to_end(client, thread, "chain", input={"n": 1})
 
     await client.runs.delete(thread, run["run_id"])
 
@@ -184,8 +183,8 @@ async def test_deleting_a_running_run_stops_it_and_lets_the_next_go_on(
     client: LangGraphClient, thread: str, gate: Gate
 ) -> None:
     run = await client.runs.create(thread, "gated", input=gate.input("first"))
-    await until_status(client, run, "running")
-    following = await client.runs.create(thread, "gated", input={**OPEN, "label": "second"})
+    await wait_for_status(client, run, "running")
+    following = await client.runs.create(thread, "gated", input={**UNHELD, "label": "second"})
 
     await client.runs.delete(thread, run["run_id"])
 
@@ -195,7 +194,7 @@ async def test_deleting_a_running_run_stops_it_and_lets_the_next_go_on(
 
 
 async def test_a_run_of_another_thread_is_not_found(client: LangGraphClient, thread: str) -> None:
-    run, _ = await finished(client, thread, "chain", input={"n": 1})
+    run, _ = await run_to_end(client, thread, "chain", input={"n": 1})
     other = (await client.threads.create())["thread_id"]
 
     for look in (client.runs.get, client.runs.delete, client.runs.cancel):
@@ -218,7 +217,7 @@ async def test_the_stream_of_a_thread_follows_one_run_after_the_other(client: La
                 return
 
     def done() -> list[str]:
-        return [about["run_id"] for about in data(seen, "metadata") if about.get("status") == "run_done"]
+        return [about["run_id"] for about in data_of(seen, "metadata") if about.get("status") == "run_done"]
 
     watcher = asyncio.create_task(watch())
     await asyncio.wait_for(opened.wait(), 30)
@@ -227,4 +226,4 @@ async def test_the_stream_of_a_thread_follows_one_run_after_the_other(client: La
 
     assert done() == [run["run_id"] for run in runs]
     assert all(part.id for part in seen)
-    assert names(seen).count("updates") == 6
+    assert event_names(seen).count("updates") == 6

@@ -11,9 +11,10 @@ import pytest
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import BadRequestError, ConflictError, NotFoundError, UnprocessableEntityError
 
-from .conftest import Gate
-from .counting import counted, length
-from .following import until_gone, until_thread
+from tests.gate import Gate
+
+from .chain_threads import checkpoint_count, copy_of, thread_that_counted
+from .waiting import wait_for_thread_status, wait_until_deleted
 
 
 async def test_a_new_thread_is_idle_and_empty(client: LangGraphClient) -> None:
@@ -23,7 +24,7 @@ async def test_a_new_thread_is_idle_and_empty(client: LangGraphClient) -> None:
     assert await client.threads.get(thread["thread_id"]) == thread
 
 
-async def test_creating_the_same_thread_twice(client: LangGraphClient) -> None:
+async def test_the_same_thread_is_not_created_twice(client: LangGraphClient) -> None:
     id_ = str(uuid.uuid4())
     first = await client.threads.create(thread_id=id_, metadata={"a": 1})
     with pytest.raises(ConflictError, match=f"Thread with ID {id_} already exists"):
@@ -39,14 +40,14 @@ async def test_creating_the_same_thread_twice(client: LangGraphClient) -> None:
 
 async def test_a_thread_begins_in_the_middle_of_a_graph(client: LangGraphClient) -> None:
     """A conversation that was held elsewhere is taken over, and goes on from there."""
-    thread = await client.threads.create(
+    thread: Any = await client.threads.create(
         graph_id="chain",
         supersteps=[
             {"updates": [{"values": {"n": 5, "log": ["taken over"]}, "as_node": "__start__"}]},
             {"updates": [{"values": None, "command": {"update": {"n": 7}}, "as_node": "a"}]},
         ],
     )
-    assert (thread["status"], thread["values"]["n"]) == ("interrupted", 12)  # type: ignore[call-overload]
+    assert (thread["status"], thread["values"]["n"]) == ("interrupted", 12)
     state = await client.threads.get_state(thread["thread_id"])
     assert (state["next"], state["values"]) == (["b"], thread["values"])
     answer: Any = await client.runs.wait(thread["thread_id"], "chain")
@@ -69,22 +70,23 @@ async def test_a_thread_whose_first_state_is_wrong_is_not_made(client: LangGraph
 
 
 async def test_metadata_is_merged_at_the_top_level(client: LangGraphClient) -> None:
-    thread = await client.threads.create(metadata={"a": 1, "deep": {"x": 1}})
-    changed = await client.threads.update(thread["thread_id"], metadata={"b": 2, "deep": {"y": 2}})
+    thread: Any = await client.threads.create(metadata={"a": 1, "deep": {"x": 1}})
+    changed: Any = await client.threads.update(thread["thread_id"], metadata={"b": 2, "deep": {"y": 2}})
     assert changed["metadata"] == {"a": 1, "b": 2, "deep": {"y": 2}}
     assert changed["updated_at"] > thread["updated_at"]
-    assert changed["state_updated_at"] == thread["state_updated_at"]  # type: ignore[typeddict-item]
+    assert changed["state_updated_at"] == thread["state_updated_at"]
     await client.threads.update(thread["thread_id"], metadata={"c": 3}, return_minimal=True)
-    assert (await client.threads.get(thread["thread_id"]))["metadata"]["c"] == 3
+    minimal: Any = await client.threads.get(thread["thread_id"])
+    assert minimal["metadata"]["c"] == 3
     await asyncio.gather(*(client.threads.update(thread["thread_id"], metadata={f"k{n}": n}) for n in range(20)))
-    after = await client.threads.get(thread["thread_id"])
+    after: Any = await client.threads.get(thread["thread_id"])
     assert {f"k{n}": n for n in range(20)}.items() <= after["metadata"].items()
 
 
-async def test_finding_threads(client: LangGraphClient, tag: str) -> None:
+async def test_threads_are_found_by_what_they_are(client: LangGraphClient, tag: str) -> None:
     """By what they are about, what they hold and how they are."""
-    one = await counted(client, 1, metadata={"tag": tag, "number": 1})
-    five = await counted(client, 5, metadata={"tag": tag, "number": 5, "nested": {"a": {"b": 1}, "c": 2}})
+    one = await thread_that_counted(client, 1, metadata={"tag": tag, "number": 1})
+    five = await thread_that_counted(client, 5, metadata={"tag": tag, "number": 5, "nested": {"a": {"b": 1}, "c": 2}})
     asking = (await client.threads.create(metadata={"tag": tag}))["thread_id"]
     await client.runs.wait(asking, "interrupting", input={"text": "x"})
     fresh = (await client.threads.create(metadata={"tag": tag}))["thread_id"]
@@ -121,18 +123,16 @@ async def test_finding_threads(client: LangGraphClient, tag: str) -> None:
 
 
 async def test_a_list_answers_only_what_it_shows(client: LangGraphClient, tag: str) -> None:
-    thread = await counted(client, 1, metadata={"tag": tag, "owner": "ada"})
-    (row,) = await client.threads.search(metadata={"tag": tag}, select=["thread_id", "status"])
-    assert row == {"thread_id": thread, "status": "idle"}
-    (picked,) = await client.threads.search(
+    thread = await thread_that_counted(client, 1, metadata={"tag": tag, "owner": "ada"})
+    rows: list[Any] = await client.threads.search(metadata={"tag": tag}, select=["thread_id", "status"])
+    assert rows == [{"thread_id": thread, "status": "idle"}]
+    picked: list[Any] = await client.threads.search(
         metadata={"tag": tag},
         select=["thread_id"],
         extract={"last": "values.log[-1]", "n": "values.n", "owner": "metadata.owner", "nothing": "values.no[0].way"},
     )
-    assert picked == {
-        "thread_id": thread,
-        "extracted": {"last": "c", "n": 112, "owner": "ada", "nothing": None},
-    }
+    extracted = {"last": "c", "n": 112, "owner": "ada", "nothing": None}
+    assert picked == [{"thread_id": thread, "extracted": extracted}]
     with pytest.raises(UnprocessableEntityError, match="must start with one of"):
         await client.threads.search(extract={"id": "thread_id"})
 
@@ -143,24 +143,24 @@ async def test_a_stateless_run_can_be_found_while_it_is_there(client: LangGraphC
     assert thread["thread_id"] == run["thread_id"]
     assert await client.threads.count(metadata={"tag": tag}) == 1
     gate.open()
-    await until_gone(client, run)
+    await wait_until_deleted(client, run)
     assert await client.threads.search(metadata={"tag": tag}) == []
 
 
 async def test_a_copy_goes_its_own_way(client: LangGraphClient) -> None:
-    thread = await counted(client, metadata={"about": "both"})
-    copied: Any = await client.threads.copy(thread)
-    copy = copied["thread_id"]
-    assert (await client.threads.get(copy))["metadata"]["about"] == "both"
+    thread = await thread_that_counted(client, metadata={"about": "both"})
+    copy = await copy_of(client, thread)
+    shown: Any = await client.threads.get(copy)
+    assert shown["metadata"]["about"] == "both"
     assert (await client.threads.get_state(copy))["values"] == (await client.threads.get_state(thread))["values"]
-    assert await length(client, copy) == await length(client, thread) == 5
+    assert await checkpoint_count(client, copy) == await checkpoint_count(client, thread) == 5
     assert await client.runs.list(copy) == []
 
     await client.runs.wait(copy, "chain", input={"n": 1000})
     await client.threads.delete(thread)
-    state = await client.threads.get_state(copy)
-    assert state["values"]["n"] == 1223  # type: ignore[call-overload]
-    assert state["metadata"]["thread_id"] == copy  # type: ignore[index]
+    state: Any = await client.threads.get_state(copy)
+    assert state["values"]["n"] == 1223
+    assert state["metadata"]["thread_id"] == copy
     with pytest.raises(ConflictError, match=f"{thread} not found"):
         await client.threads.copy(thread)
 
@@ -168,19 +168,19 @@ async def test_a_copy_goes_its_own_way(client: LangGraphClient) -> None:
 async def test_a_copy_of_a_question_can_be_answered_differently(client: LangGraphClient) -> None:
     thread = (await client.threads.create())["thread_id"]
     await client.runs.wait(thread, "interrupting", input={"text": "x"})
-    copied: Any = await client.threads.copy(thread)
+    copy = await copy_of(client, thread)
     one: Any = await client.runs.wait(thread, "interrupting", command={"resume": "yes"})
-    other: Any = await client.runs.wait(copied["thread_id"], "interrupting", command={"resume": "no"})
+    other: Any = await client.runs.wait(copy, "interrupting", command={"resume": "no"})
     assert (one["answer"], other["answer"]) == ("yes", "no")
 
 
 async def test_deleting_a_thread_ends_its_work(client: LangGraphClient, gate: Gate) -> None:
-    """Those who wait for a run of it learn that it is gone; it leaves no trace."""
+    """Those who wait for a run of it learn that it was deleted; it leaves no trace."""
     thread = (await client.threads.create())["thread_id"]
     running = await client.runs.create(thread, "gated", input=gate.input())
     waiting = await client.runs.create(thread, "chain", input={"n": 1})
     joins = [asyncio.create_task(client.runs.join(thread, run["run_id"])) for run in (running, waiting)]
-    await until_thread(client, thread, "busy")
+    await wait_for_thread_status(client, thread, "busy")
     await asyncio.sleep(0.2)
     await client.threads.delete(thread)
     answers: list[Any] = await asyncio.wait_for(asyncio.gather(*joins), 15)

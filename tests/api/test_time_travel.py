@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from langgraph_sdk.client import LangGraphClient
 
+from .chain_threads import copy_of
+
 
 @pytest.fixture
 async def thread(client: LangGraphClient) -> str:
@@ -42,7 +44,7 @@ async def test_a_run_begins_again_at_a_checkpoint(client: LangGraphClient, threa
     answer: Any = await client.runs.wait(thread, "chain", input=None, **options)
 
     assert answer["log"] == ["a", "b", "c"]
-    history = await client.threads.get_history(thread, limit=50)
+    history: list[Any] = await client.threads.get_history(thread, limit=50)
     assert [state["metadata"]["source"] for state in history[:3]] == ["loop", "loop", "fork"]
 
 
@@ -60,7 +62,7 @@ async def test_a_changed_past_is_a_branch_and_the_old_one_stays(client: LangGrap
 
 async def test_two_branches_from_one_point_do_not_meet(client: LangGraphClient, thread: str) -> None:
     checkpoint = await past(client, thread, "b")
-    ends = []
+    ends: list[Any] = []
     for n in (1_000, 2_000):
         changed = await client.threads.update_state(thread, {"n": n}, checkpoint=checkpoint)
         ends.append(await client.runs.wait(thread, "chain", input=None, checkpoint=changed["checkpoint"]))
@@ -92,13 +94,14 @@ async def test_a_question_is_asked_again_and_answered_otherwise(client: LangGrap
 
 
 async def test_a_copy_has_the_past_and_its_own_future(client: LangGraphClient, thread: str) -> None:
-    copy: Any = await client.threads.copy(thread)
+    copy = await copy_of(client, thread)
 
-    answer: Any = await client.runs.wait(copy["thread_id"], "chain", input={"n": 0})
+    answer: Any = await client.runs.wait(copy, "chain", input={"n": 0})
 
     assert answer["n"] == 222
-    assert (await client.threads.get_state(thread))["values"]["n"] == 111
-    assert len(await client.threads.get_history(copy["thread_id"], limit=50)) == 10
+    original: Any = await client.threads.get_state(thread)
+    assert original["values"]["n"] == 111
+    assert len(await client.threads.get_history(copy, limit=50)) == 10
 
 
 async def test_a_checkpoint_that_never_was_is_no_way_back(client: LangGraphClient, thread: str) -> None:

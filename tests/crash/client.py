@@ -1,4 +1,4 @@
-"""Requests to a server that may be gone, and checks of what became of runs."""
+"""Requests to a server that may have been killed, and checks of what became of runs."""
 
 from __future__ import annotations
 
@@ -6,37 +6,42 @@ from typing import Any
 
 from tests.live_server import LiveServer
 
-from .marks import Marks
+from .step_log import StepLog
 
 STEPS = 4
 
 
-def payload(marks: Marks, **changes: Any) -> dict[str, Any]:
-    """A run of the marking graph. `changes`: fields of its input, and `keep`, `graph`, `extra`."""
+def run_payload(step_log: StepLog, **changes: Any) -> dict[str, Any]:
+    """A run of the graph `logged`. `changes`: fields of its input, and `keep`, `graph`, `extra`."""
     keep, extra = changes.pop("keep", True), changes.pop("extra", {})
     return {
-        "assistant_id": changes.pop("graph", "marking"),
-        "input": {"marks": str(marks.path), "steps": STEPS, "delay": 0.03, **changes},
+        "assistant_id": changes.pop("graph", "logged"),
+        "input": {"step_log": str(step_log.path), "steps": STEPS, "delay": 0.03, **changes},
         "on_completion": "keep" if keep else "delete",
         **extra,
     }
 
 
-def submit(server: LiveServer, payloads: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def submit_batch(server: LiveServer, payloads: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The accepted runs; raises httpx.HTTPError when they were not accepted, as far as one can know."""
     runs: list[dict[str, Any]] = server.post("/runs/batch", payloads)
     return runs
 
 
-def join(server: LiveServer, run: dict[str, Any]) -> Any:
+def join_run(server: LiveServer, run: dict[str, Any]) -> Any:
     """What the run answers, once it has ended."""
     return server.get(f"/threads/{run['thread_id']}/runs/{run['run_id']}/join")
 
 
-def find(server: LiveServer, run: dict[str, Any]) -> dict[str, Any]:
+def get_run(server: LiveServer, run: dict[str, Any]) -> dict[str, Any]:
     """The run as it is now."""
     found: dict[str, Any] = server.get(f"/threads/{run['thread_id']}/runs/{run['run_id']}")
     return found
+
+
+def attempt_of(run: dict[str, Any]) -> int:
+    """At which attempt the run is or ended."""
+    return int(run["kwargs"]["config"]["metadata"]["run_attempt"])
 
 
 def threads_tagged(server: LiveServer, tag: str) -> list[dict[str, Any]]:
@@ -45,7 +50,7 @@ def threads_tagged(server: LiveServer, tag: str) -> list[dict[str, Any]]:
     return threads
 
 
-def assert_right(values: dict[str, Any], steps: int = STEPS) -> None:
+def assert_each_step_once(values: dict[str, Any], steps: int = STEPS) -> None:
     """Every step is in the values once, however often it was begun."""
     assert values["done"] == list(range(steps))
     assert sorted(values["sides"]) == ["left", "right"]

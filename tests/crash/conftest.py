@@ -1,35 +1,27 @@
-"""`marks`: where the graphs of tests/crash/project leave their marks."""
+"""Where the graphs of tests/crash/project log their steps, and what a server that has ended left in its database."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.sqlite.storage import SqliteStorage
-from tests.conftest import StartServer
-from tests.live_server import LiveServer
+from tests.live_server import LiveServer, StartServer
 
-from .marks import Marks
-
-PROJECT = Path(__file__).parent / "project" / "langgraph.json"
-
-
-OpenStorage = Callable[[LiveServer], Storage]
+from .step_log import StepLog
+from .stored_data import OpenStorage, open_storage_of
 
 
 @pytest.fixture
 def open_storage(start_server: StartServer) -> Iterator[OpenStorage]:
-    """Opens the data of a server that has ended."""
+    """Opens the data of servers that have ended; closed at the end of the test."""
     opened: list[Storage] = []
 
     def open_it(server: LiveServer) -> Storage:
-        storage = SqliteStorage(server.data / "runyard.db")
-        storage.open(tend=False)
-        opened.append(storage)
-        return storage
+        opened.append(open_storage_of(server))
+        return opened[-1]
 
     yield open_it
     for storage in opened:
@@ -37,5 +29,6 @@ def open_storage(start_server: StartServer) -> Iterator[OpenStorage]:
 
 
 @pytest.fixture
-def marks(tmp_path: Path) -> Marks:
-    return Marks(tmp_path / "marks")
+def step_log(tmp_path: Path) -> StepLog:
+    """Where the graphs of this test log their steps."""
+    return StepLog(tmp_path / "step.log")

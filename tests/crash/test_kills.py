@@ -12,12 +12,11 @@ from typing import Any
 
 import httpx
 
-from tests.conftest import StartServer
-from tests.live_server import LiveServer, poll
+from tests.live_server import LiveServer, StartServer, poll
 
-from .client import assert_right, find, join, payload, submit, threads_tagged
-from .conftest import PROJECT, OpenStorage
-from .marks import Marks
+from .client import assert_each_step_once, attempt_of, get_run, join_run, run_payload, submit_batch, threads_tagged
+from .step_log import PROJECT, StepLog
+from .stored_data import OpenStorage
 
 BATCH = 60
 
@@ -25,9 +24,9 @@ BATCH = 60
 class Chaos:
     """Submits batches and kills, and remembers what was accepted."""
 
-    def __init__(self, server: LiveServer, marks: Marks, seed: int) -> None:
+    def __init__(self, server: LiveServer, step_log: StepLog, seed: int) -> None:
         self.server = server
-        self.marks = marks
+        self.step_log = step_log
         self.rng = random.Random(seed)
         self.accepted: list[dict[str, Any]] = []
         self.tags: dict[str, bool] = {}
@@ -37,19 +36,19 @@ class Chaos:
 
     def fill(self) -> None:
         """Another batch; its runs are kept and temporary ones by turns."""
-        payloads = [payload(self.marks, keep=number % 2 == 0) for number in range(BATCH)]
-        self.accepted += submit(self.server, payloads)
+        payloads = [run_payload(self.step_log, keep=number % 2 == 0) for number in range(BATCH)]
+        self.accepted += submit_batch(self.server, payloads)
 
     def _await_work(self) -> None:
         """Returns at a random moment at which runs are under way."""
-        seen = self.marks.started()
-        poll(lambda: self.marks.started() > seen + self.rng.randrange(120), within=30)
+        seen = self.step_log.started()
+        poll(lambda: self.step_log.started() > seen + self.rng.randrange(120), within=30)
         self.hits.append(poll(lambda: self.server.metrics()["queue"]["running"], within=30))
 
     def kill_worker(self) -> None:
         self._await_work()
         pid = self.rng.choice(self.server.await_workers(1))
-        self.marks.note_kill(pid)
+        self.step_log.note_kill(pid)
         os.kill(pid, signal.SIGKILL)
 
     def kill_server(self) -> None:
@@ -60,7 +59,7 @@ class Chaos:
 
     def kill_group(self) -> None:
         with self._submitting():
-            self.marks.note_kill(*(process.pid for process in self.server.processes()))
+            self.step_log.note_kill(*(process.pid for process in self.server.processes()))
             self.server.kill_group()
         self.server.start()
 
@@ -81,7 +80,9 @@ class Submission:
         chaos = self._chaos
         extra = {"metadata": {"tag": self._tag}}
         try:
-            chaos.accepted += submit(chaos.server, [payload(chaos.marks, extra=extra) for _ in range(BATCH)])
+            chaos.accepted += submit_batch(
+                chaos.server, [run_payload(chaos.step_log, extra=extra) for _ in range(BATCH)]
+            )
             chaos.tags[self._tag] = True
         except httpx.HTTPError:
             chaos.tags[self._tag] = False
@@ -95,13 +96,13 @@ class Submission:
 
 
 async def test_nothing_is_lost_and_nothing_runs_twice_at_once(
-    start_server: StartServer, open_storage: OpenStorage, marks: Marks
+    start_server: StartServer, open_storage: OpenStorage, step_log: StepLog
 ) -> None:
     # So many attempts that runs are never sent to a worker of their own: here kills are not the runs' fault.
     server = start_server(
         config=PROJECT, args=("--workers", "2", "--concurrency", "24"), env={"RUNYARD_MAX_ATTEMPTS": "100"}
     )
-    chaos = Chaos(server, marks, seed=4711)
+    chaos = Chaos(server, step_log, seed=4711)
     for action in ("worker", "server", "worker", "group", "worker", "server", "group"):
         chaos.fill()
         getattr(chaos, f"kill_{action}")()
@@ -111,9 +112,9 @@ async def test_nothing_is_lost_and_nothing_runs_twice_at_once(
     runs = {run["run_id"]: run for run in chaos.accepted}
     assert len(runs) == len(chaos.accepted)
     with ThreadPoolExecutor(8) as pool:
-        answers = dict(zip(runs, pool.map(lambda run: join(server, run), runs.values()), strict=True))
+        answers = dict(zip(runs, pool.map(lambda run: join_run(server, run), runs.values()), strict=True))
     for answer in answers.values():
-        assert_right(answer)
+        assert_each_step_once(answer)
 
     # A batch that was on its way is there as a whole or not at all, and if it is there, it has run.
     for tag, was_accepted in chaos.tags.items():
@@ -121,21 +122,21 @@ async def test_nothing_is_lost_and_nothing_runs_twice_at_once(
         assert len(threads) == BATCH if was_accepted else len(threads) in (0, BATCH)
         for thread in threads:
             assert thread["status"] == "idle"
-            assert_right(thread["values"])
+            assert_each_step_once(thread["values"])
 
-    traces = marks.traces()
+    traces = step_log.traces()
     assert runs.keys() <= traces.keys()
     assert max(trace.attempt for trace in traces.values()) > 1
     for run_id, run in runs.items():
         if run["kwargs"]["temporary"]:
             assert server.http.get(f"{server.url}/threads/{run['thread_id']}").status_code == 404
             continue
-        found = find(server, run)
+        found = get_run(server, run)
         assert found["status"] == "success"
-        assert found["kwargs"]["config"]["metadata"]["run_attempt"] >= traces[run_id].attempt
+        assert attempt_of(found) >= traces[run_id].attempt
         thread = server.get(f"/threads/{run['thread_id']}")
         assert thread["status"] == "idle"
-        assert_right(thread["values"])
+        assert_each_step_once(thread["values"])
         assert server.get(f"/threads/{run['thread_id']}/state")["values"] == thread["values"]
 
     assert server.stop() == 0

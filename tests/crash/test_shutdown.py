@@ -8,47 +8,48 @@ import signal
 
 import pytest
 
-from tests.conftest import StartServer
-from tests.live_server import poll
+from tests.live_server import StartServer, poll
 
-from .client import assert_right, find, join, payload, submit
-from .conftest import PROJECT, OpenStorage
-from .marks import Marks
+from .client import assert_each_step_once, attempt_of, get_run, join_run, run_payload, submit_batch
+from .step_log import PROJECT, StepLog
+from .stored_data import OpenStorage
 
 STEPS = 3
 
 
 @pytest.mark.parametrize("whom", ["the server", "the whole group"])
-def test_runs_are_handed_back_and_continued(start_server: StartServer, marks: Marks, whom: str) -> None:
+def test_runs_are_handed_back_and_continued(start_server: StartServer, step_log: StepLog, whom: str) -> None:
     server = start_server(config=PROJECT, env={"RUNYARD_SHUTDOWN_GRACE": "0.1"})
     server.await_workers(2)
-    runs = submit(server, [payload(marks, keep=number % 2 == 0, steps=STEPS, delay=0.2) for number in range(40)])
-    poll(lambda: marks.started() > 60)
+    runs = submit_batch(
+        server, [run_payload(step_log, keep=number % 2 == 0, steps=STEPS, delay=0.2) for number in range(40)]
+    )
+    poll(lambda: step_log.started() > 60)
     if whom == "the whole group":  # as service managers do
         os.killpg(server.pid, signal.SIGTERM)
     assert server.stop() == 0
     poll(lambda: not server.processes())
-    interrupted = marks.traces()
+    interrupted = step_log.traces()
     assert any(trace.ended for trace in interrupted.values())
     assert not any(trace.open for trace in interrupted.values()), "no step was left behind at work"
 
     server.start()
     for run in runs:
-        assert_right(join(server, run), steps=STEPS)
-    for run_id, trace in marks.traces().items():
+        assert_each_step_once(join_run(server, run), steps=STEPS)
+    for run_id, trace in step_log.traces().items():
         assert sorted(trace.ended) == sorted([*map(str, range(STEPS)), "left", "right"]), "no step was done again"
         assert trace.attempt == (1 if run_id not in interrupted else 2)
     for run in runs:
         if not run["kwargs"]["temporary"]:
-            assert find(server, run)["kwargs"]["config"]["metadata"]["run_attempt"] in (1, 2)
+            assert attempt_of(get_run(server, run)) in (1, 2)
 
 
 async def test_runs_that_end_in_time_are_not_handed_back(
-    start_server: StartServer, open_storage: OpenStorage, marks: Marks
+    start_server: StartServer, open_storage: OpenStorage, step_log: StepLog
 ) -> None:
     server = start_server(config=PROJECT, env={"RUNYARD_SHUTDOWN_GRACE": "20"})
     server.await_workers(2)
-    runs = submit(server, [payload(marks, delay=0.1) for _ in range(8)])
+    runs = submit_batch(server, [run_payload(step_log, delay=0.1) for _ in range(8)])
     poll(lambda: server.metrics()["queue"]["running"] == 8)
     assert server.stop() == 0
     storage = open_storage(server)
@@ -57,4 +58,4 @@ async def test_runs_that_end_in_time_are_not_handed_back(
         assert ended is not None
         assert ended.status == "success"
         assert ended.kwargs["config"]["metadata"]["run_attempt"] == 1
-        assert_right(json.loads(await storage.threads.values(run["thread_id"]) or b""))
+        assert_each_step_once(json.loads(await storage.threads.values(run["thread_id"]) or b""))

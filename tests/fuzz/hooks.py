@@ -65,7 +65,7 @@ def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool
     """Leaves out what is meant to be so."""
     created_with = getattr(failure, "created_with", "")
     if created_with in ("POST /runs", "POST /runs/batch"):
-        return False  # such a run goes at its end, unless it is to be kept
-    # Following a run that is gone is answered by the error as the run's outcome.
-    gone = type(failure).__name__ == "UseAfterFree" and b"404: Run not found" in (response.content or b"")
-    return not gone
+        return False  # such a run is deleted at its end, unless it is to be kept
+    # Following a run that was deleted is answered by the error as the run's outcome.
+    deleted = type(failure).__name__ == "UseAfterFree" and b"404: Run not found" in (response.content or b"")
+    return not deleted

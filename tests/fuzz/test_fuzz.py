@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live_server import LiveServer
+from tests.live_server import LiveServer, StartServer
 
 HERE = Path(__file__).parent
 EXAMPLES = int(os.environ.get("RUNYARD_FUZZ_EXAMPLES", "4"))
@@ -28,7 +28,7 @@ def run(server: LiveServer, folder: Path, *options: str) -> None:
 
 
 @pytest.fixture
-def server(start_server) -> LiveServer:
+def server(start_server: StartServer) -> LiveServer:
     return start_server(args=("--workers", "1"))
 
 

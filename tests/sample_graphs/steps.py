@@ -102,8 +102,8 @@ class Fan(TypedDict, total=False):
     total: int
 
 
-async def multiply(item: dict[str, int]) -> Any:
-    return {"results": [item["x"] * 10]}
+async def multiply(state: Any) -> Any:  # what `split` sends
+    return {"results": [state["x"] * 10]}
 
 
 async def add_up(state: Fan) -> Any:

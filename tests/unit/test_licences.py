@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from email.message import Message
 from importlib import metadata
+from typing import Any
 
 import pytest
 
@@ -104,7 +105,7 @@ class Installed(metadata.Distribution):
     def read_text(self, filename: str) -> str | None:
         return self._message.as_string() if filename == "METADATA" else None
 
-    def locate_file(self, path: object) -> metadata.SimplePath:
+    def locate_file(self, path: object) -> Any:
         raise NotImplementedError
 
 

@@ -42,7 +42,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", target, source]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--wheel-dir",
+        target,
+        source,
+    ]
     subprocess.run(command, check=True, timeout=100)
     return next(target.glob("*.whl"))
 
@@ -63,7 +73,8 @@ def test_the_wheel_has_every_file_of_the_packages(wheel: Path) -> None:
 def test_every_module_of_an_installed_wheel_can_be_imported(wheel: Path, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path], check=True, timeout=100)
     python = tmp_path / "bin" / "python"
-    install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel]
+    install: list[str | Path] = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps"]
+    install += ["--no-index", wheel]
     subprocess.run(install, check=True, timeout=100)
     (site,) = tmp_path.glob("lib/python*/site-packages")
     # The dependencies of this environment, but not the checkout that it has installed: .pth files there are not read.

@@ -1,4 +1,4 @@
-"""langgraph.json and the settings: what is understood, and what is said about what is not."""
+"""langgraph.json: what is understood, and what is said about what is not."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from runyard.runtime.config.langgraph_json import load_project
-from runyard.runtime.config.project import CorsPolicy, GraphSpec, Project, WebhookPolicy
-from runyard.runtime.config.settings import Settings
+from runyard.runtime.config.project import CorsPolicy, GraphSpec, WebhookPolicy
 from runyard.runtime.errors import ConfigError
 
 
@@ -21,7 +20,7 @@ def write(folder: Path, **content: Any) -> Path:
     return file
 
 
-def test_all_that_a_project_may_say(tmp_path: Path) -> None:
+def test_everything_that_a_project_may_say_is_read(tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     file = write(
         tmp_path,
@@ -44,7 +43,7 @@ def test_all_that_a_project_may_say(tmp_path: Path) -> None:
     assert load_project(tmp_path) == project
 
 
-def test_env_from_a_file(tmp_path: Path) -> None:
+def test_env_may_be_a_file(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("# keys\nA=1\nexport B='two words'\n")
     assert load_project(write(tmp_path, env=".env")).env == {"A": "1", "B": "two words"}
 
@@ -85,14 +84,14 @@ def test_mistakes_are_one_line_with_file_and_key(tmp_path: Path, content: Any, s
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", '{"graphs": {"a": "b:c"},}', "\ufeff\0"])
-def test_files_that_are_no_configuration(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "langgraph.json"
     file.write_text(text)
     with pytest.raises(ConfigError, match=r"langgraph\.json: "):
         load_project(file)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file"):
         load_project(tmp_path / "nope.json")
 
@@ -118,49 +117,6 @@ def test_what_is_ignored_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert said in caplog.text
 
 
-def test_keys_for_images_are_no_news(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_keys_for_images_are_ignored_silently(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     load_project(write(tmp_path, python_version="3.11", dockerfile_lines=[], auth={}))
     assert caplog.text == ""
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return load_project(write(tmp_path, env={"RUNYARD_PORT": "9001", "RUNYARD_HOST": "file"}))
-
-
-def test_settings_come_from_flags_then_environment_then_project_then_defaults(project: Project) -> None:
-    settings = Settings.from_environment(
-        project,
-        environment={"RUNYARD_HOST": "shell", "RUNYARD_WORKERS": "3", "RUNYARD_SYNC": "full", "OTHER": "1"},
-        workers=0,
-        concurrency=None,
-    )
-    assert (settings.workers, settings.host, settings.port) == (0, "shell", 9001)
-    assert (settings.sync, settings.concurrency, settings.data_dir) == ("full", 256, Path(".runyard"))
-    assert settings.project is project
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "said"),
-    [
-        ("RUNYARD_PORT", "http", 'RUNYARD_PORT: "http" is not a whole number from 0 to 65535'),
-        ("RUNYARD_PORT", "70000", "RUNYARD_PORT: 70000"),
-        ("RUNYARD_CONCURRENCY", "0", "RUNYARD_CONCURRENCY"),
-        ("RUNYARD_LEASE_SECONDS", "nan", "RUNYARD_LEASE_SECONDS"),
-        ("RUNYARD_SYNC", "off", "normal, full"),
-    ],
-)
-def test_settings_that_cannot_be(project: Project, variable: str, value: str, said: str) -> None:
-    with pytest.raises(ConfigError) as error:
-        Settings.from_environment(project, environment={variable: value})
-    assert said in error.value.detail
-
-
-def test_a_bad_flag_is_named_as_a_flag(project: Project) -> None:
-    with pytest.raises(ConfigError, match="--body-limit"):
-        Settings.from_environment(project, environment={}, body_limit="many")
-
-
-def test_unknown_overrides_are_a_defect(project: Project) -> None:
-    with pytest.raises(TypeError, match="colour"):
-        Settings.from_environment(project, environment={}, colour="red")

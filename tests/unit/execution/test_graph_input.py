@@ -7,12 +7,16 @@ import json
 from typing import Any
 
 import pytest
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, Send
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from runyard.runtime.execution.graph_input import run_config, run_context
+from runyard.runtime.execution.graph_run import GraphRun
 from runyard.runtime.graphs.commands import graph_input
+from tests.unit.graph_runner import GraphRunner
 
 
 @pytest.mark.parametrize(
@@ -33,7 +37,7 @@ from runyard.runtime.graphs.commands import graph_input
         ({"command": {"update": [["a", 1], ["a", 2]]}}, Command(update=[("a", 1), ("a", 2)])),
     ],
 )
-def test_input_and_command(kwargs: Any, expected: Any) -> None:
+def test_a_command_goes_before_the_input(kwargs: Any, expected: Any) -> None:
     assert graph_input(kwargs) == expected
 
 
@@ -76,8 +80,8 @@ def test_context_is_cut_to_its_schema(schema: Any, given: Any, expected: Any) ->
     assert run_context(schema, given) == expected
 
 
-def test_config(yard: Any) -> None:
-    run = yard.run(
+def test_the_config_of_a_run_names_it_and_drops_what_is_internal(graph_runner: GraphRunner) -> None:
+    run = graph_runner.new_run(
         "chain",
         attempt=2,
         config={
@@ -101,21 +105,21 @@ def test_config(yard: Any) -> None:
         "graph_id": "chain",
         "assistant_id": "a",
         "checkpoint_id": "c",
-        "__pregel_checkpointer": yard.saver,
+        "__pregel_checkpointer": graph_runner.saver,
     }
     assert "callbacks" not in config
     assert "metadata" not in run.kwargs["config"]["configurable"]
 
 
-async def test_a_node_sees_how_it_was_called(yard: Any) -> None:
-    run = yard.run(
+async def test_a_node_sees_how_it_was_called(graph_runner: GraphRunner) -> None:
+    run = graph_runner.new_run(
         "configured",
         input={},
         config={"tags": ["t"], "recursion_limit": 9, "configurable": {"extra": [1], "model_name": "m"}},
         context={"extra": [1], "model_name": "m"},
         metadata={"k": "v"},
     )
-    assert json.loads((await yard.execute(run)).answer)["seen"] == {
+    assert json.loads((await graph_runner.execute(run)).answer)["seen"] == {
         "context": {"model_name": "m"},
         "configurable": {"extra": [1], "model_name": "m"},
         "ids": {
@@ -130,71 +134,70 @@ async def test_a_node_sees_how_it_was_called(yard: Any) -> None:
     }
 
 
-async def test_goto_and_update_on_a_new_thread(yard: Any) -> None:
-    outcome = await yard("hop", command={"goto": {"node": "three", "input": {"payload": 5}}})
+async def test_goto_on_a_new_thread_runs_the_entry_too(graph_runner: GraphRunner) -> None:
+    outcome = await graph_runner.run("hop", command={"goto": {"node": "three", "input": {"payload": 5}}})
     assert json.loads(outcome.answer) == {"path": ["start", "three", "two"], "payload": 5}
 
 
-async def crash(yard: Any, run: Any, *, after: int) -> None:
+async def crash(graph_runner: GraphRunner, run: GraphRun, *, after: int) -> None:
     """Executes `run` until it has saved `after` more checkpoints or writes, and forgets what comes then."""
 
     class Crash(BaseException):
         pass
 
     count = 0
-    saver = yard.saver
-    put, put_writes = type(saver).aput, type(saver).aput_writes
+    saver = graph_runner.saver
 
-    class Dying(type(saver)):  # type: ignore[misc]
+    class Dying(InMemorySaver):
         async def aput(self, *args: Any) -> Any:
             nonlocal count
             count += 1
             if count > after:
                 raise Crash
-            return await put(saver, *args)
+            return await saver.aput(*args)
 
         async def aput_writes(self, *args: Any) -> Any:
             nonlocal count
             count += 1
             if count > after:
                 raise Crash
-            return await put_writes(saver, *args)
+            return await saver.aput_writes(*args)
 
     dying = Dying()
     dying.storage, dying.writes, dying.blobs = saver.storage, saver.writes, saver.blobs
-    outcome = await yard.execute(dataclasses.replace(run, checkpointer=dying))
+    outcome = await graph_runner.execute(dataclasses.replace(run, checkpointer=dying))
     assert outcome.status == "error"
 
 
-async def history(yard: Any, thread: str) -> list[str]:
-    config = {"configurable": {"thread_id": thread}}
-    return [item.metadata["source"] async for item in yard.saver.alist(config)]
+async def history(graph_runner: GraphRunner, thread: str) -> list[str]:
+    config: RunnableConfig = {"configurable": {"thread_id": thread}}
+    return [item.metadata["source"] async for item in graph_runner.saver.alist(config)]
 
 
 @pytest.mark.parametrize("after", range(9))
-async def test_a_retried_input_is_applied_once(yard: Any, after: int) -> None:
-    await yard("chain", input={"n": 1000}, thread="t")
-    run = yard.run("chain", input={"n": 1}, thread="t")
-    await crash(yard, run, after=after)
-    outcome = await yard.execute(dataclasses.replace(run, attempt=2))
+async def test_a_retried_input_is_applied_once(graph_runner: GraphRunner, after: int) -> None:
+    await graph_runner.run("chain", input={"n": 1000}, thread="t")
+    run = graph_runner.new_run("chain", input={"n": 1}, thread="t")
+    await crash(graph_runner, run, after=after)
+    outcome = await graph_runner.execute(dataclasses.replace(run, attempt=2))
     assert json.loads(outcome.answer)["n"] == 1000 + 111 + 1 + 111
 
 
 @pytest.mark.parametrize("after", range(5))
-async def test_a_retried_update_is_applied_once(yard: Any, after: int) -> None:
-    await yard("chain", input={"n": 1000}, thread="t", interrupt_before=["b"])
-    run = yard.run("chain", command={"update": {"n": 5, "log": ["u"]}}, thread="t")
-    await crash(yard, run, after=after)
-    outcome = await yard.execute(dataclasses.replace(run, attempt=2))
+async def test_a_retried_update_is_applied_once(graph_runner: GraphRunner, after: int) -> None:
+    await graph_runner.run("chain", input={"n": 1000}, thread="t", interrupt_before=["b"])
+    run = graph_runner.new_run("chain", command={"update": {"n": 5, "log": ["u"]}}, thread="t")
+    await crash(graph_runner, run, after=after)
+    outcome = await graph_runner.execute(dataclasses.replace(run, attempt=2))
     assert json.loads(outcome.answer) == {"n": 1116, "log": ["a", "u", "b", "c"], "last": "c"}
 
 
 @pytest.mark.parametrize("after", range(5))
-async def test_a_retried_answer_is_given_once(yard: Any, after: int) -> None:
-    await yard("interrupting", input={"text": "x"}, thread="t")
-    run = yard.run("interrupting", command={"resume": "yes"}, thread="t")
-    await crash(yard, run, after=after)
-    outcome = await yard.execute(dataclasses.replace(run, attempt=2))
+async def test_a_retried_answer_is_given_once(graph_runner: GraphRunner, after: int) -> None:
+    await graph_runner.run("interrupting", input={"text": "x"}, thread="t")
+    run = graph_runner.new_run("interrupting", command={"resume": "yes"}, thread="t")
+    await crash(graph_runner, run, after=after)
+    outcome = await graph_runner.execute(dataclasses.replace(run, attempt=2))
     assert json.loads(outcome.answer) == {
         "text": "x",
         "answer": "yes",
@@ -203,19 +206,19 @@ async def test_a_retried_answer_is_given_once(yard: Any, after: int) -> None:
 
 
 @pytest.mark.parametrize("after", range(1, 5))
-async def test_a_retried_fork_goes_on_where_it_was(yard: Any, after: int) -> None:
-    await yard("chain", input={"n": 1}, thread="t")
-    config = {"configurable": {"thread_id": "t"}}
-    (at_b,) = [item async for item in yard.saver.alist(config) if item.metadata["step"] == 1]
+async def test_a_retried_fork_goes_on_where_it_was(graph_runner: GraphRunner, after: int) -> None:
+    await graph_runner.run("chain", input={"n": 1}, thread="t")
+    config: RunnableConfig = {"configurable": {"thread_id": "t"}}
+    (at_b,) = [item async for item in graph_runner.saver.alist(config) if item.metadata["step"] == 1]
     checkpoint = {"checkpoint_id": at_b.config["configurable"]["checkpoint_id"]}
-    run = yard.run("chain", thread="t", checkpoint=checkpoint)
-    await crash(yard, run, after=after)
-    outcome = await yard.execute(dataclasses.replace(run, attempt=2))
+    run = graph_runner.new_run("chain", thread="t", checkpoint=checkpoint)
+    await crash(graph_runner, run, after=after)
+    outcome = await graph_runner.execute(dataclasses.replace(run, attempt=2))
     assert json.loads(outcome.answer)["n"] == 112
-    assert await history(yard, "t") == ["loop", "loop", "fork", *["loop"] * 4, "input"]
+    assert await history(graph_runner, "t") == ["loop", "loop", "fork", *["loop"] * 4, "input"]
 
 
-async def test_a_second_attempt_after_the_end_changes_nothing(yard: Any) -> None:
-    run = yard.run("chain", input={"n": 1}, thread="t")
-    first = await yard.execute(run)
-    assert await yard.execute(dataclasses.replace(run, attempt=2)) == first
+async def test_a_second_attempt_after_the_end_changes_nothing(graph_runner: GraphRunner) -> None:
+    run = graph_runner.new_run("chain", input={"n": 1}, thread="t")
+    first = await graph_runner.execute(run)
+    assert await graph_runner.execute(dataclasses.replace(run, attempt=2)) == first

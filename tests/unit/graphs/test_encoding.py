@@ -64,7 +64,13 @@ class Numbers:
         return [1.0, 2.5]
 
 
-HUMAN = {"content": "hi", "additional_kwargs": {}, "response_metadata": {}, "type": "human", "name": None}
+HUMAN: dict[str, Any] = {
+    "content": "hi",
+    "additional_kwargs": {},
+    "response_metadata": {},
+    "type": "human",
+    "name": None,
+}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +79,10 @@ HUMAN = {"content": "hi", "additional_kwargs": {}, "response_metadata": {}, "typ
         (HumanMessage("hi", id="1"), {**HUMAN, "id": "1"}),
         ([{"m": (HumanMessage("hi", id="1"),)}], [{"m": [{**HUMAN, "id": "1"}]}]),
         (Point(HumanMessage("hi", id="1")), {"x": {**HUMAN, "id": "1"}}),
-        (Holder(item=Derived(), more=2), {"item": {"x": 1, "y": "2020-01-02"}, "thing": None, "more": 2}),
+        (
+            Holder.model_validate({"item": Derived(), "more": 2}),
+            {"item": {"x": 1, "y": "2020-01-02"}, "thing": None, "more": 2},
+        ),
         (Pair(1, {2}), {"p": 1, "q": [2]}),
         (Interrupt(value={"q": 1}, id="i"), {"value": {"q": 1}, "id": "i", "response_schema": None}),
         (Send("n", {"a": 1}), {"node": "n", "args": {"a": 1}}),
@@ -113,7 +122,7 @@ HUMAN = {"content": "hi", "additional_kwargs": {}, "response_metadata": {}, "typ
         (object(), None),
     ],
 )
-def test_values(value: Any, expected: Any) -> None:
+def test_every_kind_of_value_becomes_json(value: Any, expected: Any) -> None:
     encoded = to_json(value)
     assert json.loads(encoded) == expected
     assert b"\n" not in encoded
@@ -130,13 +139,13 @@ def test_messages_are_flat_objects() -> None:
     assert json.loads(to_json(ToolMessage("r", tool_call_id="c")))["tool_call_id"] == "c"
 
 
-def test_an_exception_without_a_text() -> None:
+def test_an_exception_without_a_text_has_its_name() -> None:
     said = json.loads(to_json(Mute()))
     assert said["error"] == "Mute"
     assert "RuntimeError" in said["message"]
 
 
-def test_an_object_that_refuses_everything() -> None:
+def test_an_object_that_refuses_everything_is_null() -> None:
     class Hostile:
         def __getattribute__(self, name: str) -> Any:
             raise RuntimeError(name)
@@ -168,7 +177,7 @@ def test_an_object_without_end_ends() -> None:
     assert to_json(Endless()).endswith(b"[null]" + b"]" * 99_999)
 
 
-def test_numbers_too_long_to_print() -> None:
+def test_numbers_too_long_to_print_are_text() -> None:
     assert isinstance(json.loads(to_json({"n": 10**10_000}))["n"], str)
 
 

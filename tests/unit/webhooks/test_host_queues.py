@@ -1,37 +1,41 @@
 """The order in which webhooks are sent, on a clock of our own."""
 
+from __future__ import annotations
+
 from runyard.runtime.storage.port.deliveries import Delivery
 from runyard.runtime.webhooks.host_queues import Hosts
 
 
 class Clock:
-    def __init__(self):
+    def __init__(self) -> None:
         self.now = 100.0
 
-    def __call__(self):
+    def __call__(self) -> float:
         return self.now
 
 
-def delivery(number, host="a"):
+def delivery(number: int, host: str = "a") -> Delivery:
     url = f"https://{host}.example/hook"
     return Delivery(delivery_id=number, attempt=1, url=url, run_id=f"run-{number}", payload=b"{}")
 
 
-def filled(clock, *deliveries, per_host=2):
+def filled(clock: Clock, *deliveries: Delivery, per_host: int = 2) -> Hosts:
+    """Queues with these deliveries."""
     hosts = Hosts(per_host=per_host, clock=clock)
     for one in deliveries:
         hosts.add(one, until=clock.now + 1000)
     return hosts
 
 
-def begun(hosts):
+def begun(hosts: Hosts) -> list[int]:
+    """The deliveries that may be sent now, by their numbers."""
     numbers = []
     while one := hosts.begin():
         numbers.append(one.delivery_id)
     return numbers
 
 
-def break_down(hosts, clock):
+def break_down(hosts: Hosts, clock: Clock) -> None:
     """Three failures in a row, which is what a host is allowed."""
     for number in (901, 902, 903):
         one = delivery(number)
@@ -40,7 +44,7 @@ def break_down(hosts, clock):
         hosts.end(one, host_down=True)
 
 
-def test_hosts_take_turns_and_each_has_its_bound():
+def test_hosts_take_turns_and_each_has_its_bound() -> None:
     hosts = filled(Clock(), *(delivery(n) for n in range(5)), delivery(10, "b"), delivery(20, "c"))
     assert begun(hosts) == [0, 10, 20, 1]
     hosts.end(delivery(0), host_down=False)
@@ -48,7 +52,7 @@ def test_hosts_take_turns_and_each_has_its_bound():
     assert hosts.held == 6
 
 
-def test_a_host_that_fails_three_times_in_a_row_is_left_alone_and_tried_again_by_one():
+def test_a_host_that_fails_three_times_in_a_row_is_left_alone_and_tried_again_by_one() -> None:
     clock = Clock()
     hosts = filled(clock)
     break_down(hosts, clock)
@@ -76,7 +80,7 @@ def test_a_host_that_fails_three_times_in_a_row_is_left_alone_and_tried_again_by
     assert begun(hosts) == [9, 10]
 
 
-def test_those_in_flight_when_a_host_goes_down_count_once():
+def test_those_in_flight_when_a_host_goes_down_count_once() -> None:
     clock = Clock()
     hosts = filled(clock, *(delivery(n) for n in range(8)), per_host=8)
     assert len(begun(hosts)) == 8
@@ -86,7 +90,7 @@ def test_those_in_flight_when_a_host_goes_down_count_once():
     assert [seconds for _, seconds in hosts.turn_away()] == [5.0]
 
 
-def test_any_answer_is_a_sign_of_life():
+def test_any_answer_is_a_sign_of_life() -> None:
     clock = Clock()
     hosts = filled(clock)
     for number, down in enumerate((True, True, False, True, True)):
@@ -97,7 +101,7 @@ def test_any_answer_is_a_sign_of_life():
     assert begun(hosts) == [9]
 
 
-def test_what_waited_longer_than_its_claim_is_let_go():
+def test_what_waited_longer_than_its_claim_is_let_go() -> None:
     clock = Clock()
     hosts = filled(clock, delivery(0), delivery(1))
     clock.now += 2000
@@ -107,14 +111,14 @@ def test_what_waited_longer_than_its_claim_is_let_go():
     assert hosts.drain() == []
 
 
-def test_drain_gives_back_what_waits():
+def test_what_waits_is_given_back_by_drain() -> None:
     hosts = filled(Clock(), *(delivery(n) for n in range(4)))
     assert begun(hosts) == [0, 1]
     assert [one.delivery_id for one in hosts.drain()] == [2, 3]
     assert hosts.held == 2
 
 
-def test_other_hosts_are_not_touched_by_one_that_is_down():
+def test_other_hosts_are_not_touched_by_one_that_is_down() -> None:
     clock = Clock()
     hosts = filled(clock)
     break_down(hosts, clock)
@@ -123,7 +127,7 @@ def test_other_hosts_are_not_touched_by_one_that_is_down():
     assert hosts.begin() == other
 
 
-def test_memory_of_hosts_is_bounded():
+def test_memory_of_hosts_is_bounded() -> None:
     clock = Clock()
     hosts = filled(clock)
     for number in range(5000):

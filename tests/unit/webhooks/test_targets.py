@@ -1,5 +1,7 @@
 """Which webhook targets are accepted when a run is submitted."""
 
+from __future__ import annotations
+
 import ipaddress
 
 import pytest
@@ -25,7 +27,7 @@ LOCAL = WebhookPolicy(require_https=False, disable_loopback=False)
         "https://[2606:4700::1111]/",
     ],
 )
-def test_public_targets_are_accepted(url):
+def test_public_targets_are_accepted(url: str) -> None:
     check_target(url, STRICT)
 
 
@@ -70,7 +72,7 @@ def test_public_targets_are_accepted(url):
         ("https://255.255.255.255/", "cannot be called"),
     ],
 )
-def test_other_targets_are_refused_with_place_and_reason(url, said):
+def test_other_targets_are_refused_with_place_and_reason(url: str, said: str) -> None:
     with pytest.raises(Invalid) as refused:
         check_target(url, STRICT)
     assert refused.value.detail.startswith("webhook: ")
@@ -88,30 +90,30 @@ def test_other_targets_are_refused_with_place_and_reason(url, said):
         "[fe80::1]",
     ],
 )
-def test_no_policy_opens_metadata_and_link_local_addresses(host):
+def test_no_policy_opens_metadata_and_link_local_addresses(host: str) -> None:
     with pytest.raises(Invalid, match="never called"):
         check_target(f"https://{host}/", LOCAL)
 
 
 @pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1:1", "[::1]", "10.1.2.3", "192.168.0.9"])
-def test_the_configuration_opens_loopback_and_private_targets(host):
+def test_the_configuration_opens_loopback_and_private_targets(host: str) -> None:
     check_target(f"http://{host}/x", LOCAL)
     with pytest.raises(Invalid, match="disable_loopback"):
         check_target(f"http://{host}/x", HTTP)
 
 
-def test_http_is_its_own_setting():
+def test_http_is_its_own_setting() -> None:
     check_target("http://example.com/", HTTP)
     with pytest.raises(Invalid, match="https"):
         check_target("http://localhost/", WebhookPolicy(disable_loopback=False))
 
 
-def test_the_detail_stays_short():
+def test_the_detail_stays_short() -> None:
     with pytest.raises(Invalid) as refused:
         check_target(f"https://{'a' * 5000}..b/", STRICT)
     assert len(refused.value.detail) < 300
 
 
-def test_addresses_that_carry_another_are_judged_by_it():
+def test_addresses_that_carry_another_are_judged_by_it() -> None:
     assert kind_of_address(ipaddress.ip_address("2002:808:808::1")) == "public"
     assert kind_of_address(ipaddress.ip_address("::ffff:169.254.169.254")) == "metadata"

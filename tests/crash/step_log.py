@@ -1,4 +1,4 @@
-"""What the marks that graphs leave say about who executed what, and when."""
+"""What the steps that graphs log say about who executed what, and when."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+PROJECT = Path(__file__).parent / "project" / "langgraph.json"
+"""The project whose graphs log their steps."""
+
 
 @dataclass
-class Trace:
-    """The marks of one run, in order."""
+class RunTrace:
+    """The steps of one run, in order."""
 
     attempt: int = 0
     pids: dict[int, str] = field(default_factory=dict)
@@ -19,7 +22,7 @@ class Trace:
     ended: list[str] = field(default_factory=list)
 
 
-class Marks:
+class StepLog:
     """The file that graphs write to, in which the test notes its kills."""
 
     def __init__(self, path: Path) -> None:
@@ -39,11 +42,11 @@ class Marks:
         """How many steps have begun."""
         return self.path.read_text().count(" start\n")
 
-    def traces(self) -> dict[str, Trace]:
+    def traces(self) -> dict[str, RunTrace]:
         """By run id. Fails when a step began while another attempt of its run was at work, when something was done by
         an attempt that was over, and when an attempt belonged to two processes."""
         killed: set[str] = set()
-        traces: defaultdict[str, Trace] = defaultdict(Trace)
+        traces: defaultdict[str, RunTrace] = defaultdict(RunTrace)
         for line in self.lines():
             if line.startswith("kill "):
                 killed.add(line.removeprefix("kill "))

@@ -1,4 +1,4 @@
-"""Graphs that leave a mark outside of every database when a step begins and when it ends."""
+"""Graphs that log, outside of every database, when a step begins and when it ends."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from langgraph.graph import END, START, StateGraph
 from typing_extensions import TypedDict
 
 
-class Marked(TypedDict, total=False):
-    marks: str
+class Logged(TypedDict, total=False):
+    step_log: str
     steps: int
     delay: float
     deadly: bool
@@ -23,53 +23,53 @@ class Marked(TypedDict, total=False):
     sides: Annotated[list[str], operator.add]
 
 
-def marker(state: Marked, config: RunnableConfig, step: str) -> Callable[[str], None]:
+def step_logger(state: Logged, config: RunnableConfig, step: str) -> Callable[[str], None]:
     """Writes lines "run attempt step pid what"; a line is one write to the end of the file."""
     known = config["metadata"]
     place = f"{known['run_id']} {known['run_attempt']} {step} {os.getpid()}"
 
-    def mark(what: str) -> None:
-        file = os.open(state["marks"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    def log(what: str) -> None:
+        file = os.open(state["step_log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(file, f"{place} {what}\n".encode())
         os.close(file)
 
-    return mark
+    return log
 
 
-async def _work(state: Marked, config: RunnableConfig, step: str) -> None:
-    mark = marker(state, config, step)
-    mark("start")
+async def _work(state: Logged, config: RunnableConfig, step: str) -> None:
+    log = step_logger(state, config, step)
+    log("start")
     try:
         await asyncio.sleep(state.get("delay", 0.03))
     except asyncio.CancelledError:
-        mark("stop")
+        log("stop")
         raise
-    mark("end")
+    log("end")
 
 
-async def step(state: Marked, config: RunnableConfig) -> Any:
+async def step(state: Logged, config: RunnableConfig) -> Any:
     number = len(state.get("done") or [])
     await _work(state, config, str(number))
     return {"done": [number]}
 
 
-async def left(state: Marked, config: RunnableConfig) -> Any:
+async def left(state: Logged, config: RunnableConfig) -> Any:
     await _work(state, config, "left")
     return {"sides": ["left"]}
 
 
-async def right(state: Marked, config: RunnableConfig) -> Any:
+async def right(state: Logged, config: RunnableConfig) -> Any:
     await _work(state, config, "right")
     return {"sides": ["right"]}
 
 
-def further(state: Marked) -> Any:
+def further(state: Logged) -> Any:
     return "step" if len(state.get("done") or []) < state.get("steps", 4) else ["left", "right"]
 
 
 # Steps one after the other, then two at once.
-marking = (
-    StateGraph(Marked)
+logged = (
+    StateGraph(Logged)
     .add_node("step", step)
     .add_node("left", left)
     .add_node("right", right)
@@ -81,8 +81,8 @@ marking = (
 )
 
 
-async def die(state: Marked, config: RunnableConfig) -> Any:
-    marker(state, config, "die")("start")
+async def die(state: Logged, config: RunnableConfig) -> Any:
+    step_logger(state, config, "die")("start")
     if state.get("deadly"):
         await asyncio.sleep(state.get("delay", 0.03))
         os.kill(os.getpid(), signal.SIGKILL)
@@ -90,4 +90,4 @@ async def die(state: Marked, config: RunnableConfig) -> Any:
 
 
 # Kills the process that executes it, if asked to, each time.
-fragile = StateGraph(Marked).add_node("die", die).add_edge(START, "die").compile()
+deadly = StateGraph(Logged).add_node("die", die).add_edge(START, "die").compile()

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import queue
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+RECEIVE_TIMEOUT = 30.0
+"""Seconds in which a webhook has to come."""
 
-class Listener(ThreadingHTTPServer):
-    """Keeps the bodies that it gets, and answers as soon as it is `opened`, which it is at first."""
+
+class WebhookListener(ThreadingHTTPServer):
+    """Keeps the bodies that it gets, and answers as long as `answering` is set, which it is at first."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Receiver)
         self.bodies: list[dict[str, Any]] = []
-        self.opened = threading.Event()
-        self.opened.set()
+        """All bodies so far."""
+        self.unread: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.answering = threading.Event()
+        self.answering.set()
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/hook"
 
+    async def receive(self) -> dict[str, Any]:
+        """The next body; raises queue.Empty when none comes in time."""
+        return await asyncio.to_thread(self.unread.get, timeout=RECEIVE_TIMEOUT)
+
     def close(self) -> None:
         """Answers who still waits, and ends."""
-        self.opened.set()
+        self.answering.set()
         self.shutdown()
         self.server_close()
 
@@ -35,12 +46,13 @@ class Listener(ThreadingHTTPServer):
 
 
 class _Receiver(BaseHTTPRequestHandler):
-    server: Listener
+    server: WebhookListener
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.server.bodies.append(body)
-        self.server.opened.wait(30)
+        self.server.unread.put(body)
+        self.server.answering.wait(30)
         self.send_response(204)
         self.end_headers()
 

@@ -1,4 +1,4 @@
-"""Threads that are tidied up, by hand or by their lifetime, and what they take up."""
+"""Threads that are pruned, by hand or by their lifetime, and how much they store."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ import pytest
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import NotFoundError, UnprocessableEntityError
 
-from .conftest import Gate
-from .counting import counted, length
-from .following import until
+from tests.gate import Gate
+
+from .chain_threads import checkpoint_count, thread_that_counted
+from .waiting import wait_until
 
 SECOND = 1 / 60
 """In minutes, the unit of lifetimes."""
 
 
-async def test_tidying_up_many_threads(client: LangGraphClient) -> None:
-    threads = [await counted(client) for _ in range(3)]
+async def test_many_threads_are_pruned_at_once(client: LangGraphClient) -> None:
+    threads = [await thread_that_counted(client) for _ in range(3)]
     nobody = str(uuid.uuid4())
     assert await client.threads.prune([threads[0], threads[0], nobody], strategy="keep_latest") == {"pruned_count": 1}
-    assert [await length(client, thread) for thread in threads] == [1, 5, 5]
+    assert [await checkpoint_count(client, thread) for thread in threads] == [1, 5, 5]
     state = await client.threads.get_state(threads[0])
     assert state["values"] == {"n": 112, "log": ["a", "b", "c"], "last": "c"}
     answer: Any = await client.runs.wait(threads[0], "chain", input={"n": 1})
@@ -30,7 +31,7 @@ async def test_tidying_up_many_threads(client: LangGraphClient) -> None:
     assert await client.threads.prune(threads) == {"pruned_count": 0}
 
 
-async def test_tidying_up_a_busy_thread_waits_for_its_rest(client: LangGraphClient, gate: Gate) -> None:
+async def test_a_busy_thread_is_not_pruned(client: LangGraphClient, gate: Gate) -> None:
     thread = (await client.threads.create())["thread_id"]
     run = await client.runs.create(thread, "gated", input=gate.input())
     assert await client.threads.prune([thread], strategy="keep_latest") == {"pruned_count": 0}
@@ -39,32 +40,34 @@ async def test_tidying_up_a_busy_thread_waits_for_its_rest(client: LangGraphClie
     assert await client.threads.prune([thread], strategy="keep_latest") == {"pruned_count": 1}
 
 
-async def test_threads_have_a_lifetime(client: LangGraphClient) -> None:
-    """They go, or shrink, some time after the last that happened to them."""
-    gone = await counted(client, ttl={"ttl": SECOND, "strategy": "delete"})
-    shrinking = await counted(client, ttl={"ttl": SECOND, "strategy": "keep_latest"})
-    lasting = await counted(client, ttl=60)
+async def test_a_thread_is_deleted_or_pruned_when_its_lifetime_is_over(client: LangGraphClient) -> None:
+    """Some time after the last that happened to them."""
+    expiring = await thread_that_counted(client, ttl={"ttl": SECOND, "strategy": "delete"})
+    shrinking = await thread_that_counted(client, ttl={"ttl": SECOND, "strategy": "keep_latest"})
+    lasting = await thread_that_counted(client, ttl=60)
     shown: Any = await client.threads.get(lasting, include=["ttl"])
     assert (shown["ttl"]["strategy"], shown["ttl"]["ttl_minutes"]) == ("delete", 60)
     assert shown["ttl"]["expires_at"] > shown["updated_at"]
 
-    await until(lambda: client.threads.search(ids=[gone]), lambda seen: not seen)
+    await wait_until(lambda: client.threads.search(ids=[expiring]), lambda seen: not seen)
     with pytest.raises(NotFoundError):
-        await client.threads.get_state(gone)
-    await until(lambda: length(client, shrinking), lambda seen: seen == 1)
-    assert (await client.threads.get_state(shrinking))["values"]["n"] == 112  # type: ignore[call-overload]
+        await client.threads.get_state(expiring)
+    await wait_until(lambda: checkpoint_count(client, shrinking), lambda seen: seen == 1)
+    state: Any = await client.threads.get_state(shrinking)
+    assert state["values"]["n"] == 112
     await client.runs.wait(shrinking, "chain", input={"n": 1})
-    await until(lambda: length(client, shrinking), lambda seen: seen == 1)
+    await wait_until(lambda: checkpoint_count(client, shrinking), lambda seen: seen == 1)
 
     await client.threads.update(lasting, metadata={}, ttl={"ttl": SECOND, "strategy": "keep_latest"})
-    await until(lambda: length(client, lasting), lambda seen: seen == 1)
-    for wrong in ({"ttl": -1}, {"ttl": "long"}, {"strategy": "burn", "ttl": 1}, {"strategy": "delete"}):
+    await wait_until(lambda: checkpoint_count(client, lasting), lambda seen: seen == 1)
+    bad: list[Any] = [{"ttl": -1}, {"ttl": "long"}, {"strategy": "burn", "ttl": 1}, {"strategy": "delete"}]
+    for wrong in bad:
         with pytest.raises(UnprocessableEntityError):
-            await client.threads.create(ttl=wrong)  # type: ignore[arg-type]
+            await client.threads.create(ttl=wrong)
 
 
-async def test_what_a_thread_takes_up(client: LangGraphClient) -> None:
-    thread = await counted(client)
+async def test_a_thread_says_how_much_it_stores(client: LangGraphClient) -> None:
+    thread = await thread_that_counted(client)
 
     async def storage(thread: str) -> Any:
         return await client.http.get(f"/threads/{thread}/storage")
@@ -76,7 +79,8 @@ async def test_what_a_thread_takes_up(client: LangGraphClient) -> None:
     assert before["total_bytes"] == sum(
         before[part]["bytes"] for part in ("checkpoints", "channel_values", "pending_writes")
     )
-    await client.runs.wait(thread, "chain", input={"n": 1, "log": ["x" * 5000]})
+    large: Any = {"n": 1, "log": ["x" * 5000]}
+    await client.runs.wait(thread, "chain", input=large)
     after = await storage(thread)
     assert after["channel_values"]["by_channel"]["log"]["bytes"] > 5000
     assert after["total_bytes"] > before["total_bytes"] + 5000

@@ -1,4 +1,4 @@
-"""What goes wrong in a run is its outcome; what concerns the caller is raised. `yard` is in conftest.py."""
+"""What goes wrong in a run is its outcome; what concerns the caller is raised."""
 
 from __future__ import annotations
 
@@ -13,23 +13,16 @@ from langgraph.checkpoint.memory import InMemorySaver
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.execution.graph_run import GraphOutcome
 from runyard.runtime.processes.system_exit import run_despite_exits
+from tests.unit.graph_runner import GraphRunner, answer_of, values_of
 
 
-def answer(outcome: GraphOutcome) -> Any:
-    return json.loads(outcome.answer)
-
-
-def values(outcome: GraphOutcome) -> Any:
-    return None if outcome.values is None else json.loads(outcome.values)
-
-
-async def test_a_failure(yard: Any) -> None:
-    outcome = await yard("failing", input={})
+async def test_a_failure_is_an_error_with_its_text(graph_runner: GraphRunner) -> None:
+    outcome = await graph_runner.run("failing", input={})
     said = {"error": "ValueError", "message": "boom from failing graph"}
     assert outcome.status == "error"
-    assert answer(outcome) == {"__error__": said}
+    assert answer_of(outcome) == {"__error__": said}
     assert json.loads(outcome.error or b"") == said
-    assert values(outcome) == {"log": ["first"]}
+    assert values_of(outcome) == {"log": ["first"]}
     assert not outcome.paused
 
 
@@ -48,20 +41,22 @@ async def test_a_failure(yard: Any) -> None:
         ("odd", {"input": {"kind": "cancelled"}}, "NodeCancelledError"),
     ],
 )
-async def test_what_can_go_wrong_is_an_outcome(yard: Any, graph_id: str, request_: Any, error: str) -> None:
-    outcome = await yard(graph_id, **request_, stream_mode=["values"])
+async def test_what_can_go_wrong_is_an_outcome(
+    graph_runner: GraphRunner, graph_id: str, request_: Any, error: str
+) -> None:
+    outcome = await graph_runner.run(graph_id, **request_, stream_mode=["values"])
     assert outcome.status == ("error" if error else "success")
     if error:
-        assert answer(outcome)["__error__"]["error"] == error
-        assert yard.names[-1] == "error"
+        assert answer_of(outcome)["__error__"]["error"] == error
+        assert graph_runner.event_names[-1] == "error"
 
 
 @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 @pytest.mark.parametrize("streaming", [False, True])
-def test_an_exit_in_a_node_ends_its_run_alone(yard: Any, new_loop: Any, streaming: bool) -> None:
+def test_an_exit_in_a_node_ends_its_run_alone(graph_runner: GraphRunner, new_loop: Any, streaming: bool) -> None:
     async def main() -> list[GraphOutcome]:
-        exiting = (yard("exiting", input={}, streaming=streaming) for _ in range(3))
-        return await asyncio.gather(yard("slow", input={"steps": 3}), *exiting)
+        exiting = (graph_runner.run("exiting", input={}, streaming=streaming) for _ in range(3))
+        return await asyncio.gather(graph_runner.run("slow", input={"steps": 3}), *exiting)
 
     loop = new_loop()
     try:
@@ -70,30 +65,30 @@ def test_an_exit_in_a_node_ends_its_run_alone(yard: Any, new_loop: Any, streamin
         loop.close()
     assert slow.status == "success"
     for outcome in exited:
-        assert answer(outcome) == {"__error__": {"error": "SystemExit", "message": "3"}}
+        assert answer_of(outcome) == {"__error__": {"error": "SystemExit", "message": "3"}}
 
 
-async def test_cancelling(yard: Any) -> None:
-    task = asyncio.create_task(yard("slow", input={"steps": 50}, thread="t6", stream_mode=["updates"]))
+async def test_a_cancelled_run_raises_and_keeps_its_progress(graph_runner: GraphRunner) -> None:
+    task = asyncio.create_task(graph_runner.run("slow", input={"steps": 50}, thread="t6", stream_mode=["updates"]))
     async with asyncio.timeout(10):
-        while "updates" not in yard.names:  # noqa: ASYNC110 - the events are all there is to see
+        while "updates" not in graph_runner.event_names:  # noqa: ASYNC110 - the events are all there is to see
             await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert "error" not in yard.names
+    assert "error" not in graph_runner.event_names
     # What was done is kept, and can be continued.
-    resumed = await yard("slow", thread="t6", stream_mode=["values"])
-    assert len(answer(resumed)["done"]) == 50
+    resumed = await graph_runner.run("slow", thread="t6", stream_mode=["values"])
+    assert len(answer_of(resumed)["done"]) == 50
 
 
-async def test_a_node_that_hides_its_cancellation(yard: Any) -> None:
-    task = asyncio.create_task(yard("odd", input={"kind": "stubborn"}, stream_mode=["values"]))
+async def test_a_node_cannot_hide_its_cancellation(graph_runner: GraphRunner) -> None:
+    task = asyncio.create_task(graph_runner.run("odd", input={"kind": "stubborn"}, stream_mode=["values"]))
     await asyncio.sleep(0.1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert "error" not in yard.names
+    assert "error" not in graph_runner.event_names
 
 
 class LosingSaver(InMemorySaver):
@@ -101,10 +96,10 @@ class LosingSaver(InMemorySaver):
         raise LeaseLost("taken over")
 
 
-async def test_a_lost_lease_is_for_the_caller(yard: Any) -> None:
+async def test_a_lost_lease_is_for_the_caller(graph_runner: GraphRunner) -> None:
     with pytest.raises(LeaseLost):
-        await yard("chain", input={"n": 1}, checkpointer=LosingSaver(), stream_mode=["values"])
-    assert "error" not in yard.names
+        await graph_runner.run("chain", input={"n": 1}, checkpointer=LosingSaver(), stream_mode=["values"])
+    assert "error" not in graph_runner.event_names
 
 
 class FailingSaver(InMemorySaver):
@@ -115,7 +110,7 @@ class FailingSaver(InMemorySaver):
         raise OSError("disk full")
 
 
-async def test_a_saver_that_fails(yard: Any) -> None:
-    outcome = await yard("chain", input={"n": 1}, checkpointer=FailingSaver())
-    assert answer(outcome) == {"__error__": {"error": "OSError", "message": "disk full"}}
+async def test_a_saver_that_fails_is_an_error_of_the_run(graph_runner: GraphRunner) -> None:
+    outcome = await graph_runner.run("chain", input={"n": 1}, checkpointer=FailingSaver())
+    assert answer_of(outcome) == {"__error__": {"error": "OSError", "message": "disk full"}}
     assert outcome.values is None

@@ -1,4 +1,4 @@
-// What applications do with the stock JavaScript client, each as one function. A story fails by throwing.
+// What applications do with the stock JavaScript client, each as one function. A scenario fails by throwing.
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { randomUUID } from "node:crypto";
@@ -6,12 +6,12 @@ import { Client } from "@langchain/langgraph-sdk";
 
 const client = new Client({ apiUrl: process.env.RUNYARD_URL, apiKey: null });
 // The same server behind a network that breaks the first answer which contains "waiting".
-const behindBrokenNetwork = () => new Client({ apiUrl: process.env.RUNYARD_PROXY, apiKey: null });
+const clientBehindProxy = () => new Client({ apiUrl: process.env.RUNYARD_PROXY, apiKey: null });
 const gate = process.env.RUNYARD_GATE;
 const openGate = () => writeFileSync(gate, "");
-const held = (label = "x") => ({ gate, label });
-const unheld = (label) => ({ gate: "/", label });
-const human = (text) => ({ messages: [{ role: "user", content: text, id: "question" }] });
+const heldInput = (label = "x") => ({ gate, label });
+const unheldInput = (label) => ({ gate: "/", label });
+const userMessage = (text) => ({ messages: [{ role: "user", content: text, id: "question" }] });
 
 async function collect(stream) {
   const parts = [];
@@ -29,11 +29,11 @@ async function readUntil(stream, event) {
   }
 }
 
-const names = (parts) => parts.map((part) => part.event);
-const data = (parts, event) => parts.filter((part) => part.event === event).map((part) => part.data);
+const eventNames = (parts) => parts.map((part) => part.event);
+const dataOf = (parts, event) => parts.filter((part) => part.event === event).map((part) => part.data);
 const newThread = async () => (await client.threads.create()).thread_id;
 
-async function untilStatus(threadId, runId, status) {
+async function waitForStatus(threadId, runId, status) {
   for (let look = 0; look < 1500; look += 1) {
     const run = await client.runs.get(threadId, runId);
     if (run.status === status) return run;
@@ -42,7 +42,7 @@ async function untilStatus(threadId, runId, status) {
   throw new Error(`run ${runId} never was ${status}`);
 }
 
-const refused = (status) => (error) => {
+const withStatus = (status) => (error) => {
   assert.equal(error.status, status, error.message);
   return true;
 };
@@ -125,47 +125,47 @@ export async function aRunIsCreatedJoinedListedAndDeleted() {
   ]);
   assert.deepEqual(await client.runs.list(thread, { status: "error" }), []);
   await client.runs.delete(thread, run.run_id);
-  await assert.rejects(client.runs.get(thread, run.run_id), refused(404));
+  await assert.rejects(client.runs.get(thread, run.run_id), withStatus(404));
 }
 
 export async function anUnknownThreadIsMadeWhenAskedFor() {
   const thread = randomUUID();
-  await assert.rejects(client.runs.create(thread, "chain", { input: {} }), refused(404));
+  await assert.rejects(client.runs.create(thread, "chain", { input: {} }), withStatus(404));
   await client.runs.wait(thread, "chain", { input: { n: 1 }, ifNotExists: "create" });
   assert.equal((await client.threads.get(thread)).status, "idle");
 }
 
 export async function runsOfAThreadKeepTheirOrder() {
   const thread = await newThread();
-  for (const label of ["1", "2", "3"]) await client.runs.create(thread, "gated", { input: unheld(label) });
-  const answer = await client.runs.wait(thread, "gated", { input: unheld("4") });
+  for (const label of ["1", "2", "3"]) await client.runs.create(thread, "gated", { input: unheldInput(label) });
+  const answer = await client.runs.wait(thread, "gated", { input: unheldInput("4") });
   assert.deepEqual(answer.log, ["1", "2", "3", "4"].flatMap((label) => [`${label} in`, `${label} out`]));
 }
 
 export async function doubleTexting() {
   const thread = await newThread();
-  const first = await client.runs.create(thread, "gated", { input: held("first") });
-  await untilStatus(thread, first.run_id, "running");
-  const second = (strategy) => ({ input: unheld("second"), multitaskStrategy: strategy });
-  await assert.rejects(client.runs.create(thread, "gated", second("reject")), refused(409));
+  const first = await client.runs.create(thread, "gated", { input: heldInput("first") });
+  await waitForStatus(thread, first.run_id, "running");
+  const second = (strategy) => ({ input: unheldInput("second"), multitaskStrategy: strategy });
+  await assert.rejects(client.runs.create(thread, "gated", second("reject")), withStatus(409));
   const answer = await client.runs.wait(thread, "gated", second("rollback"));
   assert.deepEqual(answer.log, ["second in", "second out"]);
-  await assert.rejects(client.runs.get(thread, first.run_id), refused(404));
+  await assert.rejects(client.runs.get(thread, first.run_id), withStatus(404));
 }
 
 export async function aRunIsCancelled() {
   const thread = await newThread();
-  const run = await client.runs.create(thread, "gated", { input: held() });
-  await untilStatus(thread, run.run_id, "running");
+  const run = await client.runs.create(thread, "gated", { input: heldInput() });
+  await waitForStatus(thread, run.run_id, "running");
   await client.runs.cancel(thread, run.run_id, true);
   assert.equal((await client.runs.get(thread, run.run_id)).status, "interrupted");
-  const other = await client.runs.create(thread, "gated", { input: held() });
+  const other = await client.runs.create(thread, "gated", { input: heldInput() });
   await client.runs.cancel(thread, other.run_id, true, "rollback");
-  await assert.rejects(client.runs.get(thread, other.run_id), refused(404));
+  await assert.rejects(client.runs.get(thread, other.run_id), withStatus(404));
   const many = [];
-  for (const label of ["a", "b"]) many.push(await client.runs.create(thread, "gated", { input: held(label) }));
+  for (const label of ["a", "b"]) many.push(await client.runs.create(thread, "gated", { input: heldInput(label) }));
   await client.runs.cancelMany({ threadId: thread, runIds: many.map((each) => each.run_id) });
-  for (const each of many) await untilStatus(thread, each.run_id, "interrupted");
+  for (const each of many) await waitForStatus(thread, each.run_id, "interrupted");
 }
 
 // Streams
@@ -179,26 +179,26 @@ export async function valuesAndUpdatesAreStreamed() {
       onRunCreated: (named) => created.push(named.run_id),
     }),
   );
-  assert.deepEqual(data(parts, "values").map((values) => values.n), [1, 2, 12, 112]);
-  assert.deepEqual(data(parts, "updates").map((update) => Object.keys(update)[0]), ["a", "b", "c"]);
+  assert.deepEqual(dataOf(parts, "values").map((values) => values.n), [1, 2, 12, 112]);
+  assert.deepEqual(dataOf(parts, "updates").map((update) => Object.keys(update)[0]), ["a", "b", "c"]);
   assert.deepEqual(created, [parts[0].data.run_id]);
 }
 
 export async function tokensAreStreamed() {
   const thread = await newThread();
   const tuples = await collect(
-    client.runs.stream(thread, "echo", { input: human("hello 🦜 world"), streamMode: "messages-tuple" }),
+    client.runs.stream(thread, "echo", { input: userMessage("hello 🦜 world"), streamMode: "messages-tuple" }),
   );
-  assert.equal(data(tuples, "messages").map(([chunk]) => chunk.content).join(""), "echo: hello 🦜 world");
+  assert.equal(dataOf(tuples, "messages").map(([chunk]) => chunk.content).join(""), "echo: hello 🦜 world");
   const growing = await collect(
-    client.runs.stream(null, "echo", { input: human("hello world"), streamMode: ["messages"] }),
+    client.runs.stream(null, "echo", { input: userMessage("hello world"), streamMode: ["messages"] }),
   );
-  assert.equal(data(growing, "messages/partial").at(-1)[0].content, "echo: hello world");
+  assert.equal(dataOf(growing, "messages/partial").at(-1)[0].content, "echo: hello world");
 }
 
 export async function subgraphsAreStreamedByTheirPlace() {
   const parts = await collect(
-    client.runs.stream(null, "subgraphed", { input: human("x"), streamMode: "updates", streamSubgraphs: true }),
+    client.runs.stream(null, "subgraphed", { input: userMessage("x"), streamMode: "updates", streamSubgraphs: true }),
   );
   const inner = parts.filter((part) => part.event.startsWith("updates|child:"));
   assert.deepEqual(inner.map((part) => Object.keys(part.data)[0]), ["think", "confirm"]);
@@ -211,14 +211,14 @@ export async function aFailureIsTheLastEvent() {
 
 export async function aReloadedPageJoinsTheStreamWhereItWas() {
   const thread = await newThread();
-  const options = { input: held(), streamMode: ["updates", "custom"], streamResumable: true };
+  const options = { input: heldInput(), streamMode: ["updates", "custom"], streamResumable: true };
   const stream = client.runs.stream(thread, "gated", options);
   const seen = await readUntil(stream, "custom");
   const runId = seen[0].data.run_id;
   await stream.return(); // the page is closed
   const rejoined = client.runs.joinStream(thread, runId, { lastEventId: seen.at(-1).id });
   openGate();
-  assert.deepEqual(names([...seen, ...(await collect(rejoined))]), ["metadata", "updates", "custom", "updates"]);
+  assert.deepEqual(eventNames([...seen, ...(await collect(rejoined))]), ["metadata", "updates", "custom", "updates"]);
 }
 
 export async function aStreamIsJoinedByTheRunAlone() {
@@ -229,49 +229,49 @@ export async function aStreamIsJoinedByTheRunAlone() {
     onCompletion: "keep",
   });
   const whole = await collect(client.runs.joinStream(null, run.run_id, { lastEventId: "-1" }));
-  assert.equal(data(whole, "values").at(-1).n, 112);
+  assert.equal(dataOf(whole, "values").at(-1).n, 112);
   const some = await collect(
     client.runs.joinStream(run.thread_id, run.run_id, { lastEventId: "-1", streamMode: ["values", "updates"] }),
   );
-  assert.deepEqual([...new Set(names(some))].sort(), ["metadata", "updates", "values"]);
+  assert.deepEqual([...new Set(eventNames(some))].sort(), ["metadata", "updates", "values"]);
 }
 
 export async function aBrokenStreamIsResumedWhereItBroke() {
   const thread = await newThread();
-  const stream = behindBrokenNetwork().runs.stream(thread, "gated", {
-    input: held(),
+  const stream = clientBehindProxy().runs.stream(thread, "gated", {
+    input: heldInput(),
     streamMode: ["updates", "custom"],
     streamResumable: true,
   });
   const begun = await readUntil(stream, "custom");
   openGate();
-  assert.deepEqual(names([...begun, ...(await collect(stream))]), ["metadata", "updates", "custom", "updates"]);
+  assert.deepEqual(eventNames([...begun, ...(await collect(stream))]), ["metadata", "updates", "custom", "updates"]);
 }
 
 export async function aBrokenJoinOfAStreamIsResumedWhereItBroke() {
   const run = await client.runs.create(null, "gated", {
-    input: held(),
+    input: heldInput(),
     streamMode: ["updates", "custom"],
     streamResumable: true,
   });
-  const stream = behindBrokenNetwork().runs.joinStream(run.thread_id, run.run_id, { lastEventId: "-1" });
+  const stream = clientBehindProxy().runs.joinStream(run.thread_id, run.run_id, { lastEventId: "-1" });
   const begun = await readUntil(stream, "custom");
   openGate();
-  assert.deepEqual(names([...begun, ...(await collect(stream))]), ["metadata", "updates", "custom", "updates"]);
+  assert.deepEqual(eventNames([...begun, ...(await collect(stream))]), ["metadata", "updates", "custom", "updates"]);
 }
 
 export async function aClosedPageEndsItsRunWhenThatWasAskedFor() {
   const thread = await newThread();
   const leaving = new AbortController();
   const stream = client.runs.stream(thread, "gated", {
-    input: held(),
+    input: heldInput(),
     streamMode: "custom",
     onDisconnect: "cancel",
     signal: leaving.signal,
   });
   const [begun] = await readUntil(stream, "custom");
   leaving.abort();
-  await untilStatus(thread, begun.data.run_id, "interrupted");
+  await waitForStatus(thread, begun.data.run_id, "interrupted");
 }
 
 export async function theStreamOfAThreadFollowsItsRuns() {
@@ -308,7 +308,7 @@ export async function aHumanIsAsked() {
   const parts = await collect(
     client.runs.stream(thread, "interrupting", { command: { resume: { ok: true } }, streamMode: "values" }),
   );
-  assert.deepEqual(data(parts, "values").at(-1).answer, { ok: true });
+  assert.deepEqual(dataOf(parts, "values").at(-1).answer, { ok: true });
 }
 
 export async function aThreadHasAPastThatCanBeChanged() {
@@ -336,7 +336,7 @@ export async function threadsAreKept() {
   assert.deepEqual(found.map((each) => each.thread_id), [thread.thread_id, copy.thread_id]);
   assert.equal(await client.threads.count({ metadata: { tag } }), 2);
   await client.threads.delete(thread.thread_id);
-  await assert.rejects(client.threads.get(thread.thread_id), refused(404));
+  await assert.rejects(client.threads.get(thread.thread_id), withStatus(404));
   assert.deepEqual(await client.threads.prune([copy.thread_id]), { pruned_count: 1 });
 }
 
@@ -355,5 +355,5 @@ export async function assistantsAreMadeChangedAndDrawn() {
   assert(drawn.nodes.some((node) => node.id === "child:think"));
   assert((await client.assistants.getSchemas(own.assistant_id)).state_schema.properties.seen);
   await client.assistants.delete(own.assistant_id);
-  await assert.rejects(client.assistants.get(own.assistant_id), refused(404));
+  await assert.rejects(client.assistants.get(own.assistant_id), withStatus(404));
 }

@@ -1,4 +1,4 @@
-"""The stock JavaScript client under Node, driven through the stories of stories.mjs."""
+"""The stock JavaScript client under Node, driven through the scenarios of scenarios.mjs."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.conftest import Gate
-from tests.api.cutting import cutting_proxy
+from tests.disconnecting_proxy import disconnecting_proxy
+from tests.gate import Gate
 from tests.live_server import LiveServer
 from tests.programs import require_program
 
 HERE = Path(__file__).parent
-STORIES = re.findall(r"^export async function (\w+)", (HERE / "stories.mjs").read_text(), re.MULTILINE)
+SCENARIOS = re.findall(r"^export async function (\w+)", (HERE / "scenarios.mjs").read_text(), re.MULTILINE)
 
 
 @pytest.fixture(scope="session")
 def node() -> Path:
-    """Node, with the packages of package-lock.json installed beside the stories."""
+    """Node, with the packages of package-lock.json installed beside the scenarios."""
     node = require_program("node", why="the JavaScript client")
     npm = require_program("npm", why="the JavaScript client")
     lock, installed = HERE / "package-lock.json", HERE / "node_modules" / ".package-lock.json"
@@ -40,18 +40,13 @@ def node() -> Path:
     return node
 
 
-@pytest.fixture
-def gate(tmp_path: Path) -> Gate:
-    return Gate(tmp_path / "gate")
-
-
-@pytest.mark.parametrize("story", STORIES)
-async def test_javascript(node: str, live_server: LiveServer, gate: Gate, story: str) -> None:
-    async with cutting_proxy(live_server.url, b'"waiting"') as proxy:
-        telling = await asyncio.create_subprocess_exec(
+@pytest.mark.parametrize("scenario", SCENARIOS)
+async def test_the_javascript_client(node: str, live_server: LiveServer, gate: Gate, scenario: str) -> None:
+    async with disconnecting_proxy(live_server.url, b'"waiting"') as proxy:
+        process = await asyncio.create_subprocess_exec(
             node,
-            HERE / "tell.mjs",
-            story,
+            HERE / "run_scenario.mjs",
+            scenario,
             env={
                 "PATH": os.environ["PATH"],
                 "RUNYARD_URL": live_server.url,
@@ -62,11 +57,11 @@ async def test_javascript(node: str, live_server: LiveServer, gate: Gate, story:
             stderr=asyncio.subprocess.STDOUT,
         )
         try:
-            said, _ = await asyncio.wait_for(telling.communicate(), 60)
+            output, _ = await asyncio.wait_for(process.communicate(), 60)
         finally:
-            if telling.returncode is None:
-                telling.kill()
-                await telling.wait()
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
             gate.open()
-    assert telling.returncode == 0, said.decode()
-    assert proxy.broken.is_set() == story.startswith("aBroken")
+    assert process.returncode == 0, output.decode()
+    assert proxy.disconnected.is_set() == scenario.startswith("aBroken")

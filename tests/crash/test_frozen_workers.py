@@ -1,0 +1,63 @@
+"""A worker that is stopped for longer than its lease, and then goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import psutil
+
+from tests.live_server import StartServer, poll
+
+from .client import assert_each_step_once, attempt_of, get_run, join_run, run_payload, submit_batch
+from .step_log import PROJECT, StepLog
+
+LEASE = {"RUNYARD_LEASE_SECONDS": "1"}
+ONE_WORKER = ("--workers", "1")
+
+
+def test_the_runs_of_a_frozen_worker_are_finished_by_another(start_server: StartServer, step_log: StepLog) -> None:
+    server = start_server(config=PROJECT, args=ONE_WORKER, env=LEASE)
+    (frozen,) = server.await_workers(1)
+    runs = submit_batch(server, [run_payload(step_log, steps=6, delay=0.15) for _ in range(20)])
+    poll(lambda: step_log.started() > 30)
+    os.kill(frozen, signal.SIGSTOP)
+    seen = len(step_log.lines())
+    for run in runs:
+        assert_each_step_once(join_run(server, run), steps=6)
+    assert not psutil.pid_exists(frozen), "its server has put an end to it: it must not wake up"
+    by_pid = {line.split()[3] for line in step_log.lines()[seen:]}
+    assert str(frozen) not in by_pid
+    assert all(get_run(server, run)["status"] == "success" for run in runs)
+
+
+def test_a_frozen_worker_of_a_killed_server_does_not_wake_up(start_server: StartServer, step_log: StepLog) -> None:
+    server = start_server(config=PROJECT, args=ONE_WORKER, env=LEASE)
+    (frozen,) = server.await_workers(1)
+    runs = submit_batch(server, [run_payload(step_log, steps=6, delay=0.15) for _ in range(20)])
+    poll(lambda: step_log.started() > 30)
+    os.kill(frozen, signal.SIGSTOP)
+    seen = len(step_log.lines())
+    server.kill()
+    server.start()
+    for run in runs:
+        assert_each_step_once(join_run(server, run), steps=6)
+    poll(lambda: not psutil.pid_exists(frozen))
+    by_pid = {line.split()[3] for line in step_log.lines()[seen:]}
+    assert str(frozen) not in by_pid
+
+
+def test_a_machine_that_sleeps_loses_nothing(start_server: StartServer, step_log: StepLog) -> None:
+    """Everything is stopped for longer than the leases: nobody is dead when the server looks again."""
+    server = start_server(config=PROJECT, env=LEASE)
+    workers = server.await_workers(2)
+    runs = submit_batch(server, [run_payload(step_log, steps=6, delay=0.15) for _ in range(20)])
+    poll(lambda: step_log.started() > 30)
+    os.killpg(server.pid, signal.SIGSTOP)
+    time.sleep(2.5)  # what is tested is that time passes
+    os.killpg(server.pid, signal.SIGCONT)
+    for run in runs:
+        assert_each_step_once(join_run(server, run), steps=6)
+        assert attempt_of(get_run(server, run)) == 1
+    assert sorted(server.workers()) == sorted(workers)
