@@ -24,7 +24,7 @@ class WorkerSpawner:
         multiprocessing.forkserver.ensure_running()
 
     async def start(self, settings: Settings, name: str, socket: Path, *, solo: bool) -> ForkServerProcess:
-        """A process that works; see `worker_process.work`."""
+        """A process that works; see `worker_main.work`."""
         process = self._context.Process(target=_work, args=(settings, name, socket, solo), name=name, daemon=False)
         async with self._starting:
             with _no_main():

@@ -31,7 +31,7 @@ _BODY_LIMIT = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WebhookResponse:
     """What the receiver said: the HTTP status, and the seconds of a Retry-After header if it sent one."""
 
     status: int
@@ -66,7 +66,7 @@ class WebhookClient:
             network_backend=_CheckedNetwork(policy, self._resolvers),
         )
 
-    async def post(self, url: str, body: bytes) -> Answer:
+    async def post(self, url: str, body: bytes) -> WebhookResponse:
         """Send `body` to `url`; raises `NotSent` when no answer came within the time-outs."""
         try:
             request = _request(url, body, {"connect": self._connect, "read": self._total, "write": self._total})
@@ -88,7 +88,7 @@ class WebhookClient:
         finally:
             if response:
                 await response.aclose()
-        return Answer(response.status, _retry_after(response.headers))
+        return WebhookResponse(response.status, _retry_after(response.headers))
 
     async def close(self) -> None:
         """Close all connections."""
