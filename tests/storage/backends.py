@@ -27,6 +27,6 @@ class Backend:
 
 BACKENDS = {
     "sqlite": Backend(
-        lambda directory: SqliteStorage(directory / "runyard.db"), "runyard.runtime.storage.sqlite.queue.SETTLED"
+        lambda directory: SqliteStorage(directory / "runyard.db"), "runyard.runtime.storage.sqlite.workers.CLAIM_GRACE"
     ),
 }

@@ -100,16 +100,16 @@ async def time_passes(storage: Storage, it: Situation) -> None:
 
 
 async def beat_holding(storage: Storage, it: Situation) -> None:
-    await storage.queue.heartbeat(WORKER, 1, [it.lease] if it.lease else [])
+    await storage.workers.heartbeat(WORKER, 1, [it.lease] if it.lease else [])
 
 
 async def beat_claiming(storage: Storage, it: Situation) -> None:
-    await storage.queue.heartbeat(WORKER, 1, None)
+    await storage.workers.heartbeat(WORKER, 1, None)
 
 
 async def beat_empty(storage: Storage, it: Situation) -> None:
     await asyncio.sleep(0.002)  # the claim's answer is lost only when it is older than the beat
-    await storage.queue.heartbeat(WORKER, 1, [])
+    await storage.workers.heartbeat(WORKER, 1, [])
 
 
 async def finished(storage: Storage, it: Situation) -> None:
@@ -138,11 +138,11 @@ async def released(storage: Storage, it: Situation) -> None:
 
 
 async def reaped(storage: Storage, it: Situation) -> None:
-    await storage.queue.reap(WORKER, max_attempts=3)
+    await storage.workers.reap(WORKER, max_attempts=3)
 
 
 async def reaped_for_good(storage: Storage, it: Situation) -> None:
-    await storage.queue.reap(WORKER, max_attempts=1)
+    await storage.workers.reap(WORKER, max_attempts=1)
 
 
 async def cancelled(storage: Storage, it: Situation) -> None:

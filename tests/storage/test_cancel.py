@@ -53,7 +53,7 @@ async def test_a_running_run_is_asked_and_may_be_asked_again(storage: Storage) -
     for action, effective in (("interrupt", "interrupt"), ("rollback", "rollback"), ("interrupt", "rollback")):
         outcome = await storage.runs.cancel([run], action)  # type: ignore[arg-type]
         assert (outcome.ended, outcome.requested) == ([], {draft.run_id: "worker"})
-        assert (await storage.queue.heartbeat("worker", 1, [lease])).cancels == {lease.seq: effective}
+        assert (await storage.workers.heartbeat("worker", 1, [lease])).cancels == {lease.seq: effective}
 
 
 @pytest.mark.parametrize("action", ["interrupt", "rollback"])
@@ -110,7 +110,7 @@ async def test_deleting_a_running_run_takes_its_lease(storage: Storage) -> None:
     assert await storage.runs.delete(thread_id, first.run_id) == 1
     assert await storage.runs.delete(thread_id, first.run_id) is None
     assert await storage.runs.delete(str(uuid.uuid4()), second.run_id) is None
-    assert (await storage.queue.heartbeat("worker", 1, [lease])).lost == [lease.seq]
+    assert (await storage.workers.heartbeat("worker", 1, [lease])).lost == [lease.seq]
     assert [leased.lease.run_id for leased in await claim_all(storage)] == [second.run_id]
 
 

@@ -29,7 +29,7 @@ async def to_itself(storage: Storage, draft: NewRun, lease: Lease) -> None:
 
 
 async def to_another(storage: Storage, draft: NewRun, lease: Lease) -> None:
-    await storage.queue.reap(lease.worker, max_attempts=5)
+    await storage.workers.reap(lease.worker, max_attempts=5)
     await claim(storage, "another", draft)
 
 

@@ -128,7 +128,7 @@ async def test_a_temporary_run_leaves_no_checkpoints_however_it_ends(storage: St
         case "reap" | "reap cancelled":
             if end == "reap cancelled":
                 await storage.runs.cancel([run], "interrupt")
-            assert (await storage.queue.reap("worker", max_attempts=1)).ended == [draft.run_id]
+            assert (await storage.workers.reap("worker", max_attempts=1)).ended == [draft.run_id]
         case "cancel released" | "roll back released":
             await storage.queue.release(lease)
             await storage.runs.cancel([run], "rollback" if end.startswith("roll") else "interrupt")

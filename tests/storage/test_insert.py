@@ -122,7 +122,7 @@ async def test_interrupt_asks_the_running_run_to_stop_and_waits_for_it(storage: 
     assert inserted.ready == 0
     assert inserted.cancelled.requested == {first.run_id: "worker"}
     assert inserted.cancelled.ended == [between.run_id]
-    assert (await storage.queue.heartbeat("worker", 1, [lease])).cancels == {lease.seq: "interrupt"}
+    assert (await storage.workers.heartbeat("worker", 1, [lease])).cancels == {lease.seq: "interrupt"}
     assert await claim_all(storage) == []
     await storage.queue.finish_cancelled(ending(lease, status="interrupted"), "interrupt")
     assert [leased.lease.run_id for leased in await claim_all(storage)] == [newest.run_id]
@@ -137,7 +137,7 @@ async def test_rollback_removes_what_was_under_way(storage: Storage) -> None:
     _, inserted = await storage.runs.insert([newest])
     assert inserted.cancelled.requested == {first.run_id: "worker"}
     assert await status(storage, between) is None
-    assert (await storage.queue.heartbeat("worker", 1, [lease])).cancels == {lease.seq: "rollback"}
+    assert (await storage.workers.heartbeat("worker", 1, [lease])).cancels == {lease.seq: "rollback"}
     finished = await storage.queue.finish_cancelled(ending(lease, status="interrupted"), "rollback")
     assert finished.promoted == 1
     assert await status(storage, first) is None

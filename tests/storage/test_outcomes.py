@@ -121,7 +121,7 @@ async def test_every_kind_of_end_is_told_once(storage: Storage) -> None:
     await storage.queue.finish(failing(leases["failed"]))
     await storage.runs.cancel([(drafts["cancelled"].thread_id, drafts["cancelled"].run_id)], "interrupt")
     await storage.queue.finish_cancelled(ending(leases["stopped"], status="interrupted"), "interrupt")
-    await storage.queue.reap("dead", max_attempts=1)
+    await storage.workers.reap("dead", max_attempts=1)
     await storage.queue.finish(ending(leases["temporary"], temporary=True))
     told = {one.run_id: orjson.loads(one.payload) for one in await storage.deliveries.claim_deliveries(10, 60.0)}
     assert told.keys() == {draft.run_id for draft in drafts.values()}

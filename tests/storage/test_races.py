@@ -88,7 +88,7 @@ async def test_finish_and_cancel(track: Track, action: str) -> None:
 async def test_finish_and_reap(track: Track) -> None:
     async def prepare() -> tuple[Any, ...]:
         draft, lease = await running(track)
-        return draft, call("queue.finish", ending(lease)), call("queue.reap", "worker", max_attempts=3)
+        return draft, call("queue.finish", ending(lease)), call("workers.reap", "worker", max_attempts=3)
 
     async def finish(draft: NewRun, end: Outcome, reap: Outcome) -> str:
         requeued = done(reap).requeued
@@ -102,7 +102,7 @@ async def test_finish_and_reap(track: Track) -> None:
 async def test_finish_and_the_last_reap(track: Track) -> None:
     async def prepare() -> tuple[Any, ...]:
         draft, lease = await running(track, webhook="http://127.0.0.1:9/")
-        return draft, call("queue.finish", ending(lease)), call("queue.reap", "worker", max_attempts=1)
+        return draft, call("queue.finish", ending(lease)), call("workers.reap", "worker", max_attempts=1)
 
     async def finish(draft: NewRun, end: Outcome, reap: Outcome) -> str:
         ended = bool(done(reap).ended)
@@ -152,7 +152,7 @@ async def test_finish_and_delete(track: Track) -> None:
 async def test_finish_and_giving_back_what_is_not_held(track: Track) -> None:
     async def prepare() -> tuple[Any, ...]:
         draft, lease = await running(track)
-        return draft, call("queue.finish", ending(lease)), call("queue.heartbeat", "worker", 1, [])
+        return draft, call("queue.finish", ending(lease)), call("workers.heartbeat", "worker", 1, [])
 
     async def finish(draft: NewRun, end: Outcome, beat: Outcome) -> str:
         done(beat)

@@ -134,7 +134,7 @@ async def test_deletion_and_claim(track: Track) -> None:
     async def finish(draft: NewRun, delete: Outcome, claim: Outcome) -> str:
         assert done(delete).runs == [draft.run_id]
         for leased in done(claim):
-            beat = await track.storage.queue.heartbeat("worker", 1, [leased.lease])
+            beat = await track.storage.workers.heartbeat("worker", 1, [leased.lease])
             assert beat.lost == [leased.lease.seq]
         return "claim" if done(claim) else "delete"
 

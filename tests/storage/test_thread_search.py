@@ -101,7 +101,7 @@ def ask(rnd: random.Random, threads: list[Thread]) -> ThreadSearchRequest:
 async def test_a_search_finds_what_looking_at_each_thread_finds(
     storage: Storage, narrow: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runyard.runtime.storage.sqlite.thread_search.NARROW", narrow)
+    monkeypatch.setattr("runyard.runtime.storage.sqlite.threads.search.NARROW", narrow)
     rnd = random.Random(narrow)
     threads = await fill(storage, rnd)
     hits = 0

@@ -77,13 +77,13 @@ async def test_cancel_and_cancel(track: Track) -> None:
 async def test_reap_and_reap(track: Track) -> None:
     async def prepare() -> tuple[Any, ...]:
         draft, _ = await running(track)
-        return draft, *[call("queue.reap", "worker", max_attempts=3)] * 2
+        return draft, *[call("workers.reap", "worker", max_attempts=3)] * 2
 
     async def finish(draft: NewRun, *outcomes: Outcome) -> str:
         assert sum(done(outcome).requeued for outcome in outcomes) == 1
         lease = (await claim(track.storage, "worker", draft)).lease
         assert lease.attempt == 2
-        assert (await track.storage.queue.reap("worker", max_attempts=3)).solo == 1, "it was one crash, not two"
+        assert (await track.storage.workers.reap("worker", max_attempts=3)).solo == 1, "it was one crash, not two"
         return "left" if done(outcomes[0]).requeued else "right"
 
     assert await track.repeat(ROUNDS, prepare, finish) == {"left", "right"}
@@ -92,7 +92,7 @@ async def test_reap_and_reap(track: Track) -> None:
 async def test_reap_and_release(track: Track) -> None:
     async def prepare() -> tuple[Any, ...]:
         draft, lease = await running(track)
-        return draft, call("queue.reap", "worker", max_attempts=3), call("queue.release", lease)
+        return draft, call("workers.reap", "worker", max_attempts=3), call("queue.release", lease)
 
     async def finish(draft: NewRun, reap: Outcome, release: Outcome) -> str:
         assert lost(release) == (done(reap).requeued == 1)

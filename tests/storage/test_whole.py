@@ -17,7 +17,7 @@ def test_every_operation_is_called() -> None:
         for name, part in vars(port.Storage).items()
         if isinstance(part, property) and part.fget is not None
     }
-    assert parts.keys() >= {"runs", "queue", "threads", "assistants", "events", "checkpoints", "deliveries"}
+    assert parts.keys() >= {"runs", "queue", "workers", "threads", "assistants", "events", "checkpoints", "deliveries"}
     missing = [
         f"{part}.{operation}"
         for part, protocol in parts.items()
@@ -34,7 +34,7 @@ async def test_a_database_that_answers_is_healthy(storage: Storage) -> None:
 async def test_nothing_is_written_after_the_end(storage: Storage) -> None:
     storage.close()
     try:
-        await storage.queue.heartbeat("worker", 1, None)
+        await storage.workers.heartbeat("worker", 1, None)
     except Unavailable:
         return
     raise AssertionError("a closed storage takes writes")

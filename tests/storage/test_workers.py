@@ -24,20 +24,20 @@ from .making import (
 
 
 async def test_a_worker_is_known_by_its_heartbeat(storage: Storage) -> None:
-    await storage.queue.heartbeat("one", 11, None)
-    await storage.queue.heartbeat("two", 22, [])
-    assert sorted(await storage.queue.stale_workers(-1.0)) == [("one", 11), ("two", 22)]
-    assert await storage.queue.stale_workers(60.0) == []
-    await storage.queue.reap("one", max_attempts=3)
-    assert await storage.queue.stale_workers(-1.0) == [("two", 22)]
+    await storage.workers.heartbeat("one", 11, None)
+    await storage.workers.heartbeat("two", 22, [])
+    assert sorted(await storage.workers.stale(-1.0)) == [("one", 11), ("two", 22)]
+    assert await storage.workers.stale(60.0) == []
+    await storage.workers.reap("one", max_attempts=3)
+    assert await storage.workers.stale(-1.0) == [("two", 22)]
 
 
 async def test_a_worker_that_never_gave_a_sign_is_stale_when_it_holds_a_run(storage: Storage) -> None:
     draft = await put(storage, stateless())
     await claim(storage, "ghost", draft)
-    assert await storage.queue.stale_workers(60.0) == [("ghost", 0)]
-    await storage.queue.reap("ghost", max_attempts=3)
-    assert await storage.queue.stale_workers(60.0) == []
+    assert await storage.workers.stale(60.0) == [("ghost", 0)]
+    await storage.workers.reap("ghost", max_attempts=3)
+    assert await storage.workers.stale(60.0) == []
     assert await status(storage, draft) == "pending"
 
 
@@ -46,7 +46,7 @@ async def test_a_heartbeat_tells_what_is_cancelled_and_what_is_lost(storage: Sto
     leases = {leased.lease.run_id: leased.lease for leased in await claim_all(storage)}
     await storage.runs.cancel([(cancelled.thread_id, cancelled.run_id)], "rollback")
     await storage.queue.finish(ending(leases[lost.run_id]))
-    answer = await storage.queue.heartbeat("worker", 1, list(leases.values()))
+    answer = await storage.workers.heartbeat("worker", 1, list(leases.values()))
     assert answer.cancels == {leases[cancelled.run_id].seq: "rollback"}
     assert answer.lost == [leases[lost.run_id].seq]
     assert await status(storage, held) == "running"
@@ -55,7 +55,7 @@ async def test_a_heartbeat_tells_what_is_cancelled_and_what_is_lost(storage: Sto
 async def test_a_claim_is_not_given_back_while_its_answer_may_be_under_way(storage: Storage) -> None:
     draft = await put(storage, stateless())
     await claim(storage, "worker", draft)
-    await storage.queue.heartbeat("worker", 1, [])
+    await storage.workers.heartbeat("worker", 1, [])
     assert await status(storage, draft) == "running"
 
 
@@ -64,26 +64,26 @@ async def test_giving_back_what_was_lost_does_not_count_as_a_crash(storage: Stor
     draft = await put(storage, stateless())
     for _ in range(5):
         lease = (await claim(storage, "worker", draft)).lease
-        await storage.queue.heartbeat("worker", 1, [])
+        await storage.workers.heartbeat("worker", 1, [])
     assert lease.attempt == 5
     lease = (await claim(storage, "worker", draft)).lease
-    assert (await storage.queue.reap("worker", max_attempts=2)).solo == 1
+    assert (await storage.workers.reap("worker", max_attempts=2)).solo == 1
 
 
 async def test_the_runs_of_a_dead_worker_go_back_and_end_when_it_happens_too_often(storage: Storage) -> None:
     draft = await put(storage, stateless())
     await claim(storage, "first", draft)
-    reaped = await storage.queue.reap("first", max_attempts=3)
+    reaped = await storage.workers.reap("first", max_attempts=3)
     assert (reaped.requeued, reaped.solo, reaped.ended) == (1, 0, [])
     await claim(storage, "second", draft)
-    reaped = await storage.queue.reap("second", max_attempts=3)
+    reaped = await storage.workers.reap("second", max_attempts=3)
     assert (reaped.requeued, reaped.solo, reaped.ended) == (0, 1, [])
     assert await storage.queue.solo_waiting()
     assert await claim_all(storage) == []
     (leased,) = await storage.queue.claim("third", limit=5, interactive=5, solo=True)
     assert not await storage.queue.solo_waiting()
     assert leased.lease.attempt == 3
-    reaped = await storage.queue.reap("third", max_attempts=3)
+    reaped = await storage.workers.reap("third", max_attempts=3)
     assert (reaped.requeued, reaped.solo, reaped.ended) == (0, 0, [draft.run_id])
     assert await status(storage, draft) == "error"
     assert await thread_status(storage, draft.thread_id) == "error"
@@ -97,7 +97,7 @@ async def test_the_runs_of_a_dead_worker_go_back_and_end_when_it_happens_too_oft
 async def test_a_solo_worker_takes_one_run_at_a_time(storage: Storage) -> None:
     await put(storage, *(stateless() for _ in range(3)))
     await claim_all(storage, "worker")
-    await storage.queue.reap("worker", max_attempts=2)
+    await storage.workers.reap("worker", max_attempts=2)
     assert len(await storage.queue.claim("solo", limit=9, interactive=9, solo=True)) == 1
     assert len(await storage.queue.claim("other", limit=9, interactive=9, solo=True)) == 1
 
@@ -106,7 +106,7 @@ async def test_reaping_touches_no_other_worker(storage: Storage) -> None:
     mine, theirs = await put(storage, stateless()), await put(storage, stateless())
     await claim(storage, "dead", mine)
     await claim(storage, "alive", theirs)
-    assert (await storage.queue.reap("dead", max_attempts=3)).requeued == 1
+    assert (await storage.workers.reap("dead", max_attempts=3)).requeued == 1
     assert await status(storage, theirs) == "running"
 
 
@@ -117,7 +117,7 @@ async def test_a_run_that_was_to_stop_ends_with_its_dead_worker(storage: Storage
     storage.checkpoints.post(lease, [checkpoint(draft.thread_id, "1", run_id=draft.run_id)])
     waiting = await put(storage, on_thread(draft.thread_id))
     await storage.runs.cancel([(draft.thread_id, draft.run_id)], action)
-    reaped = await storage.queue.reap("worker", max_attempts=3)
+    reaped = await storage.workers.reap("worker", max_attempts=3)
     assert reaped.ended == [draft.run_id]
     assert reaped.promoted == 1, "workers have to be woken for the run that waited"
     assert await status(storage, draft) == ("interrupted" if action == "interrupt" else None)
@@ -130,7 +130,7 @@ async def test_a_requeued_run_stays_ahead_in_its_thread(storage: Storage) -> Non
     first = await put(storage, on_thread(await put_thread(storage)))
     await put(storage, on_thread(first.thread_id))
     await claim(storage, "worker", first)
-    await storage.queue.reap("worker", max_attempts=3)
+    await storage.workers.reap("worker", max_attempts=3)
     assert [leased.lease.run_id for leased in await claim_all(storage)] == [first.run_id]
 
 

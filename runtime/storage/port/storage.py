@@ -14,6 +14,7 @@ from runyard.runtime.storage.port.events import EventStorage
 from runyard.runtime.storage.port.queue import QueueStorage
 from runyard.runtime.storage.port.runs import RunStorage
 from runyard.runtime.storage.port.threads import ThreadStorage
+from runyard.runtime.storage.port.workers import WorkerStorage
 
 
 class Storage(Protocol):
@@ -24,6 +25,9 @@ class Storage(Protocol):
 
     @property
     def queue(self) -> QueueStorage: ...
+
+    @property
+    def workers(self) -> WorkerStorage: ...
 
     @property
     def threads(self) -> ThreadStorage: ...

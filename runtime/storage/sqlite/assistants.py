@@ -1,7 +1,7 @@
 """Assistants with all their versions, on SQLite."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -15,16 +15,18 @@ from runyard.generated.models import (
 from runyard.runtime.errors import Conflict, NotFound
 from runyard.runtime.storage.port.assistants import AssistantChange
 from runyard.runtime.storage.port.threads import DeletedThreads, IfExists
+from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.database import Database, now
-from runyard.runtime.storage.sqlite.filters import Conditions
 from runyard.runtime.storage.sqlite.rows import as_dict, as_dicts, iso
-from runyard.runtime.storage.sqlite.thread_edits import delete_threads
+from runyard.runtime.storage.sqlite.threads.edits import delete_threads
 
 
 class SqliteAssistants:
-    """See `AssistantStorage`."""
+    """Assistants as rows that repeat their latest version. The queries of searches and of `versions` are put together
+    from what was asked for."""
 
-    def __init__(self, database: Database, queries: Mapping[str, str]) -> None:
+    def __init__(self, database: Database, queries: Queries) -> None:
         self._database = database
         self._sql = queries
 
@@ -109,9 +111,7 @@ class SqliteAssistants:
             found = as_dict(connection, self._sql["assistant"], (assistant_id,))
             if found is None:
                 return None
-            (latest,) = connection.execute(
-                "select max(version) from assistant_versions where assistant_id = ?", (assistant_id,)
-            ).fetchone()
+            (latest,) = connection.execute(self._sql["latest_version"], (assistant_id,)).fetchone()
             changed = {**_row(change(_assistant(found))), "version": max(latest or 0, found["version"]) + 1}
             self._put(connection, {**changed, "created_at": found["created_at"], "updated_at": now()})
             return self._get(connection, assistant_id)
@@ -144,11 +144,11 @@ class SqliteAssistants:
             for name in ("threads_of_assistant", "temporary_threads_of_assistant"):
                 rows = connection.execute(self._sql[name], (assistant_id, threads - len(found)))
                 found += [row[0] for row in rows.fetchall()]
-            removed = delete_threads(connection, found)
+            removed = delete_threads(connection, self._sql, found)
             gone = threads == 0 or len(found) < threads
             if gone:
-                for table in ("assistants", "assistant_versions"):
-                    connection.execute(f"delete from {table} where assistant_id = ?", (assistant_id,))
+                connection.execute(self._sql["delete_assistant"], (assistant_id,))
+                connection.execute(self._sql["delete_versions"], (assistant_id,))
             return gone, removed
 
         return await self._database.write(work)

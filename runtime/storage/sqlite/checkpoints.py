@@ -6,42 +6,43 @@ of that lease raises it.
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
 
-from runyard.runtime.errors import LeaseLost, Unavailable
+from runyard.runtime.errors import Unavailable
 from runyard.runtime.storage.port.checkpoints import CheckpointRow, KeptCheckpoint, StoredCheckpoint, WriteRow
 from runyard.runtime.storage.port.queue import Lease
+from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.database import Database
-
-TABLES = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
-
-
-def delete_checkpoints_of_thread(connection: sqlite3.Connection, thread_id: str) -> None:
-    for table in TABLES:
-        connection.execute(f"delete from {table} where thread_id = ?", (thread_id,))
+from runyard.runtime.storage.sqlite.leases import holds, lease_lost
 
 
-def delete_checkpoints_of_run(connection: sqlite3.Connection, thread_id: str, run_id: str) -> None:
-    for table in TABLES:
-        connection.execute(f"delete from {table} where thread_id = ? and run_id = ?", (thread_id, run_id))
+def delete_checkpoints_of_thread(connection: sqlite3.Connection, sql: Queries, thread_id: str) -> None:
+    """Deletes checkpoints, channel values and pending writes of a thread."""
+    for name in ("delete_checkpoints_of_thread", "delete_blobs_of_thread", "delete_writes_of_thread"):
+        connection.execute(sql[name], (thread_id,))
 
 
-def copy_checkpoints(connection: sqlite3.Connection, source: str, target: str) -> None:
-    for table in TABLES:
-        columns = [name for _, name, *_ in connection.execute(f"pragma table_info({table})") if name != "thread_id"]
-        names = ", ".join(columns)
-        connection.execute(
-            f"insert into {table} (thread_id, {names}) select ?, {names} from {table} where thread_id = ?",
-            (target, source),
-        )
+def delete_checkpoints_of_run(connection: sqlite3.Connection, sql: Queries, thread_id: str, run_id: str) -> None:
+    """Deletes what a run has written on its thread."""
+    for name in (
+        "delete_checkpoints_of_run_on_thread",
+        "delete_blobs_of_run_on_thread",
+        "delete_writes_of_run_on_thread",
+    ):
+        connection.execute(sql[name], (thread_id, run_id))
 
 
-def write_rows(
-    connection: sqlite3.Connection, sql: Mapping[str, str], rows: Iterable[CheckpointRow | WriteRow]
-) -> None:
+def copy_checkpoints(connection: sqlite3.Connection, sql: Queries, source: str, target: str) -> None:
+    """Copies checkpoints, channel values and pending writes of a thread to another one."""
+    for name in ("copy_checkpoints", "copy_blobs", "copy_writes"):
+        connection.execute(sql[name], (target, source))
+
+
+def write_rows(connection: sqlite3.Connection, sql: Queries, rows: Iterable[CheckpointRow | WriteRow]) -> None:
+    """Writes checkpoints with their channel values, and pending writes, in order."""
     for row in rows:
         if isinstance(row, CheckpointRow):
             connection.execute(
@@ -59,7 +60,7 @@ def write_rows(
             )
             for channel, version, kind, data in row.blobs:
                 connection.execute(
-                    sql["put_blob"],
+                    sql["add_blob"],
                     (row.thread_id, row.ns, channel, version, row.run_id, kind, data),
                 )
         else:
@@ -80,26 +81,24 @@ def write_rows(
             )
 
 
-def keep_checkpoints(connection: sqlite3.Connection, thread_id: str, kept: Sequence[KeptCheckpoint]) -> None:
+def keep_checkpoints(
+    connection: sqlite3.Connection, sql: Queries, thread_id: str, kept: Sequence[KeptCheckpoint]
+) -> None:
     """Deletes all of a thread but the checkpoints named."""
-    checkpoints = [(item.ns, item.checkpoint_id) for item in kept]
+    checkpoints = orjson.dumps([(item.ns, item.checkpoint_id) for item in kept]).decode()
     blobs = [(item.ns, channel, version) for item in kept for channel, version in item.versions.items()]
-    for table, columns, rows in (
-        ("checkpoints", "ns, checkpoint_id", checkpoints),
-        ("checkpoint_writes", "ns, checkpoint_id", checkpoints),
-        ("checkpoint_blobs", "ns, channel, version", blobs),
-    ):
-        places = ", ".join(f"json_extract(value, '$[{index}]')" for index in range(columns.count(",") + 1))
-        connection.execute(
-            f"delete from {table} where thread_id = ? and ({columns}) not in (select {places} from json_each(?))",
-            (thread_id, orjson.dumps(rows).decode()),
-        )
+    connection.execute(sql["keep_checkpoints"], (thread_id, checkpoints))
+    connection.execute(sql["keep_writes"], (thread_id, checkpoints))
+    connection.execute(sql["keep_blobs"], (thread_id, orjson.dumps(blobs).decode()))
 
 
 class SqliteCheckpoints:
-    """See `CheckpointStorage`."""
+    """Checkpoints as rows, their large channel values and pending writes in tables of their own.
 
-    def __init__(self, database: Database, queries: Mapping[str, str]) -> None:
+    The query of `history` is put together from what was asked for.
+    """
+
+    def __init__(self, database: Database, queries: Queries) -> None:
         self._database = database
         self._sql = queries
         self._refused: set[tuple[int, int]] = set()
@@ -113,11 +112,9 @@ class SqliteCheckpoints:
     def _write(
         self, connection: sqlite3.Connection, lease: Lease | None, rows: Iterable[CheckpointRow | WriteRow]
     ) -> None:
-        if lease is not None:
-            held = connection.execute(self._sql["hold"], (lease.seq, lease.worker, lease.attempt)).fetchone()
-            if held is None:
-                self._refused.add((lease.seq, lease.attempt))
-                return
+        if lease is not None and not holds(connection, self._sql, lease):
+            self._refused.add((lease.seq, lease.attempt))
+            return
         write_rows(connection, self._sql, rows)
 
     async def flush(self, lease: Lease | None) -> None:
@@ -141,7 +138,7 @@ class SqliteCheckpoints:
             self._failed.pop(None, None)  # of a run it has to be known at its end too
         if lease is not None and (lease.seq, lease.attempt) in self._refused:
             self._refused.discard((lease.seq, lease.attempt))
-            raise LeaseLost(f"run {lease.run_id}: the lease of {lease.worker} no longer holds")
+            raise lease_lost(lease)
 
     def latest(self, thread_id: str, ns: str) -> StoredCheckpoint | None:
         return self._one("latest_checkpoint", (thread_id, ns))
@@ -205,19 +202,19 @@ class SqliteCheckpoints:
         return self._database.look(look)
 
     async def delete_thread(self, thread_id: str) -> None:
-        await self._database.write(lambda connection: delete_checkpoints_of_thread(connection, thread_id))
+        await self._database.write(lambda connection: delete_checkpoints_of_thread(connection, self._sql, thread_id))
 
     async def delete_runs(self, run_ids: Sequence[str]) -> None:
         def work(connection: sqlite3.Connection) -> None:
             for run_id in run_ids:
-                for table in TABLES:
-                    connection.execute(f"delete from {table} where run_id = ?", (run_id,))
+                for name in ("delete_checkpoints_of_run", "delete_blobs_of_run", "delete_writes_of_run"):
+                    connection.execute(self._sql[name], (run_id,))
 
         await self._database.write(work)
 
     async def copy_thread(self, source: str, target: str) -> None:
-        await self._database.write(lambda connection: copy_checkpoints(connection, source, target))
+        await self._database.write(lambda connection: copy_checkpoints(connection, self._sql, source, target))
 
     async def prune(self, thread_id: str, keep: Sequence[tuple[str, str, dict[str, str]]]) -> None:
         kept = [KeptCheckpoint(*item) for item in keep]
-        await self._database.write(lambda connection: keep_checkpoints(connection, thread_id, kept))
+        await self._database.write(lambda connection: keep_checkpoints(connection, self._sql, thread_id, kept))

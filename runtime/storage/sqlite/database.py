@@ -23,8 +23,8 @@ import sqlite_utils
 
 from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.sqlite.answers import Answer, tell
-from runyard.runtime.storage.sqlite.faults import is_outside, unavailable
-from runyard.runtime.storage.sqlite.filters import contains
+from runyard.runtime.storage.sqlite.conditions import contains
+from runyard.runtime.storage.sqlite.errors import is_outage, write_refused
 from runyard.runtime.storage.sqlite.migrations import migrations
 
 logger = logging.getLogger(__name__)
@@ -206,7 +206,7 @@ class Database:
                     connection.execute("rollback")
                 self._unlock()
         except (sqlite3.Error, OSError) as error:
-            refusal = unavailable(error)
+            refusal = write_refused(error)
             answers = [(job.future, None, refusal) for job in jobs if job.future is not None]
             for job in jobs:
                 if job.failed is not None:
@@ -223,7 +223,7 @@ class Database:
                 raise
             connection.execute("rollback to job")
             connection.execute("release job")
-            return None, unavailable(error) if is_outside(error) else error
+            return None, write_refused(error) if is_outage(error) else error
         connection.execute("release job")
         return answer, None
 

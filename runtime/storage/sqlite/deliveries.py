@@ -1,19 +1,19 @@
 """Webhook calls that are to be made, on SQLite. A row is written in the transaction that ends the run."""
 
 import sqlite3
-from collections.abc import Mapping
 from dataclasses import asdict
 
 import orjson
 
 from runyard.runtime.storage.port.deliveries import Delivery
+from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.rows import as_dict, iso, run_from_row
 
 
 def add_delivery(
     connection: sqlite3.Connection,
-    sql: Mapping[str, str],
+    sql: Queries,
     seq: int,
     time: int,
     *,
@@ -21,7 +21,7 @@ def add_delivery(
     error: bytes | None = None,
 ) -> None:
     """Notes the webhook call for a run that has just ended. `values` and `error` are JSON and sent as they are."""
-    row = as_dict(connection, "select * from runs where seq = ?", (seq,))
+    row = as_dict(connection, sql["run_by_seq"], (seq,))
     assert row is not None
     payload = {
         **asdict(run_from_row(row)),
@@ -35,9 +35,9 @@ def add_delivery(
 
 
 class SqliteDeliveries:
-    """See `DeliveryStorage`."""
+    """Deliveries as rows that are deleted once they are done with, delivered or not."""
 
-    def __init__(self, database: Database, queries: Mapping[str, str]) -> None:
+    def __init__(self, database: Database, queries: Queries) -> None:
         self._database = database
         self._sql = queries
 
@@ -77,5 +77,5 @@ class SqliteDeliveries:
         await self._database.write(work)
 
     async def next_delivery_due(self) -> float | None:
-        (due,) = self._database.look(lambda connection: connection.execute(self._sql["next_delivery"]).fetchone())
+        (due,) = self._database.look(lambda connection: connection.execute(self._sql["next_delivery_due"]).fetchone())
         return None if due is None else max(0.0, (due - now()) / 1e6)

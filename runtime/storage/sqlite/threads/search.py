@@ -5,7 +5,8 @@ a status. What that gives is tested for the rest and sorted. When nothing is nar
 that was asked for, and a page is full after a few. Only where conditions are each common and together rare, or
 where a count or the values of threads are asked for, many have to be looked at.
 
-Temporary threads are found too while they are there, in a walk of their own.
+Temporary threads are found too while they are there, in a walk of their own. The queries are put together here,
+from what was asked for.
 """
 
 import sqlite3
@@ -16,7 +17,7 @@ from typing import Any, Final
 import orjson
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
-from runyard.runtime.storage.sqlite.filters import Conditions
+from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.rows import as_dict, thread_from_row
 
 NARROW: Final = 2_000
