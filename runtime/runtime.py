@@ -52,7 +52,7 @@ class Runtime:
             lock = lock_data_dir(self.settings)
             exits.callback(os.close, lock)
             processes = WorkerSpawner()  # imports its libraries while this process goes on
-            self._storage.open(tend=True)
+            self._storage.open(maintain=True)
             exits.callback(self._storage.close)
             await self.assistants.start()
             self._hub.start()

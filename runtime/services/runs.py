@@ -8,7 +8,7 @@ from runyard.runtime.config.langgraph_json import WebhookPolicy
 from runyard.runtime.errors import NotFound, RunyardError
 from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.new_runs import RunCreate, new_stateless_run, new_thread_run
-from runyard.runtime.storage.port.runs import CancelAction, Interest, Lane, NewRun, RunStatus
+from runyard.runtime.storage.port.runs import CancelAction, Interest, Lane, NewRun, RunRef, RunStatus
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.broker import Hub
 from runyard.runtime.streams.subscriptions import ResultWaiter, RunSubscription, event_number
@@ -139,7 +139,7 @@ class Runs:
         self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
     ) -> RunSubscription:
         """As `watch`, for a client that knows only the run. Raises NotFound."""
-        place = await self._storage.runs.place(run_id)
+        place = await self._storage.runs.locate(run_id)
         if place is None:
             raise NotFound(f"Run with ID {run_id} not found")
         return await self.watch(place[0], run_id, last_event_id=last_event_id, modes=modes)
@@ -156,7 +156,7 @@ class Runs:
 
     async def _belongs(self, thread_id: str, run_id: str) -> bool:
         """Whether the run is resumable. A run of another thread is none."""
-        place = await self._storage.runs.place(run_id)
+        place = await self._storage.runs.locate(run_id)
         if place is None:
             return False
         if place[0] != thread_id:
@@ -167,12 +167,12 @@ class Runs:
 
     async def cancel(self, thread_id: str, run_id: str, *, action: CancelAction, wait: bool) -> None:
         """Stops a run. `wait`: returns when it has ended. Raises NotFound when there is nothing to stop."""
-        place = await self._storage.runs.place(run_id)
+        place = await self._storage.runs.locate(run_id)
         if place is None or place[0] != thread_id:
             raise NotFound("No runs found to cancel.")
         pending = self._hub.wait_for(run_id, announce=False)
         try:
-            await self._cancel([(thread_id, run_id)], action)
+            await self._cancel([RunRef(thread_id, run_id)], action)
             while wait and await pending.result(WAIT) is None:
                 pass
         finally:
@@ -180,7 +180,7 @@ class Runs:
 
     async def cancel_many(self, request: RunsCancel, *, action: CancelAction) -> None:
         """Stops the named runs of a thread, or all that have a status."""
-        runs = await self._storage.runs.active(
+        runs = await self._storage.runs.cancellable(
             thread_id=request.thread_id, run_ids=request.run_ids, status=request.status or "all"
         )
         if not runs:
@@ -197,9 +197,9 @@ class Runs:
 
     async def abandon(self, run: Run) -> None:
         """The client of a run that is to end with its connection has gone."""
-        await self._cancel([(run.thread_id, run.run_id)], "interrupt")
+        await self._cancel([RunRef(run.thread_id, run.run_id)], "interrupt")
 
-    async def _cancel(self, runs: Sequence[tuple[str, str]], action: CancelAction) -> None:
+    async def _cancel(self, runs: Sequence[RunRef], action: CancelAction) -> None:
         outcome = await self._storage.runs.cancel(runs, action)
         if not outcome.ended and not outcome.requested:
             raise NotFound(

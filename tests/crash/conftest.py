@@ -27,7 +27,7 @@ def open_storage(start_server: StartServer) -> Iterator[OpenStorage]:
 
     def open_it(server: LiveServer) -> Storage:
         storage = SqliteStorage(server.data / "runyard.db")
-        storage.open(tend=False)
+        storage.open(maintain=False)
         opened.append(storage)
         return storage
 

@@ -27,7 +27,7 @@ def another(backend: Backend, tmp_path: Path) -> Iterator[Open]:
 
     def open_handle() -> Storage:
         storage = backend.make(tmp_path)
-        storage.open(tend=False)
+        storage.open(maintain=False)
         handles.append(storage)
         return storage
 
@@ -56,7 +56,7 @@ def track(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     try:
         for racer in racers:
             racer.await_ready()
-        storage.open(tend=False)
+        storage.open(maintain=False)
         yield Track(storage, racers)
         storage.close()
     finally:

@@ -54,6 +54,6 @@ if __name__ == "__main__":
     module, _, name = backend.settled.rpartition(".")
     setattr(pkgutil.resolve_name(module), name, 0)
     storage = backend.make(Path(sys.argv[2]))
-    storage.open(tend=False)
+    storage.open(maintain=False)
     asyncio.run(race(storage))
     storage.close()

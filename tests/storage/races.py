@@ -103,7 +103,7 @@ class Track:
     async def _check(self) -> None:
         """Whoever won: threads and queue agree with the runs."""
         depth = await self.storage.queue.depth()
-        runs = await self.storage.runs.active(thread_id=None, run_ids=None, status="all")
+        runs = await self.storage.runs.cancellable(thread_id=None, run_ids=None, status="all")
         assert depth.ready + depth.waiting + depth.delayed + depth.running == len(runs)
         threads = {thread_id for thread_id, _ in runs}
         assert depth.ready + depth.running <= len(threads)
@@ -114,7 +114,7 @@ class Track:
             assert thread.status == "busy"
 
     async def _clear(self) -> None:
-        for thread_id, run_id in await self.storage.runs.active(thread_id=None, run_ids=None, status="all"):
+        for thread_id, run_id in await self.storage.runs.cancellable(thread_id=None, run_ids=None, status="all"):
             await self.storage.runs.delete(thread_id, run_id)
 
 

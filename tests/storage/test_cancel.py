@@ -90,7 +90,7 @@ async def test_what_can_be_cancelled_is_found_by_thread_run_and_status(storage: 
 
     async def found(**asked: object) -> set[str]:
         given = {"thread_id": None, "run_ids": None, "status": "all", **asked}
-        return {run_id for _, run_id in await storage.runs.active(**given)}  # type: ignore[arg-type]
+        return {run_id for _, run_id in await storage.runs.cancellable(**given)}  # type: ignore[arg-type]
 
     assert await found() == {running.run_id, waiting.run_id, elsewhere.run_id}
     assert await found(status="pending") == {waiting.run_id, elsewhere.run_id}
@@ -98,7 +98,7 @@ async def test_what_can_be_cancelled_is_found_by_thread_run_and_status(storage: 
     assert await found(thread_id=thread_id) == {running.run_id, waiting.run_id}
     assert await found(thread_id=thread_id, run_ids=[waiting.run_id, elsewhere.run_id]) == {waiting.run_id}
     assert await found(run_ids=[]) == set()
-    assert await storage.runs.active(thread_id=None, run_ids=[elsewhere.run_id], status="all") == [
+    assert await storage.runs.cancellable(thread_id=None, run_ids=[elsewhere.run_id], status="all") == [
         (elsewhere.thread_id, elsewhere.run_id)
     ]
 
@@ -149,8 +149,8 @@ async def test_a_run_belongs_to_its_thread(storage: Storage) -> None:
     assert found is not None
     assert (found.thread_id, found.run_id) == (draft.thread_id, draft.run_id)
     assert await storage.runs.find(str(uuid.uuid4())) is None
-    assert await storage.runs.place(draft.run_id) == (draft.thread_id, True)
-    assert await storage.runs.place(str(uuid.uuid4())) is None
+    assert await storage.runs.locate(draft.run_id) == (draft.thread_id, True)
+    assert await storage.runs.locate(str(uuid.uuid4())) is None
 
 
 async def test_a_rollback_that_comes_after_an_interrupt_holds(storage: Storage) -> None:

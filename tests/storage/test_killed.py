@@ -20,7 +20,7 @@ SIZE = 400
 async def test_batches_of_killed_processes_are_whole_or_absent(backend: str, tmp_path: Path) -> None:
     rng = random.Random(7)
     storage = BACKENDS[backend].make(tmp_path)
-    storage.open(tend=False)
+    storage.open(maintain=False)
     whole = absent = 0
     for _ in range(3):
         writers = [Racer(backend, tmp_path) for _ in range(3)]
@@ -50,7 +50,7 @@ async def test_batches_of_killed_processes_are_whole_or_absent(backend: str, tmp
 async def test_a_success_of_a_killed_worker_has_its_checkpoints(backend: str, tmp_path: Path) -> None:
     rng = random.Random(8)
     storage = BACKENDS[backend].make(tmp_path)
-    storage.open(tend=False)
+    storage.open(maintain=False)
     worker = Racer(backend, tmp_path)
     worker.await_ready()
     await storage.runs.insert([stateless() for _ in range(SIZE)])

@@ -36,7 +36,7 @@ async def test_outcomes_are_forgotten_when_they_are_old(storage: Storage) -> Non
     assert len(await storage.events.read(temporary.run_id, 0)) == 1
     assert await storage.runs.forget_outcomes(-1.0, 100) == 2
     assert await storage.runs.forget_outcomes(-1.0, 100) == 0
-    assert await storage.runs.place(temporary.run_id) is None
+    assert await storage.runs.locate(temporary.run_id) is None
     assert await storage.events.read(temporary.run_id, 0) == []
     assert await status(storage, kept) == "success"
     (ended,) = await storage.runs.ended([kept.run_id])

@@ -150,7 +150,7 @@ async def test_deletion_and_insert(track: Track) -> None:
     async def finish(draft: NewRun, delete: Outcome, insert: Outcome) -> str:
         done(delete)
         assert await thread_status(track.storage, draft.thread_id) is None
-        assert await track.storage.runs.place(draft.run_id) is None, "no run is left without a thread"
+        assert await track.storage.runs.locate(draft.run_id) is None, "no run is left without a thread"
         return "delete" if insert[:2] == ("raised", NotFound) else "insert"
 
     assert await track.repeat(ROUNDS, prepare, finish) == {"delete", "insert"}

@@ -132,7 +132,7 @@ async def test_outcomes_are_forgotten_once(track: Track) -> None:
     async def finish(drafts: list[tuple[NewRun, Lease]], *outcomes: Outcome) -> str:
         assert sorted(done(outcome) for outcome in outcomes) == [1, 3]
         for draft, _ in drafts:
-            assert await track.storage.runs.place(draft.run_id) is None
+            assert await track.storage.runs.locate(draft.run_id) is None
         return "left" if done(outcomes[0]) == 3 else "right"
 
     assert await track.repeat(ROUNDS // 2, prepare, finish) == {"left", "right"}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from runyard.generated.models import Run
 
@@ -61,6 +61,20 @@ class NewRun:
     webhook: str | None = None
 
 
+class RunRef(NamedTuple):
+    """A run, by its thread and its own id."""
+
+    thread_id: str
+    run_id: str
+
+
+class RunLocation(NamedTuple):
+    """The thread of a run, and whether its stream is resumable."""
+
+    thread_id: str
+    resumable: bool
+
+
 @dataclass(frozen=True, slots=True)
 class RunResult:
     """A run that has ended: its status and what joining it answers."""
@@ -94,7 +108,7 @@ class InsertResult:
 class RunStorage(Protocol):
     """Runs as their clients see them."""
 
-    async def insert(self, drafts: Sequence[NewRun]) -> tuple[list[Run], InsertResult]:
+    async def insert(self, new_runs: Sequence[NewRun]) -> tuple[list[Run], InsertResult]:
         """Writes all of the runs, and the threads of stateless ones, or nothing.
 
         Multitask strategies take effect here. Raises NotFound for a thread that does not exist,
@@ -109,19 +123,18 @@ class RunStorage(Protocol):
     async def of_thread(self, thread_id: str, *, limit: int, offset: int, status: RunStatus | None) -> list[Run]:
         """The runs of a thread, newest first."""
 
-    async def place(self, run_id: str) -> tuple[str, bool] | None:
-        """The thread of a run, and whether its stream is resumable; also of runs whose thread is gone."""
+    async def locate(self, run_id: str) -> RunLocation | None:
+        """Where a run is to be found, also one whose thread was deleted; None when there is no such run."""
 
     async def ended(self, run_ids: Sequence[str]) -> list[RunResult]:
         """Those of the runs that have ended, outcomes of deleted stateless runs included; a run that is
         not there at all counts as ended with an error that says so."""
 
-    async def active(
-        self, *, thread_id: str | None, run_ids: Sequence[str] | None, status: str
-    ) -> list[tuple[str, str]]:
-        """(thread id, run id) of runs that can be cancelled; `status` is pending, running or all."""
+    async def cancellable(self, *, thread_id: str | None, run_ids: Sequence[str] | None, status: str) -> list[RunRef]:
+        """Runs that have not ended: those of a thread, those among `run_ids` (None: no condition), or all.
+        `status` is pending, running or all."""
 
-    async def cancel(self, runs: Sequence[tuple[str, str]], action: CancelAction) -> CancelResult:
+    async def cancel(self, runs: Sequence[RunRef], action: CancelAction) -> CancelResult:
         """Ends pending runs (or removes them, for `rollback`) and flags running ones. Ended runs are passed over."""
 
     async def delete(self, thread_id: str, run_id: str) -> int | None:

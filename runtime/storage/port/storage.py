@@ -44,9 +44,12 @@ class Storage(Protocol):
     @property
     def deliveries(self) -> DeliveryStorage: ...
 
-    def open(self, *, tend: bool) -> None: ...
+    def open(self, *, maintain: bool) -> None:
+        """Gets ready for use; brings the schema up to date. `maintain`: also do the backend's own housekeeping, as
+        one process of a server must. Raises ConfigError when the database cannot be used."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Returns when all that was asked for is written. Whatever is asked for afterwards raises Unavailable."""
 
     async def check(self) -> None:
         """Raises Unavailable when the database does not answer."""

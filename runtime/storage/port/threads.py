@@ -79,7 +79,7 @@ class ThreadStorage(Protocol):
     async def usage(self, thread_id: str, read: ChannelReader) -> ThreadSizes | None:
         """What the thread takes up, in rows and bytes of packed values."""
 
-    async def create(self, draft: NewThread, if_exists: IfExists) -> Thread:
+    async def create(self, new_thread: NewThread, if_exists: IfExists) -> Thread:
         """The new thread, its state included, or the existing one as it is. Raises Conflict."""
 
     async def patch(self, thread_id: str, metadata: Mapping[str, Any] | None, expiry: Expiry | None) -> Thread | None:

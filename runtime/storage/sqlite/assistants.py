@@ -18,7 +18,7 @@ from runyard.runtime.storage.port.threads import DeletedThreads, IfExists
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.database import Database, now
-from runyard.runtime.storage.sqlite.rows import as_dict, as_dicts, iso
+from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts, iso_time
 from runyard.runtime.storage.sqlite.threads.edits import delete_threads
 
 
@@ -52,25 +52,27 @@ class SqliteAssistants:
         await self._database.write(work)
 
     async def get(self, assistant_id: str) -> Assistant | None:
-        return self._database.look(lambda connection: self._get(connection, assistant_id))
+        return self._database.read(lambda connection: self._get(connection, assistant_id))
 
     def _get(self, connection: sqlite3.Connection, assistant_id: str) -> Assistant | None:
-        row = as_dict(connection, self._sql["assistant"], (assistant_id,))
+        row = fetch_dict(connection, self._sql["assistant"], (assistant_id,))
         return None if row is None else _assistant(row)
 
     async def search(self, request: AssistantSearchRequest, *, limit: int, offset: int) -> list[Assistant]:
         where = _conditions(request)
         column, order = request.sort_by or "created_at", request.sort_order or "desc"
         sql = f"select * from assistants {where} order by {column} {order}, rowid {order} limit ? offset ?"
-        rows = await self._database.scan(
-            lambda connection: as_dicts(connection, sql, (*where.parameters, limit, offset))
+        rows = await self._database.read_in_pool(
+            lambda connection: fetch_dicts(connection, sql, (*where.parameters, limit, offset))
         )
         return [_assistant(row) for row in rows]
 
     async def count(self, request: AssistantCountRequest) -> int:
         where = _conditions(request)
         sql = f"select count(*) from assistants {where}"
-        found = await self._database.scan(lambda connection: connection.execute(sql, where.parameters).fetchone())
+        found = await self._database.read_in_pool(
+            lambda connection: connection.execute(sql, where.parameters).fetchone()
+        )
         return int(found[0])
 
     async def versions(self, assistant_id: str, request: AssistantVersionsSearchRequest) -> list[Assistant] | None:
@@ -81,13 +83,13 @@ class SqliteAssistants:
             f"select *, created_at as updated_at from assistant_versions {where} order by version desc limit ? offset ?"
         )
 
-        def look(connection: sqlite3.Connection) -> list[Assistant] | None:
+        def read(connection: sqlite3.Connection) -> list[Assistant] | None:
             if self._get(connection, assistant_id) is None:
                 return None
-            rows = as_dicts(connection, sql, (*where.parameters, request.limit, request.offset))
+            rows = fetch_dicts(connection, sql, (*where.parameters, request.limit, request.offset))
             return [_assistant(row) for row in rows]
 
-        return await self._database.scan(look)
+        return await self._database.read_in_pool(read)
 
     # Editing
 
@@ -108,7 +110,7 @@ class SqliteAssistants:
 
     async def change(self, assistant_id: str, change: AssistantChange) -> Assistant | None:
         def work(connection: sqlite3.Connection) -> Assistant | None:
-            found = as_dict(connection, self._sql["assistant"], (assistant_id,))
+            found = fetch_dict(connection, self._sql["assistant"], (assistant_id,))
             if found is None:
                 return None
             (latest,) = connection.execute(self._sql["latest_version"], (assistant_id,)).fetchone()
@@ -169,8 +171,8 @@ def _assistant(row: dict[str, Any]) -> Assistant:
         graph_id=row["graph_id"],
         config=orjson.loads(row["config"]),
         context=orjson.loads(row["context"]),
-        created_at=iso(row["created_at"]),
-        updated_at=iso(row["updated_at"]),
+        created_at=iso_time(row["created_at"]),
+        updated_at=iso_time(row["updated_at"]),
         metadata=orjson.loads(row["metadata"]),
         version=row["version"],
         name=row["name"],

@@ -105,7 +105,7 @@ class SqliteCheckpoints:
         self._failed: dict[Lease | None, BaseException] = {}
 
     def post(self, lease: Lease | None, rows: Sequence[CheckpointRow | WriteRow]) -> None:
-        self._database.post(
+        self._database.write_later(
             lambda connection: self._write(connection, lease, rows), lambda error: self._failed.update({lease: error})
         )
 
@@ -122,10 +122,10 @@ class SqliteCheckpoints:
         self._check(lease)
 
     def flush_blocking(self, lease: Lease | None) -> None:
-        self._database.submit(lambda connection: None).result()
+        self._database.write_blocking(lambda connection: None)
         self._check(lease)
 
-    def check_whole(self, lease: Lease | None) -> None:
+    def check_saved(self, lease: Lease | None) -> None:
         """Raises Unavailable when something that was posted could not be written: what the run does then is worth
         nothing, and it has to be tried again."""
         if (error := self._failed.get(lease)) is not None:
@@ -133,7 +133,7 @@ class SqliteCheckpoints:
 
     def _check(self, lease: Lease | None) -> None:
         try:
-            self.check_whole(lease)
+            self.check_saved(lease)
         finally:
             self._failed.pop(None, None)  # of a run it has to be known at its end too
         if lease is not None and (lease.seq, lease.attempt) in self._refused:
@@ -147,16 +147,16 @@ class SqliteCheckpoints:
         return self._one("checkpoint", (thread_id, ns, checkpoint_id))
 
     def _one(self, name: str, parameters: tuple[str, ...]) -> StoredCheckpoint | None:
-        def look(connection: sqlite3.Connection) -> StoredCheckpoint | None:
+        def read(connection: sqlite3.Connection) -> StoredCheckpoint | None:
             row = connection.execute(self._sql[name], parameters).fetchone()
             return None if row is None else self._stored(connection, row)
 
-        return self._database.look(look)
+        return self._database.read(read)
 
     def history(
         self, thread_id: str | None, ns: str | None, *, before: str | None, limit: int | None
     ) -> list[StoredCheckpoint]:
-        def look(connection: sqlite3.Connection) -> list[StoredCheckpoint]:
+        def read(connection: sqlite3.Connection) -> list[StoredCheckpoint]:
             conditions, parameters = [], []
             for condition, value in (
                 ("thread_id = ?", thread_id),
@@ -174,7 +174,7 @@ class SqliteCheckpoints:
             ).fetchall()
             return [self._stored(connection, row) for row in rows]
 
-        return self._database.look(look)
+        return self._database.read(read)
 
     def _stored(self, connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredCheckpoint:
         writes = connection.execute(self._sql["writes"], row[:3]).fetchall()
@@ -185,13 +185,13 @@ class SqliteCheckpoints:
         return StoredCheckpoint(thread_id, ns, checkpoint_id, parent_id, kind, data, metadata, values)
 
     def namespaces(self, thread_id: str) -> list[str]:
-        rows = self._database.look(
+        rows = self._database.read(
             lambda connection: connection.execute(self._sql["namespaces"], (thread_id,)).fetchall()
         )
         return [row[0] for row in rows]
 
     def blobs(self, thread_id: str, ns: str, versions: dict[str, str]) -> dict[str, tuple[str, bytes]]:
-        def look(connection: sqlite3.Connection) -> dict[str, tuple[str, bytes]]:
+        def read(connection: sqlite3.Connection) -> dict[str, tuple[str, bytes]]:
             found: dict[str, tuple[str, bytes]] = {}
             for channel, version in versions.items():
                 row = connection.execute(self._sql["blob"], (thread_id, ns, channel, version)).fetchone()
@@ -199,7 +199,7 @@ class SqliteCheckpoints:
                     found[channel] = row
             return found
 
-        return self._database.look(look)
+        return self._database.read(read)
 
     async def delete_thread(self, thread_id: str) -> None:
         await self._database.write(lambda connection: delete_checkpoints_of_thread(connection, self._sql, thread_id))

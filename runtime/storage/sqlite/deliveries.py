@@ -8,7 +8,7 @@ import orjson
 from runyard.runtime.storage.port.deliveries import Delivery
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.database import Database, now
-from runyard.runtime.storage.sqlite.rows import as_dict, iso, run_from_row
+from runyard.runtime.storage.sqlite.rows import fetch_dict, iso_time, run_from_row
 
 
 def add_delivery(
@@ -21,12 +21,12 @@ def add_delivery(
     error: bytes | None = None,
 ) -> None:
     """Notes the webhook call for a run that has just ended. `values` and `error` are JSON and sent as they are."""
-    row = as_dict(connection, sql["run_by_seq"], (seq,))
+    row = fetch_dict(connection, sql["run_by_seq"], (seq,))
     assert row is not None
     payload = {
         **asdict(run_from_row(row)),
-        "run_started_at": None if row["started_at"] is None else iso(row["started_at"]),
-        "run_ended_at": iso(row["ended_at"]),
+        "run_started_at": None if row["started_at"] is None else iso_time(row["started_at"]),
+        "run_ended_at": iso_time(row["ended_at"]),
         "values": None if values is None else orjson.Fragment(values),
     }
     if error is not None:
@@ -77,5 +77,5 @@ class SqliteDeliveries:
         await self._database.write(work)
 
     async def next_delivery_due(self) -> float | None:
-        (due,) = self._database.look(lambda connection: connection.execute(self._sql["next_delivery_due"]).fetchone())
+        (due,) = self._database.read(lambda connection: connection.execute(self._sql["next_delivery_due"]).fetchone())
         return None if due is None else max(0.0, (due - now()) / 1e6)

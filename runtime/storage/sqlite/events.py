@@ -25,19 +25,19 @@ class SqliteEvents:
         await self._database.write(work)
 
     async def read(self, run_id: str, after: int) -> list[EventChunk]:
-        rows = await self._database.scan(
+        rows = await self._database.read_in_pool(
             lambda connection: connection.execute(self._sql["read_events"], (run_id, after)).fetchall()
         )
         return [EventChunk(*row) for row in rows]
 
     async def read_thread(self, thread_id: str) -> list[EventChunk]:
-        rows = await self._database.scan(
+        rows = await self._database.read_in_pool(
             lambda connection: connection.execute(self._sql["read_thread_events"], (thread_id,)).fetchall()
         )
         return [EventChunk(*row) for row in rows]
 
     async def last(self, run_id: str) -> int:
-        (last,) = self._database.look(
+        (last,) = self._database.read(
             lambda connection: connection.execute(self._sql["last_event"], (run_id,)).fetchone()
         )
         return last or 0

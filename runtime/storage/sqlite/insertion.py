@@ -12,7 +12,7 @@ from runyard.runtime.storage.port.runs import CancelAction, CancelResult, Insert
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import cancel_run
 from runyard.runtime.storage.sqlite.database import now
-from runyard.runtime.storage.sqlite.rows import as_dict, iso
+from runyard.runtime.storage.sqlite.rows import fetch_dict, iso_time
 
 BUSY = "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
 
@@ -22,7 +22,7 @@ def insert_runs(
 ) -> tuple[list[Run], InsertResult]:
     """Writes the runs in order. Raises NotFound or Conflict; the transaction is then to be undone."""
     time = now()
-    stamp = iso(time)
+    stamp = iso_time(time)
     runs: list[Run] = []
     threads: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
@@ -86,7 +86,7 @@ def _join_thread(
     connection: sqlite3.Connection, sql: Queries, new_run: NewRun, time: int, cancelled: CancelResult
 ) -> tuple[dict[str, Any], bool]:
     """Puts a run on an existing thread: its metadata, and whether it has to wait."""
-    row = as_dict(connection, sql["thread"], (new_run.thread_id,))
+    row = fetch_dict(connection, sql["thread"], (new_run.thread_id,))
     if row is None:
         if not new_run.create_thread:
             raise NotFound("Thread or assistant not found.")

@@ -108,7 +108,7 @@ class SqliteQueue:
 
     async def make_due(self, limit: int) -> tuple[int, float | None]:
         time = now()
-        next_due = self._database.look(lambda connection: connection.execute(self._sql["next_due"]).fetchone()[0])
+        next_due = self._database.read(lambda connection: connection.execute(self._sql["next_due"]).fetchone()[0])
         if next_due is None or next_due > time:
             return 0, None if next_due is None else (next_due - time) / 1e6
 
@@ -124,12 +124,12 @@ class SqliteQueue:
         return await self._database.write(work), 0.0
 
     async def solo_waiting(self) -> bool:
-        return self._database.look(
+        return self._database.read(
             lambda connection: connection.execute(self._sql["ready_solo"], (Lane.SOLO,)).fetchone() is not None
         )
 
     async def depth(self) -> QueueDepth:
-        def look(connection: sqlite3.Connection) -> QueueDepth:
+        def read(connection: sqlite3.Connection) -> QueueDepth:
             counts = dict(connection.execute(self._sql["depth"]).fetchall())
             (oldest,) = connection.execute(self._sql["oldest_ready"]).fetchone()
             return QueueDepth(
@@ -140,7 +140,7 @@ class SqliteQueue:
                 oldest=0.0 if oldest is None else (now() - oldest) / 1e6,
             )
 
-        return await self._database.scan(look)
+        return await self._database.read_in_pool(read)
 
 
 def _leased(worker: str, row: tuple[Any, ...]) -> LeasedRun:

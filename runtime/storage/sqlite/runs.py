@@ -8,50 +8,59 @@ import orjson
 
 from runyard.generated.models import Run
 from runyard.runtime.lifecycle import UNKNOWN
-from runyard.runtime.storage.port.runs import CancelAction, CancelResult, InsertResult, NewRun, RunResult, RunStatus
+from runyard.runtime.storage.port.runs import (
+    CancelAction,
+    CancelResult,
+    InsertResult,
+    NewRun,
+    RunLocation,
+    RunRef,
+    RunResult,
+    RunStatus,
+)
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import cancel_run, free_thread
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.insertion import insert_runs
-from runyard.runtime.storage.sqlite.rows import as_dict, as_dicts, run_from_row
+from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts, run_from_row
 
 
 class SqliteRuns:
     """Runs as rows of the table that is the queue too; one whose thread was deleted is no longer shown.
 
-    The query of `active` is put together from what was asked for.
+    The query of `cancellable` is put together from what was asked for.
     """
 
     def __init__(self, database: Database, queries: Queries) -> None:
         self._database = database
         self._sql = queries
 
-    async def insert(self, drafts: Sequence[NewRun]) -> tuple[list[Run], InsertResult]:
-        return await self._database.write(lambda connection: insert_runs(connection, self._sql, drafts))
+    async def insert(self, new_runs: Sequence[NewRun]) -> tuple[list[Run], InsertResult]:
+        return await self._database.write(lambda connection: insert_runs(connection, self._sql, new_runs))
 
     async def get(self, thread_id: str, run_id: str) -> Run | None:
-        row = self._database.look(
-            lambda connection: as_dict(connection, self._sql["run"], {"run_id": run_id, "thread_id": thread_id})
+        row = self._database.read(
+            lambda connection: fetch_dict(connection, self._sql["run"], {"run_id": run_id, "thread_id": thread_id})
         )
         return None if row is None else run_from_row(row)
 
     async def find(self, run_id: str) -> Run | None:
-        row = self._database.look(lambda connection: as_dict(connection, self._sql["run_by_id"], (run_id,)))
+        row = self._database.read(lambda connection: fetch_dict(connection, self._sql["run_by_id"], (run_id,)))
         return None if row is None else run_from_row(row)
 
     async def of_thread(self, thread_id: str, *, limit: int, offset: int, status: RunStatus | None) -> list[Run]:
         parameters = {"thread_id": thread_id, "status": status, "limit": limit, "offset": offset}
-        rows = await self._database.scan(
-            lambda connection: as_dicts(connection, self._sql["runs_of_thread"], parameters)
+        rows = await self._database.read_in_pool(
+            lambda connection: fetch_dicts(connection, self._sql["runs_of_thread"], parameters)
         )
         return [run_from_row(row) for row in rows]
 
-    async def place(self, run_id: str) -> tuple[str, bool] | None:
-        row = self._database.look(lambda connection: connection.execute(self._sql["locate"], (run_id,)).fetchone())
-        return None if row is None else (row[0], bool(row[1]))
+    async def locate(self, run_id: str) -> RunLocation | None:
+        row = self._database.read(lambda connection: connection.execute(self._sql["locate"], (run_id,)).fetchone())
+        return None if row is None else RunLocation(row[0], bool(row[1]))
 
     async def ended(self, run_ids: Sequence[str]) -> list[RunResult]:
-        return self._database.look(lambda connection: self._ended(connection, run_ids))
+        return self._database.read(lambda connection: self._ended(connection, run_ids))
 
     def _ended(self, connection: sqlite3.Connection, run_ids: Sequence[str]) -> list[RunResult]:
         found: list[RunResult] = []
@@ -63,9 +72,7 @@ class SqliteRuns:
                 found.append(RunResult(run_id, row[0], row[2] or row[3] or b"null"))
         return found
 
-    async def active(
-        self, *, thread_id: str | None, run_ids: Sequence[str] | None, status: str
-    ) -> list[tuple[str, str]]:
+    async def cancellable(self, *, thread_id: str | None, run_ids: Sequence[str] | None, status: str) -> list[RunRef]:
         queues = {"pending": ("ready", "waiting", "delayed"), "running": ("running",)}.get(
             status, ("ready", "waiting", "delayed", "running")
         )
@@ -77,9 +84,10 @@ class SqliteRuns:
         if run_ids is not None:
             sql += " and run_id in (select value from json_each(?))"
             parameters.append(orjson.dumps(list(run_ids)).decode())
-        return await self._database.scan(lambda connection: connection.execute(sql, parameters).fetchall())
+        rows = await self._database.read_in_pool(lambda connection: connection.execute(sql, parameters).fetchall())
+        return [RunRef(*row) for row in rows]
 
-    async def cancel(self, runs: Sequence[tuple[str, str]], action: CancelAction) -> CancelResult:
+    async def cancel(self, runs: Sequence[RunRef], action: CancelAction) -> CancelResult:
         def work(connection: sqlite3.Connection) -> CancelResult:
             result = CancelResult()
             time = now()

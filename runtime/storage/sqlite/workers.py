@@ -13,7 +13,7 @@ from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import free_thread, roll_back_run
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.deliveries import add_delivery
-from runyard.runtime.storage.sqlite.rows import as_dicts
+from runyard.runtime.storage.sqlite.rows import fetch_dicts
 
 CLAIM_GRACE = 5_000_000
 """Microseconds after a claim from which on its answer has reached the worker or never will."""
@@ -35,7 +35,7 @@ class SqliteWorkers:
             attempts = {lease.seq: lease.attempt for lease in held}
             owned: dict[int, int] = {}
             cancels: dict[int, CancelAction] = {}
-            for row in as_dicts(connection, self._sql["runs_of_worker"], (worker,)):
+            for row in fetch_dicts(connection, self._sql["runs_of_worker"], (worker,)):
                 owned[row["seq"]] = row["attempt"]
                 if attempts.get(row["seq"]) == row["attempt"]:
                     if row["cancel"] is not None:
@@ -52,7 +52,7 @@ class SqliteWorkers:
             requeued = solo = promoted = 0
             ended: list[str] = []
             time = now()
-            for row in as_dicts(connection, self._sql["runs_of_worker"], (worker,)):
+            for row in fetch_dicts(connection, self._sql["runs_of_worker"], (worker,)):
                 seq, run_id, thread_id = row["seq"], row["run_id"], row["thread_id"]
                 crashes, cancel, lane = row["crashes"], row["cancel"], row["lane"]
                 if cancel == "rollback":
@@ -101,9 +101,9 @@ class SqliteWorkers:
         return free_thread(connection, self._sql, thread_id, time)
 
     async def stale(self, seconds: float) -> list[tuple[str, int]]:
-        def look(connection: sqlite3.Connection) -> list[tuple[str, int]]:
+        def read(connection: sqlite3.Connection) -> list[tuple[str, int]]:
             stale = connection.execute(self._sql["stale_workers"], (now() - int(seconds * 1e6),)).fetchall()
             unknown = connection.execute(self._sql["unknown_workers"]).fetchall()
             return [(worker, pid) for worker, pid in stale] + [(worker, 0) for (worker,) in unknown]
 
-        return self._database.look(look)
+        return self._database.read(read)

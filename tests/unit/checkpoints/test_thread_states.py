@@ -51,7 +51,7 @@ def parent(*, remembering: bool = False) -> Graph:
 @pytest.fixture
 def storage(tmp_path: Path) -> Iterator[SqliteStorage]:
     storage = SqliteStorage(tmp_path / "runyard.db")
-    storage.open(tend=False)
+    storage.open(maintain=False)
     yield storage
     storage.close()
 

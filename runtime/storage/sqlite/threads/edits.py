@@ -19,25 +19,26 @@ from runyard.runtime.storage.sqlite.checkpoints import (
 from runyard.runtime.storage.sqlite.database import now
 
 
-def create_thread(connection: sqlite3.Connection, sql: Queries, draft: NewThread, if_exists: IfExists) -> None:
-    if connection.execute(sql["thread"], (draft.thread_id,)).fetchone() is not None:
+def create_thread(connection: sqlite3.Connection, sql: Queries, new_thread: NewThread, if_exists: IfExists) -> None:
+    """Writes the thread and its first state. Raises Conflict when it is there already and `if_exists` is `raise`."""
+    if connection.execute(sql["thread"], (new_thread.thread_id,)).fetchone() is not None:
         if if_exists == "raise":
-            raise Conflict(f"Thread with ID {draft.thread_id} already exists")
+            raise Conflict(f"Thread with ID {new_thread.thread_id} already exists")
         return
     connection.execute(
         sql["insert_thread"],
         {
-            "thread_id": draft.thread_id,
+            "thread_id": new_thread.thread_id,
             "now": now(),
             "status": "idle",
-            "metadata": orjson.dumps(draft.metadata).decode(),
+            "metadata": orjson.dumps(new_thread.metadata).decode(),
             "graph_id": None,
             "temporary": False,
         },
     )
-    _set_expiry(connection, sql, draft.thread_id, draft.expiry)
-    if draft.edit is not None:
-        edit_state(connection, sql, draft.thread_id, draft.edit)
+    _set_expiry(connection, sql, new_thread.thread_id, new_thread.expiry)
+    if new_thread.edit is not None:
+        edit_state(connection, sql, new_thread.thread_id, new_thread.edit)
 
 
 def patch_thread(

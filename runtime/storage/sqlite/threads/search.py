@@ -18,7 +18,7 @@ import orjson
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
 from runyard.runtime.storage.sqlite.conditions import Conditions
-from runyard.runtime.storage.sqlite.rows import as_dict, thread_from_row
+from runyard.runtime.storage.sqlite.rows import fetch_dict, thread_from_row
 
 NARROW: Final = 2_000
 """Rows up to which it is quicker to sort all matches than to walk along an order."""
@@ -66,7 +66,7 @@ def search_threads(
     found.sort(reverse=direction == "desc")
     shows_values = request.select is None or "values" in request.select or bool(request.extract)
     sql = f"select {'*' if shows_values else _WITHOUT_VALUES} from threads where thread_id = ?"
-    rows = (as_dict(connection, sql, (thread_id,)) for *_, thread_id in found[offset : offset + limit])
+    rows = (fetch_dict(connection, sql, (thread_id,)) for *_, thread_id in found[offset : offset + limit])
     return [thread_from_row(row) for row in rows if row is not None]
 
 

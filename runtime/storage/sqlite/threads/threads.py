@@ -9,7 +9,7 @@ from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.threads import ChannelReader, DeletedThreads, Expiry, IfExists, NewThread, StateEdit
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.database import Database, now
-from runyard.runtime.storage.sqlite.rows import as_dict, thread_from_row
+from runyard.runtime.storage.sqlite.rows import fetch_dict, thread_from_row
 from runyard.runtime.storage.sqlite.threads import edits
 from runyard.runtime.storage.sqlite.threads.search import count_threads, search_threads
 from runyard.runtime.storage.sqlite.threads.usage import usage_of_thread
@@ -25,56 +25,58 @@ class SqliteThreads:
         self._database = database
         self._sql = queries
 
-    # Looking
+    # Reading
 
     async def get(self, thread_id: str) -> Thread | None:
-        return self._database.look(lambda connection: self._get(connection, thread_id))
+        return self._database.read(lambda connection: self._get(connection, thread_id))
 
     def _get(self, connection: sqlite3.Connection, thread_id: str) -> Thread | None:
-        row = as_dict(connection, self._sql["thread"], (thread_id,))
+        row = fetch_dict(connection, self._sql["thread"], (thread_id,))
         return None if row is None else thread_from_row(row)
 
     async def values(self, thread_id: str) -> bytes | None:
-        row = self._look(self._sql["thread_values"], thread_id)
+        row = self._read_row(self._sql["thread_values"], thread_id)
         return None if row is None else row[0]
 
     async def graph_ids(self, thread_id: str) -> list[str] | None:
-        row = self._look(self._sql["graphs_of_thread"], thread_id)
+        row = self._read_row(self._sql["graphs_of_thread"], thread_id)
         return None if row is None else [graph_id for graph_id in row if graph_id is not None]
 
-    def _look(self, sql: str, thread_id: str) -> tuple[Any, ...] | None:
-        row: tuple[Any, ...] | None = self._database.look(
+    def _read_row(self, sql: str, thread_id: str) -> tuple[Any, ...] | None:
+        row: tuple[Any, ...] | None = self._database.read(
             lambda connection: connection.execute(sql, (thread_id,)).fetchone()
         )
         return row
 
     async def search(self, request: ThreadSearchRequest, *, limit: int, offset: int) -> list[Thread]:
-        return await self._snapshot(lambda connection: search_threads(connection, request, limit=limit, offset=offset))
+        return await self._read_snapshot(
+            lambda connection: search_threads(connection, request, limit=limit, offset=offset)
+        )
 
     async def count(self, request: ThreadCountRequest) -> int:
-        return await self._snapshot(lambda connection: count_threads(connection, request))
+        return await self._read_snapshot(lambda connection: count_threads(connection, request))
 
-    async def _snapshot(self, look: Callable[[sqlite3.Connection], T]) -> T:
+    async def _read_snapshot(self, reads: Callable[[sqlite3.Connection], T]) -> T:
         """Several reads that see one and the same state."""
 
         def read(connection: sqlite3.Connection) -> T:
             connection.execute("begin")
             try:
-                return look(connection)
+                return reads(connection)
             finally:
                 connection.execute("commit")
 
-        return await self._database.scan(read)
+        return await self._database.read_in_pool(read)
 
     async def usage(self, thread_id: str, read: ChannelReader) -> ThreadStorage | None:
-        return await self._snapshot(lambda connection: usage_of_thread(connection, self._sql, thread_id, read))
+        return await self._read_snapshot(lambda connection: usage_of_thread(connection, self._sql, thread_id, read))
 
     # Editing
 
-    async def create(self, draft: NewThread, if_exists: IfExists) -> Thread:
+    async def create(self, new_thread: NewThread, if_exists: IfExists) -> Thread:
         def work(connection: sqlite3.Connection) -> Thread:
-            edits.create_thread(connection, self._sql, draft, if_exists)
-            created = self._get(connection, draft.thread_id)
+            edits.create_thread(connection, self._sql, new_thread, if_exists)
+            created = self._get(connection, new_thread.thread_id)
             assert created is not None
             return created
 
@@ -115,7 +117,7 @@ class SqliteThreads:
         return await self._database.write(work)
 
     async def history_expired(self, limit: int) -> list[str]:
-        rows = await self._database.scan(
+        rows = await self._database.read_in_pool(
             lambda connection: connection.execute(
                 self._sql["expired_threads"], ("keep_latest", now(), limit)
             ).fetchall()
