@@ -18,13 +18,13 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
-from runyard.runtime.storage.port.checkpoints import CheckpointRow, StoredCheckpoint, WriteRow
+from runyard.runtime.storage.port.checkpoints import CheckpointRow, NewBlob, StoredBlob, StoredCheckpoint, WriteRow
 
 SMALL_TEXT = 200
 """Characters up to which a string is stored in the checkpoint itself."""
 
-Blobs = Callable[[str, str, dict[str, str]], dict[str, tuple[str, bytes]]]
-"""Reads channel values: (thread id, namespace, channel -> version) -> channel -> (type, data)."""
+Blobs = Callable[[str, str, dict[str, str]], dict[str, StoredBlob]]
+"""Reads channel values: (thread id, namespace, channel -> version) -> channel -> value."""
 
 
 class CheckpointPacker:
@@ -44,7 +44,7 @@ class CheckpointPacker:
         values = checkpoint["channel_values"]
         dumps = self._serde.dumps_typed
         blobs = [
-            (channel, str(version), *dumps(values[channel]))
+            NewBlob(channel, str(version), *dumps(values[channel]))
             for channel, version in new_versions.items()
             if channel in values and not _small(values[channel])
         ]

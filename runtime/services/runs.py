@@ -48,9 +48,9 @@ class Runs:
                 raise type(error)(f"body[{index}]: {error.detail}") from None
             if index % 500 == 499:
                 await asyncio.sleep(0)  # others have requests too
-        runs, inserted = await self._storage.runs.insert(drafts)
+        inserted = await self._storage.runs.insert(drafts)
         self._hub.wake(inserted.ready)
-        return runs
+        return inserted.runs
 
     async def stream(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[Run, RunSubscription]:
         """Accepts a run and follows its events from the first."""
@@ -72,13 +72,13 @@ class Runs:
         return new_thread_run(request, assistant, self._policy, thread_id=thread_id, lane=lane, watching=watching)
 
     async def _insert(self, draft: NewRun) -> Run:
-        runs, inserted = await self._storage.runs.insert([draft])
+        inserted = await self._storage.runs.insert([draft])
         self._hub.wake(inserted.ready)
         if inserted.cancelled.ended or inserted.cancelled.requested:
             self._hub.announce_cancellation(
                 inserted.cancelled, "rollback" if draft.strategy == "rollback" else "interrupt"
             )
-        return runs[0]
+        return inserted.runs[0]
 
     async def _insert_followed(self, draft: NewRun, follower: ResultWaiter | RunSubscription) -> Run:
         try:

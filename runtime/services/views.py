@@ -14,6 +14,7 @@ from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.graphs.schemas import AssistantGraphs
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.port.threads import StoredChannel
 
 
 class Views:
@@ -30,13 +31,13 @@ class Views:
         return latest_checkpoints(RunSaver(checkpoints), thread_id, checkpoints.namespaces(thread_id))
 
     @staticmethod
-    def read_channels(kind: str, data: bytes) -> dict[str, tuple[str, int]]:
+    def read_channels(kind: str, data: bytes) -> dict[str, StoredChannel]:
         """See `ChannelReader`."""
         serde = JsonPlusSerializer()
         checkpoint = serde.loads_typed((kind, data))
         small = {channel: len(serde.dumps_typed(value)[1]) for channel, value in checkpoint["channel_values"].items()}
         versions = checkpoint["channel_versions"]
-        return {channel: (str(version), small.get(channel, 0)) for channel, version in versions.items()}
+        return {channel: StoredChannel(str(version), small.get(channel, 0)) for channel, version in versions.items()}
 
 
 def load_views(storage: Storage, project: Project) -> Views:

@@ -13,6 +13,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.conformance import checkpointer_test, validate
 
 from runyard.runtime.checkpoints.saver import RunSaver
+from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.storage import Storage
 
 from .conftest import Open
@@ -147,7 +148,7 @@ async def test_deleting_copying_and_pruning(storage: Storage) -> None:
     assert found(source) == found(target) == [("2", 1), ("1", 1)]
     assert storage.checkpoints.blobs(target, "", versions) == storage.checkpoints.blobs(source, "", versions)
 
-    await storage.checkpoints.prune(source, [("", "2", {"log": "2"})])
+    await storage.checkpoints.prune(source, [KeptCheckpoint("", "2", {"log": "2"})])
     assert found(source) == [("2", 1)]
     assert storage.checkpoints.blobs(source, "", {"log": "1"}) == {}
     assert storage.checkpoints.blobs(source, "", {"log": "2"}) == {"log": ("msgpack", b"blob 2")}

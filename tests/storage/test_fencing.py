@@ -54,7 +54,7 @@ async def snapshot(storage: Storage, draft: NewRun) -> tuple[Any, ...]:
         storage.checkpoints.history(draft.thread_id, None, before=None, limit=None),
         storage.checkpoints.blobs(draft.thread_id, "", {"log": "2"}),
         await storage.queue.depth(),
-        await storage.deliveries.next_delivery_due() is None,
+        await storage.deliveries.next_due() is None,
     )
 
 

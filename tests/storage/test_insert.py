@@ -16,10 +16,10 @@ from .making import claim, claim_all, ending, on_thread, put, put_thread, statel
 
 async def test_runs_of_a_batch_come_back_and_are_claimed_in_order(storage: Storage) -> None:
     drafts = [stateless(lane=Lane.BATCH) for _ in range(50)]
-    runs, inserted = await storage.runs.insert(drafts)
+    inserted = await storage.runs.insert(drafts)
     wanted = [draft.run_id for draft in drafts]
-    assert [run.run_id for run in runs] == wanted
-    assert {run.status for run in runs} == {"pending"}
+    assert [run.run_id for run in inserted.runs] == wanted
+    assert {run.status for run in inserted.runs} == {"pending"}
     assert inserted.ready == 50
     assert not inserted.cancelled.ended
     assert not inserted.cancelled.requested
@@ -28,7 +28,7 @@ async def test_runs_of_a_batch_come_back_and_are_claimed_in_order(storage: Stora
 
 async def test_a_run_shows_what_it_was_written_with(storage: Storage) -> None:
     draft = stateless(metadata={"k": [1, "two"], "assistant_id": "x"}, strategy="reject")
-    (created,), _ = await storage.runs.insert([draft])
+    (created,) = (await storage.runs.insert([draft])).runs
     found = await storage.runs.get(draft.thread_id, draft.run_id)
     assert found == created
     assert found is not None
@@ -86,7 +86,7 @@ async def test_a_thread_that_is_missing_is_made_where_asked(storage: Storage) ->
 async def test_a_run_takes_over_the_metadata_of_its_thread(storage: Storage) -> None:
     made = await put(storage, stateless(thread_metadata={"graph_id": "chain", "mine": "thread"}))
     await storage.queue.finish(ending((await claim(storage, "worker", made)).lease))
-    (run,), _ = await storage.runs.insert([on_thread(made.thread_id, metadata={"own": 1})])
+    (run,) = (await storage.runs.insert([on_thread(made.thread_id, metadata={"own": 1})])).runs
     assert run.metadata["mine"] == "thread"
     assert run.metadata["own"] == 1
 
@@ -108,7 +108,7 @@ async def test_runs_of_one_thread_are_executed_in_the_order_of_their_creation(st
 async def test_several_runs_for_one_thread_in_one_batch(storage: Storage) -> None:
     thread_id = await put_thread(storage)
     drafts = [on_thread(thread_id) for _ in range(3)]
-    _, inserted = await storage.runs.insert(drafts)
+    inserted = await storage.runs.insert(drafts)
     assert inserted.ready == 1
     assert [leased.lease.run_id for leased in await claim_all(storage)] == [drafts[0].run_id]
 
@@ -118,7 +118,7 @@ async def test_interrupt_asks_the_running_run_to_stop_and_waits_for_it(storage: 
     lease = (await claim(storage, "worker", first)).lease
     between = await put(storage, on_thread(first.thread_id))
     newest = on_thread(first.thread_id, strategy="interrupt")
-    _, inserted = await storage.runs.insert([newest])
+    inserted = await storage.runs.insert([newest])
     assert inserted.ready == 0
     assert inserted.cancelled.requested == {first.run_id: "worker"}
     assert inserted.cancelled.ended == [between.run_id]
@@ -134,7 +134,7 @@ async def test_rollback_removes_what_was_under_way(storage: Storage) -> None:
     lease = (await claim(storage, "worker", first)).lease
     between = await put(storage, on_thread(first.thread_id))
     newest = on_thread(first.thread_id, strategy="rollback")
-    _, inserted = await storage.runs.insert([newest])
+    inserted = await storage.runs.insert([newest])
     assert inserted.cancelled.requested == {first.run_id: "worker"}
     assert await status(storage, between) is None
     assert (await storage.workers.heartbeat("worker", 1, [lease])).cancels == {lease.seq: "rollback"}
@@ -147,7 +147,7 @@ async def test_rollback_removes_what_was_under_way(storage: Storage) -> None:
 async def test_interrupt_takes_the_place_of_a_run_that_has_not_begun(storage: Storage) -> None:
     first = await put(storage, on_thread(await put_thread(storage)))
     newest = on_thread(first.thread_id, strategy="interrupt")
-    _, inserted = await storage.runs.insert([newest])
+    inserted = await storage.runs.insert([newest])
     assert inserted.ready == 1
     assert [leased.lease.run_id for leased in await claim_all(storage)] == [newest.run_id]
 

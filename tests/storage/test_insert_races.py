@@ -49,7 +49,7 @@ async def test_two_inserts_that_queue_up(track: Track) -> None:
         return left, right, insert_left, insert_right
 
     async def finish(left: NewRun, right: NewRun, *outcomes: Outcome) -> str:
-        ready = [done(outcome)[1].ready for outcome in outcomes]
+        ready = [done(outcome).ready for outcome in outcomes]
         assert sorted(ready) == [0, 1]
         first, second = (left, right) if ready[0] else (right, left)
         lease = (await claim(track.storage, "worker", first)).lease
@@ -68,7 +68,7 @@ async def test_two_inserts_that_push_each_other_aside(track: Track, strategy: st
         return left, right, insert_left, insert_right
 
     async def finish(left: NewRun, right: NewRun, *outcomes: Outcome) -> str:
-        ended = [done(outcome)[1].cancelled.ended for outcome in outcomes]
+        ended = [done(outcome).cancelled.ended for outcome in outcomes]
         assert sorted(map(len, ended)) == [0, 1], "the later one ends the earlier one"
         winner, loser = (left, right) if ended[0] else (right, left)
         assert await status(track.storage, winner) == "pending"
@@ -93,7 +93,7 @@ async def test_insert_and_the_end_of_the_run_before(track: Track, strategy: str)
             assert promoted == 0
             assert await status(track.storage, draft) is None
             return "insert"
-        ready = done(insert)[1].ready
+        ready = done(insert).ready
         assert (ready, promoted) in ((1, 0), (0, 1)), "somebody has to wake a worker, once"
         assert await status(track.storage, before) == "success"
         await claim(track.storage, "worker", draft)
@@ -128,7 +128,7 @@ async def test_two_inserts_that_make_the_thread(track: Track) -> None:
         return left, insert_left, insert_right
 
     async def finish(left: NewRun, *outcomes: Outcome) -> str:
-        ready = [done(outcome)[1].ready for outcome in outcomes]
+        ready = [done(outcome).ready for outcome in outcomes]
         assert sorted(ready) == [0, 1]
         assert await thread_status(track.storage, left.thread_id) == "busy"
         return "left" if ready[0] else "right"
@@ -141,7 +141,7 @@ async def test_a_run_becomes_due_once(track: Track) -> None:
         return await due(track), *[call("queue.make_due", 10)] * 2
 
     async def finish(draft: NewRun, *outcomes: Outcome) -> str:
-        ready = [done(outcome)[0] for outcome in outcomes]
+        ready = [done(outcome).ready for outcome in outcomes]
         assert sorted(ready) == [0, 1]
         await claim(track.storage, "worker", draft)
         return "left" if ready[0] else "right"
@@ -156,7 +156,7 @@ async def test_becoming_due_and_insert(track: Track) -> None:
         return delayed, call("queue.make_due", 10), insert
 
     async def finish(delayed: NewRun, make_due: Outcome, insert: Outcome) -> str:
-        ready = done(make_due)[0], done(insert)[1].ready
+        ready = done(make_due).ready, done(insert).ready
         assert sorted(ready) == [0, 1]
         depth = await track.storage.queue.depth()
         assert (depth.ready, depth.waiting, depth.delayed) == (1, 1, 0)
@@ -173,6 +173,6 @@ async def test_becoming_due_and_cancel(track: Track) -> None:
     async def finish(draft: NewRun, make_due: Outcome, cancel: Outcome) -> str:
         assert done(cancel).ended == [draft.run_id]
         assert await status(track.storage, draft) == "interrupted"
-        return "due" if done(make_due)[0] else "cancel"
+        return "due" if done(make_due).ready else "cancel"
 
     assert await track.repeat(ROUNDS, prepare, finish) == {"due", "cancel"}

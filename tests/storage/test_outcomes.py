@@ -93,19 +93,19 @@ async def test_the_events_of_a_thread_come_run_by_run(storage: Storage) -> None:
 
 async def test_a_webhook_is_due_when_its_run_ends(storage: Storage) -> None:
     draft = await put(storage, stateless(webhook=HOOK))
-    assert await storage.deliveries.next_delivery_due() is None
+    assert await storage.deliveries.next_due() is None
     lease = (await claim(storage, "worker", draft)).lease
     assert (await storage.queue.finish(ending(lease))).webhook
-    assert await storage.deliveries.next_delivery_due() == 0.0
-    (delivery,) = await storage.deliveries.claim_deliveries(10, 60.0)
+    assert await storage.deliveries.next_due() == 0.0
+    (delivery,) = await storage.deliveries.claim(10, 60.0)
     assert (delivery.url, delivery.run_id, delivery.attempt) == (HOOK, draft.run_id, 1)
     payload = orjson.loads(delivery.payload)
     assert payload["status"] == "success"
     assert payload["values"] == {"n": 111}
     assert payload["run_started_at"] <= payload["run_ended_at"]
-    assert await storage.deliveries.claim_deliveries(10, 60.0) == []
-    await storage.deliveries.finish_delivery(delivery.delivery_id, 1, delivered=True)
-    assert await storage.deliveries.next_delivery_due() is None
+    assert await storage.deliveries.claim(10, 60.0) == []
+    await storage.deliveries.finish(delivery.delivery_id, 1, delivered=True)
+    assert await storage.deliveries.next_due() is None
 
 
 async def test_every_kind_of_end_is_told_once(storage: Storage) -> None:
@@ -123,7 +123,7 @@ async def test_every_kind_of_end_is_told_once(storage: Storage) -> None:
     await storage.queue.finish_cancelled(ending(leases["stopped"], status="interrupted"), "interrupt")
     await storage.workers.reap("dead", max_attempts=1)
     await storage.queue.finish(ending(leases["temporary"], temporary=True))
-    told = {one.run_id: orjson.loads(one.payload) for one in await storage.deliveries.claim_deliveries(10, 60.0)}
+    told = {one.run_id: orjson.loads(one.payload) for one in await storage.deliveries.claim(10, 60.0)}
     assert told.keys() == {draft.run_id for draft in drafts.values()}
     assert {end: told[draft.run_id]["status"] for end, draft in drafts.items()} == {
         "failed": "error",
@@ -144,16 +144,16 @@ async def test_a_run_that_is_undone_is_not_told(storage: Storage) -> None:
     await put(storage, pending)
     await storage.runs.cancel([(pending.thread_id, pending.run_id), (running.thread_id, running.run_id)], "rollback")
     await storage.queue.finish_cancelled(ending(lease, status="interrupted"), "rollback")
-    assert await storage.deliveries.claim_deliveries(10, 60.0) == []
+    assert await storage.deliveries.claim(10, 60.0) == []
 
 
 async def test_a_delivery_that_nobody_finished_comes_again(storage: Storage) -> None:
     draft = await put(storage, stateless(webhook=HOOK))
     await storage.queue.finish(ending((await claim(storage, "worker", draft)).lease))
-    (first,) = await storage.deliveries.claim_deliveries(10, -1.0)
-    (second,) = await storage.deliveries.claim_deliveries(10, 60.0)
+    (first,) = await storage.deliveries.claim(10, -1.0)
+    (second,) = await storage.deliveries.claim(10, 60.0)
     assert (first.attempt, second.attempt, second.delivery_id) == (1, 2, first.delivery_id)
-    due = await storage.deliveries.next_delivery_due()
+    due = await storage.deliveries.next_due()
     assert due is not None
     assert 50 < due <= 60
 
@@ -161,13 +161,13 @@ async def test_a_delivery_that_nobody_finished_comes_again(storage: Storage) -> 
 async def test_a_late_sender_changes_nothing(storage: Storage) -> None:
     draft = await put(storage, stateless(webhook=HOOK))
     await storage.queue.finish(ending((await claim(storage, "worker", draft)).lease))
-    (late,) = await storage.deliveries.claim_deliveries(10, -1.0)
-    (holder,) = await storage.deliveries.claim_deliveries(10, 60.0)
-    await storage.deliveries.finish_delivery(late.delivery_id, late.attempt, delivered=True)
-    await storage.deliveries.postpone_delivery(late.delivery_id, late.attempt, seconds=0.0, error="late")
-    assert await storage.deliveries.claim_deliveries(10, 60.0) == []
-    await storage.deliveries.postpone_delivery(holder.delivery_id, holder.attempt, seconds=-1.0, error="no answer")
-    (again,) = await storage.deliveries.claim_deliveries(10, 60.0)
+    (late,) = await storage.deliveries.claim(10, -1.0)
+    (holder,) = await storage.deliveries.claim(10, 60.0)
+    await storage.deliveries.finish(late.delivery_id, late.attempt, delivered=True)
+    await storage.deliveries.postpone(late.delivery_id, late.attempt, seconds=0.0, error="late")
+    assert await storage.deliveries.claim(10, 60.0) == []
+    await storage.deliveries.postpone(holder.delivery_id, holder.attempt, seconds=-1.0, error="no answer")
+    (again,) = await storage.deliveries.claim(10, 60.0)
     assert again.attempt == 3
     assert again.payload == late.payload
 
@@ -176,6 +176,6 @@ async def test_deliveries_are_claimed_by_date_and_in_portions(storage: Storage) 
     drafts = [await put(storage, stateless(webhook=f"{HOOK}/{number}")) for number in range(3)]
     for draft in drafts:
         await storage.queue.finish(ending((await claim(storage, "worker", draft)).lease))
-    claimed = [await storage.deliveries.claim_deliveries(2, 60.0) for _ in range(3)]
+    claimed = [await storage.deliveries.claim(2, 60.0) for _ in range(3)]
     assert [len(portion) for portion in claimed] == [2, 1, 0]
     assert {one.run_id for portion in claimed for one in portion} == {draft.run_id for draft in drafts}

@@ -109,7 +109,7 @@ async def test_finish_and_the_last_reap(track: Track) -> None:
         assert lost(end) == ended
         assert await status(track.storage, draft) == ("error" if ended else "success")
         assert await thread_status(track.storage, draft.thread_id) == ("error" if ended else "idle")
-        (delivery,) = await track.storage.deliveries.claim_deliveries(9, 3600.0)
+        (delivery,) = await track.storage.deliveries.claim(9, 3600.0)
         assert orjson.loads(delivery.payload)["status"] == ("error" if ended else "success")
         return "reap" if ended else "finish"
 

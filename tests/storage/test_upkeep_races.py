@@ -68,7 +68,7 @@ async def test_cancel_and_cancel(track: Track) -> None:
         assert len(done(interrupt).ended) + len(done(roll_back).ended) == 1
         winner = "interrupt" if done(interrupt).ended else "rollback"
         assert await status(track.storage, draft) == ("interrupted" if winner == "interrupt" else None)
-        assert len(await track.storage.deliveries.claim_deliveries(9, 3600.0)) == (winner == "interrupt")
+        assert len(await track.storage.deliveries.claim(9, 3600.0)) == (winner == "interrupt")
         return winner
 
     assert await track.repeat(ROUNDS, prepare, finish) == {"interrupt", "rollback"}
@@ -109,7 +109,7 @@ async def test_a_delivery_is_claimed_once(track: Track) -> None:
             draft, lease = await running(track, webhook="http://127.0.0.1:9/")
             await track.storage.queue.finish(ending(lease))
             drafts.append(draft)
-        return {draft.run_id for draft in drafts}, *[call("deliveries.claim_deliveries", 4, 3600.0)] * 2
+        return {draft.run_id for draft in drafts}, *[call("deliveries.claim", 4, 3600.0)] * 2
 
     async def finish(wanted: set[str], *outcomes: Outcome) -> str:
         claimed = [delivery.run_id for outcome in outcomes for delivery in done(outcome)]

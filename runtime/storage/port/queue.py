@@ -1,7 +1,7 @@
 """The life of a run in the hands of workers."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from runyard.runtime.storage.port.runs import CancelAction, FinalStatus, Interest, Lane
 
@@ -57,10 +57,19 @@ class FinishRequest:
 
 @dataclass(frozen=True, slots=True)
 class FinishResult:
-    """What finishing one run set free: `promoted` runs of the same thread are ready now."""
+    """What the end of a run brought about: `promoted` runs of the same thread are ready now, and whether a webhook
+    call is to be made."""
 
     promoted: int
     webhook: bool
+
+
+class DueResult(NamedTuple):
+    """How many delayed runs became ready, and the seconds until the next is due: 0 when some may be due still, None
+    when there are none."""
+
+    ready: int
+    next_due: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +87,25 @@ class QueueStorage(Protocol):
     """The life of a run in the hands of workers."""
 
     async def claim(self, worker: str, *, limit: int, interactive: int, solo: bool = False) -> list[LeasedRun]:
-        """Takes up to `limit` ready runs, and `interactive` more whose client waits. `solo`: one run of the
-        solo lane and nothing else."""
+        """Takes up to `interactive` ready runs whose client waits, and as many others as `limit` and what is left of
+        `interactive` allow. `solo`: one run of the solo lane and nothing else. Empty when there is nothing to do."""
 
     async def finish(self, finish: FinishRequest) -> FinishResult:
-        """Ends a run. Raises Unavailable when one of its posted checkpoints could not be written: the run is then
-        to be tried again."""
+        """Ends a run. Raises LeaseLost; Unavailable when one of its posted checkpoints could not be written: the run
+        is then to be tried again."""
 
     async def finish_cancelled(self, finish: FinishRequest, action: CancelAction) -> FinishResult:
-        """Ends a run that was cancelled while it ran; for `rollback` run and progress are removed instead."""
+        """Ends a run that was cancelled while it ran; for `rollback`, of `action` or of a request that came since,
+        run and progress are removed instead. Raises as `finish` does."""
 
     async def release(self, lease: Lease) -> None:
-        """Gives a run back to the queue, its attempt not held against it."""
+        """Gives a run back to the queue, its attempt not held against it. Raises LeaseLost."""
 
-    async def make_due(self, limit: int) -> tuple[int, float | None]:
-        """Moves delayed runs whose time has come on. Answers how many became ready, and the seconds until the next."""
+    async def make_due(self, limit: int) -> DueResult:
+        """Moves up to `limit` delayed runs whose time has come on: to be ready, or to wait for their thread."""
 
     async def solo_waiting(self) -> bool:
         """Whether a run waits for a worker of its own."""
 
-    async def depth(self) -> QueueDepth: ...
+    async def depth(self) -> QueueDepth:
+        """How many runs stand where."""

@@ -18,7 +18,7 @@ from runyard.runtime.storage.port.workers import WorkerStorage
 
 
 class Storage(Protocol):
-    """A backend. `open` before all else, `close` last."""
+    """A backend, a part for each noun. `open` before all else, `close` last."""
 
     @property
     def runs(self) -> RunStorage: ...
@@ -49,7 +49,8 @@ class Storage(Protocol):
         one process of a server must. Raises ConfigError when the database cannot be used."""
 
     def close(self) -> None:
-        """Returns when all that was asked for is written. Whatever is asked for afterwards raises Unavailable."""
+        """Returns when all writes that were asked for are done. One that is asked for afterwards raises
+        Unavailable."""
 
     async def check(self) -> None:
         """Raises Unavailable when the database does not answer."""

@@ -2,33 +2,40 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import CancelAction
 
 
 @dataclass(frozen=True, slots=True)
+class HeartbeatResult:
+    """What a worker learns from its heartbeat: the cancel requests for runs that it holds, by their `seq`, and which
+    of the leases that it named no longer hold (`seq`)."""
+
+    cancels: dict[int, CancelAction]
+    lost: list[int]
+
+
+@dataclass(frozen=True, slots=True)
 class ReapResult:
     """What happened to the runs of a dead worker.
 
-    `requeued` are ready again, `solo` for a worker of their own; the `ended` ones are final or gone, and
+    `requeued` are ready again, `solo` for a worker of their own; the `ended` ones are final or removed, and
     `promoted` runs that waited behind those are ready.
     """
 
     requeued: int
     ended: list[str]
     solo: int
-    promoted: int = 0
+    promoted: int
 
 
-@dataclass(frozen=True, slots=True)
-class HeartbeatResult:
-    """The answer to a heartbeat: cancel requests for held runs (seq -> action), held runs that are lost
-    (seq), and whether the worker itself is still known."""
+class StaleWorker(NamedTuple):
+    """A worker that may be dead. `pid` is 0 for one that holds runs and was never heard of."""
 
-    cancels: dict[int, CancelAction]
-    lost: list[int]
+    worker: str
+    pid: int
 
 
 class WorkerStorage(Protocol):
@@ -37,10 +44,11 @@ class WorkerStorage(Protocol):
     async def heartbeat(self, worker: str, pid: int, held: Sequence[Lease] | None) -> HeartbeatResult:
         """Says that the worker lives, hands it its cancel requests, and gives back runs that the queue
         believes the worker holds and it does not (the answer to a claim was lost). `held` None: a claim
-        is under way, so nobody can say, and nothing is given back."""
+        is under way, so nobody can say; nothing is given back, and the result is empty."""
 
     async def reap(self, worker: str, *, max_attempts: int) -> ReapResult:
-        """Takes the runs of a dead worker back: to the queue, or to an end when they were there at too many crashes."""
+        """Takes the runs of a dead worker back: to the queue, or to an end when they were asked to stop or there at
+        `max_attempts` crashes. Forgets the worker."""
 
-    async def stale(self, seconds: float) -> list[tuple[str, int]]:
-        """(worker, process id) of those not heard of for that long, or unknown though they hold runs (process id 0)."""
+    async def stale(self, seconds: float) -> list[StaleWorker]:
+        """The workers not heard of for so many seconds, or never though they hold runs."""

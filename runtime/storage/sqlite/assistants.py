@@ -13,8 +13,8 @@ from runyard.generated.models import (
     AssistantVersionsSearchRequest,
 )
 from runyard.runtime.errors import Conflict, NotFound
-from runyard.runtime.storage.port.assistants import AssistantChange
-from runyard.runtime.storage.port.threads import DeletedThreads, IfExists
+from runyard.runtime.storage.port.assistants import AssistantChange, AssistantDeletion, DefaultAssistant
+from runyard.runtime.storage.port.threads import IfExists
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.database import Database, now
@@ -30,10 +30,10 @@ class SqliteAssistants:
         self._database = database
         self._sql = queries
 
-    async def ensure_system(self, graphs: Sequence[tuple[str, str, str | None]]) -> None:
+    async def ensure_system(self, assistants: Sequence[DefaultAssistant]) -> None:
         def work(connection: sqlite3.Connection) -> None:
             time = now()
-            for assistant_id, graph_id, description in graphs:
+            for assistant_id, graph_id, description in assistants:
                 new = {
                     "assistant_id": assistant_id,
                     "graph_id": graph_id,
@@ -138,8 +138,8 @@ class SqliteAssistants:
 
         return await self._database.write(work)
 
-    async def delete(self, assistant_id: str, *, threads: int) -> tuple[bool, DeletedThreads] | None:
-        def work(connection: sqlite3.Connection) -> tuple[bool, DeletedThreads] | None:
+    async def delete(self, assistant_id: str, *, threads: int) -> AssistantDeletion | None:
+        def work(connection: sqlite3.Connection) -> AssistantDeletion | None:
             if self._get(connection, assistant_id) is None:
                 return None
             found: list[str] = []
@@ -147,11 +147,11 @@ class SqliteAssistants:
                 rows = connection.execute(self._sql[name], (assistant_id, threads - len(found)))
                 found += [row[0] for row in rows.fetchall()]
             removed = delete_threads(connection, self._sql, found)
-            gone = threads == 0 or len(found) < threads
-            if gone:
+            finished = threads == 0 or len(found) < threads
+            if finished:
                 connection.execute(self._sql["delete_assistant"], (assistant_id,))
                 connection.execute(self._sql["delete_versions"], (assistant_id,))
-            return gone, removed
+            return AssistantDeletion(finished, removed)
 
         return await self._database.write(work)
 

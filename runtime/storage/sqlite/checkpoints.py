@@ -12,7 +12,14 @@ from typing import Any
 import orjson
 
 from runyard.runtime.errors import Unavailable
-from runyard.runtime.storage.port.checkpoints import CheckpointRow, KeptCheckpoint, StoredCheckpoint, WriteRow
+from runyard.runtime.storage.port.checkpoints import (
+    CheckpointRow,
+    KeptCheckpoint,
+    StoredBlob,
+    StoredCheckpoint,
+    StoredWrite,
+    WriteRow,
+)
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.database import Database
@@ -181,8 +188,8 @@ class SqliteCheckpoints:
         # LangGraph applies the writes of a step in the order of (task path, task id, index).
         writes.sort(key=lambda write: (write[4], write[0], write[5]))
         thread_id, ns, checkpoint_id, parent_id, kind, data, metadata = row
-        values = [write[:4] for write in writes]
-        return StoredCheckpoint(thread_id, ns, checkpoint_id, parent_id, kind, data, metadata, values)
+        stored = [StoredWrite(task_id, channel, type_, value) for task_id, channel, type_, value, _, _ in writes]
+        return StoredCheckpoint(thread_id, ns, checkpoint_id, parent_id, kind, data, metadata, stored)
 
     def namespaces(self, thread_id: str) -> list[str]:
         rows = self._database.read(
@@ -190,13 +197,13 @@ class SqliteCheckpoints:
         )
         return [row[0] for row in rows]
 
-    def blobs(self, thread_id: str, ns: str, versions: dict[str, str]) -> dict[str, tuple[str, bytes]]:
-        def read(connection: sqlite3.Connection) -> dict[str, tuple[str, bytes]]:
-            found: dict[str, tuple[str, bytes]] = {}
+    def blobs(self, thread_id: str, ns: str, versions: dict[str, str]) -> dict[str, StoredBlob]:
+        def read(connection: sqlite3.Connection) -> dict[str, StoredBlob]:
+            found: dict[str, StoredBlob] = {}
             for channel, version in versions.items():
                 row = connection.execute(self._sql["blob"], (thread_id, ns, channel, version)).fetchone()
                 if row is not None:
-                    found[channel] = row
+                    found[channel] = StoredBlob(*row)
             return found
 
         return self._database.read(read)
@@ -215,6 +222,5 @@ class SqliteCheckpoints:
     async def copy_thread(self, source: str, target: str) -> None:
         await self._database.write(lambda connection: copy_checkpoints(connection, self._sql, source, target))
 
-    async def prune(self, thread_id: str, keep: Sequence[tuple[str, str, dict[str, str]]]) -> None:
-        kept = [KeptCheckpoint(*item) for item in keep]
-        await self._database.write(lambda connection: keep_checkpoints(connection, self._sql, thread_id, kept))
+    async def prune(self, thread_id: str, keep: Sequence[KeptCheckpoint]) -> None:
+        await self._database.write(lambda connection: keep_checkpoints(connection, self._sql, thread_id, keep))

@@ -41,7 +41,7 @@ class SqliteDeliveries:
         self._database = database
         self._sql = queries
 
-    async def claim_deliveries(self, limit: int, lease_seconds: float) -> list[Delivery]:
+    async def claim(self, limit: int, lease_seconds: float) -> list[Delivery]:
         def work(connection: sqlite3.Connection) -> list[Delivery]:
             time = now()
             leased = time + int(lease_seconds * 1e6)
@@ -49,24 +49,18 @@ class SqliteDeliveries:
                 self._sql["claim_deliveries"], {"now": time, "leased": leased, "limit": limit}
             ).fetchall()
             return [
-                Delivery(
-                    delivery_id=row[0],
-                    attempt=row[1],
-                    url=row[2],
-                    run_id=row[3],
-                    payload=row[4],
-                )
-                for row in rows
+                Delivery(delivery_id=delivery_id, attempt=attempt, url=url, run_id=run_id, payload=payload)
+                for delivery_id, attempt, url, run_id, payload in rows
             ]
 
         return await self._database.write(work)
 
-    async def finish_delivery(self, delivery_id: int, attempt: int, *, delivered: bool) -> None:
+    async def finish(self, delivery_id: int, attempt: int, *, delivered: bool) -> None:
         await self._database.write(
             lambda connection: connection.execute(self._sql["finish_delivery"], (delivery_id, attempt)).rowcount
         )
 
-    async def postpone_delivery(self, delivery_id: int, attempt: int, *, seconds: float, error: str) -> None:
+    async def postpone(self, delivery_id: int, attempt: int, *, seconds: float, error: str) -> None:
         def work(connection: sqlite3.Connection) -> None:
             due = now() + int(seconds * 1e6)
             connection.execute(
@@ -76,6 +70,6 @@ class SqliteDeliveries:
 
         await self._database.write(work)
 
-    async def next_delivery_due(self) -> float | None:
+    async def next_due(self) -> float | None:
         (due,) = self._database.read(lambda connection: connection.execute(self._sql["next_delivery_due"]).fetchone())
         return None if due is None else max(0.0, (due - now()) / 1e6)

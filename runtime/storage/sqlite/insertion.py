@@ -17,9 +17,7 @@ from runyard.runtime.storage.sqlite.rows import fetch_dict, iso_time
 BUSY = "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
 
 
-def insert_runs(
-    connection: sqlite3.Connection, sql: Queries, new_runs: Sequence[NewRun]
-) -> tuple[list[Run], InsertResult]:
+def insert_runs(connection: sqlite3.Connection, sql: Queries, new_runs: Sequence[NewRun]) -> InsertResult:
     """Writes the runs in order. Raises NotFound or Conflict; the transaction is then to be undone."""
     time = now()
     stamp = iso_time(time)
@@ -70,7 +68,7 @@ def insert_runs(
         )
         runs.append(_created(new_run, metadata, stamp))
     _write(connection, sql, threads, rows)
-    return runs, InsertResult(ready, cancelled)
+    return InsertResult(runs, ready, cancelled)
 
 
 def _write(

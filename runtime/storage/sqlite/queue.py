@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from runyard.runtime.storage.port.queue import FinishRequest, FinishResult, Lease, LeasedRun, QueueDepth
+from runyard.runtime.storage.port.queue import DueResult, FinishRequest, FinishResult, Lease, LeasedRun, QueueDepth
 from runyard.runtime.storage.port.runs import CancelAction, Interest, Lane
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import roll_back_run
@@ -106,11 +106,11 @@ class SqliteQueue:
 
         await self._database.write(work)
 
-    async def make_due(self, limit: int) -> tuple[int, float | None]:
+    async def make_due(self, limit: int) -> DueResult:
         time = now()
         next_due = self._database.read(lambda connection: connection.execute(self._sql["next_due"]).fetchone()[0])
         if next_due is None or next_due > time:
-            return 0, None if next_due is None else (next_due - time) / 1e6
+            return DueResult(0, None if next_due is None else (next_due - time) / 1e6)
 
         def work(connection: sqlite3.Connection) -> int:
             ready = 0
@@ -121,7 +121,7 @@ class SqliteQueue:
                 ready += row is not None and row[0] == "ready"
             return ready
 
-        return await self._database.write(work), 0.0
+        return DueResult(await self._database.write(work), 0.0)
 
     async def solo_waiting(self) -> bool:
         return self._database.read(

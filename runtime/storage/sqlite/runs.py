@@ -35,7 +35,7 @@ class SqliteRuns:
         self._database = database
         self._sql = queries
 
-    async def insert(self, new_runs: Sequence[NewRun]) -> tuple[list[Run], InsertResult]:
+    async def insert(self, new_runs: Sequence[NewRun]) -> InsertResult:
         return await self._database.write(lambda connection: insert_runs(connection, self._sql, new_runs))
 
     async def get(self, thread_id: str, run_id: str) -> Run | None:

@@ -8,7 +8,7 @@ import orjson
 from runyard.runtime.lifecycle import CANCELLED, EXHAUSTED
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import CancelAction, Lane
-from runyard.runtime.storage.port.workers import HeartbeatResult, ReapResult
+from runyard.runtime.storage.port.workers import HeartbeatResult, ReapResult, StaleWorker
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import free_thread, roll_back_run
 from runyard.runtime.storage.sqlite.database import Database, now
@@ -100,10 +100,10 @@ class SqliteWorkers:
             connection.execute(self._sql["fail_thread"], (error, thread_id))
         return free_thread(connection, self._sql, thread_id, time)
 
-    async def stale(self, seconds: float) -> list[tuple[str, int]]:
-        def read(connection: sqlite3.Connection) -> list[tuple[str, int]]:
+    async def stale(self, seconds: float) -> list[StaleWorker]:
+        def read(connection: sqlite3.Connection) -> list[StaleWorker]:
             stale = connection.execute(self._sql["stale_workers"], (now() - int(seconds * 1e6),)).fetchall()
             unknown = connection.execute(self._sql["unknown_workers"]).fetchall()
-            return [(worker, pid) for worker, pid in stale] + [(worker, 0) for (worker,) in unknown]
+            return [StaleWorker(*row) for row in stale] + [StaleWorker(worker, 0) for (worker,) in unknown]
 
         return self._database.read(read)

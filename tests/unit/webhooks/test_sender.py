@@ -43,7 +43,7 @@ class Storage:
         self.rows[number] = Row(url, {"run_id": f"run-{number}", **payload})
         return self.rows[number]
 
-    async def claim_deliveries(self, limit, lease_seconds):
+    async def claim(self, limit, lease_seconds):
         if self.failures:
             self.failures -= 1
             self.failed.set()
@@ -57,18 +57,18 @@ class Storage:
             self.rows[number].attempt += 1
         return [self._delivery(number) for number in claimed]
 
-    async def finish_delivery(self, delivery_id, attempt, *, delivered):
+    async def finish(self, delivery_id, attempt, *, delivered):
         self._own(delivery_id, attempt).delivered = delivered
         await self._tell()
 
-    async def postpone_delivery(self, delivery_id, attempt, *, seconds, error):
+    async def postpone(self, delivery_id, attempt, *, seconds, error):
         row = self._own(delivery_id, attempt)
         row.leased = False
         row.due = asyncio.get_running_loop().time() + seconds
         row.errors.append(error)
         await self._tell()
 
-    async def next_delivery_due(self):
+    async def next_due(self):
         now = asyncio.get_running_loop().time()
         open_ones = [row for row in self.rows.values() if row.delivered is None]
         return min((120.0 if row.leased else max(0.0, row.due - now) for row in open_ones), default=None)
