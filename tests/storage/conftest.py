@@ -42,9 +42,9 @@ def storage(another: Open) -> Storage:
 
 
 @pytest.fixture
-def settled(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_claim_grace(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer to a claim counts as lost as soon as its worker does not hold the run."""
-    monkeypatch.setattr(backend.settled, 0)
+    monkeypatch.setattr(backend.claim_grace, 0)
 
 
 @pytest.fixture(scope="module", params=list(BACKENDS))

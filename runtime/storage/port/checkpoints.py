@@ -92,8 +92,8 @@ class CheckpointStorage(Protocol):
     were posted, also with regard to `finish` of the same process. Writes without one are those of a service."""
 
     def post(self, lease: Lease | None, rows: Sequence[CheckpointRow | WriteRow]) -> None:
-        """Hands rows over to be written, and returns at once. What becomes of them, `flush` tells. Raises
-        Unavailable when storage is closed."""
+        """Hands rows over to be written, and returns at once. `flush` reports what became of them.
+        Raises Unavailable when storage is closed."""
 
     async def flush(self, lease: Lease | None) -> None:
         """Returns when all that was posted is durable. Raises LeaseLost when some of it was refused, Unavailable

@@ -90,11 +90,11 @@ class QueueStorage(Protocol):
         """Takes up to `interactive` ready runs whose client waits, and as many others as `limit` and what is left of
         `interactive` allow. `solo`: one run of the solo lane and nothing else. Empty when there is nothing to do."""
 
-    async def finish(self, finish: FinishRequest) -> FinishResult:
+    async def finish(self, request: FinishRequest) -> FinishResult:
         """Ends a run. Raises LeaseLost; Unavailable when one of its posted checkpoints could not be written: the run
         is then to be tried again."""
 
-    async def finish_cancelled(self, finish: FinishRequest, action: CancelAction) -> FinishResult:
+    async def finish_cancelled(self, request: FinishRequest, action: CancelAction) -> FinishResult:
         """Ends a run that was cancelled while it ran; for `rollback`, of `action` or of a request that came since,
         run and progress are removed instead. Raises as `finish` does."""
 

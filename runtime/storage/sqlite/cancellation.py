@@ -37,7 +37,7 @@ def cancel_run(
 
 
 def roll_back_run(connection: sqlite3.Connection, sql: Queries, seq: int, thread_id: str, time: int) -> int:
-    """Removes a run and what it wrote; the thread is what it was before. Answers how many runs became ready."""
+    """Removes a run and what it wrote; the thread is what it was before. Returns how many runs became ready."""
     (run_id,) = connection.execute(sql["roll_back_run"], (seq,)).fetchone()
     connection.execute(sql["delete_events"], (run_id,))
     delete_checkpoints_of_run(connection, sql, thread_id, run_id)
@@ -46,7 +46,7 @@ def roll_back_run(connection: sqlite3.Connection, sql: Queries, seq: int, thread
 
 def free_thread(connection: sqlite3.Connection, sql: Queries, thread_id: str, time: int) -> int:
     """What follows when a run has left its thread without changing it: the next one is promoted, the thread shows
-    its earlier status again, and a temporary thread without runs is removed. Answers how many runs became ready."""
+    its earlier status again, and a temporary thread without runs is removed. Returns how many runs became ready."""
     parameters = {"thread_id": thread_id, "now": time}
     promoted = connection.execute(sql["promote"], parameters).fetchall()
     if connection.execute(sql["delete_temporary_thread"], parameters).rowcount:

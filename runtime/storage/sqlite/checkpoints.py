@@ -1,8 +1,8 @@
 """Rows of the LangGraph saver, on SQLite.
 
 Checkpoints, blobs and writes are posted to the same queue as the ends of runs, so a success never commits
-before the checkpoints that it rests on. The first refused write of a lease is remembered: every later flush
-of that lease raises it.
+before the checkpoints that it rests on. That a write was refused, for its lease no longer held, is remembered until
+the next flush of that lease; that one could not be written, also for the end of its run.
 """
 
 import sqlite3

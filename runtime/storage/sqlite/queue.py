@@ -47,11 +47,11 @@ class SqliteQueue:
         # RETURNING answers in no particular order.
         return [_leased(worker, row) for row in sorted(rows, key=lambda row: (row[6], row[0]))]
 
-    async def finish(self, finish: FinishRequest) -> FinishResult:
-        return await self._database.write(lambda connection: self._finish(connection, finish))
+    async def finish(self, request: FinishRequest) -> FinishResult:
+        return await self._database.write(lambda connection: self._finish(connection, request))
 
-    def _finish(self, connection: sqlite3.Connection, finish: FinishRequest) -> FinishResult:
-        lease, time = finish.lease, now()
+    def _finish(self, connection: sqlite3.Connection, request: FinishRequest) -> FinishResult:
+        lease, time = request.lease, now()
         self._check_saved(lease)
         row = connection.execute(
             self._sql["finish"],
@@ -59,8 +59,8 @@ class SqliteQueue:
                 "seq": lease.seq,
                 "worker": lease.worker,
                 "attempt": lease.attempt,
-                "status": finish.status,
-                "answer": finish.answer,
+                "status": request.status,
+                "answer": request.answer,
                 "now": time,
             },
         ).fetchone()
@@ -68,32 +68,32 @@ class SqliteQueue:
             raise lease_lost(lease)
         thread = {"thread_id": lease.thread_id, "now": time}
         promoted = 0
-        if not finish.temporary or not connection.execute(self._sql["delete_temporary_thread"], thread).rowcount:
+        if not request.temporary or not connection.execute(self._sql["delete_temporary_thread"], thread).rowcount:
             promoted = len(connection.execute(self._sql["promote"], thread).fetchall())
-            settled = "error" if finish.status in ("error", "timeout") else "interrupted" if finish.paused else "idle"
+            settled = "error" if request.status in ("error", "timeout") else "interrupted" if request.paused else "idle"
             connection.execute(
                 self._sql["settle_thread"],
                 {
                     **thread,
                     "settled": settled,
-                    "state": finish.values,
-                    "interrupts": finish.interrupts,
-                    "error": finish.error,
+                    "state": request.values,
+                    "interrupts": request.interrupts,
+                    "error": request.error,
                 },
             )
-        elif finish.spilled:
+        elif request.spilled:
             delete_checkpoints_of_thread(connection, self._sql, lease.thread_id)
         if row[1] is not None:
-            add_delivery(connection, self._sql, lease.seq, time, values=finish.values, error=finish.error)
+            add_delivery(connection, self._sql, lease.seq, time, values=request.values, error=request.error)
         return FinishResult(promoted, row[1] is not None)
 
-    async def finish_cancelled(self, finish: FinishRequest, action: CancelAction) -> FinishResult:
+    async def finish_cancelled(self, request: FinishRequest, action: CancelAction) -> FinishResult:
         def work(connection: sqlite3.Connection) -> FinishResult:
             # The flag may have become a rollback after the worker was told to interrupt; then that holds.
-            lease = finish.lease
+            lease = request.lease
             requested = requested_cancel(connection, self._sql, lease)
             if "rollback" not in (action, requested):
-                return self._finish(connection, finish)
+                return self._finish(connection, request)
             return FinishResult(roll_back_run(connection, self._sql, lease.seq, lease.thread_id, now()), False)
 
         return await self._database.write(work)

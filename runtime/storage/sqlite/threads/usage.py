@@ -1,4 +1,4 @@
-"""What a thread takes up, on SQLite."""
+"""What a thread occupies, on SQLite."""
 
 import sqlite3
 from collections import defaultdict
