@@ -68,7 +68,7 @@ class Runtime:
             lock = lock_data_dir(self.settings)
             exits.callback(os.close, lock)
             spawner = WorkerSpawner()  # imports its libraries while this process continues
-            self._storage.open(tend=True)
+            self._storage.open(maintain=True)
             exits.callback(self._storage.close)
             await self.assistants.start()
             self._broker.start()

@@ -20,13 +20,14 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from runyard.runtime.checkpoints.addresses import checkpoint_config
-from runyard.runtime.storage.port.checkpoints import CheckpointRow, StoredCheckpoint, WriteRow
+from runyard.runtime.storage.port.checkpoints import CheckpointRow, NewBlob, StoredBlob, StoredCheckpoint, WriteRow
+from runyard.runtime.storage.port.threads import StoredChannel
 
 SMALL_TEXT = 200
 """Characters up to which a string is stored in the checkpoint itself."""
 
-Blobs = Callable[[str, str, dict[str, str]], dict[str, tuple[str, bytes]]]
-"""Reads channel values: (thread id, namespace, channel -> version) -> channel -> (type, data)."""
+Blobs = Callable[[str, str, dict[str, str]], dict[str, StoredBlob]]
+"""Reads channel values: (thread id, namespace, channel -> version) -> channel -> value."""
 
 
 class CheckpointPacker:
@@ -47,7 +48,7 @@ class CheckpointPacker:
         values = checkpoint["channel_values"]
         dumps = self._serde.dumps_typed
         blobs = [
-            (channel, str(version), *dumps(values[channel]))
+            NewBlob(channel, str(version), *dumps(values[channel]))
             for channel, version in new_versions.items()
             if channel in values and not _small(values[channel])
         ]
@@ -124,14 +125,14 @@ class CheckpointPacker:
         return {channel: str(version) for channel, version in checkpoint["channel_versions"].items()}
 
 
-def channel_sizes(kind: str, data: bytes) -> dict[str, tuple[str, int]]:
+def channel_sizes(kind: str, data: bytes) -> dict[str, StoredChannel]:
     """The channels of a packed checkpoint: the version of each, and how many of the checkpoint's bytes its value
     takes."""
     serde = JsonPlusSerializer()
     checkpoint = serde.loads_typed((kind, data))
     small = {channel: len(serde.dumps_typed(value)[1]) for channel, value in checkpoint["channel_values"].items()}
     versions = checkpoint["channel_versions"]
-    return {channel: (str(version), small.get(channel, 0)) for channel, version in versions.items()}
+    return {channel: StoredChannel(str(version), small.get(channel, 0)) for channel, version in versions.items()}
 
 
 def _small(value: Any) -> bool:

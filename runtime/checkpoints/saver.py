@@ -26,7 +26,13 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from runyard.runtime.checkpoints.addresses import checkpoint_config
 from runyard.runtime.checkpoints.memory import MemoryCheckpoint, MemoryCheckpoints, MemoryWrites
 from runyard.runtime.checkpoints.rows import CheckpointPacker
-from runyard.runtime.storage.port.checkpoints import CheckpointRow, CheckpointStorage, StoredCheckpoint, WriteRow
+from runyard.runtime.storage.port.checkpoints import (
+    CheckpointRow,
+    CheckpointStorage,
+    KeptCheckpoint,
+    StoredCheckpoint,
+    WriteRow,
+)
 from runyard.runtime.storage.port.queue import Lease
 
 logger = logging.getLogger(__name__)
@@ -219,7 +225,10 @@ class RunSaver(BaseCheckpointSaver[str]):
                 latest.setdefault(stored.ns, stored)
             await self._storage.prune(
                 thread_id,
-                [(ns, stored.checkpoint_id, self._rows.versions(stored)) for ns, stored in latest.items()],
+                [
+                    KeptCheckpoint(ns, stored.checkpoint_id, self._rows.versions(stored))
+                    for ns, stored in latest.items()
+                ],
             )
 
     # Reading

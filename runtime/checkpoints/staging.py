@@ -6,7 +6,15 @@ of them and the thread's row can be written in one guarded transaction, or not a
 
 from collections.abc import Sequence
 
-from runyard.runtime.storage.port.checkpoints import CheckpointRow, CheckpointStorage, StoredCheckpoint, WriteRow
+from runyard.runtime.storage.port.checkpoints import (
+    CheckpointRow,
+    CheckpointStorage,
+    KeptCheckpoint,
+    StoredBlob,
+    StoredCheckpoint,
+    StoredWrite,
+    WriteRow,
+)
 from runyard.runtime.storage.port.queue import Lease
 
 
@@ -55,12 +63,12 @@ class StagedCheckpoints:
         own = {row.ns for row in self._checkpoints(thread_id, None)}
         return [*own.union(self._storage.namespaces(thread_id))]
 
-    def blobs(self, thread_id: str, ns: str, versions: dict[str, str]) -> dict[str, tuple[str, bytes]]:
+    def blobs(self, thread_id: str, ns: str, versions: dict[str, str]) -> dict[str, StoredBlob]:
         found = self._storage.blobs(thread_id, ns, versions)
         for row in self._checkpoints(thread_id, ns):
             for channel, version, kind, data in row.blobs:
                 if versions.get(channel) == version:
-                    found[channel] = (kind, data)
+                    found[channel] = StoredBlob(kind, data)
         return found
 
     def _checkpoints(self, thread_id: str | None, ns: str | None) -> list[CheckpointRow]:
@@ -78,7 +86,7 @@ class StagedCheckpoints:
             if isinstance(row, WriteRow) and (row.thread_id, row.ns, row.checkpoint_id) == place
         ]
         rows.sort(key=lambda row: (row.task_path, row.task_id, row.idx))
-        stored.writes.extend((row.task_id, row.channel, row.type, row.data) for row in rows)
+        stored.writes.extend(StoredWrite(row.task_id, row.channel, row.type, row.data) for row in rows)
         return stored
 
     # What no edit does; here for the saver's sake.
@@ -92,7 +100,7 @@ class StagedCheckpoints:
     async def copy_thread(self, source: str, target: str) -> None:
         await self._storage.copy_thread(source, target)
 
-    async def prune(self, thread_id: str, keep: Sequence[tuple[str, str, dict[str, str]]]) -> None:
+    async def prune(self, thread_id: str, keep: Sequence[KeptCheckpoint]) -> None:
         await self._storage.prune(thread_id, keep)
 
 

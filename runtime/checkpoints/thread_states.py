@@ -24,7 +24,7 @@ from runyard.runtime.graphs.commands import graph_command
 from runyard.runtime.graphs.registry import Graph, Graphs
 from runyard.runtime.graphs.user_errors import describe_error, one_line
 from runyard.runtime.storage.port.checkpoints import CheckpointStorage, KeptCheckpoint
-from runyard.runtime.storage.port.threads import StateEdit
+from runyard.runtime.storage.port.threads import StateEdit, StoredChannel
 
 PAGE: Final = 20
 """States of a history that are made in one go: each takes part of a millisecond of the loop."""
@@ -120,7 +120,7 @@ class StoredStates:
         return latest_checkpoints(RunSaver(self._storage), thread_id, self._storage.namespaces(thread_id))
 
     @staticmethod
-    def channel_sizes(kind: str, data: bytes) -> dict[str, tuple[str, int]]:
+    def channel_sizes(kind: str, data: bytes) -> dict[str, StoredChannel]:
         """The channels of a packed checkpoint: see `ChannelReader`."""
         return channel_sizes(kind, data)
 

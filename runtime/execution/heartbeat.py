@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable, Sequence
 
 from runyard.runtime.errors import RunyardError
-from runyard.runtime.storage.port.queue import HeartbeatResult, Lease, QueueStorage
+from runyard.runtime.storage.port.queue import Lease
+from runyard.runtime.storage.port.workers import HeartbeatResult, WorkerStorage
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ class HeartbeatThread:
 
     def __init__(
         self,
-        queue: QueueStorage,
+        workers: WorkerStorage,
         worker: str,
         pid: int,
         *,
@@ -29,7 +30,7 @@ class HeartbeatThread:
         held: Callable[[], Sequence[Lease] | None],
         answered: Callable[[HeartbeatResult], None],
     ) -> None:
-        self._queue = queue
+        self._workers = workers
         self._worker = worker
         self._pid = pid
         self._interval = interval
@@ -54,6 +55,6 @@ class HeartbeatThread:
     async def _beat_until_stopped(self) -> None:
         while not self._stopped.wait(self._interval):
             try:
-                self._answered(await self._queue.heartbeat(self._worker, self._pid, self._held()))
+                self._answered(await self._workers.heartbeat(self._worker, self._pid, self._held()))
             except RunyardError as error:
                 logger.warning("worker %s: a heartbeat failed: %s", self._worker, error.detail)

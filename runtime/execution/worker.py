@@ -10,9 +10,10 @@ from runyard.runtime.errors import LeaseLost, RunyardError
 from runyard.runtime.execution.admission import Admission
 from runyard.runtime.execution.executor import Execution, Executor, RunEnded, Stop
 from runyard.runtime.execution.heartbeat import HeartbeatThread
-from runyard.runtime.storage.port.queue import HeartbeatResult, Lease, LeasedRun
+from runyard.runtime.storage.port.queue import Lease, LeasedRun
 from runyard.runtime.storage.port.runs import Interest, Lane
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.port.workers import HeartbeatResult
 from runyard.runtime.streams.publisher import Publisher
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class Worker:
         self._link: Link | None = None
         self._loop = asyncio.get_running_loop()
         self._heartbeat = HeartbeatThread(
-            storage.queue,
+            storage.workers,
             name,
             os.getpid(),
             interval=min(2.0, settings.lease_seconds / 5),
@@ -68,7 +69,7 @@ class Worker:
     async def run(self) -> None:
         """Works until drained: by a message, by `drain`, or because the API process has ended."""
         link = self._connected()
-        await self._storage.queue.heartbeat(self.name, os.getpid(), None)
+        await self._storage.workers.heartbeat(self.name, os.getpid(), None)
         self._heartbeat.start()
         link.send("hello", self.name, os.getpid())
         try:
@@ -76,7 +77,7 @@ class Worker:
             await self._finish_or_release()
         finally:
             await asyncio.to_thread(self._heartbeat.stop)
-            await self._storage.queue.reap(self.name, max_attempts=self._settings.max_attempts)
+            await self._storage.workers.reap(self.name, max_attempts=self._settings.max_attempts)
             link.close()
 
     def drain(self) -> None:

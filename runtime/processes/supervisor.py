@@ -145,7 +145,7 @@ class Supervisor:
 
     async def reap(self, worker: str) -> None:
         """Takes the runs of a dead worker back."""
-        reaped = await self._storage.queue.reap(worker, max_attempts=self._settings.max_attempts)
+        reaped = await self._storage.workers.reap(worker, max_attempts=self._settings.max_attempts)
         if reaped.requeued or reaped.solo or reaped.ended:
             logger.warning(
                 "worker %s died: %s runs go back to the queue, %s of them to run alone, %s are ended",
@@ -182,12 +182,12 @@ class Supervisor:
 
     async def _reap_dead(self) -> None:
         """Workers of a killed server, and own ones that are frozen for longer than their lease."""
-        for worker, _ in await self._storage.queue.stale_workers(0.0):
+        for worker, _ in await self._storage.workers.stale(0.0):
             if worker not in self._processes and is_dead(self._settings, worker):
                 await self.reap(worker)
         if asyncio.get_running_loop().time() < self._trusting_until:
             return
-        for worker, pid in await self._storage.queue.stale_workers(self._settings.lease_seconds):
+        for worker, pid in await self._storage.workers.stale(self._settings.lease_seconds):
             if pid == os.getpid():
                 continue
             # It may only be frozen: it must not wake up and continue runs that others have by then. The lock

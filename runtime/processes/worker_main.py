@@ -77,7 +77,7 @@ async def _work(settings: Settings, name: str, socket: Path, solo: bool) -> None
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
     storage = make_storage(settings)
-    storage.open(tend=False)
+    storage.open(maintain=False)
     try:
         async with AsyncExitStack() as exits:
             store = await open_store(settings, exits)

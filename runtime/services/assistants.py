@@ -20,6 +20,7 @@ from runyard.runtime.errors import Invalid, NotFound
 from runyard.runtime.services.configuration import configured
 from runyard.runtime.services.inspector import Inspector
 from runyard.runtime.services.paging import Page, page_of
+from runyard.runtime.storage.port.assistants import DefaultAssistant
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.broker import Broker
 
@@ -41,7 +42,10 @@ class Assistants:
     async def start(self) -> None:
         """Sees to it that every graph has its default assistant."""
         await self._storage.assistants.ensure_system(
-            [(default_assistant_id(name), name, graph.description) for name, graph in self._graphs.items()]
+            [
+                DefaultAssistant(default_assistant_id(name), name, graph.description)
+                for name, graph in self._graphs.items()
+            ]
         )
 
     # Looking

@@ -9,7 +9,7 @@ from runyard.runtime.config.project import WebhookPolicy
 from runyard.runtime.errors import NotFound, RunyardError
 from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.new_runs import RunCreate, new_stateless_run, new_thread_run
-from runyard.runtime.storage.port.runs import CancelAction, Interest, Lane, NewRun, RunStatus
+from runyard.runtime.storage.port.runs import CancelAction, Interest, Lane, NewRun, RunRef, RunStatus
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.broker import Broker
 from runyard.runtime.streams.events import EventId
@@ -53,9 +53,9 @@ class Runs:
                 raise type(error)(f"body[{index}]: {error.detail}") from None
             if index % 500 == 499:
                 await asyncio.sleep(0)  # others have requests too
-        runs, inserted = await self._storage.runs.insert(new_runs)
+        inserted = await self._storage.runs.insert(new_runs)
         self._workers.wake(inserted.ready)
-        return runs
+        return inserted.runs
 
     async def stream(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[Run, RunSubscription]:
         """Accepts a run and follows its events from the first."""
@@ -77,13 +77,13 @@ class Runs:
         return new_thread_run(request, assistant, self._policy, thread_id=thread_id, lane=lane, interest=interest)
 
     async def _insert(self, new_run: NewRun) -> Run:
-        runs, inserted = await self._storage.runs.insert([new_run])
+        inserted = await self._storage.runs.insert([new_run])
         self._workers.wake(inserted.ready)
         if inserted.cancelled.ended or inserted.cancelled.requested:
             self._broker.announce_cancellation(
                 inserted.cancelled, "rollback" if new_run.strategy == "rollback" else "interrupt"
             )
-        return runs[0]
+        return inserted.runs[0]
 
     async def _insert_followed(self, new_run: NewRun, subscription: ResultWaiter | RunSubscription) -> Run:
         try:
@@ -146,10 +146,10 @@ class Runs:
         self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
     ) -> RunSubscription:
         """As `follow`, for a client that knows only the run. Raises NotFound when there is no such run."""
-        place = await self._storage.runs.place(run_id)
-        if place is None:
+        location = await self._storage.runs.locate(run_id)
+        if location is None:
             raise NotFound(f"Run with ID {run_id} not found")
-        return await self.follow(place[0], run_id, last_event_id=last_event_id, modes=modes)
+        return await self.follow(location.thread_id, run_id, last_event_id=last_event_id, modes=modes)
 
     async def follow_thread(
         self, thread_id: str, *, last_event_id: str | None, modes: Sequence[str]
@@ -163,23 +163,23 @@ class Runs:
 
     async def _belongs(self, thread_id: str, run_id: str) -> bool:
         """Whether the run is resumable. A run of another thread is none."""
-        place = await self._storage.runs.place(run_id)
-        if place is None:
+        location = await self._storage.runs.locate(run_id)
+        if location is None:
             return False
-        if place[0] != thread_id:
+        if location.thread_id != thread_id:
             raise NotFound(f"Run {run_id} is not a run of thread {thread_id}")
-        return place[1]
+        return location.resumable
 
     # Cancelling
 
     async def cancel(self, thread_id: str, run_id: str, *, action: CancelAction, wait: bool) -> None:
         """Stops a run. `wait`: returns when it has ended. Raises NotFound when there is nothing to stop."""
-        place = await self._storage.runs.place(run_id)
-        if place is None or place[0] != thread_id:
+        location = await self._storage.runs.locate(run_id)
+        if location is None or location.thread_id != thread_id:
             raise NotFound("No runs found to cancel.")
         waiter = self._broker.wait_for_result(run_id, announce=False)
         try:
-            await self._cancel([(thread_id, run_id)], action)
+            await self._cancel([RunRef(thread_id, run_id)], action)
             while wait and await waiter.result(RECHECK_INTERVAL) is None:
                 pass
         finally:
@@ -187,7 +187,7 @@ class Runs:
 
     async def cancel_many(self, request: RunsCancel, *, action: CancelAction) -> None:
         """Stops the named runs of a thread, or all that have a status."""
-        runs = await self._storage.runs.active(
+        runs = await self._storage.runs.cancellable(
             thread_id=request.thread_id, run_ids=request.run_ids, status=request.status or "all"
         )
         if not runs:
@@ -204,9 +204,9 @@ class Runs:
 
     async def abandon(self, run: Run) -> None:
         """The client of a run that is to end with its connection has left."""
-        await self._cancel([(run.thread_id, run.run_id)], "interrupt")
+        await self._cancel([RunRef(run.thread_id, run.run_id)], "interrupt")
 
-    async def _cancel(self, runs: Sequence[tuple[str, str]], action: CancelAction) -> None:
+    async def _cancel(self, runs: Sequence[RunRef], action: CancelAction) -> None:
         outcome = await self._storage.runs.cancel(runs, action)
         if not outcome.ended and not outcome.requested:
             raise NotFound(

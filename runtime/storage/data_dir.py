@@ -1,6 +1,6 @@
 """The data directory: who else uses it is found out by locks on files in it.
 
-A lock goes with its process, however that ends, so a lock that can be had tells that its owner is dead.
+A lock ends with its process, whatever ends that, so a lock that can be taken shows that its owner is dead.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ def lock_worker(settings: Settings, name: str) -> int:
 
 
 def is_dead(settings: Settings, name: str) -> bool:
-    """Whether the worker's process is surely gone. Forgets its lock file then."""
+    """Whether the worker's process has surely ended; its lock file is removed then."""
     path = settings.data_dir / "workers" / name
     if not path.exists():
         return True

@@ -139,7 +139,7 @@ class WebhookSender:
         if room <= 0:
             return _LONGEST_PAUSE  # a delivery that ends wakes us
         until = time.monotonic() + self._lease - 2 * self._timeouts[1]
-        claimed = await self._storage.claim_deliveries(room, self._lease)
+        claimed = await self._storage.claim(room, self._lease)
         for delivery in claimed:
             self._hosts.add(delivery, until=until)
         self._more = len(claimed) == room
@@ -147,7 +147,7 @@ class WebhookSender:
         await self._turn_away()
         if self._more:
             return 0.0 if self._has_room() else _LONGEST_PAUSE
-        due = await self._storage.next_delivery_due()
+        due = await self._storage.next_due()
         return _LONGEST_PAUSE if due is None else min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, due))
 
     def _has_room(self) -> bool:
@@ -183,7 +183,7 @@ class WebhookSender:
                 await self._failed(delivery, str(error), final=error.final)
                 return
             if 200 <= answer.status < 300:
-                await self._storage.finish_delivery(delivery.delivery_id, delivery.attempt, delivered=True)
+                await self._storage.finish(delivery.delivery_id, delivery.attempt, delivered=True)
                 self._count("delivered")
             else:
                 final = answer.status < 500 and answer.status not in _RETRIED
@@ -209,11 +209,11 @@ class WebhookSender:
             await self._postpone(delivery, self._retry.seconds(delivery.attempt, asked), reason)
             return
         logger.warning("webhook of run %s given up at try %d: %s", delivery.run_id, delivery.attempt, reason)
-        await self._storage.finish_delivery(delivery.delivery_id, delivery.attempt, delivered=False)
+        await self._storage.finish(delivery.delivery_id, delivery.attempt, delivered=False)
         self._count("given_up")
 
     async def _postpone(self, delivery: Delivery, seconds: float, reason: str) -> None:
-        await self._storage.postpone_delivery(delivery.delivery_id, delivery.attempt, seconds=seconds, error=reason)
+        await self._storage.postpone(delivery.delivery_id, delivery.attempt, seconds=seconds, error=reason)
         self._count("postponed")
         self._wake.set()  # the pause of the loop was computed without this date
 

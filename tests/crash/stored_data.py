@@ -14,5 +14,5 @@ OpenStorage = Callable[[LiveServer], Storage]
 def open_storage_of(server: LiveServer) -> Storage:
     """The storage of a server that has ended; to be closed."""
     storage = SqliteStorage(server.data / "runyard.db")
-    storage.open(tend=False)
+    storage.open(maintain=False)
     return storage

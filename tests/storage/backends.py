@@ -1,11 +1,11 @@
 """The backends of storage that the conformance suite runs on. A new one is added here, and nowhere else.
 
-Also imported by the racing processes, which are no part of pytest.
+Also imported by the racing processes, which are not part of pytest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,16 +17,21 @@ from runyard.runtime.storage.sqlite.storage import SqliteStorage
 class Backend:
     """make: a handle, not opened, on the database that belongs to a directory; several handles, in several
     processes, share the database.
-    settled: "module:name" of the number that says how many microseconds after a claim its answer counts as
+    claim_grace: "module.name" of the number that says how many microseconds after a claim its answer counts as
     lost if the worker does not hold the run; tests cannot wait for so long.
+    search_thresholds: "module.name" of numbers of threads from which on searches go another way, and for each a number
+    so low that the few threads of a test are as many.
     """
 
     make: Callable[[Path], Storage]
-    settled: str
+    claim_grace: str
+    search_thresholds: Mapping[str, int]
 
 
 BACKENDS = {
     "sqlite": Backend(
-        lambda directory: SqliteStorage(directory / "runyard.db"), "runyard.runtime.storage.sqlite.queue.SETTLED"
+        make=lambda directory: SqliteStorage(directory / "runyard.db"),
+        claim_grace="runyard.runtime.storage.sqlite.workers.CLAIM_GRACE",
+        search_thresholds={"runyard.runtime.storage.sqlite.threads.search.NARROW": 3},
     ),
 }

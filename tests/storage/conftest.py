@@ -27,7 +27,7 @@ def another(backend: Backend, tmp_path: Path) -> Iterator[Open]:
 
     def open_handle() -> Storage:
         storage = backend.make(tmp_path)
-        storage.open(tend=False)
+        storage.open(maintain=False)
         handles.append(storage)
         return storage
 
@@ -42,9 +42,9 @@ def storage(another: Open) -> Storage:
 
 
 @pytest.fixture
-def settled(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_claim_grace(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer to a claim counts as lost as soon as its worker does not hold the run."""
-    monkeypatch.setattr(backend.settled, 0)
+    monkeypatch.setattr(backend.claim_grace, 0)
 
 
 @pytest.fixture(scope="module", params=list(BACKENDS))
@@ -56,7 +56,7 @@ def track(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     try:
         for racer in racers:
             racer.await_ready()
-        storage.open(tend=False)
+        storage.open(maintain=False)
         yield Track(storage, racers)
         storage.close()
     finally:

@@ -1,9 +1,9 @@
 """A process that does to storage what it is told, at the moment that it is told: one side of a race.
 
-    python racer.py <backend> <directory>
+    python -m tests.storage.racer <backend> <directory>     (in the root of the checkout)
 
-Reads pickled (moment on the monotonic clock, calls) from stdin, each call (name of the operation, arguments,
-keywords); answers the pickled outcomes, an outcome being ("done", answer) or ("raised", class, detail).
+Reads pickled (moment on the monotonic clock, calls) from stdin, each call (path of the operation, arguments,
+keywords); answers the pickled outcomes, an outcome being ("done", result) or ("raised", class, detail).
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ import pickle
 import pkgutil
 import sys
 import time
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
-
-from backends import BACKENDS  # a script's own folder is on the path
 
 from runyard.runtime.errors import RunyardError
 from runyard.runtime.storage.port.storage import Storage
 
+from .backends import BACKENDS
 
-async def perform(storage: Storage, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
-    part, operation = name.split(".")
+
+async def perform(storage: Storage, path: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
     try:
-        answer = getattr(getattr(storage, part), operation)(*arguments, **keywords)
-        return "done", await answer if inspect.isawaitable(answer) else answer
+        result = attrgetter(path)(storage)(*arguments, **keywords)
+        return "done", await result if inspect.isawaitable(result) else result
     except RunyardError as error:
         return "raised", type(error), error.detail
 
@@ -37,7 +37,7 @@ async def race(storage: Storage) -> None:
     # Answers have a channel of their own: nothing else that writes to stdout can garble them.
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
-    pickle.dump(("ready", os.getpid()), answers)
+    pickle.dump("ready", answers)
     while True:
         try:
             moment, calls = pickle.load(sys.stdin.buffer)
@@ -51,9 +51,9 @@ async def race(storage: Storage) -> None:
 
 if __name__ == "__main__":
     backend = BACKENDS[sys.argv[1]]
-    module, _, name = backend.settled.rpartition(".")
+    module, _, name = backend.claim_grace.rpartition(".")
     setattr(pkgutil.resolve_name(module), name, 0)
     storage = backend.make(Path(sys.argv[2]))
-    storage.open(tend=False)
+    storage.open(maintain=False)
     asyncio.run(race(storage))
     storage.close()

@@ -11,27 +11,24 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from runyard.runtime.errors import LeaseLost
-from runyard.runtime.storage.port.queue import Lease
-from runyard.runtime.storage.port.runs import NewRun
+from runyard.runtime.storage.port.queue import FinishRequest, FinishResult, Lease, LeasedRun
+from runyard.runtime.storage.port.runs import CancelAction, CancelResult, InsertResult, NewRun
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.port.workers import ReapResult
 
-from .making import claim, on_thread, put, put_thread, stateless
+from .builders import claim, idle_thread, insert, on_thread, ref, stateless
+from .calls import Call, Done, Outcome, Raised, call
 
-RACER = Path(__file__).with_name("racer.py")
+CHECKOUT = Path(__file__).parents[2]
 SPREAD = 0.0015
 """Seconds by which one may be ahead of the other: enough for either to be first."""
 ROUNDS = 24
 
-Call = tuple[str, tuple[Any, ...], dict[str, Any]]
-Outcome = tuple[Any, ...]
-
-
-def call(name: str, *arguments: Any, **keywords: Any) -> Call:
-    """An operation of storage, as "queue.claim"."""
-    return name, arguments, keywords
+S = TypeVar("S")
+L = TypeVar("L")
+R = TypeVar("R")
 
 
 class Racer:
@@ -39,22 +36,25 @@ class Racer:
 
     def __init__(self, backend: str, directory: Path) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, RACER, backend, directory], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-m", "tests.storage.racer", backend, directory],
+            cwd=CHECKOUT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
 
     def await_ready(self) -> None:
         """Returns once storage is open."""
-        assert self._answer()[0] == "ready"
+        assert self._answer() == "ready"
 
-    def send(self, moment: float, *calls: Call) -> None:
+    def send(self, moment: float, *calls: Call[Any]) -> None:
         """Tells it what to do at that moment."""
         assert self.process.stdin is not None
-        pickle.dump((moment, calls), self.process.stdin)
+        pickle.dump((moment, [(one.path, one.arguments, one.keywords) for one in calls]), self.process.stdin)
         self.process.stdin.flush()
 
-    def outcomes(self) -> list[Outcome]:
+    def outcomes(self) -> list[Outcome[Any]]:
         """What came of it."""
-        return list(self._answer())
+        return [Done(*rest) if kind == "done" else Raised(*rest) for kind, *rest in self._answer()]
 
     def _answer(self) -> Any:
         assert self.process.stdout is not None
@@ -72,40 +72,54 @@ class Racer:
             self.process.wait()
 
 
-@dataclass
+@dataclass(frozen=True)
+class Race(Generic[S, L, R]):
+    """Two calls that are made at the same moment. `scene` is what they concern."""
+
+    scene: S
+    left: Call[L]
+    right: Call[R]
+
+
+@dataclass(frozen=True)
 class Track:
     """Two racers, and a handle of one's own on the same database."""
 
     storage: Storage
     racers: Sequence[Racer]
 
-    def start(self, *lanes: Call, rng: random.Random) -> list[Outcome]:
-        """One race: a lane for each racer; the outcomes in the order of the lanes."""
-        moment = time.monotonic() + 0.003
-        for racer, lane in zip(self.racers, lanes, strict=True):
-            racer.send(moment + rng.uniform(0, SPREAD), lane)
-        return [racer.outcomes()[0] for racer in self.racers]
-
     async def repeat(
-        self, rounds: int, prepare: Callable[[], Awaitable[Any]], finish: Callable[..., Awaitable[str]]
+        self,
+        rounds: int,
+        prepare: Callable[[], Awaitable[Race[S, L, R]]],
+        judge: Callable[[S, Outcome[L], Outcome[R]], Awaitable[str]],
     ) -> set[str]:
-        """Races that begin with what `prepare` makes: a tuple that ends with the two calls. `finish` gets the rest of
-        the tuple and the two outcomes, checks them, and names the winner. Answers all winners."""
+        """Races that `prepare` sets up. `judge` gets the scene and the two outcomes, checks them, and names the
+        winner. Returns all winners."""
         rng = random.Random(rounds)
         winners = set()
         for _ in range(rounds):
-            *scene, left, right = await prepare()
-            winners.add(await finish(*scene, *self.start(left, right, rng=rng)))
+            race = await prepare()
+            left, right = self._start(race, rng)
+            winners.add(await judge(race.scene, left, right))
             await self._check()
             await self._clear()
         return winners
 
+    def _start(self, race: Race[S, L, R], rng: random.Random) -> tuple[Outcome[L], Outcome[R]]:
+        moment = time.monotonic() + 0.003
+        calls: tuple[Call[Any], Call[Any]] = (race.left, race.right)
+        for racer, theirs in zip(self.racers, calls, strict=True):
+            racer.send(moment + rng.uniform(0, SPREAD), theirs)
+        (left,), (right,) = (racer.outcomes() for racer in self.racers)
+        return left, right
+
     async def _check(self) -> None:
         """Whoever won: threads and queue agree with the runs."""
         depth = await self.storage.queue.depth()
-        runs = await self.storage.runs.active(thread_id=None, run_ids=None, status="all")
+        runs = await self.storage.runs.cancellable(thread_id=None, run_ids=None, status="all")
         assert depth.ready + depth.waiting + depth.delayed + depth.running == len(runs)
-        threads = {thread_id for thread_id, _ in runs}
+        threads = {run.thread_id for run in runs}
         assert depth.ready + depth.running <= len(threads)
         assert depth.ready + depth.running + depth.delayed >= len(threads), "a run waits for nothing"
         for thread_id in threads:
@@ -114,38 +128,41 @@ class Track:
             assert thread.status == "busy"
 
     async def _clear(self) -> None:
-        for thread_id, run_id in await self.storage.runs.active(thread_id=None, run_ids=None, status="all"):
-            await self.storage.runs.delete(thread_id, run_id)
+        for run in await self.storage.runs.cancellable(thread_id=None, run_ids=None, status="all"):
+            await self.storage.runs.delete(run.thread_id, run.run_id)
 
 
-def lost(outcome: Outcome) -> bool:
-    return outcome[:2] == ("raised", LeaseLost)
-
-
-def done(outcome: Outcome) -> Any:
-    assert outcome[0] == "done", outcome
-    return outcome[1]
-
-
-def claiming(worker: str, limit: int = 5) -> Call:
-    return call("queue.claim", worker, limit=limit, interactive=limit)
-
-
-def cancelling(draft: NewRun, action: str = "interrupt") -> Call:
-    return call("runs.cancel", [(draft.thread_id, draft.run_id)], action)
+# What many races are made of.
 
 
 async def running(track: Track, **changes: Any) -> tuple[NewRun, Lease]:
-    draft = await put(track.storage, stateless(**changes))
-    return draft, (await claim(track.storage, "worker", draft)).lease
-
-
-def inserting(thread_id: str, strategy: str, **changes: Any) -> tuple[NewRun, Call]:
-    draft = on_thread(thread_id, strategy=strategy, **changes)
-    return draft, call("runs.insert", [draft])
+    """A run that a worker holds."""
+    new_run = await insert(track.storage, stateless(**changes))
+    return new_run, (await claim(track.storage, "worker", new_run)).lease
 
 
 async def due(track: Track) -> NewRun:
-    draft = await put(track.storage, on_thread(await put_thread(track.storage), delay=0.0005))
+    """A delayed run whose time has come."""
+    new_run = await insert(track.storage, on_thread(await idle_thread(track.storage), delay=0.0005))
     await asyncio.sleep(0.001)
-    return draft
+    return new_run
+
+
+def claiming(worker: str, limit: int = 5) -> Call[list[LeasedRun]]:
+    return call(lambda storage: storage.queue.claim, worker, limit=limit, interactive=limit)
+
+
+def cancelling(new_run: NewRun, action: CancelAction = "interrupt") -> Call[CancelResult]:
+    return call(lambda storage: storage.runs.cancel, [ref(new_run)], action)
+
+
+def finishing(request: FinishRequest) -> Call[FinishResult]:
+    return call(lambda storage: storage.queue.finish, request)
+
+
+def reaping(max_attempts: int = 3) -> Call[ReapResult]:
+    return call(lambda storage: storage.workers.reap, "worker", max_attempts=max_attempts)
+
+
+def inserting(new_run: NewRun) -> Call[InsertResult]:
+    return call(lambda storage: storage.runs.insert, [new_run])

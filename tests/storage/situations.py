@@ -10,7 +10,7 @@ from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import NewRun, Strategy
 from runyard.runtime.storage.port.storage import Storage
 
-from .making import claim, ending, failing, on_thread, put, put_thread
+from .builders import claim, failed_request, finish_request, idle_thread, insert, on_thread, ref
 
 WORKER = "worker"
 
@@ -19,7 +19,7 @@ WORKER = "worker"
 class Situation:
     """A run on an idle thread of its own, and the newest lease that anybody had on it."""
 
-    draft: NewRun
+    new_run: NewRun
     lease: Lease | None = None
     ahead: Lease | None = None
     """For a waiting run: the lease of the run that it waits for."""
@@ -35,53 +35,53 @@ async def ready(storage: Storage) -> Situation:
 
 async def waiting(storage: Storage) -> Situation:
     """Pending behind a run of the same thread that another worker executes."""
-    first = await put(storage, on_thread(await put_thread(storage)))
+    first = await insert(storage, on_thread(await idle_thread(storage)))
     ahead = (await claim(storage, "other", first)).lease
-    return Situation(await put(storage, on_thread(first.thread_id)), ahead=ahead)
+    return Situation(await insert(storage, on_thread(first.thread_id)), ahead=ahead)
 
 
 async def delayed(storage: Storage) -> Situation:
     """Pending, due in an hour."""
-    return Situation(await put(storage, on_thread(await put_thread(storage), delay=3600.0)))
+    return Situation(await insert(storage, on_thread(await idle_thread(storage), delay=3600.0)))
 
 
 async def running(storage: Storage) -> Situation:
-    draft = await put(storage, on_thread(await put_thread(storage)))
-    return Situation(draft, (await claim(storage, WORKER, draft)).lease)
+    new_run = await insert(storage, on_thread(await idle_thread(storage)))
+    return Situation(new_run, (await claim(storage, WORKER, new_run)).lease)
 
 
 async def flagged(storage: Storage) -> Situation:
     """Running, and asked to stop."""
     made = await running(storage)
-    await storage.runs.cancel([(made.draft.thread_id, made.draft.run_id)], "interrupt")
+    await storage.runs.cancel([ref(made.new_run)], "interrupt")
     return made
 
 
 async def success(storage: Storage) -> Situation:
     made = await running(storage)
     assert made.lease is not None
-    await storage.queue.finish(ending(made.lease))
+    await storage.queue.finish(finish_request(made.lease))
     return made
 
 
 async def error(storage: Storage) -> Situation:
     made = await running(storage)
     assert made.lease is not None
-    await storage.queue.finish(failing(made.lease))
+    await storage.queue.finish(failed_request(made.lease))
     return made
 
 
 async def timeout(storage: Storage) -> Situation:
     made = await running(storage)
     assert made.lease is not None
-    await storage.queue.finish(failing(made.lease, status="timeout"))
+    await storage.queue.finish(failed_request(made.lease, status="timeout"))
     return made
 
 
 async def interrupted(storage: Storage) -> Situation:
     made = await flagged(storage)
     assert made.lease is not None
-    await storage.queue.finish_cancelled(ending(made.lease, status="interrupted"), "interrupt")
+    await storage.queue.finish_cancelled(finish_request(made.lease, status="interrupted"), "interrupt")
     return made
 
 
@@ -100,36 +100,36 @@ async def time_passes(storage: Storage, it: Situation) -> None:
 
 
 async def beat_holding(storage: Storage, it: Situation) -> None:
-    await storage.queue.heartbeat(WORKER, 1, [it.lease] if it.lease else [])
+    await storage.workers.heartbeat(WORKER, 1, [it.lease] if it.lease else [])
 
 
 async def beat_claiming(storage: Storage, it: Situation) -> None:
-    await storage.queue.heartbeat(WORKER, 1, None)
+    await storage.workers.heartbeat(WORKER, 1, None)
 
 
 async def beat_empty(storage: Storage, it: Situation) -> None:
     await asyncio.sleep(0.002)  # the claim's answer is lost only when it is older than the beat
-    await storage.queue.heartbeat(WORKER, 1, [])
+    await storage.workers.heartbeat(WORKER, 1, [])
 
 
 async def finished(storage: Storage, it: Situation) -> None:
     assert it.lease is not None
-    await storage.queue.finish(ending(it.lease))
+    await storage.queue.finish(finish_request(it.lease))
 
 
 async def failed(storage: Storage, it: Situation) -> None:
     assert it.lease is not None
-    await storage.queue.finish(failing(it.lease))
+    await storage.queue.finish(failed_request(it.lease))
 
 
 async def stopped(storage: Storage, it: Situation) -> None:
     assert it.lease is not None
-    await storage.queue.finish_cancelled(ending(it.lease, status="interrupted"), "interrupt")
+    await storage.queue.finish_cancelled(finish_request(it.lease, status="interrupted"), "interrupt")
 
 
 async def rolled_back(storage: Storage, it: Situation) -> None:
     assert it.lease is not None
-    await storage.queue.finish_cancelled(ending(it.lease, status="interrupted"), "rollback")
+    await storage.queue.finish_cancelled(finish_request(it.lease, status="interrupted"), "rollback")
 
 
 async def released(storage: Storage, it: Situation) -> None:
@@ -138,30 +138,30 @@ async def released(storage: Storage, it: Situation) -> None:
 
 
 async def reaped(storage: Storage, it: Situation) -> None:
-    await storage.queue.reap(WORKER, max_attempts=3)
+    await storage.workers.reap(WORKER, max_attempts=3)
 
 
 async def reaped_for_good(storage: Storage, it: Situation) -> None:
-    await storage.queue.reap(WORKER, max_attempts=1)
+    await storage.workers.reap(WORKER, max_attempts=1)
 
 
 async def cancelled(storage: Storage, it: Situation) -> None:
-    await storage.runs.cancel([(it.draft.thread_id, it.draft.run_id)], "interrupt")
+    await storage.runs.cancel([ref(it.new_run)], "interrupt")
 
 
 async def cancelled_back(storage: Storage, it: Situation) -> None:
-    await storage.runs.cancel([(it.draft.thread_id, it.draft.run_id)], "rollback")
+    await storage.runs.cancel([ref(it.new_run)], "rollback")
 
 
 async def deleted(storage: Storage, it: Situation) -> None:
-    await storage.runs.delete(it.draft.thread_id, it.draft.run_id)
+    await storage.runs.delete(it.new_run.thread_id, it.new_run.run_id)
 
 
 def joined(strategy: Strategy) -> Happening:
     """Another run is put on the thread."""
 
     async def join(storage: Storage, it: Situation) -> None:
-        await put(storage, on_thread(it.draft.thread_id, strategy=strategy))
+        await insert(storage, on_thread(it.new_run.thread_id, strategy=strategy))
 
     return join
 

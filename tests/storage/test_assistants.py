@@ -9,11 +9,17 @@ from typing import Any
 
 import pytest
 
-from runyard.generated.models import Assistant, AssistantCountRequest, AssistantVersionsSearchRequest
+from runyard.generated.models import (
+    Assistant,
+    AssistantCountRequest,
+    AssistantSearchRequest,
+    AssistantVersionsSearchRequest,
+)
 from runyard.runtime.errors import Conflict, NotFound
+from runyard.runtime.storage.port.assistants import DefaultAssistant
 from runyard.runtime.storage.port.storage import Storage
 
-from .making import ASSISTANT, put, stateless
+from .builders import ASSISTANT, insert, stateless
 
 
 def assistant(**changes: Any) -> Assistant:
@@ -39,12 +45,12 @@ async def versions(storage: Storage, assistant_id: str, **asked: Any) -> list[in
 
 
 async def test_an_assistant_is_made_once(storage: Storage) -> None:
-    made = await storage.assistants.create(draft := assistant(), "raise")
-    assert replace(made, created_at="", updated_at="") == draft
+    made = await storage.assistants.create(new_run := assistant(), "raise")
+    assert replace(made, created_at="", updated_at="") == new_run
     assert made.created_at == made.updated_at != ""
     with pytest.raises(Conflict, match="already exists"):
-        await storage.assistants.create(draft, "raise")
-    assert await storage.assistants.create(replace(draft, name="other"), "do_nothing") == made
+        await storage.assistants.create(new_run, "raise")
+    assert await storage.assistants.create(replace(new_run, name="other"), "do_nothing") == made
     assert await storage.assistants.count(AssistantCountRequest(metadata={"k": "v"})) == 1
     assert await storage.assistants.count(AssistantCountRequest(graph_id="echo")) == 0
 
@@ -91,9 +97,9 @@ async def test_changes_at_the_same_time_do_not_lose_each_other(storage: Storage)
 
 async def test_the_description_of_a_default_assistant_is_the_users_once_changed(storage: Storage) -> None:
     id_ = str(uuid.uuid4())
-    await storage.assistants.ensure_system([(id_, "chain", "one")])
+    await storage.assistants.ensure_system([DefaultAssistant(id_, "chain", "one")])
     await storage.assistants.change(id_, lambda old: replace(old, description="mine"))
-    await storage.assistants.ensure_system([(id_, "chain", "two")])
+    await storage.assistants.ensure_system([DefaultAssistant(id_, "chain", "two")])
     after = await storage.assistants.get(id_)
     assert after is not None
     assert (after.description, after.version) == ("mine", 2)
@@ -103,22 +109,52 @@ async def test_the_description_of_a_default_assistant_is_the_users_once_changed(
 async def test_deleting_with_and_without_threads(storage: Storage) -> None:
     id_ = (await storage.assistants.create(assistant(), "raise")).assistant_id
     mine = {"graph_id": "chain", "assistant_id": id_}
-    drafts = [await put(storage, stateless(thread_metadata=mine)) for _ in range(3)]
-    drafts.append(await put(storage, stateless(thread_metadata=mine, temporary=True)))
-    other = await put(storage, stateless(thread_metadata={"assistant_id": ASSISTANT}))
+    new_runs = [await insert(storage, stateless(thread_metadata=mine)) for _ in range(3)]
+    new_runs.append(await insert(storage, stateless(thread_metadata=mine, temporary=True)))
+    other = await insert(storage, stateless(thread_metadata={"assistant_id": ASSISTANT}))
 
-    gone: list[str] = []
+    deleted: list[str] = []
     steps = 0
-    while (answer := await storage.assistants.delete(id_, threads=3)) is not None:
+    while (deletion := await storage.assistants.delete(id_, threads=3)) is not None:
         steps += 1
-        gone += answer[1].threads
-        assert (await storage.assistants.get(id_) is None) == answer[0]
+        deleted += deletion.removed.threads
+        assert (await storage.assistants.get(id_) is None) == deletion.finished
     assert steps == 2, "three threads, then one and the assistant"
-    assert sorted(gone) == sorted(draft.thread_id for draft in drafts)
+    assert sorted(deleted) == sorted(new_run.thread_id for new_run in new_runs)
     assert await storage.threads.get(other.thread_id) is not None
 
     kept = (await storage.assistants.create(assistant(assistant_id=id_), "raise")).assistant_id
     assert await versions(storage, kept) == [1], "nothing is left of the one before"
-    draft = await put(storage, stateless(thread_metadata=mine))
+    new_run = await insert(storage, stateless(thread_metadata=mine))
     assert await storage.assistants.delete(kept, threads=0) is not None
-    assert await storage.threads.get(draft.thread_id) is not None
+    assert await storage.threads.get(new_run.thread_id) is not None
+
+
+async def test_each_graph_has_a_default_assistant_that_stays(storage: Storage) -> None:
+    ids = [str(uuid.uuid4()) for _ in range(3)]
+    graphs = (("chain", None), ("echo", "Says it again."), ("Chained", None))
+    await storage.assistants.ensure_system(
+        [DefaultAssistant(id_, *graph) for id_, graph in zip(ids, graphs, strict=True)]
+    )
+    before = await storage.assistants.get(ids[1])
+    await storage.assistants.ensure_system([DefaultAssistant(ids[1], "echo", "Says it twice.")])
+    after = await storage.assistants.get(ids[1])
+    assert before is not None
+    assert after is not None
+    assert (before.name, before.graph_id, before.description) == ("echo", "echo", "Says it again.")
+    assert (after.description, after.created_at, after.version) == ("Says it twice.", before.created_at, 1)
+    assert after.metadata == {"created_by": "system"}
+    assert await storage.assistants.get(str(uuid.uuid4())) is None
+
+    async def found(limit: int = 10, offset: int = 0, **asked: Any) -> list[str]:
+        rows = await storage.assistants.search(AssistantSearchRequest(**asked), limit=limit, offset=offset)
+        return [assistant.graph_id for assistant in rows]
+
+    assert sorted(await found()) == ["Chained", "chain", "echo"]
+    assert await found(graph_id="chain") == ["chain"]
+    assert sorted(await found(name="CHAIN")) == ["Chained", "chain"]
+    assert await found(metadata={"created_by": "user"}) == []
+    assert len(await found(metadata={"created_by": "system"})) == 3
+    assert len(await found(limit=2)) == 2
+    assert len(await found(limit=2, offset=2)) == 1
+    assert await found(sort_by="name", sort_order="asc") == sorted(await found())

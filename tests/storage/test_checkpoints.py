@@ -13,10 +13,11 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.conformance import checkpointer_test, validate
 
 from runyard.runtime.checkpoints.saver import RunSaver
+from runyard.runtime.storage.port.checkpoints import KeptCheckpoint, NewBlob, StoredBlob
 from runyard.runtime.storage.port.storage import Storage
 
+from .builders import checkpoint_row, claim, insert, stateless, write_row
 from .conftest import Open
-from .making import checkpoint, claim, put, stateless, write
 
 
 def thread() -> str:
@@ -25,7 +26,7 @@ def thread() -> str:
 
 async def test_a_checkpoint_comes_back_as_it_was_posted(storage: Storage) -> None:
     thread_id = thread()
-    row = checkpoint(thread_id, "2", parent_id="1", run_id="r", data=b"\x00\xffdata", metadata=b"\x01")
+    row = checkpoint_row(thread_id, "2", parent_id="1", run_id="r", data=b"\x00\xffdata", metadata=b"\x01")
     storage.checkpoints.post(None, [row])
     await storage.checkpoints.flush(None)
     found = storage.checkpoints.get(thread_id, "", "2")
@@ -33,12 +34,12 @@ async def test_a_checkpoint_comes_back_as_it_was_posted(storage: Storage) -> Non
     assert found == storage.checkpoints.latest(thread_id, "")
     assert (found.thread_id, found.ns, found.checkpoint_id, found.parent_id) == (thread_id, "", "2", "1")
     assert (found.type, found.data, found.metadata, found.writes) == (row.type, row.data, row.metadata, [])
-    assert storage.checkpoints.blobs(thread_id, "", {"log": "1"}) == {"log": ("msgpack", b"blob")}
+    assert storage.checkpoints.blobs(thread_id, "", {"log": "1"}) == {"log": StoredBlob("msgpack", b"blob")}
 
 
 async def test_what_is_not_there_is_not_found(storage: Storage) -> None:
     thread_id = thread()
-    storage.checkpoints.post(None, [checkpoint(thread_id, "1")])
+    storage.checkpoints.post(None, [checkpoint_row(thread_id, "1")])
     await storage.checkpoints.flush(None)
     assert storage.checkpoints.get(thread_id, "", "2") is None
     assert storage.checkpoints.get(thread_id, "child", "1") is None
@@ -53,9 +54,9 @@ async def test_writes_come_in_the_order_in_which_langgraph_applies_them(storage:
     storage.checkpoints.post(
         None,
         [
-            checkpoint(thread_id, "1"),
+            checkpoint_row(thread_id, "1"),
             *(
-                write(thread_id, "1", task_path=path, task_id=task, idx=idx, data=repr((path, task, idx)).encode())
+                write_row(thread_id, "1", task_path=path, task_id=task, idx=idx, data=repr((path, task, idx)).encode())
                 for path, task, idx in places
             ),
         ],
@@ -70,9 +71,10 @@ async def test_a_write_is_kept_and_a_special_one_replaced(storage: Storage) -> N
     thread_id = thread()
     for data in (b"first", b"second"):
         storage.checkpoints.post(
-            None, [write(thread_id, "1", idx=0, data=data), write(thread_id, "1", idx=-3, channel="e", data=data)]
+            None,
+            [write_row(thread_id, "1", idx=0, data=data), write_row(thread_id, "1", idx=-3, channel="e", data=data)],
         )
-    storage.checkpoints.post(None, [checkpoint(thread_id, "1")])
+    storage.checkpoints.post(None, [checkpoint_row(thread_id, "1")])
     await storage.checkpoints.flush(None)
     found = storage.checkpoints.get(thread_id, "", "1")
     assert found is not None
@@ -81,8 +83,8 @@ async def test_a_write_is_kept_and_a_special_one_replaced(storage: Storage) -> N
 
 async def test_history_goes_back_in_time_by_namespace(storage: Storage) -> None:
     thread_id, other = thread(), thread()
-    rows = [checkpoint(thread_id, str(number), ns=ns) for number in range(1, 5) for ns in ("", "child")]
-    storage.checkpoints.post(None, [*rows, checkpoint(other, "9")])
+    rows = [checkpoint_row(thread_id, str(number), ns=ns) for number in range(1, 5) for ns in ("", "child")]
+    storage.checkpoints.post(None, [*rows, checkpoint_row(other, "9")])
     await storage.checkpoints.flush(None)
 
     def found(thread_id: str | None, ns: str | None, **limits: Any) -> list[str]:
@@ -99,7 +101,7 @@ async def test_history_goes_back_in_time_by_namespace(storage: Storage) -> None:
 
 async def test_posting_a_checkpoint_again_replaces_it(storage: Storage) -> None:
     thread_id = thread()
-    storage.checkpoints.post(None, [checkpoint(thread_id, "1"), checkpoint(thread_id, "1", data=b"newer")])
+    storage.checkpoints.post(None, [checkpoint_row(thread_id, "1"), checkpoint_row(thread_id, "1", data=b"newer")])
     await storage.checkpoints.flush(None)
     found = storage.checkpoints.latest(thread_id, "")
     assert found is not None
@@ -108,17 +110,17 @@ async def test_posting_a_checkpoint_again_replaces_it(storage: Storage) -> None:
 
 async def test_what_was_flushed_is_there_for_other_processes(storage: Storage, another: Open) -> None:
     thread_id = thread()
-    storage.checkpoints.post(None, [checkpoint(thread_id, "1")])
+    storage.checkpoints.post(None, [checkpoint_row(thread_id, "1")])
     await storage.checkpoints.flush(None)
     assert another().checkpoints.latest(thread_id, "") is not None
 
 
-def test_flushing_from_a_thread(storage: Storage) -> None:
+def test_a_pool_thread_may_wait_for_a_flush(storage: Storage) -> None:
     thread_id = thread()
     found = []
 
     def save() -> None:
-        storage.checkpoints.post(None, [checkpoint(thread_id, "1")])
+        storage.checkpoints.post(None, [checkpoint_row(thread_id, "1")])
         storage.checkpoints.flush_blocking(None)
         found.append(storage.checkpoints.latest(thread_id, ""))
 
@@ -130,12 +132,12 @@ def test_flushing_from_a_thread(storage: Storage) -> None:
 
 async def test_deleting_copying_and_pruning(storage: Storage) -> None:
     source, target, other = thread(), thread(), thread()
-    blobs = {number: [("log", str(number), "msgpack", f"blob {number}".encode())] for number in (1, 2)}
+    blobs = {number: [NewBlob("log", str(number), "msgpack", f"blob {number}".encode())] for number in (1, 2)}
     storage.checkpoints.post(
         None,
-        [checkpoint(source, str(number), run_id=f"run {number}", blobs=blobs[number]) for number in (1, 2)]
-        + [write(source, str(number), run_id=f"run {number}") for number in (1, 2)]
-        + [checkpoint(other, "1", run_id="other")],
+        [checkpoint_row(source, str(number), run_id=f"run {number}", blobs=blobs[number]) for number in (1, 2)]
+        + [write_row(source, str(number), run_id=f"run {number}") for number in (1, 2)]
+        + [checkpoint_row(other, "1", run_id="other")],
     )
     await storage.checkpoints.copy_thread(source, target)
 
@@ -147,10 +149,10 @@ async def test_deleting_copying_and_pruning(storage: Storage) -> None:
     assert found(source) == found(target) == [("2", 1), ("1", 1)]
     assert storage.checkpoints.blobs(target, "", versions) == storage.checkpoints.blobs(source, "", versions)
 
-    await storage.checkpoints.prune(source, [("", "2", {"log": "2"})])
+    await storage.checkpoints.prune(source, [KeptCheckpoint("", "2", {"log": "2"})])
     assert found(source) == [("2", 1)]
     assert storage.checkpoints.blobs(source, "", {"log": "1"}) == {}
-    assert storage.checkpoints.blobs(source, "", {"log": "2"}) == {"log": ("msgpack", b"blob 2")}
+    assert storage.checkpoints.blobs(source, "", {"log": "2"}) == {"log": StoredBlob("msgpack", b"blob 2")}
     assert found(target) == [("2", 1), ("1", 1)]
 
     await storage.checkpoints.delete_runs(["run 1"])
@@ -164,24 +166,26 @@ async def test_deleting_copying_and_pruning(storage: Storage) -> None:
 
 
 async def test_posts_of_many_runs_at_once_are_all_kept(storage: Storage) -> None:
-    drafts = [await put(storage, stateless()) for _ in range(20)]
+    new_runs = [await insert(storage, stateless()) for _ in range(20)]
     leases = [leased.lease for leased in await storage.queue.claim("worker", limit=20, interactive=20)]
 
     async def work(number: int) -> None:
         for step in range(10):
-            storage.checkpoints.post(leases[number], [checkpoint(leases[number].thread_id, f"{step:02}")])
+            storage.checkpoints.post(leases[number], [checkpoint_row(leases[number].thread_id, f"{step:02}")])
             if step % 3 == 0:
                 await storage.checkpoints.flush(leases[number])
         await storage.checkpoints.flush(leases[number])
 
     await asyncio.gather(*(work(number) for number in range(20)))
-    for draft in drafts:
-        assert len(storage.checkpoints.history(draft.thread_id, "", before=None, limit=None)) == 10
+    for new_run in new_runs:
+        assert len(storage.checkpoints.history(new_run.thread_id, "", before=None, limit=None)) == 10
 
 
 @pytest.mark.parametrize("kind", ["of a service", "of a run", "that waits for the disk"])
 async def test_the_saver_conforms_to_langgraph(storage: Storage, kind: str) -> None:
-    lease = None if kind == "of a service" else (await claim(storage, "worker", await put(storage, stateless()))).lease
+    lease = (
+        None if kind == "of a service" else (await claim(storage, "worker", await insert(storage, stateless()))).lease
+    )
 
     @checkpointer_test(name=f"RunSaver {kind}")
     async def saver() -> AsyncGenerator[BaseCheckpointSaver[Any], None]:

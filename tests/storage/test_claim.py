@@ -5,12 +5,12 @@ from __future__ import annotations
 from runyard.runtime.storage.port.runs import Lane
 from runyard.runtime.storage.port.storage import Storage
 
-from .making import (
+from .builders import (
     claim,
     claim_all,
+    idle_thread,
+    insert,
     on_thread,
-    put,
-    put_thread,
     stateless,
 )
 
@@ -22,14 +22,14 @@ async def test_nothing_is_claimed_from_an_empty_queue(storage: Storage) -> None:
 
 async def test_lanes_are_claimed_in_order_and_runs_of_a_lane_by_age(storage: Storage) -> None:
     lanes = (Lane.BATCH, Lane.SINGLE, Lane.INTERACTIVE, Lane.BATCH, Lane.SINGLE, Lane.INTERACTIVE)
-    drafts = [await put(storage, stateless(lane=lane)) for lane in lanes]
+    new_runs = [await insert(storage, stateless(lane=lane)) for lane in lanes]
     claimed = await storage.queue.claim("worker", limit=10, interactive=10)
     by_lane = sorted(range(6), key=lambda index: (lanes[index], index))
-    assert [leased.lease.run_id for leased in claimed] == [drafts[index].run_id for index in by_lane]
+    assert [leased.lease.run_id for leased in claimed] == [new_runs[index].run_id for index in by_lane]
 
 
 async def test_a_claim_takes_no_more_than_it_may(storage: Storage) -> None:
-    await put(storage, *(stateless(lane=lane) for lane in [Lane.INTERACTIVE] * 3 + [Lane.BATCH] * 10))
+    await insert(storage, *(stateless(lane=lane) for lane in [Lane.INTERACTIVE] * 3 + [Lane.BATCH] * 10))
     first = await storage.queue.claim("worker", limit=2, interactive=5)
     assert [leased.lane for leased in first] == [Lane.INTERACTIVE] * 3 + [Lane.BATCH] * 2
     assert await storage.queue.claim("worker", limit=0, interactive=5) == []
@@ -38,30 +38,30 @@ async def test_a_claim_takes_no_more_than_it_may(storage: Storage) -> None:
 
 async def test_a_younger_run_of_an_earlier_lane_goes_first(storage: Storage) -> None:
     for lane in (Lane.BATCH, Lane.SINGLE, Lane.INTERACTIVE):
-        await put(storage, stateless(lane=lane))
+        await insert(storage, stateless(lane=lane))
     lanes = [(await storage.queue.claim("worker", limit=1, interactive=1))[0].lane for _ in range(3)]
     assert lanes == [Lane.INTERACTIVE, Lane.SINGLE, Lane.BATCH]
 
 
 async def test_only_interactive_runs_go_past_the_limit(storage: Storage) -> None:
-    await put(storage, stateless(lane=Lane.BATCH), stateless(lane=Lane.INTERACTIVE))
+    await insert(storage, stateless(lane=Lane.BATCH), stateless(lane=Lane.INTERACTIVE))
     claimed = await storage.queue.claim("worker", limit=0, interactive=4)
     assert [leased.lane for leased in claimed] == [Lane.INTERACTIVE]
 
 
 async def test_each_claim_is_a_new_attempt(storage: Storage) -> None:
-    draft = await put(storage, stateless())
+    new_run = await insert(storage, stateless())
     for attempt in (1, 2, 3):
-        lease = (await claim(storage, "worker", draft)).lease
+        lease = (await claim(storage, "worker", new_run)).lease
         assert lease.attempt == attempt
-        run = await storage.runs.get(draft.thread_id, draft.run_id)
+        run = await storage.runs.get(new_run.thread_id, new_run.run_id)
         assert run is not None
         assert run.kwargs["config"]["metadata"]["run_attempt"] == attempt
         await storage.queue.release(lease)
 
 
 async def test_a_released_run_keeps_its_place(storage: Storage) -> None:
-    first, second = await put(storage, stateless()), await put(storage, stateless())
+    first, second = await insert(storage, stateless()), await insert(storage, stateless())
     await storage.queue.release((await claim(storage, "worker", first)).lease)
     assert [leased.lease.run_id for leased in await claim_all(storage)] == [first.run_id, second.run_id]
 
@@ -69,8 +69,8 @@ async def test_a_released_run_keeps_its_place(storage: Storage) -> None:
 async def test_the_depth_of_the_queue(storage: Storage) -> None:
     depth = await storage.queue.depth()
     assert (depth.ready, depth.waiting, depth.delayed, depth.running, depth.oldest) == (0, 0, 0, 0, 0.0)
-    thread_id = await put_thread(storage)
-    await put(storage, on_thread(thread_id), on_thread(thread_id), stateless(delay=60.0), stateless())
+    thread_id = await idle_thread(storage)
+    await insert(storage, on_thread(thread_id), on_thread(thread_id), stateless(delay=60.0), stateless())
     await storage.queue.claim("worker", limit=1, interactive=1)
     depth = await storage.queue.depth()
     assert (depth.ready, depth.waiting, depth.delayed, depth.running) == (1, 1, 1, 1)

@@ -3,176 +3,166 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 import pytest
 
 from runyard.runtime.errors import Conflict, NotFound
-from runyard.runtime.storage.port.queue import FinishResult
-from runyard.runtime.storage.port.runs import NewRun
+from runyard.runtime.storage.port.queue import DueResult, FinishResult
+from runyard.runtime.storage.port.runs import CancelResult, InsertResult, NewRun, Strategy
 
-from .making import claim, ending, put_thread, status, thread_status
-from .races import (
-    ROUNDS,
-    Outcome,
-    Track,
-    call,
-    cancelling,
-    done,
-    due,
-    inserting,
-    running,
-)
+from .builders import claim, finish_request, idle_thread, on_thread, run_status, thread_status
+from .calls import Call, Outcome, call, done, raised
+from .races import ROUNDS, Race, Track, cancelling, due, finishing, inserting, running
+
+Rivals = tuple[NewRun, NewRun]
+
+
+def rivals(
+    thread_id: str, strategy: Strategy, *, create_thread: bool = False
+) -> Race[Rivals, InsertResult, InsertResult]:
+    """Two runs that are put on one thread."""
+    left, right = (on_thread(thread_id, strategy=strategy, create_thread=create_thread) for _ in range(2))
+    return Race((left, right), inserting(left), inserting(right))
+
+
+def making_due() -> Call[DueResult]:
+    return call(lambda storage: storage.queue.make_due, 10)
 
 
 async def test_two_inserts_of_which_each_rejects_the_other(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        thread_id = await put_thread(track.storage)
-        (left, insert_left), (right, insert_right) = (inserting(thread_id, "reject") for _ in range(2))
-        return left, right, insert_left, insert_right
+    async def prepare() -> Race[Rivals, InsertResult, InsertResult]:
+        return rivals(await idle_thread(track.storage), "reject")
 
-    async def finish(left: NewRun, right: NewRun, *outcomes: Outcome) -> str:
-        refused = [outcome[:2] == ("raised", Conflict) for outcome in outcomes]
-        assert refused.count(True) == 1
-        winner, loser = (right, left) if refused[0] else (left, right)
-        assert await status(track.storage, winner) == "pending"
-        assert await status(track.storage, loser) is None
-        return "right" if refused[0] else "left"
+    async def judge(new_runs: Rivals, left: Outcome[InsertResult], right: Outcome[InsertResult]) -> str:
+        assert raised(left, Conflict) != raised(right, Conflict)
+        winner, loser = reversed(new_runs) if raised(left, Conflict) else new_runs
+        assert await run_status(track.storage, winner) == "pending"
+        assert await run_status(track.storage, loser) is None
+        return "right" if raised(left, Conflict) else "left"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"left", "right"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"left", "right"}
 
 
 async def test_two_inserts_that_queue_up(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        thread_id = await put_thread(track.storage)
-        (left, insert_left), (right, insert_right) = (inserting(thread_id, "enqueue") for _ in range(2))
-        return left, right, insert_left, insert_right
+    async def prepare() -> Race[Rivals, InsertResult, InsertResult]:
+        return rivals(await idle_thread(track.storage), "enqueue")
 
-    async def finish(left: NewRun, right: NewRun, *outcomes: Outcome) -> str:
-        ready = [done(outcome)[1].ready for outcome in outcomes]
-        assert sorted(ready) == [0, 1]
-        first, second = (left, right) if ready[0] else (right, left)
+    async def judge(new_runs: Rivals, left: Outcome[InsertResult], right: Outcome[InsertResult]) -> str:
+        assert {done(left).ready, done(right).ready} == {0, 1}
+        first, second = new_runs if done(left).ready else reversed(new_runs)
         lease = (await claim(track.storage, "worker", first)).lease
-        await track.storage.queue.finish(ending(lease))
+        await track.storage.queue.finish(finish_request(lease))
         await claim(track.storage, "worker", second)
-        return "left" if ready[0] else "right"
+        return "left" if done(left).ready else "right"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"left", "right"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"left", "right"}
 
 
 @pytest.mark.parametrize("strategy", ["interrupt", "rollback"])
-async def test_two_inserts_that_push_each_other_aside(track: Track, strategy: str) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        thread_id = await put_thread(track.storage)
-        (left, insert_left), (right, insert_right) = (inserting(thread_id, strategy) for _ in range(2))
-        return left, right, insert_left, insert_right
+async def test_two_inserts_that_push_each_other_aside(track: Track, strategy: Strategy) -> None:
+    async def prepare() -> Race[Rivals, InsertResult, InsertResult]:
+        return rivals(await idle_thread(track.storage), strategy)
 
-    async def finish(left: NewRun, right: NewRun, *outcomes: Outcome) -> str:
-        ended = [done(outcome)[1].cancelled.ended for outcome in outcomes]
+    async def judge(new_runs: Rivals, left: Outcome[InsertResult], right: Outcome[InsertResult]) -> str:
+        ended = [done(outcome).cancelled.ended for outcome in (left, right)]
         assert sorted(map(len, ended)) == [0, 1], "the later one ends the earlier one"
-        winner, loser = (left, right) if ended[0] else (right, left)
-        assert await status(track.storage, winner) == "pending"
-        assert await status(track.storage, loser) == ("interrupted" if strategy == "interrupt" else None)
+        winner, loser = new_runs if ended[0] else reversed(new_runs)
+        assert await run_status(track.storage, winner) == "pending"
+        assert await run_status(track.storage, loser) == ("interrupted" if strategy == "interrupt" else None)
         await claim(track.storage, "worker", winner)
         return "left" if ended[0] else "right"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"left", "right"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"left", "right"}
 
 
 @pytest.mark.parametrize("strategy", ["reject", "enqueue", "interrupt", "rollback"])
-async def test_insert_and_the_end_of_the_run_before(track: Track, strategy: str) -> None:
-    async def prepare() -> tuple[Any, ...]:
+async def test_insert_and_the_end_of_the_run_before(track: Track, strategy: Strategy) -> None:
+    async def prepare() -> Race[Rivals, InsertResult, FinishResult]:
         before, lease = await running(track)
-        draft, insert = inserting(before.thread_id, strategy)
-        return before, draft, insert, call("queue.finish", ending(lease))
+        new_run = on_thread(before.thread_id, strategy=strategy)
+        return Race((before, new_run), inserting(new_run), finishing(finish_request(lease)))
 
-    async def finish(before: NewRun, draft: NewRun, insert: Outcome, end: Outcome) -> str:
-        promoted = done(end).promoted
-        if insert[:2] == ("raised", Conflict):
+    async def judge(new_runs: Rivals, insert: Outcome[InsertResult], finish: Outcome[FinishResult]) -> str:
+        before, new_run = new_runs
+        promoted = done(finish).promoted
+        if raised(insert, Conflict):
             assert strategy == "reject"
             assert promoted == 0
-            assert await status(track.storage, draft) is None
+            assert await run_status(track.storage, new_run) is None
             return "insert"
-        ready = done(insert)[1].ready
-        assert (ready, promoted) in ((1, 0), (0, 1)), "somebody has to wake a worker, once"
-        assert await status(track.storage, before) == "success"
-        await claim(track.storage, "worker", draft)
+        assert (done(insert).ready, promoted) in ((1, 0), (0, 1)), "somebody has to wake a worker, once"
+        assert await run_status(track.storage, before) == "success"
+        await claim(track.storage, "worker", new_run)
         return "insert" if promoted else "finish"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"insert", "finish"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"insert", "finish"}
 
 
 async def test_insert_and_the_end_of_a_temporary_thread(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
+    async def prepare() -> Race[NewRun, InsertResult, FinishResult]:
         before, lease = await running(track, temporary=True)
-        draft, insert = inserting(before.thread_id, "enqueue")
-        return draft, insert, call("queue.finish", ending(lease, temporary=True))
+        new_run = on_thread(before.thread_id)
+        return Race(new_run, inserting(new_run), finishing(finish_request(lease, temporary=True)))
 
-    async def finish(draft: NewRun, insert: Outcome, end: Outcome) -> str:
-        assert isinstance(done(end), FinishResult)
-        if insert[:2] == ("raised", NotFound):
-            assert await thread_status(track.storage, draft.thread_id) is None
+    async def judge(new_run: NewRun, insert: Outcome[InsertResult], finish: Outcome[FinishResult]) -> str:
+        done(finish)
+        if raised(insert, NotFound):
+            assert await thread_status(track.storage, new_run.thread_id) is None
             return "finish"
         done(insert)
-        await track.storage.queue.finish(ending((await claim(track.storage, "worker", draft)).lease))
-        assert await thread_status(track.storage, draft.thread_id) == "idle"
+        await track.storage.queue.finish(finish_request((await claim(track.storage, "worker", new_run)).lease))
+        assert await thread_status(track.storage, new_run.thread_id) == "idle"
         return "insert"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"insert", "finish"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"insert", "finish"}
 
 
 async def test_two_inserts_that_make_the_thread(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        thread_id = str(uuid.uuid4())
-        (left, insert_left), (_, insert_right) = (inserting(thread_id, "enqueue", create_thread=True) for _ in range(2))
-        return left, insert_left, insert_right
+    async def prepare() -> Race[Rivals, InsertResult, InsertResult]:
+        return rivals(str(uuid.uuid4()), "enqueue", create_thread=True)
 
-    async def finish(left: NewRun, *outcomes: Outcome) -> str:
-        ready = [done(outcome)[1].ready for outcome in outcomes]
-        assert sorted(ready) == [0, 1]
-        assert await thread_status(track.storage, left.thread_id) == "busy"
-        return "left" if ready[0] else "right"
+    async def judge(new_runs: Rivals, left: Outcome[InsertResult], right: Outcome[InsertResult]) -> str:
+        assert {done(left).ready, done(right).ready} == {0, 1}
+        assert await thread_status(track.storage, new_runs[0].thread_id) == "busy"
+        return "left" if done(left).ready else "right"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"left", "right"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"left", "right"}
 
 
 async def test_a_run_becomes_due_once(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        return await due(track), *[call("queue.make_due", 10)] * 2
+    async def prepare() -> Race[NewRun, DueResult, DueResult]:
+        return Race(await due(track), making_due(), making_due())
 
-    async def finish(draft: NewRun, *outcomes: Outcome) -> str:
-        ready = [done(outcome)[0] for outcome in outcomes]
-        assert sorted(ready) == [0, 1]
-        await claim(track.storage, "worker", draft)
-        return "left" if ready[0] else "right"
+    async def judge(new_run: NewRun, left: Outcome[DueResult], right: Outcome[DueResult]) -> str:
+        assert {done(left).ready, done(right).ready} == {0, 1}
+        await claim(track.storage, "worker", new_run)
+        return "left" if done(left).ready else "right"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"left", "right"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"left", "right"}
 
 
 async def test_becoming_due_and_insert(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
+    async def prepare() -> Race[NewRun, DueResult, InsertResult]:
         delayed = await due(track)
-        _, insert = inserting(delayed.thread_id, "enqueue")
-        return delayed, call("queue.make_due", 10), insert
+        return Race(delayed, making_due(), inserting(on_thread(delayed.thread_id)))
 
-    async def finish(delayed: NewRun, make_due: Outcome, insert: Outcome) -> str:
-        ready = done(make_due)[0], done(insert)[1].ready
-        assert sorted(ready) == [0, 1]
+    async def judge(delayed: NewRun, make_due: Outcome[DueResult], insert: Outcome[InsertResult]) -> str:
+        assert {done(make_due).ready, done(insert).ready} == {0, 1}
         depth = await track.storage.queue.depth()
         assert (depth.ready, depth.waiting, depth.delayed) == (1, 1, 0)
-        return "due" if ready[0] else "insert"
+        return "due" if done(make_due).ready else "insert"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"due", "insert"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"due", "insert"}
 
 
 async def test_becoming_due_and_cancel(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        draft = await due(track)
-        return draft, call("queue.make_due", 10), cancelling(draft)
+    async def prepare() -> Race[NewRun, DueResult, CancelResult]:
+        new_run = await due(track)
+        return Race(new_run, making_due(), cancelling(new_run))
 
-    async def finish(draft: NewRun, make_due: Outcome, cancel: Outcome) -> str:
-        assert done(cancel).ended == [draft.run_id]
-        assert await status(track.storage, draft) == "interrupted"
-        return "due" if done(make_due)[0] else "cancel"
+    async def judge(new_run: NewRun, make_due: Outcome[DueResult], cancel: Outcome[CancelResult]) -> str:
+        assert done(cancel).ended == [new_run.run_id]
+        assert await run_status(track.storage, new_run) == "interrupted"
+        return "due" if done(make_due).ready else "cancel"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"due", "cancel"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"due", "cancel"}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from .backends import BACKENDS
-from .making import checkpoint, claim_all, ending, stateless, status, thread_status
-from .races import Racer, call
+from .builders import checkpoint_row, claim_all, finish_request, run_status, stateless, thread_status
+from .calls import Call, call, call_sync
+from .races import Racer, finishing
 
 SIZE = 400
 """Runs of a batch: writing them takes some milliseconds, in which the kills fall."""
@@ -20,7 +22,7 @@ SIZE = 400
 async def test_batches_of_killed_processes_are_whole_or_absent(backend: str, tmp_path: Path) -> None:
     rng = random.Random(7)
     storage = BACKENDS[backend].make(tmp_path)
-    storage.open(tend=False)
+    storage.open(maintain=False)
     whole = absent = 0
     for _ in range(3):
         writers = [Racer(backend, tmp_path) for _ in range(3)]
@@ -29,13 +31,13 @@ async def test_batches_of_killed_processes_are_whole_or_absent(backend: str, tmp
         batches = [[[stateless() for _ in range(SIZE)] for _ in range(4)] for _ in writers]
         moment = time.monotonic() + 0.02
         for writer, theirs in zip(writers, batches, strict=True):
-            writer.send(moment, *(call("runs.insert", batch) for batch in theirs))
+            writer.send(moment, *(call(lambda storage: storage.runs.insert, batch) for batch in theirs))
         time.sleep(0.02 + rng.uniform(0.005, 0.06))  # noqa: ASYNC251 - the kill is to fall at random
         for writer in writers:
             writer.process.kill()
             writer.close()
         for batch in (batch for theirs in batches for batch in theirs):
-            found = [await status(storage, draft) for draft in batch]
+            found = [await run_status(storage, new_run) for new_run in batch]
             assert found in (["pending"] * SIZE, [None] * SIZE)
             assert (await thread_status(storage, batch[0].thread_id) == "busy") == (found[0] == "pending")
             whole += found[0] == "pending"
@@ -50,15 +52,16 @@ async def test_batches_of_killed_processes_are_whole_or_absent(backend: str, tmp
 async def test_a_success_of_a_killed_worker_has_its_checkpoints(backend: str, tmp_path: Path) -> None:
     rng = random.Random(8)
     storage = BACKENDS[backend].make(tmp_path)
-    storage.open(tend=False)
+    storage.open(maintain=False)
     worker = Racer(backend, tmp_path)
     worker.await_ready()
     await storage.runs.insert([stateless() for _ in range(SIZE)])
     leases = [leased.lease for leased in await claim_all(storage)]
-    calls = []
+    calls: list[Call[Any]] = []
     for lease in leases:
-        rows = [checkpoint(lease.thread_id, str(step)) for step in range(5)]
-        calls += [call("checkpoints.post", lease, rows), call("queue.finish", ending(lease))]
+        rows = [checkpoint_row(lease.thread_id, str(step)) for step in range(5)]
+        calls.append(call_sync(lambda storage: storage.checkpoints.post, lease, rows))
+        calls.append(finishing(finish_request(lease)))
     moment = time.monotonic() + 0.02
     worker.send(moment, *calls)
     time.sleep(0.02 + rng.uniform(0.02, 0.05))  # noqa: ASYNC251 - the kill is to fall at random

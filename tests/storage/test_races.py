@@ -2,161 +2,152 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 import pytest
 
-from runyard.runtime.storage.port.runs import NewRun
+from runyard.runtime.storage.port.queue import FinishResult, LeasedRun
+from runyard.runtime.storage.port.runs import CancelAction, CancelResult, NewRun
+from runyard.runtime.storage.port.workers import HeartbeatResult, ReapResult
 
-from .making import ending, on_thread, put, put_thread, stateless, status, thread_status
-from .races import (
-    ROUNDS,
-    Outcome,
-    Track,
-    call,
-    cancelling,
-    claiming,
-    done,
-    lost,
-    running,
-)
+from .builders import finish_request, idle_thread, insert, on_thread, run_status, stateless, thread_status
+from .calls import Outcome, call, done, lost
+from .races import ROUNDS, Race, Track, cancelling, claiming, finishing, reaping, running
+
+Claim = list[LeasedRun]
 
 
 async def test_claim_and_claim(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        draft = await put(track.storage, stateless())
-        return draft, claiming("left"), claiming("right")
+    async def prepare() -> Race[NewRun, Claim, Claim]:
+        return Race(await insert(track.storage, stateless()), claiming("left"), claiming("right"))
 
-    async def finish(draft: NewRun, *outcomes: Outcome) -> str:
-        claims = [done(outcome) for outcome in outcomes]
-        (leased,) = claims[0] + claims[1]
-        assert leased.lease.run_id == draft.run_id
-        assert await status(track.storage, draft) == "running"
+    async def judge(new_run: NewRun, left: Outcome[Claim], right: Outcome[Claim]) -> str:
+        (leased,) = done(left) + done(right)
+        assert leased.lease.run_id == new_run.run_id
+        assert await run_status(track.storage, new_run) == "running"
         return leased.lease.worker
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"left", "right"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"left", "right"}
 
 
 async def test_claims_of_many_runs_share_them(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        drafts = [stateless() for _ in range(60)]
-        await put(track.storage, *drafts)
-        return {draft.run_id for draft in drafts}, claiming("left", 40), claiming("right", 40)
+    async def prepare() -> Race[set[str], Claim, Claim]:
+        new_runs = [stateless() for _ in range(60)]
+        await insert(track.storage, *new_runs)
+        return Race({new_run.run_id for new_run in new_runs}, claiming("left", 40), claiming("right", 40))
 
-    async def finish(wanted: set[str], *outcomes: Outcome) -> str:
-        claimed = [leased.lease.run_id for outcome in outcomes for leased in done(outcome)]
+    async def judge(wanted: set[str], left: Outcome[Claim], right: Outcome[Claim]) -> str:
+        claimed = [leased.lease.run_id for leased in done(left) + done(right)]
         assert len(claimed) == 60
         assert set(claimed) == wanted
-        return "left" if len(done(outcomes[0])) == 40 else "right"
+        return "left" if len(done(left)) == 40 else "right"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"left", "right"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"left", "right"}
 
 
 async def test_runs_of_one_thread_are_never_claimed_together(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        thread_id = await put_thread(track.storage)
-        drafts = [on_thread(thread_id) for _ in range(3)]
-        await put(track.storage, *drafts)
-        return drafts, claiming("left"), claiming("right")
+    async def prepare() -> Race[NewRun, Claim, Claim]:
+        thread_id = await idle_thread(track.storage)
+        first = await insert(track.storage, *(on_thread(thread_id) for _ in range(3)))
+        return Race(first, claiming("left"), claiming("right"))
 
-    async def finish(drafts: list[NewRun], *outcomes: Outcome) -> str:
-        (leased,) = done(outcomes[0]) + done(outcomes[1])
-        assert leased.lease.run_id == drafts[0].run_id
-        return str(leased.lease.worker)
+    async def judge(first: NewRun, left: Outcome[Claim], right: Outcome[Claim]) -> str:
+        (leased,) = done(left) + done(right)
+        assert leased.lease.run_id == first.run_id
+        return leased.lease.worker
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"left", "right"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"left", "right"}
 
 
 @pytest.mark.parametrize("action", ["interrupt", "rollback"])
-async def test_finish_and_cancel(track: Track, action: str) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        draft, lease = await running(track)
-        return draft, call("queue.finish", ending(lease)), cancelling(draft, action)
+async def test_finish_and_cancel(track: Track, action: CancelAction) -> None:
+    async def prepare() -> Race[NewRun, FinishResult, CancelResult]:
+        new_run, lease = await running(track)
+        return Race(new_run, finishing(finish_request(lease)), cancelling(new_run, action))
 
-    async def finish(draft: NewRun, end: Outcome, cancel: Outcome) -> str:
-        done(end)
-        outcome = done(cancel)
-        assert outcome.ended == []
-        assert await status(track.storage, draft) == "success"
-        assert await thread_status(track.storage, draft.thread_id) == "idle"
-        return "cancel" if outcome.requested else "finish"
+    async def judge(new_run: NewRun, finish: Outcome[FinishResult], cancel: Outcome[CancelResult]) -> str:
+        done(finish)
+        assert done(cancel).ended == []
+        assert await run_status(track.storage, new_run) == "success"
+        assert await thread_status(track.storage, new_run.thread_id) == "idle"
+        return "cancel" if done(cancel).requested else "finish"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"cancel", "finish"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"cancel", "finish"}
 
 
 async def test_finish_and_reap(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        draft, lease = await running(track)
-        return draft, call("queue.finish", ending(lease)), call("queue.reap", "worker", max_attempts=3)
+    async def prepare() -> Race[NewRun, FinishResult, ReapResult]:
+        new_run, lease = await running(track)
+        return Race(new_run, finishing(finish_request(lease)), reaping())
 
-    async def finish(draft: NewRun, end: Outcome, reap: Outcome) -> str:
+    async def judge(new_run: NewRun, finish: Outcome[FinishResult], reap: Outcome[ReapResult]) -> str:
         requeued = done(reap).requeued
-        assert lost(end) == (requeued == 1)
-        assert await status(track.storage, draft) == ("pending" if requeued else "success")
+        assert lost(finish) == (requeued == 1)
+        assert await run_status(track.storage, new_run) == ("pending" if requeued else "success")
         return "reap" if requeued else "finish"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"reap", "finish"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"reap", "finish"}
 
 
 async def test_finish_and_the_last_reap(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        draft, lease = await running(track, webhook="http://127.0.0.1:9/")
-        return draft, call("queue.finish", ending(lease)), call("queue.reap", "worker", max_attempts=1)
+    async def prepare() -> Race[NewRun, FinishResult, ReapResult]:
+        new_run, lease = await running(track, webhook="http://127.0.0.1:9/")
+        return Race(new_run, finishing(finish_request(lease)), reaping(max_attempts=1))
 
-    async def finish(draft: NewRun, end: Outcome, reap: Outcome) -> str:
+    async def judge(new_run: NewRun, finish: Outcome[FinishResult], reap: Outcome[ReapResult]) -> str:
         ended = bool(done(reap).ended)
-        assert lost(end) == ended
-        assert await status(track.storage, draft) == ("error" if ended else "success")
-        assert await thread_status(track.storage, draft.thread_id) == ("error" if ended else "idle")
-        (delivery,) = await track.storage.deliveries.claim_deliveries(9, 3600.0)
+        assert lost(finish) == ended
+        assert await run_status(track.storage, new_run) == ("error" if ended else "success")
+        assert await thread_status(track.storage, new_run.thread_id) == ("error" if ended else "idle")
+        (delivery,) = await track.storage.deliveries.claim(9, 3600.0)
         assert orjson.loads(delivery.payload)["status"] == ("error" if ended else "success")
         return "reap" if ended else "finish"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"reap", "finish"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"reap", "finish"}
 
 
 async def test_finish_and_finish(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        draft, lease = await running(track)
-        ends = [ending(lease, answer=answer, values=answer) for answer in (b'"left"', b'"right"')]
-        return (draft, *(call("queue.finish", end) for end in ends))
+    async def prepare() -> Race[NewRun, FinishResult, FinishResult]:
+        new_run, lease = await running(track)
+        left, right = (finish_request(lease, answer=answer, values=answer) for answer in (b'"left"', b'"right"'))
+        return Race(new_run, finishing(left), finishing(right))
 
-    async def finish(draft: NewRun, *outcomes: Outcome) -> str:
-        assert [lost(outcome) for outcome in outcomes].count(True) == 1
-        winner = "right" if lost(outcomes[0]) else "left"
-        (ended,) = await track.storage.runs.ended([draft.run_id])
+    async def judge(new_run: NewRun, left: Outcome[FinishResult], right: Outcome[FinishResult]) -> str:
+        assert lost(left) != lost(right)
+        winner = "right" if lost(left) else "left"
+        (ended,) = await track.storage.runs.ended([new_run.run_id])
         assert ended.answer.decode() == f'"{winner}"'
-        assert await track.storage.threads.values(draft.thread_id) == ended.answer
+        assert await track.storage.threads.values(new_run.thread_id) == ended.answer
         return winner
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"left", "right"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"left", "right"}
 
 
 async def test_finish_and_delete(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        draft, lease = await running(track)
-        return draft, call("queue.finish", ending(lease)), call("runs.delete", draft.thread_id, draft.run_id)
+    async def prepare() -> Race[NewRun, FinishResult, int | None]:
+        new_run, lease = await running(track)
+        delete = call(lambda storage: storage.runs.delete, new_run.thread_id, new_run.run_id)
+        return Race(new_run, finishing(finish_request(lease)), delete)
 
-    async def finish(draft: NewRun, end: Outcome, delete: Outcome) -> str:
+    async def judge(new_run: NewRun, finish: Outcome[FinishResult], delete: Outcome[int | None]) -> str:
         done(delete)
-        assert await status(track.storage, draft) is None
-        assert await thread_status(track.storage, draft.thread_id) == "idle"
-        values = await track.storage.threads.values(draft.thread_id)
-        assert (values is None) == lost(end)
-        return "delete" if lost(end) else "finish"
+        assert await run_status(track.storage, new_run) is None
+        assert await thread_status(track.storage, new_run.thread_id) == "idle"
+        values = await track.storage.threads.values(new_run.thread_id)
+        assert (values is None) == lost(finish)
+        return "delete" if lost(finish) else "finish"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"delete", "finish"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"delete", "finish"}
 
 
 async def test_finish_and_giving_back_what_is_not_held(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        draft, lease = await running(track)
-        return draft, call("queue.finish", ending(lease)), call("queue.heartbeat", "worker", 1, [])
+    async def prepare() -> Race[NewRun, FinishResult, HeartbeatResult]:
+        new_run, lease = await running(track)
+        beat = call(lambda storage: storage.workers.heartbeat, "worker", 1, [])
+        return Race(new_run, finishing(finish_request(lease)), beat)
 
-    async def finish(draft: NewRun, end: Outcome, beat: Outcome) -> str:
+    async def judge(new_run: NewRun, finish: Outcome[FinishResult], beat: Outcome[HeartbeatResult]) -> str:
         done(beat)
-        assert await status(track.storage, draft) == ("pending" if lost(end) else "success")
-        return "beat" if lost(end) else "finish"
+        assert await run_status(track.storage, new_run) == ("pending" if lost(finish) else "success")
+        return "beat" if lost(finish) else "finish"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"beat", "finish"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"beat", "finish"}

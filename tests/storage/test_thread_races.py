@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
-from runyard.generated.models import Assistant
+from runyard.generated.models import Assistant, Thread
 from runyard.runtime.errors import Conflict, NotFound
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
-from runyard.runtime.storage.port.runs import NewRun
-from runyard.runtime.storage.port.threads import Expiry, NewThread, StateEdit
+from runyard.runtime.storage.port.queue import FinishResult, LeasedRun
+from runyard.runtime.storage.port.runs import InsertResult, NewRun
+from runyard.runtime.storage.port.threads import DeletedThreads, Expiry, NewThread, StateEdit
 
-from .making import checkpoint, claim, ending, on_thread, put, put_thread, stateless, status, thread_status
-from .races import ROUNDS, Outcome, Track, call, claiming, done, inserting, lost, running
+from .builders import (
+    checkpoint_row,
+    claim,
+    finish_request,
+    idle_thread,
+    insert,
+    on_thread,
+    run_status,
+    stateless,
+    thread_status,
+)
+from .calls import Call, Outcome, call, done, lost, raised
+from .races import ROUNDS, Race, Track, claiming, finishing, inserting, running
 
 
 def edit(thread_id: str, checkpoint_id: str, base: str | None = "") -> StateEdit:
     return StateEdit(
-        rows=[checkpoint(thread_id, checkpoint_id)],
+        rows=[checkpoint_row(thread_id, checkpoint_id)],
         base=base,
         values=f'"{checkpoint_id}"'.encode(),
         interrupts=b"{}",
@@ -25,214 +36,228 @@ def edit(thread_id: str, checkpoint_id: str, base: str | None = "") -> StateEdit
     )
 
 
-def refused(outcome: Outcome) -> bool:
-    return outcome[:2] == ("raised", Conflict)
+def editing(thread_id: str, change: StateEdit) -> Call[None]:
+    return call(lambda storage: storage.threads.edit_state, thread_id, change)
+
+
+def deleting(thread_id: str) -> Call[DeletedThreads]:
+    return call(lambda storage: storage.threads.delete, [thread_id])
 
 
 async def test_two_edits_of_one_state(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        thread_id = await put_thread(track.storage)
-        edits = [edit(thread_id, name) for name in ("left", "right")]
-        return (thread_id, *(call("threads.edit_state", thread_id, one) for one in edits))
+    async def prepare() -> Race[str, None, None]:
+        thread_id = await idle_thread(track.storage)
+        left, right = (editing(thread_id, edit(thread_id, name)) for name in ("left", "right"))
+        return Race(thread_id, left, right)
 
-    async def finish(thread_id: str, *outcomes: Outcome) -> str:
-        assert [refused(outcome) for outcome in outcomes].count(True) == 1
-        winner = "right" if refused(outcomes[0]) else "left"
+    async def judge(thread_id: str, left: Outcome[None], right: Outcome[None]) -> str:
+        assert raised(left, Conflict) != raised(right, Conflict)
+        winner = "right" if raised(left, Conflict) else "left"
         (kept,) = track.storage.checkpoints.history(thread_id, None, before=None, limit=None)
         assert kept.checkpoint_id == winner
         assert await track.storage.threads.values(thread_id) == f'"{winner}"'.encode()
         return winner
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"left", "right"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"left", "right"}
 
 
 async def test_edit_and_insert(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        thread_id = await put_thread(track.storage)
-        draft, insert = inserting(thread_id, "reject")
-        return draft, call("threads.edit_state", thread_id, edit(thread_id, "1")), insert
+    async def prepare() -> Race[NewRun, None, InsertResult]:
+        thread_id = await idle_thread(track.storage)
+        new_run = on_thread(thread_id, strategy="reject")
+        return Race(new_run, editing(thread_id, edit(thread_id, "1")), inserting(new_run))
 
-    async def finish(draft: NewRun, edited: Outcome, insert: Outcome) -> str:
+    async def judge(new_run: NewRun, edited: Outcome[None], insert: Outcome[InsertResult]) -> str:
         done(insert)
-        saved = track.storage.checkpoints.latest(draft.thread_id, "")
-        assert (saved is None) == refused(edited), "an edit is whole or not there"
-        await claim(track.storage, "worker", draft)
-        return "insert" if refused(edited) else "edit"
+        saved = track.storage.checkpoints.latest(new_run.thread_id, "")
+        assert (saved is None) == raised(edited, Conflict), "an edit is whole or not there"
+        await claim(track.storage, "worker", new_run)
+        return "insert" if raised(edited, Conflict) else "edit"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"insert", "edit"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"insert", "edit"}
 
 
 async def test_edit_and_the_end_of_a_run(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        draft, lease = await running(track)
-        change = edit(draft.thread_id, "1", base=None)
-        return draft, call("threads.edit_state", draft.thread_id, change), call("queue.finish", ending(lease))
+    async def prepare() -> Race[NewRun, None, FinishResult]:
+        new_run, lease = await running(track)
+        change = edit(new_run.thread_id, "1", base=None)
+        return Race(new_run, editing(new_run.thread_id, change), finishing(finish_request(lease)))
 
-    async def finish(draft: NewRun, edited: Outcome, end: Outcome) -> str:
-        done(end)
-        values = await track.storage.threads.values(draft.thread_id)
-        assert values == (b'{"n":111}' if refused(edited) else b'"1"')
-        assert await thread_status(track.storage, draft.thread_id) == "idle"
-        return "edit" if refused(edited) else "finish"
+    async def judge(new_run: NewRun, edited: Outcome[None], finish: Outcome[FinishResult]) -> str:
+        done(finish)
+        values = await track.storage.threads.values(new_run.thread_id)
+        assert values == (b'{"n":111}' if raised(edited, Conflict) else b'"1"')
+        assert await thread_status(track.storage, new_run.thread_id) == "idle"
+        return "edit" if raised(edited, Conflict) else "finish"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"edit", "finish"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"edit", "finish"}
 
 
 async def test_two_creations_of_one_thread(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        drafts = [NewThread(thread_id=str(uuid.uuid4()), metadata={"by": "left"})]
-        drafts.append(NewThread(thread_id=drafts[0].thread_id, metadata={"by": "right"}))
-        return drafts[0].thread_id, *(call("threads.create", draft, "raise") for draft in drafts)
+    async def prepare() -> Race[str, Thread, Thread]:
+        thread_id = str(uuid.uuid4())
+        left, right = (
+            call(lambda storage: storage.threads.create, NewThread(thread_id=thread_id, metadata={"by": side}), "raise")
+            for side in ("left", "right")
+        )
+        return Race(thread_id, left, right)
 
-    async def finish(thread_id: str, *outcomes: Outcome) -> str:
-        assert [refused(outcome) for outcome in outcomes].count(True) == 1
+    async def judge(thread_id: str, left: Outcome[Thread], right: Outcome[Thread]) -> str:
+        assert raised(left, Conflict) != raised(right, Conflict)
+        winner = "right" if raised(left, Conflict) else "left"
         thread = await track.storage.threads.get(thread_id)
         assert thread is not None
-        assert thread.metadata["by"] == ("right" if refused(outcomes[0]) else "left")
-        return str(thread.metadata["by"])
+        assert thread.metadata["by"] == winner
+        return winner
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"left", "right"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"left", "right"}
 
 
 async def test_patches_do_not_lose_each_other(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        thread_id = await put_thread(track.storage)
-        return thread_id, *(call("threads.patch", thread_id, {side: 1}, None) for side in ("left", "right"))
+    async def prepare() -> Race[str, Thread | None, Thread | None]:
+        thread_id = await idle_thread(track.storage)
+        left, right = (
+            call(lambda storage: storage.threads.patch, thread_id, {side: 1}, None) for side in ("left", "right")
+        )
+        return Race(thread_id, left, right)
 
-    async def finish(thread_id: str, *outcomes: Outcome) -> str:
+    async def judge(thread_id: str, left: Outcome[Thread | None], right: Outcome[Thread | None]) -> str:
         thread = await track.storage.threads.get(thread_id)
         assert thread is not None
         assert thread.metadata.keys() >= {"left", "right"}
-        return "right" if "right" in done(outcomes[0]).metadata else "left"
+        patched = done(left)
+        assert patched is not None
+        return "right" if "right" in patched.metadata else "left"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"left", "right"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"left", "right"}
 
 
 async def test_deletion_and_the_end_of_a_run(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        draft, lease = await running(track)
-        track.storage.checkpoints.post(lease, [checkpoint(draft.thread_id, "1")])
+    async def prepare() -> Race[NewRun, DeletedThreads, FinishResult]:
+        new_run, lease = await running(track)
+        track.storage.checkpoints.post(lease, [checkpoint_row(new_run.thread_id, "1")])
         await track.storage.checkpoints.flush(lease)
-        return draft, call("threads.delete", [draft.thread_id]), call("queue.finish", ending(lease))
+        return Race(new_run, deleting(new_run.thread_id), finishing(finish_request(lease)))
 
-    async def finish(draft: NewRun, delete: Outcome, end: Outcome) -> str:
-        assert done(delete).threads == [draft.thread_id]
-        assert done(delete).runs == ([draft.run_id] if lost(end) else [])
-        assert await thread_status(track.storage, draft.thread_id) is None
-        assert await status(track.storage, draft) is None
-        assert track.storage.checkpoints.latest(draft.thread_id, "") is None
-        return "delete" if lost(end) else "finish"
+    async def judge(new_run: NewRun, delete: Outcome[DeletedThreads], finish: Outcome[FinishResult]) -> str:
+        assert done(delete).threads == [new_run.thread_id]
+        assert done(delete).runs == ([new_run.run_id] if lost(finish) else [])
+        assert await thread_status(track.storage, new_run.thread_id) is None
+        assert await run_status(track.storage, new_run) is None
+        assert track.storage.checkpoints.latest(new_run.thread_id, "") is None
+        return "delete" if lost(finish) else "finish"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"delete", "finish"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"delete", "finish"}
 
 
 async def test_deletion_and_claim(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        draft = await put(track.storage, stateless())
-        return draft, call("threads.delete", [draft.thread_id]), claiming("worker")
+    async def prepare() -> Race[NewRun, DeletedThreads, list[LeasedRun]]:
+        new_run = await insert(track.storage, stateless())
+        return Race(new_run, deleting(new_run.thread_id), claiming("worker"))
 
-    async def finish(draft: NewRun, delete: Outcome, claim: Outcome) -> str:
-        assert done(delete).runs == [draft.run_id]
+    async def judge(new_run: NewRun, delete: Outcome[DeletedThreads], claim: Outcome[list[LeasedRun]]) -> str:
+        assert done(delete).runs == [new_run.run_id]
         for leased in done(claim):
-            beat = await track.storage.queue.heartbeat("worker", 1, [leased.lease])
+            beat = await track.storage.workers.heartbeat("worker", 1, [leased.lease])
             assert beat.lost == [leased.lease.seq]
         return "claim" if done(claim) else "delete"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"claim", "delete"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"claim", "delete"}
 
 
 async def test_deletion_and_insert(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        thread_id = await put_thread(track.storage)
-        draft, insert = inserting(thread_id, "enqueue")
-        return draft, call("threads.delete", [thread_id]), insert
+    async def prepare() -> Race[NewRun, DeletedThreads, InsertResult]:
+        new_run = on_thread(await idle_thread(track.storage))
+        return Race(new_run, deleting(new_run.thread_id), inserting(new_run))
 
-    async def finish(draft: NewRun, delete: Outcome, insert: Outcome) -> str:
+    async def judge(new_run: NewRun, delete: Outcome[DeletedThreads], insert: Outcome[InsertResult]) -> str:
         done(delete)
-        assert await thread_status(track.storage, draft.thread_id) is None
-        assert await track.storage.runs.place(draft.run_id) is None, "no run is left without a thread"
-        return "delete" if insert[:2] == ("raised", NotFound) else "insert"
+        assert await thread_status(track.storage, new_run.thread_id) is None
+        assert await track.storage.runs.locate(new_run.run_id) is None, "no run is left without a thread"
+        return "delete" if raised(insert, NotFound) else "insert"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"delete", "insert"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"delete", "insert"}
 
 
 async def test_copy_and_deletion(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        thread_id, target = await put_thread(track.storage), str(uuid.uuid4())
+    async def prepare() -> Race[str, Thread | None, DeletedThreads]:
+        thread_id, target = await idle_thread(track.storage), str(uuid.uuid4())
         await track.storage.threads.edit_state(thread_id, edit(thread_id, "1"))
-        return target, call("threads.copy", thread_id, target), call("threads.delete", [thread_id])
+        return Race(target, call(lambda storage: storage.threads.copy, thread_id, target), deleting(thread_id))
 
-    async def finish(target: str, copy: Outcome, delete: Outcome) -> str:
+    async def judge(target: str, copy: Outcome[Thread | None], delete: Outcome[DeletedThreads]) -> str:
         done(delete)
-        whole = done(copy) is not None
-        assert (await thread_status(track.storage, target) == "idle") == whole
-        assert (track.storage.checkpoints.latest(target, "") is not None) == whole
-        assert bool(track.storage.checkpoints.blobs(target, "", {"log": "1"})) == whole
-        return "copy" if whole else "delete"
+        copied = done(copy) is not None
+        assert (await thread_status(track.storage, target) == "idle") == copied
+        assert (track.storage.checkpoints.latest(target, "") is not None) == copied
+        assert bool(track.storage.checkpoints.blobs(target, "", {"log": "1"})) == copied
+        return "copy" if copied else "delete"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"copy", "delete"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"copy", "delete"}
 
 
 async def test_dropping_the_history_and_insert(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        thread_id = await put_thread(track.storage)
+    async def prepare() -> Race[NewRun, bool, InsertResult]:
+        thread_id = await idle_thread(track.storage)
         await track.storage.threads.edit_state(thread_id, edit(thread_id, "1"))
         await track.storage.threads.edit_state(thread_id, edit(thread_id, "2", base="1"))
-        draft, insert = inserting(thread_id, "enqueue")
-        keep = call("threads.keep_latest", thread_id, "2", [KeptCheckpoint("", "2", {"log": "1"})])
-        return draft, keep, insert
+        kept = [KeptCheckpoint("", "2", {"log": "1"})]
+        keep = call(lambda storage: storage.threads.keep_latest, thread_id, "2", kept)
+        new_run = on_thread(thread_id)
+        return Race(new_run, keep, inserting(new_run))
 
-    async def finish(draft: NewRun, keep: Outcome, insert: Outcome) -> str:
+    async def judge(new_run: NewRun, keep: Outcome[bool], insert: Outcome[InsertResult]) -> str:
         done(insert)
-        left = track.storage.checkpoints.history(draft.thread_id, "", before=None, limit=None)
+        left = track.storage.checkpoints.history(new_run.thread_id, "", before=None, limit=None)
         assert [one.checkpoint_id for one in left] == (["2"] if done(keep) else ["2", "1"])
-        assert track.storage.checkpoints.blobs(draft.thread_id, "", {"log": "1"})
+        assert track.storage.checkpoints.blobs(new_run.thread_id, "", {"log": "1"})
         return "keep" if done(keep) else "insert"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"keep", "insert"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"keep", "insert"}
 
 
 async def test_expiry_and_insert(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
+    async def prepare() -> Race[NewRun, DeletedThreads, InsertResult]:
         expiring = NewThread(thread_id=str(uuid.uuid4()), metadata={}, expiry=Expiry("delete", 0))
         await track.storage.threads.create(expiring, "raise")
-        draft = on_thread(expiring.thread_id)
-        return draft, call("threads.delete_expired", 10), call("runs.insert", [draft])
+        new_run = on_thread(expiring.thread_id)
+        return Race(new_run, call(lambda storage: storage.threads.delete_expired, 10), inserting(new_run))
 
-    async def finish(draft: NewRun, expire: Outcome, insert: Outcome) -> str:
-        gone = draft.thread_id in done(expire).threads
-        assert gone == (insert[:2] == ("raised", NotFound)), "a thread with a run does not expire"
-        assert await thread_status(track.storage, draft.thread_id) == (None if gone else "busy")
-        return "expire" if gone else "insert"
+    async def judge(new_run: NewRun, expire: Outcome[DeletedThreads], insert: Outcome[InsertResult]) -> str:
+        expired = new_run.thread_id in done(expire).threads
+        assert expired == raised(insert, NotFound), "a thread with a run does not expire"
+        assert await thread_status(track.storage, new_run.thread_id) == (None if expired else "busy")
+        return "expire" if expired else "insert"
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"expire", "insert"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"expire", "insert"}
 
 
 async def test_two_creations_of_one_assistant(track: Track) -> None:
-    async def prepare() -> tuple[Any, ...]:
-        assistant_id = str(uuid.uuid4())
-        made = [
-            Assistant(
-                assistant_id=assistant_id,
-                graph_id="chain",
-                config={},
-                context={},
-                metadata={},
-                name=name,
-                description=None,
-                version=1,
-                created_at="",
-                updated_at="",
-            )
-            for name in ("left", "right")
-        ]
-        return assistant_id, *(call("assistants.create", one, "raise") for one in made)
+    def creating(assistant_id: str, name: str) -> Call[Assistant]:
+        assistant = Assistant(
+            assistant_id=assistant_id,
+            graph_id="chain",
+            config={},
+            context={},
+            metadata={},
+            name=name,
+            description=None,
+            version=1,
+            created_at="",
+            updated_at="",
+        )
+        return call(lambda storage: storage.assistants.create, assistant, "raise")
 
-    async def finish(assistant_id: str, *outcomes: Outcome) -> str:
-        assert [refused(outcome) for outcome in outcomes].count(True) == 1
+    async def prepare() -> Race[str, Assistant, Assistant]:
+        assistant_id = str(uuid.uuid4())
+        return Race(assistant_id, creating(assistant_id, "left"), creating(assistant_id, "right"))
+
+    async def judge(assistant_id: str, left: Outcome[Assistant], right: Outcome[Assistant]) -> str:
+        assert raised(left, Conflict) != raised(right, Conflict)
+        winner = "right" if raised(left, Conflict) else "left"
         made = await track.storage.assistants.get(assistant_id)
         assert made is not None
-        assert made.name == ("right" if refused(outcomes[0]) else "left")
-        return made.name
+        assert made.name == winner
+        return winner
 
-    assert await track.repeat(ROUNDS, prepare, finish) == {"left", "right"}
+    assert await track.repeat(ROUNDS, prepare, judge) == {"left", "right"}

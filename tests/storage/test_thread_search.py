@@ -1,4 +1,5 @@
-"""Searching threads gives what looking at each of them would give, whatever leads the search."""
+"""Finding threads: what each filter means, pages and orders, and that a search finds what a walk through all threads
+would find, whatever leads it."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchReq
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.port.threads import NewThread, StateEdit
 
-from .making import on_thread, stateless
+from .backends import Backend
+from .builders import claim, failed_request, finish_request, insert, on_thread, stateless
 
 THREADS = 150
 VALUES: list[Any] = [
@@ -69,8 +71,8 @@ async def fill(storage: Storage, rnd: random.Random) -> list[Thread]:
         else:
             values = f'{{"n": {rnd.randrange(3)}, "t": "{rnd.choice("xy")}", "deep": {{"b": true}}}}'.encode()
             edit = StateEdit(rows=[], base=None, values=values, interrupts=b"{}", paused=number % 4 == 0)
-            draft = NewThread(thread_id=thread_id, metadata=metadata, edit=edit if number % 3 else None)
-            await storage.threads.create(draft, "raise")
+            new_thread = NewThread(thread_id=thread_id, metadata=metadata, edit=edit if number % 3 else None)
+            await storage.threads.create(new_thread, "raise")
         made.append(thread_id)
     for thread_id in rnd.sample(made, 30):
         await storage.threads.patch(thread_id, {"user": rnd.choice(VALUES), "new": "word"}, None)
@@ -97,12 +99,14 @@ def ask(rnd: random.Random, threads: list[Thread]) -> ThreadSearchRequest:
     return request
 
 
-@pytest.mark.parametrize("narrow", [3, 2_000])
+@pytest.mark.parametrize("as_among_many", [False, True])
 async def test_a_search_finds_what_looking_at_each_thread_finds(
-    storage: Storage, narrow: int, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, backend: Backend, as_among_many: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runyard.runtime.storage.sqlite.thread_search.NARROW", narrow)
-    rnd = random.Random(narrow)
+    if as_among_many:
+        for name, value in backend.search_thresholds.items():
+            monkeypatch.setattr(name, value)
+    rnd = random.Random(as_among_many)
     threads = await fill(storage, rnd)
     hits = 0
     for _ in range(400):
@@ -132,3 +136,89 @@ async def test_a_list_without_values_need_not_read_them(storage: Storage) -> Non
     (full,) = await storage.threads.search(replace(request, extract={"n": "values.n"}), limit=1, offset=0)
     assert slim.values is None
     assert full.values == {"n": 1}
+
+
+def metadata_of(number: int) -> dict[str, Any]:
+    return {
+        "owner": "ada" if number % 2 else "bob",
+        "number": number,
+        "flag": number == 1,
+        "nested": {"a": {"b": number}, "other": 1},
+        "list": [number],
+        "nothing": None,
+        'odd "key".x': "odd",
+    }
+
+
+async def threads_of_all_kinds(storage: Storage) -> list[str]:
+    """Four threads, oldest first: idle, error, interrupted, busy."""
+    new_runs = []
+    for number in range(4):
+        new_run = await insert(storage, stateless(thread_metadata=metadata_of(number)))
+        new_runs.append(new_run)
+        lease = (await claim(storage, "worker", new_run)).lease
+        values = f'{{"n": {number}, "text": "{"ab"[number % 2]}"}}'.encode()
+        match number:
+            case 0:
+                await storage.queue.finish(finish_request(lease, values=values))
+            case 1:
+                await storage.queue.finish(failed_request(lease, values=values))
+            case 2:
+                await storage.queue.finish(finish_request(lease, values=values, paused=True))
+    return [new_run.thread_id for new_run in new_runs]
+
+
+async def test_threads_are_found_by_status_metadata_values_and_ids(storage: Storage) -> None:
+    threads = await threads_of_all_kinds(storage)
+
+    async def found(**asked: Any) -> list[int]:
+        request = ThreadSearchRequest(**asked)
+        rows = await storage.threads.search(request, limit=10, offset=0)
+        numbers = [threads.index(thread.thread_id) for thread in rows]
+        if "ids" not in asked:
+            assert await storage.threads.count(ThreadCountRequest(**asked)) == len(numbers)
+        return numbers
+
+    assert await found() == [3, 2, 1, 0], "the newest first"
+    for number, status in enumerate(("idle", "error", "interrupted", "busy")):
+        assert await found(status=status) == [number]
+    assert await found(metadata={"owner": "ada"}) == [3, 1]
+    assert await found(metadata={"owner": "ada", "number": 1}) == [1]
+    assert await found(metadata={"number": 1.0}) == [1]
+    assert await found(metadata={"flag": True}) == [1]
+    assert await found(metadata={"number": True}) == [], "true is not 1"
+    assert await found(metadata={"nested": {"a": {"b": 2}}}) == [2]
+    assert await found(metadata={"nested": {"a": {}}}) == [3, 2, 1, 0]
+    assert await found(metadata={"list": [3]}) == [3]
+    assert await found(metadata={"nothing": None}) == [3, 2, 1, 0]
+    assert await found(metadata={"absent": None}) == []
+    assert await found(metadata={'odd "key".x': "odd"}) == [3, 2, 1, 0]
+    assert await found(metadata={"owner": "Ada"}) == []
+    assert await found(metadata={}) == [3, 2, 1, 0]
+    assert await found(values={"n": 2}) == [2]
+    assert await found(values={"text": "a"}) == [2, 0]
+    assert await found(values={"n": 3}) == [], "it has no values yet"
+    assert await found(status="error", metadata={"owner": "bob"}) == []
+    assert await found(ids=[threads[2], threads[0], str(uuid.uuid4())]) == [2, 0]
+
+
+async def test_pages_of_threads_follow_each_other(storage: Storage) -> None:
+    new_runs = [await insert(storage, stateless()) for _ in range(7)]
+    wanted = [new_run.thread_id for new_run in new_runs]
+    for order in ("asc", "desc"):
+        request = ThreadSearchRequest(sort_by="created_at", sort_order=order)
+        pages = [await storage.threads.search(request, limit=3, offset=offset) for offset in (0, 3, 6, 9)]
+        assert [len(page) for page in pages] == [3, 3, 1, 0]
+        assert [thread.thread_id for page in pages for thread in page] == wanted
+        wanted.reverse()
+
+
+async def test_threads_are_sorted_by_what_is_asked_for(storage: Storage) -> None:
+    threads = await threads_of_all_kinds(storage)
+    await insert(storage, stateless())
+    for column in ("thread_id", "status", "created_at", "updated_at"):
+        for order in ("asc", "desc"):
+            request = ThreadSearchRequest(ids=threads, sort_by=column, sort_order=order)
+            keys = [getattr(thread, column) for thread in await storage.threads.search(request, limit=9, offset=0)]
+            assert keys == sorted(keys, reverse=order == "desc")
+            assert len(keys) == 4

@@ -9,20 +9,21 @@ from typing import Any
 import pytest
 
 from runyard.runtime.errors import Conflict, LeaseLost, NotFound
-from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
+from runyard.runtime.storage.port.checkpoints import KeptCheckpoint, NewBlob, StoredBlob
 from runyard.runtime.storage.port.events import EventChunk
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.threads import Expiry, NewThread, StateEdit
+from runyard.runtime.storage.port.threads import Expiry, NewThread, StateEdit, StoredChannel
 
-from .making import checkpoint, claim, ending, on_thread, put, put_thread, stateless, write
+from .builders import checkpoint_row, claim, finish_request, idle_thread, insert, on_thread, stateless, write_row
 
+METADATA = {"owner": "ada", "nested": {"a": {"b": 1}}, "list": [1], "nothing": None}
 SECOND = 1 / 60
 """In minutes, the unit of lifetimes."""
 
 
 def edit(thread_id: str, checkpoint_id: str = "1", **changes: Any) -> StateEdit:
     given: dict[str, Any] = {
-        "rows": [checkpoint(thread_id, checkpoint_id), write(thread_id, checkpoint_id)],
+        "rows": [checkpoint_row(thread_id, checkpoint_id), write_row(thread_id, checkpoint_id)],
         "base": "",
         "values": b'{"n": 5}',
         "interrupts": b"{}",
@@ -32,8 +33,8 @@ def edit(thread_id: str, checkpoint_id: str = "1", **changes: Any) -> StateEdit:
 
 
 async def make(storage: Storage, **changes: Any) -> str:
-    draft = NewThread(**{"thread_id": str(uuid.uuid4()), "metadata": {}, **changes})
-    return (await storage.threads.create(draft, "raise")).thread_id
+    new_thread = NewThread(**{"thread_id": str(uuid.uuid4()), "metadata": {}, **changes})
+    return (await storage.threads.create(new_thread, "raise")).thread_id
 
 
 def history(storage: Storage, thread_id: str) -> list[str]:
@@ -41,16 +42,16 @@ def history(storage: Storage, thread_id: str) -> list[str]:
 
 
 async def test_a_thread_is_made_once(storage: Storage) -> None:
-    draft = NewThread(thread_id=str(uuid.uuid4()), metadata={"a": 1, "graph_id": "chain"})
-    thread = await storage.threads.create(draft, "raise")
-    assert (thread.status, thread.metadata, thread.values, thread.config) == ("idle", draft.metadata, None, {})
-    assert await storage.threads.get(draft.thread_id) == thread
-    assert await storage.threads.graph_ids(draft.thread_id) == ["chain"], "which its metadata names"
-    again = NewThread(thread_id=draft.thread_id, metadata={"b": 2}, edit=edit(draft.thread_id))
+    new_thread = NewThread(thread_id=str(uuid.uuid4()), metadata={"a": 1, "graph_id": "chain"})
+    thread = await storage.threads.create(new_thread, "raise")
+    assert (thread.status, thread.metadata, thread.values, thread.config) == ("idle", new_thread.metadata, None, {})
+    assert await storage.threads.get(new_thread.thread_id) == thread
+    assert await storage.threads.graph_ids(new_thread.thread_id) == ["chain"], "which its metadata names"
+    again = NewThread(thread_id=new_thread.thread_id, metadata={"b": 2}, edit=edit(new_thread.thread_id))
     with pytest.raises(Conflict, match="already exists"):
         await storage.threads.create(again, "raise")
     assert await storage.threads.create(again, "do_nothing") == thread
-    assert history(storage, draft.thread_id) == []
+    assert history(storage, new_thread.thread_id) == []
 
 
 async def test_a_thread_is_made_with_its_first_state(storage: Storage) -> None:
@@ -75,32 +76,32 @@ async def test_a_patch_merges_at_the_top_level(storage: Storage) -> None:
 
 
 async def test_deleting_takes_everything_along(storage: Storage) -> None:
-    draft = await put(storage, stateless(resumable=True))
-    waiting = await put(storage, on_thread(draft.thread_id))
-    later = await put(storage, on_thread(draft.thread_id, delay=1000.0))
-    lease = (await claim(storage, "worker", draft)).lease
+    new_run = await insert(storage, stateless(resumable=True))
+    waiting = await insert(storage, on_thread(new_run.thread_id))
+    later = await insert(storage, on_thread(new_run.thread_id, delay=1000.0))
+    lease = (await claim(storage, "worker", new_run)).lease
     await storage.events.append(lease, EventChunk(1, 2, b"events"))
-    storage.checkpoints.post(lease, [checkpoint(draft.thread_id, "1"), write(draft.thread_id, "1")])
+    storage.checkpoints.post(lease, [checkpoint_row(new_run.thread_id, "1"), write_row(new_run.thread_id, "1")])
     await storage.checkpoints.flush(lease)
-    other = await put_thread(storage)
+    other = await idle_thread(storage)
 
-    removed = await storage.threads.delete([draft.thread_id, str(uuid.uuid4()), other])
-    assert removed.threads == [draft.thread_id, other]
-    assert sorted(removed.runs) == sorted(run.run_id for run in (draft, waiting, later)), "those under way"
-    assert await storage.threads.get(draft.thread_id) is None
-    assert await storage.runs.get(draft.thread_id, draft.run_id) is None
-    assert await storage.events.read(draft.run_id, 0) == []
-    assert history(storage, draft.thread_id) == []
-    assert storage.checkpoints.blobs(draft.thread_id, "", {"log": "1"}) == {}
+    removed = await storage.threads.delete([new_run.thread_id, str(uuid.uuid4()), other])
+    assert removed.threads == [new_run.thread_id, other]
+    assert sorted(removed.runs) == sorted(run.run_id for run in (new_run, waiting, later)), "those under way"
+    assert await storage.threads.get(new_run.thread_id) is None
+    assert await storage.runs.get(new_run.thread_id, new_run.run_id) is None
+    assert await storage.events.read(new_run.run_id, 0) == []
+    assert history(storage, new_run.thread_id) == []
+    assert storage.checkpoints.blobs(new_run.thread_id, "", {"log": "1"}) == {}
     with pytest.raises(LeaseLost):
-        await storage.queue.finish(ending(lease))
+        await storage.queue.finish(finish_request(lease))
     assert await storage.queue.claim("worker", limit=9, interactive=9) == []
 
 
 async def test_a_copy_has_the_state_and_no_runs(storage: Storage) -> None:
-    source = await put_thread(storage)
+    source = await idle_thread(storage)
     await storage.threads.edit_state(source, edit(source, paused=True))
-    running = await put(storage, on_thread(source))
+    running = await insert(storage, on_thread(source))
     copied = await storage.threads.copy(source, target := str(uuid.uuid4()))
     original = await storage.threads.get(source)
     assert copied is not None
@@ -113,7 +114,7 @@ async def test_a_copy_has_the_state_and_no_runs(storage: Storage) -> None:
     assert await storage.runs.of_thread(target, limit=9, offset=0, status=None) == []
     await storage.threads.delete([source])
     assert history(storage, target) == ["1"]
-    assert storage.checkpoints.blobs(target, "", {"log": "1"}) == {"log": ("msgpack", b"blob")}
+    assert storage.checkpoints.blobs(target, "", {"log": "1"}) == {"log": StoredBlob("msgpack", b"blob")}
     assert running.thread_id == source
     assert await storage.threads.copy(source, str(uuid.uuid4())) is None
 
@@ -122,15 +123,15 @@ async def test_an_edit_needs_a_thread_at_rest(storage: Storage) -> None:
     thread_id = await make(storage)
     with pytest.raises(NotFound):
         await storage.threads.edit_state("none", edit("none"))
-    draft = await put(storage, on_thread(thread_id))
-    with pytest.raises(Conflict, match=draft.run_id):
+    new_run = await insert(storage, on_thread(thread_id))
+    with pytest.raises(Conflict, match=new_run.run_id):
         await storage.threads.edit_state(thread_id, edit(thread_id))
-    lease = (await claim(storage, "worker", draft)).lease
-    with pytest.raises(Conflict, match=draft.run_id):
+    lease = (await claim(storage, "worker", new_run)).lease
+    with pytest.raises(Conflict, match=new_run.run_id):
         await storage.threads.edit_state(thread_id, edit(thread_id))
-    await storage.queue.finish(ending(lease))
+    await storage.queue.finish(finish_request(lease))
     assert history(storage, thread_id) == []
-    await put(storage, on_thread(thread_id, delay=1000.0))
+    await insert(storage, on_thread(thread_id, delay=1000.0))
     await storage.threads.edit_state(thread_id, edit(thread_id))
     thread = await storage.threads.get(thread_id)
     assert thread is not None
@@ -151,16 +152,16 @@ async def test_an_edit_names_the_state_that_it_knew(storage: Storage) -> None:
 
 async def test_dropping_a_history(storage: Storage) -> None:
     thread_id = await make(storage)
-    rows = [checkpoint(thread_id, name, blobs=[("log", name, "msgpack", b"blob")]) for name in "123"]
-    rows.append(checkpoint(thread_id, "9", ns="child"))
-    await storage.threads.edit_state(thread_id, edit(thread_id, rows=[*rows, write(thread_id, "1")]))
+    rows = [checkpoint_row(thread_id, name, blobs=[NewBlob("log", name, "msgpack", b"blob")]) for name in "123"]
+    rows.append(checkpoint_row(thread_id, "9", ns="child"))
+    await storage.threads.edit_state(thread_id, edit(thread_id, rows=[*rows, write_row(thread_id, "1")]))
     assert sorted(storage.checkpoints.namespaces(thread_id)) == ["", "child"]
     kept = [KeptCheckpoint("", "3", {"log": "3"})]
     assert not await storage.threads.keep_latest(thread_id, "2", kept), "it is not the latest"
-    draft = await put(storage, on_thread(thread_id))
+    new_run = await insert(storage, on_thread(thread_id))
     assert not await storage.threads.keep_latest(thread_id, "3", kept), "a run is under way"
     assert history(storage, thread_id) == ["9", "3", "2", "1"]
-    await storage.queue.finish(ending((await claim(storage, "worker", draft)).lease))
+    await storage.queue.finish(finish_request((await claim(storage, "worker", new_run)).lease))
     assert await storage.threads.keep_latest(thread_id, "3", kept)
     assert history(storage, thread_id) == ["3"]
     blobs = [storage.checkpoints.blobs(thread_id, "", {"log": name}) for name in "123"]
@@ -169,11 +170,11 @@ async def test_dropping_a_history(storage: Storage) -> None:
 
 
 async def test_threads_expire_after_their_last_change(storage: Storage) -> None:
-    gone = await make(storage, expiry=Expiry("delete", 0))
+    expired = await make(storage, expiry=Expiry("delete", 0))
     lasting = await make(storage, expiry=Expiry("delete", 60 * SECOND))
     pruned = await make(storage, expiry=Expiry("keep_latest", 0))
     busy = await make(storage, expiry=Expiry("delete", 0))
-    await put(storage, on_thread(busy))
+    await insert(storage, on_thread(busy))
     shown = await storage.threads.get(lasting)
     assert shown is not None
     assert shown.ttl is not None
@@ -181,7 +182,7 @@ async def test_threads_expire_after_their_last_change(storage: Storage) -> None:
     assert shown.ttl.expires_at is not None
     assert shown.ttl.expires_at > shown.updated_at
 
-    assert (await storage.threads.delete_expired(10)).threads == [gone]
+    assert (await storage.threads.delete_expired(10)).threads == [expired]
     assert (await storage.threads.delete_expired(10)).threads == []
     assert await storage.threads.history_expired(10) == [pruned]
     assert await storage.threads.keep_latest(pruned, "", [])
@@ -193,13 +194,13 @@ async def test_threads_expire_after_their_last_change(storage: Storage) -> None:
     assert len(await storage.threads.history_expired(1)) == 1
 
 
-async def test_what_a_thread_takes_up(storage: Storage) -> None:
+async def test_what_a_thread_occupies(storage: Storage) -> None:
     thread_id = await make(storage)
-    rows = [checkpoint(thread_id, name, blobs=[("log", name, "msgpack", b"12345")]) for name in "12"]
-    await storage.threads.edit_state(thread_id, edit(thread_id, rows=[*rows, write(thread_id, "1", data=b"123")]))
+    rows = [checkpoint_row(thread_id, name, blobs=[NewBlob("log", name, "msgpack", b"12345")]) for name in "12"]
+    await storage.threads.edit_state(thread_id, edit(thread_id, rows=[*rows, write_row(thread_id, "1", data=b"123")]))
 
-    def read(kind: str, data: bytes) -> dict[str, tuple[str, int]]:
-        return {"n": ("7", 4), "log": (data.decode()[-1], 0)}
+    def read(kind: str, data: bytes) -> dict[str, StoredChannel]:
+        return {"n": StoredChannel("7", 4), "log": StoredChannel(data.decode()[-1], 0)}
 
     usage = await storage.threads.usage(thread_id, read)
     assert usage is not None
@@ -210,3 +211,24 @@ async def test_what_a_thread_takes_up(storage: Storage) -> None:
     assert (usage.pending_writes.count, usage.pending_writes.bytes) == (1, 3)
     assert usage.total_bytes == usage.checkpoints.bytes + 14 + 3
     assert await storage.threads.usage(str(uuid.uuid4()), read) is None
+
+
+async def test_what_a_thread_shows(storage: Storage) -> None:
+    new_run = await insert(storage, stateless(thread_metadata=METADATA))
+    thread = await storage.threads.get(new_run.thread_id)
+    assert thread is not None
+    assert thread.metadata == METADATA
+    assert thread.values is None
+    assert await storage.threads.values(new_run.thread_id) is None
+    assert thread.created_at <= thread.updated_at
+    await storage.queue.finish(finish_request((await claim(storage, "worker", new_run)).lease))
+    after = await storage.threads.get(new_run.thread_id)
+    assert after is not None
+    assert after.created_at == thread.created_at
+    assert after.updated_at > thread.updated_at
+    assert after.state_updated_at is not None
+    assert thread.state_updated_at is not None
+    assert after.state_updated_at > thread.state_updated_at
+    assert await storage.threads.values(new_run.thread_id) == b'{"n":111}'
+    assert await storage.threads.get(str(uuid.uuid4())) is None
+    assert await storage.threads.graph_ids(str(uuid.uuid4())) is None

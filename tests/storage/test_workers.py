@@ -7,143 +7,146 @@ import json
 import pytest
 
 from runyard.runtime.errors import LeaseLost
+from runyard.runtime.storage.port.runs import CancelAction
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.port.workers import StaleWorker
 
-from .making import (
-    checkpoint,
+from .builders import (
+    checkpoint_row,
     claim,
     claim_all,
-    ending,
+    finish_request,
+    idle_thread,
+    insert,
     on_thread,
-    put,
-    put_thread,
+    ref,
+    run_status,
     stateless,
-    status,
     thread_status,
 )
 
 
 async def test_a_worker_is_known_by_its_heartbeat(storage: Storage) -> None:
-    await storage.queue.heartbeat("one", 11, None)
-    await storage.queue.heartbeat("two", 22, [])
-    assert sorted(await storage.queue.stale_workers(-1.0)) == [("one", 11), ("two", 22)]
-    assert await storage.queue.stale_workers(60.0) == []
-    await storage.queue.reap("one", max_attempts=3)
-    assert await storage.queue.stale_workers(-1.0) == [("two", 22)]
+    await storage.workers.heartbeat("one", 11, None)
+    await storage.workers.heartbeat("two", 22, [])
+    assert sorted(await storage.workers.stale(-1.0)) == [StaleWorker("one", 11), StaleWorker("two", 22)]
+    assert await storage.workers.stale(60.0) == []
+    await storage.workers.reap("one", max_attempts=3)
+    assert await storage.workers.stale(-1.0) == [StaleWorker("two", 22)]
 
 
 async def test_a_worker_that_never_gave_a_sign_is_stale_when_it_holds_a_run(storage: Storage) -> None:
-    draft = await put(storage, stateless())
-    await claim(storage, "ghost", draft)
-    assert await storage.queue.stale_workers(60.0) == [("ghost", 0)]
-    await storage.queue.reap("ghost", max_attempts=3)
-    assert await storage.queue.stale_workers(60.0) == []
-    assert await status(storage, draft) == "pending"
+    new_run = await insert(storage, stateless())
+    await claim(storage, "ghost", new_run)
+    assert await storage.workers.stale(60.0) == [StaleWorker("ghost", 0)]
+    await storage.workers.reap("ghost", max_attempts=3)
+    assert await storage.workers.stale(60.0) == []
+    assert await run_status(storage, new_run) == "pending"
 
 
 async def test_a_heartbeat_tells_what_is_cancelled_and_what_is_lost(storage: Storage) -> None:
-    held, cancelled, lost = [await put(storage, stateless()) for _ in range(3)]
+    held, cancelled, lost = [await insert(storage, stateless()) for _ in range(3)]
     leases = {leased.lease.run_id: leased.lease for leased in await claim_all(storage)}
-    await storage.runs.cancel([(cancelled.thread_id, cancelled.run_id)], "rollback")
-    await storage.queue.finish(ending(leases[lost.run_id]))
-    answer = await storage.queue.heartbeat("worker", 1, list(leases.values()))
-    assert answer.cancels == {leases[cancelled.run_id].seq: "rollback"}
-    assert answer.lost == [leases[lost.run_id].seq]
-    assert await status(storage, held) == "running"
+    await storage.runs.cancel([ref(cancelled)], "rollback")
+    await storage.queue.finish(finish_request(leases[lost.run_id]))
+    beat = await storage.workers.heartbeat("worker", 1, list(leases.values()))
+    assert beat.cancels == {leases[cancelled.run_id].seq: "rollback"}
+    assert beat.lost == [leases[lost.run_id].seq]
+    assert await run_status(storage, held) == "running"
 
 
 async def test_a_claim_is_not_given_back_while_its_answer_may_be_under_way(storage: Storage) -> None:
-    draft = await put(storage, stateless())
-    await claim(storage, "worker", draft)
-    await storage.queue.heartbeat("worker", 1, [])
-    assert await status(storage, draft) == "running"
+    new_run = await insert(storage, stateless())
+    await claim(storage, "worker", new_run)
+    await storage.workers.heartbeat("worker", 1, [])
+    assert await run_status(storage, new_run) == "running"
 
 
-@pytest.mark.usefixtures("settled")
+@pytest.mark.usefixtures("no_claim_grace")
 async def test_giving_back_what_was_lost_does_not_count_as_a_crash(storage: Storage) -> None:
-    draft = await put(storage, stateless())
+    new_run = await insert(storage, stateless())
     for _ in range(5):
-        lease = (await claim(storage, "worker", draft)).lease
-        await storage.queue.heartbeat("worker", 1, [])
+        lease = (await claim(storage, "worker", new_run)).lease
+        await storage.workers.heartbeat("worker", 1, [])
     assert lease.attempt == 5
-    lease = (await claim(storage, "worker", draft)).lease
-    assert (await storage.queue.reap("worker", max_attempts=2)).solo == 1
+    lease = (await claim(storage, "worker", new_run)).lease
+    assert (await storage.workers.reap("worker", max_attempts=2)).solo == 1
 
 
 async def test_the_runs_of_a_dead_worker_go_back_and_end_when_it_happens_too_often(storage: Storage) -> None:
-    draft = await put(storage, stateless())
-    await claim(storage, "first", draft)
-    reaped = await storage.queue.reap("first", max_attempts=3)
+    new_run = await insert(storage, stateless())
+    await claim(storage, "first", new_run)
+    reaped = await storage.workers.reap("first", max_attempts=3)
     assert (reaped.requeued, reaped.solo, reaped.ended) == (1, 0, [])
-    await claim(storage, "second", draft)
-    reaped = await storage.queue.reap("second", max_attempts=3)
+    await claim(storage, "second", new_run)
+    reaped = await storage.workers.reap("second", max_attempts=3)
     assert (reaped.requeued, reaped.solo, reaped.ended) == (0, 1, [])
     assert await storage.queue.solo_waiting()
     assert await claim_all(storage) == []
     (leased,) = await storage.queue.claim("third", limit=5, interactive=5, solo=True)
     assert not await storage.queue.solo_waiting()
     assert leased.lease.attempt == 3
-    reaped = await storage.queue.reap("third", max_attempts=3)
-    assert (reaped.requeued, reaped.solo, reaped.ended) == (0, 0, [draft.run_id])
-    assert await status(storage, draft) == "error"
-    assert await thread_status(storage, draft.thread_id) == "error"
-    thread = await storage.threads.get(draft.thread_id)
+    reaped = await storage.workers.reap("third", max_attempts=3)
+    assert (reaped.requeued, reaped.solo, reaped.ended) == (0, 0, [new_run.run_id])
+    assert await run_status(storage, new_run) == "error"
+    assert await thread_status(storage, new_run.thread_id) == "error"
+    thread = await storage.threads.get(new_run.thread_id)
     assert thread is not None
     assert thread.error is not None
-    (ended,) = await storage.runs.ended([draft.run_id])
+    (ended,) = await storage.runs.ended([new_run.run_id])
     assert json.loads(ended.answer)["__error__"] == thread.error
 
 
 async def test_a_solo_worker_takes_one_run_at_a_time(storage: Storage) -> None:
-    await put(storage, *(stateless() for _ in range(3)))
+    await insert(storage, *(stateless() for _ in range(3)))
     await claim_all(storage, "worker")
-    await storage.queue.reap("worker", max_attempts=2)
+    await storage.workers.reap("worker", max_attempts=2)
     assert len(await storage.queue.claim("solo", limit=9, interactive=9, solo=True)) == 1
     assert len(await storage.queue.claim("other", limit=9, interactive=9, solo=True)) == 1
 
 
 async def test_reaping_touches_no_other_worker(storage: Storage) -> None:
-    mine, theirs = await put(storage, stateless()), await put(storage, stateless())
+    mine, theirs = await insert(storage, stateless()), await insert(storage, stateless())
     await claim(storage, "dead", mine)
     await claim(storage, "alive", theirs)
-    assert (await storage.queue.reap("dead", max_attempts=3)).requeued == 1
-    assert await status(storage, theirs) == "running"
+    assert (await storage.workers.reap("dead", max_attempts=3)).requeued == 1
+    assert await run_status(storage, theirs) == "running"
 
 
 @pytest.mark.parametrize("action", ["interrupt", "rollback"])
-async def test_a_run_that_was_to_stop_ends_with_its_dead_worker(storage: Storage, action: str) -> None:
-    draft = await put(storage, on_thread(await put_thread(storage)))
-    lease = (await claim(storage, "worker", draft)).lease
-    storage.checkpoints.post(lease, [checkpoint(draft.thread_id, "1", run_id=draft.run_id)])
-    waiting = await put(storage, on_thread(draft.thread_id))
-    await storage.runs.cancel([(draft.thread_id, draft.run_id)], action)
-    reaped = await storage.queue.reap("worker", max_attempts=3)
-    assert reaped.ended == [draft.run_id]
+async def test_a_run_that_was_to_stop_ends_with_its_dead_worker(storage: Storage, action: CancelAction) -> None:
+    new_run = await insert(storage, on_thread(await idle_thread(storage)))
+    lease = (await claim(storage, "worker", new_run)).lease
+    storage.checkpoints.post(lease, [checkpoint_row(new_run.thread_id, "1", run_id=new_run.run_id)])
+    waiting = await insert(storage, on_thread(new_run.thread_id))
+    await storage.runs.cancel([ref(new_run)], action)
+    reaped = await storage.workers.reap("worker", max_attempts=3)
+    assert reaped.ended == [new_run.run_id]
     assert reaped.promoted == 1, "workers have to be woken for the run that waited"
-    assert await status(storage, draft) == ("interrupted" if action == "interrupt" else None)
-    left = storage.checkpoints.get(draft.thread_id, "", "1")
+    assert await run_status(storage, new_run) == ("interrupted" if action == "interrupt" else None)
+    left = storage.checkpoints.get(new_run.thread_id, "", "1")
     assert (left is None) == (action == "rollback")
     assert [leased.lease.run_id for leased in await claim_all(storage)] == [waiting.run_id]
 
 
 async def test_a_requeued_run_stays_ahead_in_its_thread(storage: Storage) -> None:
-    first = await put(storage, on_thread(await put_thread(storage)))
-    await put(storage, on_thread(first.thread_id))
+    first = await insert(storage, on_thread(await idle_thread(storage)))
+    await insert(storage, on_thread(first.thread_id))
     await claim(storage, "worker", first)
-    await storage.queue.reap("worker", max_attempts=3)
+    await storage.workers.reap("worker", max_attempts=3)
     assert [leased.lease.run_id for leased in await claim_all(storage)] == [first.run_id]
 
 
 async def test_a_lease_holds_for_one_attempt_of_one_worker(storage: Storage) -> None:
-    draft = await put(storage, stateless())
-    old = (await claim(storage, "worker", draft)).lease
+    new_run = await insert(storage, stateless())
+    old = (await claim(storage, "worker", new_run)).lease
     await storage.queue.release(old)
-    new = (await claim(storage, "worker", draft)).lease
+    new = (await claim(storage, "worker", new_run)).lease
     assert old != new
     with pytest.raises(LeaseLost):
-        await storage.queue.finish(ending(old))
+        await storage.queue.finish(finish_request(old))
     with pytest.raises(LeaseLost):
         await storage.queue.release(old)
-    assert await status(storage, draft) == "running"
-    await storage.queue.finish(ending(new))
-    assert await status(storage, draft) == "success"
+    assert await run_status(storage, new_run) == "running"
+    await storage.queue.finish(finish_request(new))
+    assert await run_status(storage, new_run) == "success"

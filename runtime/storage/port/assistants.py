@@ -1,7 +1,7 @@
 """Assistants with all their versions."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from runyard.generated.models import (
     Assistant,
@@ -15,30 +15,53 @@ AssistantChange = Callable[[Assistant], Assistant]
 """What a patch makes of an assistant; called within the transaction, so it must be quick and have no effects."""
 
 
+class DefaultAssistant(NamedTuple):
+    """The assistant that a graph has without anybody making one; it is named after the graph."""
+
+    assistant_id: str
+    graph_id: str
+    description: str | None
+
+
+class AssistantDeletion(NamedTuple):
+    """What one step of a deletion did: `finished` says that the assistant itself was deleted."""
+
+    finished: bool
+    removed: DeletedThreads
+
+
 class AssistantStorage(Protocol):
     """Assistants with all their versions."""
 
-    async def ensure_system(self, graphs: Sequence[tuple[str, str, str | None]]) -> None:
-        """Makes the default assistants: (assistant id, graph id, description)."""
+    async def ensure_system(self, assistants: Sequence[DefaultAssistant]) -> None:
+        """Makes those default assistants that are missing, and renews the description of those that nobody has
+        changed. Others, of graphs that are no longer served, stay."""
 
-    async def get(self, assistant_id: str) -> Assistant | None: ...
+    async def get(self, assistant_id: str) -> Assistant | None:
+        """The latest version; None when there is no such assistant."""
 
-    async def search(self, request: AssistantSearchRequest, *, limit: int, offset: int) -> list[Assistant]: ...
+    async def search(self, request: AssistantSearchRequest, *, limit: int, offset: int) -> list[Assistant]:
+        """The latest versions that match, in the order that was asked for; without one, the newest first."""
 
-    async def count(self, request: AssistantCountRequest) -> int: ...
+    async def count(self, request: AssistantCountRequest) -> int:
+        """How many assistants match."""
 
     async def versions(self, assistant_id: str, request: AssistantVersionsSearchRequest) -> list[Assistant] | None:
-        """Newest first; None when there is no such assistant. `created_at` is that of the version."""
+        """The versions that match, newest first; `created_at` is that of the version. None when there is no such
+        assistant."""
 
     async def create(self, assistant: Assistant, if_exists: IfExists) -> Assistant:
-        """Version 1, or the existing one as it is; version and times come from storage. Raises Conflict."""
+        """Version 1, or the existing assistant as it is; version and times come from storage. Raises Conflict when
+        it exists and `if_exists` is `raise`."""
 
     async def change(self, assistant_id: str, change: AssistantChange) -> Assistant | None:
-        """Writes what `change` makes of the latest version as the next one."""
+        """Writes what `change` makes of the latest version as the next one, and returns it. None when there is no
+        such assistant. Raises what `change` raises, and nothing is written then."""
 
     async def set_latest(self, assistant_id: str, version: int) -> Assistant | None:
-        """Makes an older version the one that counts. None for an unknown assistant, NotFound for a version."""
+        """Makes an older version the one that counts, and returns it. None when there is no such assistant; raises
+        NotFound when it has no such version."""
 
-    async def delete(self, assistant_id: str, *, threads: int) -> tuple[bool, DeletedThreads] | None:
-        """Deletes up to `threads` threads of the assistant (0: leaves them), and then, when there are no more,
-        the assistant itself: True. None when there is no such assistant."""
+    async def delete(self, assistant_id: str, *, threads: int) -> AssistantDeletion | None:
+        """Deletes up to `threads` threads of the assistant (0: leaves them), and then, when there are no more, the
+        assistant itself. None when there is no such assistant."""

@@ -2,15 +2,39 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from runyard.runtime.storage.port.queue import Lease
 
 
+class NewBlob(NamedTuple):
+    """A channel value as the serializer packed it, under the version that the channel got with it."""
+
+    channel: str
+    version: str
+    type: str
+    data: bytes
+
+
+class StoredBlob(NamedTuple):
+    """A channel value as read: the pair that LangGraph's serializers load."""
+
+    type: str
+    data: bytes
+
+
+class StoredWrite(NamedTuple):
+    """A pending write as read."""
+
+    task_id: str
+    channel: str
+    type: str
+    data: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class CheckpointRow:
-    """One checkpoint as the saver packed it. `blobs` are the channel values that are new with it:
-    (channel, version, type, data)."""
+    """One checkpoint as the saver packed it. `blobs` are the channel values that are new with it."""
 
     thread_id: str
     ns: str
@@ -20,7 +44,7 @@ class CheckpointRow:
     type: str
     data: bytes
     metadata: bytes
-    blobs: list[tuple[str, str, str, bytes]]
+    blobs: list[NewBlob]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +65,8 @@ class WriteRow:
 
 @dataclass(frozen=True, slots=True)
 class StoredCheckpoint:
-    """One checkpoint as read: `writes` are (task id, channel, type, data) in order."""
+    """One checkpoint as read, with its pending writes in the order in which LangGraph applies them: by task path,
+    task and `idx`."""
 
     thread_id: str
     ns: str
@@ -50,7 +75,7 @@ class StoredCheckpoint:
     type: str
     data: bytes
     metadata: bytes
-    writes: list[tuple[str, str, str, bytes]]
+    writes: list[StoredWrite]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,33 +89,45 @@ class KeptCheckpoint:
 
 class CheckpointStorage(Protocol):
     """Rows of the LangGraph saver. Writes with a lease are fenced by it; they keep the order in which they
-    were posted, also with regard to `finish` of the same process."""
+    were posted, also with regard to `finish` of the same process. Writes without one are those of a service."""
 
-    def post(self, lease: Lease | None, rows: Sequence[CheckpointRow | WriteRow]) -> None: ...
+    def post(self, lease: Lease | None, rows: Sequence[CheckpointRow | WriteRow]) -> None:
+        """Hands rows over to be written, and returns at once. `flush` reports what became of them.
+        Raises Unavailable when storage is closed."""
 
     async def flush(self, lease: Lease | None) -> None:
-        """Returns when all that was posted is durable. Raises LeaseLost when some of it was refused."""
+        """Returns when all that was posted is durable. Raises LeaseLost when some of it was refused, Unavailable
+        when some of it could not be written."""
 
-    def flush_blocking(self, lease: Lease | None) -> None: ...
+    def flush_blocking(self, lease: Lease | None) -> None:
+        """As `flush`, for a caller that may block its thread."""
 
-    def latest(self, thread_id: str, ns: str) -> StoredCheckpoint | None: ...
+    def latest(self, thread_id: str, ns: str) -> StoredCheckpoint | None:
+        """The newest checkpoint of a namespace; None when there is none."""
 
-    def get(self, thread_id: str, ns: str, checkpoint_id: str) -> StoredCheckpoint | None: ...
+    def get(self, thread_id: str, ns: str, checkpoint_id: str) -> StoredCheckpoint | None:
+        """One checkpoint; None when it is not there."""
 
     def history(
         self, thread_id: str | None, ns: str | None, *, before: str | None, limit: int | None
-    ) -> list[StoredCheckpoint]: ...
+    ) -> list[StoredCheckpoint]:
+        """Checkpoints, newest first: of one thread and namespace or (None) of all, only those with an id lower than
+        `before`, at most `limit`."""
 
     def namespaces(self, thread_id: str) -> list[str]:
         """The namespaces in which a thread has checkpoints: "" and those of subgraphs."""
 
-    def blobs(self, thread_id: str, ns: str, versions: dict[str, str]) -> dict[str, tuple[str, bytes]]: ...
+    def blobs(self, thread_id: str, ns: str, versions: dict[str, str]) -> dict[str, StoredBlob]:
+        """The values of channels at the versions given; a channel without such a value is left out."""
 
-    async def delete_thread(self, thread_id: str) -> None: ...
+    async def delete_thread(self, thread_id: str) -> None:
+        """Deletes all of a thread; nothing when there is nothing."""
 
-    async def delete_runs(self, run_ids: Sequence[str]) -> None: ...
+    async def delete_runs(self, run_ids: Sequence[str]) -> None:
+        """Deletes what runs have written, on all threads."""
 
-    async def copy_thread(self, source: str, target: str) -> None: ...
+    async def copy_thread(self, source: str, target: str) -> None:
+        """Copies all of a thread to another one, which must have no checkpoints."""
 
-    async def prune(self, thread_id: str, keep: Sequence[tuple[str, str, dict[str, str]]]) -> None:
-        """Deletes all of a thread but the checkpoints named: (namespace, checkpoint id, channel versions)."""
+    async def prune(self, thread_id: str, keep: Sequence[KeptCheckpoint]) -> None:
+        """Deletes all of a thread but those checkpoints, with their pending writes and values."""

@@ -16,10 +16,18 @@ class Delivery:
 
 
 class DeliveryStorage(Protocol):
-    async def claim_deliveries(self, limit: int, lease_seconds: float) -> list[Delivery]: ...
+    """Webhook calls that are to be made. They come into being with the end of a run, in the same transaction."""
 
-    async def finish_delivery(self, delivery_id: int, attempt: int, *, delivered: bool) -> None: ...
+    async def claim(self, limit: int, lease_seconds: float) -> list[Delivery]:
+        """Takes up to `limit` calls that are due, those due longest first; each is a new attempt. They are due again
+        after `lease_seconds`, unless finished or postponed before. Empty when nothing is due."""
 
-    async def postpone_delivery(self, delivery_id: int, attempt: int, *, seconds: float, error: str) -> None: ...
+    async def finish(self, delivery_id: int, attempt: int, *, delivered: bool) -> None:
+        """The call is over: made, or given up. Nothing happens when a later attempt has been claimed."""
 
-    async def next_delivery_due(self) -> float | None: ...
+    async def postpone(self, delivery_id: int, attempt: int, *, seconds: float, error: str) -> None:
+        """The call is due again in `seconds`; `error` says why. Nothing happens when a later attempt has been
+        claimed."""
+
+    async def next_due(self) -> float | None:
+        """Seconds until the next call is due, 0 when one is; None when there are none."""

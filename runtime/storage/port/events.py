@@ -16,9 +16,13 @@ class EventChunk:
 
 
 class EventStorage(Protocol):
-    async def append(self, lease: Lease, chunk: EventChunk) -> None: ...
+    """The stored events of resumable runs; they stay for as long as their run."""
 
-    async def read(self, run_id: str, after: int) -> list[EventChunk]: ...
+    async def append(self, lease: Lease, chunk: EventChunk) -> None:
+        """Writes events behind those that are there. Raises LeaseLost."""
+
+    async def read(self, run_id: str, after: int) -> list[EventChunk]:
+        """The chunks with events of higher numbers than `after`, in order; the first may begin before it."""
 
     async def read_thread(self, thread_id: str) -> list[EventChunk]:
         """The stored events of all runs of a thread, run by run."""

@@ -1,8 +1,7 @@
 """The life of a run in the hands of workers."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from runyard.runtime.storage.port.runs import CancelAction, FinalStatus, Interest, Lane
 
@@ -58,33 +57,19 @@ class FinishRequest:
 
 @dataclass(frozen=True, slots=True)
 class FinishResult:
-    """What finishing one run set free: `promoted` runs of the same thread are ready now."""
+    """What the end of a run brought about: `promoted` runs of the same thread are ready now, and whether a webhook
+    call is to be made."""
 
     promoted: int
     webhook: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ReapResult:
-    """What happened to the runs of a dead worker.
+class DueResult(NamedTuple):
+    """How many delayed runs became ready, and the seconds until the next is due: 0 when some may be due still, None
+    when there are none."""
 
-    `requeued` are ready again, `solo` for a worker of their own; the `ended` ones are final or gone, and
-    `promoted` runs that waited behind those are ready.
-    """
-
-    requeued: int
-    ended: list[str]
-    solo: int
-    promoted: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class HeartbeatResult:
-    """The answer to a heartbeat: cancel requests for held runs (seq -> action), held runs that are lost
-    (seq), and whether the worker itself is still known."""
-
-    cancels: dict[int, CancelAction]
-    lost: list[int]
+    ready: int
+    next_due: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,34 +87,25 @@ class QueueStorage(Protocol):
     """The life of a run in the hands of workers."""
 
     async def claim(self, worker: str, *, limit: int, interactive: int, solo: bool = False) -> list[LeasedRun]:
-        """Takes up to `limit` ready runs, and `interactive` more whose client waits. `solo`: one run of the
-        solo lane and nothing else."""
+        """Takes up to `interactive` ready runs whose client waits, and as many others as `limit` and what is left of
+        `interactive` allow. `solo`: one run of the solo lane and nothing else. Empty when there is nothing to do."""
 
-    async def finish(self, finish: FinishRequest) -> FinishResult:
-        """Ends a run. Raises Unavailable when one of its posted checkpoints could not be written: the run is then
-        to be tried again."""
+    async def finish(self, request: FinishRequest) -> FinishResult:
+        """Ends a run. Raises LeaseLost; Unavailable when one of its posted checkpoints could not be written: the run
+        is then to be tried again."""
 
-    async def finish_cancelled(self, finish: FinishRequest, action: CancelAction) -> FinishResult:
-        """Ends a run that was cancelled while it ran; for `rollback` run and progress are removed instead."""
+    async def finish_cancelled(self, request: FinishRequest, action: CancelAction) -> FinishResult:
+        """Ends a run that was cancelled while it ran; for `rollback`, of `action` or of a request that came since,
+        run and progress are removed instead. Raises as `finish` does."""
 
     async def release(self, lease: Lease) -> None:
-        """Gives a run back to the queue, its attempt not held against it."""
+        """Gives a run back to the queue, its attempt not held against it. Raises LeaseLost."""
 
-    async def heartbeat(self, worker: str, pid: int, held: Sequence[Lease] | None) -> HeartbeatResult:
-        """Says that the worker lives, hands it its cancel requests, and gives back runs that the queue
-        believes the worker holds and it does not (the answer to a claim was lost). `held` None: a claim
-        is under way, so nobody can say, and nothing is given back."""
-
-    async def reap(self, worker: str, *, max_attempts: int) -> ReapResult:
-        """Takes the runs of a dead worker back: to the queue, or to an end when they were there at too many crashes."""
-
-    async def stale_workers(self, seconds: float) -> list[tuple[str, int]]:
-        """(worker, process id) of those not heard of for that long, or unknown though they hold runs (process id 0)."""
-
-    async def make_due(self, limit: int) -> tuple[int, float | None]:
-        """Moves delayed runs whose time has come on. Answers how many became ready, and the seconds until the next."""
+    async def make_due(self, limit: int) -> DueResult:
+        """Moves up to `limit` delayed runs whose time has come on: to be ready, or to wait for their thread."""
 
     async def solo_waiting(self) -> bool:
         """Whether a run waits for a worker of its own."""
 
-    async def depth(self) -> QueueDepth: ...
+    async def depth(self) -> QueueDepth:
+        """How many runs stand where."""

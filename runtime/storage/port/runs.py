@@ -3,19 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from runyard.generated.models import Run
 
 RunStatus = Literal["pending", "running", "error", "success", "timeout", "interrupted"]
-
-
 FinalStatus = Literal["error", "success", "timeout", "interrupted"]
-
-
 CancelAction = Literal["interrupt", "rollback"]
-
-
 Strategy = Literal["reject", "rollback", "interrupt", "enqueue"]
 
 
@@ -61,6 +55,20 @@ class NewRun:
     webhook: str | None = None
 
 
+class RunRef(NamedTuple):
+    """A run, by its thread and its own id."""
+
+    thread_id: str
+    run_id: str
+
+
+class RunLocation(NamedTuple):
+    """The thread of a run, and whether its stream is resumable."""
+
+    thread_id: str
+    resumable: bool
+
+
 @dataclass(frozen=True, slots=True)
 class RunResult:
     """A run that has ended: its status and what joining it answers."""
@@ -74,7 +82,7 @@ class RunResult:
 class CancelResult:
     """What a cancel request met.
 
-    `ended` runs were pending and are final now (or gone, for a rollback); `requested` ones run: their
+    `ended` runs were pending and are final now (or removed, for a rollback); `requested` ones run: their
     worker (run id -> worker) has to be told. `promoted` runs became ready.
     """
 
@@ -85,8 +93,10 @@ class CancelResult:
 
 @dataclass(frozen=True, slots=True)
 class InsertResult:
-    """What an insert did: how many runs are ready now, and what multitask strategies cancelled."""
+    """What an insert did: the runs as written, in order, how many of them are ready now, and what multitask
+    strategies cancelled."""
 
+    runs: list[Run]
     ready: int
     cancelled: CancelResult
 
@@ -94,40 +104,41 @@ class InsertResult:
 class RunStorage(Protocol):
     """Runs as their clients see them."""
 
-    async def insert(self, drafts: Sequence[NewRun]) -> tuple[list[Run], InsertResult]:
+    async def insert(self, new_runs: Sequence[NewRun]) -> InsertResult:
         """Writes all of the runs, and the threads of stateless ones, or nothing.
 
         Multitask strategies take effect here. Raises NotFound for a thread that does not exist,
         Conflict for one that is busy where the strategy is `reject`.
         """
 
-    async def get(self, thread_id: str, run_id: str) -> Run | None: ...
+    async def get(self, thread_id: str, run_id: str) -> Run | None:
+        """A run of a thread; None when the thread, or such a run of it, is not there."""
 
     async def find(self, run_id: str) -> Run | None:
-        """A run by its own id, as long as its thread is there."""
+        """A run by its own id; None when it, or its thread, is not there."""
 
     async def of_thread(self, thread_id: str, *, limit: int, offset: int, status: RunStatus | None) -> list[Run]:
-        """The runs of a thread, newest first."""
+        """The runs of a thread, newest first; `status` None: whatever theirs is."""
 
-    async def place(self, run_id: str) -> tuple[str, bool] | None:
-        """The thread of a run, and whether its stream is resumable; also of runs whose thread is gone."""
+    async def locate(self, run_id: str) -> RunLocation | None:
+        """Where a run is to be found, also one whose thread was deleted; None when there is no such run."""
 
     async def ended(self, run_ids: Sequence[str]) -> list[RunResult]:
-        """Those of the runs that have ended, outcomes of deleted stateless runs included; a run that is
-        not there at all counts as ended with an error that says so."""
+        """Those of the runs that have ended, stateless ones included whose thread was deleted with them;
+        a run that is not there at all counts as ended with an error that says so."""
 
-    async def active(
-        self, *, thread_id: str | None, run_ids: Sequence[str] | None, status: str
-    ) -> list[tuple[str, str]]:
-        """(thread id, run id) of runs that can be cancelled; `status` is pending, running or all."""
+    async def cancellable(self, *, thread_id: str | None, run_ids: Sequence[str] | None, status: str) -> list[RunRef]:
+        """Runs that have not ended: those of a thread, those among `run_ids` (None: no condition), or all.
+        `status` is pending, running or all."""
 
-    async def cancel(self, runs: Sequence[tuple[str, str]], action: CancelAction) -> CancelResult:
-        """Ends pending runs (or removes them, for `rollback`) and flags running ones. Ended runs are passed over."""
+    async def cancel(self, runs: Sequence[RunRef], action: CancelAction) -> CancelResult:
+        """Ends pending runs (or removes them, for `rollback`) and flags running ones. Passes over runs that have
+        ended or are not there."""
 
     async def delete(self, thread_id: str, run_id: str) -> int | None:
-        """Removes a run, also a running one, whose worker loses its lease. Answers how many runs became ready;
+        """Removes a run, also a running one, whose worker loses its lease. Returns how many runs became ready;
         None when there is no such run."""
 
     async def forget_outcomes(self, older_than: float, limit: int) -> int:
         """Drops what runs answered that ended more than `older_than` seconds ago; of temporary ones, all that
-        is left. Answers how many."""
+        is left. Returns of how many, at most `limit`."""

@@ -14,16 +14,20 @@ from runyard.runtime.storage.port.events import EventStorage
 from runyard.runtime.storage.port.queue import QueueStorage
 from runyard.runtime.storage.port.runs import RunStorage
 from runyard.runtime.storage.port.threads import ThreadStorage
+from runyard.runtime.storage.port.workers import WorkerStorage
 
 
 class Storage(Protocol):
-    """A backend. `open` before all else, `close` last."""
+    """A backend, a part for each noun. `open` before all else, `close` last."""
 
     @property
     def runs(self) -> RunStorage: ...
 
     @property
     def queue(self) -> QueueStorage: ...
+
+    @property
+    def workers(self) -> WorkerStorage: ...
 
     @property
     def threads(self) -> ThreadStorage: ...
@@ -40,9 +44,13 @@ class Storage(Protocol):
     @property
     def deliveries(self) -> DeliveryStorage: ...
 
-    def open(self, *, tend: bool) -> None: ...
+    def open(self, *, maintain: bool) -> None:
+        """Gets ready for use; brings the schema up to date. `maintain`: also do the backend's own housekeeping, as
+        one process of a server must. Raises ConfigError when the database cannot be used."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Returns when all writes that were asked for are done. One that is asked for afterwards raises
+        Unavailable."""
 
     async def check(self) -> None:
         """Raises Unavailable when the database does not answer."""

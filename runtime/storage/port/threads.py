@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
 from runyard.generated.models import ThreadStorage as ThreadSizes
@@ -11,14 +11,21 @@ from runyard.runtime.storage.port.checkpoints import CheckpointRow, KeptCheckpoi
 IfExists = Literal["raise", "do_nothing"]
 
 
-ChannelReader = Callable[[str, bytes], dict[str, tuple[str, int]]]
-"""From the type and the data of a packed checkpoint to its channels: the version of each, and how many of the
-checkpoint's bytes its value takes."""
+class StoredChannel(NamedTuple):
+    """A channel of a packed checkpoint: the version of its value, and how many of the checkpoint's bytes that takes
+    (0: it is stored apart)."""
+
+    version: str
+    size: int
+
+
+ChannelReader = Callable[[str, bytes], dict[str, StoredChannel]]
+"""From the type and the data of a packed checkpoint to its channels by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """A thread's lifetime: what goes, the thread or its history, so many minutes after the last change."""
+    """A thread's lifetime: what is deleted, the thread or its history, so many minutes after the last change."""
 
     strategy: Literal["delete", "keep_latest"]
     minutes: float
@@ -52,8 +59,8 @@ class NewThread:
 
 @dataclass(frozen=True, slots=True)
 class DeletedThreads:
-    """Threads that were deleted, and the runs under way that went with them: workers and followers have to be
-    told."""
+    """Threads that were deleted, and the runs under way that were deleted with them: workers and subscriptions have
+    to be told."""
 
     threads: list[str] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
@@ -62,7 +69,8 @@ class DeletedThreads:
 class ThreadStorage(Protocol):
     """Threads without their checkpoints, and the edits that concern both."""
 
-    async def get(self, thread_id: str) -> Thread | None: ...
+    async def get(self, thread_id: str) -> Thread | None:
+        """A thread with its latest values; None when it is not there."""
 
     async def values(self, thread_id: str) -> bytes | None:
         """The latest values as JSON; None when there are none, or no thread."""
@@ -72,33 +80,41 @@ class ThreadStorage(Protocol):
         that of its latest run. None when there is no thread."""
 
     async def search(self, request: ThreadSearchRequest, *, limit: int, offset: int) -> list[Thread]:
-        """`extract` is left to the caller; `values` may be missing where neither that nor `select` needs them."""
+        """The threads that match, in the order that was asked for; without one, the newest first. `extract` is left
+        to the caller; `values` may be missing where neither that nor `select` needs them."""
 
-    async def count(self, request: ThreadCountRequest) -> int: ...
+    async def count(self, request: ThreadCountRequest) -> int:
+        """How many threads match."""
 
     async def usage(self, thread_id: str, read: ChannelReader) -> ThreadSizes | None:
-        """What the thread takes up, in rows and bytes of packed values."""
+        """What the thread occupies, in rows and bytes of packed values; None when it is not there."""
 
-    async def create(self, draft: NewThread, if_exists: IfExists) -> Thread:
-        """The new thread, its state included, or the existing one as it is. Raises Conflict."""
+    async def create(self, new_thread: NewThread, if_exists: IfExists) -> Thread:
+        """The new thread, its state included, or the existing one as it is. Raises Conflict when it exists and
+        `if_exists` is `raise`."""
 
     async def patch(self, thread_id: str, metadata: Mapping[str, Any] | None, expiry: Expiry | None) -> Thread | None:
-        """Merges metadata at its top level; None changes nothing."""
+        """Merges metadata at its top level and sets the lifetime; None changes nothing. Returns the thread as it is
+        then, None when it is not there."""
 
     async def delete(self, thread_ids: Sequence[str]) -> DeletedThreads:
-        """Deletes the threads with runs, events and checkpoints; runs under way lose their lease."""
+        """Deletes the threads with runs, events and checkpoints; runs under way lose their lease. Passes over
+        threads that are not there."""
 
     async def copy(self, source: str, target: str) -> Thread | None:
-        """A new thread with metadata, state and history of another one, as they are before its runs under way."""
+        """A new thread with metadata, state and history of another one, as they are before its runs under way. None
+        when there is no such thread."""
 
     async def edit_state(self, thread_id: str, edit: StateEdit) -> None:
-        """Raises NotFound, or Conflict when runs are under way or the thread is not as the edit found it."""
+        """Writes a state. Raises NotFound, or Conflict when runs are under way or the thread is not as the edit found
+        it."""
 
     async def keep_latest(self, thread_id: str, base: str, kept: Sequence[KeptCheckpoint]) -> bool:
         """Deletes all checkpoints but those; False when runs are under way or `base` is not the latest any more."""
 
     async def delete_expired(self, limit: int) -> DeletedThreads:
-        """Deletes resting threads whose time is over and which are to go then."""
+        """Deletes up to `limit` threads without runs under way whose lifetime is over, if that is what it says."""
 
     async def history_expired(self, limit: int) -> list[str]:
-        """Resting threads whose time is over and whose history is to go then."""
+        """Up to `limit` threads without runs under way whose lifetime is over, if it is their history that is to be
+        dropped then."""

@@ -1,7 +1,7 @@
 """Assistants with all their versions, on SQLite."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -13,25 +13,27 @@ from runyard.generated.models import (
     AssistantVersionsSearchRequest,
 )
 from runyard.runtime.errors import Conflict, NotFound
-from runyard.runtime.storage.port.assistants import AssistantChange
-from runyard.runtime.storage.port.threads import DeletedThreads, IfExists
+from runyard.runtime.storage.port.assistants import AssistantChange, AssistantDeletion, DefaultAssistant
+from runyard.runtime.storage.port.threads import IfExists
+from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.database import Database, now
-from runyard.runtime.storage.sqlite.filters import Conditions
-from runyard.runtime.storage.sqlite.rows import as_dict, as_dicts, iso
-from runyard.runtime.storage.sqlite.thread_edits import delete_threads
+from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts, iso_time
+from runyard.runtime.storage.sqlite.threads.edits import delete_threads
 
 
 class SqliteAssistants:
-    """See `AssistantStorage`."""
+    """Assistants as rows that repeat their latest version. The queries of searches and of `versions` are put together
+    from what was asked for."""
 
-    def __init__(self, database: Database, queries: Mapping[str, str]) -> None:
+    def __init__(self, database: Database, queries: Queries) -> None:
         self._database = database
         self._sql = queries
 
-    async def ensure_system(self, graphs: Sequence[tuple[str, str, str | None]]) -> None:
+    async def ensure_system(self, assistants: Sequence[DefaultAssistant]) -> None:
         def work(connection: sqlite3.Connection) -> None:
             time = now()
-            for assistant_id, graph_id, description in graphs:
+            for assistant_id, graph_id, description in assistants:
                 new = {
                     "assistant_id": assistant_id,
                     "graph_id": graph_id,
@@ -50,25 +52,27 @@ class SqliteAssistants:
         await self._database.write(work)
 
     async def get(self, assistant_id: str) -> Assistant | None:
-        return self._database.look(lambda connection: self._get(connection, assistant_id))
+        return self._database.read(lambda connection: self._get(connection, assistant_id))
 
     def _get(self, connection: sqlite3.Connection, assistant_id: str) -> Assistant | None:
-        row = as_dict(connection, self._sql["assistant"], (assistant_id,))
+        row = fetch_dict(connection, self._sql["assistant"], (assistant_id,))
         return None if row is None else _assistant(row)
 
     async def search(self, request: AssistantSearchRequest, *, limit: int, offset: int) -> list[Assistant]:
         where = _conditions(request)
         column, order = request.sort_by or "created_at", request.sort_order or "desc"
         sql = f"select * from assistants {where} order by {column} {order}, rowid {order} limit ? offset ?"
-        rows = await self._database.scan(
-            lambda connection: as_dicts(connection, sql, (*where.parameters, limit, offset))
+        rows = await self._database.read_in_pool(
+            lambda connection: fetch_dicts(connection, sql, (*where.parameters, limit, offset))
         )
         return [_assistant(row) for row in rows]
 
     async def count(self, request: AssistantCountRequest) -> int:
         where = _conditions(request)
         sql = f"select count(*) from assistants {where}"
-        found = await self._database.scan(lambda connection: connection.execute(sql, where.parameters).fetchone())
+        found = await self._database.read_in_pool(
+            lambda connection: connection.execute(sql, where.parameters).fetchone()
+        )
         return int(found[0])
 
     async def versions(self, assistant_id: str, request: AssistantVersionsSearchRequest) -> list[Assistant] | None:
@@ -79,13 +83,13 @@ class SqliteAssistants:
             f"select *, created_at as updated_at from assistant_versions {where} order by version desc limit ? offset ?"
         )
 
-        def look(connection: sqlite3.Connection) -> list[Assistant] | None:
+        def read(connection: sqlite3.Connection) -> list[Assistant] | None:
             if self._get(connection, assistant_id) is None:
                 return None
-            rows = as_dicts(connection, sql, (*where.parameters, request.limit, request.offset))
+            rows = fetch_dicts(connection, sql, (*where.parameters, request.limit, request.offset))
             return [_assistant(row) for row in rows]
 
-        return await self._database.scan(look)
+        return await self._database.read_in_pool(read)
 
     # Editing
 
@@ -106,12 +110,10 @@ class SqliteAssistants:
 
     async def change(self, assistant_id: str, change: AssistantChange) -> Assistant | None:
         def work(connection: sqlite3.Connection) -> Assistant | None:
-            found = as_dict(connection, self._sql["assistant"], (assistant_id,))
+            found = fetch_dict(connection, self._sql["assistant"], (assistant_id,))
             if found is None:
                 return None
-            (latest,) = connection.execute(
-                "select max(version) from assistant_versions where assistant_id = ?", (assistant_id,)
-            ).fetchone()
+            (latest,) = connection.execute(self._sql["latest_version"], (assistant_id,)).fetchone()
             changed = {**_row(change(_assistant(found))), "version": max(latest or 0, found["version"]) + 1}
             self._put(connection, {**changed, "created_at": found["created_at"], "updated_at": now()})
             return self._get(connection, assistant_id)
@@ -136,20 +138,20 @@ class SqliteAssistants:
 
         return await self._database.write(work)
 
-    async def delete(self, assistant_id: str, *, threads: int) -> tuple[bool, DeletedThreads] | None:
-        def work(connection: sqlite3.Connection) -> tuple[bool, DeletedThreads] | None:
+    async def delete(self, assistant_id: str, *, threads: int) -> AssistantDeletion | None:
+        def work(connection: sqlite3.Connection) -> AssistantDeletion | None:
             if self._get(connection, assistant_id) is None:
                 return None
             found: list[str] = []
             for name in ("threads_of_assistant", "temporary_threads_of_assistant"):
                 rows = connection.execute(self._sql[name], (assistant_id, threads - len(found)))
                 found += [row[0] for row in rows.fetchall()]
-            removed = delete_threads(connection, found)
-            gone = threads == 0 or len(found) < threads
-            if gone:
-                for table in ("assistants", "assistant_versions"):
-                    connection.execute(f"delete from {table} where assistant_id = ?", (assistant_id,))
-            return gone, removed
+            removed = delete_threads(connection, self._sql, found)
+            finished = threads == 0 or len(found) < threads
+            if finished:
+                connection.execute(self._sql["delete_assistant"], (assistant_id,))
+                connection.execute(self._sql["delete_versions"], (assistant_id,))
+            return AssistantDeletion(finished, removed)
 
         return await self._database.write(work)
 
@@ -169,8 +171,8 @@ def _assistant(row: dict[str, Any]) -> Assistant:
         graph_id=row["graph_id"],
         config=orjson.loads(row["config"]),
         context=orjson.loads(row["context"]),
-        created_at=iso(row["created_at"]),
-        updated_at=iso(row["updated_at"]),
+        created_at=iso_time(row["created_at"]),
+        updated_at=iso_time(row["updated_at"]),
         metadata=orjson.loads(row["metadata"]),
         version=row["version"],
         name=row["name"],

@@ -1,47 +1,55 @@
 """Rows of the LangGraph saver, on SQLite.
 
 Checkpoints, blobs and writes are posted to the same queue as the ends of runs, so a success never commits
-before the checkpoints that it rests on. The first refused write of a lease is remembered: every later flush
-of that lease raises it.
+before the checkpoints that it rests on. That a write was refused, for its lease no longer held, is remembered until
+the next flush of that lease; that one could not be written, also for the end of its run.
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
 
-from runyard.runtime.errors import LeaseLost, Unavailable
-from runyard.runtime.storage.port.checkpoints import CheckpointRow, KeptCheckpoint, StoredCheckpoint, WriteRow
+from runyard.runtime.errors import Unavailable
+from runyard.runtime.storage.port.checkpoints import (
+    CheckpointRow,
+    KeptCheckpoint,
+    StoredBlob,
+    StoredCheckpoint,
+    StoredWrite,
+    WriteRow,
+)
 from runyard.runtime.storage.port.queue import Lease
+from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.database import Database
-
-TABLES = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
-
-
-def delete_checkpoints_of_thread(connection: sqlite3.Connection, thread_id: str) -> None:
-    for table in TABLES:
-        connection.execute(f"delete from {table} where thread_id = ?", (thread_id,))
+from runyard.runtime.storage.sqlite.leases import holds, lease_lost
 
 
-def delete_checkpoints_of_run(connection: sqlite3.Connection, thread_id: str, run_id: str) -> None:
-    for table in TABLES:
-        connection.execute(f"delete from {table} where thread_id = ? and run_id = ?", (thread_id, run_id))
+def delete_checkpoints_of_thread(connection: sqlite3.Connection, sql: Queries, thread_id: str) -> None:
+    """Deletes checkpoints, channel values and pending writes of a thread."""
+    for name in ("delete_checkpoints_of_thread", "delete_blobs_of_thread", "delete_writes_of_thread"):
+        connection.execute(sql[name], (thread_id,))
 
 
-def copy_checkpoints(connection: sqlite3.Connection, source: str, target: str) -> None:
-    for table in TABLES:
-        columns = [name for _, name, *_ in connection.execute(f"pragma table_info({table})") if name != "thread_id"]
-        names = ", ".join(columns)
-        connection.execute(
-            f"insert into {table} (thread_id, {names}) select ?, {names} from {table} where thread_id = ?",
-            (target, source),
-        )
+def delete_checkpoints_of_run(connection: sqlite3.Connection, sql: Queries, thread_id: str, run_id: str) -> None:
+    """Deletes what a run has written on its thread."""
+    for name in (
+        "delete_checkpoints_of_run_on_thread",
+        "delete_blobs_of_run_on_thread",
+        "delete_writes_of_run_on_thread",
+    ):
+        connection.execute(sql[name], (thread_id, run_id))
 
 
-def write_rows(
-    connection: sqlite3.Connection, sql: Mapping[str, str], rows: Iterable[CheckpointRow | WriteRow]
-) -> None:
+def copy_checkpoints(connection: sqlite3.Connection, sql: Queries, source: str, target: str) -> None:
+    """Copies checkpoints, channel values and pending writes of a thread to another one."""
+    for name in ("copy_checkpoints", "copy_blobs", "copy_writes"):
+        connection.execute(sql[name], (target, source))
+
+
+def write_rows(connection: sqlite3.Connection, sql: Queries, rows: Iterable[CheckpointRow | WriteRow]) -> None:
+    """Writes checkpoints with their channel values, and pending writes, in order."""
     for row in rows:
         if isinstance(row, CheckpointRow):
             connection.execute(
@@ -59,7 +67,7 @@ def write_rows(
             )
             for channel, version, kind, data in row.blobs:
                 connection.execute(
-                    sql["put_blob"],
+                    sql["add_blob"],
                     (row.thread_id, row.ns, channel, version, row.run_id, kind, data),
                 )
         else:
@@ -80,44 +88,40 @@ def write_rows(
             )
 
 
-def keep_checkpoints(connection: sqlite3.Connection, thread_id: str, kept: Sequence[KeptCheckpoint]) -> None:
+def keep_checkpoints(
+    connection: sqlite3.Connection, sql: Queries, thread_id: str, kept: Sequence[KeptCheckpoint]
+) -> None:
     """Deletes all of a thread but the checkpoints named."""
-    checkpoints = [(item.ns, item.checkpoint_id) for item in kept]
+    checkpoints = orjson.dumps([(item.ns, item.checkpoint_id) for item in kept]).decode()
     blobs = [(item.ns, channel, version) for item in kept for channel, version in item.versions.items()]
-    for table, columns, rows in (
-        ("checkpoints", "ns, checkpoint_id", checkpoints),
-        ("checkpoint_writes", "ns, checkpoint_id", checkpoints),
-        ("checkpoint_blobs", "ns, channel, version", blobs),
-    ):
-        places = ", ".join(f"json_extract(value, '$[{index}]')" for index in range(columns.count(",") + 1))
-        connection.execute(
-            f"delete from {table} where thread_id = ? and ({columns}) not in (select {places} from json_each(?))",
-            (thread_id, orjson.dumps(rows).decode()),
-        )
+    connection.execute(sql["keep_checkpoints"], (thread_id, checkpoints))
+    connection.execute(sql["keep_writes"], (thread_id, checkpoints))
+    connection.execute(sql["keep_blobs"], (thread_id, orjson.dumps(blobs).decode()))
 
 
 class SqliteCheckpoints:
-    """See `CheckpointStorage`."""
+    """Checkpoints as rows, their large channel values and pending writes in tables of their own.
 
-    def __init__(self, database: Database, queries: Mapping[str, str]) -> None:
+    The query of `history` is put together from what was asked for.
+    """
+
+    def __init__(self, database: Database, queries: Queries) -> None:
         self._database = database
         self._sql = queries
         self._refused: set[tuple[int, int]] = set()
         self._failed: dict[Lease | None, BaseException] = {}
 
     def post(self, lease: Lease | None, rows: Sequence[CheckpointRow | WriteRow]) -> None:
-        self._database.post(
+        self._database.write_later(
             lambda connection: self._write(connection, lease, rows), lambda error: self._failed.update({lease: error})
         )
 
     def _write(
         self, connection: sqlite3.Connection, lease: Lease | None, rows: Iterable[CheckpointRow | WriteRow]
     ) -> None:
-        if lease is not None:
-            held = connection.execute(self._sql["hold"], (lease.seq, lease.worker, lease.attempt)).fetchone()
-            if held is None:
-                self._refused.add((lease.seq, lease.attempt))
-                return
+        if lease is not None and not holds(connection, self._sql, lease):
+            self._refused.add((lease.seq, lease.attempt))
+            return
         write_rows(connection, self._sql, rows)
 
     async def flush(self, lease: Lease | None) -> None:
@@ -125,10 +129,10 @@ class SqliteCheckpoints:
         self._check(lease)
 
     def flush_blocking(self, lease: Lease | None) -> None:
-        self._database.submit(lambda connection: None).result()
+        self._database.write_blocking(lambda connection: None)
         self._check(lease)
 
-    def check_whole(self, lease: Lease | None) -> None:
+    def check_saved(self, lease: Lease | None) -> None:
         """Raises Unavailable when something that was posted could not be written: what the run does then is worth
         nothing, and it has to be tried again."""
         if (error := self._failed.get(lease)) is not None:
@@ -136,12 +140,12 @@ class SqliteCheckpoints:
 
     def _check(self, lease: Lease | None) -> None:
         try:
-            self.check_whole(lease)
+            self.check_saved(lease)
         finally:
             self._failed.pop(None, None)  # of a run it has to be known at its end too
         if lease is not None and (lease.seq, lease.attempt) in self._refused:
             self._refused.discard((lease.seq, lease.attempt))
-            raise LeaseLost(f"run {lease.run_id}: the lease of {lease.worker} no longer holds")
+            raise lease_lost(lease)
 
     def latest(self, thread_id: str, ns: str) -> StoredCheckpoint | None:
         return self._one("latest_checkpoint", (thread_id, ns))
@@ -150,16 +154,16 @@ class SqliteCheckpoints:
         return self._one("checkpoint", (thread_id, ns, checkpoint_id))
 
     def _one(self, name: str, parameters: tuple[str, ...]) -> StoredCheckpoint | None:
-        def look(connection: sqlite3.Connection) -> StoredCheckpoint | None:
+        def read(connection: sqlite3.Connection) -> StoredCheckpoint | None:
             row = connection.execute(self._sql[name], parameters).fetchone()
             return None if row is None else self._stored(connection, row)
 
-        return self._database.look(look)
+        return self._database.read(read)
 
     def history(
         self, thread_id: str | None, ns: str | None, *, before: str | None, limit: int | None
     ) -> list[StoredCheckpoint]:
-        def look(connection: sqlite3.Connection) -> list[StoredCheckpoint]:
+        def read(connection: sqlite3.Connection) -> list[StoredCheckpoint]:
             conditions, parameters = [], []
             for condition, value in (
                 ("thread_id = ?", thread_id),
@@ -177,47 +181,46 @@ class SqliteCheckpoints:
             ).fetchall()
             return [self._stored(connection, row) for row in rows]
 
-        return self._database.look(look)
+        return self._database.read(read)
 
     def _stored(self, connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredCheckpoint:
         writes = connection.execute(self._sql["writes"], row[:3]).fetchall()
         # LangGraph applies the writes of a step in the order of (task path, task id, index).
         writes.sort(key=lambda write: (write[4], write[0], write[5]))
         thread_id, ns, checkpoint_id, parent_id, kind, data, metadata = row
-        values = [write[:4] for write in writes]
-        return StoredCheckpoint(thread_id, ns, checkpoint_id, parent_id, kind, data, metadata, values)
+        stored = [StoredWrite(task_id, channel, type_, value) for task_id, channel, type_, value, _, _ in writes]
+        return StoredCheckpoint(thread_id, ns, checkpoint_id, parent_id, kind, data, metadata, stored)
 
     def namespaces(self, thread_id: str) -> list[str]:
-        rows = self._database.look(
+        rows = self._database.read(
             lambda connection: connection.execute(self._sql["namespaces"], (thread_id,)).fetchall()
         )
         return [row[0] for row in rows]
 
-    def blobs(self, thread_id: str, ns: str, versions: dict[str, str]) -> dict[str, tuple[str, bytes]]:
-        def look(connection: sqlite3.Connection) -> dict[str, tuple[str, bytes]]:
-            found: dict[str, tuple[str, bytes]] = {}
+    def blobs(self, thread_id: str, ns: str, versions: dict[str, str]) -> dict[str, StoredBlob]:
+        def read(connection: sqlite3.Connection) -> dict[str, StoredBlob]:
+            found: dict[str, StoredBlob] = {}
             for channel, version in versions.items():
                 row = connection.execute(self._sql["blob"], (thread_id, ns, channel, version)).fetchone()
                 if row is not None:
-                    found[channel] = row
+                    found[channel] = StoredBlob(*row)
             return found
 
-        return self._database.look(look)
+        return self._database.read(read)
 
     async def delete_thread(self, thread_id: str) -> None:
-        await self._database.write(lambda connection: delete_checkpoints_of_thread(connection, thread_id))
+        await self._database.write(lambda connection: delete_checkpoints_of_thread(connection, self._sql, thread_id))
 
     async def delete_runs(self, run_ids: Sequence[str]) -> None:
         def work(connection: sqlite3.Connection) -> None:
             for run_id in run_ids:
-                for table in TABLES:
-                    connection.execute(f"delete from {table} where run_id = ?", (run_id,))
+                for name in ("delete_checkpoints_of_run", "delete_blobs_of_run", "delete_writes_of_run"):
+                    connection.execute(self._sql[name], (run_id,))
 
         await self._database.write(work)
 
     async def copy_thread(self, source: str, target: str) -> None:
-        await self._database.write(lambda connection: copy_checkpoints(connection, source, target))
+        await self._database.write(lambda connection: copy_checkpoints(connection, self._sql, source, target))
 
-    async def prune(self, thread_id: str, keep: Sequence[tuple[str, str, dict[str, str]]]) -> None:
-        kept = [KeptCheckpoint(*item) for item in keep]
-        await self._database.write(lambda connection: keep_checkpoints(connection, thread_id, kept))
+    async def prune(self, thread_id: str, keep: Sequence[KeptCheckpoint]) -> None:
+        await self._database.write(lambda connection: keep_checkpoints(connection, self._sql, thread_id, keep))

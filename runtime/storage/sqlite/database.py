@@ -1,7 +1,7 @@
 """The SQLite file: one writer thread that commits in groups, and connections for reading.
 
 All writes of a process go through one queue, in order. The writer takes what has gathered, runs it in one
-transaction and then tells everybody; so nothing waits for more to come, and a busy time pays for few
+transaction and then delivers the results; so nothing waits for more to come, and a busy time pays for few
 commits. A write that raises undoes only itself.
 """
 
@@ -22,10 +22,10 @@ from typing import Any, Literal, TypeVar
 import sqlite_utils
 
 from runyard.runtime.errors import ConfigError, Unavailable
-from runyard.runtime.storage.sqlite.answers import Answer, tell
-from runyard.runtime.storage.sqlite.faults import is_outside, unavailable
-from runyard.runtime.storage.sqlite.filters import contains
+from runyard.runtime.storage.sqlite.conditions import contains
+from runyard.runtime.storage.sqlite.errors import is_outage, write_refused
 from runyard.runtime.storage.sqlite.migrations import migrations
+from runyard.runtime.storage.sqlite.write_results import WriteResult, deliver_results
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +45,12 @@ def now() -> int:
 
 
 @dataclass(slots=True)
-class _Job:
-    """A write, and who is told of its end: a coroutine or a thread that waits, or, if it fails, `failed`."""
+class _QueuedWrite:
+    """A write, and what gets its result: the future of who waits, or, only if it fails, `on_error`."""
 
-    work: Write
+    write: Write
     future: "asyncio.Future[Any] | Future[Any] | None" = None
-    failed: Callable[[BaseException], None] | None = None
+    on_error: Callable[[BaseException], None] | None = None
 
 
 class Database:
@@ -63,21 +63,21 @@ class Database:
     def __init__(self, path: Path, *, sync: Literal["normal", "full"] = "normal") -> None:
         self.path = path
         self._sync = sync
-        self._jobs: deque[_Job] = deque()
+        self._queue: deque[_QueuedWrite] = deque()
         self._wake = threading.Condition()
         self._closing = False
         self._writer: threading.Thread | None = None
-        self._tender: threading.Thread | None = None
-        self._stop_tending = threading.Event()
+        self._maintainer: threading.Thread | None = None
+        self._stopping = threading.Event()
         self._local = threading.local()
-        self._scanners: ThreadPoolExecutor | None = None
+        self._readers: ThreadPoolExecutor | None = None
         self._connections: list[sqlite3.Connection] = []
         self._lock_file = -1
 
-    def open(self, *, tend: bool = False) -> None:
+    def open(self, *, maintain: bool = False) -> None:
         """Opens the file, creating and migrating it.
 
-        `tend`: also keep the write-ahead log short; one process of the server does.
+        `maintain`: also keep the write-ahead log short; one process of the server does.
         Raises ConfigError when the file is not a database that this version can use.
         """
         try:
@@ -96,24 +96,24 @@ class Database:
                 f"{self.path}: cannot be opened as Runyard's database ({error}); "
                 "choose another directory with --data, or move the file away"
             ) from error
-        self._scanners = ThreadPoolExecutor(2, "scan")
-        self._writer = threading.Thread(target=self._write_jobs, args=(writer,), name="writer", daemon=True)
+        self._readers = ThreadPoolExecutor(2, "reader")
+        self._writer = threading.Thread(target=self._write_queued, args=(writer,), name="writer", daemon=True)
         self._writer.start()
-        if tend:
-            self._tender = threading.Thread(target=self._tend, name="wal", daemon=True)
-            self._tender.start()
+        if maintain:
+            self._maintainer = threading.Thread(target=self._maintain, name="wal", daemon=True)
+            self._maintainer.start()
 
     def close(self) -> None:
-        """Commits what was submitted, then closes everything."""
+        """Commits what is queued, then closes everything."""
         with self._wake:
             self._closing = True
             self._wake.notify()
-        self._stop_tending.set()
-        for thread in (self._writer, self._tender):
+        self._stopping.set()
+        for thread in (self._writer, self._maintainer):
             if thread is not None:
                 thread.join()
-        if self._scanners is not None:
-            self._scanners.shutdown()
+        if self._readers is not None:
+            self._readers.shutdown()
         for connection in self._connections:
             connection.close()
         self._connections.clear()
@@ -121,39 +121,42 @@ class Database:
             os.close(self._lock_file)
             self._lock_file = -1
 
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs `work` in a transaction; returns its answer once that is committed."""
+    async def write(self, write: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs `write` in a transaction; returns its result once that is committed.
+
+        Raises what `write` raises, or Unavailable when the database refuses the write or is being closed.
+        """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._put(_Job(work, future))
+        self._enqueue(_QueuedWrite(write, future))
         return await future
 
-    def submit(self, work: Callable[[sqlite3.Connection], T]) -> "Future[T]":
-        """As `write`, for callers that wait in a thread."""
+    def write_blocking(self, write: Callable[[sqlite3.Connection], T]) -> T:
+        """As `write`, for callers that may block their thread."""
         future: Future[T] = Future()
-        self._put(_Job(work, future))
-        return future
+        self._enqueue(_QueuedWrite(write, future))
+        return future.result()
 
-    def post(self, work: Write, failed: Callable[[BaseException], None]) -> None:
-        """As `submit`, for work that nobody waits for. `failed` is called before any later write is made."""
-        self._put(_Job(work, failed=failed))
+    def write_later(self, write: Write, on_error: Callable[[BaseException], None]) -> None:
+        """As `write`, for what nobody waits for. `on_error` is called before any later write is made."""
+        self._enqueue(_QueuedWrite(write, on_error=on_error))
 
-    def look(self, look: Callable[[sqlite3.Connection], T]) -> T:
-        """A read that costs microseconds, done where it is asked for."""
+    def read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs `read`, which must cost no more than microseconds, in the caller's thread."""
         connection = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = self._connect(read_only=True)
-        return look(connection)
+        return read(connection)
 
-    async def scan(self, look: Callable[[sqlite3.Connection], T]) -> T:
-        """A read that may take long, done in a thread."""
-        assert self._scanners is not None
-        return await asyncio.get_running_loop().run_in_executor(self._scanners, self.look, look)
+    async def read_in_pool(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs `read`, which may take long, in a pool thread."""
+        assert self._readers is not None
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read, read)
 
-    def _put(self, job: _Job) -> None:
+    def _enqueue(self, write: _QueuedWrite) -> None:
         with self._wake:
             if self._closing:
                 raise Unavailable("the database is being closed; try again when the server is back")
-            self._jobs.append(job)
+            self._queue.append(write)
             self._wake.notify()
 
     def _connect(self, *, read_only: bool = False) -> sqlite3.Connection:
@@ -177,59 +180,59 @@ class Database:
     def _unlock(self) -> None:
         fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
-    def _write_jobs(self, connection: sqlite3.Connection) -> None:
+    def _write_queued(self, connection: sqlite3.Connection) -> None:
         while True:
             with self._wake:
-                while not self._jobs and not self._closing:
+                while not self._queue and not self._closing:
                     self._wake.wait()
-                if not self._jobs:
+                if not self._queue:
                     return
-                jobs = list(self._jobs)
-                self._jobs.clear()
-            self._commit(connection, jobs)
+                group = list(self._queue)
+                self._queue.clear()
+            self._commit(connection, group)
 
-    def _commit(self, connection: sqlite3.Connection, jobs: list[_Job]) -> None:
-        answers: list[Answer] = []
+    def _commit(self, connection: sqlite3.Connection, group: list[_QueuedWrite]) -> None:
+        results: list[WriteResult] = []
         try:
             self._lock()
             try:
                 connection.execute("begin immediate")
-                for job in jobs:
-                    answer, error = self._run(connection, job.work)
-                    if job.future is not None:
-                        answers.append((job.future, answer, error))
-                    elif error is not None and job.failed is not None:
-                        job.failed(error)
+                for queued in group:
+                    value, error = self._run(connection, queued.write)
+                    if queued.future is not None:
+                        results.append(WriteResult(queued.future, value, error))
+                    elif error is not None and queued.on_error is not None:
+                        queued.on_error(error)
                 connection.execute("commit")
             finally:
                 if connection.in_transaction:
                     connection.execute("rollback")
                 self._unlock()
         except (sqlite3.Error, OSError) as error:
-            refusal = unavailable(error)
-            answers = [(job.future, None, refusal) for job in jobs if job.future is not None]
-            for job in jobs:
-                if job.failed is not None:
-                    job.failed(refusal)
-        tell(answers)
+            refusal = write_refused(error)
+            results = [WriteResult(queued.future, None, refusal) for queued in group if queued.future is not None]
+            for queued in group:
+                if queued.on_error is not None:
+                    queued.on_error(refusal)
+        deliver_results(results)
 
     @staticmethod
-    def _run(connection: sqlite3.Connection, work: Write) -> tuple[Any, BaseException | None]:
-        connection.execute("savepoint job")
+    def _run(connection: sqlite3.Connection, write: Write) -> tuple[Any, BaseException | None]:
+        connection.execute("savepoint write")
         try:
-            answer = work(connection)
+            value = write(connection)
         except Exception as error:  # whatever it is belongs to whoever asked for the write
             if not connection.in_transaction:  # SQLite has undone the whole group, as it may when the disk is full
                 raise
-            connection.execute("rollback to job")
-            connection.execute("release job")
-            return None, unavailable(error) if is_outside(error) else error
-        connection.execute("release job")
-        return answer, None
+            connection.execute("rollback to write")
+            connection.execute("release write")
+            return None, write_refused(error) if is_outage(error) else error
+        connection.execute("release write")
+        return value, None
 
-    def _tend(self) -> None:
+    def _maintain(self) -> None:
         connection = self._connect()
-        while not self._stop_tending.wait(CHECKPOINT_EVERY):
+        while not self._stopping.wait(CHECKPOINT_EVERY):
             try:
                 self._shorten_log(connection)
             except sqlite3.Error as error:  # the next pass may go through: there may be room on the disk again

@@ -1,19 +1,19 @@
 """Webhook calls that are to be made, on SQLite. A row is written in the transaction that ends the run."""
 
 import sqlite3
-from collections.abc import Mapping
 from dataclasses import asdict
 
 import orjson
 
 from runyard.runtime.storage.port.deliveries import Delivery
+from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.database import Database, now
-from runyard.runtime.storage.sqlite.rows import as_dict, iso, run_from_row
+from runyard.runtime.storage.sqlite.rows import fetch_dict, iso_time, run_from_row
 
 
 def add_delivery(
     connection: sqlite3.Connection,
-    sql: Mapping[str, str],
+    sql: Queries,
     seq: int,
     time: int,
     *,
@@ -21,12 +21,12 @@ def add_delivery(
     error: bytes | None = None,
 ) -> None:
     """Notes the webhook call for a run that has just ended. `values` and `error` are JSON and sent as they are."""
-    row = as_dict(connection, "select * from runs where seq = ?", (seq,))
+    row = fetch_dict(connection, sql["run_by_seq"], (seq,))
     assert row is not None
     payload = {
         **asdict(run_from_row(row)),
-        "run_started_at": None if row["started_at"] is None else iso(row["started_at"]),
-        "run_ended_at": iso(row["ended_at"]),
+        "run_started_at": None if row["started_at"] is None else iso_time(row["started_at"]),
+        "run_ended_at": iso_time(row["ended_at"]),
         "values": None if values is None else orjson.Fragment(values),
     }
     if error is not None:
@@ -35,13 +35,13 @@ def add_delivery(
 
 
 class SqliteDeliveries:
-    """See `DeliveryStorage`."""
+    """Deliveries as rows that are deleted once they are done with, delivered or not."""
 
-    def __init__(self, database: Database, queries: Mapping[str, str]) -> None:
+    def __init__(self, database: Database, queries: Queries) -> None:
         self._database = database
         self._sql = queries
 
-    async def claim_deliveries(self, limit: int, lease_seconds: float) -> list[Delivery]:
+    async def claim(self, limit: int, lease_seconds: float) -> list[Delivery]:
         def work(connection: sqlite3.Connection) -> list[Delivery]:
             time = now()
             leased = time + int(lease_seconds * 1e6)
@@ -49,24 +49,18 @@ class SqliteDeliveries:
                 self._sql["claim_deliveries"], {"now": time, "leased": leased, "limit": limit}
             ).fetchall()
             return [
-                Delivery(
-                    delivery_id=row[0],
-                    attempt=row[1],
-                    url=row[2],
-                    run_id=row[3],
-                    payload=row[4],
-                )
-                for row in rows
+                Delivery(delivery_id=delivery_id, attempt=attempt, url=url, run_id=run_id, payload=payload)
+                for delivery_id, attempt, url, run_id, payload in rows
             ]
 
         return await self._database.write(work)
 
-    async def finish_delivery(self, delivery_id: int, attempt: int, *, delivered: bool) -> None:
+    async def finish(self, delivery_id: int, attempt: int, *, delivered: bool) -> None:
         await self._database.write(
             lambda connection: connection.execute(self._sql["finish_delivery"], (delivery_id, attempt)).rowcount
         )
 
-    async def postpone_delivery(self, delivery_id: int, attempt: int, *, seconds: float, error: str) -> None:
+    async def postpone(self, delivery_id: int, attempt: int, *, seconds: float, error: str) -> None:
         def work(connection: sqlite3.Connection) -> None:
             due = now() + int(seconds * 1e6)
             connection.execute(
@@ -76,6 +70,6 @@ class SqliteDeliveries:
 
         await self._database.write(work)
 
-    async def next_delivery_due(self) -> float | None:
-        (due,) = self._database.look(lambda connection: connection.execute(self._sql["next_delivery"]).fetchone())
+    async def next_due(self) -> float | None:
+        (due,) = self._database.read(lambda connection: connection.execute(self._sql["next_delivery_due"]).fetchone())
         return None if due is None else max(0.0, (due - now()) / 1e6)

@@ -11,18 +11,18 @@ from runyard.generated.models import Run, Thread, ThreadExpiry
 
 
 @lru_cache(maxsize=4096)
-def iso(micros: int) -> str:
+def iso_time(micros: int) -> str:
     """Microseconds since 1970 as ISO 8601 with microseconds and +00:00, as clients expect it."""
     seconds, rest = divmod(micros, 1_000_000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest).isoformat(timespec="microseconds")
 
 
-def as_dict(connection: sqlite3.Connection, sql: str, parameters: Any) -> dict[str, Any] | None:
+def fetch_dict(connection: sqlite3.Connection, sql: str, parameters: Any) -> dict[str, Any] | None:
     """The first row of a query by column name."""
-    return next(iter(as_dicts(connection, sql, parameters)), None)
+    return next(iter(fetch_dicts(connection, sql, parameters)), None)
 
 
-def as_dicts(connection: sqlite3.Connection, sql: str, parameters: Any) -> list[dict[str, Any]]:
+def fetch_dicts(connection: sqlite3.Connection, sql: str, parameters: Any) -> list[dict[str, Any]]:
     """All rows of a query by column name."""
     cursor = connection.execute(sql, parameters)
     names = [column[0] for column in cursor.description]
@@ -40,8 +40,8 @@ def run_from_row(row: dict[str, Any]) -> Run:
         run_id=row["run_id"],
         thread_id=row["thread_id"],
         assistant_id=row["assistant_id"],
-        created_at=iso(row["created_at"]),
-        updated_at=iso(row["updated_at"]),
+        created_at=iso_time(row["created_at"]),
+        updated_at=iso_time(row["updated_at"]),
         status=row["status"],
         metadata=metadata,
         kwargs=kwargs,
@@ -58,13 +58,13 @@ def thread_from_row(row: dict[str, Any]) -> Thread:
         ttl = ThreadExpiry(
             strategy=row["ttl_strategy"],
             ttl_minutes=row["ttl_minutes"],
-            expires_at=iso(row["updated_at"] + int(row["ttl_minutes"] * 60_000_000)),
+            expires_at=iso_time(row["updated_at"] + int(row["ttl_minutes"] * 60_000_000)),
         )
     return Thread(
         thread_id=row["thread_id"],
-        created_at=iso(row["created_at"]),
-        updated_at=iso(row["updated_at"]),
-        state_updated_at=iso(row["state_updated_at"]),
+        created_at=iso_time(row["created_at"]),
+        updated_at=iso_time(row["updated_at"]),
+        state_updated_at=iso_time(row["state_updated_at"]),
         metadata=orjson.loads(row["metadata"]),
         status=row["status"],
         config={"configurable": {}} if row["graph_id"] else {},

@@ -13,31 +13,33 @@ from runyard.runtime.storage.sqlite.deliveries import SqliteDeliveries
 from runyard.runtime.storage.sqlite.events import SqliteEvents
 from runyard.runtime.storage.sqlite.queue import SqliteQueue
 from runyard.runtime.storage.sqlite.runs import SqliteRuns
-from runyard.runtime.storage.sqlite.threads import SqliteThreads
+from runyard.runtime.storage.sqlite.threads.threads import SqliteThreads
+from runyard.runtime.storage.sqlite.workers import SqliteWorkers
 
 
 class SqliteStorage:
-    """See `Storage`. One instance a process; several processes may share the file."""
+    """All of storage in one file. One instance a process; several processes may share the file."""
 
     def __init__(self, path: Path, *, sync: Literal["normal", "full"] = "normal") -> None:
         queries = load_queries("sqlite")
         self._database = Database(path, sync=sync)
         self.runs = SqliteRuns(self._database, queries)
         self.checkpoints = SqliteCheckpoints(self._database, queries)
-        self.queue = SqliteQueue(self._database, queries, self.runs.leave_thread, self.checkpoints.check_whole)
+        self.queue = SqliteQueue(self._database, queries, self.checkpoints.check_saved)
+        self.workers = SqliteWorkers(self._database, queries)
         self.threads = SqliteThreads(self._database, queries)
         self.assistants = SqliteAssistants(self._database, queries)
         self.events = SqliteEvents(self._database, queries)
         self.deliveries = SqliteDeliveries(self._database, queries)
 
-    def open(self, *, tend: bool) -> None:
-        self._database.open(tend=tend)
+    def open(self, *, maintain: bool) -> None:
+        self._database.open(maintain=maintain)
 
     def close(self) -> None:
         self._database.close()
 
     async def check(self) -> None:
         try:
-            await self._database.scan(lambda connection: connection.execute("select 1").fetchone())
+            await self._database.read_in_pool(lambda connection: connection.execute("select 1").fetchone())
         except sqlite3.Error as error:
             raise Unavailable(f"the database does not answer: {error}") from error

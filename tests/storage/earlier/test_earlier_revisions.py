@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 from langgraph_sdk.errors import NotFoundError
 
-from tests.conftest import StartServer
-from tests.crash.listener import Listener
-from tests.live_server import poll
+from tests.live_server import StartServer, poll
+from tests.webhook_listener import WebhookListener
 
 from .expected import PROJECT, WORKERS, Expected, holds, load, revisions, settings
 from .revived import Revived, revived, unpacked
@@ -172,13 +171,13 @@ class Moved:
     """A listener is in the place of the webhooks' receiver, and a stranger has the process id of the dead workers."""
 
     it: Revived
-    listener: Listener
+    listener: WebhookListener
     stranger: subprocess.Popen[bytes]
 
 
 @pytest.fixture(scope="module")
 def moved(expected: Expected, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moved]:
-    listener = Listener()
+    listener = WebhookListener()
     stranger = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
         with unpacked(expected, tmp_path_factory.mktemp("moved")) as server:

@@ -11,6 +11,6 @@ from runyard.runtime.storage.sqlite.storage import SqliteStorage
 @pytest.fixture
 def storage(tmp_path: Path) -> Iterator[SqliteStorage]:
     storage = SqliteStorage(tmp_path / "runyard.db")
-    storage.open(tend=False)
+    storage.open(maintain=False)
     yield storage
     storage.close()

@@ -38,7 +38,7 @@ class MemoryDeliveries:
         self.rows[number] = Row(url, {"run_id": f"run-{number}", **payload})
         return self.rows[number]
 
-    async def claim_deliveries(self, limit: int, lease_seconds: float) -> list[Delivery]:
+    async def claim(self, limit: int, lease_seconds: float) -> list[Delivery]:
         if self.failures:
             self.failures -= 1
             self.failed.set()
@@ -52,18 +52,18 @@ class MemoryDeliveries:
             self.rows[number].attempt += 1
         return [self._delivery(number) for number in claimed]
 
-    async def finish_delivery(self, delivery_id: int, attempt: int, *, delivered: bool) -> None:
+    async def finish(self, delivery_id: int, attempt: int, *, delivered: bool) -> None:
         self._own(delivery_id, attempt).delivered = delivered
         await self._tell()
 
-    async def postpone_delivery(self, delivery_id: int, attempt: int, *, seconds: float, error: str) -> None:
+    async def postpone(self, delivery_id: int, attempt: int, *, seconds: float, error: str) -> None:
         row = self._own(delivery_id, attempt)
         row.leased = False
         row.due = asyncio.get_running_loop().time() + seconds
         row.errors.append(error)
         await self._tell()
 
-    async def next_delivery_due(self) -> float | None:
+    async def next_due(self) -> float | None:
         now = asyncio.get_running_loop().time()
         open_ones = [row for row in self.rows.values() if row.delivered is None]
         return min((120.0 if row.leased else max(0.0, row.due - now) for row in open_ones), default=None)

@@ -1,7 +1,7 @@
 -- Searching threads by metadata, lifetimes, and assistants with all their versions.
 
 -- The top-level texts and numbers of the metadata of kept threads, so that a search reads only what matches.
--- Temporary threads are gone in a moment; they are few, or not many for long, and looked through one by one.
+-- Temporary threads last for a moment; they are few, or not many for long, and are searched one by one.
 -- No function is called in the triggers: it could fail, so SQLite would keep a journal for each statement that
 -- sets them off, which takes longer than all the rest.
 create table thread_tags (
@@ -37,7 +37,7 @@ create index thread_temporary on threads (created_at) where temporary;
 create index thread_state_updated on threads (state_updated_at) where not temporary;
 
 -- A thread expires so many minutes after its last change; `kept_at` is the state whose history was dropped, so
--- that a thread is not gone through again until it has a new one.
+-- that a thread is not considered again until it has a new one.
 drop index thread_expires;
 alter table threads drop column expires_at;
 alter table threads add column kept_at integer;

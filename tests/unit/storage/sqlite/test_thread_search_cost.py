@@ -13,7 +13,7 @@ import pytest
 
 from runyard.generated.models import ThreadCountRequest, ThreadSearchRequest
 from runyard.runtime.storage.sqlite.database import Database
-from runyard.runtime.storage.sqlite.thread_search import count_threads, search_threads
+from runyard.runtime.storage.sqlite.threads.search import count_threads, search_threads
 
 THREADS = 20_000
 GRAIN = 1_000

@@ -22,7 +22,7 @@ from runyard.runtime.storage.sqlite.storage import SqliteStorage
 @pytest.fixture
 def storage(tmp_path: Path) -> Iterator[SqliteStorage]:
     storage = SqliteStorage(tmp_path / "runyard.db")
-    storage.open(tend=False)
+    storage.open(maintain=False)
     yield storage
     storage.close()
 
@@ -42,9 +42,9 @@ async def full_disk(storage: SqliteStorage) -> AsyncIterator[None]:
     await limit("1073741823")
 
 
-async def run(storage: SqliteStorage) -> Lease:
+async def claimed_run(storage: SqliteStorage) -> Lease:
     thread_id = str(uuid.uuid4())
-    draft = NewRun(
+    new_run = NewRun(
         run_id=str(uuid.uuid4()),
         thread_id=thread_id,
         assistant_id="a",
@@ -56,7 +56,7 @@ async def run(storage: SqliteStorage) -> Lease:
         kwargs={"config": {}},
         thread_metadata={},
     )
-    await storage.runs.insert([draft])
+    await storage.runs.insert([new_run])
     (leased,) = await storage.queue.claim("worker", limit=1, interactive=1)
     return leased.lease
 
@@ -65,7 +65,7 @@ def checkpoint(lease: Lease, size: int) -> CheckpointRow:
     return CheckpointRow(lease.thread_id, "", "1", None, lease.run_id, "msgpack", bytes(size), b"{}", [])
 
 
-def ending(lease: Lease) -> FinishRequest:
+def finish_request(lease: Lease) -> FinishRequest:
     return FinishRequest(
         lease=lease,
         status="success",
@@ -86,36 +86,36 @@ async def status(storage: SqliteStorage, lease: Lease) -> str:
 
 
 async def test_a_run_whose_checkpoint_was_not_written_does_not_succeed(storage: SqliteStorage) -> None:
-    lease, other = await run(storage), await run(storage)
+    lease, other = await claimed_run(storage), await claimed_run(storage)
     async with full_disk(storage):
         storage.checkpoints.post(lease, [checkpoint(lease, 1_000_000)])
         with pytest.raises(Unavailable, match="full"):
             await storage.checkpoints.flush(lease)
     with pytest.raises(Unavailable, match="full"):
-        await storage.queue.finish(ending(lease))
-    await storage.queue.finish(ending(other))
+        await storage.queue.finish(finish_request(lease))
+    await storage.queue.finish(finish_request(other))
     assert await status(storage, lease) == "running"
     assert await status(storage, other) == "success"
 
     await storage.queue.release(lease)
     (again,) = await storage.queue.claim("worker", limit=1, interactive=1)
     storage.checkpoints.post(again.lease, [checkpoint(lease, 1_000_000)])
-    await storage.queue.finish(ending(again.lease))
+    await storage.queue.finish(finish_request(again.lease))
     assert await status(storage, lease) == "success"
     assert storage.checkpoints.latest(lease.thread_id, "") is not None
 
 
 async def test_what_the_disk_does_not_take_is_refused_as_a_whole(storage: SqliteStorage) -> None:
-    lease = await run(storage)
+    lease = await claimed_run(storage)
     async with full_disk(storage):
-        # All have to be over before the disk has room again: a refusal undoes whatever is written together with it.
-        made = await asyncio.gather(*(run(storage) for _ in range(200)), return_exceptions=True)
-    refused = [error for error in made if isinstance(error, Unavailable)]
-    assert refused
-    assert all("full" in error.detail for error in refused)
-    await storage.queue.finish(ending(lease))
+        # All of them have to be over before the disk has room again: what is under way fails together.
+        results = await asyncio.gather(*(claimed_run(storage) for _ in range(200)), return_exceptions=True)
+    refusals = [result for result in results if not isinstance(result, Lease)]
+    assert refusals
+    assert all(isinstance(refusal, Unavailable) and "full" in refusal.detail for refusal in refusals)
+    await storage.queue.finish(finish_request(lease))
     assert await status(storage, lease) == "success"
-    await run(storage)
+    await claimed_run(storage)
 
 
 async def test_a_wrong_statement_is_not_called_a_broken_disk(storage: SqliteStorage) -> None:

@@ -5,7 +5,8 @@ a status. What that gives is tested for the rest and sorted. When nothing is nar
 that was asked for, and a page is full after a few. Only where conditions are each common and together rare, or
 where a count or the values of threads are asked for, many have to be looked at.
 
-Temporary threads are found too while they are there, in a walk of their own.
+Temporary threads are found too while they are there, in a walk of their own. The queries are put together here,
+from what was asked for.
 """
 
 import sqlite3
@@ -16,8 +17,8 @@ from typing import Any, Final
 import orjson
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
-from runyard.runtime.storage.sqlite.filters import Conditions
-from runyard.runtime.storage.sqlite.rows import as_dict, thread_from_row
+from runyard.runtime.storage.sqlite.conditions import Conditions
+from runyard.runtime.storage.sqlite.rows import fetch_dict, thread_from_row
 
 NARROW: Final = 2_000
 """Rows up to which it is quicker to sort all matches than to walk along an order."""
@@ -65,7 +66,7 @@ def search_threads(
     found.sort(reverse=direction == "desc")
     shows_values = request.select is None or "values" in request.select or bool(request.extract)
     sql = f"select {'*' if shows_values else _WITHOUT_VALUES} from threads where thread_id = ?"
-    rows = (as_dict(connection, sql, (thread_id,)) for *_, thread_id in found[offset : offset + limit])
+    rows = (fetch_dict(connection, sql, (thread_id,)) for *_, thread_id in found[offset : offset + limit])
     return [thread_from_row(row) for row in rows if row is not None]
 
 

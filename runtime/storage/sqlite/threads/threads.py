@@ -7,72 +7,76 @@ from typing import Any, TypeVar
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest, ThreadStorage
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.threads import ChannelReader, DeletedThreads, Expiry, IfExists, NewThread, StateEdit
-from runyard.runtime.storage.sqlite import thread_edits
+from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.database import Database, now
-from runyard.runtime.storage.sqlite.rows import as_dict, thread_from_row
-from runyard.runtime.storage.sqlite.thread_search import count_threads, search_threads
-from runyard.runtime.storage.sqlite.thread_usage import usage_of_thread
+from runyard.runtime.storage.sqlite.rows import fetch_dict, thread_from_row
+from runyard.runtime.storage.sqlite.threads import edits
+from runyard.runtime.storage.sqlite.threads.search import count_threads, search_threads
+from runyard.runtime.storage.sqlite.threads.usage import usage_of_thread
 
 T = TypeVar("T")
 
 
 class SqliteThreads:
-    """See `ThreadStorage`."""
+    """Threads as rows that hold their latest values too, so that none of a thread's checkpoints need be unpacked to
+    show it."""
 
-    def __init__(self, database: Database, queries: Mapping[str, str]) -> None:
+    def __init__(self, database: Database, queries: Queries) -> None:
         self._database = database
         self._sql = queries
 
-    # Looking
+    # Reading
 
     async def get(self, thread_id: str) -> Thread | None:
-        return self._database.look(lambda connection: self._get(connection, thread_id))
+        return self._database.read(lambda connection: self._get(connection, thread_id))
 
     def _get(self, connection: sqlite3.Connection, thread_id: str) -> Thread | None:
-        row = as_dict(connection, self._sql["thread"], (thread_id,))
+        row = fetch_dict(connection, self._sql["thread"], (thread_id,))
         return None if row is None else thread_from_row(row)
 
     async def values(self, thread_id: str) -> bytes | None:
-        row = self._look("select state from threads where thread_id = ?", thread_id)
+        row = self._read_row(self._sql["thread_values"], thread_id)
         return None if row is None else row[0]
 
     async def graph_ids(self, thread_id: str) -> list[str] | None:
-        row = self._look(self._sql["graphs_of_thread"], thread_id)
+        row = self._read_row(self._sql["graphs_of_thread"], thread_id)
         return None if row is None else [graph_id for graph_id in row if graph_id is not None]
 
-    def _look(self, sql: str, thread_id: str) -> tuple[Any, ...] | None:
-        row: tuple[Any, ...] | None = self._database.look(
+    def _read_row(self, sql: str, thread_id: str) -> tuple[Any, ...] | None:
+        row: tuple[Any, ...] | None = self._database.read(
             lambda connection: connection.execute(sql, (thread_id,)).fetchone()
         )
         return row
 
     async def search(self, request: ThreadSearchRequest, *, limit: int, offset: int) -> list[Thread]:
-        return await self._snapshot(lambda connection: search_threads(connection, request, limit=limit, offset=offset))
+        return await self._read_snapshot(
+            lambda connection: search_threads(connection, request, limit=limit, offset=offset)
+        )
 
     async def count(self, request: ThreadCountRequest) -> int:
-        return await self._snapshot(lambda connection: count_threads(connection, request))
+        return await self._read_snapshot(lambda connection: count_threads(connection, request))
 
-    async def _snapshot(self, look: Callable[[sqlite3.Connection], T]) -> T:
+    async def _read_snapshot(self, reads: Callable[[sqlite3.Connection], T]) -> T:
         """Several reads that see one and the same state."""
 
         def read(connection: sqlite3.Connection) -> T:
             connection.execute("begin")
             try:
-                return look(connection)
+                return reads(connection)
             finally:
                 connection.execute("commit")
 
-        return await self._database.scan(read)
+        return await self._database.read_in_pool(read)
 
     async def usage(self, thread_id: str, read: ChannelReader) -> ThreadStorage | None:
-        return await self._snapshot(lambda connection: usage_of_thread(connection, thread_id, read))
+        return await self._read_snapshot(lambda connection: usage_of_thread(connection, self._sql, thread_id, read))
 
     # Editing
 
-    async def create(self, draft: NewThread, if_exists: IfExists) -> Thread:
+    async def create(self, new_thread: NewThread, if_exists: IfExists) -> Thread:
         def work(connection: sqlite3.Connection) -> Thread:
-            thread_edits.create_thread(connection, self._sql, draft, if_exists)
-            created = self._get(connection, draft.thread_id)
+            edits.create_thread(connection, self._sql, new_thread, if_exists)
+            created = self._get(connection, new_thread.thread_id)
             assert created is not None
             return created
 
@@ -80,27 +84,27 @@ class SqliteThreads:
 
     async def patch(self, thread_id: str, metadata: Mapping[str, Any] | None, expiry: Expiry | None) -> Thread | None:
         def work(connection: sqlite3.Connection) -> Thread | None:
-            thread_edits.patch_thread(connection, thread_id, metadata, expiry)
+            edits.patch_thread(connection, self._sql, thread_id, metadata, expiry)
             return self._get(connection, thread_id)
 
         return await self._database.write(work)
 
     async def delete(self, thread_ids: Sequence[str]) -> DeletedThreads:
-        return await self._database.write(lambda connection: thread_edits.delete_threads(connection, thread_ids))
+        return await self._database.write(lambda connection: edits.delete_threads(connection, self._sql, thread_ids))
 
     async def copy(self, source: str, target: str) -> Thread | None:
         def work(connection: sqlite3.Connection) -> Thread | None:
-            thread_edits.copy_thread(connection, source, target)
+            edits.copy_thread(connection, self._sql, source, target)
             return self._get(connection, target)
 
         return await self._database.write(work)
 
     async def edit_state(self, thread_id: str, edit: StateEdit) -> None:
-        await self._database.write(lambda connection: thread_edits.edit_state(connection, self._sql, thread_id, edit))
+        await self._database.write(lambda connection: edits.edit_state(connection, self._sql, thread_id, edit))
 
     async def keep_latest(self, thread_id: str, base: str, kept: Sequence[KeptCheckpoint]) -> bool:
         return await self._database.write(
-            lambda connection: thread_edits.keep_latest(connection, self._sql, thread_id, base, kept)
+            lambda connection: edits.keep_latest(connection, self._sql, thread_id, base, kept)
         )
 
     # Expiring
@@ -108,12 +112,12 @@ class SqliteThreads:
     async def delete_expired(self, limit: int) -> DeletedThreads:
         def work(connection: sqlite3.Connection) -> DeletedThreads:
             rows = connection.execute(self._sql["expired_threads"], ("delete", now(), limit))
-            return thread_edits.delete_threads(connection, [row[0] for row in rows.fetchall()])
+            return edits.delete_threads(connection, self._sql, [row[0] for row in rows.fetchall()])
 
         return await self._database.write(work)
 
     async def history_expired(self, limit: int) -> list[str]:
-        rows = await self._database.scan(
+        rows = await self._database.read_in_pool(
             lambda connection: connection.execute(
                 self._sql["expired_threads"], ("keep_latest", now(), limit)
             ).fetchall()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from runyard.runtime.errors import Unavailable
 from runyard.runtime.storage.port import storage as port
-from runyard.runtime.storage.port.storage import Storage
 
 
 def test_every_operation_is_called() -> None:
@@ -17,7 +15,7 @@ def test_every_operation_is_called() -> None:
         for name, part in vars(port.Storage).items()
         if isinstance(part, property) and part.fget is not None
     }
-    assert parts.keys() >= {"runs", "queue", "threads", "assistants", "events", "checkpoints", "deliveries"}
+    assert parts.keys() >= {"runs", "queue", "workers", "threads", "assistants", "events", "checkpoints", "deliveries"}
     missing = [
         f"{part}.{operation}"
         for part, protocol in parts.items()
@@ -25,16 +23,3 @@ def test_every_operation_is_called() -> None:
         if not operation.startswith("_") and not re.search(rf"\b{part}\.{operation}\b", tests)
     ]
     assert missing == []
-
-
-async def test_a_database_that_answers_is_healthy(storage: Storage) -> None:
-    await storage.check()
-
-
-async def test_nothing_is_written_after_the_end(storage: Storage) -> None:
-    storage.close()
-    try:
-        await storage.queue.heartbeat("worker", 1, None)
-    except Unavailable:
-        return
-    raise AssertionError("a closed storage takes writes")

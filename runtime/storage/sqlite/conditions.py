@@ -1,4 +1,5 @@
-"""Metadata filters: an object must be contained, key by key; everything else must be equal."""
+"""What a search asks for, as a `where` clause. Of metadata, an object must be contained, key by key; everything
+else must be equal."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -5,11 +5,11 @@ import sqlite3
 from runyard.runtime.errors import Unavailable
 
 
-def is_outside(error: Exception) -> bool:
-    """Whether it comes from outside (a full disk, a broken one, memory), not from a statement that is wrong."""
+def is_outage(error: Exception) -> bool:
+    """Whether the surroundings are at fault (a full or broken disk, memory), not a statement that is wrong."""
     return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_ERROR
 
 
-def unavailable(error: Exception) -> Unavailable:
-    """As services raise it: 503."""
+def write_refused(error: Exception) -> Unavailable:
+    """The error as services raise it: 503."""
     return Unavailable(f"the database refused a write ({error}); nothing of it was kept")

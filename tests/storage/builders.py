@@ -1,4 +1,5 @@
-"""Runs to write and ends to give them, as the services and the workers make them."""
+"""What services and workers hand to storage, and the steps that most tests take: to insert a run, to claim it, to
+look at it."""
 
 from __future__ import annotations
 
@@ -7,18 +8,18 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
-from runyard.runtime.storage.port.checkpoints import CheckpointRow, WriteRow
+from runyard.runtime.storage.port.checkpoints import CheckpointRow, NewBlob, WriteRow
 from runyard.runtime.storage.port.queue import FinishRequest, Lease, LeasedRun
-from runyard.runtime.storage.port.runs import Lane, NewRun
+from runyard.runtime.storage.port.runs import Lane, NewRun, RunRef
 from runyard.runtime.storage.port.storage import Storage
 
 ASSISTANT = "11111111-1111-4111-8111-111111111111"
 
 
 def stateless(**changes: Any) -> NewRun:
-    """A run with a thread of its own; `changes` are fields of the draft."""
+    """A run with a thread of its own; `changes` are fields of it."""
     thread_id = changes.pop("thread_id", None) or str(uuid.uuid4())
-    draft = NewRun(
+    new_run = NewRun(
         run_id=str(uuid.uuid4()),
         thread_id=thread_id,
         assistant_id=ASSISTANT,
@@ -30,7 +31,7 @@ def stateless(**changes: Any) -> NewRun:
         kwargs={"input": {"n": 1}, "config": {"configurable": {"thread_id": thread_id}}, "webhook": None},
         thread_metadata={"graph_id": "chain"},
     )
-    return replace(draft, **changes)
+    return replace(new_run, **changes)
 
 
 def on_thread(thread_id: str, **changes: Any) -> NewRun:
@@ -38,23 +39,27 @@ def on_thread(thread_id: str, **changes: Any) -> NewRun:
     return stateless(thread_id=thread_id, thread_metadata=None, **changes)
 
 
-async def put(storage: Storage, *drafts: NewRun) -> NewRun:
-    """Inserts runs in one transaction; answers the first."""
-    await storage.runs.insert(drafts)
-    return drafts[0]
+def ref(new_run: NewRun) -> RunRef:
+    return RunRef(new_run.thread_id, new_run.run_id)
 
 
-async def put_thread(storage: Storage) -> str:
+async def insert(storage: Storage, *new_runs: NewRun) -> NewRun:
+    """Inserts runs in one transaction; returns the first."""
+    await storage.runs.insert(new_runs)
+    return new_runs[0]
+
+
+async def idle_thread(storage: Storage) -> str:
     """A thread that has been run on once, and is idle."""
-    draft = await put(storage, stateless())
-    await storage.queue.finish(ending((await claim(storage, "maker", draft)).lease))
-    return draft.thread_id
+    new_run = await insert(storage, stateless())
+    await storage.queue.finish(finish_request((await claim(storage, "maker", new_run)).lease))
+    return new_run.thread_id
 
 
-async def claim(storage: Storage, worker: str, draft: NewRun) -> LeasedRun:
+async def claim(storage: Storage, worker: str, new_run: NewRun) -> LeasedRun:
     """Claims one run, which has to be the next of its lane."""
-    (leased,) = await storage.queue.claim(worker, limit=1, interactive=1, solo=draft.lane == Lane.SOLO)
-    assert leased.lease.run_id == draft.run_id
+    (leased,) = await storage.queue.claim(worker, limit=1, interactive=1, solo=new_run.lane == Lane.SOLO)
+    assert leased.lease.run_id == new_run.run_id
     return leased
 
 
@@ -63,7 +68,7 @@ async def claim_all(storage: Storage, worker: str = "worker") -> list[LeasedRun]
     return await storage.queue.claim(worker, limit=10_000, interactive=10_000)
 
 
-def ending(lease: Lease, **changes: Any) -> FinishRequest:
+def finish_request(lease: Lease, **changes: Any) -> FinishRequest:
     """A success with some values, unless `changes` say otherwise."""
     finish = FinishRequest(
         lease=lease,
@@ -79,10 +84,10 @@ def ending(lease: Lease, **changes: Any) -> FinishRequest:
     return replace(finish, **changes)
 
 
-def failing(lease: Lease, **changes: Any) -> FinishRequest:
+def failed_request(lease: Lease, **changes: Any) -> FinishRequest:
     """The end of a run whose graph raised."""
     error = {"error": "ValueError", "message": "boom"}
-    return ending(
+    return finish_request(
         lease,
         **{
             "status": "error",
@@ -93,7 +98,7 @@ def failing(lease: Lease, **changes: Any) -> FinishRequest:
     )
 
 
-def checkpoint(thread_id: str, checkpoint_id: str, **changes: Any) -> CheckpointRow:
+def checkpoint_row(thread_id: str, checkpoint_id: str, **changes: Any) -> CheckpointRow:
     """A checkpoint with one channel value, `log` of version 1."""
     row = CheckpointRow(
         thread_id=thread_id,
@@ -104,12 +109,12 @@ def checkpoint(thread_id: str, checkpoint_id: str, **changes: Any) -> Checkpoint
         type="msgpack",
         data=b"data of " + checkpoint_id.encode(),
         metadata=b"{}",
-        blobs=[("log", "1", "msgpack", b"blob")],
+        blobs=[NewBlob("log", "1", "msgpack", b"blob")],
     )
     return replace(row, **changes)
 
 
-def write(thread_id: str, checkpoint_id: str, **changes: Any) -> WriteRow:
+def write_row(thread_id: str, checkpoint_id: str, **changes: Any) -> WriteRow:
     """A pending write of one task."""
     row = WriteRow(
         thread_id=thread_id,
@@ -126,18 +131,13 @@ def write(thread_id: str, checkpoint_id: str, **changes: Any) -> WriteRow:
     return replace(row, **changes)
 
 
-async def status(storage: Storage, draft: NewRun) -> str | None:
-    """The run's status; None when it is gone."""
-    run = await storage.runs.get(draft.thread_id, draft.run_id)
+async def run_status(storage: Storage, new_run: NewRun) -> str | None:
+    """The run's status; None when it was removed."""
+    run = await storage.runs.get(new_run.thread_id, new_run.run_id)
     return None if run is None else run.status
 
 
 async def thread_status(storage: Storage, thread_id: str) -> str | None:
-    """The thread's status; None when it is gone."""
+    """The thread's status; None when it was removed."""
     thread = await storage.threads.get(thread_id)
     return None if thread is None else thread.status
-
-
-def unpack(stored: Any) -> tuple[str, bytes]:
-    """What identifies a stored checkpoint, and what it holds."""
-    return stored.checkpoint_id, stored.data

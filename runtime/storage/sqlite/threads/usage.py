@@ -1,39 +1,36 @@
-"""What a thread takes up, on SQLite."""
+"""What a thread occupies, on SQLite."""
 
 import sqlite3
 from collections import defaultdict
 
 from runyard.generated.models import ChannelSize, ChannelSizes, StorageSize, ThreadStorage
 from runyard.runtime.storage.port.threads import ChannelReader
+from runyard.runtime.storage.queries import Queries
 
 
-def usage_of_thread(connection: sqlite3.Connection, thread_id: str, read: ChannelReader) -> ThreadStorage | None:
+def usage_of_thread(
+    connection: sqlite3.Connection, sql: Queries, thread_id: str, read: ChannelReader
+) -> ThreadStorage | None:
     """None when there is no such thread. A value is stored once for each version of its channel, small ones
     within the checkpoint that brought them."""
-    if connection.execute("select 1 from threads where thread_id = ?", (thread_id,)).fetchone() is None:
+    if connection.execute(sql["thread_metadata"], (thread_id,)).fetchone() is None:
         return None
     sizes: dict[tuple[str, str, str], int] = {}
     checkpoints = StorageSize(count=0, bytes=0)
-    for ns, kind, data, metadata in connection.execute(
-        "select ns, type, data, length(metadata) from checkpoints where thread_id = ?", (thread_id,)
-    ):
+    for ns, kind, data, metadata in connection.execute(sql["checkpoint_sizes"], (thread_id,)):
         checkpoints.count += 1
         checkpoints.bytes += len(data) + metadata
         for channel, (version, size) in read(kind, data).items():
             sizes[ns, channel, version] = size
             checkpoints.bytes -= size
-    for ns, channel, version, size in connection.execute(
-        "select ns, channel, version, length(data) from checkpoint_blobs where thread_id = ?", (thread_id,)
-    ):
+    for ns, channel, version, size in connection.execute(sql["blob_sizes"], (thread_id,)):
         sizes[ns, channel, version] = size
     by_channel: dict[str, ChannelSize] = defaultdict(lambda: ChannelSize(versions=0, bytes=0))
     for (_, channel, _), size in sizes.items():
         by_channel[channel].versions += 1
         by_channel[channel].bytes += size
     values = ChannelSizes(count=len(sizes), bytes=sum(sizes.values()), by_channel=dict(by_channel))
-    count, size = connection.execute(
-        "select count(*), coalesce(sum(length(data)), 0) from checkpoint_writes where thread_id = ?", (thread_id,)
-    ).fetchone()
+    count, size = connection.execute(sql["write_sizes"], (thread_id,)).fetchone()
     writes = StorageSize(count=count, bytes=size)
     return ThreadStorage(
         thread_id=thread_id,

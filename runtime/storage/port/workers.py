@@ -1,0 +1,54 @@
+"""Workers: signs of life, and what becomes of the runs of dead ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from runyard.runtime.storage.port.queue import Lease
+from runyard.runtime.storage.port.runs import CancelAction
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatResult:
+    """What a worker learns from its heartbeat: the cancel requests for runs that it holds, by their `seq`, and which
+    of the leases that it named no longer hold (`seq`)."""
+
+    cancels: dict[int, CancelAction]
+    lost: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class ReapResult:
+    """What happened to the runs of a dead worker.
+
+    `requeued` are ready again, `solo` for a worker of their own; the `ended` ones are final or removed, and
+    `promoted` runs that waited behind those are ready.
+    """
+
+    requeued: int
+    ended: list[str]
+    solo: int
+    promoted: int
+
+
+class StaleWorker(NamedTuple):
+    """A worker that may be dead. `pid` is 0 for one that holds runs and was never heard of."""
+
+    worker: str
+    pid: int
+
+
+class WorkerStorage(Protocol):
+    """Workers: signs of life, and what becomes of the runs of dead ones."""
+
+    async def heartbeat(self, worker: str, pid: int, held: Sequence[Lease] | None) -> HeartbeatResult:
+        """Says that the worker lives, hands it its cancel requests, and gives back runs that the queue
+        believes the worker holds and it does not (the answer to a claim was lost). `held` None: a claim
+        is under way, so nobody can say; nothing is given back, and the result is empty."""
+
+    async def reap(self, worker: str, *, max_attempts: int) -> ReapResult:
+        """Takes the runs of a dead worker back: to the queue, or to an end when they were asked to stop or there at
+        `max_attempts` crashes. Forgets the worker."""
+
+    async def stale(self, seconds: float) -> list[StaleWorker]:
+        """The workers not heard of for so many seconds, or never though they hold runs."""

@@ -1,0 +1,152 @@
+"""How runs are accepted, on SQLite: the steps within one transaction."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from runyard.generated.models import Run
+from runyard.runtime.errors import Conflict, NotFound
+from runyard.runtime.storage.port.runs import CancelAction, CancelResult, InsertResult, NewRun
+from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.sqlite.cancellation import cancel_run
+from runyard.runtime.storage.sqlite.database import now
+from runyard.runtime.storage.sqlite.rows import fetch_dict, iso_time
+
+BUSY = "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
+
+
+def insert_runs(connection: sqlite3.Connection, sql: Queries, new_runs: Sequence[NewRun]) -> InsertResult:
+    """Writes the runs in order. Raises NotFound or Conflict; the transaction is then to be undone."""
+    time = now()
+    stamp = iso_time(time)
+    runs: list[Run] = []
+    threads: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
+    cancelled = CancelResult()
+    ready = 0
+    for new_run in new_runs:
+        due = time + int(new_run.delay * 1e6) if new_run.delay > 0 else None
+        queue = "ready" if due is None else "delayed"
+        metadata = new_run.metadata
+        if new_run.thread_metadata is not None:
+            threads.append(
+                {
+                    "thread_id": new_run.thread_id,
+                    "now": time,
+                    "status": "busy",
+                    "metadata": orjson.dumps(new_run.thread_metadata).decode(),
+                    "graph_id": new_run.graph_id,
+                    "temporary": new_run.temporary,
+                }
+            )
+        else:
+            _write(connection, sql, threads, rows)  # on this thread there may be runs of the same batch
+            metadata, waits = _join_thread(connection, sql, new_run, time, cancelled)
+            if waits and due is None:
+                queue = "waiting"
+        ready += queue == "ready"
+        rows.append(
+            {
+                "run_id": new_run.run_id,
+                "thread_id": new_run.thread_id,
+                "assistant_id": new_run.assistant_id,
+                "graph_id": new_run.graph_id,
+                "queue": queue,
+                "lane": int(new_run.lane),
+                "due": due,
+                "strategy": new_run.strategy,
+                "temporary": new_run.temporary,
+                "resumable": new_run.resumable,
+                "watching": int(new_run.interest),
+                "webhook": new_run.webhook,
+                "metadata": orjson.dumps(metadata).decode(),
+                "kwargs": orjson.dumps(new_run.kwargs).decode(),
+                "now": time,
+            }
+        )
+        runs.append(_created(new_run, metadata, stamp))
+    _write(connection, sql, threads, rows)
+    return InsertResult(runs, ready, cancelled)
+
+
+def _write(
+    connection: sqlite3.Connection, sql: Queries, threads: list[dict[str, Any]], rows: list[dict[str, Any]]
+) -> None:
+    connection.executemany(sql["insert_thread"], threads)
+    connection.executemany(sql["insert_run"], rows)
+    threads.clear()
+    rows.clear()
+
+
+def _join_thread(
+    connection: sqlite3.Connection, sql: Queries, new_run: NewRun, time: int, cancelled: CancelResult
+) -> tuple[dict[str, Any], bool]:
+    """Puts a run on an existing thread: its metadata, and whether it has to wait."""
+    row = fetch_dict(connection, sql["thread"], (new_run.thread_id,))
+    if row is None:
+        if not new_run.create_thread:
+            raise NotFound("Thread or assistant not found.")
+        row = {"metadata": "{}"}
+        connection.execute(
+            sql["insert_thread"],
+            {
+                "thread_id": new_run.thread_id,
+                "now": time,
+                "status": "idle",
+                "metadata": "{}",
+                "graph_id": new_run.graph_id,
+                "temporary": False,
+            },
+        )
+    elif row["temporary"]:
+        # It is more than its first run's now, whatever becomes of that one.
+        connection.execute(sql["keep_temporary_thread"], (new_run.thread_id,))
+    if new_run.strategy != "enqueue":
+        _apply_strategy(connection, sql, new_run, time, cancelled)
+    ahead = connection.execute(sql["runs_ahead"], (new_run.thread_id,)).fetchone()
+    thread_metadata = {
+        **orjson.loads(row["metadata"]),
+        "graph_id": new_run.graph_id,
+        "assistant_id": new_run.assistant_id,
+    }
+    connection.execute(
+        sql["occupy_thread"],
+        {
+            "thread_id": new_run.thread_id,
+            "now": time,
+            "graph_id": new_run.graph_id,
+            "metadata": orjson.dumps(thread_metadata).decode(),
+        },
+    )
+    return {**thread_metadata, **new_run.metadata}, ahead is not None
+
+
+def _apply_strategy(
+    connection: sqlite3.Connection, sql: Queries, new_run: NewRun, time: int, cancelled: CancelResult
+) -> None:
+    """Deals with the other runs of the thread as the multitask strategy says; runs that are to start later count
+    too (observed). Raises Conflict for `reject`."""
+    active = connection.execute(sql["active_runs"], (new_run.thread_id,)).fetchall()
+    if active and new_run.strategy == "reject":
+        raise Conflict(BUSY)
+    action: CancelAction = "interrupt" if new_run.strategy == "interrupt" else "rollback"
+    for seq, run_id in active:
+        cancel_run(connection, sql, seq, run_id, action, time, cancelled)
+
+
+def _created(new_run: NewRun, metadata: dict[str, Any], stamp: str) -> Run:
+    config = {**new_run.kwargs["config"], "metadata": metadata}
+    return Run(
+        run_id=new_run.run_id,
+        thread_id=new_run.thread_id,
+        assistant_id=new_run.assistant_id,
+        created_at=stamp,
+        updated_at=stamp,
+        status="pending",
+        metadata=metadata,
+        kwargs={**new_run.kwargs, "config": config},
+        multitask_strategy=new_run.strategy,
+        langsmith_session_name=None,
+    )

@@ -1,0 +1,27 @@
+"""The fence in front of what a worker writes: its lease must still hold, in the same transaction."""
+
+import sqlite3
+
+from runyard.runtime.errors import LeaseLost
+from runyard.runtime.storage.port.queue import Lease
+from runyard.runtime.storage.port.runs import CancelAction
+from runyard.runtime.storage.queries import Queries
+
+
+def holds(connection: sqlite3.Connection, sql: Queries, lease: Lease) -> bool:
+    """Whether the run is still leased by that attempt of that worker."""
+    return connection.execute(sql["check_lease"], (lease.seq, lease.worker, lease.attempt)).fetchone() is not None
+
+
+def requested_cancel(connection: sqlite3.Connection, sql: Queries, lease: Lease) -> CancelAction | None:
+    """What was asked of a run whose lease holds. Raises LeaseLost."""
+    row = connection.execute(sql["check_lease"], (lease.seq, lease.worker, lease.attempt)).fetchone()
+    if row is None:
+        raise lease_lost(lease)
+    action: CancelAction | None = row[0]
+    return action
+
+
+def lease_lost(lease: Lease) -> LeaseLost:
+    """The error for a write whose lease does not hold."""
+    return LeaseLost(f"run {lease.run_id}: the lease of {lease.worker} no longer holds")

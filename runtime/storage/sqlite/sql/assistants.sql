@@ -1,0 +1,54 @@
+-- Assistants and their versions. Searches are put together at run time, in assistants.py.
+
+-- name: assistant
+select * from assistants where assistant_id = ?;
+
+-- name: ensure_assistant
+-- The description is that of langgraph.json for as long as nobody has changed the assistant.
+insert into assistants (assistant_id, graph_id, name, description, config, context, metadata, version,
+                        created_at, updated_at)
+values (:assistant_id, :graph_id, :name, :description, :config, :context, :metadata, :version,
+        :created_at, :updated_at)
+on conflict (assistant_id) do update set description = excluded.description
+where version = 1 and description is not excluded.description;
+
+-- name: put_assistant
+insert into assistants (assistant_id, graph_id, name, description, config, context, metadata, version,
+                        created_at, updated_at)
+values (:assistant_id, :graph_id, :name, :description, :config, :context, :metadata, :version,
+        :created_at, :updated_at)
+on conflict (assistant_id) do update set
+  graph_id = excluded.graph_id, name = excluded.name, description = excluded.description,
+  config = excluded.config, context = excluded.context, metadata = excluded.metadata,
+  version = excluded.version, updated_at = excluded.updated_at;
+
+-- name: insert_version
+insert into assistant_versions (assistant_id, version, graph_id, name, description, config, context, metadata,
+                                created_at)
+values (:assistant_id, :version, :graph_id, :name, :description, :config, :context, :metadata, :created_at)
+on conflict (assistant_id, version) do update set description = excluded.description;
+
+-- name: latest_version
+select max(version) from assistant_versions where assistant_id = ?;
+
+-- name: set_latest
+update assistants set
+  (version, graph_id, name, description, config, context, metadata) =
+  (select version, graph_id, name, description, config, context, metadata from assistant_versions as old
+   where old.assistant_id = :assistant_id and old.version = :version),
+  updated_at = :now
+where assistant_id = :assistant_id
+and exists (select 1 from assistant_versions where assistant_id = :assistant_id and version = :version);
+
+-- name: delete_assistant
+delete from assistants where assistant_id = ?;
+
+-- name: delete_versions
+delete from assistant_versions where assistant_id = ?;
+
+-- name: threads_of_assistant
+select thread_id from thread_tags where key = 'assistant_id' and value = ? limit ?;
+
+-- name: temporary_threads_of_assistant
+select thread_id from threads indexed by thread_temporary
+where temporary and json_extract(metadata, '$.assistant_id') = ? limit ?;

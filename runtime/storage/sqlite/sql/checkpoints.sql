@@ -1,0 +1,92 @@
+-- Checkpoints of the LangGraph saver, the channel values that they refer to (blobs) and pending writes. The query of
+-- a history is put together at run time, in checkpoints.py.
+
+-- name: put_checkpoint
+insert or replace into checkpoints (thread_id, ns, checkpoint_id, parent_id, run_id, type, data, metadata)
+values (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: add_blob
+insert or ignore into checkpoint_blobs (thread_id, ns, channel, version, run_id, type, data)
+values (?, ?, ?, ?, ?, ?, ?);
+
+-- name: add_write
+insert or ignore into checkpoint_writes
+  (thread_id, ns, checkpoint_id, task_id, idx, run_id, channel, type, data, task_path)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: replace_write
+insert or replace into checkpoint_writes
+  (thread_id, ns, checkpoint_id, task_id, idx, run_id, channel, type, data, task_path)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: latest_checkpoint
+select thread_id, ns, checkpoint_id, parent_id, type, data, metadata from checkpoints
+where thread_id = ? and ns = ? order by checkpoint_id desc limit 1;
+
+-- name: checkpoint
+select thread_id, ns, checkpoint_id, parent_id, type, data, metadata from checkpoints
+where thread_id = ? and ns = ? and checkpoint_id = ?;
+
+-- name: namespaces
+select distinct ns from checkpoints where thread_id = ?;
+
+-- name: writes
+select task_id, channel, type, data, task_path, idx from checkpoint_writes
+where thread_id = ? and ns = ? and checkpoint_id = ?;
+
+-- name: blob
+select type, data from checkpoint_blobs where thread_id = ? and ns = ? and channel = ? and version = ?;
+
+-- name: delete_checkpoints_of_thread
+delete from checkpoints where thread_id = ?;
+
+-- name: delete_blobs_of_thread
+delete from checkpoint_blobs where thread_id = ?;
+
+-- name: delete_writes_of_thread
+delete from checkpoint_writes where thread_id = ?;
+
+-- name: delete_checkpoints_of_run_on_thread
+delete from checkpoints where thread_id = ? and run_id = ?;
+
+-- name: delete_blobs_of_run_on_thread
+delete from checkpoint_blobs where thread_id = ? and run_id = ?;
+
+-- name: delete_writes_of_run_on_thread
+delete from checkpoint_writes where thread_id = ? and run_id = ?;
+
+-- name: delete_checkpoints_of_run
+delete from checkpoints where run_id = ?;
+
+-- name: delete_blobs_of_run
+delete from checkpoint_blobs where run_id = ?;
+
+-- name: delete_writes_of_run
+delete from checkpoint_writes where run_id = ?;
+
+-- name: copy_checkpoints
+insert into checkpoints (thread_id, ns, checkpoint_id, parent_id, run_id, type, data, metadata)
+select ?, ns, checkpoint_id, parent_id, run_id, type, data, metadata from checkpoints where thread_id = ?;
+
+-- name: copy_blobs
+insert into checkpoint_blobs (thread_id, ns, channel, version, run_id, type, data)
+select ?, ns, channel, version, run_id, type, data from checkpoint_blobs where thread_id = ?;
+
+-- name: copy_writes
+insert into checkpoint_writes
+  (thread_id, ns, checkpoint_id, task_id, idx, run_id, channel, type, data, task_path)
+select ?, ns, checkpoint_id, task_id, idx, run_id, channel, type, data, task_path
+from checkpoint_writes where thread_id = ?;
+
+-- name: keep_checkpoints
+-- Here and below, what is kept is a JSON array of arrays.
+delete from checkpoints where thread_id = ? and (ns, checkpoint_id) not in
+(select json_extract(value, '$[0]'), json_extract(value, '$[1]') from json_each(?));
+
+-- name: keep_writes
+delete from checkpoint_writes where thread_id = ? and (ns, checkpoint_id) not in
+(select json_extract(value, '$[0]'), json_extract(value, '$[1]') from json_each(?));
+
+-- name: keep_blobs
+delete from checkpoint_blobs where thread_id = ? and (ns, channel, version) not in
+(select json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') from json_each(?));

@@ -1,0 +1,21 @@
+-- Webhook calls that are to be made. What a sender writes names the attempt that it has claimed.
+
+-- name: run_by_seq
+select * from runs where seq = ?;
+
+-- name: insert_delivery
+insert into deliveries (run_id, url, payload, due, created_at) values (?, ?, ?, ?, ?);
+
+-- name: claim_deliveries
+update deliveries set attempt = attempt + 1, due = :leased
+where delivery_id in (select delivery_id from deliveries where due <= :now order by due limit :limit)
+returning delivery_id, attempt, url, run_id, payload;
+
+-- name: finish_delivery
+delete from deliveries where delivery_id = ? and attempt = ?;
+
+-- name: postpone_delivery
+update deliveries set due = :due, error = :error where delivery_id = :delivery_id and attempt = :attempt;
+
+-- name: next_delivery_due
+select min(due) from deliveries;

@@ -1,0 +1,66 @@
+-- The life of a run in the hands of a worker, and delayed runs. What a worker writes names its lease: sequence
+-- number, worker and attempt.
+
+-- name: claim
+-- :lane_from and :lane_to bound the lanes; the head of each thread is 'ready', so no thread runs twice.
+update runs set queue = 'running', status = 'running', worker = :worker, attempt = attempt + 1,
+                started_at = :now, updated_at = :now
+where seq in (select seq from runs where queue = 'ready' and lane between :lane_from and :lane_to
+              order by lane, seq limit :limit)
+returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching,
+          cancel, metadata, kwargs, started_at - max(created_at, coalesce(due, 0));
+
+-- name: check_lease
+-- The fence in front of every write of a worker.
+select cancel from runs where seq = ? and worker = ? and attempt = ? and queue = 'running';
+
+-- name: finish
+update runs set status = :status, queue = null, worker = null, answer = :answer, updated_at = :now, ended_at = :now
+where seq = :seq and worker = :worker and attempt = :attempt and queue = 'running'
+returning thread_id, webhook;
+
+-- name: delete_temporary_thread
+-- A temporary thread goes with its run, but not with other runs that were put on it meanwhile.
+delete from threads where thread_id = :thread_id and temporary
+and not exists (select 1 from runs where thread_id = :thread_id and queue is not null);
+
+-- name: settle_thread
+update or fail threads set
+  settled = :settled,
+  status = case when exists (select 1 from runs where thread_id = :thread_id and queue is not null)
+                then 'busy' else :settled end,
+  ran = 1, temporary = 0, state = :state, interrupts = :interrupts, error = :error,
+  updated_at = :now, state_updated_at = :now
+where thread_id = :thread_id;
+
+-- name: promote
+update runs set queue = 'ready', updated_at = :now
+where seq = (select min(seq) from runs where thread_id = :thread_id and queue = 'waiting')
+and not exists (select 1 from runs where thread_id = :thread_id and queue in ('ready', 'running'))
+returning seq;
+
+-- name: release
+update runs set queue = 'ready', status = 'pending', worker = null, updated_at = :now
+where seq = :seq and worker = :worker and attempt = :attempt and queue = 'running';
+
+-- name: due_runs
+select seq, thread_id from runs where queue = 'delayed' and due <= ? order by due limit ?;
+
+-- name: make_due
+update runs set updated_at = :now,
+  queue = case when exists (select 1 from runs where thread_id = :thread_id
+                            and queue in ('ready', 'running', 'waiting')) then 'waiting' else 'ready' end
+where seq = :seq and queue = 'delayed'
+returning queue;
+
+-- name: next_due
+select min(due) from runs where queue = 'delayed';
+
+-- name: depth
+select queue, count(*) from runs where queue is not null group by queue;
+
+-- name: ready_solo
+select 1 from runs where queue = 'ready' and lane = ? limit 1;
+
+-- name: oldest_ready
+select min(created_at) from runs where queue = 'ready';

@@ -1,0 +1,82 @@
+-- Runs as their clients see them: accepted, looked up, cancelled, removed. A guarded transition changes a row only
+-- when the row is still what the caller believes; the caller looks at the row count or the returned rows.
+
+-- name: insert_run
+insert into runs (run_id, thread_id, assistant_id, graph_id, status, queue, lane, due, strategy, temporary,
+                  resumable, watching, webhook, metadata, kwargs, created_at, updated_at)
+values (:run_id, :thread_id, :assistant_id, :graph_id, 'pending', :queue, :lane, :due, :strategy, :temporary,
+        :resumable, :watching, :webhook, :metadata, :kwargs, :now, :now);
+
+-- name: active_runs
+select seq, run_id from runs where thread_id = ? and queue is not null order by seq;
+
+-- name: runs_ahead
+-- Runs of the thread that a new one has to wait for; delayed ones come after it.
+select run_id from runs where thread_id = ? and queue in ('ready', 'running', 'waiting');
+
+-- name: keep_temporary_thread
+update threads set temporary = 0 where thread_id = ?;
+
+-- name: occupy_thread
+update or fail threads set status = 'busy', updated_at = :now, graph_id = :graph_id, metadata = :metadata
+where thread_id = :thread_id;
+
+-- name: restore_thread_status
+-- The thread falls back to what it was before a run that never got to change it.
+update threads set
+  status = case when exists (select 1 from runs where thread_id = :thread_id and queue is not null)
+                then 'busy' else settled end,
+  updated_at = :now
+where thread_id = :thread_id;
+
+-- name: request_cancel
+-- A rollback that was asked for stays one.
+update runs set cancel = case cancel when 'rollback' then cancel else :action end, updated_at = :now
+where seq = :seq and queue = 'running'
+returning worker;
+
+-- name: end_pending
+update runs set queue = null, status = 'interrupted', answer = :answer, updated_at = :now, ended_at = :now
+where seq = :seq and queue in ('ready', 'waiting', 'delayed')
+returning thread_id, webhook;
+
+-- name: delete_pending
+delete from runs where seq = :seq and queue in ('ready', 'waiting', 'delayed') returning thread_id;
+
+-- name: roll_back_run
+delete from runs where seq = ? returning run_id;
+
+-- name: delete_run
+delete from runs where run_id = ? and thread_id = ? returning seq;
+
+-- name: seq_of_run
+select seq from runs where run_id = ? and thread_id = ?;
+
+-- name: run
+select runs.* from runs where run_id = :run_id and thread_id = :thread_id
+and exists (select 1 from threads where threads.thread_id = runs.thread_id);
+
+-- name: run_by_id
+select runs.* from runs where run_id = ?
+and exists (select 1 from threads where threads.thread_id = runs.thread_id);
+
+-- name: runs_of_thread
+select * from runs where thread_id = :thread_id and (:status is null or status = :status)
+order by seq desc limit :limit offset :offset;
+
+-- name: locate
+select thread_id, resumable from runs where run_id = ?;
+
+-- name: result
+-- An answer that is no longer kept is what the thread holds now.
+select status, queue, answer, (select state from threads where threads.thread_id = runs.thread_id)
+from runs where run_id = ?;
+
+-- name: results_before
+select seq, run_id, temporary from runs where answer is not null and ended_at < ? order by ended_at limit ?;
+
+-- name: forget_run
+delete from runs where seq = ? and queue is null;
+
+-- name: forget_result
+update runs set answer = null where seq = ? and queue is null;

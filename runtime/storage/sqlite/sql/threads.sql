@@ -1,0 +1,73 @@
+-- Threads, and what goes with a thread when it is edited, copied, measured or deleted. Searches are put together
+-- at run time, in threads/search.py.
+
+-- name: insert_thread
+-- "or fail", as in all frequent writes to this table: what its triggers write then needs no journal of its own,
+-- which costs more than they do. For one row it makes no other difference.
+insert or fail into threads (thread_id, created_at, updated_at, state_updated_at, status, metadata, graph_id, temporary)
+values (:thread_id, :now, :now, :now, :status, :metadata, :graph_id, :temporary);
+
+-- name: thread
+select * from threads where thread_id = ?;
+
+-- name: thread_values
+select state from threads where thread_id = ?;
+
+-- name: thread_metadata
+select metadata from threads where thread_id = ?;
+
+-- name: graphs_of_thread
+-- The graph that the metadata names (clients may set it), and that of the latest run.
+select case json_type(metadata, '$.graph_id') when 'text' then json_extract(metadata, '$.graph_id') end, graph_id
+from threads where thread_id = ?;
+
+-- name: set_thread_metadata
+update or fail threads set metadata = ?, updated_at = ? where thread_id = ?;
+
+-- name: set_thread_expiry
+update threads set ttl_strategy = ?, ttl_minutes = ? where thread_id = ?;
+
+-- name: edit_thread
+-- A thread that somebody edits is more than a temporary run's.
+update threads set
+  temporary = 0, settled = :settled,
+  status = case when exists (select 1 from runs where thread_id = :thread_id and queue is not null)
+                then 'busy' else :settled end,
+  state = :state, interrupts = :interrupts, error = null, updated_at = :now, state_updated_at = :now
+where thread_id = :thread_id;
+
+-- name: copy_thread
+-- The copy has no runs, so it shows what the source was before those that are under way.
+insert or fail into threads (thread_id, created_at, updated_at, state_updated_at, status, settled, metadata,
+                             graph_id, ran, state, interrupts, error)
+select :target, :now, :now, :now, settled, settled, metadata, graph_id, ran, state, interrupts, error
+from threads where thread_id = :source;
+
+-- name: delete_thread
+delete from threads where thread_id = ?;
+
+-- name: delete_runs_of_thread
+delete from runs where thread_id = ? returning run_id, queue;
+
+-- name: latest_checkpoint_id
+select max(checkpoint_id) from checkpoints where thread_id = ? and ns = '';
+
+-- name: mark_history_dropped
+-- Not a change that a user would call one, so updated_at stays.
+update threads set kept_at = state_updated_at where thread_id = ?;
+
+-- name: expired_threads
+-- The terms are those of the index thread_expires.
+select thread_id from threads
+where ttl_minutes is not null and (ttl_strategy = 'delete' or kept_at is not state_updated_at)
+and ttl_strategy = ? and updated_at + cast(ttl_minutes * 60000000 as integer) <= ? and status <> 'busy'
+order by updated_at + cast(ttl_minutes * 60000000 as integer) limit ?;
+
+-- name: checkpoint_sizes
+select ns, type, data, length(metadata) from checkpoints where thread_id = ?;
+
+-- name: blob_sizes
+select ns, channel, version, length(data) from checkpoint_blobs where thread_id = ?;
+
+-- name: write_sizes
+select count(*), coalesce(sum(length(data)), 0) from checkpoint_writes where thread_id = ?;

@@ -1,0 +1,32 @@
+-- Workers, and what becomes of the runs of one that is dead.
+
+-- name: heartbeat
+insert into workers (worker, pid, started_at, seen_at) values (:worker, :pid, :now, :now)
+on conflict (worker) do update set seen_at = :now;
+
+-- name: stale_workers
+select worker, pid from workers where seen_at < ?;
+
+-- name: unknown_workers
+select distinct worker from runs where queue = 'running' and worker not in (select worker from workers);
+
+-- name: forget_worker
+delete from workers where worker = ?;
+
+-- name: runs_of_worker
+select seq, run_id, thread_id, attempt, crashes, cancel, lane, started_at from runs
+where worker = ? and queue = 'running' order by seq;
+
+-- name: requeue_crashed
+update runs set queue = 'ready', status = 'pending', worker = null, crashes = crashes + 1, lane = :lane,
+                updated_at = :now
+where seq = :seq and worker = :worker and queue = 'running';
+
+-- name: end_crashed
+update runs set queue = null, status = :status, worker = null, crashes = crashes + 1, answer = :answer,
+                updated_at = :now, ended_at = :now
+where seq = :seq and worker = :worker and queue = 'running'
+returning thread_id, webhook;
+
+-- name: fail_thread
+update threads set settled = 'error', error = ? where thread_id = ?;

@@ -1,0 +1,96 @@
+"""Run status by event: the whole table, and the thread's status with it."""
+
+from __future__ import annotations
+
+import pytest
+
+from runyard.runtime.errors import Conflict, LeaseLost
+from runyard.runtime.storage.port.storage import Storage
+
+from .builders import run_status, thread_status
+from .situations import HAPPENINGS, STATES, Situation
+
+# A line for each event, a column for each state. "=": nothing changes. "lost": LeaseLost, and nothing changes;
+# "busy": Conflict, and nothing changes. "." cannot happen: nobody ever had a lease. Else the new status.
+TRANSITIONS = """
+                   ready       waiting     delayed     running     flagged     success error   timeout interrupted
+claimed            running     =           =           =           =           =       =       =       =
+time passes        =           =           =           =           =           =       =       =       =
+beat, holding      =           =           =           =           =           =       =       =       =
+beat, claiming     =           =           =           =           =           =       =       =       =
+beat, empty        =           =           =           pending     pending     =       =       =       =
+finished           lost        .           .           success     success     lost    lost    lost    lost
+failed             lost        .           .           error       error       lost    lost    lost    lost
+stopped            lost        .           .           interrupted interrupted lost    lost    lost    lost
+rolled back        lost        .           .           removed     removed     lost    lost    lost    lost
+released           lost        .           .           pending     pending     lost    lost    lost    lost
+reaped             =           =           =           pending     interrupted =       =       =       =
+reaped for good    =           =           =           error       interrupted =       =       =       =
+cancelled          interrupted interrupted interrupted =           =           =       =       =       =
+cancelled back     removed     removed     removed     =           =           =       =       =       =
+deleted            removed     removed     removed     removed     removed     removed removed removed removed
+joined: reject     busy        busy        busy        busy        busy        =       =       =       =
+joined: enqueue    =           =           =           =           =           =       =       =       =
+joined: interrupt  interrupted interrupted interrupted =           =           =       =       =       =
+joined: rollback   removed     removed     removed     =           =           =       =       =       =
+"""
+
+STATUS = {"ready": "pending", "waiting": "pending", "delayed": "pending", "flagged": "running"}
+SETTLED = {"error": "error", "timeout": "error"}
+UNDER_WAY = ("pending", "running")
+REFUSALS = {"lost": LeaseLost, "busy": Conflict}
+
+
+def cells() -> list[tuple[str, str, str]]:
+    """(event, state, what is to become of it) of each cell that can happen."""
+    head, *lines = TRANSITIONS.strip("\n").splitlines()
+    states = head.split()
+    found = []
+    for line in lines:
+        event, outcomes = line[:19].strip(), line[19:].split()
+        found += [(event, *cell) for cell in zip(states, outcomes, strict=True) if cell[1] != "."]
+    return found
+
+
+def test_the_table_is_complete() -> None:
+    named = {(event, state) for event, state, _ in cells()}
+    left_out = {
+        (event, state)
+        for event in ("finished", "failed", "stopped", "rolled back", "released")
+        for state in ("waiting", "delayed")
+    }
+    assert named | left_out == {(event, state.__name__) for event in HAPPENINGS for state in STATES}
+
+
+@pytest.mark.usefixtures("no_claim_grace")
+@pytest.mark.parametrize(("event", "state", "outcome"), cells())
+async def test_what_becomes_of_a_run(storage: Storage, event: str, state: str, outcome: str) -> None:
+    make = next(make for make in STATES if make.__name__ == state)
+    it = await make(storage)
+    before = STATUS.get(state, state)
+    assert await run_status(storage, it.new_run) == before
+    if refusal := REFUSALS.get(outcome):
+        with pytest.raises(refusal):
+            await HAPPENINGS[event](storage, it)
+    else:
+        await HAPPENINGS[event](storage, it)
+    after = before if outcome in ("=", *REFUSALS) else None if outcome == "removed" else outcome
+    assert await run_status(storage, it.new_run) == after
+    busy = it.ahead is not None or after in UNDER_WAY or (event.startswith("joined") and outcome != "busy")
+    # A run that is removed after its end leaves the thread as it made it.
+    rest = SETTLED.get(after or (before if event == "deleted" else ""), "idle")
+    assert await thread_status(storage, it.new_run.thread_id) == ("busy" if busy else rest)
+    await assert_each_thread_runs_once(storage, it)
+
+
+async def assert_each_thread_runs_once(storage: Storage, it: Situation) -> None:
+    """Whatever happened, what is left of the queue is the thread's runs, one after the other."""
+    runs = await storage.runs.of_thread(it.new_run.thread_id, limit=100, offset=0, status=None)
+    under_way = [run for run in runs if run.status in UNDER_WAY]
+    depth = await storage.queue.depth()
+    assert depth.ready + depth.running == (1 if [run for run in under_way if not is_delayed(run, it)] else 0)
+    assert depth.ready + depth.waiting + depth.delayed + depth.running == len(under_way)
+
+
+def is_delayed(run: object, it: Situation) -> bool:
+    return it.new_run.delay > 0 and getattr(run, "run_id", None) == it.new_run.run_id
