@@ -7,7 +7,7 @@ import re
 
 def version_heading(changelog: str, version: str) -> str | None:
     """The heading of a version's section in CHANGELOG.md, without the marks; None when it has none."""
-    found = re.search(rf"^## ({re.escape(version)}(?: .*)?)$", changelog, re.MULTILINE)
+    found = re.search(rf"^## (\[?{re.escape(version)}\]?(?: .*)?)$", changelog, re.MULTILINE)
     return found[1].strip() if found else None
 
 
@@ -27,3 +27,13 @@ def objections(version: str, *, changelog: str, changes: str, tag: str | None) -
     if tag is not None and tag != f"v{version}":
         found.append(f"the tag {tag} is not v{version}, the version of pyproject.toml")
     return found
+
+
+def baseline_objection(released: str, present: str) -> str | None:
+    """What stands against publishing a document, `present`, while the kept one of the last release is `released`."""
+    if released == present:
+        return None
+    return (
+        "openapi/released.json is not the document of this release; run scripts/release --interface, put what it "
+        "prints into CHANGELOG.md and commit"
+    )

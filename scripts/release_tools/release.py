@@ -6,6 +6,9 @@ runyard-<version>.cdx.json
     an SBOM (CycloneDX) of the wheel and all that was installed with it
 
 It refuses a checkout with changes, and a version of which CHANGELOG.md says nothing. It publishes nothing.
+
+With --interface it builds nothing: it prints the changelog's section on the interface and makes the present document
+the one that later changes are compared with, openapi/released.json. That is the last change before a release.
 """
 
 from __future__ import annotations
@@ -19,7 +22,10 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from .readiness import objections
+from scripts.interface_tools import interface
+from scripts.interface_tools.interface import PRESENT, RELEASED
+
+from .readiness import baseline_objection, objections
 
 ROOT = Path(__file__).resolve().parents[2]
 DIST = ROOT / "dist"
@@ -70,6 +76,16 @@ def build(tools: Path, sources: Path, built: Path) -> tuple[Path, Path]:
     return wheel, sdist
 
 
+def release_interface() -> int:
+    """Prints what changed in the interface, unless it must not be released, and begins anew from here."""
+    if interface.main([]):
+        return 1
+    interface.main(["--changelog"])
+    changed = interface.begin_anew()
+    print(f"scripts/release: {RELEASED} {'is now' if changed else 'was already'} the present document", file=sys.stderr)
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/release", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -77,12 +93,18 @@ def main() -> int:
     parser.add_argument(
         "--tag", help="the tag that is published: it has to be v<version>, and CHANGELOG.md must not say (unreleased)"
     )
+    parser.add_argument("--interface", action="store_true", help="make the present document that of the last release")
     arguments = parser.parse_args()
+    if arguments.interface:
+        return release_interface()
 
     version: str = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
     changes = run("git", "status", "--porcelain")
     found = objections(version, changelog=changelog, changes=changes, tag=arguments.tag)
+    if arguments.tag is not None:
+        baseline = baseline_objection((ROOT / RELEASED).read_text("utf-8"), (ROOT / PRESENT).read_text("utf-8"))
+        found += [baseline] if baseline else []
     if found:
         sys.exit("\n".join(f"scripts/release: {objection}" for objection in found))
     # The same commit gives the same wheel and the same SBOM, apart from new versions of dependencies.

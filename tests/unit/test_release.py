@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.release_tools.readiness import objections
+from scripts.release_tools.readiness import baseline_objection, objections
 
 CHANGELOG = "# Changelog\n\n## 0.2.0 (unreleased)\n\nNew.\n\n## 0.1.0 (2026-11-02)\n\nThe first.\n"
 
@@ -32,3 +32,17 @@ def test_a_tag_has_to_name_the_version_and_all_objections_come_at_once() -> None
     found = objections("0.3.0", changelog=CHANGELOG, changes="?? new.py", tag="v0.1.0")
     assert len(found) == 3
     assert found[-1] == "the tag v0.1.0 is not v0.3.0, the version of pyproject.toml"
+
+
+def test_versions_in_brackets_are_found_too() -> None:
+    changelog = "## [0.2.0] - unreleased\n"
+    assert objections("0.2.0", changelog=changelog, changes="", tag=None) == []
+    (objection,) = objections("0.2.0", changelog=changelog, changes="", tag="v0.2.0")
+    assert "'[0.2.0] - unreleased'" in objection
+
+
+def test_a_release_whose_document_is_not_kept_for_later_comparisons_is_refused() -> None:
+    assert baseline_objection("{}", "{}") is None
+    objection = baseline_objection("{}", "[]")
+    assert objection is not None
+    assert "run scripts/release --interface" in objection
