@@ -16,6 +16,7 @@ from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
 from connexion.operations.abstract import AbstractOperation
 
 from runyard.handlers.contract.camel_case import add_snake_case, camel_case_twins
+from runyard.handlers.contract.deprecation import Application, announcing
 from runyard.handlers.contract.json_body import parse_json
 from runyard.handlers.contract.models import field_picker, model_maker, schema_properties
 from runyard.handlers.contract.parameters import Parameters
@@ -107,7 +108,7 @@ class ContractOperation:
         await self.next_app(scope, receive, send)
 
 
-class ContractAPI(RoutedAPI[ContractOperation]):
+class ContractAPI(RoutedAPI[Application]):
     """The checks of all operations of the document."""
 
     def __init__(self, *args: Any, body_limit: int, **kwargs: Any) -> None:
@@ -115,7 +116,7 @@ class ContractAPI(RoutedAPI[ContractOperation]):
         self.body_limit = body_limit
         self.add_paths()
 
-    def make_operation(self, operation: AbstractOperation) -> ContractOperation:
+    def make_operation(self, operation: AbstractOperation) -> Application:
         # From the raw document, where references are still references; Connexion's copy has them replaced.
         raw = self.specification.raw
         components = raw.get("components", {})
@@ -133,7 +134,8 @@ class ContractAPI(RoutedAPI[ContractOperation]):
         # The interface has both: 400 for `limit=x` of the runs of a thread, 422 everywhere else (observed). The
         # operations that answer 400 for other reasons have no parameters that could not be read.
         unreadable_error = BadRequest if "400" in definition["responses"] else Invalid
-        return ContractOperation(self.next_app, Parameters(parameters, components, unreadable_error), body)
+        contract = ContractOperation(self.next_app, Parameters(parameters, components, unreadable_error), body)
+        return announcing(contract, definition)
 
 
 class ContractMiddleware(RoutedMiddleware[ContractAPI]):
