@@ -44,6 +44,14 @@ def test_operations_of_both_have_the_same_ids() -> None:
                 assert OWN["paths"][path][method]["operationId"] == operation["operationId"]
 
 
+def test_operations_beyond_the_reference_are_marked() -> None:
+    unlisted = {"/", "/openapi.json"}  # the official server has them all the same
+    for path, item in OWN["paths"].items():
+        for method, operation in item.items():
+            beyond = method not in REFERENCE["paths"].get(path, {}) and path not in unlisted
+            assert operation.get("x-runyard-extension", False) is beyond, f"{method} {path}"
+
+
 def test_the_kept_structure_has_no_words_and_a_line_for_each_operation_and_schema() -> None:
     assert structure_of(Document(REFERENCE)) == REFERENCE
     text = (ROOT / KEPT).read_text("utf-8")
