@@ -37,3 +37,17 @@ def baseline_objection(released: str, present: str) -> str | None:
         "openapi/released.json is not the document of this release; run scripts/release --interface, put what it "
         "prints into CHANGELOG.md and commit"
     )
+
+
+def baseline_may_move(released: str, present: str, *, changelog: str) -> bool:
+    """Whether a document of the version `present` may take the place of the kept one, of `released`, unseen.
+
+    It may while its own version is the first and not released, so that nobody relies on it. Raises ValueError when it
+    may not at all: a version without a date must not hide what it breaks since the one before.
+    """
+    heading = version_heading(changelog, present)
+    if heading is not None and "unreleased" not in heading:
+        return False
+    if released != present:
+        raise ValueError(f"the interface is released with its version: write the date beside {present} in CHANGELOG.md")
+    return True

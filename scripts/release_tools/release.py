@@ -23,9 +23,10 @@ import tomllib
 from pathlib import Path
 
 from scripts.interface_tools import interface
+from scripts.interface_tools.document import Document
 from scripts.interface_tools.interface import PRESENT, RELEASED
 
-from .readiness import baseline_objection, objections
+from .readiness import baseline_may_move, baseline_objection, objections
 
 ROOT = Path(__file__).resolve().parents[2]
 DIST = ROOT / "dist"
@@ -78,7 +79,12 @@ def build(tools: Path, sources: Path, built: Path) -> tuple[Path, Path]:
 
 def release_interface() -> int:
     """Prints what changed in the interface, unless it must not be released, and begins anew from here."""
-    if interface.main([]):
+    released, present = (Document.read(ROOT / path).version for path in (RELEASED, PRESENT))
+    try:
+        unseen = baseline_may_move(released, present, changelog=(ROOT / "CHANGELOG.md").read_text("utf-8"))
+    except ValueError as error:
+        sys.exit(f"scripts/release: {error}")
+    if not unseen and interface.main([]):
         return 1
     interface.main(["--changelog"])
     changed = interface.begin_anew()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from scripts.release_tools.readiness import baseline_objection, objections
+import pytest
+
+from scripts.release_tools.readiness import baseline_may_move, baseline_objection, objections
 
 CHANGELOG = "# Changelog\n\n## 0.2.0 (unreleased)\n\nNew.\n\n## 0.1.0 (2026-11-02)\n\nThe first.\n"
 
@@ -46,3 +48,11 @@ def test_a_release_whose_document_is_not_kept_for_later_comparisons_is_refused()
     objection = baseline_objection("{}", "[]")
     assert objection is not None
     assert "run scripts/release --interface" in objection
+
+
+def test_until_the_first_release_the_kept_document_may_move_unseen_and_later_only_with_a_date() -> None:
+    assert baseline_may_move("0.2.0", "0.2.0", changelog=CHANGELOG)
+    assert not baseline_may_move("0.1.0", "0.1.0", changelog=CHANGELOG)
+    assert not baseline_may_move("0.0.9", "0.1.0", changelog=CHANGELOG)
+    with pytest.raises(ValueError, match=r"write the date beside 0\.2\.0"):
+        baseline_may_move("0.1.0", "0.2.0", changelog=CHANGELOG)
