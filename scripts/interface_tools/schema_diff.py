@@ -17,6 +17,7 @@ from .shapes import ANNOTATIONS, LOWER, UPPER, Alternative, alternatives
 
 _HANDLED = frozenset((*LOWER, *UPPER, "enum", "items", "additionalProperties", "required"))
 _MISSING = object()
+_TWINS = "x-camel-case-twins"  # names that are taken too
 
 
 class SchemaDiff:
@@ -59,6 +60,8 @@ class SchemaDiff:
             yield Change(Subject.DEFAULT, place, kind, Side.REQUEST, detail)
         elif before is _MISSING and now is not _MISSING:
             yield Change(Subject.DEFAULT, place, "default added", Side.NEITHER, f"{now!r}")
+        if old.get(_TWINS) and not new.get(_TWINS):
+            yield Change(Subject.OTHER, place, f"{_TWINS} removed", Side.REQUEST)
         if new.get("deprecated") and not old.get("deprecated"):
             yield Change(Subject.DEPRECATION, place, "deprecated", Side.NEITHER)
 

@@ -114,6 +114,12 @@ def test_another_default_breaks_requests_that_rely_on_it() -> None:
     assert len(differences(none, five)) == 2
 
 
+def test_names_in_camel_case_that_are_no_longer_taken_break_requests() -> None:
+    twins = {"type": "array", "x-camel-case-twins": True}
+    assert sides(differences(twins, {"type": "array"})) == {"request"}
+    assert sides(differences({"type": "array"}, twins)) == set()
+
+
 def test_true_is_not_the_default_one() -> None:
     assert sides(differences(fields(a={"default": True}), fields(a={"default": 1}))) == {"request"}
 
