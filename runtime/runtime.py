@@ -27,6 +27,7 @@ from runyard.runtime.services.threads import Threads
 from runyard.runtime.storage.backends import make_storage
 from runyard.runtime.storage.data_dir import is_dead, lock_data_dir, lock_worker
 from runyard.runtime.streams.broker import Broker
+from runyard.runtime.telemetry.logs import keep_logging
 from runyard.runtime.telemetry.metrics import Metrics
 from runyard.runtime.webhooks.sender import WebhookSender
 
@@ -121,6 +122,7 @@ class Runtime:
 
         graphs = Graphs(self.settings.project)
         graphs.load()
+        keep_logging()
         store = await open_store(self.settings, self._exits)
         name = f"local-{uuid.uuid4().hex[:12]}"
         self._exits.callback(is_dead, self.settings, name)

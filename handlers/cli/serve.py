@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from pathlib import Path
 
 import click
@@ -12,6 +10,7 @@ from runyard.handlers.cli.uvicorn_server import ServeError, listen, run_server
 from runyard.runtime.config.langgraph_json import load_project
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError, RunyardError
+from runyard.runtime.telemetry.logs import configure_logs
 
 
 class BadConfig(click.ClickException):
@@ -61,9 +60,11 @@ def serve(
     RUNYARD_WORKERS, RUNYARD_CONCURRENCY; the guide at /guides/operations lists more settings.
     """
     try:
-        _configure_logging()
+        configure_logs()  # the project's env may say more, but what is said of the project is logged too
+        project = load_project(config)
+        configure_logs(project=project.env)
         settings = Settings.from_environment(
-            load_project(config),
+            project,
             host=host,
             port=port,
             data_dir=data,
@@ -77,10 +78,3 @@ def serve(
         raise BadConfig(error.detail) from None
     except RunyardError as error:
         raise ServeError(error.detail) from None
-
-
-def _configure_logging() -> None:
-    level = os.environ.get("RUNYARD_LOG", "WARNING").upper()
-    if level not in logging.getLevelNamesMapping():
-        raise ConfigError(f'RUNYARD_LOG: "{level}" is not one of: DEBUG, INFO, WARNING, ERROR')
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

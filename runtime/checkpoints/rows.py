@@ -18,8 +18,10 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.serde.types import ERROR
 
 from runyard.runtime.checkpoints.addresses import checkpoint_config
+from runyard.runtime.graphs.user_errors import error_repr
 from runyard.runtime.storage.port.checkpoints import CheckpointRow, NewBlob, StoredBlob, StoredCheckpoint, WriteRow
 from runyard.runtime.storage.port.threads import StoredChannel
 
@@ -79,6 +81,8 @@ class CheckpointPacker:
         configurable = config["configurable"]
         rows = []
         for index, (channel, value) in enumerate(writes):
+            if channel == ERROR and isinstance(value, BaseException):
+                value = error_repr(value)  # the serializer would keep the same, at any length
             kind, data = self._serde.dumps_typed(value)
             rows.append(
                 WriteRow(

@@ -9,6 +9,7 @@ from langgraph.types import PregelTask, StateSnapshot
 from runyard.generated.models import Interrupt, ThreadState, ThreadTask
 from runyard.runtime.checkpoints.addresses import checkpoint_address
 from runyard.runtime.graphs.encoding import to_json
+from runyard.runtime.graphs.user_errors import bounded, error_repr
 
 
 def thread_state(snapshot: StateSnapshot) -> ThreadState:
@@ -68,7 +69,7 @@ def _task(task: PregelTask) -> ThreadTask:
 
 def _error(error: object) -> str | None:
     # A saver that cannot pack an exception keeps its text, which is the repr already.
-    return error if error is None or isinstance(error, str) else repr(error)
+    return error_repr(error) if isinstance(error, BaseException) else None if error is None else bounded(str(error))
 
 
 def _interrupt(interrupt: GraphInterrupt) -> Interrupt:

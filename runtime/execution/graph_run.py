@@ -150,12 +150,13 @@ async def _success(graph: Graph, run: GraphRun, stream: GraphStream) -> GraphOut
 
 
 async def _failed(graph: Graph | None, run: GraphRun, emit: Emit, error: BaseException) -> GraphOutcome:
-    logger.warning(
-        "run %s of %s failed: %s",
+    logger.error(
+        "run %s of graph %s on thread %s failed: %s",
         run.run_id,
         run.graph_id,
+        run.thread_id,
         one_line(error),
-        exc_info=error if logger.isEnabledFor(logging.DEBUG) else None,
+        exc_info=error,
     )
     said = describe_error(error)
     encoded = to_json(said)

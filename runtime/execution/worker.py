@@ -15,6 +15,7 @@ from runyard.runtime.storage.port.runs import Interest, Lane
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.port.workers import HeartbeatResult
 from runyard.runtime.streams.publisher import Publisher
+from runyard.runtime.telemetry.logs import RunFields, log_as_run
 
 logger = logging.getLogger(__name__)
 
@@ -172,6 +173,7 @@ class Worker:
 
     async def _execute(self, leased: LeasedRun) -> None:
         lease = leased.lease
+        log_as_run(RunFields(lease.run_id, lease.thread_id, leased.graph_id, self.name))
         task = asyncio.current_task()
         assert task is not None
         publisher = Publisher(

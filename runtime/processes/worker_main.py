@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import os
 import signal
 import sys
@@ -25,6 +24,7 @@ from runyard.runtime.processes.system_exit import run_despite_exits
 from runyard.runtime.storage.backends import make_storage
 from runyard.runtime.storage.data_dir import lock_worker
 from runyard.runtime.store.opening import open_store
+from runyard.runtime.telemetry.logs import configure_logs, keep_logging
 
 NICE = 5
 """Workers step back when cores are short: the API process answers, and one that waits waits for it."""
@@ -36,7 +36,7 @@ def work(settings: Settings, name: str, socket: Path, *, solo: bool) -> None:
     SIGTERM drains it; SIGINT, which a terminal sends to the whole group, is left to the API process.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.basicConfig(level=os.environ.get("RUNYARD_LOG", "WARNING").upper(), format="%(levelname)s %(message)s")
+    configure_logs(worker=name, project=settings.project.env)
     os.nice(NICE)
     lock = lock_worker(settings, name)
     loop = uvloop.new_event_loop()
@@ -68,6 +68,7 @@ async def _work(settings: Settings, name: str, socket: Path, solo: bool) -> None
     threading.Thread(target=_die_with_server, args=(loaded,), daemon=True).start()
     try:
         graphs.load()
+        keep_logging()
     except ConfigError as error:
         link.send("broken", error.detail)
         link.close()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from runyard.runtime.config.project import Project
 from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.telemetry.logs import keep_logging
 
 if TYPE_CHECKING:
     from runyard.runtime.checkpoints.thread_states import StoredStates
@@ -56,4 +57,5 @@ class Inspector:
 
         graphs = Graphs(self._project)
         graphs.load()
+        keep_logging()
         return Inspection(graphs, GraphSchemas(graphs), StoredStates(self._storage.checkpoints, graphs))

@@ -208,7 +208,13 @@ class WebhookSender:
         if not final and delivery.attempt < self._retry.attempts:
             await self._postpone(delivery, self._retry.seconds(delivery.attempt, asked), reason)
             return
-        logger.warning("webhook of run %s given up at try %d: %s", delivery.run_id, delivery.attempt, reason)
+        logger.warning(
+            "webhook of run %s given up at try %d: %s",
+            delivery.run_id,
+            delivery.attempt,
+            reason,
+            extra={"run_id": delivery.run_id},
+        )
         await self._storage.finish(delivery.delivery_id, delivery.attempt, delivered=False)
         self._count("given_up")
 
