@@ -35,7 +35,9 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
     def begin(worker: str | None = None, *, stream: io.StringIO = written, **environment: str) -> io.StringIO:
         root.handlers = []
         monkeypatch.setattr(sys, "stderr", stream)
-        configure_logs(worker=worker, environment=environment)
+        for name in ("RUNYARD_LOG", "RUNYARD_LOG_FORMAT"):
+            monkeypatch.delenv(name, raising=False)
+        configure_logs(worker=worker, project=environment)
         return stream
 
     yield begin
