@@ -3,19 +3,23 @@
 import asyncio
 import os
 import shutil
+import sys
 import tempfile
 import uuid
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from runyard.runtime.bus.local import LocalLink
 from runyard.runtime.bus.unix_socket import SocketLink
 from runyard.runtime.bus.workers import Workers
+from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.maintenance.delayed_runs import DelayedRuns
 from runyard.runtime.maintenance.maintenance import Maintenance
 from runyard.runtime.maintenance.outcomes import Outcomes
 from runyard.runtime.maintenance.thread_expiry import ThreadExpiry
+from runyard.runtime.processes.reload import Reloader
 from runyard.runtime.processes.spawning import WorkerSpawner
 from runyard.runtime.processes.supervisor import Supervisor
 from runyard.runtime.services.assistants import Assistants
@@ -46,7 +50,7 @@ class Runtime:
         self._webhooks = WebhookSender(self._storage.deliveries, policy, count=self.metrics.webhook_tried)
         self._workers = Workers(self._webhooks.wake)
         self._broker = Broker(self._storage, self._workers, self.metrics)
-        inspector = Inspector(self._storage, settings.project)
+        self._inspector = inspector = Inspector(self._storage, settings.project)
         self.system = System(self._storage)
         self.assistants = Assistants(self._storage, settings.project, inspector, self._broker)
         self.threads = Threads(self._storage, inspector, self._broker)
@@ -59,6 +63,7 @@ class Runtime:
                 ThreadExpiry(self.threads),
             ]
         )
+        self._supervisor: Supervisor | None = None
         self._exits = AsyncExitStack()
         self.metrics.connect(self._storage.queue.depth, self._workers.pids)
 
@@ -80,6 +85,11 @@ class Runtime:
             await self._start_workers(spawner)
             self._maintenance.start()
             exits.push_async_callback(self._maintenance.stop)
+            if self.settings.reload:
+                sys.dont_write_bytecode = True  # see `worker_main.work`
+                reloader = Reloader(self.settings.project, self._serve)
+                exits.push_async_callback(reloader.stop)
+                await reloader.start()
         except BaseException:
             await exits.aclose()
             raise
@@ -91,6 +101,15 @@ class Runtime:
     def drain(self) -> None:
         """Asks workers to claim no more and to finish what they run; `stop` follows."""
         self._workers.drain()
+
+    async def _serve(self, project: Project) -> None:
+        """Serves the project as it is after a change. Raises ConfigError when it cannot be; then all stays."""
+        assert self._supervisor is not None
+        settings = replace(self.settings, project=project)
+        await self._supervisor.replace_workers(settings)
+        self.settings = settings
+        await self._inspector.reload(project)
+        await self.assistants.serve(project)
 
     async def _start_workers(self, spawner: WorkerSpawner) -> None:
         socket = self.settings.data_dir.resolve() / "bus"
@@ -106,7 +125,9 @@ class Runtime:
 
         server = await asyncio.get_running_loop().create_unix_server(connect, str(socket))
         self._exits.callback(server.close)
-        supervisor = Supervisor(self.settings, self._storage, self._broker, self._workers, spawner, socket)
+        self._supervisor = supervisor = Supervisor(
+            self.settings, self._storage, self._broker, self._workers, spawner, socket
+        )
         self._exits.push_async_callback(supervisor.stop)
         await supervisor.start()
         if self.settings.workers == 0:

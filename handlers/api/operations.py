@@ -58,7 +58,7 @@ class Services(Protocol):
 def operation_table(services: Services) -> dict[str, Handler]:
     """The handler of each operationId. `async def` runs on the event loop, `def` in Flask."""
     system = SystemHandlers(services.system, services.metrics)
-    pages = Pages(services.system, services.settings.project.graphs)
+    pages = Pages(services.system, lambda: services.settings.project.graphs)
     assistants = AssistantHandlers(services.assistants)
     threads = ThreadHandlers(services.threads, services.runs)
     states = ThreadStateHandlers(services.thread_states)

@@ -42,6 +42,12 @@ class BadConfig(click.ClickException):
     help="Worker processes; 0 runs everything in one.  [default: one per core, at most 4]",
 )
 @click.option("--concurrency", type=int, metavar="K", help="Runs at once in each worker.  [default: 256]")
+@click.option(
+    "--reload",
+    is_flag=True,
+    default=None,
+    help="For development: serve changes of code, langgraph.json and its env file at once.",
+)
 def serve(
     config: Path,
     host: str | None,
@@ -49,6 +55,7 @@ def serve(
     data: Path | None,
     workers: int | None,
     concurrency: int | None,
+    reload: bool | None,
 ) -> None:
     """Serve the graphs of a langgraph.json.
 
@@ -57,7 +64,7 @@ def serve(
     start. A second SIGINT stops it at once; then too nothing that was accepted is lost.
 
     Each option can be given in the environment, as RUNYARD_HOST, RUNYARD_PORT, RUNYARD_DATA_DIR,
-    RUNYARD_WORKERS, RUNYARD_CONCURRENCY; the guide at /guides/operations lists more settings.
+    RUNYARD_WORKERS, RUNYARD_CONCURRENCY, RUNYARD_RELOAD; the guide at /guides/operations lists more settings.
     """
     try:
         configure_logs()  # the project's env may say more, but what is said of the project is logged too
@@ -70,6 +77,7 @@ def serve(
             data_dir=data,
             workers=workers,
             concurrency=concurrency,
+            reload=reload,
         )
         listener = listen(settings.host, settings.port)
         with listener:

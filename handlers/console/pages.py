@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -29,7 +29,7 @@ class ServerInfo(Protocol):
 class Pages:
     """The operations that answer with HTML."""
 
-    def __init__(self, system: ServerInfo, graphs: Mapping[str, GraphSpec]) -> None:
+    def __init__(self, system: ServerInfo, graphs: Callable[[], Mapping[str, GraphSpec]]) -> None:
         self.system = system
         self.graphs = graphs
         self._guides: dict[str, str] = {}
@@ -41,7 +41,7 @@ class Pages:
             page = flask.render_template(
                 "landing.html",
                 info=self.system.info(),
-                graphs=self.graphs.values(),
+                graphs=self.graphs().values(),
                 url=flask.request.url_root.rstrip("/"),
             )
             response = flask.Response(page, mimetype="text/html")

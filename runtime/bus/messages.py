@@ -17,6 +17,7 @@ To a worker:
     ("follow", run_id, interest)    ("unfollow", run_id)
     ("follow_thread", thread_id)    ("unfollow_thread", thread_id)
     ("drain",)
+    ("give_back",)                                   as drain, but without the grace period for what runs
 """
 
 from typing import Any, Protocol

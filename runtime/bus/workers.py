@@ -52,6 +52,7 @@ class Workers:
         self._wake_timer: asyncio.TimerHandle | None = None
         self.first_ready = asyncio.Event()
         """Set once a worker has said that it is ready."""
+        self._awaited: dict[str, asyncio.Event] = {}
         self.broken: str | None = None
         """Why a worker could not load the graphs."""
 
@@ -97,10 +98,20 @@ class Workers:
                 worker.name, worker.pid = message[1], message[2]
                 link.send("wake")
                 self.first_ready.set()
+                if worker.name in self._awaited:
+                    self._awaited.pop(worker.name).set()
             case "broken":
                 self.broken = message[1]
                 if self.first_ready.is_set():
                     logger.error("a worker cannot load the graphs: %s", message[1])
+
+    def awaited(self, name: str) -> asyncio.Event:
+        """Will be set once the worker of that name is ready. For before its start."""
+        return self._awaited.setdefault(name, asyncio.Event())
+
+    def forget(self, name: str) -> None:
+        """Nobody waits for that worker any more."""
+        self._awaited.pop(name, None)
 
     def pids(self) -> list[int]:
         """The processes of the connected workers that are ready."""
@@ -142,6 +153,13 @@ class Workers:
     def drain(self) -> None:
         """Asks all workers to stop claiming, finish or give back what they run, and leave."""
         self.broadcast("drain")
+
+    def give_back(self, names: Iterable[str]) -> set[str]:
+        """Asks these workers to hand back what they run and leave; answers which of them are connected."""
+        told = {worker.name: worker for worker in self._connected.values() if worker.name in {*names}}
+        for worker in told.values():
+            worker.link.send("give_back")
+        return {name for name in told if name is not None}
 
     def broadcast(self, *message: Any) -> None:
         """Tells all workers."""

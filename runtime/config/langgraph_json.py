@@ -68,6 +68,16 @@ def load_project(path: Path) -> Project:
     )
 
 
+def env_file(path: Path) -> Path | None:
+    """The file that `env` of the configuration file `path` names; None when there is none, or nobody can say."""
+    try:
+        raw = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return None
+    name = raw.get("env") if isinstance(raw, dict) else None
+    return path.parent / Path(name).expanduser() if isinstance(name, str) and name else None
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         raw = orjson.loads(path.read_bytes())

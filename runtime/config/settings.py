@@ -35,6 +35,7 @@ class Settings:
     lease_seconds: after so many seconds without a sign of life a worker's runs go back to the queue.
     max_attempts: how often a run is started before a dying worker makes it an error.
     sync: SQLite's synchronous mode; "full" also survives a power cut.
+    reload: whether changes of the project's code and configuration are served at once, for development.
     result_ttl: seconds for which the outcome of a deleted stateless run can still be joined.
     """
 
@@ -50,6 +51,7 @@ class Settings:
     max_attempts: int = _number(3, least=1, most=1000)
     sync: Sync = "normal"
     result_ttl: float = _number(3600.0, least=0, most=365 * 86_400)
+    reload: bool = False
 
     @classmethod
     def from_environment(
@@ -75,7 +77,10 @@ class Settings:
             values[item.name] = _parse(place, raw, str(item.type), item.metadata)
         if unknown := overrides.keys() - {item.name for item in fields(cls)}:
             raise TypeError(f"not a setting: {', '.join(sorted(unknown))}")
-        return cls(project=project, **values)
+        settings = cls(project=project, **values)
+        if settings.reload and settings.workers == 0:
+            raise ConfigError("--reload replaces worker processes, and --workers 0 has none; leave one of them out")
+        return settings
 
 
 def _parse(place: str, raw: Any, kind: str, limits: Mapping[str, float]) -> Any:
@@ -85,6 +90,11 @@ def _parse(place: str, raw: Any, kind: str, limits: Mapping[str, float]) -> Any:
         if raw not in get_args(Sync):
             raise ConfigError(f'{place}: "{raw}" is not one of: {", ".join(get_args(Sync))}')
         return raw
+    if kind == "bool":
+        known = {"1": True, "true": True, "0": False, "false": False}
+        if str(raw).lower() not in known:
+            raise ConfigError(f'{place}: "{raw}" is not one of: {", ".join(known)}')
+        return known[str(raw).lower()]
     if kind == "str":
         return str(raw)
     noun = "whole number" if kind == "int" else "number"

@@ -25,6 +25,8 @@ INTERRUPT_GRACE = 0.05
 """Seconds in which a run that is interrupted may still come to the end of a quick step, which is then kept."""
 RELEASE_GRACE = 5.0
 """Seconds in which a run that is given back writes what it has reached."""
+HANDOVER_GRACE = 0.2
+"""Seconds in which runs that are handed to a fresh worker may still come to their end."""
 SOLO_IDLE_TIMEOUT = 3.0
 """Seconds for which a solo worker waits for another run before it ends."""
 
@@ -52,6 +54,7 @@ class Worker:
         self._more = False
         self._wake = asyncio.Event()
         self._draining = asyncio.Event()
+        self._grace = settings.shutdown_grace
         self._link: Link | None = None
         self._loop = asyncio.get_running_loop()
         self._heartbeat = HeartbeatThread(
@@ -86,6 +89,11 @@ class Worker:
         self._draining.set()
         self._wake.set()
 
+    def _give_back(self) -> None:
+        """Drains, without waiting for what runs: a fresh worker is there for it."""
+        self._grace = HANDOVER_GRACE
+        self.drain()
+
     def receive(self, message: Message) -> None:
         """A message from the API process."""
         match message[0]:
@@ -108,6 +116,8 @@ class Worker:
                 self._followed_threads.discard(message[1])
             case "drain":
                 self.drain()
+            case "give_back":
+                self._give_back()
 
     # Claiming
 
@@ -258,7 +268,7 @@ class Worker:
 
     async def _finish_or_release(self) -> None:
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._settings.shutdown_grace)
+            await asyncio.wait(self._tasks, timeout=self._grace)
         for run_id in list(self._executions):
             self._stop(run_id, "release")
         if self._tasks:

@@ -33,6 +33,18 @@ def prepare_process(project: Project) -> None:
         os.environ.setdefault(key, value)
 
 
+def forget_modules(project: Project) -> None:
+    """Has the project's own modules imported afresh the next time, for their files have changed."""
+    folders = {project.directory, *project.import_paths}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if not isinstance(file, str) or "site-packages" in Path(file).parts or name.split(".")[0] == "runyard":
+            continue
+        if any(Path(file).is_relative_to(folder) for folder in folders):
+            del sys.modules[name]
+    importlib.invalidate_caches()
+
+
 def load_object(project: Project, spec: GraphSpec) -> Any:
     """The object that `spec.path` names. Raises `ConfigError` in one line, whatever the import does."""
     target, _, name = spec.path.rpartition(":")

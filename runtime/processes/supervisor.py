@@ -25,6 +25,8 @@ WATCH_INTERVAL = 1.0
 """Seconds between looks at workers that nobody told us about: those of a server that was killed."""
 STUCK_AFTER = 2.0
 """Seconds without an answer of any worker after which one more is started, up to twice as many in all."""
+RETIRE_GRACE = 6.0
+"""Seconds in which a worker that was replaced has to end; a sync node may hold it, or code that blocks its loop."""
 BACK_OFF = 0.5
 """Seconds before a worker that died is replaced; doubled while workers keep dying young, up to 30 s."""
 
@@ -56,6 +58,8 @@ class Supervisor:
         self._solo: asyncio.Task[None] | None = None
         self._first_death = asyncio.Event()
         self._spare = 0
+        self._generation = 0
+        self._retired: set[str] = set()
         self._trusting_until = 0.0
         self._stopping = False
 
@@ -103,25 +107,34 @@ class Supervisor:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _keep_alive(self, *, solo: bool) -> None:
+    async def _keep_alive(self, *, solo: bool, first: tuple[str, ForkServerProcess] | None = None) -> None:
+        """Sees to it that there is a worker, until another generation takes over; `first`: one that runs already."""
         pause = BACK_OFF
         loop = asyncio.get_running_loop()
+        generation = self._generation
         while not self._stopping:
             started = loop.time()
-            code = await self._run_one(solo=solo)
+            name, process = first or await self._start_one(self._settings, solo=solo)
+            first = None
+            code = await self._see_out(name, process)
             self._first_death.set()
-            if self._stopping or (solo and code == 0):
+            if self._stopping or (solo and code == 0) or (not solo and generation != self._generation):
                 return
             if code and self._workers.first_ready.is_set():
                 logger.warning("a worker process ended with code %s; starting another", code)
             pause = BACK_OFF if loop.time() - started > 10 else min(30.0, pause * 2)
             await asyncio.sleep(pause if not solo else BACK_OFF)
+            if not solo and generation != self._generation:
+                return
 
-    async def _run_one(self, *, solo: bool) -> int | None:
-        """Runs a worker process until it ends; then takes its runs back."""
+    async def _start_one(self, settings: Settings, *, solo: bool) -> tuple[str, ForkServerProcess]:
         name = f"{'solo' if solo else 'worker'}-{uuid.uuid4().hex[:12]}"
-        process = await self._spawner.start(self._settings, name, self._socket, solo=solo)
+        process = await self._spawner.start(settings, name, self._socket, solo=solo)
         self._processes[name] = process
+        return name, process
+
+    async def _see_out(self, name: str, process: ForkServerProcess) -> int | None:
+        """Waits until a worker process has ended; then takes its runs back. Its exit code."""
         try:
             await self._ended(process)
             # Should its end be reported wrongly: two processes must never execute one run.
@@ -130,7 +143,60 @@ class Supervisor:
         finally:
             del self._processes[name]
         await self.reap(name)
+        self._retired.discard(name)
         return process.exitcode
+
+    async def replace_workers(self, settings: Settings) -> None:
+        """Workers for `settings` in the place of those that are there, whose runs go on in the new ones.
+
+        Nothing happens to the old ones before a new one has loaded the graphs. Raises ConfigError when it cannot.
+        """
+        self._workers.broken = None
+        name, process = await self._start_one(settings, solo=False)
+        try:
+            if not await self._gets_ready(name, process):
+                raise ConfigError(self._workers.broken or f"a worker ends with code {process.exitcode} at its start")
+        except BaseException:
+            process.kill()
+            self._spawn(self._bury(name, process))
+            raise
+        self._generation += 1
+        self._settings = settings
+        self._spare = 0
+        old = {known: process for known, process in self._processes.items() if known != name}
+        self._spawn(self._keep_alive(solo=False, first=(name, process)))
+        for _ in range(settings.workers - 1):
+            self._spawn(self._keep_alive(solo=False))
+        self._spawn(self._retire(old))
+
+    async def _gets_ready(self, name: str, process: ForkServerProcess) -> bool:
+        """Waits until a process is a worker that can claim runs; False: it ends instead."""
+        event = self._workers.awaited(name)
+        ready, ended = asyncio.create_task(event.wait()), asyncio.create_task(self._ended(process))
+        try:
+            await asyncio.wait({ready, ended}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (ready, ended):
+                task.cancel()
+            # Both have ended before anybody else watches the process: a loop has one reader for a file.
+            await asyncio.gather(ready, ended, return_exceptions=True)
+            self._workers.forget(name)
+        return event.is_set()
+
+    async def _bury(self, name: str, process: ForkServerProcess) -> None:
+        await self._see_out(name, process)
+
+    async def _retire(self, old: dict[str, ForkServerProcess]) -> None:
+        """Ends workers of an earlier generation. Their runs are not to blame for it."""
+        self._retired |= old.keys()
+        told = self._workers.give_back(old)
+        for name, process in old.items():
+            if name not in told:  # it is still loading the graphs, and has no runs
+                process.kill()
+        await asyncio.sleep(RETIRE_GRACE)
+        for name, process in old.items():
+            if name in self._processes:
+                process.kill()
 
     @staticmethod
     async def _ended(process: ForkServerProcess) -> None:
@@ -145,8 +211,11 @@ class Supervisor:
 
     async def reap(self, worker: str) -> None:
         """Takes the runs of a dead worker back."""
-        reaped = await self._storage.workers.reap(worker, max_attempts=self._settings.max_attempts)
-        if reaped.requeued or reaped.solo or reaped.ended:
+        crashed = worker not in self._retired
+        reaped = await self._storage.workers.reap(
+            worker, max_attempts=self._settings.max_attempts, crashed=crashed
+        )
+        if crashed and (reaped.requeued or reaped.solo or reaped.ended):
             logger.warning(
                 "worker %s died: %s runs go back to the queue, %s of them to run alone, %s are ended",
                 worker,

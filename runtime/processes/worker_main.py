@@ -37,6 +37,8 @@ def work(settings: Settings, name: str, socket: Path, *, solo: bool) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     configure_logs(worker=name, project=settings.project.env)
+    if settings.reload:
+        sys.dont_write_bytecode = True  # files change more than once a second, which compiled ones do not notice
     os.nice(NICE)
     lock = lock_worker(settings, name)
     loop = uvloop.new_event_loop()

@@ -39,6 +39,11 @@ class Assistants:
         self._broker = broker
         self._inspector = inspector
 
+    async def serve(self, project: Project) -> None:
+        """Serves the graphs of a project that has changed, from now on."""
+        self._graphs = project.graphs
+        await self.start()
+
     async def start(self) -> None:
         """Sees to it that every graph has its default assistant."""
         await self._storage.assistants.ensure_system(

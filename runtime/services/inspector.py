@@ -50,6 +50,14 @@ class Inspector:
                     raise Unavailable(error.detail) from error
         return self._inspection
 
+    async def reload(self, project: Project) -> None:
+        """Forgets what it knows: the project, or its code, has changed."""
+        async with self._loading:
+            self._project = project
+            if self._inspection is not None:
+                self._inspection = None
+                await asyncio.to_thread(_forget_code, project)
+
     def _load(self) -> Inspection:
         from runyard.runtime.checkpoints.thread_states import StoredStates
         from runyard.runtime.graphs.registry import Graphs
@@ -59,3 +67,9 @@ class Inspector:
         graphs.load()
         keep_logging()
         return Inspection(graphs, GraphSchemas(graphs), StoredStates(self._storage.checkpoints, graphs))
+
+
+def _forget_code(project: Project) -> None:
+    from runyard.runtime.graphs.loading import forget_modules
+
+    forget_modules(project)

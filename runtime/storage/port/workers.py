@@ -46,9 +46,9 @@ class WorkerStorage(Protocol):
         believes the worker holds and it does not (the answer to a claim was lost). `held` None: a claim
         is under way, so nobody can say; nothing is given back, and the result is empty."""
 
-    async def reap(self, worker: str, *, max_attempts: int) -> ReapResult:
+    async def reap(self, worker: str, *, max_attempts: int, crashed: bool = True) -> ReapResult:
         """Takes the runs of a dead worker back: to the queue, or to an end when they were asked to stop or there at
-        `max_attempts` crashes. Forgets the worker."""
+        `max_attempts` crashes. Forgets the worker. `crashed` False: it was ended on purpose, and no run is to blame."""
 
     async def stale(self, seconds: float) -> list[StaleWorker]:
         """The workers not heard of for so many seconds, or never though they hold runs."""

@@ -47,7 +47,7 @@ class SqliteWorkers:
 
         return await self._database.write(work)
 
-    async def reap(self, worker: str, *, max_attempts: int) -> ReapResult:
+    async def reap(self, worker: str, *, max_attempts: int, crashed: bool = True) -> ReapResult:
         def work(connection: sqlite3.Connection) -> ReapResult:
             requeued = solo = promoted = 0
             ended: list[str] = []
@@ -61,6 +61,11 @@ class SqliteWorkers:
                 elif cancel is not None:
                     promoted += self._end(connection, worker, seq, thread_id, "interrupted", CANCELLED)
                     ended.append(run_id)
+                elif not crashed:
+                    solo += lane == Lane.SOLO
+                    requeued += lane != Lane.SOLO
+                    given = {"seq": seq, "worker": worker, "attempt": row["attempt"], "now": time}
+                    connection.execute(self._sql["release"], given)
                 elif lane == Lane.SOLO or crashes + 1 >= max_attempts:
                     promoted += self._end(connection, worker, seq, thread_id, "error", EXHAUSTED)
                     ended.append(run_id)

@@ -1,0 +1,240 @@
+"""`runyard serve --reload`: changes are served by fresh workers, and no run is lost by them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import StartServer
+from tests.live_server import LiveServer, poll
+
+CODE = """
+import asyncio, os, time
+from pathlib import Path
+from typing import TypedDict
+from langgraph.graph import START, StateGraph
+from spoken import WORD
+
+
+class State(TypedDict, total=False):
+    gate: str
+    said: str
+    steps: list
+
+
+async def first(state):
+    return {"steps": ["first"]}
+
+
+async def second(state):
+    while state.get("gate") and not Path(state["gate"]).exists():
+        await asyncio.sleep(0.02)
+    return {"said": f"{WORD} {os.environ.get('NAME', 'nobody')}", "steps": [*state["steps"], "second"]}
+
+
+async def third(state):
+    Path(state["gate"] + ".blocked").touch()
+    while not Path(state["gate"]).exists():
+        time.sleep(0.02)  # holds up the whole worker
+    return {"said": WORD}
+
+
+graph = StateGraph(State).add_node(first).add_node(second)
+graph = graph.add_edge(START, "first").add_edge("first", "second").compile()
+other = StateGraph(State).add_node(second).add_edge(START, "second").compile()
+blocking = StateGraph(State).add_node(third).add_edge(START, "third").compile()
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The folder of a project: a graph in a module that imports another one, and an env file."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "code.env").write_text("NAME=Ada\n")
+    (folder / "talking.py").write_text(CODE)
+    (folder / "spoken.py").write_text('WORD = "hello"\n')
+    configure(folder, {"talk": "./talking.py:graph"})
+    return folder
+
+
+def configure(folder: Path, graphs: dict[str, str], **more: Any) -> None:
+    (folder / "langgraph.json").write_text(json.dumps({"graphs": graphs, "env": "code.env", **more}))
+
+
+@pytest.fixture
+def server(start_server: StartServer, project: Path) -> Iterator[LiveServer]:
+    return start_server(config=project / "langgraph.json", args=("--workers", "2", "--reload"))
+
+
+def say(server: LiveServer, graph: str = "talk") -> str:
+    """What a run says."""
+    said: str = server.post("/runs/wait", {"assistant_id": graph, "input": {"steps": []}})["said"]
+    return said
+
+
+def await_log(server: LiveServer, text: str, times: int = 1) -> None:
+    poll(lambda: server.log.read_text().count(text) >= times, within=20)
+
+
+def changed(server: LiveServer, change: Callable[[], Any]) -> float:
+    """Makes a change, and waits until fresh workers serve; how long that took."""
+    before = server.log.read_text().count("served by fresh workers")
+    began = time.monotonic()
+    change()
+    await_log(server, "served by fresh workers", before + 1)
+    return time.monotonic() - began
+
+
+def await_gone(server: LiveServer, workers: list[int]) -> None:
+    """Waits until none of these worker processes is connected any more."""
+    poll(lambda: not {*server.workers()} & {*workers}, within=20)
+
+
+def test_changed_code_is_served_by_fresh_workers(server: LiveServer, project: Path) -> None:
+    old = server.await_workers(2)
+    assert say(server) == "hello Ada"
+    # The same length, within the same second: compiled files would not notice.
+    for word in ("HELLO", "Hello"):
+        seconds = changed(server, lambda word=word: (project / "spoken.py").write_text(f'WORD = "{word}"\n'))
+        assert say(server) == f"{word} Ada"
+        assert seconds < 15
+    await_gone(server, old)
+    assert len(server.await_workers(2)) == 2
+
+
+def test_a_run_under_way_goes_on_in_the_new_code(server: LiveServer, project: Path, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    thread = server.post("/threads", {})["thread_id"]
+    runs = [server.post(f"/threads/{thread}/runs", {"assistant_id": "talk", "input": {"gate": str(gate)}})]
+    other = server.post("/threads", {})["thread_id"]
+    runs.append(server.post(f"/threads/{other}/runs", {"assistant_id": "talk", "input": {"gate": str(gate)}}))
+    for run in runs:
+        path = f"/threads/{run['thread_id']}/runs/{run['run_id']}"
+        poll(lambda path=path: server.get(path)["status"] == "running")
+        poll(lambda run=run: (server.get(f"/threads/{run['thread_id']}/state")["values"] or {}).get("steps"))
+    old = server.workers()
+    changed(server, lambda: (project / "spoken.py").write_text('WORD = "good morning"\n'))
+    await_gone(server, old)
+    gate.touch()
+    for run in runs:
+        values = server.get(f"/threads/{run['thread_id']}/runs/{run['run_id']}/join")
+        assert (values["said"], values["steps"]) == ("good morning Ada", ["first", "second"])
+
+
+def test_a_run_that_blocks_its_worker_is_taken_from_it_and_not_blamed(
+    server: LiveServer, project: Path, tmp_path: Path
+) -> None:
+    gate, graphs = tmp_path / "gate", {"talk": "./talking.py:blocking"}
+    changed(server, lambda: configure(project, graphs))
+    thread = server.post("/threads", {})["thread_id"]
+    run = server.post(f"/threads/{thread}/runs", {"assistant_id": "talk", "input": {"gate": str(gate)}})
+    for word in ("one", "two", "three"):  # more often than a run may be there when its worker dies
+        poll(Path(f"{gate}.blocked").exists, within=20)
+        Path(f"{gate}.blocked").unlink()
+        changed(server, lambda word=word: (project / "spoken.py").write_text(f'WORD = "{word}"\n'))
+    poll(Path(f"{gate}.blocked").exists, within=20)
+    gate.touch()
+    assert server.get(f"/threads/{thread}/runs/{run['run_id']}/join")["said"] == "three"
+
+
+def test_a_stream_goes_on_across_a_reload(server: LiveServer, project: Path, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    body = {"assistant_id": "talk", "input": {"gate": str(gate)}, "stream_mode": "updates"}
+    with server.http.stream("POST", f"{server.url}/runs/stream", json=body) as answer:
+        lines = answer.iter_lines()
+        while "first" not in next(lines):
+            pass
+        old = server.workers()
+        changed(server, lambda: (project / "spoken.py").write_text('WORD = "welcome"\n'))
+        await_gone(server, old)
+        gate.touch()
+        assert any("welcome Ada" in line for line in lines)
+
+
+def test_broken_code_keeps_the_last_good_code_serving(server: LiveServer, project: Path) -> None:
+    (project / "spoken.py").write_text('WORD = "hello\n')
+    await_log(server, "what was served before goes on")
+    assert "spoken.py, line 1" in server.log.read_text()
+    assert say(server) == "hello Ada"
+    changed(server, lambda: (project / "spoken.py").write_text('WORD = "mended"\n'))
+    assert say(server) == "mended Ada"
+
+
+def test_an_import_that_never_ends_gives_way_to_the_next_change(server: LiveServer, project: Path) -> None:
+    marker = project.parent / "importing"
+    hang = f"import pathlib, time\npathlib.Path({str(marker)!r}).touch()\ntime.sleep(600)\n"
+    (project / "spoken.py").write_text(hang)
+    poll(marker.exists, within=20)
+    assert say(server) == "hello Ada"
+    changed(server, lambda: (project / "spoken.py").write_text('WORD = "awake"\n'))
+    assert say(server) == "awake Ada"
+
+
+def test_the_api_process_knows_the_new_graphs(server: LiveServer, project: Path) -> None:
+    def nodes(graph: str) -> list[str]:
+        return [node["id"] for node in server.get(f"/assistants/{graph}/graph")["nodes"]]
+
+    assert "first" in nodes("talk")
+    changed(server, lambda: configure(project, {"talk": "./talking.py:other", "more": "./talking.py:graph"}))
+    assert "first" not in nodes("talk")
+    assert "first" in nodes("more")
+    assert say(server, "more") == "hello Ada"
+    found = server.post("/assistants/search", {"graph_id": "more"})
+    assert [assistant["name"] for assistant in found] == ["more"]
+    assert "more" in server.http.get(server.url, headers={"accept": "text/html"}).text
+
+    code = CODE.replace('"first"', '"start"').replace("add_node(first)", 'add_node("start", first)')
+    changed(server, lambda: (project / "talking.py").write_text(code))
+    assert "start" in nodes("more")
+
+
+def test_a_changed_env_file_is_served(server: LiveServer, project: Path) -> None:
+    changed(server, lambda: (project / "code.env").write_text("NAME=Grace\n"))
+    assert say(server) == "hello Grace"
+
+
+def test_a_broken_configuration_keeps_the_last_one(server: LiveServer, project: Path) -> None:
+    (project / "langgraph.json").write_text("{")
+    await_log(server, "what was served before goes on")
+    assert say(server) == "hello Ada"
+
+
+def test_what_only_a_restart_brings_is_named(server: LiveServer, project: Path) -> None:
+    graphs = {"talk": "./talking.py:graph"}
+    changed(server, lambda: configure(project, graphs, http={"cors": {"allow_origins": ["https://a.example"]}}))
+    await_log(server, "cors has changed; that needs a restart")
+
+
+def test_files_that_are_no_code_of_the_project_change_nothing(server: LiveServer, project: Path) -> None:
+    workers = server.await_workers(2)
+    for folder in (".git", "node_modules", "venv"):
+        (project / folder).mkdir()
+        (project / folder / "pyvenv.cfg").touch()
+        (project / folder / "module.py").write_text("changed = True\n")
+    (project / "notes.txt").write_text("changed")
+    # A change that counts comes after them: it is the only one that is reported.
+    changed(server, lambda: (project / "spoken.py").write_text('WORD = "hi"\n'))
+    assert server.log.read_text().count("served by fresh workers") == 1
+    assert "reload: spoken.py changed" in server.log.read_text()
+    await_gone(server, workers)
+
+
+def test_it_is_off_by_default(start_server: StartServer, project: Path) -> None:
+    server = start_server(config=project / "langgraph.json")
+    workers = server.await_workers(2)
+    (project / "spoken.py").write_text('WORD = "unheard"\n')
+    time.sleep(1.5)  # nothing is to happen, which no event tells
+    assert {*server.workers()} == {*workers}
+    assert say(server) == "hello Ada"
+
+
+def test_it_needs_worker_processes(runyard: Any, project: Path) -> None:
+    result = runyard("serve", "--config", project / "langgraph.json", "--workers", "0", "--reload")
+    assert result.returncode == 2
+    assert b"--workers 0" in result.stderr
