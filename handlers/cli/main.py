@@ -1,4 +1,4 @@
-"""The command line: `runyard serve` and `runyard batch`.
+"""The command line: `runyard serve`, `runyard doctor` and `runyard batch`.
 
 Exit codes: 0 done; 1 it failed (a run failed, the port is taken, no server answers); 2 what was given is
 wrong (options, langgraph.json, a line of a file); 130 interrupted.
@@ -7,6 +7,7 @@ wrong (options, langgraph.json, a line of a file); 130 interrupted.
 import click
 
 from runyard.handlers.cli.batch.commands import batch
+from runyard.handlers.cli.doctor import doctor
 from runyard.handlers.cli.serve import serve
 
 
@@ -15,9 +16,11 @@ from runyard.handlers.cli.serve import serve
 def main() -> None:
     """A self-hosted server for LangGraph agents: durable batches, runs and streams.
 
-    `runyard serve` serves the graphs of a langgraph.json; `runyard batch submit` sends it a file of runs.
+    `runyard serve` serves the graphs of a langgraph.json; `runyard doctor` says beforehand what it would meet;
+    `runyard batch submit` sends it a file of runs.
     """
 
 
 main.add_command(serve)
+main.add_command(doctor)
 main.add_command(batch)

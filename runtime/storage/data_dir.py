@@ -30,6 +30,21 @@ def lock_data_dir(settings: Settings) -> int:
         ) from error
 
 
+def is_used(settings: Settings) -> bool:
+    """Whether a server uses the data directory. Changes nothing."""
+    try:
+        file = os.open(settings.data_dir / "server.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
 def lock_worker(settings: Settings, name: str) -> int:
     """Shows that the worker of that name lives, until its process ends."""
     return _lock(settings.data_dir / "workers" / name)

@@ -2,20 +2,62 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
+from pathlib import Path
 
 import sqlite_utils
+
+from runyard.runtime.errors import ConfigError
+
+SET = "runyard"
+"""What the database calls this set of migrations."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """Names of migrations: those that a database has, those that it lacks, those that only a newer version knows."""
+
+    applied: list[str]
+    missing: list[str]
+    unknown: list[str]
 
 
 def migrations() -> sqlite_utils.Migrations:
     """The set of all migrations; `apply` runs those that a database lacks."""
-    numbered = sqlite_utils.Migrations("runyard")
-    folder = resources.files("runyard.runtime.storage.sqlite").joinpath("schema")
-    for file in sorted(folder.iterdir(), key=lambda file: file.name):
-        if file.name.endswith(".sql"):
-            numbered(name=file.name.removesuffix(".sql"))(_apply(file))
+    numbered = sqlite_utils.Migrations(SET)
+    for name, file in _files():
+        numbered(name=name)(_apply(file))
     return numbered
+
+
+def read_schema_state(path: Path) -> SchemaState:
+    """The state of the database at `path`, which is only read; of one that does not exist, too.
+
+    Raises ConfigError for a file that is no database.
+    """
+    known = [name for name, _ in _files()]
+    if not path.exists():
+        return SchemaState([], known, [])
+    query = "select name from _sqlite_migrations where migration_set = ? order by name"
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            applied = [name for (name,) in connection.execute(query, (SET,))]
+    except sqlite3.Error as error:
+        raise ConfigError(f"{path}: is no database of Runyard's ({error}); move it away, or use --data") from error
+    return SchemaState(
+        applied,
+        [name for name in known if name not in applied],
+        [name for name in applied if name not in known],
+    )
+
+
+def _files() -> list[tuple[str, Traversable]]:
+    folder = resources.files("runyard.runtime.storage.sqlite").joinpath("schema")
+    files = sorted(folder.iterdir(), key=lambda file: file.name)
+    return [(file.name.removesuffix(".sql"), file) for file in files if file.name.endswith(".sql")]
 
 
 def _apply(file: Traversable) -> Callable[[sqlite_utils.Database], None]:

@@ -1,0 +1,181 @@
+"""What a start would meet: the checks behind `runyard doctor`. Nothing is served, written or changed by them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from packaging.requirements import Requirement
+
+from runyard.runtime.config import dependencies
+from runyard.runtime.config.langgraph_json import env_file, load_project
+from runyard.runtime.config.project import Project
+from runyard.runtime.config.settings import Settings
+from runyard.runtime.errors import ConfigError
+from runyard.runtime.services.graph_probe import probe_graphs
+from runyard.runtime.storage.backends import schema_state
+from runyard.runtime.storage.data_dir import is_used
+
+Level = Literal["ok", "note", "problem", "unusable"]
+
+_CONFIG_LOGGER = dependencies.__name__.rpartition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    level: a note is ignored or missing, and the start goes on; a problem keeps something from working; unusable: there
+    is nothing to start.
+    """
+
+    check: str
+    level: Level
+    message: str
+    remedy: str | None = None
+
+
+@dataclass(slots=True)
+class Diagnosis:
+    """All findings, in the order of the checks. settings: None when the configuration is unusable."""
+
+    findings: list[Finding] = field(default_factory=list)
+    settings: Settings | None = None
+
+    @property
+    def worst(self) -> Level:
+        """The worst level of all findings."""
+        levels: tuple[Level, ...] = ("unusable", "problem", "note")
+        return next((level for level in levels if any(finding.level == level for finding in self.findings)), "ok")
+
+    def add(self, check: str, level: Level, message: str, remedy: str | None = None) -> None:
+        """One more finding."""
+        self.findings.append(Finding(check, level, message, remedy))
+
+
+async def diagnose(config: Path, *, timeout: float, **options: Any) -> Diagnosis:
+    """Looks at the project of the configuration file `config`, as a start with `options` (see `Settings`) would.
+
+    timeout: seconds that each graph gets to be loaded.
+    """
+    found = Diagnosis()
+    _versions(found)
+    try:
+        with _warnings() as warnings:
+            project = load_project(config)
+    except ConfigError as error:
+        _say_warnings(found, warnings)
+        found.add("config", "unusable", error.detail)
+        return found
+    found.add("config", "ok", f"{project.path} names {', '.join(project.graphs)}")
+    _say_warnings(found, warnings)
+    _env(found, project)
+    try:
+        found.settings = Settings.from_environment(project, **options)
+    except ConfigError as error:
+        found.add("settings", "unusable", error.detail)
+        return found
+    for probe in await probe_graphs(project, timeout=timeout):
+        if probe.error is None:
+            made = ", made anew for each run" if probe.kind == "factory" else ""
+            found.add("graph", "ok", f"{probe.graph_id} loads{made}")
+        else:
+            found.add("graph", "problem", f"{probe.graph_id} does not load: {probe.error}")
+    _data_dir(found, found.settings)
+    return found
+
+
+class _Collector(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+@contextmanager
+def _warnings() -> Iterator[list[logging.LogRecord]]:
+    """Collects what reading the configuration warns of, in the place of the log."""
+    logger = logging.getLogger(_CONFIG_LOGGER)
+    handler = _Collector()
+    propagated, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield handler.records
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagated
+
+
+def _say_warnings(found: Diagnosis, records: list[logging.LogRecord]) -> None:
+    for record in records:
+        if record.name == dependencies.__name__:
+            found.add("dependencies", "problem", record.getMessage())
+        else:
+            found.add("config", "note", record.getMessage())
+
+
+def _versions(found: Diagnosis) -> None:
+    versions = [f"{name} {metadata.version(name)}" for name in ("runyard", "langgraph", "langchain-core")]
+    found.add("versions", "ok", f"Python {platform.python_version()}, {', '.join(versions)}")
+    for text in metadata.requires("runyard") or ():
+        requirement = Requirement(text)
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        remedy = f"pip install '{requirement.name}{requirement.specifier}'"
+        try:
+            version = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            found.add("versions", "problem", f"{requirement.name}, which Runyard needs, is not installed", remedy)
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            wanted = f"Runyard needs {requirement.name}{requirement.specifier}, and {version} is installed"
+            found.add("versions", "problem", wanted, remedy)
+
+
+def _env(found: Diagnosis, project: Project) -> None:
+    file = env_file(project.path)
+    if file is not None and file.exists():
+        found.add("env", "ok", f"{file} sets {len(project.env)} variables")
+
+
+def _data_dir(found: Diagnosis, settings: Settings) -> None:
+    folder, other = settings.data_dir, "choose another directory with --data or RUNYARD_DATA_DIR"
+    if not folder.is_dir():
+        above = next(parent for parent in folder.absolute().parents if parent.exists())
+        if folder.exists() or not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+            found.add("data", "problem", f"{folder} cannot be made: {above} does not allow it", other)
+        else:
+            found.add("data", "ok", f"{folder} does not exist yet; the start makes it")
+        return
+    if not os.access(folder, os.W_OK | os.X_OK):
+        found.add("data", "problem", f"{folder} cannot be written to", f"change its permissions, or {other}")
+        return
+    if is_used(settings):
+        found.add("data", "problem", f"{folder} is used by another Runyard server", f"stop that one, or {other}")
+        return
+    try:
+        state = schema_state(settings)
+    except ConfigError as error:
+        found.add("data", "problem", error.detail)
+        return
+    if state.unknown:
+        remedy = f"install the version of Runyard that made it or a newer one, or {other}"
+        found.add("data", "problem", f"its database is from a newer version ({', '.join(state.unknown)})", remedy)
+    elif state.applied and state.missing:
+        found.add(
+            "data",
+            "note",
+            f"{folder}: the start brings the database up to date ({', '.join(state.missing)}); there is no way back",
+            "back it up before",
+        )
+    else:
+        found.add("data", "ok", f"{folder} is writable, and nobody uses it")

@@ -1,0 +1,224 @@
+"""`runyard doctor`: what would start, what is ignored, what is missing; the exit code is for CI."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.conftest import StartServer
+
+from .processes import Run
+
+GRAPHS = """
+from typing import TypedDict
+from langgraph.graph import START, StateGraph
+
+class State(TypedDict, total=False):
+    n: int
+
+def work(state):
+    return {"n": 1}
+
+builder = StateGraph(State).add_node(work).add_edge(START, "work")
+graph = builder.compile()
+
+def factory(config):
+    raise RuntimeError("needs a run")
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "graphs.py").write_text(GRAPHS)
+    configure(tmp_path)
+    return tmp_path
+
+
+def configure(folder: Path, **config: Any) -> None:
+    content = {"graphs": {"add": "./graphs.py:graph"}, **config}
+    (folder / "langgraph.json").write_text(json.dumps(content))
+
+
+def diagnose(runyard: Run, *arguments: str | Path) -> tuple[int, list[dict[str, Any]]]:
+    """Exit code and findings."""
+    result = runyard("doctor", "--json", "--port", "0", *arguments)
+    assert result.stderr == b""
+    report = json.loads(result.stdout)
+    assert {"ok": 0, "note": 0, "problem": 1, "unusable": 2}[report["worst"]] == result.returncode
+    return result.returncode, report["findings"]
+
+
+def of(findings: list[dict[str, Any]], check: str) -> dict[str, Any]:
+    """The one finding of a check."""
+    (found,) = [finding for finding in findings if finding["check"] == check]
+    return found
+
+
+def test_a_project_that_is_fine(runyard: Run, project: Path) -> None:
+    graphs = {"add": "./graphs.py:graph", "built": "./graphs.py:builder", "made": "./graphs.py:factory"}
+    (project / "my.env").write_text("NAME=Ada\n")
+    configure(project, graphs=graphs, env="my.env")
+    before = {*project.iterdir()}
+
+    code, findings = diagnose(runyard)
+
+    assert code == 0
+    assert {finding["level"] for finding in findings} == {"ok"}
+    said = [finding["message"] for finding in findings if finding["check"] == "graph"]
+    assert said == ["add loads", "built loads", "made loads, made anew for each run"]
+    assert "1 variables" in of(findings, "env")["message"]
+    assert "does not exist yet" in of(findings, "data")["message"]
+    assert {*project.iterdir()} - before <= {project / "__pycache__"}, "it only looks"
+
+
+def test_people_get_lines_and_a_sentence_at_the_end(runyard: Run, project: Path) -> None:
+    result = runyard("doctor", project / "langgraph.json", "--port", "0")
+    lines = result.stdout.decode().splitlines()
+    assert result.returncode == 0
+    assert "ok       graph: add loads" in lines
+    assert lines[-1] == "It would start."
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import not_installed_anywhere", "not_installed_anywhere"),
+        ("graph = (", "line 1"),
+        ("graph = 1", "type int"),
+        ("other = 1", "no 'graph'"),
+        ("import os\nos._exit(7)", "exit code 7"),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "exit code -9"),
+        ("import sys\nprint('last words', file=sys.stderr, flush=True)\nimport os\nos._exit(1)", "last words"),
+        ("raise ValueError('x' * 1_000_000)", "characters left out"),
+    ],
+)
+def test_a_graph_that_does_not_load_hides_no_other(runyard: Run, project: Path, code: str, said: str) -> None:
+    (project / "broken.py").write_text(code)
+    configure(project, graphs={"broken": "./broken.py:graph", "add": "./graphs.py:graph"})
+
+    exit_code, findings = diagnose(runyard)
+
+    broken, add = [finding for finding in findings if finding["check"] == "graph"]
+    assert exit_code == 1
+    assert (broken["level"], add["level"]) == ("problem", "ok")
+    assert said in broken["message"]
+    assert len(broken["message"]) < 10_000
+
+
+def test_an_import_that_never_ends_is_ended_with_what_it_started(runyard: Run, project: Path) -> None:
+    code = "import subprocess, pathlib, time\nchild = subprocess.Popen(['sleep', '600'])\n"
+    (project / "endless.py").write_text(f"{code}pathlib.Path('pid').write_text(str(child.pid))\ntime.sleep(600)")
+    configure(project, graphs={"endless": "./endless.py:graph"})
+
+    code_, findings = diagnose(runyard, "--timeout", "4")
+
+    assert code_ == 1
+    assert "has not ended after 4 s" in of(findings, "graph")["message"]
+    assert not is_alive(int((project / "pid").read_text()))
+
+
+def is_alive(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"graphs": {"a": "./graphs.py"}}'])
+def test_a_configuration_that_cannot_be_used(runyard: Run, project: Path, content: str) -> None:
+    (project / "langgraph.json").write_text(content)
+    code, findings = diagnose(runyard)
+    assert code == 2
+    assert of(findings, "config")["level"] == "unusable"
+
+
+def test_a_configuration_that_is_not_there(runyard: Run, project: Path) -> None:
+    code, findings = diagnose(runyard, "elsewhere.json")
+    assert code == 2
+    assert "no such file" in of(findings, "config")["message"]
+
+
+def test_a_setting_that_is_wrong(runyard: Run, project: Path) -> None:
+    configure(project, env={"RUNYARD_WORKERS": "many"})
+    code, findings = diagnose(runyard)
+    assert code == 2
+    assert "RUNYARD_WORKERS" in of(findings, "settings")["message"]
+
+
+def test_what_is_ignored_is_a_note(runyard: Run, project: Path) -> None:
+    configure(project, ui={"agent": "./ui.tsx"}, surprise=1)
+    code, findings = diagnose(runyard)
+    assert code == 0
+    notes = [finding["message"] for finding in findings if finding["level"] == "note"]
+    assert len(notes) == 2
+    assert all("ignored" in note for note in notes)
+
+
+def test_a_dependency_that_is_missing_is_a_problem(runyard: Run, project: Path) -> None:
+    configure(project, dependencies=[".", "not-installed-anywhere>=2"])
+    code, findings = diagnose(runyard)
+    assert code == 1
+    assert "pip install 'not-installed-anywhere>=2'" in of(findings, "dependencies")["message"]
+
+
+def test_a_port_that_is_taken(runyard: Run, project: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        code, findings = diagnose(runyard, "--port", str(taken.getsockname()[1]))
+    assert code == 1
+    assert "--port" in of(findings, "port")["message"]
+
+
+def test_a_data_directory_that_is_in_use(runyard: Run, start_server: StartServer, project: Path) -> None:
+    server = start_server(config=project / "langgraph.json", args=("--workers", "1"))
+    code, findings = diagnose(runyard, "--data", server.data)
+    assert code == 1
+    assert "used by another" in of(findings, "data")["message"]
+    server.stop()
+    code, findings = diagnose(runyard, "--data", server.data)
+    assert (code, of(findings, "data")["level"]) == (0, "ok")
+    assert server.start().get("/ok")["ok"] is True
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_data_directory_that_cannot_be_written(runyard: Run, project: Path) -> None:
+    (project / "data").mkdir(mode=0o500)
+    code, findings = diagnose(runyard, "--data", "data")
+    assert code == 1
+    assert "written" in of(findings, "data")["message"]
+
+
+def test_a_data_directory_that_cannot_be_made(runyard: Run, project: Path) -> None:
+    code, findings = diagnose(runyard, "--data", "graphs.py/data")
+    assert code == 1
+    assert "cannot be made" in of(findings, "data")["message"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "level", "said"),
+    [
+        ("insert into _sqlite_migrations values ('runyard', '9999_later', '')", "problem", "9999_later"),
+        ("delete from _sqlite_migrations where name = '0002_threads'", "note", "0002_threads"),
+        ("drop table _sqlite_migrations", "problem", "no database of Runyard's"),
+    ],
+)
+def test_the_schema_of_the_database(runyard: Run, project: Path, statement: str, level: str, said: str) -> None:
+    data = project / "data"
+    data.mkdir()
+    with sqlite3.connect(data / "runyard.db") as database:
+        database.execute("create table _sqlite_migrations (migration_set text, name text, applied_at text)")
+        names = ["0001_start", "0002_threads"]
+        database.executemany("insert into _sqlite_migrations values ('runyard', ?, '')", [(name,) for name in names])
+        database.execute(statement)
+    database.close()
+
+    _, findings = diagnose(runyard, "--data", "data")
+
+    found = of(findings, "data")
+    assert found["level"] == level
+    assert said in found["message"]
