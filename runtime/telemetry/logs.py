@@ -130,8 +130,7 @@ class LogHandler(logging.Handler):
         if record.levelno < logging.INFO and is_library(record.pathname) and not self._is_asked(record.name):
             return
         try:
-            sys.stderr.write(f"{self.format(record)}\n")
-            sys.stderr.flush()
+            _write(f"{self.format(record)}\n")
         except RecursionError:
             raise
         except Exception:  # noqa: BLE001 - a record's arguments are objects of user code; a log never fails its caller
@@ -139,6 +138,20 @@ class LogHandler(logging.Handler):
 
     def _is_asked(self, name: str) -> bool:
         return any(name == asked or name.startswith(f"{asked}.") for asked in self._asked)
+
+
+def _write(entry: str) -> None:
+    """In one go: workers share stderr, and an entry that is written in parts may have another one in its middle."""
+    try:
+        file = sys.stderr.fileno()
+    except (AttributeError, OSError, ValueError):  # replaced by something that is no file
+        sys.stderr.write(entry)
+        sys.stderr.flush()
+        return
+    sys.stderr.flush()
+    rest = memoryview(entry.encode(errors="backslashreplace"))
+    while rest:
+        rest = rest[os.write(file, rest) :]
 
 
 class TextFormatter(logging.Formatter):

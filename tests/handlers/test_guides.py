@@ -147,7 +147,8 @@ def test_the_guide_names_every_setting_and_its_default() -> None:
             continue
         row = next(line for line in text.splitlines() if f"`RUNYARD_{field.name.upper()}`" in line)
         if field.default is not dataclasses.MISSING:
-            default = f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
+            given = field.default
+            default = f"{given:g}" if isinstance(given, float) else "false" if given is False else str(given)
             assert f"| `{default}` |" in row, row
 
 

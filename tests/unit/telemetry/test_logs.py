@@ -270,6 +270,24 @@ def test_causes_that_go_in_a_circle_end(configure: Configure) -> None:
     assert written.getvalue().count("ValueError: first") == 1
 
 
+async def test_entries_of_several_processes_do_not_mix(tmp_path: Path) -> None:
+    code = (
+        "import logging, sys; from runyard.runtime.telemetry.logs import configure_logs; configure_logs()\n"
+        "for _ in range(200): logging.getLogger('runyard.test').error(sys.argv[1] * 7000)"
+    )
+    with (tmp_path / "log").open("ab") as log:
+        writers = [
+            await asyncio.create_subprocess_exec(
+                sys.executable, "-c", code, letter, stderr=log, env={"RUNYARD_LOG_FORMAT": "json"}
+            )
+            for letter in "ab"
+        ]
+        assert [await writer.wait() for writer in writers] == [0, 0]
+    messages = [json.loads(line)["message"] for line in (tmp_path / "log").read_text().splitlines()]
+    assert len(messages) == 400
+    assert {*messages} == {"a" * 7000, "b" * 7000}
+
+
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_no_entry_is_longer_than_some_kilobytes(configure: Configure, user_module: ModuleType, form: str) -> None:
     written = configure(RUNYARD_LOG_FORMAT=form)
