@@ -212,9 +212,7 @@ class Supervisor:
     async def reap(self, worker: str) -> None:
         """Takes the runs of a dead worker back."""
         crashed = worker not in self._retired
-        reaped = await self._storage.workers.reap(
-            worker, max_attempts=self._settings.max_attempts, crashed=crashed
-        )
+        reaped = await self._storage.workers.reap(worker, max_attempts=self._settings.max_attempts, crashed=crashed)
         if crashed and (reaped.requeued or reaped.solo or reaped.ended):
             logger.warning(
                 "worker %s died: %s runs go back to the queue, %s of them to run alone, %s are ended",

@@ -75,13 +75,13 @@ async def test_giving_back_what_was_lost_does_not_count_as_a_crash(storage: Stor
 
 @pytest.mark.usefixtures("settled")
 async def test_a_worker_that_was_ended_on_purpose_leaves_no_blame_on_its_runs(storage: Storage) -> None:
-    draft = await put(storage, stateless())
+    new_run = await insert(storage, stateless())
     for _ in range(3):
-        await claim(storage, "replaced", draft)
-        reaped = await storage.queue.reap("replaced", max_attempts=2, crashed=False)
+        await claim(storage, "replaced", new_run)
+        reaped = await storage.workers.reap("replaced", max_attempts=2, crashed=False)
         assert (reaped.requeued, reaped.solo, reaped.ended) == (1, 0, [])
-    await claim(storage, "worker", draft)
-    assert (await storage.queue.reap("worker", max_attempts=3)).requeued == 1
+    await claim(storage, "worker", new_run)
+    assert (await storage.workers.reap("worker", max_attempts=3)).requeued == 1
 
 
 async def test_the_runs_of_a_dead_worker_go_back_and_end_when_it_happens_too_often(storage: Storage) -> None:
