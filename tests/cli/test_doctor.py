@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.conftest import StartServer
+from tests.live_server import StartServer
 
 from .processes import Run
 

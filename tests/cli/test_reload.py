@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import StartServer
-from tests.live_server import LiveServer, poll
+from tests.live_server import LiveServer, StartServer, poll
 
 CODE = """
 import asyncio, os, time
@@ -68,7 +68,7 @@ def configure(folder: Path, graphs: dict[str, str], **more: Any) -> None:
 
 
 @pytest.fixture
-def server(start_server: StartServer, project: Path) -> Iterator[LiveServer]:
+def server(start_server: StartServer, project: Path) -> LiveServer:
     return start_server(config=project / "langgraph.json", args=("--workers", "2", "--reload"))
 
 
@@ -91,6 +91,16 @@ def changed(server: LiveServer, change: Callable[[], Any]) -> float:
     return time.monotonic() - began
 
 
+def speak(project: Path, word: str) -> None:
+    """Has the project's graphs say another word."""
+    (project / "spoken.py").write_text(f'WORD = "{word}"\n')
+
+
+def await_first_step(server: LiveServer, thread: str) -> None:
+    """Waits until a run on the thread has done its first step."""
+    poll(lambda: (server.get(f"/threads/{thread}/state")["values"] or {}).get("steps"))
+
+
 def await_gone(server: LiveServer, workers: list[int]) -> None:
     """Waits until none of these worker processes is connected any more."""
     poll(lambda: not {*server.workers()} & {*workers}, within=20)
@@ -101,7 +111,7 @@ def test_changed_code_is_served_by_fresh_workers(server: LiveServer, project: Pa
     assert say(server) == "hello Ada"
     # The same length, within the same second: compiled files would not notice.
     for word in ("HELLO", "Hello"):
-        seconds = changed(server, lambda word=word: (project / "spoken.py").write_text(f'WORD = "{word}"\n'))
+        seconds = changed(server, partial(speak, project, word))
         assert say(server) == f"{word} Ada"
         assert seconds < 15
     await_gone(server, old)
@@ -115,11 +125,9 @@ def test_a_run_under_way_goes_on_in_the_new_code(server: LiveServer, project: Pa
     other = server.post("/threads", {})["thread_id"]
     runs.append(server.post(f"/threads/{other}/runs", {"assistant_id": "talk", "input": {"gate": str(gate)}}))
     for run in runs:
-        path = f"/threads/{run['thread_id']}/runs/{run['run_id']}"
-        poll(lambda path=path: server.get(path)["status"] == "running")
-        poll(lambda run=run: (server.get(f"/threads/{run['thread_id']}/state")["values"] or {}).get("steps"))
+        await_first_step(server, run["thread_id"])
     old = server.workers()
-    changed(server, lambda: (project / "spoken.py").write_text('WORD = "good morning"\n'))
+    changed(server, partial(speak, project, "good morning"))
     await_gone(server, old)
     gate.touch()
     for run in runs:
@@ -137,7 +145,7 @@ def test_a_run_that_blocks_its_worker_is_taken_from_it_and_not_blamed(
     for word in ("one", "two", "three"):  # more often than a run may be there when its worker dies
         poll(Path(f"{gate}.blocked").exists, within=20)
         Path(f"{gate}.blocked").unlink()
-        changed(server, lambda word=word: (project / "spoken.py").write_text(f'WORD = "{word}"\n'))
+        changed(server, partial(speak, project, word))
     poll(Path(f"{gate}.blocked").exists, within=20)
     gate.touch()
     assert server.get(f"/threads/{thread}/runs/{run['run_id']}/join")["said"] == "three"
@@ -151,7 +159,7 @@ def test_a_stream_goes_on_across_a_reload(server: LiveServer, project: Path, tmp
         while "first" not in next(lines):
             pass
         old = server.workers()
-        changed(server, lambda: (project / "spoken.py").write_text('WORD = "welcome"\n'))
+        changed(server, partial(speak, project, "welcome"))
         await_gone(server, old)
         gate.touch()
         assert any("welcome Ada" in line for line in lines)
@@ -162,7 +170,7 @@ def test_broken_code_keeps_the_last_good_code_serving(server: LiveServer, projec
     await_log(server, "what was served before goes on")
     assert "spoken.py, line 1" in server.log.read_text()
     assert say(server) == "hello Ada"
-    changed(server, lambda: (project / "spoken.py").write_text('WORD = "mended"\n'))
+    changed(server, partial(speak, project, "mended"))
     assert say(server) == "mended Ada"
 
 
@@ -172,7 +180,7 @@ def test_an_import_that_never_ends_gives_way_to_the_next_change(server: LiveServ
     (project / "spoken.py").write_text(hang)
     poll(marker.exists, within=20)
     assert say(server) == "hello Ada"
-    changed(server, lambda: (project / "spoken.py").write_text('WORD = "awake"\n'))
+    changed(server, partial(speak, project, "awake"))
     assert say(server) == "awake Ada"
 
 
@@ -219,7 +227,7 @@ def test_files_that_are_no_code_of_the_project_change_nothing(server: LiveServer
         (project / folder / "module.py").write_text("changed = True\n")
     (project / "notes.txt").write_text("changed")
     # A change that counts comes after them: it is the only one that is reported.
-    changed(server, lambda: (project / "spoken.py").write_text('WORD = "hi"\n'))
+    changed(server, partial(speak, project, "hi"))
     assert server.log.read_text().count("served by fresh workers") == 1
     assert "reload: spoken.py changed" in server.log.read_text()
     await_gone(server, workers)

@@ -73,7 +73,6 @@ async def test_giving_back_what_was_lost_does_not_count_as_a_crash(storage: Stor
     assert (await storage.workers.reap("worker", max_attempts=2)).solo == 1
 
 
-@pytest.mark.usefixtures("settled")
 async def test_a_worker_that_was_ended_on_purpose_leaves_no_blame_on_its_runs(storage: Storage) -> None:
     new_run = await insert(storage, stateless())
     for _ in range(3):
