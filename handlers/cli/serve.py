@@ -10,7 +10,7 @@ import click
 
 from runyard.handlers.cli.uvicorn_server import ServeError, listen, run_server
 from runyard.runtime.config.langgraph_json import load_project
-from runyard.runtime.config.settings import Settings
+from runyard.runtime.config.settings import Settings, log_level
 from runyard.runtime.errors import ConfigError, RunyardError
 
 
@@ -61,7 +61,9 @@ def serve(
     RUNYARD_WORKERS, RUNYARD_CONCURRENCY; the guide at /guides/operations lists more settings.
     """
     try:
-        _configure_logging()
+        _configure_logging(
+            os.environ.get("RUNYARD_LOG")
+        )  # the project's file may say more, but what is said of it is logged too
         settings = Settings.from_environment(
             load_project(config),
             host=host,
@@ -70,6 +72,7 @@ def serve(
             workers=workers,
             concurrency=concurrency,
         )
+        logging.getLogger().setLevel(settings.log)
         listener = listen(settings.host, settings.port)
         with listener:
             run_server(settings, listener)
@@ -79,8 +82,5 @@ def serve(
         raise ServeError(error.detail) from None
 
 
-def _configure_logging() -> None:
-    level = os.environ.get("RUNYARD_LOG", "WARNING").upper()
-    if level not in logging.getLevelNamesMapping():
-        raise ConfigError(f'RUNYARD_LOG: "{level}" is not one of: DEBUG, INFO, WARNING, ERROR')
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+def _configure_logging(level: str | None) -> None:
+    logging.basicConfig(level=log_level(level or "WARNING"), format="%(asctime)s %(levelname)s %(name)s: %(message)s")

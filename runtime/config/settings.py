@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from runyard.runtime.config.environment import joined
 from runyard.runtime.config.project import Project
 from runyard.runtime.errors import ConfigError
 
 Sync = Literal["normal", "full"]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
 def _default_workers() -> int:
@@ -36,6 +38,7 @@ class Settings:
     max_attempts: how often a run is started before a dying worker makes it an error.
     sync: SQLite's synchronous mode; "full" also survives a power cut.
     result_ttl: seconds for which the outcome of a deleted stateless run can still be joined.
+    log: the least level of what is logged.
     """
 
     project: Project
@@ -50,6 +53,7 @@ class Settings:
     max_attempts: int = _number(3, least=1, most=1000)
     sync: Sync = "normal"
     result_ttl: float = _number(3600.0, least=0, most=365 * 86_400)
+    log: LogLevel = "WARNING"
 
     @classmethod
     def from_environment(
@@ -60,7 +64,7 @@ class Settings:
         The variables come from `environment` (default: the process), and from the project's `env` where
         the process has none. Raises `ConfigError` naming the variable or option, its value and the range.
         """
-        environment = {**project.env, **(os.environ if environment is None else environment)}
+        environment = joined(project.env, os.environ if environment is None else environment)
         values: dict[str, Any] = {}
         for item in fields(cls):
             if item.name == "project":
@@ -82,9 +86,9 @@ def _parse(place: str, raw: Any, kind: str, limits: Mapping[str, float]) -> Any:
     if kind == "Path":
         return Path(raw).expanduser()
     if kind == "Sync":
-        if raw not in get_args(Sync):
-            raise ConfigError(f'{place}: "{raw}" is not one of: {", ".join(get_args(Sync))}')
-        return raw
+        return _one_of(place, raw, get_args(Sync))
+    if kind == "LogLevel":
+        return log_level(raw, place)
     if kind == "str":
         return str(raw)
     noun = "whole number" if kind == "int" else "number"
@@ -96,3 +100,15 @@ def _parse(place: str, raw: Any, kind: str, limits: Mapping[str, float]) -> Any:
     if not least <= value <= most:
         raise ConfigError(f"{place}: {raw} is not a {noun} from {least:g} to {most:g}")
     return value
+
+
+def log_level(raw: str, place: str = "RUNYARD_LOG") -> LogLevel:
+    """A level of logging, written in any case. Raises `ConfigError`."""
+    level: LogLevel = _one_of(place, raw.upper(), get_args(LogLevel))
+    return level
+
+
+def _one_of(place: str, raw: str, known: tuple[str, ...]) -> Any:
+    if raw not in known:
+        raise ConfigError(f'{place}: "{raw}" is not one of: {", ".join(known)}')
+    return raw

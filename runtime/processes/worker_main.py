@@ -36,7 +36,7 @@ def work(settings: Settings, name: str, socket: Path, *, solo: bool) -> None:
     SIGTERM drains it; SIGINT, which a terminal sends to the whole group, is left to the API process.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.basicConfig(level=os.environ.get("RUNYARD_LOG", "WARNING").upper(), format="%(levelname)s %(message)s")
+    logging.basicConfig(level=settings.log, format="%(levelname)s %(message)s")
     os.nice(NICE)
     lock = lock_worker(settings, name)
     loop = uvloop.new_event_loop()
