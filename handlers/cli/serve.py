@@ -61,9 +61,8 @@ def serve(
     RUNYARD_WORKERS, RUNYARD_CONCURRENCY; the guide at /guides/operations lists more settings.
     """
     try:
-        _configure_logging(
-            os.environ.get("RUNYARD_LOG")
-        )  # the project's file may say more, but what is said of it is logged too
+        # The project may ask for another level; until it has been read, that of the environment holds.
+        _configure_logging(os.environ.get("RUNYARD_LOG"))
         settings = Settings.from_environment(
             load_project(config),
             host=host,
