@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from runyard.generated.models import ThreadStateSearch
+from runyard.generated.models import RunCreateStateful, ThreadStateSearch
 from runyard.runtime.streams.events import Event
 
 from .asgi_client import exchange
@@ -143,7 +143,7 @@ async def test_every_spelling_of_an_id_is_taken_in_bodies(
     checkpoint = {"checkpoint_id": spelt, "checkpoint_ns": "A"}
     await client.post(f"{THREAD}/runs", json={"assistant_id": "chain", "checkpoint": checkpoint})
     request = runtime.runs.created[-1]
-    assert isinstance(request, models.RunCreateStateful)
+    assert isinstance(request, RunCreateStateful)
     assert request.checkpoint == {"checkpoint_id": THREAD_ID, "checkpoint_ns": "A"}
 
 
