@@ -60,7 +60,7 @@ def create_app(server: Server) -> FlaskApp:
             await server.stop()
 
     accept_openapi_31()
-    settings = server.settings
+    settings, project = server.settings, server.settings.project
     app = FlaskApp(
         console.__name__,
         lifespan=lifespan,
@@ -68,16 +68,22 @@ def create_app(server: Server) -> FlaskApp:
         server_args={"instance_path": str(Path(console.__file__).parent)},
         # From the outside to the inside; Flask comes last.
         middlewares=[
-            partial(EdgeMiddleware, cors=Cors(settings.project.cors), metrics=server.metrics),
-            partial(RoutingMiddleware, flask_prefixes=(f"{console.ASSETS_PATH}/",)),
-            partial(ContractMiddleware, body_limit=settings.body_limit),
+            partial(EdgeMiddleware, cors=Cors(project.cors), metrics=server.metrics),
+            partial(
+                RoutingMiddleware, flask_prefixes=() if "meta" in project.disabled else (f"{console.ASSETS_PATH}/",)
+            ),
+            partial(
+                ContractMiddleware,
+                body_limit=settings.body_limit,
+                configurable_headers=project.configurable_headers,
+            ),
             DispatchMiddleware,
             LifespanMiddleware,
             ContextMiddleware,
         ],
         resolver=Resolver(operation_table(server).__getitem__),
     )
-    app.add_api(load_document())
+    app.add_api(load_document(project.disabled))
     viewer = get_swaggerui_blueprint(console.ASSETS_PATH, "/openapi.json")  # type: ignore[no-untyped-call]
     app.app.register_blueprint(viewer)
     return app

@@ -24,12 +24,14 @@ from runyard.runtime.processes.spawning import WorkerSpawner
 from runyard.runtime.processes.supervisor import Supervisor
 from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.inspector import Inspector
+from runyard.runtime.services.new_runs import RunRules
 from runyard.runtime.services.runs import Runs
 from runyard.runtime.services.system import System
 from runyard.runtime.services.thread_states import ThreadStates
 from runyard.runtime.services.threads import Threads
 from runyard.runtime.storage.backends import make_storage
 from runyard.runtime.storage.data_dir import is_dead, lock_data_dir, lock_worker
+from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.streams.broker import Broker
 from runyard.runtime.telemetry.logs import keep_logging
 from runyard.runtime.telemetry.metrics import Metrics
@@ -46,21 +48,25 @@ class Runtime:
         self.settings = settings
         self.metrics = Metrics()
         self._storage = make_storage(settings)
-        policy = settings.project.webhooks
-        self._webhooks = WebhookSender(self._storage.deliveries, policy, count=self.metrics.webhook_tried)
+        project, webhooks = settings.project, settings.project.webhooks
+        expiry = None
+        if project.thread_ttl.minutes is not None:
+            expiry = Expiry(project.thread_ttl.strategy, project.thread_ttl.minutes)
+        self._webhooks = WebhookSender(self._storage.deliveries, webhooks, count=self.metrics.webhook_tried)
         self._workers = Workers(self._webhooks.wake)
         self._broker = Broker(self._storage, self._workers, self.metrics)
-        self._inspector = inspector = Inspector(self._storage, settings.project)
-        self.system = System(self._storage)
-        self.assistants = Assistants(self._storage, settings.project, inspector, self._broker)
-        self.threads = Threads(self._storage, inspector, self._broker)
+        self._inspector = inspector = Inspector(self._storage, project)
+        self.system = System(self._storage, project.disabled)
+        self.assistants = Assistants(self._storage, project, inspector, self._broker)
+        self.threads = Threads(self._storage, inspector, self._broker, expiry)
         self.thread_states = ThreadStates(self._storage, inspector, self._broker)
-        self.runs = Runs(self._storage, self._broker, self._workers, self.assistants, policy)
+        rules = RunRules(webhooks=webhooks, expiry=expiry)
+        self.runs = Runs(self._storage, self._broker, self._workers, self.assistants, rules)
         self._maintenance = Maintenance(
             [
                 DelayedRuns(self._storage.queue, self._workers),
                 Outcomes(self._storage.runs, settings.result_ttl),
-                ThreadExpiry(self.threads),
+                ThreadExpiry(self.threads, project.thread_ttl),
             ]
         )
         self._supervisor: Supervisor | None = None
@@ -80,8 +86,9 @@ class Runtime:
             self._broker.start()
             exits.push_async_callback(self._broker.stop)
             exits.callback(self._workers.stop)
-            await self._webhooks.start()
-            exits.push_async_callback(self._webhooks.stop)
+            if self.settings.project.webhooks.enabled:
+                await self._webhooks.start()
+                exits.push_async_callback(self._webhooks.stop)
             await self._start_workers(spawner)
             self._maintenance.start()
             exits.push_async_callback(self._maintenance.stop)

@@ -22,6 +22,8 @@ class WebhookListener(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Receiver)
         self.bodies: list[dict[str, Any]] = []
         """All bodies so far."""
+        self.headers: list[dict[str, str]] = []
+        """Those of each body, by their names in lower case."""
         self.unread: queue.Queue[dict[str, Any]] = queue.Queue()
         self.answering = threading.Event()
         self.answering.set()
@@ -50,6 +52,7 @@ class _Receiver(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.headers.append({name.lower(): value for name, value in self.headers.items()})
         self.server.bodies.append(body)
         self.server.unread.put(body)
         self.server.answering.wait(30)

@@ -57,8 +57,9 @@ class Services(Protocol):
 
 def operation_table(services: Services) -> dict[str, Handler]:
     """The handler of each operationId. `async def` runs on the event loop, `def` in Flask."""
-    system = SystemHandlers(services.system, services.metrics)
-    pages = Pages(services.system, lambda: services.settings.project.graphs)
+    project = services.settings.project
+    system = SystemHandlers(services.system, services.metrics, project.disabled)
+    pages = Pages(services.system, lambda: services.settings.project.graphs, landing="meta" not in project.disabled)
     assistants = AssistantHandlers(services.assistants)
     threads = ThreadHandlers(services.threads, services.runs)
     states = ThreadStateHandlers(services.thread_states)

@@ -11,27 +11,30 @@ from runyard.handlers.http.disconnect import OnDisconnect
 from runyard.handlers.http.event_stream import EventStream, EventSubscription
 from runyard.handlers.http.json_wait import JsonWait, ResultWaiter
 from runyard.handlers.http.responses import Response, json_response, location
+from runyard.runtime.services.new_runs import NO_HEADERS, Headers, RunCreate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from runyard.runtime.services.new_runs import RunCreate
 
 
 class StatelessRunService(AbandonService, Protocol):
     """What the operations need of the service."""
 
-    async def create(self, request: RunCreate, *, thread_id: str | None = None) -> Run:
+    async def create(self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS) -> Run:
         """Accepts a run, with a thread of its own where `thread_id` is None. Raises NotFound for an unknown
         assistant or thread, and Invalid, BadRequest, Conflict for what the request contradicts."""
 
-    async def create_batch(self, requests: Sequence[RunCreateStateless]) -> list[Run]:
+    async def create_batch(self, requests: Sequence[RunCreateStateless], *, headers: Headers = NO_HEADERS) -> list[Run]:
         """Accepts all runs, in order, or none. Raises what `create` raises, and names the item."""
 
-    async def wait(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[Run, ResultWaiter]:
+    async def wait(
+        self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS
+    ) -> tuple[Run, ResultWaiter]:
         """As `create`; also waits for the run's result."""
 
-    async def stream(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[Run, EventSubscription]:
+    async def stream(
+        self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS
+    ) -> tuple[Run, EventSubscription]:
         """As `create`; also follows the run's events, from the first."""
 
     async def find(self, run_id: str) -> Run:
@@ -50,26 +53,26 @@ class StatelessRunHandlers:
     def __init__(self, runs: StatelessRunService) -> None:
         self.runs = runs
 
-    async def create(self, body: RunCreateStateless) -> Response:
+    async def create(self, body: RunCreateStateless, configurable_headers: Headers) -> Response:
         """POST /runs"""
-        run = await self.runs.create(body)
+        run = await self.runs.create(body, headers=configurable_headers)
         return json_response(run, headers=[location(b"content-location", f"/runs/{run.run_id}")])
 
-    async def create_batch(self, body: RunBatchCreate) -> Response:
+    async def create_batch(self, body: RunBatchCreate, configurable_headers: Headers) -> Response:
         """POST /runs/batch"""
-        return json_response(await self.runs.create_batch(body))
+        return json_response(await self.runs.create_batch(body, headers=configurable_headers))
 
-    async def wait(self, body: RunCreateStreamingStateless) -> Response:
+    async def wait(self, body: RunCreateStreamingStateless, configurable_headers: Headers) -> Response:
         """POST /runs/wait"""
-        run, waiter = await self.runs.wait(body)
+        run, waiter = await self.runs.wait(body, headers=configurable_headers)
         path = f"/threads/{run.thread_id}/runs/{run.run_id}"
         headers = [location(b"location", f"{path}/join"), location(b"content-location", path)]
         on_disconnect = cancel_on_disconnect(self.runs, run) if body.on_disconnect == "cancel" else None
         return JsonWait(waiter, headers, on_disconnect)
 
-    async def stream(self, body: RunCreateStreamingStateless) -> Response:
+    async def stream(self, body: RunCreateStreamingStateless, configurable_headers: Headers) -> Response:
         """POST /runs/stream"""
-        run, subscription = await self.runs.stream(body)
+        run, subscription = await self.runs.stream(body, headers=configurable_headers)
         path = f"/runs/{run.run_id}"
         headers = [location(b"location", f"{path}/stream"), location(b"content-location", path)]
         on_disconnect = cancel_on_disconnect(self.runs, run) if body.on_disconnect == "cancel" else None

@@ -31,14 +31,16 @@ class MetricsReader(Protocol):
 class SystemHandlers:
     """The operations with the tag System."""
 
-    def __init__(self, system: SystemService, metrics: MetricsReader) -> None:
+    def __init__(self, system: SystemService, metrics: MetricsReader, disabled: frozenset[str] = frozenset()) -> None:
+        """`disabled` are the groups of operations that are taken away."""
         self.system = system
         self.metrics_reader = metrics
-        self.document = document_bytes()
+        self.document = document_bytes(disabled)
+        self.checks = "meta" not in disabled
 
     async def health(self, check_db: int) -> Response:
         """GET /ok"""
-        if check_db:
+        if check_db and self.checks:
             await self.system.check()
         return BodyResponse(200, HEALTH, [JSON])
 

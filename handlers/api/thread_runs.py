@@ -14,11 +14,10 @@ from runyard.handlers.http.json_wait import JsonWait, ResultWaiter
 from runyard.handlers.http.responses import BodyResponse, Response, json_response, location
 from runyard.handlers.http.scope import Header
 from runyard.runtime.errors import Invalid, NotFound
+from runyard.runtime.services.new_runs import NO_HEADERS, Headers, RunCreate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from runyard.runtime.services.new_runs import RunCreate
 
 CancelAction = Literal["interrupt", "rollback"]
 _ACTIONS: dict[str, CancelAction] = {"interrupt": "interrupt", "rollback": "rollback"}
@@ -27,14 +26,18 @@ _ACTIONS: dict[str, CancelAction] = {"interrupt": "interrupt", "rollback": "roll
 class ThreadRunService(AbandonService, Protocol):
     """What the operations need of the service."""
 
-    async def create(self, request: RunCreate, *, thread_id: str | None = None) -> Run:
+    async def create(self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS) -> Run:
         """Accepts a run on a thread. Raises NotFound for an unknown assistant or thread, and Invalid, BadRequest,
         Conflict for what the request or the thread's other runs contradict."""
 
-    async def wait(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[Run, ResultWaiter]:
+    async def wait(
+        self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS
+    ) -> tuple[Run, ResultWaiter]:
         """As `create`; also waits for the run's result."""
 
-    async def stream(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[Run, EventSubscription]:
+    async def stream(
+        self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS
+    ) -> tuple[Run, EventSubscription]:
         """As `create`; also follows the run's events, from the first."""
 
     async def get(self, thread_id: str, run_id: str) -> Run:
@@ -75,20 +78,24 @@ class ThreadRunHandlers:
         runs = await self.runs.list(thread_id, limit=limit, offset=offset, status=status)
         return json_response(select_fields(runs, select))
 
-    async def create(self, thread_id: str, body: RunCreateStateful) -> Response:
+    async def create(self, thread_id: str, body: RunCreateStateful, configurable_headers: Headers) -> Response:
         """POST /threads/{thread_id}/runs"""
-        run = await self.runs.create(body, thread_id=thread_id)
+        run = await self.runs.create(body, thread_id=thread_id, headers=configurable_headers)
         return json_response(run, headers=[location(b"content-location", f"/threads/{thread_id}/runs/{run.run_id}")])
 
-    async def create_and_wait(self, thread_id: str, body: RunCreateStreamingStateful) -> Response:
+    async def create_and_wait(
+        self, thread_id: str, body: RunCreateStreamingStateful, configurable_headers: Headers
+    ) -> Response:
         """POST /threads/{thread_id}/runs/wait"""
-        run, waiter = await self.runs.wait(body, thread_id=thread_id)
+        run, waiter = await self.runs.wait(body, thread_id=thread_id, headers=configurable_headers)
         on_disconnect = cancel_on_disconnect(self.runs, run) if body.on_disconnect == "cancel" else None
         return JsonWait(waiter, _locations(thread_id, run.run_id, "join"), on_disconnect)
 
-    async def create_and_stream(self, thread_id: str, body: RunCreateStreamingStateful) -> Response:
+    async def create_and_stream(
+        self, thread_id: str, body: RunCreateStreamingStateful, configurable_headers: Headers
+    ) -> Response:
         """POST /threads/{thread_id}/runs/stream"""
-        run, subscription = await self.runs.stream(body, thread_id=thread_id)
+        run, subscription = await self.runs.stream(body, thread_id=thread_id, headers=configurable_headers)
         on_disconnect = cancel_on_disconnect(self.runs, run) if body.on_disconnect == "cancel" else None
         return EventStream(subscription, _locations(thread_id, run.run_id, "stream"), on_disconnect)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from runyard.generated.models import ThreadState, ThreadStateCheckpointRequest, ThreadStateSearch, ThreadStateUpdate
 from runyard.handlers.api.selection import select_state_fields
 from runyard.handlers.http.responses import Response, json_response
+from runyard.runtime.config.ids import usual_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +63,8 @@ class ThreadStateHandlers:
 
     async def history(self, thread_id: str, limit: int, before: str | None) -> Response:
         """GET /threads/{thread_id}/history"""
-        search = ThreadStateSearch(limit=limit, before=None if before is None else {"checkpoint_id": before})
+        checkpoint = None if before is None else {"checkpoint_id": usual_id(before) or before}
+        search = ThreadStateSearch(limit=limit, before=checkpoint)
         return json_response(await self.states.history(thread_id, search))
 
     async def search(self, thread_id: str, body: ThreadStateSearch) -> Response:

@@ -29,15 +29,19 @@ class ServerInfo(Protocol):
 class Pages:
     """The operations that answer with HTML."""
 
-    def __init__(self, system: ServerInfo, graphs: Callable[[], Mapping[str, GraphSpec]]) -> None:
+    def __init__(
+        self, system: ServerInfo, graphs: Callable[[], Mapping[str, GraphSpec]], *, landing: bool = True
+    ) -> None:
+        """`landing`: whether browsers get a page about the server at its root."""
         self.system = system
+        self.landing = landing
         self.graphs = graphs
         self._guides: dict[str, str] = {}
 
     def root(self) -> flask.Response:
         """GET /: the health answer; for browsers, which prefer HTML, a page about the server."""
         offered = ["application/json", "text/html"]
-        if flask.request.accept_mimetypes.best_match(offered) == "text/html":
+        if self.landing and flask.request.accept_mimetypes.best_match(offered) == "text/html":
             page = flask.render_template(
                 "landing.html",
                 info=self.system.info(),

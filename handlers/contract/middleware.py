@@ -8,7 +8,7 @@ for large bodies.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, get_origin, get_type_hints
 
 import jsonschema_rs
@@ -17,13 +17,21 @@ from connexion.operations.abstract import AbstractOperation
 
 from runyard.handlers.contract.camel_case import add_snake_case, camel_case_twins
 from runyard.handlers.contract.deprecation import Application, announcing
+from runyard.handlers.contract.header_selection import header_selector
+from runyard.handlers.contract.ids import id_fields
 from runyard.handlers.contract.json_body import parse_json
 from runyard.handlers.contract.models import field_picker, model_maker, schema_properties
 from runyard.handlers.contract.parameters import Parameters
 from runyard.handlers.contract.violations import describe_violations
 from runyard.handlers.http.errors import HttpError
-from runyard.handlers.http.scope import ARGUMENTS, Receive, Scope, Send
+from runyard.handlers.http.scope import ARGUMENTS, Header, Receive, Scope, Send
+from runyard.runtime.config.project import HeaderFilter
 from runyard.runtime.errors import BadRequest, Invalid
+
+HEADERS = "configurable_headers"
+"""The argument of handlers that make runs: what the project's `http.configurable_headers` selects."""
+
+HeaderSelector = Callable[[Iterable[Header]], dict[str, str]]
 
 
 class ClientDisconnected(Exception):
@@ -37,7 +45,7 @@ class BodyContract:
         compiled = {**schema, "components": components}
         self.validator = jsonschema_rs.Draft202012Validator(compiled, validate_formats=True)
         properties = schema_properties(schema, components["schemas"])
-        self.ids = frozenset(name for name, each in properties.items() if _is_id(each) or _is_id(each.get("items", {})))
+        self.ids = id_fields(properties)
         self.make = field_picker(properties) if get_origin(target) is dict else model_maker(target)
         self.twins = camel_case_twins(schema, components["schemas"])
         self.limit = limit
@@ -51,11 +59,11 @@ class BodyContract:
         if self.twins and isinstance(value, list):
             for item in value:
                 add_snake_case(item, self.twins)
+        if self.ids and isinstance(value, dict):
+            for name in self.ids.keys() & value.keys():
+                value[name] = self.ids[name](value[name])
         if not self.validator.is_valid(value):
             raise Invalid(describe_violations(self.validator, value, "body"))
-        for name in self.ids & value.keys() if self.ids else ():
-            # As in paths: capitals do not make another id.
-            value[name] = value[name].lower() if isinstance(value[name], str) else [id.lower() for id in value[name]]
         return self.make(value)
 
     async def _receive(self, scope: Scope, receive: Receive) -> bytes:
@@ -85,17 +93,16 @@ class BodyContract:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _is_id(schema: Mapping[str, Any]) -> bool:
-    return schema.get("format") == "uuid"
-
-
 class ContractOperation:
     """One operation's checks, in front of its handler."""
 
-    def __init__(self, next_app: Any, parameters: Parameters, body: BodyContract | None) -> None:
+    def __init__(
+        self, next_app: Any, parameters: Parameters, body: BodyContract | None, select_headers: HeaderSelector | None
+    ) -> None:
         self.next_app = next_app
         self.parameters = parameters
         self.body = body
+        self.select_headers = select_headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         arguments = self.parameters.read(scope)
@@ -104,6 +111,8 @@ class ContractOperation:
                 arguments["body"] = await self.body.read(scope, receive)
             except ClientDisconnected:
                 return
+        if self.select_headers is not None:
+            arguments[HEADERS] = self.select_headers(scope["headers"])
         scope[ARGUMENTS] = arguments
         await self.next_app(scope, receive, send)
 
@@ -111,9 +120,10 @@ class ContractOperation:
 class ContractAPI(RoutedAPI[Application]):
     """The checks of all operations of the document."""
 
-    def __init__(self, *args: Any, body_limit: int, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, body_limit: int, select_headers: HeaderSelector, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.body_limit = body_limit
+        self.select_headers = select_headers
         self.add_paths()
 
     def make_operation(self, operation: AbstractOperation) -> Application:
@@ -126,15 +136,18 @@ class ContractAPI(RoutedAPI[Application]):
             shared[item["$ref"].rpartition("/")[2]] if "$ref" in item else item
             for item in definition.get("parameters", ())
         ]
+        hints = get_type_hints(operation.function)
         body = None
         if "requestBody" in definition:
             schema = definition["requestBody"]["content"]["application/json"]["schema"]
-            target = get_type_hints(operation.function)["body"]
-            body = BodyContract(schema, {"schemas": components["schemas"]}, target, self.body_limit)
+            body = BodyContract(schema, {"schemas": components["schemas"]}, hints["body"], self.body_limit)
         # The interface has both: 400 for `limit=x` of the runs of a thread, 422 everywhere else (observed). The
         # operations that answer 400 for other reasons have no parameters that could not be read.
         unreadable_error = BadRequest if "400" in definition["responses"] else Invalid
-        contract = ContractOperation(self.next_app, Parameters(parameters, components, unreadable_error), body)
+        select_headers = self.select_headers if HEADERS in hints else None
+        contract = ContractOperation(
+            self.next_app, Parameters(parameters, components, unreadable_error), body, select_headers
+        )
         return announcing(contract, definition)
 
 
@@ -143,9 +156,12 @@ class ContractMiddleware(RoutedMiddleware[ContractAPI]):
 
     api_cls = ContractAPI
 
-    def __init__(self, app: Any, *, body_limit: int) -> None:
+    def __init__(self, app: Any, *, body_limit: int, configurable_headers: HeaderFilter | None) -> None:
         super().__init__(app)
-        self.body_limit = body_limit
+        self.options: dict[str, Any] = {
+            "body_limit": body_limit,
+            "select_headers": header_selector(configurable_headers or HeaderFilter(includes=())),
+        }
 
     def add_api(self, specification: Any, **kwargs: Any) -> ContractAPI:
-        return super().add_api(specification, body_limit=self.body_limit, **kwargs)
+        return super().add_api(specification, **self.options, **kwargs)

@@ -11,19 +11,13 @@ import jsonschema_rs
 
 from runyard.handlers.contract.violations import describe_violations
 from runyard.handlers.http.scope import Scope
+from runyard.runtime.config.ids import usual_id
 from runyard.runtime.errors import Invalid, RunyardError
 
-# Only the hyphenated form, as everywhere in this interface.
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 # Python clients send True and 1, JavaScript clients true and 1.
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _CHECKED = {"enum", "minimum", "maximum", "minLength", "maxLength", "pattern", "items", "anyOf", "oneOf", "const"}
-
-
-def is_uuid(text: str) -> bool:
-    """Whether `text` is a hyphenated uuid in lower case."""
-    return _UUID.fullmatch(text) is not None
 
 
 def _read_integer(text: str) -> int:
@@ -134,7 +128,7 @@ class Parameters:
         arguments = dict(self.defaults)
         for parameter in self.path:
             text = scope["path_params"][parameter.name]
-            if parameter.is_id and not is_uuid(text := text.lower()):
+            if parameter.is_id and (text := usual_id(text)) is None:
                 raise Invalid(f"Invalid {parameter.name.removesuffix('_id')} ID: must be a UUID")
             arguments[parameter.name] = text
         if self.query:

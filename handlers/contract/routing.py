@@ -70,7 +70,8 @@ class PathNode:
 class RoutingMiddleware(SpecMiddleware):
     """Puts the operation's id into the scope, where the routed middlewares of Connexion look for it.
 
-    Paths with one of `flask_prefixes` belong to no operation and go on to Flask.
+    A path that ends with a slash and that the document does not have is the path without it. Paths with one of
+    `flask_prefixes` belong to no operation and go on to Flask.
     """
 
     def __init__(self, app: Any, *, flask_prefixes: tuple[str, ...]) -> None:
@@ -87,13 +88,20 @@ class RoutingMiddleware(SpecMiddleware):
             else:
                 self.exact[template] = route
 
+    def _find(self, path: str, parameters: dict[str, str]) -> Route | None:
+        return self.exact.get(path) or self.tree.find(path.split("/")[1:], 0, parameters)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         path: str = scope["path"]
         parameters: dict[str, str] = {}
-        route = self.exact.get(path) or self.tree.find(path.split("/")[1:], 0, parameters)
+        route = self._find(path, parameters)
+        if route is None and len(path) > 1 and path.endswith("/"):
+            parameters.clear()
+            if route := self._find(path[:-1], parameters):
+                scope["path"] = path[:-1]  # Flask finds its pages by it
         context: dict[str, Any] = {}
         if route is not None:
             scope[TEMPLATE] = route.template

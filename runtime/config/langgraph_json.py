@@ -7,15 +7,21 @@ Nothing of the user's code is imported here, that is `runyard.runtime.graphs.loa
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import dotenv
 import orjson
 
+from runyard.runtime.config.checkpointer import read_thread_ttl
 from runyard.runtime.config.dependencies import import_paths
-from runyard.runtime.config.project import CorsPolicy, GraphSpec, Project, WebhookPolicy
+from runyard.runtime.config.environment import default_configs, joined, read_env
+from runyard.runtime.config.http_section import read_http
+from runyard.runtime.config.project import GraphSpec, Project
+from runyard.runtime.config.reading import kind, mapping
+from runyard.runtime.config.webhook_policy import read_webhooks
 from runyard.runtime.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -28,26 +34,30 @@ _REFUSED = {
 # These change what a client sees, but nothing is lost or opened without them.
 _IGNORED = {
     "store": "the store keeps items without an index and without expiry",
-    "checkpointer": "checkpoints are kept in the server's own database and do not expire",
     "ui": "UI components are not served",
     "ui_config": "UI components are not served",
 }
-# These only matter for building container images.
+# These only matter for building container images, or for who serves the project otherwise.
 _IMAGE_KEYS = frozenset(
     (
-        *("$schema", "api_version", "base_image", "building_tools", "dockerfile_lines", "image_distro"),
-        *("keep_pkg_tools", "node_version", "pip_config_file", "pip_installer", "python_version", "source"),
+        *("$schema", "_INTERNAL_docker_tag", "api_version", "base_image", "building_tools", "dockerfile_lines"),
+        *("image_distro", "keep_pkg_tools", "name", "node_version", "package_manager", "pip_config_file"),
+        *("pip_installer", "source"),
     )
 )
-_KNOWN = frozenset(("dependencies", "graphs", "env", "webhooks", "http"))
+_KNOWN = frozenset(("dependencies", "graphs", "env", "webhooks", "http", "checkpointer", "python_version"))
+_JAVASCRIPT = (".js", ".ts", ".mjs", ".mts", ".cjs", ".cts", ".jsx", ".tsx")
 
 
-def load_project(path: Path) -> Project:
+def load_project(path: Path, *, environment: Mapping[str, str] | None = None) -> Project:
     """Reads langgraph.json at `path` (or in the folder `path`).
 
-    Keys that protect something and are not supported (`auth`, `encryption`, `http.disable_*`) raise
-    `ConfigError`; keys that only add something are named in a warning and ignored (`store`,
-    `checkpointer`, `ui`, `http.app`, webhook headers, ...); keys for building images are ignored.
+    `environment` (default: that of the process) has LANGGRAPH_CONFIG and what webhook headers use, where the
+    project's own `env` has not.
+
+    Keys that protect something and are not supported (`auth`, `encryption`) raise `ConfigError`; keys that only
+    add something are named in a warning and ignored (`store`, `ui`, `http.app`, ...), as are graphs in JavaScript
+    while there are others; keys for building images are ignored.
     """
     path = (path / "langgraph.json" if path.is_dir() else path).resolve()
     raw = _read(path)
@@ -56,15 +66,29 @@ def load_project(path: Path) -> Project:
             raise ConfigError(f"{path}: {key}: {reason}; remove the key to serve without it")
     for key in raw.keys() - _KNOWN - _IMAGE_KEYS - _REFUSED.keys():
         logger.warning("%s: %s is ignored: %s", path, key, _IGNORED.get(key, "the key is not known"))
-    directory = path.parent
+    _check_python(path, raw.get("python_version"))
+    env = read_env(path, raw.get("env"))
+    variables = joined(env, os.environ if environment is None else environment)
+    paths, unserved = _graphs(path, raw.get("graphs"))
+    configs = default_configs(variables, paths)
+    disabled, cors, configurable_headers = read_http(str(path), raw)
     return Project(
         path=path,
-        directory=directory,
-        graphs=_graphs(path, raw.get("graphs")),
+        directory=path.parent,
+        graphs={
+            graph_id: GraphSpec(
+                graph_id=graph_id, path=target, description=description, config=configs.get(graph_id, {})
+            )
+            for graph_id, (target, description) in paths.items()
+        },
+        unserved=unserved,
         import_paths=import_paths(path, raw.get("dependencies", ["."])),
-        env=_env(path, raw.get("env")),
-        webhooks=_webhooks(path, raw.get("webhooks")),
-        cors=_http(path, raw.get("http")),
+        env=env,
+        webhooks=read_webhooks(str(path), raw, variables, enabled="webhooks" not in disabled),
+        cors=cors,
+        disabled=disabled,
+        configurable_headers=configurable_headers,
+        thread_ttl=read_thread_ttl(str(path), raw),
     )
 
 
@@ -87,95 +111,42 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
     except orjson.JSONDecodeError as error:
         raise ConfigError(f"{path}: not valid JSON, line {error.lineno}: {error.msg}") from None
-    return _mapping(path, "the file", raw)
+    return mapping(f"{path}: the file", raw)
 
 
-def _mapping(path: Path, key: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ConfigError(f"{path}: {key} must be an object, not {_kind(value)}")
-    return value
+def _check_python(path: Path, version: Any) -> None:
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if version is not None and ".".join(str(version).split(".")[:2]) != running:
+        logger.warning("%s: python_version %s is asked for, but Python %s runs", path, version, running)
 
 
-def _kind(value: Any) -> str:
-    return "null" if value is None else type(value).__name__
-
-
-def _graphs(path: Path, raw: Any) -> dict[str, GraphSpec]:
+def _graphs(path: Path, raw: Any) -> tuple[dict[str, tuple[str, str | None]], dict[str, str]]:
+    """Path and description of the graphs that can be served, and why others cannot."""
     if not raw:
         raise ConfigError(f'{path}: graphs is missing or empty; name at least one: {{"agent": "./agent.py:graph"}}')
-    specs: dict[str, GraphSpec] = {}
-    for graph_id, value in _mapping(path, "graphs", raw).items():
+    served: dict[str, tuple[str, str | None]] = {}
+    unserved: dict[str, str] = {}
+    for graph_id, value in mapping(f"{path}: graphs", raw).items():
         place = f"{path}: graphs.{graph_id}"
         entry = {"path": value} if isinstance(value, str) else value
         if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
             raise ConfigError(f'{place} must be "./file.py:name" or an object with "path"')
         target, _, name = entry["path"].rpartition(":")
+        if target.lower().endswith(_JAVASCRIPT):
+            unserved[graph_id] = "graphs in JavaScript and TypeScript are not supported"
+            continue
         if not target or not name.isidentifier():
             raise ConfigError(f'{place}: "{entry["path"]}" must be "./file.py:name" or "package.module:name"')
         description = entry.get("description")
         if description is not None and not isinstance(description, str):
-            raise ConfigError(f"{place}.description must be a string, not {_kind(description)}")
+            raise ConfigError(f"{place}.description must be a string, not {kind(description)}")
         for key in entry.keys() - {"path", "description"}:
             logger.warning("%s.%s is ignored: the key is not known", place, key)
-        specs[graph_id] = GraphSpec(graph_id=graph_id, path=entry["path"], description=description)
-    return specs
-
-
-def _env(path: Path, raw: Any) -> dict[str, str]:
-    if raw is None:
-        return {}
-    if isinstance(raw, str):
-        file = path.parent / raw
-        if not file.is_file():
-            raise ConfigError(f"{path}: env: {file} does not exist; create it or remove the key")
-        return {key: value or "" for key, value in dotenv.dotenv_values(file).items()}
-    env: dict[str, str] = {}
-    for key, value in _mapping(path, "env", raw).items():
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise ConfigError(f"{path}: env.{key} must be a string, not {_kind(value)}")
-        env[key] = str(value)
-    return env
-
-
-def _webhooks(path: Path, raw: Any) -> WebhookPolicy:
-    section = _mapping(path, "webhooks", raw if raw is not None else {})
-    url = _mapping(path, "webhooks.url", section.get("url", {}))
-    for key in section.keys() - {"url"}:
-        logger.warning("%s: webhooks.%s is ignored: it is not supported yet", path, key)
-    options: dict[str, bool] = {}
-    for key, value in url.items():
-        if key not in WebhookPolicy.__dataclass_fields__:
-            raise ConfigError(f"{path}: webhooks.url.{key} is not supported yet; remove it to serve without it")
-        if not isinstance(value, bool):
-            raise ConfigError(f"{path}: webhooks.url.{key} must be true or false, not {_kind(value)}")
-        options[key] = value
-    return WebhookPolicy(**options)
-
-
-def _http(path: Path, raw: Any) -> CorsPolicy:
-    section = _mapping(path, "http", raw if raw is not None else {})
-    for key in section.keys() - {"cors"}:
-        if key.startswith("disable_") and section[key]:
-            raise ConfigError(f"{path}: http.{key} is not supported yet; remove it to serve all operations")
-        logger.warning("%s: http.%s is ignored: it is not supported yet", path, key)
-    return _cors(path, _mapping(path, "http.cors", section.get("cors") or {}))
-
-
-def _cors(path: Path, raw: Mapping[str, Any]) -> CorsPolicy:
-    options: dict[str, Any] = {}
-    defaults = CorsPolicy()
-    for key, value in raw.items():
-        place = f"{path}: http.cors.{key}"
-        if key not in CorsPolicy.__dataclass_fields__:
-            raise ConfigError(f"{place} is not known; known are {', '.join(CorsPolicy.__dataclass_fields__)}")
-        default = getattr(defaults, key)
-        if isinstance(default, tuple):
-            if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-                raise ConfigError(f"{place} must be a list of strings")
-            options[key] = tuple(value)
-            continue
-        expected = str if default is None else type(default)
-        if type(value) is not expected and not (default is None and value is None):
-            raise ConfigError(f"{place} must be of type {expected.__name__}, not {_kind(value)}")
-        options[key] = value
-    return CorsPolicy(**options)
+        served[graph_id] = (entry["path"], description)
+    if not served:
+        raise ConfigError(
+            f"{path}: graphs: all are in JavaScript or TypeScript, which are not supported; add one in Python"
+        )
+    for graph_id, reason in unserved.items():
+        logger.warning("%s: graphs.%s is not served: %s", path, graph_id, reason)
+    return served, unserved

@@ -4,23 +4,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphSpec:
-    """One graph as langgraph.json names it. `path` is "./file.py:name" or "package.module:name"."""
+    """One graph as langgraph.json names it.
+
+    path: "./file.py:name" or "package.module:name".
+    config: what the configs of its runs start from; what assistants and requests say comes over it.
+    """
 
     graph_id: str
     path: str
     description: str | None
+    config: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookPolicy:
-    """Which webhook targets are accepted (`webhooks.url`). Private addresses count with loopback."""
+    """Which webhook targets are accepted (`webhooks.url`), and what they are sent.
+
+    disable_loopback: private addresses count with loopback.
+    allowed_domains: hosts, or "*.example.com" for all hosts below one; any host when empty.
+    allowed_ports: any port when empty. max_url_length: characters.
+    headers: names and values, templates filled in. They are secrets: no log and no error shows them.
+    enabled: False sends nothing; runs that name a webhook are accepted all the same (`http.disable_webhooks`).
+    """
 
     require_https: bool = True
     disable_loopback: bool = True
+    allowed_domains: tuple[str, ...] = ()
+    allowed_ports: tuple[int, ...] = ()
+    max_url_length: int | None = None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,16 +55,50 @@ class CorsPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderFilter:
+    """Names of headers in lower case, in which `*` stands for any characters (`http.configurable_headers`).
+
+    includes: None takes those that begin with "x-". excludes wins over includes.
+    """
+
+    includes: tuple[str, ...] | None = None
+    excludes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadTtl:
+    """How long threads live that nobody gave a lifetime (`checkpointer.ttl`).
+
+    strategy: what goes then: the thread, or its history.
+    minutes: after the last change; None: they stay.
+    sweep_seconds: between two looks for threads whose time is over; None: the server's own choice.
+    sweep_limit: the most threads that go at one look; None: all.
+    """
+
+    strategy: Literal["delete", "keep_latest"] = "delete"
+    minutes: float | None = None
+    sweep_seconds: float | None = None
+    sweep_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """A user's project: where it lies, which graphs it has, what they need around them.
 
-    `env` holds what the file asks for; variables that the process already has win over it.
+    graphs: those that can be served. unserved: why others cannot, by graph id.
+    env: what the file asks for; see `runyard.runtime.config.environment` for what wins over what.
+    disabled: the groups of operations that are taken away, such as "store".
+    configurable_headers: the request headers that runs find in their `configurable`; None: no headers.
     """
 
     path: Path
     directory: Path
     graphs: dict[str, GraphSpec]
     import_paths: tuple[Path, ...]
-    env: dict[str, str] = field(default_factory=dict)
+    unserved: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict, repr=False)
     webhooks: WebhookPolicy = WebhookPolicy()
     cors: CorsPolicy = CorsPolicy()
+    disabled: frozenset[str] = frozenset()
+    configurable_headers: HeaderFilter | None = None
+    thread_ttl: ThreadTtl = ThreadTtl()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from runyard.runtime.config.environment import joined
 from runyard.runtime.config.project import Project
 from runyard.runtime.errors import ConfigError
 
@@ -62,7 +63,7 @@ class Settings:
         The variables come from `environment` (default: the process), and from the project's `env` where
         the process has none. Raises `ConfigError` naming the variable or option, its value and the range.
         """
-        environment = {**project.env, **(os.environ if environment is None else environment)}
+        environment = joined(project.env, os.environ if environment is None else environment)
         values: dict[str, Any] = {}
         for item in fields(cls):
             if item.name == "project":
@@ -87,9 +88,7 @@ def _parse(place: str, raw: Any, kind: str, limits: Mapping[str, float]) -> Any:
     if kind == "Path":
         return Path(raw).expanduser()
     if kind == "Sync":
-        if raw not in get_args(Sync):
-            raise ConfigError(f'{place}: "{raw}" is not one of: {", ".join(get_args(Sync))}')
-        return raw
+        return _one_of(place, raw, get_args(Sync))
     if kind == "bool":
         known = {"1": True, "true": True, "0": False, "false": False}
         if str(raw).lower() not in known:
@@ -106,3 +105,9 @@ def _parse(place: str, raw: Any, kind: str, limits: Mapping[str, float]) -> Any:
     if not least <= value <= most:
         raise ConfigError(f"{place}: {raw} is not a {noun} from {least:g} to {most:g}")
     return value
+
+
+def _one_of(place: str, raw: str, known: tuple[str, ...]) -> Any:
+    if raw not in known:
+        raise ConfigError(f'{place}: "{raw}" is not one of: {", ".join(known)}')
+    return raw

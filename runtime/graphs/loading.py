@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from runyard.runtime.config.environment import joined
 from runyard.runtime.config.project import GraphSpec, Project
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.graphs.user_errors import one_line
@@ -22,15 +23,15 @@ from runyard.runtime.graphs.user_errors import one_line
 def prepare_process(project: Project) -> None:
     """Puts the project's folders on `sys.path` and its variables into the environment.
 
-    The folders come first, as for a script that is run from there. Variables that are already set stay:
-    what the operator says in the shell wins over the file.
+    The folders come first, as for a script that is run from there. The project's variables win over those that
+    are set already, but for Runyard's own settings.
     """
     for folder in reversed(project.import_paths):
         if str(folder) in sys.path:
             sys.path.remove(str(folder))
         sys.path.insert(0, str(folder))
-    for key, value in project.env.items():
-        os.environ.setdefault(key, value)
+    variables = joined(project.env, os.environ)
+    os.environ.update({key: variables[key] for key in project.env})
 
 
 def forget_modules(project: Project) -> None:

@@ -126,7 +126,7 @@ def _finish(value: Graph | StateGraph[Any, Any, Any, Any], graph_id: str, place:
             value = value.compile()
         except Exception as error:
             raise ConfigError(f"{place} does not compile: {one_line(error)}") from error
-    return value.copy({"name": graph_id})
+    return value.copy()
 
 
 def _takes_config(factory: Factory, place: str) -> bool:

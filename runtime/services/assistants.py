@@ -26,6 +26,9 @@ from runyard.runtime.streams.broker import Broker
 
 T = TypeVar("T")
 
+UNTITLED = "Untitled"
+"""The name of an assistant that was given none, or an empty one (observed at POST /assistants)."""
+
 THREADS_PER_TRANSACTION = 200
 """Threads that one transaction deletes with their assistant: interactive writes must get in between."""
 
@@ -36,6 +39,7 @@ class Assistants:
     def __init__(self, storage: Storage, project: Project, inspector: Inspector, broker: Broker) -> None:
         self._storage = storage
         self._graphs = project.graphs
+        self._unserved = project.unserved
         self._broker = broker
         self._inspector = inspector
 
@@ -82,6 +86,8 @@ class Assistants:
         """
         if name in self._graphs:
             name = default_assistant_id(name)
+        elif name in self._unserved:
+            raise Invalid(self._refusal(name))
         try:
             assistant_id = str(uuid.UUID(name))
         except ValueError:
@@ -92,12 +98,31 @@ class Assistants:
         assistant = await self._storage.assistants.get(assistant_id)
         if assistant is None:
             raise NotFound("Thread or assistant not found.")
+        if assistant.graph_id in self._unserved:
+            raise Invalid(self._refusal(assistant.graph_id))
         if assistant.graph_id not in self._graphs:
             raise NotFound(
                 f"Graph {assistant.graph_id!r} of assistant {assistant_id} is not served. "
                 f"Expected one of: {', '.join(self._graphs)}"
             )
-        return assistant
+        return self._with_defaults(assistant)
+
+    def _refusal(self, graph_id: str) -> str:
+        return f"Graph {graph_id!r} is not served: {self._unserved[graph_id]}"
+
+    def _with_defaults(self, assistant: Assistant) -> Assistant:
+        """The assistant with what the project's default config for its graph says beyond it."""
+        spec = self._graphs.get(assistant.graph_id)
+        if spec is None or not spec.config:
+            return assistant
+        own = spec.config.get("configurable", {})
+        merged: dict[str, Any] = {
+            key: {**spec.config.get(key, {}), **assistant.config.get(key, {})}
+            for key in ("configurable", "metadata")
+            if key in spec.config or key in assistant.config
+        }
+        config = {**spec.config, **assistant.config, **merged}
+        return replace(assistant, config=config, context={**own, **assistant.context})
 
     # Editing
 
@@ -112,7 +137,7 @@ class Assistants:
             config=config,
             context=context,
             metadata=request.metadata or {},
-            name="Untitled" if request.name is None else request.name,
+            name=request.name or UNTITLED,
             description=request.description,
             version=1,
             created_at="",
@@ -146,6 +171,8 @@ class Assistants:
                 self._broker.run_deleted(run_id)
 
     def _check_graph(self, graph_id: str) -> None:
+        if graph_id in self._unserved:
+            raise NotFound(self._refusal(graph_id))
         if graph_id not in self._graphs:
             raise NotFound(f"Graph '{graph_id}' not found. Expected one of: {list(self._graphs)}")
 
@@ -159,17 +186,17 @@ class Assistants:
     async def subgraphs(self, assistant_id: str, namespace: str | None, recurse: bool) -> dict[str, Any]:
         """The schemas of its subgraphs by their namespace; nothing for a namespace that there is not."""
         schemas = (await self._inspector.loaded()).schemas
-        return await schemas.subgraphs(await self.get(assistant_id), namespace, recurse)
+        return await schemas.subgraphs(self._with_defaults(await self.get(assistant_id)), namespace, recurse)
 
     async def schemas(self, assistant_id: str) -> dict[str, Any]:
         """The JSON schemas of input, output, state, config and context; None for what has none."""
-        return await (await self._inspector.loaded()).schemas.schemas(await self.get(assistant_id))
+        return await (await self._inspector.loaded()).schemas.schemas(self._with_defaults(await self.get(assistant_id)))
 
     async def _named(self, name: str) -> Assistant:
         if name in self._graphs:
-            return await self.get(default_assistant_id(name))
+            return self._with_defaults(await self.get(default_assistant_id(name)))
         try:
-            return await self.get(str(uuid.UUID(name)))
+            return self._with_defaults(await self.get(str(uuid.UUID(name))))
         except ValueError:
             raise Invalid("Invalid assistant ID: must be a UUID or the name of a graph") from None
 
@@ -200,6 +227,6 @@ def _changed(assistant: Assistant, given: Mapping[str, Any]) -> Assistant:
         config=config,
         context=context,
         metadata={**assistant.metadata, **given.get("metadata", {})},
-        name=given.get("name", assistant.name),
+        name=given.get("name", assistant.name) or UNTITLED,
         description=given.get("description", assistant.description),
     )

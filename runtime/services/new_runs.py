@@ -1,5 +1,8 @@
 """From a request for a run and its assistant to the run that is written."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -7,21 +10,38 @@ from uuid_utils import uuid7
 
 from runyard.generated.models import Assistant, Command, RunCreateStateful, RunCreateStateless
 from runyard.runtime.config.project import WebhookPolicy
-from runyard.runtime.errors import BadRequest, Invalid
+from runyard.runtime.errors import BadRequest
 from runyard.runtime.services.configuration import configured
+from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.runs import Interest, Lane, NewRun
 from runyard.runtime.webhooks.targets import check_target
 
 RunCreate = RunCreateStateless | RunCreateStateful
 
-LONGEST_DELAY: Final = 10 * 366 * 86400
-"""Seconds; a run that is to start later than that is taken for a mistake of units."""
+Headers = Mapping[str, str]
+NO_HEADERS: Final[Headers] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRules:
+    """What a project lays down for new runs.
+
+    expiry: the lifetime of the threads that are made for them, or kept.
+    """
+
+    webhooks: WebhookPolicy
+    expiry: Expiry | None = None
+
+    def called(self, webhook: str | None) -> str | None:
+        """The webhook, if it will be called at all."""
+        return webhook if self.webhooks.enabled else None
 
 
 def new_stateless_run(
     request: RunCreateStateless,
     assistant: Assistant,
-    policy: WebhookPolicy,
+    rules: RunRules,
+    headers: Headers,
     *,
     lane: Lane,
     interest: Interest = Interest.NONE,
@@ -45,22 +65,24 @@ def new_stateless_run(
         delay=_delay(request.after_seconds),
         strategy=request.multitask_strategy,
         metadata=metadata,
-        kwargs=_kwargs(request, assistant, policy, run_id=run_id, thread_id=thread_id, temporary=temporary),
+        kwargs=_kwargs(request, assistant, rules, headers, run_id=run_id, thread_id=thread_id, temporary=temporary),
         thread_metadata={
             "graph_id": assistant.graph_id,
             **{key: value for key, value in metadata.items() if key != "created_by"},
         },
         temporary=temporary,
+        expiry=None if temporary else rules.expiry,
         resumable=request.stream_resumable,
         interest=interest,
-        webhook=request.webhook,
+        webhook=rules.called(request.webhook),
     )
 
 
 def new_thread_run(
     request: RunCreateStateful,
     assistant: Assistant,
-    policy: WebhookPolicy,
+    rules: RunRules,
+    headers: Headers,
     *,
     thread_id: str,
     lane: Lane,
@@ -69,7 +91,7 @@ def new_thread_run(
     """A run on a thread. Whether the thread exists and is free is found out when the run is written; its metadata
     comes to that of the run then. Raises Invalid or BadRequest."""
     run_id = str(uuid7())
-    kwargs = _kwargs(request, assistant, policy, run_id=run_id, thread_id=thread_id, temporary=False)
+    kwargs = _kwargs(request, assistant, rules, headers, run_id=run_id, thread_id=thread_id, temporary=False)
     checkpoint = dict(request.checkpoint or {})
     if request.checkpoint_id is not None:
         checkpoint["checkpoint_id"] = request.checkpoint_id
@@ -87,9 +109,10 @@ def new_thread_run(
         kwargs=kwargs,
         thread_metadata=None,
         create_thread=request.if_not_exists == "create",
+        expiry=rules.expiry,
         resumable=request.stream_resumable,
         interest=interest,
-        webhook=request.webhook,
+        webhook=rules.called(request.webhook),
     )
 
 
@@ -98,24 +121,22 @@ def _metadata(request: RunCreate, assistant: Assistant) -> dict[str, Any]:
 
 
 def _delay(after_seconds: float | None) -> float:
-    delay = after_seconds or 0.0
-    if delay > LONGEST_DELAY:
-        raise Invalid(f"after_seconds: {delay:g} is more than ten years; it is in seconds")
-    return delay
+    return after_seconds or 0.0
 
 
 def _kwargs(
     request: RunCreate,
     assistant: Assistant,
-    policy: WebhookPolicy,
+    rules: RunRules,
+    headers: Headers,
     *,
     run_id: str,
     thread_id: str,
     temporary: bool,
 ) -> dict[str, Any]:
     """The arguments of the run as the interface shows them; its metadata is joined to the config on reading."""
-    if request.webhook is not None:
-        check_target(request.webhook, policy)
+    if (webhook := rules.called(request.webhook)) is not None:
+        check_target(webhook, rules.webhooks)
     durability = request.durability
     checkpoint_during = True
     if durability is None:
@@ -124,7 +145,7 @@ def _kwargs(
     modes = request.stream_mode if isinstance(request.stream_mode, list) else [request.stream_mode]
     config, context = _config_and_context(request, assistant)
     config["configurable"].update(
-        run_id=run_id, thread_id=thread_id, graph_id=assistant.graph_id, assistant_id=assistant.assistant_id
+        headers, run_id=run_id, thread_id=thread_id, graph_id=assistant.graph_id, assistant_id=assistant.assistant_id
     )
     return {
         "input": request.input,

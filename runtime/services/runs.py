@@ -5,10 +5,16 @@ from collections.abc import Sequence
 
 from runyard.generated.models import Assistant, Run, RunCreateStateless, RunsCancel
 from runyard.runtime.bus.workers import Workers
-from runyard.runtime.config.project import WebhookPolicy
 from runyard.runtime.errors import NotFound, RunyardError
 from runyard.runtime.services.assistants import Assistants
-from runyard.runtime.services.new_runs import RunCreate, new_stateless_run, new_thread_run
+from runyard.runtime.services.new_runs import (
+    NO_HEADERS,
+    Headers,
+    RunCreate,
+    RunRules,
+    new_stateless_run,
+    new_thread_run,
+)
 from runyard.runtime.storage.port.runs import CancelAction, Interest, Lane, NewRun, RunRef, RunStatus
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.broker import Broker
@@ -24,21 +30,23 @@ class Runs:
     """The service behind the operations on runs."""
 
     def __init__(
-        self, storage: Storage, broker: Broker, workers: Workers, assistants: Assistants, policy: WebhookPolicy
+        self, storage: Storage, broker: Broker, workers: Workers, assistants: Assistants, rules: RunRules
     ) -> None:
         self._storage = storage
         self._broker = broker
         self._workers = workers
         self._assistants = assistants
-        self._policy = policy
+        self._rules = rules
 
     # Creating
 
-    async def create(self, request: RunCreate, *, thread_id: str | None = None) -> Run:
-        """Accepts a run in the background: on a thread, or with one of its own."""
-        return await self._insert(await self._new_run(request, thread_id, Lane.SINGLE, Interest.NONE))
+    # `headers` are those of the request that the runs find in their `configurable`.
 
-    async def create_batch(self, requests: Sequence[RunCreateStateless]) -> list[Run]:
+    async def create(self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS) -> Run:
+        """Accepts a run in the background: on a thread, or with one of its own."""
+        return await self._insert(await self._new_run(request, thread_id, headers, Lane.SINGLE, Interest.NONE))
+
+    async def create_batch(self, requests: Sequence[RunCreateStateless], *, headers: Headers = NO_HEADERS) -> list[Run]:
         """Accepts all runs, in order, or none: every item is resolved before the one transaction that writes
         them. An error names the item."""
         known: dict[str, Assistant] = {}
@@ -48,7 +56,7 @@ class Runs:
                 name = request.assistant_id
                 if name not in known:
                     known[name] = await self._assistants.resolve(name)
-                new_runs.append(new_stateless_run(request, known[name], self._policy, lane=Lane.BATCH))
+                new_runs.append(new_stateless_run(request, known[name], self._rules, headers, lane=Lane.BATCH))
             except RunyardError as error:
                 raise type(error)(f"body[{index}]: {error.detail}") from None
             if index % 500 == 499:
@@ -57,24 +65,32 @@ class Runs:
         self._workers.wake(inserted.ready)
         return inserted.runs
 
-    async def stream(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[Run, RunSubscription]:
+    async def stream(
+        self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS
+    ) -> tuple[Run, RunSubscription]:
         """Accepts a run and follows its events from the first."""
-        new_run = await self._new_run(request, thread_id, Lane.INTERACTIVE, Interest.EVENTS)
+        new_run = await self._new_run(request, thread_id, headers, Lane.INTERACTIVE, Interest.EVENTS)
         subscription = self._broker.subscribe(new_run.run_id, announce=False, resumable=new_run.resumable)
         return await self._insert_followed(new_run, subscription), subscription
 
-    async def wait(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[Run, ResultWaiter]:
+    async def wait(
+        self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS
+    ) -> tuple[Run, ResultWaiter]:
         """Accepts a run and waits for its end."""
-        new_run = await self._new_run(request, thread_id, Lane.INTERACTIVE, Interest.ANSWER)
+        new_run = await self._new_run(request, thread_id, headers, Lane.INTERACTIVE, Interest.ANSWER)
         waiter = self._broker.wait_for_result(new_run.run_id, announce=False)
         return await self._insert_followed(new_run, waiter), waiter
 
-    async def _new_run(self, request: RunCreate, thread_id: str | None, lane: Lane, interest: Interest) -> NewRun:
+    async def _new_run(
+        self, request: RunCreate, thread_id: str | None, headers: Headers, lane: Lane, interest: Interest
+    ) -> NewRun:
         assistant = await self._assistants.resolve(request.assistant_id)
         if isinstance(request, RunCreateStateless):
-            return new_stateless_run(request, assistant, self._policy, lane=lane, interest=interest)
+            return new_stateless_run(request, assistant, self._rules, headers, lane=lane, interest=interest)
         assert thread_id is not None
-        return new_thread_run(request, assistant, self._policy, thread_id=thread_id, lane=lane, interest=interest)
+        return new_thread_run(
+            request, assistant, self._rules, headers, thread_id=thread_id, lane=lane, interest=interest
+        )
 
     async def _insert(self, new_run: NewRun) -> Run:
         inserted = await self._storage.runs.insert([new_run])

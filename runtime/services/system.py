@@ -9,8 +9,10 @@ from runyard.runtime.storage.port.storage import Storage
 class System:
     """The service behind the operations on the server itself."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, disabled: frozenset[str] = frozenset()) -> None:
+        """`disabled` are the groups of operations that the project takes away."""
         self._storage = storage
+        self._disabled = disabled
 
     async def check(self) -> None:
         """Asks the database something. Raises Unavailable when the database does not answer."""
@@ -22,7 +24,7 @@ class System:
             "version": metadata.version("runyard"),
             "langgraph_py_version": metadata.version("langgraph"),
             "flags": {
-                "assistants": True,
+                "assistants": "assistants" not in self._disabled,
                 "crons": False,
                 "langsmith": False,
                 "langsmith_tracing_replicas": False,

@@ -22,8 +22,9 @@ from runyard.runtime.services.extract import extract, parse_paths
 from runyard.runtime.services.inspector import Inspector
 from runyard.runtime.services.paging import Page, page_of
 from runyard.runtime.services.thread_states import no_graph
+from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.threads import DeletedThreads, Expiry, NewThread, StateEdit
+from runyard.runtime.storage.port.threads import DeletedThreads, NewThread, StateEdit
 from runyard.runtime.streams.broker import Broker
 
 logger = logging.getLogger(__name__)
@@ -35,10 +36,12 @@ THREADS_PER_TRANSACTION: Final = 100
 class Threads:
     """The service behind the operations on threads."""
 
-    def __init__(self, storage: Storage, inspector: Inspector, broker: Broker) -> None:
+    def __init__(self, storage: Storage, inspector: Inspector, broker: Broker, expiry: Expiry | None = None) -> None:
+        """`expiry` is the lifetime of threads that are made without one."""
         self._storage = storage
         self._broker = broker
         self._inspector = inspector
+        self._expiry = expiry
 
     # Looking
 
@@ -81,7 +84,7 @@ class Threads:
             if existing is not None and request.if_exists == "do_nothing":
                 return existing
             edit = await self._first_state(thread_id, metadata.get("graph_id"), request.supersteps)
-        expiry = None if request.ttl is None else _expiry(request.ttl.ttl, request.ttl.strategy)
+        expiry = self._expiry if request.ttl is None else _expiry(request.ttl.ttl, request.ttl.strategy)
         new_thread = NewThread(thread_id=thread_id, metadata=metadata, expiry=expiry, edit=edit)
         return await self._storage.threads.create(new_thread, request.if_exists)
 
@@ -108,9 +111,9 @@ class Threads:
         self._announce_deletion(deleted)
 
     async def copy(self, thread_id: str) -> Thread:
-        """A new thread with the same metadata, state and history, but without runs. Raises Conflict when there
+        """A new thread with the same metadata, state and history, but without runs or ttl. Raises Conflict when there
         is nothing to copy (observed at POST /threads/{thread_id}/copy)."""
-        copied = await self._storage.threads.copy(thread_id, str(uuid7()))
+        copied = await self._storage.threads.copy(thread_id, str(uuid7()), self._expiry)
         if copied is None:
             raise Conflict(f"Thread with ID {thread_id} not found, so it cannot be copied")
         return copied

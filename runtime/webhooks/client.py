@@ -21,7 +21,8 @@ from urllib.parse import unquote_to_bytes
 import httpcore
 import httpx
 
-from runyard.runtime.webhooks.targets import kind_of_address, refusal
+from runyard.runtime.errors import Invalid
+from runyard.runtime.webhooks.targets import check_target, kind_of_address, refusal
 
 if TYPE_CHECKING:
     from runyard.runtime.config.project import WebhookPolicy
@@ -54,6 +55,7 @@ class WebhookClient:
     """Posts JSON. Build it in the event loop that uses it; `connect` and `total` are seconds."""
 
     def __init__(self, policy: WebhookPolicy, *, connections: int, connect: float = 5.0, total: float = 10.0) -> None:
+        self._policy = policy
         self._connect = connect
         self._total = total
         # Look-ups that hang keep a thread beyond any time-out: they must not fill the loop's own pool.
@@ -69,7 +71,11 @@ class WebhookClient:
     async def post(self, url: str, body: bytes) -> WebhookResponse:
         """Send `body` to `url`; raises `NotSent` when no answer came within the time-outs."""
         try:
-            request = _request(url, body, {"connect": self._connect, "read": self._total, "write": self._total})
+            check_target(url, self._policy)  # it may be stricter now than when the run was accepted
+            timeouts = {"connect": self._connect, "read": self._total, "write": self._total}
+            request = _request(url, body, self._policy.headers, timeouts)
+        except Invalid as error:
+            raise NotSent(error.detail, final=True) from None
         except (httpx.InvalidURL, ValueError) as error:
             raise NotSent(f"not a URL that can be called: {error}", final=True) from None
         response: httpcore.Response | None = None
@@ -146,7 +152,10 @@ class _CheckedNetwork(httpcore.AsyncNetworkBackend):
         return allowed
 
 
-def _request(url: str, body: bytes, timeouts: dict[str, float]) -> httpcore.Request:
+def _request(
+    url: str, body: bytes, configured: Iterable[tuple[str, str]], timeouts: dict[str, float]
+) -> httpcore.Request:
+    """`configured` headers take the place of those that are sent anyway."""
     target = httpx.URL(url)
     headers = [
         (b"Host", target.netloc),
@@ -158,6 +167,9 @@ def _request(url: str, body: bytes, timeouts: dict[str, float]) -> httpcore.Requ
     if target.userinfo:
         credentials = b":".join(unquote_to_bytes(part) for part in target.userinfo.split(b":", 1))
         headers.append((b"Authorization", b"Basic " + base64.b64encode(credentials)))
+    own = [(name.encode("ascii"), value.encode("latin-1")) for name, value in configured]
+    replaced = {name.lower() for name, _ in own}
+    headers = [*(header for header in headers if header[0].lower() not in replaced), *own]
     address = httpcore.URL(scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path)
     return httpcore.Request("POST", address, headers=headers, content=body, extensions={"timeout": timeouts})
 

@@ -49,6 +49,11 @@ def check_target(url: str, policy: WebhookPolicy) -> None:
 
     Link-local and metadata addresses are refused under every policy; no setting opens them.
     """
+    if policy.max_url_length is not None and len(url) > policy.max_url_length:
+        raise Invalid(
+            f"webhook: the URL is longer than {policy.max_url_length} characters, which webhooks.url.max_url_length"
+            " in langgraph.json allows."
+        )
     try:
         target = httpx.URL(url)
     except (httpx.InvalidURL, ValueError) as error:
@@ -65,7 +70,15 @@ def check_target(url: str, policy: WebhookPolicy) -> None:
         )
     if target.port is not None and not 1 <= target.port <= 65535:
         raise Invalid(f"webhook: the port {target.port} does not exist. Use one from 1 to 65535.")
+    port = target.port or (443 if target.scheme == "https" else 80)
+    if policy.allowed_ports and port not in policy.allowed_ports:
+        raise Invalid(
+            f"webhook: the port {port} is not among webhooks.url.allowed_ports in langgraph.json:"
+            f" {', '.join(map(str, policy.allowed_ports))}."
+        )
     host = target.raw_host.decode("ascii")
+    if policy.allowed_domains and not _is_listed(host, policy.allowed_domains):
+        raise Invalid(f"webhook: the host {_short(host)} is not among webhooks.url.allowed_domains in langgraph.json.")
     reason = refusal(_kind_of_host(host), policy)
     if reason:
         raise Invalid(f"webhook: the host {_short(host)} {reason}")
@@ -99,6 +112,12 @@ def kind_of_address(address: Address) -> Kind:
         return "unusable"
     # is_global is also false for the shared space of carriers (100.64.0.0/10), which is_private leaves out.
     return "public" if address.is_global else "private"
+
+
+def _is_listed(host: str, domains: tuple[str, ...]) -> bool:
+    """Whether one of the domains is the host, or, as "*.example.com", has it below itself."""
+    name = host.lower().rstrip(".")
+    return any(name.endswith(domain[1:]) if domain.startswith("*.") else name == domain for domain in domains)
 
 
 def _kind_of_host(host: str) -> Kind:

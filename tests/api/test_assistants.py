@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Coroutine
 from typing import Any
 
+import httpx
 import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
@@ -166,6 +167,7 @@ async def test_a_graph_and_its_subgraphs_show_their_schemas(client: LangGraphCli
     assert schemas["config_schema"] == schemas["context_schema"]
     assert list(schemas["input_schema"]["properties"]) == ["seen"]
     assert schemas["output_schema"]["properties"].keys() == schemas["state_schema"]["properties"].keys()
+    assert schemas["state_schema"]["title"] == "LangGraphState", "a title has the graph's own name"
 
     id_ = (await client.assistants.create("subgraphed"))["assistant_id"]
     subgraphs: Any = await client.assistants.get_subgraphs(id_)
@@ -232,3 +234,11 @@ async def test_default_assistants_come_back_and_changes_of_them_stay(start_serve
     (after,) = await client.assistants.search(graph_id="chain")
     assert (after["name"], after["description"], after["version"]) == ("mine", "what I say", 2)
     assert len(await client.assistants.search(graph_id="echo")) == 1
+
+
+async def test_an_empty_name_is_none(client: LangGraphClient, http: httpx.AsyncClient) -> None:
+    created = (await http.post("/assistants", json={"graph_id": "chain", "name": ""})).json()
+    assert created["name"] == "Untitled"
+    path = f"/assistants/{created['assistant_id']}"
+    assert (await http.patch(path, json={"name": "mine"})).json()["name"] == "mine"
+    assert (await http.patch(path, json={"name": ""})).json()["name"] == "Untitled"

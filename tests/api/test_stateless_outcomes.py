@@ -116,6 +116,15 @@ async def test_a_delayed_run_is_pending_until_its_time(client: LangGraphClient) 
     assert (await client.runs.get(later["thread_id"], later["run_id"]))["status"] == "interrupted"
 
 
+async def test_a_run_may_wait_for_a_hundred_years_but_not_longer(client: LangGraphClient) -> None:
+    century = 3_155_760_000
+    run = await client.runs.create(None, "chain", input={}, after_seconds=century, on_completion="keep")
+    assert run["status"] == "pending"
+    await client.runs.cancel(run["thread_id"], run["run_id"])
+    with pytest.raises(UnprocessableEntityError, match="after_seconds"):
+        await client.runs.create(None, "chain", input={}, after_seconds=century + 1)
+
+
 @pytest.mark.parametrize(
     ("options", "durability", "left"),
     [

@@ -50,9 +50,9 @@ def write_config(directory: Path, config: object) -> Path:
     return path
 
 
-def serve(start: Start, grace: str = "") -> tuple[subprocess.Popen[bytes], str]:
+def serve(start: Start, grace: str = "", log: str = "") -> tuple[subprocess.Popen[bytes], str]:
     """A server on a free port, with its address, once it is ready."""
-    process = start("serve", "--port", "0", "--workers", "1", RUNYARD_SHUTDOWN_GRACE=grace)
+    process = start("serve", "--port", "0", "--workers", "1", RUNYARD_SHUTDOWN_GRACE=grace, RUNYARD_LOG=log)
     assert process.stdout is not None
     line = process.stdout.readline().decode()
     address = re.search(r"http://127\.0\.0\.1:\d+", line)
@@ -190,7 +190,15 @@ def test_a_host_that_is_not_here(runyard: Run, project: Path) -> None:
         ({"graphs": {"add": "./broken.py:graph"}}, "broken.py"),
         ({"graphs": {"add": "./missing.py:graph"}}, "not_installed_anywhere"),
         ({"graphs": {"add": "./graphs.py:graph"}, "auth": {"path": "./auth.py:auth"}}, "auth"),
-        ({"graphs": {"add": "./graphs.py:graph"}, "env": "no.env"}, "no.env"),
+        ({"graphs": {"add": "./agent.ts:graph"}}, "JavaScript"),
+        (
+            {"graphs": {"add": "./graphs.py:graph"}, "webhooks": {"headers": {"A": "${{ env.LG_WEBHOOK_A }}"}}},
+            "the variable LG_WEBHOOK_A is not set",
+        ),
+        (
+            {"graphs": {"add": "./graphs.py:graph"}, "env": {"LANGGRAPH_CONFIG": "{"}},
+            "LANGGRAPH_CONFIG: not valid JSON",
+        ),
     ],
 )
 def test_a_broken_project_is_one_line(runyard: Run, tmp_path: Path, config: object, said: str) -> None:
@@ -204,6 +212,23 @@ def test_a_broken_project_is_one_line(runyard: Run, tmp_path: Path, config: obje
     result = runyard("serve", "--port", "0")
     assert result.returncode == 2
     assert said in one_line(result)
+
+
+def test_an_env_file_that_is_not_there_keeps_nothing_from_starting(start: Start, project: Path) -> None:
+    write_config(project.parent, {"graphs": {"add": "./graphs.py:graph"}, "env": ".env"})
+    process, url = serve(start)
+    assert httpx.get(f"{url}/ok").json()["ok"] is True
+    process.terminate()
+    assert b".env does not exist" in process.communicate(timeout=30)[1]
+
+
+def test_the_project_says_what_is_logged_where_the_environment_does_not(start: Start, project: Path) -> None:
+    write_config(project.parent, {"graphs": {"add": "./graphs.py:graph"}, "env": {"RUNYARD_LOG": "ERROR"}})
+    for environment, logged in (("", False), ("WARNING", True)):
+        process, url = serve(start, log=environment)
+        httpx.post(f"{url}/runs/wait", json={"assistant_id": "add", "input": {"n": -1}}).raise_for_status()
+        process.terminate()
+        assert (b"negative" in process.communicate(timeout=30)[1]) == logged
 
 
 def test_settings_out_of_range_name_their_place(runyard: Run, project: Path) -> None:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from runyard.handlers.console.guidebook import ORDER, guidebook, render
+from runyard.runtime.config.http_section import GROUPS
 from runyard.runtime.config.project import CorsPolicy, WebhookPolicy
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.telemetry.metrics import Metrics
@@ -165,5 +166,9 @@ def test_the_guide_to_serving_names_every_key_of_the_project() -> None:
     text = (FOLDER / "serve.md").read_text(encoding="utf-8")
     for key in ("graphs", "dependencies", "env", *CorsPolicy.__dataclass_fields__):
         assert f"`{key}`" in text, key
-    for key in WebhookPolicy.__dataclass_fields__:
+    for key in WebhookPolicy.__dataclass_fields__.keys() - {"headers", "enabled"}:
         assert f"`webhooks.url.{key}`" in text, key
+    for key in ("webhooks.headers", "webhooks.env_prefix", "http.configurable_headers", "checkpointer.ttl"):
+        assert f"`{key}`" in text, key
+    for group in GROUPS:
+        assert f"`{group}`" in text, group

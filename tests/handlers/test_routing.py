@@ -11,10 +11,14 @@ from .documents import Document
 from .fakes.runtime import FakeRuntime
 
 RUN = f"/threads/{uuid.uuid4()}/runs/{uuid.uuid4()}"
+SPELLINGS = ("{}", "{hex}", "urn:uuid:{}", "uuid:{hex}", "{{{}}}", "{{{hex}}}")
+"""In which Python's `UUID` takes an id."""
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 
 
-@pytest.mark.parametrize("path", ["/no/such/path", "/ok/", "/threads/", "/threads//runs", "/runs/batch/x", "/docs/x"])
+@pytest.mark.parametrize(
+    "path", ["/no/such/path", "/no/such/", "/threads//", "/threads//runs", "/runs/batch/x", "/docs/x"]
+)
 async def test_unknown_paths(client: httpx.AsyncClient, path: str) -> None:
     response = await client.get(path)
     assert response.status_code == 404
@@ -64,22 +68,38 @@ async def test_head(client: httpx.AsyncClient) -> None:
         ("/threads/nope/state", "thread"),
         ("/assistants/chain", "assistant"),
         (f"/threads/{uuid.uuid4()}/runs/nope", "run"),
-        (f"/threads/{uuid.uuid4().hex}", "thread"),
-        (f"/threads/urn:uuid:{uuid.uuid4()}", "thread"),
-        (f"/threads/{{{uuid.uuid4()}}}", "thread"),
+        (f"/threads/{uuid.uuid4().hex}0", "thread"),
+        (f"/threads/{'_' * 32}", "thread"),
         (f"/threads/{uuid.uuid4()}%0A", "thread"),
     ],
 )
-async def test_ids_are_hyphenated_uuids(client: httpx.AsyncClient, path: str, kind: str) -> None:
+async def test_ids_are_uuids(client: httpx.AsyncClient, path: str, kind: str) -> None:
     response = await client.get(path)
     assert response.status_code == 422
     assert response.json() == {"detail": f"Invalid {kind} ID: must be a UUID"}
 
 
-async def test_ids_in_capitals_are_the_same_ids(client: httpx.AsyncClient) -> None:
-    thread_id = str(uuid.uuid4())
-    response = await client.get(f"/threads/{thread_id.upper()}")
-    assert response.json()["thread_id"] == thread_id
+@pytest.mark.parametrize("spell", SPELLINGS)
+async def test_every_spelling_of_an_id_is_the_same_id(client: httpx.AsyncClient, spell: str) -> None:
+    thread_id = uuid.uuid4()
+    spelt = spell.format(thread_id, hex=thread_id.hex)
+    for text in (spelt, spelt.upper()):
+        assert (await client.get(f"/threads/{text}")).json()["thread_id"] == str(thread_id)
+
+
+@pytest.mark.parametrize(
+    "path", ["/ok/", "/info/", "/guides/", "/guides/serve/", f"/threads/{uuid.uuid4()}/", "/docs/"]
+)
+async def test_a_slash_at_the_end_changes_nothing(client: httpx.AsyncClient, path: str) -> None:
+    with_slash, without = await client.get(path), await client.get(path[:-1])
+    assert (with_slash.status_code, with_slash.content) == (200, without.content)
+
+
+async def test_posts_find_their_operation_with_a_slash_too(client: httpx.AsyncClient, runtime: FakeRuntime) -> None:
+    assert (await client.post("/threads/", json={})).status_code == 200
+    assert (await client.post("/runs/batch/", json=[{"assistant_id": "chain"}])).status_code == 200
+    assert (await client.get("/threads/")).status_code == 405
+    assert runtime.metrics.requests[-1] == ("GET", "/threads", 405)
 
 
 async def test_requests_are_counted_by_template(client: httpx.AsyncClient, runtime: FakeRuntime) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from runyard.generated.models import ThreadStateSearch
+from runyard.generated.models import RunCreateStateful, ThreadStateSearch
 from runyard.runtime.streams.events import Event
 
 from .asgi_client import exchange
@@ -130,21 +130,28 @@ async def test_deleting(client: httpx.AsyncClient, runtime: FakeRuntime) -> None
     assert runtime.assistants.calls[-1] == ("delete", True)
 
 
-async def test_ids_in_capitals_are_the_same_ids_in_bodies(client: httpx.AsyncClient, runtime: FakeRuntime) -> None:
-    capitals = THREAD_ID.upper()
-    await client.post("/threads", json={"thread_id": capitals})
+@pytest.mark.parametrize("spelt", [THREAD_ID.upper(), THREAD_ID.replace("-", ""), f"urn:uuid:{THREAD_ID}"])
+async def test_every_spelling_of_an_id_is_taken_in_bodies(
+    client: httpx.AsyncClient, runtime: FakeRuntime, spelt: str
+) -> None:
+    await client.post("/threads", json={"thread_id": spelt})
     assert runtime.threads.calls[-1][1].thread_id == THREAD_ID
-    await client.post("/threads/prune", json={"thread_ids": [capitals]})
+    await client.post("/threads/prune", json={"thread_ids": [spelt]})
     assert runtime.threads.calls[-1][1].thread_ids == [THREAD_ID]
-    await client.post("/runs/cancel", json={"thread_id": capitals, "run_ids": [capitals]})
+    await client.post("/runs/cancel", json={"thread_id": spelt, "run_ids": [spelt]})
     assert runtime.runs.calls[-1][1].run_ids == [THREAD_ID]
+    checkpoint = {"checkpoint_id": spelt, "checkpoint_ns": "A"}
+    await client.post(f"{THREAD}/runs", json={"assistant_id": "chain", "checkpoint": checkpoint})
+    request = runtime.runs.created[-1]
+    assert isinstance(request, RunCreateStateful)
+    assert request.checkpoint == {"checkpoint_id": THREAD_ID, "checkpoint_ns": "A"}
 
 
 @pytest.mark.parametrize(
     ("path", "body"),
     [
         ("/threads", {"thread_id": "nope"}),
-        ("/threads", {"thread_id": uuid.uuid4().hex}),
+        ("/threads", {"thread_id": uuid.uuid4().hex + "0"}),
         ("/threads/prune", {"thread_ids": ["nope"]}),
         ("/assistants", {"graph_id": "chain", "assistant_id": "nope"}),
         ("/runs/cancel", {"thread_id": "nope", "run_ids": []}),

@@ -7,9 +7,10 @@ import uuid
 from runyard.generated.models import Assistant, Thread
 from runyard.runtime.errors import Conflict, NotFound
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
+from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.queue import FinishResult, LeasedRun
 from runyard.runtime.storage.port.runs import InsertResult, NewRun
-from runyard.runtime.storage.port.threads import DeletedThreads, Expiry, NewThread, StateEdit
+from runyard.runtime.storage.port.threads import DeletedThreads, NewThread, StateEdit
 
 from .builders import (
     checkpoint_row,

@@ -11,8 +11,9 @@ import pytest
 from runyard.runtime.errors import Conflict, LeaseLost, NotFound
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint, NewBlob, StoredBlob
 from runyard.runtime.storage.port.events import EventChunk
+from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.threads import Expiry, NewThread, StateEdit, StoredChannel
+from runyard.runtime.storage.port.threads import NewThread, StateEdit, StoredChannel
 
 from .builders import checkpoint_row, claim, finish_request, idle_thread, insert, on_thread, stateless, write_row
 
@@ -232,3 +233,39 @@ async def test_what_a_thread_shows(storage: Storage) -> None:
     assert await storage.threads.values(new_run.thread_id) == b'{"n":111}'
     assert await storage.threads.get(str(uuid.uuid4())) is None
     assert await storage.threads.graph_ids(str(uuid.uuid4())) is None
+
+
+DAY = Expiry("keep_latest", 1440)
+
+
+async def lifetime(storage: Storage, thread_id: str) -> tuple[str | None, float | None] | None:
+    thread = await storage.threads.get(thread_id)
+    assert thread is not None
+    return None if thread.ttl is None else (thread.ttl.strategy, thread.ttl.ttl_minutes)
+
+
+async def test_threads_that_runs_make_or_keep_have_the_runs_lifetime(storage: Storage) -> None:
+    made = await insert(storage, on_thread(str(uuid.uuid4()), create_thread=True, expiry=DAY))
+    assert await lifetime(storage, made.thread_id) == ("keep_latest", 1440)
+    kept = await insert(storage, stateless(temporary=False, expiry=DAY))
+    assert await lifetime(storage, kept.thread_id) == ("keep_latest", 1440)
+    temporary = await insert(storage, stateless(temporary=True))
+    assert await lifetime(storage, temporary.thread_id) is None
+    await insert(storage, on_thread(temporary.thread_id, expiry=DAY))
+    assert await lifetime(storage, temporary.thread_id) == ("keep_latest", 1440), "a second run keeps it"
+
+
+async def test_a_run_changes_no_lifetime_that_a_thread_has(storage: Storage) -> None:
+    own = await make(storage, expiry=Expiry("delete", 5))
+    without = await make(storage)
+    await insert(storage, on_thread(own, expiry=DAY), on_thread(without, expiry=DAY))
+    assert await lifetime(storage, own) == ("delete", 5)
+    assert await lifetime(storage, without) is None
+
+
+async def test_a_copy_has_a_lifetime_of_its_own(storage: Storage) -> None:
+    source = await make(storage, expiry=Expiry("delete", 5))
+    for expiry, expected in ((None, None), (DAY, ("keep_latest", 1440))):
+        copied = await storage.threads.copy(source, str(uuid.uuid4()), expiry)
+        assert copied is not None
+        assert await lifetime(storage, copied.thread_id) == expected

@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import Any, Literal, NamedTuple, Protocol
 
 from runyard.generated.models import Run
+from runyard.runtime.storage.port.expiry import Expiry
 
 RunStatus = Literal["pending", "running", "error", "success", "timeout", "interrupted"]
 FinalStatus = Literal["error", "success", "timeout", "interrupted"]
@@ -50,6 +51,8 @@ class NewRun:
     create_thread: bool = False
     """For a thread run with `if_not_exists: create`: make the thread when there is none."""
     temporary: bool = False
+    expiry: Expiry | None = None
+    """The lifetime of a thread that is made, or kept, for the run; never that of a temporary one."""
     resumable: bool = False
     interest: Interest = Interest.NONE
     webhook: str | None = None

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
 from runyard.generated.models import ThreadStorage as ThreadSizes
 from runyard.runtime.storage.port.checkpoints import CheckpointRow, KeptCheckpoint, WriteRow
+from runyard.runtime.storage.port.expiry import Expiry
 
 IfExists = Literal["raise", "do_nothing"]
 
@@ -21,14 +22,6 @@ class StoredChannel(NamedTuple):
 
 ChannelReader = Callable[[str, bytes], dict[str, StoredChannel]]
 """From the type and the data of a packed checkpoint to its channels by name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expiry:
-    """A thread's lifetime: what is deleted, the thread or its history, so many minutes after the last change."""
-
-    strategy: Literal["delete", "keep_latest"]
-    minutes: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +94,9 @@ class ThreadStorage(Protocol):
         """Deletes the threads with runs, events and checkpoints; runs under way lose their lease. Passes over
         threads that are not there."""
 
-    async def copy(self, source: str, target: str) -> Thread | None:
-        """A new thread with metadata, state and history of another one, as they are before its runs under way. None
-        when there is no such thread."""
+    async def copy(self, source: str, target: str, expiry: Expiry | None = None) -> Thread | None:
+        """A new thread with metadata, state and history of another one, as they are before its runs under way; its
+        lifetime is `expiry`. None when there is no such thread."""
 
     async def edit_state(self, thread_id: str, edit: StateEdit) -> None:
         """Writes a state. Raises NotFound, or Conflict when runs are under way or the thread is not as the edit found

@@ -12,7 +12,7 @@ from runyard.runtime.storage.port.runs import CancelAction, CancelResult, Insert
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import cancel_run
 from runyard.runtime.storage.sqlite.database import now
-from runyard.runtime.storage.sqlite.rows import fetch_dict, iso_time
+from runyard.runtime.storage.sqlite.rows import expiry_columns, fetch_dict, iso_time
 
 BUSY = "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
 
@@ -39,6 +39,7 @@ def insert_runs(connection: sqlite3.Connection, sql: Queries, new_runs: Sequence
                     "metadata": orjson.dumps(new_run.thread_metadata).decode(),
                     "graph_id": new_run.graph_id,
                     "temporary": new_run.temporary,
+                    **expiry_columns(new_run.expiry),
                 }
             )
         else:
@@ -98,11 +99,14 @@ def _join_thread(
                 "metadata": "{}",
                 "graph_id": new_run.graph_id,
                 "temporary": False,
+                **expiry_columns(new_run.expiry),
             },
         )
     elif row["temporary"]:
         # It is more than its first run's now, whatever becomes of that one.
-        connection.execute(sql["keep_temporary_thread"], (new_run.thread_id,))
+        connection.execute(
+            sql["keep_temporary_thread"], {"thread_id": new_run.thread_id, **expiry_columns(new_run.expiry)}
+        )
     if new_run.strategy != "enqueue":
         _apply_strategy(connection, sql, new_run, time, cancelled)
     ahead = connection.execute(sql["runs_ahead"], (new_run.thread_id,)).fetchone()

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from runyard.generated.models import Run, Thread, ThreadExpiry
+from runyard.runtime.storage.port.expiry import Expiry
 
 
 @lru_cache(maxsize=4096)
@@ -73,3 +74,10 @@ def thread_from_row(row: dict[str, Any]) -> Thread:
         error=None if error is None else orjson.loads(error),
         ttl=ttl,
     )
+
+
+def expiry_columns(expiry: Expiry | None) -> dict[str, Any]:
+    """A thread's lifetime as its row has it."""
+    if expiry is None:
+        return {"ttl_strategy": None, "ttl_minutes": None}
+    return {"ttl_strategy": expiry.strategy, "ttl_minutes": expiry.minutes}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from runyard.generated import models
-from runyard.runtime.services.new_runs import RunCreate
+from runyard.runtime.services.new_runs import NO_HEADERS, Headers, RunCreate
 from runyard.runtime.streams.events import Event
 
 from .times import NOW
@@ -88,6 +88,8 @@ class FakeRuns:
 
     def __init__(self) -> None:
         self.created: list[RunCreate] = []
+        self.headers: list[Headers] = []
+        """Those that were selected for the runs, one for each request."""
         self.calls: list[tuple[Any, ...]] = []
         self.abandoned: list[models.Run] = []
         self.followed: list[FakeResultWaiter | FakeSubscription] = []
@@ -97,19 +99,29 @@ class FakeRuns:
         self.result = b'{"n":1}'
         self.script: Script = []
 
-    async def create(self, request: RunCreate, *, thread_id: str | None = None) -> models.Run:
+    async def create(
+        self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS
+    ) -> models.Run:
         self.created.append(request)
+        self.headers.append(headers)
         return make_run(thread_id=thread_id)
 
-    async def create_batch(self, requests: Sequence[models.RunCreateStateless]) -> list[models.Run]:
+    async def create_batch(
+        self, requests: Sequence[models.RunCreateStateless], *, headers: Headers = NO_HEADERS
+    ) -> list[models.Run]:
         self.created.extend(requests)
+        self.headers.append(headers)
         return [make_run(kwargs={"input": request.input}) for request in requests]
 
-    async def stream(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[models.Run, FakeSubscription]:
-        return await self.create(request, thread_id=thread_id), self._subscription()
+    async def stream(
+        self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS
+    ) -> tuple[models.Run, FakeSubscription]:
+        return await self.create(request, thread_id=thread_id, headers=headers), self._subscription()
 
-    async def wait(self, request: RunCreate, *, thread_id: str | None = None) -> tuple[models.Run, FakeResultWaiter]:
-        return await self.create(request, thread_id=thread_id), self._waiter()
+    async def wait(
+        self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS
+    ) -> tuple[models.Run, FakeResultWaiter]:
+        return await self.create(request, thread_id=thread_id, headers=headers), self._waiter()
 
     async def find(self, run_id: str) -> models.Run:
         return make_run(run_id=run_id)

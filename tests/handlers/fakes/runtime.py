@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from runyard.runtime.config.project import CorsPolicy, GraphSpec, Project
+from runyard.runtime.config.project import GraphSpec, Project
 from runyard.runtime.config.settings import Settings
 
 from .assistants import FakeAssistants
@@ -17,14 +18,14 @@ from .threads import FakeThreads
 class FakeRuntime:
     """What `create_app` serves: every service is a fake."""
 
-    def __init__(self, *, cors: CorsPolicy | None = None, body_limit: int = 128 * 2**20) -> None:
+    def __init__(self, *, body_limit: int = 128 * 2**20, **project_options: Any) -> None:
         graph = GraphSpec(graph_id="chain", path="./g.py:chain", description="Adds <numbers>")
         project = Project(
             path=Path("langgraph.json"),
             directory=Path(),
             graphs={"chain": graph},
             import_paths=(),
-            cors=cors or CorsPolicy(),
+            **project_options,
         )
         self.settings = Settings(project=project, body_limit=body_limit)
         self.system = FakeSystem()

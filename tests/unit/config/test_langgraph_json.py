@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runyard.runtime.config.langgraph_json import load_project
-from runyard.runtime.config.project import CorsPolicy, GraphSpec, WebhookPolicy
+from runyard.runtime.config.project import CorsPolicy, GraphSpec, HeaderFilter, ThreadTtl, WebhookPolicy
 from runyard.runtime.errors import ConfigError
 
 
@@ -26,26 +27,20 @@ def test_everything_that_a_project_may_say_is_read(tmp_path: Path) -> None:
         tmp_path,
         dependencies=["./src", ".", "orjson"],
         graphs={"a": "./a.py:graph", "b": {"path": "package.module:make", "description": "Makes b."}},
-        env={"ONE": "1", "TWO": 2},
+        env={"ONE": "1", "TWO": 2, "YES": True, "HALF": 0.5},
         webhooks={"url": {"require_https": False}},
         http={"cors": {"allow_origins": ["https://x.example"], "allow_credentials": True, "max_age": 5}},
-        python_version="3.12",
     )
-    project = load_project(file)
+    project = load_project(file, environment={})
     assert project.graphs == {
         "a": GraphSpec(graph_id="a", path="./a.py:graph", description=None),
         "b": GraphSpec(graph_id="b", path="package.module:make", description="Makes b."),
     }
     assert project.import_paths == (tmp_path / "src", tmp_path)
-    assert project.env == {"ONE": "1", "TWO": "2"}
+    assert project.env == {"ONE": "1", "TWO": "2", "YES": "true", "HALF": "0.5"}
     assert project.webhooks == WebhookPolicy(require_https=False, disable_loopback=True)
     assert project.cors == CorsPolicy(allow_origins=("https://x.example",), allow_credentials=True, max_age=5)
-    assert load_project(tmp_path) == project
-
-
-def test_env_may_be_a_file(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("# keys\nA=1\nexport B='two words'\n")
-    assert load_project(write(tmp_path, env=".env")).env == {"A": "1", "B": "two words"}
+    assert load_project(tmp_path, environment={}) == project
 
 
 @pytest.mark.parametrize(
@@ -61,15 +56,28 @@ def test_env_may_be_a_file(tmp_path: Path) -> None:
         ({"graphs": {"g": None}}, "graphs.g"),
         ({"dependencies": "."}, "dependencies must be a list"),
         ({"dependencies": ["./nowhere"]}, 'folder "./nowhere" does not exist'),
-        ({"env": "missing.env"}, "missing.env does not exist"),
-        ({"env": {"A": {}}}, "env.A must be a string"),
-        ({"env": {"A": True}}, "env.A must be a string"),
+        ({"graphs": {"g": "./a.ts:graph"}}, "all are in JavaScript or TypeScript"),
+        ({"env": {"A": {}}}, "env.A must be a string, a number, true or false"),
+        ({"env": {"A": None}}, "env.A must be a string, a number, true or false"),
+        ({"env": ["A=1"]}, "env must be an object"),
         ({"webhooks": {"url": {"require_https": "no"}}}, "webhooks.url.require_https must be true or false"),
-        ({"webhooks": {"url": {"allowed_domains": ["x"]}}}, "webhooks.url.allowed_domains"),
+        ({"webhooks": {"url": {"disable_loopback": None}}}, "webhooks.url.disable_loopback must be true or false"),
+        ({"webhooks": {"url": {"allowed_domains": "x"}}}, "webhooks.url.allowed_domains must be a list of strings"),
+        ({"webhooks": {"url": {"allowed_domains": ["https://x"]}}}, "webhooks.url.allowed_domains"),
+        ({"webhooks": {"url": {"allowed_ports": [0]}}}, "webhooks.url.allowed_ports"),
+        ({"webhooks": {"url": {"max_url_length": 0}}}, "webhooks.url.max_url_length"),
+        ({"webhooks": {"url": {"frobnicate": 1}}}, "webhooks.url.frobnicate is not known"),
+        ({"checkpointer": {"ttl": {"default_ttl": 0}}}, "checkpointer.ttl.default_ttl must be a number above 0"),
+        ({"checkpointer": {"ttl": {"strategy": "forget"}}}, "checkpointer.ttl.strategy"),
+        ({"checkpointer": {"ttl": {"sweep_interval_minutes": "5"}}}, "checkpointer.ttl.sweep_interval_minutes"),
+        ({"checkpointer": {"ttl": {"sweep_limit": 0}}}, "checkpointer.ttl.sweep_limit"),
         ({"http": {"cors": {"allow_origins": "*"}}}, "http.cors.allow_origins must be a list of strings"),
         ({"http": {"cors": {"max_age": "1"}}}, "http.cors.max_age must be of type int"),
         ({"http": {"cors": {"origins": []}}}, "http.cors.origins is not known"),
-        ({"http": {"disable_store": True}}, "http.disable_store"),
+        ({"http": {"disable_store": "yes"}}, "http.disable_store must be true or false"),
+        ({"http": {"configurable_headers": {"include": "x-a"}}}, "http.configurable_headers.include must be a list"),
+        ({"http": {"configurable_headers": {"only": []}}}, "http.configurable_headers.only is not known"),
+        ({"http": {"logging_headers": []}}, "http.logging_headers must be an object"),
         ({"auth": {"path": "./auth.py:auth"}}, "auth: custom authentication is not supported yet"),
         ({"encryption": {"path": "./e.py:e"}}, "encryption"),
     ],
@@ -100,9 +108,14 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     ("content", "said"),
     [
         ({"store": {"index": {"embed": "x", "dims": 3}}}, "store is ignored"),
-        ({"checkpointer": {"ttl": {"default_ttl": 1}}}, "checkpointer is ignored"),
+        ({"checkpointer": {"path": "./c.py:make"}}, "checkpointer.path is ignored"),
+        ({"checkpointer": {"ttl": {"colour": 1}}}, "checkpointer.ttl.colour is ignored"),
+        ({"graphs": {"g": "./a.py:graph", "js": "./src/agent.ts:graph"}}, "graphs.js is not served"),
+        ({"env": "missing.env"}, "missing.env does not exist"),
+        ({"python_version": "3.8"}, "python_version 3.8 is asked for, but Python 3"),
         ({"http": {"app": "./a.py:app"}}, "http.app is ignored"),
-        ({"webhooks": {"headers": {"a": "b"}}}, "webhooks.headers is ignored"),
+        ({"http": {"disable_everything": True}}, "http.disable_everything is ignored"),
+        ({"webhooks": {"retries": 3}}, "webhooks.retries is ignored"),
         ({"frobnicate": 1}, "frobnicate is ignored"),
         (
             {"dependencies": ["no-such-distribution-of-anyone"]},
@@ -117,6 +130,39 @@ def test_what_is_ignored_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert said in caplog.text
 
 
-def test_keys_for_images_are_ignored_silently(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    load_project(write(tmp_path, python_version="3.11", dockerfile_lines=[], auth={}))
+def test_keys_for_images_are_no_news(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    keys = {"api_version": "0.5", "image_distro": "wolfi", "package_manager": "uv", "pip_config_file": "pip.conf"}
+    load_project(write(tmp_path, python_version=running, dockerfile_lines=[], auth={}, node_version="20", **keys))
     assert caplog.text == ""
+
+
+def test_a_graph_in_javascript_leaves_the_others_alone(tmp_path: Path) -> None:
+    project = load_project(write(tmp_path, node_version="20", graphs={"py": "./a.py:graph", "js": "./a.mjs:graph"}))
+    assert [*project.graphs] == ["py"]
+    assert project.unserved == {"js": "graphs in JavaScript and TypeScript are not supported"}
+
+
+def test_what_is_null_is_absent(tmp_path: Path) -> None:
+    nothing = dict.fromkeys(("env", "http", "webhooks", "checkpointer", "python_version"))
+    assert load_project(write(tmp_path, **nothing)) == load_project(write(tmp_path))
+
+
+def test_operations_that_are_taken_away(tmp_path: Path) -> None:
+    http = {"disable_store": True, "disable_mcp": True, "disable_runs": False, "disable_webhooks": True}
+    project = load_project(write(tmp_path, http=http))
+    assert project.disabled == {"store", "mcp", "webhooks"}
+    assert not project.webhooks.enabled
+
+
+def test_headers_for_runs_in_both_spellings(tmp_path: Path) -> None:
+    for keys in (("includes", "excludes"), ("include", "exclude")):
+        headers = dict(zip(keys, (["X-User-*"], ["x-user-key"]), strict=True))
+        project = load_project(write(tmp_path, http={"configurable_headers": headers, "logging_headers": headers}))
+        assert project.configurable_headers == HeaderFilter(includes=("x-user-*",), excludes=("x-user-key",))
+
+
+def test_the_lifetime_of_threads(tmp_path: Path) -> None:
+    ttl = {"strategy": "keep_latest", "default_ttl": 90, "sweep_interval_minutes": 0.5, "sweep_limit": 10}
+    project = load_project(write(tmp_path, checkpointer={"ttl": ttl}))
+    assert project.thread_ttl == ThreadTtl(strategy="keep_latest", minutes=90, sweep_seconds=30, sweep_limit=10)

@@ -32,6 +32,10 @@ def test_settings_come_from_flags_then_environment_then_project_then_defaults(pr
     assert settings.project is project
 
 
+def test_an_empty_variable_of_the_process_says_nothing(project: Project) -> None:
+    assert Settings.from_environment(project, environment={"RUNYARD_PORT": ""}).port == 9001
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
@@ -40,6 +44,7 @@ def test_settings_come_from_flags_then_environment_then_project_then_defaults(pr
         ("RUNYARD_CONCURRENCY", "0", "RUNYARD_CONCURRENCY"),
         ("RUNYARD_LEASE_SECONDS", "nan", "RUNYARD_LEASE_SECONDS"),
         ("RUNYARD_SYNC", "off", "normal, full"),
+        ("RUNYARD_LOG", "loud", 'RUNYARD_LOG: "LOUD" is not one of: DEBUG'),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused(project: Project, variable: str, value: str, said: str) -> None:

@@ -45,18 +45,19 @@ def test_a_file_named_like_an_existing_module_does_not_replace_it(tmp_path: Path
     assert sys.modules["json"] is json_before
 
 
-def test_the_environment_is_filled_but_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_projects_variables_win_but_for_runyards_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALREADY_SET", "shell")
+    monkeypatch.setenv("RUNYARD_PORT", "1")
     monkeypatch.setenv("NEWLY_SET", "")
     monkeypatch.delenv("NEWLY_SET")
     graphs = written_graphs(
         tmp_path,
         {"g": "./reads_env.py:graph"},
         {"reads_env.py": f"import os\nassert os.environ['NEWLY_SET'] == 'file'\n{GRAPH_SOURCE}"},
-        env={"ALREADY_SET": "file", "NEWLY_SET": "file"},
+        env={"ALREADY_SET": "file", "NEWLY_SET": "file", "RUNYARD_PORT": "2"},
     )
     graphs.load()
-    assert os.environ["ALREADY_SET"] == "shell"
+    assert (os.environ["ALREADY_SET"], os.environ["RUNYARD_PORT"]) == ("file", "1")
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -61,6 +62,30 @@ async def test_the_run_is_posted_as_json_with_the_time_of_sending(
     assert body == {"run_id": "run-0", "status": "success", "values": {"n": 1, "text": "ü"}}
     assert storage.rows[0].delivered is True
     assert outcomes == ["delivered"]
+
+
+async def test_configured_headers_are_sent_and_replace_those_of_the_url(
+    receiver: ScriptedReceiver, storage: MemoryDeliveries, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    policy = replace(LOCAL, headers=(("Authorization", "Bearer s3cret"), ("X-Team", "a"), ("user-agent", "us")))
+    storage.add(f"http://user:pass@127.0.0.1:{receiver.port}/hook")
+    async with sending(storage, policy):
+        await storage.all_ended()
+    [(_, headers, _)] = receiver.received
+    assert (headers["authorization"], headers["x-team"]) == ("Bearer s3cret", "a")
+    assert headers["user-agent"] == "us"
+    assert "s3cret" not in caplog.text
+
+
+async def test_a_target_that_is_not_allowed_any_more_is_given_up(
+    receiver: ScriptedReceiver, storage: MemoryDeliveries
+) -> None:
+    storage.add(receiver.url())
+    async with sending(storage, replace(LOCAL, allowed_ports=(443,))):
+        await storage.all_ended()
+    assert receiver.received == []
+    assert storage.rows[0].delivered is False
 
 
 async def test_a_wake_up_sends_what_came_later(receiver: ScriptedReceiver, storage: MemoryDeliveries) -> None:

@@ -117,3 +117,57 @@ def test_the_detail_stays_short() -> None:
 def test_addresses_that_carry_another_are_judged_by_it() -> None:
     assert kind_of_address(ipaddress.ip_address("2002:808:808::1")) == "public"
     assert kind_of_address(ipaddress.ip_address("::ffff:169.254.169.254")) == "metadata"
+
+
+LISTED = WebhookPolicy(allowed_domains=("hooks.example.com", "*.example.org", "8.8.8.8", "xn--bcher-kva.example"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hooks.example.com/a",
+        "https://HOOKS.example.com./a",
+        "https://a.b.example.org/",
+        "https://8.8.8.8/",
+        "https://bücher.example/",
+    ],
+)
+def test_listed_domains_are_accepted(url: str) -> None:
+    check_target(url, LISTED)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.org/",
+        "https://evilexample.org/",
+        "https://hooks.example.com.evil.net/",
+        "https://a.hooks.example.com/",
+        "https://hooks.example.com@evil.net/",
+        "https://8.8.4.4/",
+    ],
+)
+def test_other_domains_are_refused(url: str) -> None:
+    with pytest.raises(Invalid, match="allowed_domains"):
+        check_target(url, LISTED)
+
+
+def test_a_listed_domain_opens_no_private_address() -> None:
+    with pytest.raises(Invalid, match="loopback"):
+        check_target("https://localhost/", WebhookPolicy(allowed_domains=("localhost",)))
+
+
+def test_the_port_of_the_scheme_counts_where_the_url_has_none() -> None:
+    policy = WebhookPolicy(require_https=False, allowed_ports=(443, 8443))
+    check_target("https://example.com/", policy)
+    check_target("https://example.com:8443/", policy)
+    for url in ("http://example.com/", "https://example.com:444/"):
+        with pytest.raises(Invalid, match="allowed_ports"):
+            check_target(url, policy)
+
+
+def test_long_urls_are_refused() -> None:
+    policy = WebhookPolicy(max_url_length=24)
+    check_target("https://example.com/1234", policy)
+    with pytest.raises(Invalid, match="longer than 24 characters"):
+        check_target("https://example.com/12345", policy)

@@ -15,7 +15,9 @@ select seq, run_id from runs where thread_id = ? and queue is not null order by 
 select run_id from runs where thread_id = ? and queue in ('ready', 'running', 'waiting');
 
 -- name: keep_temporary_thread
-update threads set temporary = 0 where thread_id = ?;
+update threads set temporary = 0, ttl_strategy = coalesce(ttl_strategy, :ttl_strategy),
+                   ttl_minutes = coalesce(ttl_minutes, :ttl_minutes)
+where thread_id = :thread_id;
 
 -- name: occupy_thread
 update or fail threads set status = 'busy', updated_at = :now, graph_id = :graph_id, metadata = :metadata

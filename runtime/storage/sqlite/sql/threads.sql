@@ -4,8 +4,9 @@
 -- name: insert_thread
 -- "or fail", as in all frequent writes to this table: what its triggers write then needs no journal of its own,
 -- which costs more than they do. For one row it makes no other difference.
-insert or fail into threads (thread_id, created_at, updated_at, state_updated_at, status, metadata, graph_id, temporary)
-values (:thread_id, :now, :now, :now, :status, :metadata, :graph_id, :temporary);
+insert or fail into threads (thread_id, created_at, updated_at, state_updated_at, status, metadata, graph_id, temporary,
+                             ttl_strategy, ttl_minutes)
+values (:thread_id, :now, :now, :now, :status, :metadata, :graph_id, :temporary, :ttl_strategy, :ttl_minutes);
 
 -- name: thread
 select * from threads where thread_id = ?;
@@ -39,8 +40,9 @@ where thread_id = :thread_id;
 -- name: copy_thread
 -- The copy has no runs, so it shows what the source was before those that are under way.
 insert or fail into threads (thread_id, created_at, updated_at, state_updated_at, status, settled, metadata,
-                             graph_id, ran, state, interrupts, error)
-select :target, :now, :now, :now, settled, settled, metadata, graph_id, ran, state, interrupts, error
+                             graph_id, ran, state, interrupts, error, ttl_strategy, ttl_minutes)
+select :target, :now, :now, :now, settled, settled, metadata, graph_id, ran, state, interrupts, error,
+       :ttl_strategy, :ttl_minutes
 from threads where thread_id = :source;
 
 -- name: delete_thread

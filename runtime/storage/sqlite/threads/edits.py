@@ -8,7 +8,8 @@ import orjson
 
 from runyard.runtime.errors import Conflict, NotFound
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
-from runyard.runtime.storage.port.threads import DeletedThreads, Expiry, IfExists, NewThread, StateEdit
+from runyard.runtime.storage.port.expiry import Expiry
+from runyard.runtime.storage.port.threads import DeletedThreads, IfExists, NewThread, StateEdit
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.checkpoints import (
     copy_checkpoints,
@@ -17,6 +18,7 @@ from runyard.runtime.storage.sqlite.checkpoints import (
     write_rows,
 )
 from runyard.runtime.storage.sqlite.database import now
+from runyard.runtime.storage.sqlite.rows import expiry_columns
 
 
 def create_thread(connection: sqlite3.Connection, sql: Queries, new_thread: NewThread, if_exists: IfExists) -> None:
@@ -34,9 +36,9 @@ def create_thread(connection: sqlite3.Connection, sql: Queries, new_thread: NewT
             "metadata": orjson.dumps(new_thread.metadata).decode(),
             "graph_id": None,
             "temporary": False,
+            **expiry_columns(new_thread.expiry),
         },
     )
-    _set_expiry(connection, sql, new_thread.thread_id, new_thread.expiry)
     if new_thread.edit is not None:
         edit_state(connection, sql, new_thread.thread_id, new_thread.edit)
 
@@ -78,10 +80,12 @@ def delete_threads(connection: sqlite3.Connection, sql: Queries, thread_ids: Ite
     return removed
 
 
-def copy_thread(connection: sqlite3.Connection, sql: Queries, source: str, target: str) -> None:
+def copy_thread(connection: sqlite3.Connection, sql: Queries, source: str, target: str, expiry: Expiry | None) -> None:
     """Makes nothing when there is no thread to copy. The copy has no runs: it is as the source was before those
     that are under way."""
-    copied = connection.execute(sql["copy_thread"], {"source": source, "target": target, "now": now()})
+    copied = connection.execute(
+        sql["copy_thread"], {"source": source, "target": target, "now": now(), **expiry_columns(expiry)}
+    )
     if copied.rowcount:
         copy_checkpoints(connection, sql, source, target)
 

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest, ThreadStorage
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
-from runyard.runtime.storage.port.threads import ChannelReader, DeletedThreads, Expiry, IfExists, NewThread, StateEdit
+from runyard.runtime.storage.port.expiry import Expiry
+from runyard.runtime.storage.port.threads import ChannelReader, DeletedThreads, IfExists, NewThread, StateEdit
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.rows import fetch_dict, thread_from_row
@@ -92,9 +93,9 @@ class SqliteThreads:
     async def delete(self, thread_ids: Sequence[str]) -> DeletedThreads:
         return await self._database.write(lambda connection: edits.delete_threads(connection, self._sql, thread_ids))
 
-    async def copy(self, source: str, target: str) -> Thread | None:
+    async def copy(self, source: str, target: str, expiry: Expiry | None = None) -> Thread | None:
         def work(connection: sqlite3.Connection) -> Thread | None:
-            edits.copy_thread(connection, self._sql, source, target)
+            edits.copy_thread(connection, self._sql, source, target, expiry)
             return self._get(connection, target)
 
         return await self._database.write(work)

@@ -1,0 +1,56 @@
+"""Which headers of a request the runs that it makes find in their `configurable`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from runyard.handlers.http.scope import Header
+from runyard.runtime.config.project import HeaderFilter
+
+SECRETS: Final = frozenset(
+    ("authorization", "cookie", "proxy-authorization", "x-api-key", "x-service-key", "x-tenant-id")
+)
+"""Headers that no pattern includes: they have to be named. What is included is kept with the run."""
+
+_DEFAULT: Final = ("x-*",)
+_RESERVED: Final = ("__", "langgraph_")
+"""How keys begin that are the server's own."""
+_REMEMBERED: Final = 256
+
+
+def header_selector(patterns: HeaderFilter) -> Callable[[Iterable[Header]], dict[str, str]]:
+    """A function from a request's headers to the selected ones by name; several of one name are joined by commas."""
+    includes = _DEFAULT if patterns.includes is None else patterns.includes
+    included, excluded = _matcher(includes), _matcher(patterns.excludes)
+    known: dict[bytes, str | None] = {}
+
+    def key_of(name: bytes) -> str | None:
+        key = name.decode("latin-1").lower()
+        if excluded(key) or key.startswith(_RESERVED) or not included(key):
+            return None
+        return None if key in SECRETS and key not in includes else key
+
+    def select(headers: Iterable[Header]) -> dict[str, str]:
+        selected: dict[str, str] = {}
+        for name, value in headers:
+            if name in known:
+                key = known[name]
+            else:
+                key = key_of(name)
+                if len(known) < _REMEMBERED:  # clients may make up any number of names
+                    known[name] = key
+            if key is not None:
+                text = value.decode("latin-1")
+                selected[key] = f"{selected[key]}, {text}" if key in selected else text
+        return selected
+
+    return select
+
+
+def _matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Whether a name fits one of the patterns, in which only `*` is special."""
+    expressions = [".*".join(map(re.escape, pattern.lower().split("*"))) for pattern in patterns]
+    compiled = re.compile("|".join(f"(?:{expression})" for expression in expressions) or r"(?!)", re.DOTALL)
+    return lambda name: compiled.fullmatch(name) is not None

@@ -1,0 +1,74 @@
+"""Which headers of a request reach the runs that it makes."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+from runyard.handlers.contract.header_selection import SECRETS, header_selector
+from runyard.runtime.config.project import HeaderFilter
+
+from .asgi_client import connected
+from .fakes.runtime import FakeRuntime
+
+SENT = {"X-User-Id": "u1", "X-User-Token": "t", "X-Team": "a", "Authorization": "Bearer x", "X-Api-Key": "k"}
+EVERYTHING = HeaderFilter(includes=("*",))
+
+
+def selected(patterns: HeaderFilter, sent: dict[str, str] | None = None) -> dict[str, str]:
+    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in (sent or SENT).items()]
+    return header_selector(patterns)(headers)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "names"),
+    [
+        ({"includes": ("x-user-*",)}, {"x-user-id", "x-user-token"}),
+        ({"includes": ("X-Team",)}, {"x-team"}),
+        ({"includes": ("*",)}, {"x-user-id", "x-user-token", "x-team"}),
+        ({"includes": ("*",), "excludes": ("*token*", "*e?m")}, {"x-user-id", "x-team"}),
+        ({"includes": ("x-api-key", "authorization")}, {"x-api-key", "authorization"}),
+        ({"includes": ("x-api-key",), "excludes": ("*key*",)}, set()),
+        ({"excludes": ("x-user-*",)}, {"x-team"}),
+        ({}, {"x-user-id", "x-user-token", "x-team"}),
+        ({"includes": ()}, set()),
+    ],
+)
+def test_patterns_select_by_name(patterns: dict[str, Any], names: set[str]) -> None:
+    assert selected(HeaderFilter(**patterns)).keys() == names
+
+
+def test_secrets_have_to_be_named() -> None:
+    assert selected(EVERYTHING, dict.fromkeys(SECRETS, "x")) == {}
+
+
+def test_keys_of_the_server_are_not_for_clients() -> None:
+    assert selected(EVERYTHING, {"langgraph_auth_user": "x", "__pregel_store": "x", "a": "1"}) == {"a": "1"}
+
+
+def test_headers_that_come_several_times_are_joined() -> None:
+    select = header_selector(HeaderFilter(includes=("x-a",)))
+    for _ in range(2):
+        assert select([(b"x-a", b"1"), (b"x-b", b"2"), (b"x-a", b"\xfc")]) == {"x-a": "1, \xfc"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/runs", {"assistant_id": "chain"}),
+        ("/runs/wait", {"assistant_id": "chain"}),
+        ("/runs/stream", {"assistant_id": "chain"}),
+        ("/runs/batch", [{"assistant_id": "chain"}]),
+        (f"/threads/{uuid.uuid4()}/runs", {"assistant_id": "chain"}),
+        (f"/threads/{uuid.uuid4()}/runs/wait", {"assistant_id": "chain"}),
+        (f"/threads/{uuid.uuid4()}/runs/stream", {"assistant_id": "chain"}),
+    ],
+)
+async def test_every_way_to_make_a_run_hands_them_on(path: str, body: object) -> None:
+    for patterns, expected in ((HeaderFilter(includes=("x-team",)), {"x-team": "a"}), (None, {})):
+        runtime = FakeRuntime(configurable_headers=patterns)
+        async with connected(runtime) as client:
+            await client.post(path, json=body, headers=SENT)
+        assert runtime.runs.headers == [expected]

@@ -1,0 +1,58 @@
+"""What a project lays down for new runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runyard.generated.models import Assistant, RunCreateStateful, RunCreateStateless
+from runyard.runtime.config.project import WebhookPolicy
+from runyard.runtime.errors import Invalid
+from runyard.runtime.services.new_runs import NO_HEADERS, RunRules, new_stateless_run, new_thread_run
+from runyard.runtime.storage.port.expiry import Expiry
+from runyard.runtime.storage.port.runs import Lane, NewRun
+
+ASSISTANT = Assistant(
+    assistant_id="a",
+    graph_id="g",
+    config={"configurable": {"x-team": "assistant"}},
+    context={},
+    metadata={},
+    name="g",
+    description=None,
+    version=1,
+    created_at="",
+    updated_at="",
+)
+DAY = Expiry("delete", 1440)
+
+
+def stateless(rules: RunRules, headers: Any = NO_HEADERS, **request: Any) -> NewRun:
+    return new_stateless_run(
+        RunCreateStateless(assistant_id="a", **request), ASSISTANT, rules, headers, lane=Lane.SINGLE
+    )
+
+
+def test_only_threads_that_stay_have_a_lifetime() -> None:
+    rules = RunRules(webhooks=WebhookPolicy(), expiry=DAY)
+    assert stateless(rules, on_completion="delete").expiry is None
+    assert stateless(rules, on_completion="keep").expiry == DAY
+    request = RunCreateStateful(assistant_id="a", if_not_exists="create")
+    run = new_thread_run(request, ASSISTANT, rules, NO_HEADERS, thread_id="t", lane=Lane.SINGLE)
+    assert (run.create_thread, run.expiry) == (True, DAY)
+
+
+def test_headers_win_over_body_and_assistant_but_not_over_ids() -> None:
+    headers = {"x-team": "header", "run_id": "header"}
+    run = stateless(RunRules(webhooks=WebhookPolicy()), headers, config={"configurable": {"x-team": "body"}})
+    configurable = run.kwargs["config"]["configurable"]
+    assert (configurable["x-team"], configurable["run_id"]) == ("header", run.run_id)
+    assert run.kwargs["context"] == {"x-team": "body"}, "headers are no part of the context"
+
+
+def test_a_disabled_webhook_is_shown_but_not_called() -> None:
+    run = stateless(RunRules(webhooks=WebhookPolicy(enabled=False)), webhook="http://localhost/")
+    assert (run.webhook, run.kwargs["webhook"]) == (None, "http://localhost/")
+    with pytest.raises(Invalid, match="https"):
+        stateless(RunRules(webhooks=WebhookPolicy()), webhook="http://localhost/")
