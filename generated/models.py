@@ -5,225 +5,87 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-
-@dataclass(kw_only=True, slots=True)
-class Assistant:
-    """
-    A graph with the configuration that its runs start from.
-    """
-
-    assistant_id: str
-    """
-    The assistant's id. The one that stands for a graph itself has the version 5 uuid of the graph's name in the namespace 6ba7b821-9dad-11d1-80b4-00c04fd430c8.
-    """
-    graph_id: str
-    """
-    The graph's name in `langgraph.json`.
-    """
-    config: dict[str, Any]
-    """
-    How LangGraph is to execute a graph.
-    """
-    context: dict[str, Any]
-    """
-    Static context of the assistant's runs. It mirrors `config.configurable`.
-    """
-    created_at: str
-    """
-    When it was created.
-    """
-    updated_at: str
-    """
-    When it was last changed.
-    """
-    metadata: dict[str, Any]
-    """
-    Free data to search by. The assistants of the graphs themselves have `created_by` = `system`.
-    """
-    version: int
-    """
-    Counts the changes, from 1.
-    """
-    name: str
-    """
-    A name for people.
-    """
-    description: str | None
-    """
-    What the assistant does.
-    """
+from runyard.generated.mappings import CheckpointConfig, Config
 
 
 @dataclass(kw_only=True, slots=True)
 class AssistantCountRequest:
-    """
-    Which assistants to count. All filters must match.
-    """
+    """Which assistants to count. All filters must match."""
 
     metadata: dict[str, Any] | None = None
-    """
-    Entries that the assistant's metadata must contain.
-    """
+    """Entries that the assistant's metadata must contain."""
     graph_id: str | None = None
-    """
-    The graph's name.
-    """
+    """The graph's name."""
     name: str | None = None
-    """
-    Part of the name, whatever its case.
-    """
-
-
-@dataclass(kw_only=True, slots=True)
-class AssistantCreate:
-    """
-    A new assistant. Either `context` or `config.configurable` may be given; the other becomes a copy of it.
-    """
-
-    graph_id: str
-    """
-    The graph's name in `langgraph.json`.
-    """
-    assistant_id: str | None = None
-    """
-    Its id; one is made up when absent.
-    """
-    config: dict[str, Any] | None = None
-    """
-    How LangGraph is to execute a graph.
-    """
-    context: dict[str, Any] | None = None
-    """
-    Static context of its runs. Not together with `config.configurable`.
-    """
-    metadata: dict[str, Any] | None = None
-    """
-    Free data to search by. Its runs get it as well.
-    """
-    if_exists: Literal["raise", "do_nothing"] = "raise"
-    """
-    What to do when there is an assistant with that id: refuse the request, or answer the one that exists, unchanged.
-    """
-    name: str | None = None
-    """
-    A name for people; `Untitled` when absent.
-    """
-    description: str | None = None
-    """
-    What it does.
-    """
+    """Part of the name, whatever its case."""
 
 
 @dataclass(kw_only=True, slots=True)
 class AssistantSearchRequest:
-    """
-    Which assistants to list. All filters must match.
-    """
+    """Which assistants to list. All filters must match."""
 
     metadata: dict[str, Any] | None = None
-    """
-    Entries that the assistant's metadata must contain.
-    """
+    """Entries that the assistant's metadata must contain."""
     graph_id: str | None = None
-    """
-    The graph's name.
-    """
+    """The graph's name."""
     name: str | None = None
-    """
-    Part of the name, whatever its case.
-    """
+    """Part of the name, whatever its case."""
     limit: int = 10
-    """
-    How many to answer.
-    """
+    """How many to answer."""
     offset: int = 0
-    """
-    How many to skip.
-    """
+    """How many to skip."""
     sort_by: Literal["assistant_id", "created_at", "updated_at", "name", "graph_id"] | None = (
         None
     )
-    """
-    The field to sort by; `created_at` when absent.
-    """
+    """The field to sort by; `created_at` when absent."""
     sort_order: Literal["asc", "desc"] | None = None
-    """
-    The direction; `desc` when absent.
-    """
+    """The direction; `desc` when absent."""
     select: list[Literal["assistant_id", "graph_id", "name", "description", "config", "context", "created_at", "updated_at", "metadata", "version"]] | None = (
         None
     )
-    """
-    The fields to answer; all when absent.
-    """
+    """The fields to answer; all when absent."""
 
 
 @dataclass(kw_only=True, slots=True)
 class AssistantVersionChange:
-    """
-    Which version of an assistant its runs are to use.
-    """
+    """Which version of an assistant its runs are to use."""
 
     version: int
-    """
-    One of its versions.
-    """
+    """One of its versions."""
 
 
 @dataclass(kw_only=True, slots=True)
 class AssistantVersionsSearchRequest:
-    """
-    Which versions of an assistant to list.
-    """
+    """Which versions of an assistant to list."""
 
     metadata: dict[str, Any] | None = None
-    """
-    Entries that the version's metadata must contain.
-    """
+    """Entries that the version's metadata must contain."""
     limit: int = 10
-    """
-    How many to answer.
-    """
+    """How many to answer."""
     offset: int = 0
-    """
-    How many to skip.
-    """
+    """How many to skip."""
 
 
 @dataclass(kw_only=True, slots=True)
 class ChannelSize:
-    """
-    The size of one channel.
-    """
+    """The size of one channel."""
 
     versions: int
-    """
-    How many versions of its value are stored.
-    """
+    """How many versions of its value are stored."""
     bytes: int
-    """
-    How many bytes they take.
-    """
+    """How many bytes they take."""
 
 
 @dataclass(kw_only=True, slots=True)
 class ChannelSizes:
-    """
-    The size of the values in a graph's channels.
-    """
+    """The size of the values in a graph's channels."""
 
     count: int
-    """
-    How many values are stored.
-    """
+    """How many values are stored."""
     bytes: int
-    """
-    How many bytes they take.
-    """
+    """How many bytes they take."""
     by_channel: dict[str, ChannelSize]
-    """
-    The same for each channel, by its name.
-    """
+    """The same for each channel, by its name."""
 
 
 Durability: TypeAlias = Literal["sync", "async", "exit"]
@@ -236,34 +98,22 @@ When checkpoints are written: before the next step begins (`sync`), while it run
 
 @dataclass(kw_only=True, slots=True)
 class ErrorResponse:
-    """
-    Why a request was refused.
-    """
+    """Why a request was refused."""
 
     detail: str
-    """
-    What was wrong and where, for a person to read.
-    """
+    """What was wrong and where, for a person to read."""
 
 
 @dataclass(kw_only=True, slots=True)
 class Interrupt:
-    """
-    A question that a graph put to the outside, and waits for.
-    """
+    """A question that a graph put to the outside, and waits for."""
 
     value: Any
-    """
-    What the graph asked; any JSON.
-    """
+    """What the graph asked; any JSON."""
     id: str | None = None
-    """
-    Names the interrupt when several are answered at once.
-    """
+    """Names the interrupt when several are answered at once."""
     response_schema: dict[str, Any] | None = None
-    """
-    A JSON schema of the answer that is expected, where the graph gave one.
-    """
+    """A JSON schema of the answer that is expected, where the graph gave one."""
 
 
 MultitaskStrategy: TypeAlias = Literal["reject", "rollback", "interrupt", "enqueue"]
@@ -288,54 +138,34 @@ RunStatus: TypeAlias = Literal["pending", "running", "error", "success", "timeou
 
 @dataclass(kw_only=True, slots=True)
 class RunsCancel:
-    """
-    Which runs to cancel: some of one thread (`thread_id` and `run_ids`), or all with a `status`. One of the two, not both.
-    """
+    """Which runs to cancel: some of one thread (`thread_id` and `run_ids`), or all with a `status`. One of the two, not both."""
 
     status: Literal["pending", "running", "all"] | None = None
-    """
-    Cancel all runs with this status, on whatever thread.
-    """
+    """Cancel all runs with this status, on whatever thread."""
     thread_id: str | None = None
-    """
-    The thread whose runs are meant.
-    """
+    """The thread whose runs are meant."""
     run_ids: list[str] | None = None
-    """
-    The runs to cancel.
-    """
+    """The runs to cancel."""
 
 
 @dataclass(kw_only=True, slots=True)
 class Send:
-    """
-    A call of one node with an input of its own.
-    """
+    """A call of one node with an input of its own."""
 
     node: str
-    """
-    The node to call.
-    """
+    """The node to call."""
     input: Any
-    """
-    Its input; any JSON.
-    """
+    """Its input; any JSON."""
 
 
 @dataclass(kw_only=True, slots=True)
 class StorageSize:
-    """
-    A number of rows and their size.
-    """
+    """A number of rows and their size."""
 
     count: int
-    """
-    How many there are.
-    """
+    """How many there are."""
     bytes: int
-    """
-    How many bytes they take, without what the database adds.
-    """
+    """How many bytes they take, without what the database adds."""
 
 
 StreamMode: TypeAlias = Literal["values", "messages", "messages-tuple", "tasks", "checkpoints", "updates", "events", "debug", "custom"]
@@ -355,124 +185,76 @@ StreamMode: TypeAlias = Literal["values", "messages", "messages-tuple", "tasks",
 
 @dataclass(kw_only=True, slots=True)
 class ThreadError:
-    """
-    The exception that ended a run.
-    """
+    """The exception that ended a run."""
 
     error: str
-    """
-    The exception's class.
-    """
+    """The exception's class."""
     message: str
-    """
-    The exception's text.
-    """
+    """The exception's text."""
 
 
 @dataclass(kw_only=True, slots=True)
 class ThreadExpiry:
-    """
-    What happens to the thread when it has been idle for too long.
-    """
+    """What happens to the thread when it has been idle for too long."""
 
     strategy: Literal["delete", "keep_latest"] | None = None
-    """
-    Whether the whole thread goes, or only its history.
-    """
+    """Whether the whole thread goes, or only its history."""
     ttl_minutes: float | None = None
-    """
-    Minutes after the last change.
-    """
+    """Minutes after the last change."""
     expires_at: str | None = None
-    """
-    When that will be.
-    """
+    """When that will be."""
 
 
 @dataclass(kw_only=True, slots=True)
 class ThreadPruneRequest:
-    """
-    Threads to tidy up. Those that do not exist are passed over.
-    """
+    """Threads to tidy up. Those that do not exist are passed over."""
 
     thread_ids: list[str]
-    """
-    The threads.
-    """
+    """The threads."""
     strategy: Literal["delete", "keep_latest"] = "delete"
-    """
-    Whether the whole thread goes, or only its history.
-    """
+    """Whether the whole thread goes, or only its history."""
 
 
 @dataclass(kw_only=True, slots=True)
 class ThreadPruneResponse:
-    """
-    What was tidied up.
-    """
+    """What was tidied up."""
 
     pruned_count: int
-    """
-    How many threads.
-    """
+    """How many threads."""
 
 
 ThreadStateField: TypeAlias = str
-"""
-A field of a state. `values.` with a key behind it stands for that key of the values alone.
-"""
+"""A field of a state. `values.` with a key behind it stands for that key of the values alone."""
 
 
 @dataclass(kw_only=True, slots=True)
 class ThreadStateSearch:
-    """
-    Which states of a thread to list.
-    """
+    """Which states of a thread to list."""
 
     limit: int = 1
-    """
-    How many to answer.
-    """
-    before: dict[str, Any] | None = None
-    """
-    Only states older than this checkpoint. It may also be given as a config, with the checkpoint as its `configurable`.
-    """
+    """How many to answer."""
+    before: CheckpointConfig | None = None
+    """Only states older than this checkpoint. It may also be given as a config, with the checkpoint as its `configurable`."""
     metadata: dict[str, Any] | None = None
-    """
-    Entries that the checkpoint's metadata must contain, such as `source` or `step`.
-    """
-    checkpoint: dict[str, Any] | None = None
-    """
-    Only states of the subgraph that `checkpoint_ns` names, or, with `checkpoint_id`, only that one.
-    """
+    """Entries that the checkpoint's metadata must contain, such as `source` or `step`."""
+    checkpoint: CheckpointConfig | None = None
+    """Only states of the subgraph that `checkpoint_ns` names, or, with `checkpoint_id`, only that one."""
     select: list[ThreadStateField] | None = None
-    """
-    The fields to answer; all when absent.
-    """
+    """The fields to answer; all when absent."""
 
 
 @dataclass(kw_only=True, slots=True)
 class ThreadStateUpdate:
-    """
-    An edit of a thread's state, which becomes its newest checkpoint.
-    """
+    """An edit of a thread's state, which becomes its newest checkpoint."""
 
     values: list[Any] | dict[str, Any] | None = None
-    """
-    What is written, through the reducers of the graph. Null only copies the checkpoint.
-    """
-    checkpoint: dict[str, Any] | None = None
-    """
-    The checkpoint to edit; the latest when absent. What is written is a branch from there.
-    """
+    """What is written, through the reducers of the graph. Null only copies the checkpoint."""
+    checkpoint: CheckpointConfig | None = None
+    """The checkpoint to edit; the latest when absent. What is written is a branch from there."""
     checkpoint_id: str | None = None
-    """
-    The same as `checkpoint` with this id.
-    """
+    """The same as `checkpoint` with this id."""
     as_node: str | None = None
-    """
-    The node that is taken to have written it: the graph goes on behind it. When absent, the one that ran last.
-    """
+    """The node that is taken to have written it: the graph goes on behind it. When absent, the one that ran last."""
 
 
 ThreadStatus: TypeAlias = Literal["idle", "busy", "interrupted", "error"]
@@ -487,18 +269,12 @@ ThreadStatus: TypeAlias = Literal["idle", "busy", "interrupted", "error"]
 
 @dataclass(kw_only=True, slots=True)
 class ThreadStorage:
-    """
-    How much room a thread's state and history take.
-    """
+    """How much room a thread's state and history take."""
 
     thread_id: str
-    """
-    The thread.
-    """
+    """The thread."""
     total_bytes: int
-    """
-    All of it.
-    """
+    """All of it."""
     checkpoints: StorageSize
     channel_values: ChannelSizes
     pending_writes: StorageSize
@@ -515,561 +291,364 @@ ThreadStreamMode: TypeAlias = Literal["lifecycle", "run_modes", "state_update"]
 
 @dataclass(kw_only=True, slots=True)
 class ThreadTtl:
-    """
-    When the thread is to be tidied up.
-    """
+    """When the thread is to be tidied up."""
 
     strategy: Literal["delete", "keep_latest"] = "delete"
-    """
-    Whether the whole thread goes, or only its history.
-    """
+    """Whether the whole thread goes, or only its history."""
     ttl: float | None = None
-    """
-    Minutes without a change, after which that happens. Not more than a hundred years.
-    """
+    """Minutes without a change, after which that happens. Not more than a hundred years."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Assistant:
+    """A graph with the configuration that its runs start from."""
+
+    assistant_id: str
+    """The assistant's id. The one that stands for a graph itself has the version 5 uuid of the graph's name in the namespace 6ba7b821-9dad-11d1-80b4-00c04fd430c8."""
+    graph_id: str
+    """The graph's name in `langgraph.json`."""
+    config: Config
+    context: dict[str, Any]
+    """Static context of the assistant's runs. It mirrors `config.configurable`."""
+    created_at: str
+    """When it was created."""
+    updated_at: str
+    """When it was last changed."""
+    metadata: dict[str, Any]
+    """Free data to search by. The assistants of the graphs themselves have `created_by` = `system`."""
+    version: int
+    """Counts the changes, from 1."""
+    name: str
+    """A name for people."""
+    description: str | None
+    """What the assistant does."""
+
+
+@dataclass(kw_only=True, slots=True)
+class AssistantCreate:
+    """A new assistant. Either `context` or `config.configurable` may be given; the other becomes a copy of it."""
+
+    graph_id: str
+    """The graph's name in `langgraph.json`."""
+    assistant_id: str | None = None
+    """Its id; one is made up when absent."""
+    config: Config | None = None
+    context: dict[str, Any] | None = None
+    """Static context of its runs. Not together with `config.configurable`."""
+    metadata: dict[str, Any] | None = None
+    """Free data to search by. Its runs get it as well."""
+    if_exists: Literal["raise", "do_nothing"] = "raise"
+    """What to do when there is an assistant with that id: refuse the request, or answer the one that exists, unchanged."""
+    name: str | None = None
+    """A name for people; `Untitled` when absent."""
+    description: str | None = None
+    """What it does."""
 
 
 @dataclass(kw_only=True, slots=True)
 class Command:
-    """
-    How to enter a graph other than with an input. At least one of the three should be given.
-    """
+    """How to enter a graph other than with an input. At least one of the three should be given."""
 
     update: dict[str, Any] | list[Any] | None = None
-    """
-    Written to the state first, by key, or as a list of pairs of key and value.
-    """
+    """Written to the state first, by key, or as a list of pairs of key and value."""
     resume: Any | None = None
-    """
-    The answer to the interrupt that the thread waits at; any JSON. Several are answered with an object that maps the ids of the interrupts to their answers.
-    """
+    """The answer to the interrupt that the thread waits at; any JSON. Several are answered with an object that maps the ids of the interrupts to their answers."""
     goto: Send | str | list[Send | str] | None = None
-    """
-    The node or nodes to continue with, by name or as a call with an input of its own.
-    """
+    """The node or nodes to continue with, by name or as a call with an input of its own."""
 
 
 @dataclass(kw_only=True, slots=True)
 class Run:
-    """
-    One execution of an assistant.
-    """
+    """One execution of an assistant."""
 
     run_id: str
-    """
-    The run's id. Ids sort by time.
-    """
+    """The run's id. Ids sort by time."""
     thread_id: str
-    """
-    The thread that it runs on.
-    """
+    """The thread that it runs on."""
     assistant_id: str
-    """
-    The assistant that it executes.
-    """
+    """The assistant that it executes."""
     created_at: str
-    """
-    When it was accepted.
-    """
+    """When it was accepted."""
     updated_at: str
-    """
-    When its status last changed.
-    """
+    """When its status last changed."""
     status: RunStatus
     metadata: dict[str, Any]
-    """
-    Metadata of assistant and request together, and `assistant_id`.
-    """
+    """Metadata of assistant and request together, and `assistant_id`."""
     kwargs: dict[str, Any]
-    """
-    What the run was asked for, with all defaults filled in.
-    """
+    """What the run was asked for, with all defaults filled in."""
     multitask_strategy: MultitaskStrategy
     langsmith_session_name: str | None = None
-    """
-    Always null here; clients of the official server expect the key.
-    """
+    """Always null here; clients of the official server expect the key."""
 
 
 @dataclass(kw_only=True, slots=True)
 class RunCreateStateful:
-    """
-    A run on a thread, which begins with the state that the thread has by then. Fields that are not listed are ignored, since clients send more than the interface names.
-    """
+    """A run on a thread, which begins with the state that the thread has by then. Fields that are not listed are ignored, since clients send more than the interface names."""
 
     assistant_id: str
-    """
-    The assistant's id, or a graph's name for the assistant that stands for the graph itself.
-    """
-    checkpoint: dict[str, Any] | None = None
-    """
-    Where in the thread's history to begin, instead of at its latest state: the run goes on from there, on a branch of its own.
-    """
+    """The assistant's id, or a graph's name for the assistant that stands for the graph itself."""
+    checkpoint: CheckpointConfig | None = None
+    """Where in the thread's history to begin, instead of at its latest state: the run goes on from there, on a branch of its own."""
     checkpoint_id: str | None = None
-    """
-    The same as `checkpoint` with this id. It wins when both are given.
-    """
+    """The same as `checkpoint` with this id. It wins when both are given."""
     input: Any | None = None
-    """
-    The graph's input; any JSON, an object for most graphs.
-    """
+    """The graph's input; any JSON, an object for most graphs."""
     command: Command | None = None
-    """
-    Enters the graph with a command. An input beside it is ignored.
-    """
+    """Enters the graph with a command. An input beside it is ignored."""
     metadata: dict[str, Any] | None = None
-    """
-    Free data, kept on the run and its thread, to search by.
-    """
-    config: dict[str, Any] | None = None
-    """
-    How LangGraph is to execute a graph.
-    """
+    """Free data, kept on the run and its thread, to search by."""
+    config: Config | None = None
     context: dict[str, Any] | None = None
-    """
-    Static context that nodes read from LangGraph's runtime. Not together with `config.configurable`.
-    """
+    """Static context that nodes read from LangGraph's runtime. Not together with `config.configurable`."""
     webhook: str | None = None
-    """
-    Where to POST the run when it has ended, with its values or its error.
-    """
+    """Where to POST the run when it has ended, with its values or its error."""
     interrupt_before: Literal["*"] | list[str] | None = None
-    """
-    Pause before these nodes, or before all.
-    """
+    """Pause before these nodes, or before all."""
     interrupt_after: Literal["*"] | list[str] | None = None
-    """
-    Pause after these nodes, or after all.
-    """
+    """Pause after these nodes, or after all."""
     stream_mode: list[StreamMode] | StreamMode = field(
         default_factory=lambda: ["values"]
     )
-    """
-    What the run's stream carries.
-    """
+    """What the run's stream carries."""
     stream_subgraphs: bool = False
-    """
-    Stream the events of subgraphs too, as `mode|namespace`.
-    """
+    """Stream the events of subgraphs too, as `mode|namespace`."""
     stream_resumable: bool = False
-    """
-    Keep the events, so that a stream can be taken up again after the last one that was seen.
-    """
+    """Keep the events, so that a stream can be taken up again after the last one that was seen."""
     feedback_keys: list[str] | None = None
-    """
-    Keys to give feedback under. They are kept and answered; there is no feedback service behind them.
-    """
+    """Keys to give feedback under. They are kept and answered; there is no feedback service behind them."""
     multitask_strategy: MultitaskStrategy = "enqueue"
     if_not_exists: Literal["create", "reject"] = "reject"
-    """
-    Whether a thread that does not exist is created, or the run refused.
-    """
+    """Whether a thread that does not exist is created, or the run refused."""
     after_seconds: float | None = None
-    """
-    Start no earlier than this many seconds from now. Not more than a hundred years.
-    """
+    """Start no earlier than this many seconds from now. Not more than a hundred years."""
     checkpoint_during: bool | None = None
-    """
-    False stands for `durability` = `exit`. Ignored when `durability` is given; true when absent.
-    """
+    """False stands for `durability` = `exit`. Ignored when `durability` is given; true when absent."""
     durability: Durability | None = None
-    """
-    When checkpoints are written; `async` when absent.
-    """
+    """When checkpoints are written; `async` when absent."""
 
 
 @dataclass(kw_only=True, slots=True)
 class RunCreateStateless:
-    """
-    A run with a thread of its own. Fields that are not listed are ignored, since clients send more than the interface names.
-    """
+    """A run with a thread of its own. Fields that are not listed are ignored, since clients send more than the interface names."""
 
     assistant_id: str
-    """
-    The assistant's id, or a graph's name for the assistant that stands for the graph itself.
-    """
+    """The assistant's id, or a graph's name for the assistant that stands for the graph itself."""
     input: Any | None = None
-    """
-    The graph's input; any JSON, an object for most graphs.
-    """
+    """The graph's input; any JSON, an object for most graphs."""
     command: Command | None = None
-    """
-    Enters the graph with a command. An input beside it is ignored.
-    """
+    """Enters the graph with a command. An input beside it is ignored."""
     metadata: dict[str, Any] | None = None
-    """
-    Free data, kept on the run and its thread, to search by.
-    """
-    config: dict[str, Any] | None = None
-    """
-    How LangGraph is to execute a graph.
-    """
+    """Free data, kept on the run and its thread, to search by."""
+    config: Config | None = None
     context: dict[str, Any] | None = None
-    """
-    Static context that nodes read from LangGraph's runtime. Not together with `config.configurable`.
-    """
+    """Static context that nodes read from LangGraph's runtime. Not together with `config.configurable`."""
     webhook: str | None = None
-    """
-    Where to POST the run when it has ended, with its values or its error.
-    """
+    """Where to POST the run when it has ended, with its values or its error."""
     stream_mode: list[StreamMode] | StreamMode = field(
         default_factory=lambda: ["values"]
     )
-    """
-    What the run's stream carries.
-    """
+    """What the run's stream carries."""
     stream_subgraphs: bool = False
-    """
-    Stream the events of subgraphs too, as `mode|namespace`.
-    """
+    """Stream the events of subgraphs too, as `mode|namespace`."""
     stream_resumable: bool = False
-    """
-    Keep the events, so that a stream can be taken up again after the last one that was seen.
-    """
+    """Keep the events, so that a stream can be taken up again after the last one that was seen."""
     feedback_keys: list[str] | None = None
-    """
-    Keys to give feedback under. They are kept and answered; there is no feedback service behind them.
-    """
+    """Keys to give feedback under. They are kept and answered; there is no feedback service behind them."""
     on_completion: Literal["delete", "keep"] = "delete"
-    """
-    Whether run and thread are removed at the end, or kept with state and history.
-    """
+    """Whether run and thread are removed at the end, or kept with state and history."""
     after_seconds: float | None = None
-    """
-    Start no earlier than this many seconds from now. Not more than a hundred years.
-    """
+    """Start no earlier than this many seconds from now. Not more than a hundred years."""
     checkpoint_during: bool | None = None
-    """
-    False stands for `durability` = `exit`. Ignored when `durability` is given; true when absent.
-    """
+    """False stands for `durability` = `exit`. Ignored when `durability` is given; true when absent."""
     durability: Durability | None = None
-    """
-    When checkpoints are written; `async` when absent.
-    """
+    """When checkpoints are written; `async` when absent."""
     interrupt_before: Literal["*"] | list[str] | None = None
-    """
-    Pause before these nodes, or before all.
-    """
+    """Pause before these nodes, or before all."""
     interrupt_after: Literal["*"] | list[str] | None = None
-    """
-    Pause after these nodes, or after all.
-    """
+    """Pause after these nodes, or after all."""
     multitask_strategy: MultitaskStrategy = "enqueue"
-    """
-    Kept and answered; a thread of its own has no other run to meet.
-    """
+    """Kept and answered; a thread of its own has no other run to meet."""
     if_not_exists: Literal["create", "reject"] = "reject"
-    """
-    For runs on a given thread. Here the thread is always created.
-    """
+    """For runs on a given thread. Here the thread is always created."""
 
 
 @dataclass(kw_only=True, slots=True)
 class RunCreateStreamingStateful(RunCreateStateful):
-    """
-    A run on a thread, whose outcome or events are answered at once.
-    """
+    """A run on a thread, whose outcome or events are answered at once."""
 
     on_disconnect: Literal["cancel", "continue"] = "continue"
-    """
-    Whether the run is cancelled when the connection is closed before its end.
-    """
+    """Whether the run is cancelled when the connection is closed before its end."""
 
 
 @dataclass(kw_only=True, slots=True)
 class RunCreateStreamingStateless(RunCreateStateless):
-    """
-    A run with a thread of its own, whose outcome or events are answered at once.
-    """
+    """A run with a thread of its own, whose outcome or events are answered at once."""
 
     on_disconnect: Literal["cancel", "continue"] = "continue"
-    """
-    Whether the run is cancelled when the connection is closed before its end.
-    """
+    """Whether the run is cancelled when the connection is closed before its end."""
 
 
 @dataclass(kw_only=True, slots=True)
 class Thread:
-    """
-    A line of work with its latest state.
-    """
+    """A line of work with its latest state."""
 
     thread_id: str
-    """
-    The thread's id.
-    """
+    """The thread's id."""
     created_at: str
-    """
-    When it was created.
-    """
+    """When it was created."""
     updated_at: str
-    """
-    When anything about it last changed.
-    """
+    """When anything about it last changed."""
     state_updated_at: str
-    """
-    When its state last changed.
-    """
+    """When its state last changed."""
     metadata: dict[str, Any]
-    """
-    Free data to search by. Runs add `graph_id` and `assistant_id`.
-    """
+    """Free data to search by. Runs add `graph_id` and `assistant_id`."""
     config: dict[str, Any]
-    """
-    The config of its latest run.
-    """
+    """The config of its latest run."""
     status: ThreadStatus
     values: Any
-    """
-    The latest state; null before the first. An object for most graphs, but any JSON is possible.
-    """
+    """The latest state; null before the first. An object for most graphs, but any JSON is possible."""
     interrupts: dict[str, list[Interrupt]] | None = None
-    """
-    Open questions, by the id of the task that asked.
-    """
+    """Open questions, by the id of the task that asked."""
     error: ThreadError | None = None
-    """
-    Why the last run failed; null when it did not.
-    """
+    """Why the last run failed; null when it did not."""
     ttl: ThreadExpiry | None = None
     extracted: dict[str, Any] | None = None
-    """
-    What `extract` asked for.
-    """
+    """What `extract` asked for."""
 
 
 @dataclass(kw_only=True, slots=True)
 class ThreadCountRequest:
-    """
-    Which threads to count. All filters must match.
-    """
+    """Which threads to count. All filters must match."""
 
     metadata: dict[str, Any] | None = None
-    """
-    Entries that the thread's metadata must contain.
-    """
+    """Entries that the thread's metadata must contain."""
     values: dict[str, Any] | None = None
-    """
-    Entries that the thread's latest state must contain.
-    """
+    """Entries that the thread's latest state must contain."""
     status: ThreadStatus | None = None
 
 
 @dataclass(kw_only=True, slots=True)
 class ThreadSearchRequest:
-    """
-    Which threads to list. All filters must match.
-    """
+    """Which threads to list. All filters must match."""
 
     ids: list[str] | None = None
-    """
-    Only these threads.
-    """
+    """Only these threads."""
     metadata: dict[str, Any] | None = None
-    """
-    Entries that the thread's metadata must contain.
-    """
+    """Entries that the thread's metadata must contain."""
     values: dict[str, Any] | None = None
-    """
-    Entries that the thread's latest state must contain.
-    """
+    """Entries that the thread's latest state must contain."""
     status: ThreadStatus | None = None
     limit: int = 10
-    """
-    How many to answer.
-    """
+    """How many to answer."""
     offset: int = 0
-    """
-    How many to skip.
-    """
+    """How many to skip."""
     sort_by: Literal["thread_id", "status", "created_at", "updated_at", "state_updated_at"] | None = (
         None
     )
-    """
-    The field to sort by; `created_at` when absent.
-    """
+    """The field to sort by; `created_at` when absent."""
     sort_order: Literal["asc", "desc"] | None = None
-    """
-    The direction; `desc` when absent.
-    """
+    """The direction; `desc` when absent."""
     select: list[Literal["thread_id", "created_at", "updated_at", "state_updated_at", "metadata", "config", "status", "values", "interrupts"]] | None = (
         None
     )
-    """
-    The fields to answer; all when absent.
-    """
+    """The fields to answer; all when absent."""
     extract: dict[str, str] | None = None
-    """
-    Values to pick out of the threads, by a name for the answer: `{"last": "values.messages[-1].content"}`. They come as `extracted`, so that a list need not carry whole states.
-    """
+    """Values to pick out of the threads, by a name for the answer: `{"last": "values.messages[-1].content"}`. They come as `extracted`, so that a list need not carry whole states."""
 
 
 @dataclass(kw_only=True, slots=True)
 class ThreadStateCheckpointRequest:
-    """
-    Which state of a thread is asked for.
-    """
+    """Which state of a thread is asked for."""
 
-    checkpoint: dict[str, Any]
-    """
-    Which checkpoint of a thread is meant.
-    """
+    checkpoint: CheckpointConfig
     subgraphs: bool | None = None
-    """
-    Answer the states of subgraphs too, within their tasks.
-    """
+    """Answer the states of subgraphs too, within their tasks."""
     select: list[ThreadStateField] | None = None
-    """
-    The fields to answer; all when absent.
-    """
+    """The fields to answer; all when absent."""
 
 
 @dataclass(kw_only=True, slots=True)
 class ThreadSuperstepUpdate:
-    """
-    What one node writes in a step.
-    """
+    """What one node writes in a step."""
 
     as_node: str
-    """
-    The node that is taken to have written it; `__input__` for the graph's input.
-    """
+    """The node that is taken to have written it; `__input__` for the graph's input."""
     values: list[Any] | dict[str, Any] | None = None
-    """
-    What is written.
-    """
+    """What is written."""
     command: Command | None = None
-    """
-    A command in place of values.
-    """
+    """A command in place of values."""
 
 
 RunBatchCreate: TypeAlias = list[RunCreateStateless]
-"""
-Runs that are accepted all together or not at all. The stock JavaScript client sends the fields of the items in camelCase: such a name stands for the one with underscores where that is absent.
-"""
+"""Runs that are accepted all together or not at all. The stock JavaScript client sends the fields of the items in camelCase: such a name stands for the one with underscores where that is absent."""
 
 
 @dataclass(kw_only=True, slots=True)
 class ThreadSuperstep:
-    """
-    One step of a graph, made by hand.
-    """
+    """One step of a graph, made by hand."""
 
     updates: list[ThreadSuperstepUpdate]
-    """
-    What the nodes of the step write.
-    """
+    """What the nodes of the step write."""
 
 
 @dataclass(kw_only=True, slots=True)
 class ThreadCreate:
-    """
-    A new thread.
-    """
+    """A new thread."""
 
     thread_id: str | None = None
-    """
-    Its id; one is made up when absent.
-    """
+    """Its id; one is made up when absent."""
     metadata: dict[str, Any] | None = None
-    """
-    Free data to search by. `graph_id` in it names the graph whose state the thread holds.
-    """
+    """Free data to search by. `graph_id` in it names the graph whose state the thread holds."""
     if_exists: Literal["raise", "do_nothing"] = "raise"
-    """
-    What to do when there is a thread with that id: refuse the request, or answer the one that exists, unchanged.
-    """
+    """What to do when there is a thread with that id: refuse the request, or answer the one that exists, unchanged."""
     ttl: ThreadTtl | None = None
     supersteps: list[ThreadSuperstep] | None = None
-    """
-    Steps that give the thread its first state. They need `graph_id` in `metadata`.
-    """
+    """Steps that give the thread its first state. They need `graph_id` in `metadata`."""
 
 
 @dataclass(kw_only=True, slots=True)
 class ThreadState:
-    """
-    The state of a thread at one checkpoint.
-    """
+    """The state of a thread at one checkpoint."""
 
     values: Any
-    """
-    The graph's values. An object for most graphs, but any JSON is possible.
-    """
+    """The graph's values. An object for most graphs, but any JSON is possible."""
     next: list[str]
-    """
-    The nodes that come next; empty at the end.
-    """
+    """The nodes that come next; empty at the end."""
     tasks: list[ThreadTask]
-    """
-    The tasks that come next.
-    """
-    checkpoint: dict[str, Any] | None
-    """
-    The checkpoint that this is; null before the first.
-    """
+    """The tasks that come next."""
+    checkpoint: CheckpointConfig | None
+    """The checkpoint that this is; null before the first."""
     metadata: dict[str, Any] | None
-    """
-    What the checkpoint came from, step and source above all.
-    """
+    """What the checkpoint came from, step and source above all."""
     created_at: str | None
-    """
-    When the checkpoint was written.
-    """
-    parent_checkpoint: dict[str, Any] | None
-    """
-    The checkpoint before it.
-    """
+    """When the checkpoint was written."""
+    parent_checkpoint: CheckpointConfig | None
+    """The checkpoint before it."""
     interrupts: list[Interrupt]
-    """
-    All open questions of the tasks.
-    """
+    """All open questions of the tasks."""
     checkpoint_id: str | None
-    """
-    The same as in `checkpoint`.
-    """
+    """The same as in `checkpoint`."""
     parent_checkpoint_id: str | None
-    """
-    The same as in `parent_checkpoint`.
-    """
+    """The same as in `parent_checkpoint`."""
 
 
 @dataclass(kw_only=True, slots=True)
 class ThreadTask:
-    """
-    One node that is to run next, or the rest of one that paused or failed.
-    """
+    """One node that is to run next, or the rest of one that paused or failed."""
 
     id: str
-    """
-    The task's id.
-    """
+    """The task's id."""
     name: str
-    """
-    The node.
-    """
+    """The node."""
     path: list[Any]
-    """
-    Where the task comes from, in LangGraph's terms.
-    """
+    """Where the task comes from, in LangGraph's terms."""
     error: str | None
-    """
-    The exception that it ended with.
-    """
+    """The exception that it ended with."""
     interrupts: list[Interrupt]
-    """
-    What it asked and waits for.
-    """
-    checkpoint: dict[str, Any] | None
-    """
-    Where the state of its subgraph is, when it is one.
-    """
+    """What it asked and waits for."""
+    checkpoint: CheckpointConfig | None
+    """Where the state of its subgraph is, when it is one."""
     state: ThreadState | None
-    """
-    The state of its subgraph, when it is one and it was asked for.
-    """
+    """The state of its subgraph, when it is one and it was asked for."""
     result: Any
-    """
-    What it wrote, when it is already done; any JSON.
-    """
+    """What it wrote, when it is already done; any JSON."""

@@ -61,6 +61,7 @@ def create_app(server: Server) -> FlaskApp:
 
     accept_openapi_31()
     settings, project = server.settings, server.settings.project
+    table = operation_table(server)
     app = FlaskApp(
         console.__name__,
         lifespan=lifespan,
@@ -81,7 +82,7 @@ def create_app(server: Server) -> FlaskApp:
             LifespanMiddleware,
             ContextMiddleware,
         ],
-        resolver=Resolver(operation_table(server).__getitem__),
+        resolver=Resolver({**table.handlers, **table.pages}.__getitem__),
     )
     app.add_api(load_document(project.disabled))
     viewer = get_swaggerui_blueprint(console.ASSETS_PATH, "/openapi.json")  # type: ignore[no-untyped-call]

@@ -72,7 +72,7 @@ class ThreadRunHandlers:
         self.runs = runs
 
     async def list_runs(
-        self, thread_id: str, limit: int, offset: int, status: str | None, select: list[str] | None
+        self, thread_id: str, limit: int, offset: int, status: str | None, select: Sequence[str] | None
     ) -> Response:
         """GET /threads/{thread_id}/runs"""
         runs = await self.runs.list(thread_id, limit=limit, offset=offset, status=status)

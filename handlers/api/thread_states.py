@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from runyard.generated.mappings import CheckpointConfig
 from runyard.generated.models import ThreadState, ThreadStateCheckpointRequest, ThreadStateSearch, ThreadStateUpdate
 from runyard.handlers.api.selection import select_state_fields
 from runyard.handlers.http.responses import Response, json_response
 from runyard.runtime.config.ids import usual_id
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class ThreadStateService(Protocol):
     """What the operations need of the service."""
 
     async def state(
-        self, thread_id: str, checkpoint: Mapping[str, Any] | None = None, *, subgraphs: bool = False
+        self, thread_id: str, checkpoint: CheckpointConfig | None = None, *, subgraphs: bool = False
     ) -> ThreadState:
         """The latest state, or that at a checkpoint; one that does not exist has an empty state. `subgraphs` adds
         the states of interrupted subgraphs to their tasks. Raises NotFound, Unavailable when the graph cannot be
@@ -52,7 +50,7 @@ class ThreadStateHandlers:
         return await self._respond(thread_id, body.checkpoint, body.subgraphs, body.select)
 
     async def _respond(
-        self, thread_id: str, checkpoint: dict[str, Any] | None, subgraphs: bool | None, select: list[str] | None
+        self, thread_id: str, checkpoint: CheckpointConfig | None, subgraphs: bool | None, select: list[str] | None
     ) -> Response:
         state = await self.states.state(thread_id, checkpoint, subgraphs=bool(subgraphs))
         return json_response(select_state_fields(state, select))

@@ -12,6 +12,7 @@ from runyard.generated.models import (
     ThreadPruneResponse,
     ThreadSearchRequest,
     ThreadStorage,
+    ThreadStreamMode,
 )
 from runyard.handlers.api.selection import paging_headers, select_thread_fields
 from runyard.handlers.http.event_stream import EventStream, EventSubscription
@@ -124,7 +125,11 @@ class ThreadHandlers:
         return json_response(await self.threads.storage(thread_id))
 
     async def stream(
-        self, thread_id: str, last_event_id: str | None, stream_modes: str | list[str], stream_mode: list[str] | None
+        self,
+        thread_id: str,
+        last_event_id: str | None,
+        stream_modes: ThreadStreamMode | list[ThreadStreamMode],
+        stream_mode: list[ThreadStreamMode] | None,
     ) -> Response:
         """GET /threads/{thread_id}/stream"""
         modes = stream_mode or ([stream_modes] if isinstance(stream_modes, str) else stream_modes)

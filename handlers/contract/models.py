@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
 
@@ -17,7 +17,8 @@ import msgspec
 def model_maker(target: Any) -> Callable[[Any], Any]:
     """A function that makes a `target`, a dataclass or a list of one, from JSON that fits its schema.
 
-    Keys that the class does not have are left out.
+    Keys that the class does not have are left out; those of a TypedDict stay, whether it names them or not. Raises
+    TypeError for a class that this cannot be kept for.
     """
     if get_origin(target) is list:
         make = model_maker(get_args(target)[0])
@@ -28,6 +29,9 @@ def model_maker(target: Any) -> Callable[[Any], Any]:
     hints = get_type_hints(cls)
     names = {field.name for field in fields(cls)}
     converted = {name: hints[name] for name in names if _needs_conversion(hints[name])}
+    for name, hint in converted.items():
+        if _has_typed_dict(hint, set()):
+            raise TypeError(f"{cls.__name__}.{name}: msgspec would drop keys that a TypedDict in it does not name")
 
     def make_one(item: dict[str, Any]) -> Any:
         known = {key: value for key, value in item.items() if key in names}
@@ -57,6 +61,17 @@ def schema_properties(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> 
         found |= schema_properties(part, schemas)
     found |= schema.get("properties", {})
     return found
+
+
+def _has_typed_dict(hint: Any, seen: set[Any]) -> bool:
+    """Whether a value of this type may hold a TypedDict, at any depth."""
+    if is_typeddict(hint):
+        return True
+    inner = list(get_args(hint))
+    if is_dataclass(hint) and hint not in seen:
+        seen.add(hint)
+        inner += get_type_hints(hint).values()
+    return any(_has_typed_dict(each, seen) for each in inner)
 
 
 def _needs_conversion(hint: Any) -> bool:

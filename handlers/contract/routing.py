@@ -17,9 +17,6 @@ from runyard.handlers.http.errors import HttpError
 from runyard.handlers.http.responses import BodyResponse
 from runyard.handlers.http.scope import TEMPLATE, Receive, Scope, Send
 
-_TAG_WITH_HEAD = "System"
-"""The tag whose operations also answer HEAD. Elsewhere a GET may wait for a run to end."""
-
 
 class Route:
     """One path of the document: its operations by method."""
@@ -27,7 +24,8 @@ class Route:
     def __init__(self, template: str, item: dict[str, Any]) -> None:
         self.template = template
         self.operations = {method.upper(): item[method]["operationId"] for method in item if method in METHODS}
-        if "GET" in self.operations and _TAG_WITH_HEAD in item["get"].get("tags", ()):
+        # Not every GET answers HEAD: some wait for a run to end.
+        if item.get("get", {}).get("x-head"):
             self.operations["HEAD"] = self.operations["GET"]
         self.allow = (b"allow", ", ".join(sorted({*self.operations, "OPTIONS"})).encode())
 

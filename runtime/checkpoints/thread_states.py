@@ -11,6 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.errors import InvalidUpdateError
 from langgraph.types import StateUpdate
 
+from runyard.generated.mappings import CheckpointConfig
 from runyard.generated.models import ThreadState, ThreadStateSearch, ThreadStateUpdate, ThreadSuperstep
 from runyard.runtime.checkpoints.addresses import checkpoint_address
 from runyard.runtime.checkpoints.pruning import latest_checkpoints
@@ -78,7 +79,7 @@ class StoredStates:
                 await asyncio.sleep(0)  # others have requests too
         return states
 
-    async def stage_update(self, thread: ThreadGraph, request: ThreadStateUpdate) -> tuple[dict[str, Any], StateEdit]:
+    async def stage_update(self, thread: ThreadGraph, request: ThreadStateUpdate) -> tuple[CheckpointConfig, StateEdit]:
         """A new state, made by the graph's reducers: the address that its checkpoint will have, and the edit.
 
         Raises NotFound for a checkpoint that there is not, BadRequest for what the graph does not take.

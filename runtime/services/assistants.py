@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from uuid_utils import uuid7
 
+from runyard.generated.mappings import Config
 from runyard.generated.models import (
     Assistant,
     AssistantCountRequest,
@@ -149,7 +150,7 @@ class Assistants:
         """Makes a new version: metadata is merged at its top level, the rest that was given replaced."""
         if "graph_id" in given:
             self._check_graph(given["graph_id"])
-        _mirrored(given.get("config") or {}, given.get("context") or {})
+        configured(given.get("config", {}).get("configurable"), given.get("context"))  # refuses both at once
         changed = await self._storage.assistants.change(assistant_id, lambda assistant: _changed(assistant, given))
         return _found(changed, assistant_id)
 
@@ -207,7 +208,7 @@ def _found(answer: T | None, assistant_id: str) -> T:
     return answer
 
 
-def _mirrored(config: dict[str, Any], context: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _mirrored(config: Config, context: dict[str, Any]) -> tuple[Config, dict[str, Any]]:
     """`config.configurable` and `context` are two names of one thing: what is given is copied to the other."""
     own = configured(config.get("configurable"), context)
     return ({**config, "configurable": own}, own) if own else (config, context)

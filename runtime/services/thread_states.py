@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from weakref import WeakValueDictionary
 
+from runyard.generated.mappings import CheckpointConfig
 from runyard.generated.models import ThreadState, ThreadStateSearch, ThreadStateUpdate
 from runyard.runtime.checkpoints.thread_graph import ThreadGraph
 from runyard.runtime.errors import BadRequest, NotFound
@@ -25,7 +26,7 @@ class ThreadStates:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def state(
-        self, thread_id: str, checkpoint: Mapping[str, Any] | None = None, *, subgraphs: bool = False
+        self, thread_id: str, checkpoint: CheckpointConfig | None = None, *, subgraphs: bool = False
     ) -> ThreadState:
         """The latest state, or that at a checkpoint; one that does not exist has an empty state (observed at
         GET /threads/{thread_id}/state/{checkpoint_id}). `subgraphs` puts the states of subgraphs that are under
@@ -85,10 +86,12 @@ def no_graph(thread_id: str) -> str:
     )
 
 
-def _empty_state(thread_id: str, asked: Mapping[str, Any] | None) -> ThreadState:
+def _empty_state(thread_id: str, asked: CheckpointConfig | None) -> ThreadState:
     """The state of a thread on which nothing has run. The id of a checkpoint that was asked for is answered."""
-    checkpoint_id = (asked or {}).get("checkpoint_id")
-    checkpoint = {"checkpoint_id": checkpoint_id, "thread_id": thread_id} if checkpoint_id else None
+    checkpoint_id = None if asked is None else asked.get("checkpoint_id")
+    checkpoint: CheckpointConfig | None = (
+        {"checkpoint_id": checkpoint_id, "thread_id": thread_id} if checkpoint_id else None
+    )
     return ThreadState(
         values={},
         next=[],

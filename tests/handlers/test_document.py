@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -18,7 +19,7 @@ import orjson
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from runyard.generated import models
+from runyard.generated import mappings, models
 from runyard.handlers.api.operations import operation_table
 from runyard.handlers.contract.middleware import HEADERS
 from runyard.handlers.contract.models import model_maker
@@ -39,20 +40,34 @@ def test_generated_files_are_up_to_date() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.fixture
+def handlers(runtime: FakeRuntime) -> dict[str, Callable[..., Any]]:
+    """The handler of each operation, by its operationId."""
+    table = operation_table(runtime)
+    return {**table.handlers, **table.pages}
+
+
 def test_every_operation_has_a_handler_and_every_handler_an_operation(
-    operations: list[Operation], runtime: FakeRuntime
+    operations: list[Operation], handlers: dict[str, Callable[..., Any]]
 ) -> None:
     declared = [definition["operationId"] for _, _, definition in operations]
     assert len(declared) == len(set(declared))
-    assert set(declared) == set(operation_table(runtime))
+    assert set(declared) == set(handlers)
+
+
+def test_every_public_method_of_a_handler_object_serves_an_operation(handlers: dict[str, Callable[..., Any]]) -> None:
+    bound = [handler for handler in handlers.values() if inspect.ismethod(handler)]
+    assert len(bound) == len(handlers)
+    for owner in {method.__self__ for method in bound}:
+        public = {name for name, _ in inspect.getmembers(owner, inspect.ismethod) if not name.startswith("_")}
+        assert public == {method.__name__ for method in bound if method.__self__ is owner}
 
 
 def test_handlers_take_exactly_the_declared_parameters(
-    document: Document, operations: list[Operation], runtime: FakeRuntime
+    document: Document, operations: list[Operation], handlers: dict[str, Callable[..., Any]]
 ) -> None:
-    table = operation_table(runtime)
     for path, method, definition in operations:
-        handler = table[definition["operationId"]]
+        handler = handlers[definition["operationId"]]
         expected = set(Parameters(parameters_of(definition, document), document["components"]).names)
         if body_of(definition):
             expected.add("body")
@@ -60,10 +75,11 @@ def test_handlers_take_exactly_the_declared_parameters(
         assert given == expected, f"{method} {path}"
 
 
-def test_only_pages_go_through_flask(operations: list[Operation], runtime: FakeRuntime) -> None:
+def test_only_pages_go_through_flask(runtime: FakeRuntime) -> None:
     table = operation_table(runtime)
-    plain = {name for name, handler in table.items() if not inspect.iscoroutinefunction(handler)}
-    assert plain == {"root_get", "docs_get", "guides_get", "guide_get"}
+    assert set(table.pages) == {"root_get", "docs_get", "guides_get", "guide_get"}
+    assert all(map(inspect.iscoroutinefunction, table.handlers.values()))
+    assert not any(map(inspect.iscoroutinefunction, table.pages.values()))
 
 
 def test_everything_is_described(document: Document, operations: list[Operation]) -> None:
@@ -78,8 +94,8 @@ def test_everything_is_described(document: Document, operations: list[Operation]
 
 def test_the_generators_marks_are_not_published(document: Document) -> None:
     published = json.dumps(document)
-    assert '"x-keep-mapping"' not in published
-    assert '"x-document-only"' not in published
+    for mark in ("x-keep-mapping", "x-document-only", "x-handler", "x-page"):
+        assert f'"{mark}"' not in published
 
 
 def test_nothing_unused_is_published(document: Document) -> None:
@@ -113,12 +129,13 @@ async def test_examples_are_accepted(client: httpx.AsyncClient, operations: list
         assert response.status_code in (200, 204), (path, response.text)
 
 
-def test_bodies_become_the_annotated_classes(operations: list[Operation], runtime: FakeRuntime) -> None:
-    table = operation_table(runtime)
+def test_bodies_become_the_annotated_classes(
+    operations: list[Operation], handlers: dict[str, Callable[..., Any]]
+) -> None:
     for path, method, definition in operations:
         if not (body := body_of(definition)):
             continue
-        target = get_type_hints(table[definition["operationId"]])["body"]
+        target = get_type_hints(handlers[definition["operationId"]])["body"]
         expected = getattr(models, body["schema"]["$ref"].rpartition("/")[2], None)
         if method == "patch":
             expected = dict[str, Any]  # a class would lose the difference between absent and given
@@ -151,7 +168,9 @@ FULL_RUN = {
 
 def test_a_run_with_every_field_becomes_its_class() -> None:
     run = model_maker(models.RunCreateStateless)(FULL_RUN)
-    assert run == msgspec.convert(FULL_RUN, models.RunCreateStateless)
+    # msgspec alone drops keys of the config that are not listed.
+    decoded = msgspec.convert(FULL_RUN, models.RunCreateStateless)
+    assert dataclasses.replace(run, config=decoded.config) == decoded
     assert run.input == 5
     assert isinstance(run.input, int)
     assert run.command.goto == [models.Send(node="a", input=None), "b"]
@@ -159,6 +178,22 @@ def test_a_run_with_every_field_becomes_its_class() -> None:
     written = orjson.loads(orjson.dumps(run))
     for field in dataclasses.fields(run):
         assert written[field.name] == FULL_RUN[field.name], field.name
+
+
+@dataclasses.dataclass
+class Configured:
+    config: mappings.Config
+
+
+@dataclasses.dataclass
+class Nested:
+    parts: list[Configured] | None = None
+
+
+def test_a_class_that_would_lose_keys_of_a_mapping_is_refused() -> None:
+    assert model_maker(Configured)({"config": {"more": 1}}) == Configured({"more": 1})  # type: ignore[typeddict-unknown-key]
+    with pytest.raises(TypeError, match=r"Nested\.parts"):
+        model_maker(Nested)
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 import httpx
 import pytest
 
-from .documents import Document
+from .documents import Document, Operation
 from .fakes.runtime import FakeRuntime
 
 RUN = f"/threads/{uuid.uuid4()}/runs/{uuid.uuid4()}"
@@ -55,10 +56,16 @@ async def test_allowed_methods_are_allowed(client: httpx.AsyncClient, document: 
             assert (await client.request(method, target)).status_code != 405, f"{method} {path}"
 
 
-async def test_head(client: httpx.AsyncClient) -> None:
+async def test_head(client: httpx.AsyncClient, operations: list[Operation]) -> None:
     response = await client.head("/ok")
     assert response.status_code == 200
     assert (await client.head(f"{RUN}/join")).status_code == 405, "it might wait for the run"
+    with_head = {path for path, _, definition in operations if definition.get("x-head")}
+    assert with_head == {path for path, _, definition in operations if definition["tags"] == ["System"]}
+    for path, method, _ in operations:
+        allowed = (await client.options(re.sub(r"{\w+}", str(uuid.uuid4()), path))).headers["allow"].split(", ")
+        if method == "get":
+            assert ("HEAD" in allowed) == (path in with_head), path
 
 
 @pytest.mark.parametrize(

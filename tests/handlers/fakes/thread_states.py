@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
 from runyard.generated import models
+from runyard.generated.mappings import CheckpointConfig
 
 
 class FakeThreadStates:
@@ -16,7 +16,7 @@ class FakeThreadStates:
         self.calls: list[tuple[Any, ...]] = []
 
     async def state(
-        self, thread_id: str, checkpoint: Mapping[str, Any] | None = None, *, subgraphs: bool = False
+        self, thread_id: str, checkpoint: CheckpointConfig | None = None, *, subgraphs: bool = False
     ) -> models.ThreadState:
         self.calls.append(("state", checkpoint, subgraphs))
         return models.ThreadState(

@@ -1,0 +1,1 @@
+"""What `scripts/generate` writes besides the document and its classes."""

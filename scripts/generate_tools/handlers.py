@@ -1,0 +1,206 @@
+"""From the operations of the document to the types of their handlers: what `generated/handlers.py` says.
+
+An operation names its handler with `x-handler: threads.create`: the method `create` of the object `threads`. With
+`x-page: true` it is a plain function, which Flask serves, else a coroutine function.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+_HANDLER = re.compile(r"([a-z][a-z0-9_]*)\.([a-z][a-z0-9_]*)")
+_TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
+
+_HEAD = '''
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from runyard.generated import models
+
+Response = TypeVar("Response", covariant=True)
+"""What handlers on the event loop return."""
+
+Page = TypeVar("Page", covariant=True)
+"""What plain functions return."""
+'''
+
+_TABLE = '''
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Operations(Generic[Response, Page]):
+    """The handler of each operation, by its operationId."""
+
+    handlers: Mapping[str, Callable[..., Coroutine[Any, Any, Response]]]
+    """Those on the event loop."""
+    pages: Mapping[str, Callable[..., Page]]
+    """Plain functions (`x-page`), for Flask."""
+'''
+
+
+class HandlerError(ValueError):
+    """An operation says something about its handler that cannot be; the message begins with the operation."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Handler:
+    """One operation's handler. `parameters` maps the arguments' names to their types."""
+
+    operation: str
+    operation_id: str
+    owner: str
+    method: str
+    is_page: bool
+    parameters: dict[str, str]
+    summary: str
+
+    @property
+    def result(self) -> str:
+        """The type variable of what it returns."""
+        return "Page" if self.is_page else "Response"
+
+
+def handlers_module(document: dict[str, Any], header: str) -> str:
+    """The module's text behind `header`, its docstring; not formatted yet. Raises `HandlerError`."""
+    owners: dict[str, list[Handler]] = {}
+    names: dict[str, str] = {}
+    for handler in _handlers(document):
+        name = f"{handler.owner}.{handler.method}"
+        if name in names:
+            raise HandlerError(f"{handler.operation}: {names[name]} has the same x-handler, {name}")
+        names[name] = handler.operation
+        owners.setdefault(handler.owner, []).append(handler)
+    protocols = [_protocol(owner, handlers) for owner, handlers in owners.items()]
+    return "\n\n".join([header + "\n" + _HEAD, *protocols, _TABLE, _function(owners)])
+
+
+def _handlers(document: dict[str, Any]) -> Iterator[Handler]:
+    components = document["components"]
+    for path, item in document["paths"].items():
+        for method, definition in item.items():
+            if method in METHODS:
+                operation = f"{method.upper()} {path}"
+                try:
+                    yield _handler(operation, method, definition, components)
+                except HandlerError as error:
+                    raise HandlerError(f"{operation}: {error}") from None
+
+
+def _handler(operation: str, method: str, definition: dict[str, Any], components: dict[str, Any]) -> Handler:
+    named = _HANDLER.fullmatch(str(definition.get("x-handler", "")))
+    if named is None or keyword.iskeyword(named[1]) or keyword.iskeyword(named[2]):
+        raise HandlerError(f"x-handler is {definition.get('x-handler')!r}, not of the form threads.create")
+    if definition.get("x-head") and method != "get":
+        raise HandlerError("x-head is for GET only")
+    is_page = definition.get("x-page", False)
+    if is_page and "requestBody" in definition:
+        raise HandlerError("a page cannot have a body")
+    return Handler(
+        operation=operation,
+        operation_id=definition["operationId"],
+        owner=named[1],
+        method=named[2],
+        is_page=is_page,
+        parameters=_parameters(method, definition, components),
+        summary=definition["summary"],
+    )
+
+
+def _parameters(method: str, definition: dict[str, Any], components: dict[str, Any]) -> dict[str, str]:
+    """The arguments as the contract layer passes them: absent ones are the default of their schema, or None."""
+    found: dict[str, str] = {}
+    for parameter in definition.get("parameters", ()):
+        if "$ref" in parameter:
+            parameter = components["parameters"][parameter["$ref"].rpartition("/")[2]]
+        schema = parameter["schema"]
+        name = parameter["name"].lower().replace("-", "_")
+        found[name] = python_type(schema, components["schemas"])
+        if not parameter.get("required", False) and "default" not in schema:
+            found[name] += " | None"
+    if "requestBody" in definition:
+        found["body"] = _body(method, definition["requestBody"], components["schemas"])
+    return found
+
+
+def _body(method: str, body: dict[str, Any], schemas: dict[str, Any]) -> str:
+    schema = body["content"]["application/json"]["schema"]
+    if method == "patch":
+        return "dict[str, Any]"  # a class would lose the difference between a field that is absent and one that is null
+    if "$ref" not in schema:
+        raise HandlerError("the schema of the body is not a component, so there is no class for it")
+    return python_type(schema, schemas)
+
+
+def python_type(schema: dict[str, Any], schemas: dict[str, Any]) -> str:
+    """The type of a value that fits the schema. Raises `HandlerError` for a component without a class."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        if {"x-document-only", "x-keep-mapping"} & schemas[name].keys():
+            raise HandlerError(f"there is no class for {name}, which says x-document-only or x-keep-mapping")
+        return f"models.{name}"
+    if "enum" in schema:
+        return f"Literal[{', '.join(map(repr, schema['enum']))}]"
+    alternatives = schema.get("anyOf") or schema.get("oneOf")
+    if alternatives is None and isinstance(schema.get("type"), list):
+        alternatives = [{**schema, "type": each} for each in schema["type"]]
+    if alternatives is not None:
+        return " | ".join(dict.fromkeys(python_type(each, schemas) for each in alternatives))
+    match schema.get("type"):
+        case "array":
+            return f"list[{python_type(schema.get('items', {}), schemas)}]"
+        case "object":
+            return "dict[str, Any]"
+        case None:
+            return "Any"
+        case name:
+            return _TYPES[name]
+
+
+def _class_name(owner: str) -> str:
+    return "".join(part.capitalize() for part in owner.split("_"))
+
+
+def _variables(handlers: list[Handler]) -> str:
+    return ", ".join(sorted({handler.result for handler in handlers}, reverse=True))
+
+
+def _protocol(owner: str, handlers: list[Handler]) -> str:
+    lines = [f"class {_class_name(owner)}(Protocol[{_variables(handlers)}]):"]
+    lines += [f'    """The handlers that operations name `{owner}.<method>`."""']
+    for handler in handlers:
+        start = "def" if handler.is_page else "async def"
+        arguments = "".join(f", {name}: {type_}" for name, type_ in handler.parameters.items())
+        signature = f"self{', *' if arguments else ''}{arguments}"
+        lines += [
+            "",
+            f"    {start} {handler.method}({signature}) -> {handler.result}:",
+            f'        """{handler.operation}: {handler.summary}."""',
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _function(owners: dict[str, list[Handler]]) -> str:
+    owned = [f"{owner}: {_class_name(owner)}[{_variables(handlers)}]," for owner, handlers in owners.items()]
+    entries: dict[bool, list[str]] = {False: [], True: []}
+    for handlers in owners.values():
+        for handler in handlers:
+            entries[handler.is_page].append(f'"{handler.operation_id}": {handler.owner}.{handler.method},')
+    return "\n".join(
+        [
+            "def operations(*,",
+            *owned,
+            ") -> Operations[Response, Page]:",
+            '    """Each operation with the method that its `x-handler` names."""',
+            "    return Operations(",
+            *("handlers={", *entries[False], "},"),
+            *("pages={", *entries[True], "},"),
+            "    )",
+            "",
+        ]
+    )
