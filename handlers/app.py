@@ -17,10 +17,9 @@ from flask_swagger_ui.flask_swagger_ui import get_swaggerui_blueprint
 from runyard.handlers import console
 from runyard.handlers.api.operations import Services, operation_table
 from runyard.handlers.api.system import MetricsReader
-from runyard.handlers.contract.dispatch import DispatchMiddleware
 from runyard.handlers.contract.document import load_document
 from runyard.handlers.contract.middleware import ContractMiddleware
-from runyard.handlers.contract.openapi31 import accept_openapi_31
+from runyard.handlers.contract.openapi31 import add_document
 from runyard.handlers.contract.routing import RoutingMiddleware
 from runyard.handlers.http.cors import Cors
 from runyard.handlers.http.edge import EdgeMiddleware, RequestObserver
@@ -59,7 +58,6 @@ def create_app(server: Server) -> FlaskApp:
         finally:
             await server.stop()
 
-    accept_openapi_31()
     settings, project = server.settings, server.settings.project
     table = operation_table(server)
     app = FlaskApp(
@@ -78,13 +76,12 @@ def create_app(server: Server) -> FlaskApp:
                 body_limit=settings.body_limit,
                 configurable_headers=project.configurable_headers,
             ),
-            DispatchMiddleware,
             LifespanMiddleware,
             ContextMiddleware,
         ],
         resolver=Resolver({**table.handlers, **table.pages}.__getitem__),
     )
-    app.add_api(load_document(project.disabled))
+    add_document(app, load_document(project.disabled))
     viewer = get_swaggerui_blueprint(console.ASSETS_PATH, "/openapi.json")  # type: ignore[no-untyped-call]
     app.app.register_blueprint(viewer)
     return app

@@ -14,6 +14,3 @@ Header = tuple[bytes, bytes]
 
 TEMPLATE = "runyard.template"
 """The template of the request's path, such as `/threads/{thread_id}`; set by the routing."""
-
-ARGUMENTS = "runyard.arguments"
-"""The arguments for the operation's handler; set when the request has been validated."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import uuid
 
 import pytest
 
+from runyard.generated import models
 from runyard.handlers.http import event_stream, json_wait
 from runyard.runtime.streams.events import Event
 
 from .asgi_client import exchange
+from .fakes.runs import FakeRuns, FakeSubscription
 from .fakes.runtime import FakeRuntime
 
 RUN = f"/threads/{uuid.uuid4()}/runs/{uuid.uuid4()}"
@@ -53,6 +56,35 @@ async def test_headers_of_a_stream(runtime: FakeRuntime) -> None:
     headers = (await exchange(runtime, "GET", f"{RUN}/stream")).headers
     assert headers["location"] == f"{RUN}/stream"
     assert headers["content-location"] == RUN
+
+
+class ForgetfulRuns(FakeRuns):
+    """Keeps no request. `bodies` has how many there were in memory at each look for events."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bodies: list[int] = []
+
+    def _subscription(self) -> FakeSubscription:
+        self.created.clear()
+        bodies = self.bodies
+
+        class Subscription(FakeSubscription):
+            async def next(self, timeout: float) -> list[Event] | None:
+                objects = gc.get_objects()
+                bodies.append(sum(isinstance(each, models.RunCreateStreamingStateless) for each in objects))
+                return await super().next(timeout)
+
+        self.followed.append(subscription := Subscription([*self.script]))
+        return subscription
+
+
+async def test_the_body_of_a_request_is_not_kept_for_the_length_of_its_stream(runtime: FakeRuntime) -> None:
+    runtime.runs = runs = ForgetfulRuns()
+    runs.script = [[Event("values", b"1")]]
+    gc.collect()
+    await exchange(runtime, "POST", "/runs/stream", request())
+    assert runs.bodies == [0, 0]
 
 
 async def test_silence_is_filled_with_comments(runtime: FakeRuntime) -> None:
