@@ -45,20 +45,35 @@ class Operations(Generic[Response, Page]):
 
 
 class HandlerError(ValueError):
-    """An operation says something about its handler that cannot be; the message begins with the operation."""
+    """An operation says something about its handler that cannot be. `place` is where, from the document's root on."""
+
+    def __init__(self, path: str, method: str, reason: str, key: str = "x-handler") -> None:
+        super().__init__(f"{method.upper()} {path}: {reason}")
+        self.place = ("paths", path, method, key)
+        self.reason = reason
+
+
+class Untyped(ValueError):
+    """There is no Python type for a schema; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Handler:
     """One operation's handler. `parameters` maps the arguments' names to their types."""
 
-    operation: str
+    path: str
+    verb: str
     operation_id: str
     owner: str
     method: str
     is_page: bool
     parameters: dict[str, str]
     summary: str
+
+    @property
+    def operation(self) -> str:
+        """Its operation for people, such as `GET /threads`."""
+        return f"{self.verb.upper()} {self.path}"
 
     @property
     def result(self) -> str:
@@ -73,7 +88,7 @@ def handlers_module(document: dict[str, Any], header: str) -> str:
     for handler in _handlers(document):
         name = f"{handler.owner}.{handler.method}"
         if name in names:
-            raise HandlerError(f"{handler.operation}: {names[name]} has the same x-handler, {name}")
+            raise HandlerError(handler.path, handler.verb, f"{names[name]} has the same x-handler, {name}")
         names[name] = handler.operation
         owners.setdefault(handler.owner, []).append(handler)
     protocols = [_protocol(owner, handlers) for owner, handlers in owners.items()]
@@ -85,34 +100,41 @@ def _handlers(document: dict[str, Any]) -> Iterator[Handler]:
     for path, item in document["paths"].items():
         for method, definition in item.items():
             if method in METHODS:
-                operation = f"{method.upper()} {path}"
-                try:
-                    yield _handler(operation, method, definition, components)
-                except HandlerError as error:
-                    raise HandlerError(f"{operation}: {error}") from None
+                yield _handler(path, method, definition, components)
 
 
-def _handler(operation: str, method: str, definition: dict[str, Any], components: dict[str, Any]) -> Handler:
+def _handler(path: str, method: str, definition: dict[str, Any], components: dict[str, Any]) -> Handler:
     named = _HANDLER.fullmatch(str(definition.get("x-handler", "")))
     if named is None or keyword.iskeyword(named[1]) or keyword.iskeyword(named[2]):
-        raise HandlerError(f"x-handler is {definition.get('x-handler')!r}, not of the form threads.create")
+        reason = f"x-handler is {definition.get('x-handler')!r}, not of the form threads.create"
+        raise HandlerError(path, method, reason)
     if definition.get("x-head") and method != "get":
-        raise HandlerError("x-head is for GET only")
+        raise HandlerError(path, method, "x-head is for GET only", "x-head")
     is_page = definition.get("x-page", False)
     if is_page and "requestBody" in definition:
-        raise HandlerError("a page cannot have a body")
+        raise HandlerError(path, method, "a page cannot have a body", "requestBody")
+    try:
+        parameters = _parameters(definition, components)
+    except Untyped as error:
+        raise HandlerError(path, method, str(error), "parameters") from None
+    if "requestBody" in definition:
+        try:
+            parameters["body"] = _body(method, definition["requestBody"], components["schemas"])
+        except Untyped as error:
+            raise HandlerError(path, method, str(error), "requestBody") from None
     return Handler(
-        operation=operation,
+        path=path,
+        verb=method,
         operation_id=definition["operationId"],
         owner=named[1],
         method=named[2],
         is_page=is_page,
-        parameters=_parameters(method, definition, components),
+        parameters=parameters,
         summary=definition["summary"],
     )
 
 
-def _parameters(method: str, definition: dict[str, Any], components: dict[str, Any]) -> dict[str, str]:
+def _parameters(definition: dict[str, Any], components: dict[str, Any]) -> dict[str, str]:
     """The arguments as the contract layer passes them: absent ones are the default of their schema, or None."""
     found: dict[str, str] = {}
     for parameter in definition.get("parameters", ()):
@@ -123,8 +145,6 @@ def _parameters(method: str, definition: dict[str, Any], components: dict[str, A
         found[name] = python_type(schema, components["schemas"])
         if not parameter.get("required", False) and "default" not in schema:
             found[name] += " | None"
-    if "requestBody" in definition:
-        found["body"] = _body(method, definition["requestBody"], components["schemas"])
     return found
 
 
@@ -133,16 +153,16 @@ def _body(method: str, body: dict[str, Any], schemas: dict[str, Any]) -> str:
     if method == "patch":
         return "dict[str, Any]"  # a class would lose the difference between a field that is absent and one that is null
     if "$ref" not in schema:
-        raise HandlerError("the schema of the body is not a component, so there is no class for it")
+        raise Untyped("the schema of the body is not a component, so there is no class for it")
     return python_type(schema, schemas)
 
 
 def python_type(schema: dict[str, Any], schemas: dict[str, Any]) -> str:
-    """The type of a value that fits the schema. Raises `HandlerError` for a component without a class."""
+    """The type of a value that fits the schema. Raises `Untyped` for a component without a class."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         if {"x-document-only", "x-keep-mapping"} & schemas[name].keys():
-            raise HandlerError(f"there is no class for {name}, which says x-document-only or x-keep-mapping")
+            raise Untyped(f"there is no class for {name}, which says x-document-only or x-keep-mapping")
         return f"models.{name}"
     if "enum" in schema:
         return f"Literal[{', '.join(map(repr, schema['enum']))}]"
@@ -158,8 +178,10 @@ def python_type(schema: dict[str, Any], schemas: dict[str, Any]) -> str:
             return "dict[str, Any]"
         case None:
             return "Any"
-        case name:
+        case name if name in _TYPES:
             return _TYPES[name]
+        case name:
+            raise Untyped(f"{name!r} is no type")
 
 
 def _class_name(owner: str) -> str:

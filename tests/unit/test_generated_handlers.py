@@ -117,6 +117,8 @@ def test_what_cannot_be_is_refused_with_its_place(paths: dict[str, Any], message
     with pytest.raises(HandlerError) as raised:
         handlers_module(document(paths), '"""Made for a test."""')
     assert str(raised.value).startswith(message)
+    _, path, method, key = raised.value.place
+    assert key in paths[path][method] or key == "x-handler"
 
 
 HANDLERS = """
@@ -143,27 +145,38 @@ def check(system: System, pages: Pages) -> None:
 """
 
 
-@pytest.mark.parametrize(
-    ("written", "instead"),
-    [
-        ("    async def info(self) -> Answer: return Answer()\n", ""),
-        ("check_db: int", "check_db: str"),
-        ("check_db: int", "check_db: int, more: int"),
-        ("check_db: int", "check: int"),
-        ("    async def openapi", "    def openapi"),
-        ("    def docs(self)", "    async def docs(self)"),
-    ],
-)
-def test_mypy_finds_a_handler_that_is_missing_or_does_not_fit(tmp_path: Path, written: str, instead: str) -> None:
-    assert HANDLERS.count(written) == 1
-    assert mypy(tmp_path, HANDLERS) == ""
-    assert "error: Incompatible types in assignment" in mypy(tmp_path, HANDLERS.replace(written, instead))
+CHANGES = {
+    "a missing handler": ("    async def info(self) -> Answer: return Answer()\n", ""),
+    "another type": ("check_db: int", "check_db: str"),
+    "one argument too many": ("check_db: int", "check_db: int, more: int"),
+    "another name": ("check_db: int", "check: int"),
+    "a plain function": ("    async def openapi", "    def openapi"),
+    "a page on the event loop": ("    def docs(self)", "    async def docs(self)"),
+}
 
 
-def mypy(folder: Path, text: str) -> str:
-    """What mypy finds in a module; empty when nothing."""
-    (folder / "written.py").write_text(text)
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """What mypy finds in the handlers above, and in copies with one of the changes."""
+    folder = tmp_path_factory.mktemp("mypy")
+    texts = {"unchanged": HANDLERS}
+    for change, (written, instead) in CHANGES.items():
+        assert HANDLERS.count(written) == 1
+        texts[change] = HANDLERS.replace(written, instead)
+    names = {change: f"{change.replace(' ', '_')}.py" for change in texts}
+    for change, name in names.items():
+        (folder / name).write_text(texts[change])
     command = [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml", "--no-error-summary"]
-    done = subprocess.run([*command, folder / "written.py"], cwd=ROOT, capture_output=True, text=True, check=False)
+    command += [str(folder / name) for name in names.values()]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert not done.stderr
-    return done.stdout
+    return {change: [line for line in done.stdout.splitlines() if name in line] for change, name in names.items()}
+
+
+def test_mypy_is_content_with_handlers_that_fit(found: dict[str, list[str]]) -> None:
+    assert found["unchanged"] == []
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_mypy_finds_a_handler_that_is_missing_or_does_not_fit(found: dict[str, list[str]], change: str) -> None:
+    assert "error: Incompatible types in assignment" in found[change][0]
