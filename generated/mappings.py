@@ -27,3 +27,10 @@ class Config(TypedDict):
     """The number of steps after which the run fails with `GraphRecursionError`."""
     configurable: NotRequired[dict[str, Any]]
     """Values that the graph reads from its config. Given without `context`, they are its context as well."""
+
+
+class ThreadStateBound(CheckpointConfig):
+    """A checkpoint, or a config that has one as its `configurable`."""
+
+    configurable: NotRequired[CheckpointConfig | None]
+    """The checkpoint, where a config is given."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from runyard.generated.mappings import CheckpointConfig, Config
+from runyard.generated.mappings import CheckpointConfig, Config, ThreadStateBound
 
 
 @dataclass(kw_only=True, slots=True)
@@ -233,8 +233,8 @@ class ThreadStateSearch:
 
     limit: int = 1
     """How many to answer."""
-    before: CheckpointConfig | None = None
-    """Only states older than this checkpoint. It may also be given as a config, with the checkpoint as its `configurable`."""
+    before: ThreadStateBound | None = None
+    """Only states older than this checkpoint."""
     metadata: dict[str, Any] | None = None
     """Entries that the checkpoint's metadata must contain, such as `source` or `step`."""
     checkpoint: CheckpointConfig | None = None

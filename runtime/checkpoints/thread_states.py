@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.errors import InvalidUpdateError
 from langgraph.types import StateUpdate
 
-from runyard.generated.mappings import CheckpointConfig
+from runyard.generated.mappings import CheckpointConfig, ThreadStateBound
 from runyard.generated.models import ThreadState, ThreadStateSearch, ThreadStateUpdate, ThreadSuperstep
 from runyard.runtime.checkpoints.addresses import checkpoint_address
 from runyard.runtime.checkpoints.pruning import latest_checkpoints
@@ -172,8 +172,10 @@ def _update(update: Any) -> StateUpdate:
     return StateUpdate(graph_command(msgspec.to_builtins(update.command)), update.as_node)  # type: ignore[arg-type]
 
 
-def _before(given: Mapping[str, Any] | None) -> RunnableConfig | None:
+def _before(given: ThreadStateBound | None) -> RunnableConfig | None:
     """The checkpoint that bounds a history, as the interface names it or as a config; None without an id."""
-    checkpoint = (given or {}).get("configurable", given) or {}
-    checkpoint_id = checkpoint.get("checkpoint_id")
+    checkpoint: CheckpointConfig | None = given
+    if given is not None and "configurable" in given:
+        checkpoint = given["configurable"]
+    checkpoint_id = None if checkpoint is None else checkpoint.get("checkpoint_id")
     return {"configurable": {"checkpoint_id": checkpoint_id}} if checkpoint_id else None

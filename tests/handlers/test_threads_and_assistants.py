@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from runyard.generated.mappings import ThreadStateBound
 from runyard.generated.models import RunCreateStateful, ThreadStateSearch
 from runyard.runtime.streams.events import Event
 
@@ -215,6 +216,16 @@ async def test_which_history(client: httpx.AsyncClient, runtime: FakeRuntime) ->
     checkpoint_id = str(uuid.uuid4())
     await client.get(f"{THREAD}/history?before={checkpoint_id}&limit=5")
     assert calls[-1] == ("history", ThreadStateSearch(before={"checkpoint_id": checkpoint_id}, limit=5))
-    before = {"configurable": {"checkpoint_id": checkpoint_id}}
+    before: ThreadStateBound = {"configurable": {"checkpoint_id": checkpoint_id}}
     await client.post(f"{THREAD}/history", json={"before": before})
     assert calls[-1] == ("history", ThreadStateSearch(before=before, limit=1))
+    for nothing in ({}, {"configurable": None}):
+        response = await client.post(f"{THREAD}/history", json={"before": nothing})
+        assert response.status_code == 200
+
+
+@pytest.mark.parametrize("bound", [5, "x", [], {"checkpoint_id": 5}])
+async def test_a_history_is_not_bounded_by_what_is_no_checkpoint(client: httpx.AsyncClient, bound: Any) -> None:
+    response = await client.post(f"{THREAD}/history", json={"before": {"configurable": bound}})
+    assert response.status_code == 422
+    assert response.json()["detail"].startswith("body.before.configurable")
