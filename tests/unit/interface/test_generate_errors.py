@@ -139,3 +139,18 @@ def test_a_missing_file_and_an_empty_one_are_named(checkout: Checkout) -> None:
     assert checkout.generate() == "openapi/openapi.yaml: has to be a mapping"
     root.unlink()
     assert checkout.generate() == "openapi/openapi.yaml: cannot be read: No such file or directory"
+
+
+def test_an_operation_without_a_handler_is_named(checkout: Checkout) -> None:
+    line = checkout.replace("paths/system.yaml", "    x-handler: system.info\n", "")
+    said = checkout.generate()
+    found = re.match(r"openapi/paths/system\.yaml:(\d+): #/~1info/get/x-handler: x-handler is None, ", said)
+    assert found, said
+    assert int(found[1]) < line
+
+
+def test_two_operations_with_one_handler_are_named(checkout: Checkout) -> None:
+    line = checkout.replace("paths/system.yaml", "x-handler: system.info", "x-handler: system.health")
+    said = checkout.generate()
+    assert said.startswith(f"openapi/paths/system.yaml:{line}: #/~1info/get/x-handler: "), said
+    assert said.endswith("GET /ok has the same x-handler, system.health")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from scripts.generate_tools.handlers import HandlerError, handlers_module, python_type
+from scripts.interface_tools.handlers import HandlerError, handlers_module, python_type
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 SCHEMAS: dict[str, Any] = {
     "Lake": {"type": "object", "properties": {"depth": {"type": "number"}}},

@@ -1,1 +1,0 @@
-"""What `scripts/generate` writes besides the document and its classes."""
