@@ -155,13 +155,19 @@ class ThreadRuns(Protocol[Response]):
     ) -> Response:
         """GET /threads/{thread_id}/runs: List the runs of a thread."""
 
-    async def create(self, *, thread_id: str, body: models.RunCreateStateful) -> Response:
+    async def create(
+        self, *, thread_id: str, body: models.RunCreateStateful, configurable_headers: Mapping[str, str]
+    ) -> Response:
         """POST /threads/{thread_id}/runs: Start a run on a thread."""
 
-    async def create_and_wait(self, *, thread_id: str, body: models.RunCreateStreamingStateful) -> Response:
+    async def create_and_wait(
+        self, *, thread_id: str, body: models.RunCreateStreamingStateful, configurable_headers: Mapping[str, str]
+    ) -> Response:
         """POST /threads/{thread_id}/runs/wait: Start a run on a thread and wait for it."""
 
-    async def create_and_stream(self, *, thread_id: str, body: models.RunCreateStreamingStateful) -> Response:
+    async def create_and_stream(
+        self, *, thread_id: str, body: models.RunCreateStreamingStateful, configurable_headers: Mapping[str, str]
+    ) -> Response:
         """POST /threads/{thread_id}/runs/stream: Start a run on a thread and watch it."""
 
     async def get(self, *, thread_id: str, run_id: str) -> Response:
@@ -194,16 +200,20 @@ class ThreadRuns(Protocol[Response]):
 class StatelessRuns(Protocol[Response]):
     """The handlers that operations name `stateless_runs.<method>`."""
 
-    async def create(self, *, body: models.RunCreateStateless) -> Response:
+    async def create(self, *, body: models.RunCreateStateless, configurable_headers: Mapping[str, str]) -> Response:
         """POST /runs: Start a run."""
 
-    async def create_batch(self, *, body: models.RunBatchCreate) -> Response:
+    async def create_batch(self, *, body: models.RunBatchCreate, configurable_headers: Mapping[str, str]) -> Response:
         """POST /runs/batch: Start a batch of runs."""
 
-    async def wait(self, *, body: models.RunCreateStreamingStateless) -> Response:
+    async def wait(
+        self, *, body: models.RunCreateStreamingStateless, configurable_headers: Mapping[str, str]
+    ) -> Response:
         """POST /runs/wait: Start a run and wait for it."""
 
-    async def stream(self, *, body: models.RunCreateStreamingStateless) -> Response:
+    async def stream(
+        self, *, body: models.RunCreateStreamingStateless, configurable_headers: Mapping[str, str]
+    ) -> Response:
         """POST /runs/stream: Start a run and watch it."""
 
     async def find(self, *, run_id: str) -> Response:

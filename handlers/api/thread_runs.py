@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from collections.abc import Sequence
+from typing import Literal, Protocol
 
 from runyard.generated.models import Run, RunCreateStateful, RunCreateStreamingStateful, RunsCancel
 from runyard.handlers.api.disconnect import AbandonService, cancel_on_disconnect
@@ -15,9 +16,6 @@ from runyard.handlers.http.responses import BodyResponse, Response, json_respons
 from runyard.handlers.http.scope import Header
 from runyard.runtime.errors import Invalid, NotFound
 from runyard.runtime.services.new_runs import NO_HEADERS, Headers, RunCreate
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 CancelAction = Literal["interrupt", "rollback"]
 _ACTIONS: dict[str, CancelAction] = {"interrupt": "interrupt", "rollback": "rollback"}

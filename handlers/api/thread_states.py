@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from runyard.generated.mappings import CheckpointConfig
+from runyard.generated.mappings import CheckpointConfig, ThreadStateBound
 from runyard.generated.models import ThreadState, ThreadStateCheckpointRequest, ThreadStateSearch, ThreadStateUpdate
 from runyard.handlers.api.selection import select_state_fields
 from runyard.handlers.http.responses import Response, json_response
@@ -61,7 +61,9 @@ class ThreadStateHandlers:
 
     async def history(self, thread_id: str, limit: int, before: str | None) -> Response:
         """GET /threads/{thread_id}/history"""
-        checkpoint = None if before is None else {"checkpoint_id": usual_id(before) or before}
+        checkpoint: ThreadStateBound | None = None
+        if before is not None:
+            checkpoint = {"checkpoint_id": usual_id(before) or before}
         search = ThreadStateSearch(limit=limit, before=checkpoint)
         return json_response(await self.states.history(thread_id, search))
 

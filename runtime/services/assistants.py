@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from uuid_utils import uuid7
 
@@ -116,14 +116,15 @@ class Assistants:
         spec = self._graphs.get(assistant.graph_id)
         if spec is None or not spec.config:
             return assistant
-        own = spec.config.get("configurable", {})
-        merged: dict[str, Any] = {
-            key: {**spec.config.get(key, {}), **assistant.config.get(key, {})}
+        defaults: Mapping[str, Any] = spec.config
+        own: Mapping[str, Any] = assistant.config  # with keys that its type does not name
+        merged = {
+            key: {**defaults.get(key, {}), **own.get(key, {})}
             for key in ("configurable", "metadata")
-            if key in spec.config or key in assistant.config
+            if key in defaults or key in own
         }
-        config = {**spec.config, **assistant.config, **merged}
-        return replace(assistant, config=config, context={**own, **assistant.context})
+        config = cast("Config", {**defaults, **own, **merged})
+        return replace(assistant, config=config, context={**defaults.get("configurable", {}), **assistant.context})
 
     # Editing
 

@@ -1,7 +1,8 @@
 """From the operations of the document to the types of their handlers: what `generated/handlers.py` says.
 
-An operation names its handler with `x-handler: threads.create`: the method `create` of the object `threads`. With
-`x-page: true` it is a plain function, which Flask serves, else a coroutine function.
+An operation names its handler with `x-handler: threads.create`: the method `create` of the object `threads`. It is a
+coroutine function, or with `x-page: true` a plain function, which Flask serves. With `x-configurable-headers: true` it
+also gets the request's headers that the project hands on to runs.
 """
 
 from __future__ import annotations
@@ -123,6 +124,8 @@ def _handler(path: str, method: str, definition: dict[str, Any], components: dic
             parameters["body"] = _body(method, definition["requestBody"], components["schemas"])
         except Untyped as error:
             raise HandlerError(path, method, str(error), "requestBody") from None
+    if definition.get("x-configurable-headers"):
+        parameters["configurable_headers"] = "Mapping[str, str]"
     return Handler(
         path=path,
         verb=method,

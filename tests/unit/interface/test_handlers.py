@@ -69,6 +69,13 @@ def test_a_body_is_its_class_and_that_of_a_change_what_was_given() -> None:
     }
 
 
+def test_a_handler_that_makes_runs_gets_the_headers_that_are_handed_on() -> None:
+    more = {"requestBody": body("Lake"), "x-configurable-headers": True}
+    assert methods({"/lakes": {"post": operation("lakes.create", **more)}}) == {
+        "Lakes.create": "async (self, *, body: models.Lake, configurable_headers: Mapping[str, str]) -> Response"
+    }
+
+
 def test_a_page_is_a_plain_function() -> None:
     paths = {"/": {"get": operation("big_pages.root", **{"x-page": True})}}
     assert methods(paths) == {"BigPages.root": "(self) -> Page"}
