@@ -22,7 +22,7 @@ class Assistant:
     """
     config: dict[str, Any]
     """
-    How LangGraph is to execute a graph.
+    How LangGraph is to execute a graph. Keys that are not listed would have no effect; they are refused unless they are empty.
     """
     context: dict[str, Any]
     """
@@ -90,7 +90,7 @@ class AssistantCreate:
     """
     config: dict[str, Any] | None = None
     """
-    How LangGraph is to execute a graph.
+    How LangGraph is to execute a graph. Keys that are not listed would have no effect; they are refused unless they are empty.
     """
     context: dict[str, Any] | None = None
     """
@@ -623,7 +623,7 @@ class RunCreateStateful:
     """
     config: dict[str, Any] | None = None
     """
-    How LangGraph is to execute a graph.
+    How LangGraph is to execute a graph. Keys that are not listed would have no effect; they are refused unless they are empty.
     """
     context: dict[str, Any] | None = None
     """
@@ -664,9 +664,21 @@ class RunCreateStateful:
     """
     Whether a thread that does not exist is created, or the run refused.
     """
+    on_completion: Literal["keep"] | None = None
+    """
+    A run on a thread keeps it. Delete the thread, or use a run with a thread of its own.
+    """
+    strict_resume: bool | None = None
+    """
+    Whether a `resume` that names an interrupt which does not wait fails with `UnknownInterruptError`, instead of being passed over. It needs a LangGraph that knows it, see the flag `strict_resume` of `/info`.
+    """
+    langsmith_tracer: None = None
+    """
+    Runs are not traced, so there is no project to trace them to.
+    """
     after_seconds: float | None = None
     """
-    Start no earlier than this many seconds from now. Not more than a hundred years.
+    Start no earlier than this many seconds from now. Not more than ten years: a longer time is taken for a mistake of units.
     """
     checkpoint_during: bool | None = None
     """
@@ -702,7 +714,7 @@ class RunCreateStateless:
     """
     config: dict[str, Any] | None = None
     """
-    How LangGraph is to execute a graph.
+    How LangGraph is to execute a graph. Keys that are not listed would have no effect; they are refused unless they are empty.
     """
     context: dict[str, Any] | None = None
     """
@@ -736,7 +748,7 @@ class RunCreateStateless:
     """
     after_seconds: float | None = None
     """
-    Start no earlier than this many seconds from now. Not more than a hundred years.
+    Start no earlier than this many seconds from now. Not more than ten years: a longer time is taken for a mistake of units.
     """
     checkpoint_during: bool | None = None
     """
@@ -761,6 +773,22 @@ class RunCreateStateless:
     if_not_exists: Literal["create", "reject"] = "reject"
     """
     For runs on a given thread. Here the thread is always created.
+    """
+    strict_resume: bool | None = None
+    """
+    For runs on a given thread. Here there is nothing to resume.
+    """
+    checkpoint: None = None
+    """
+    A run with a thread of its own has no checkpoint to begin at.
+    """
+    checkpoint_id: None = None
+    """
+    As `checkpoint`.
+    """
+    langsmith_tracer: None = None
+    """
+    Runs are not traced, so there is no project to trace them to.
     """
 
 
