@@ -5,12 +5,19 @@ at POST /assistants and POST /threads/{thread_id}/runs).
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
+from importlib import metadata
 from typing import Any, Final
+
+from packaging.version import Version
 
 from runyard.runtime.errors import BadRequest, Invalid
 
 CONFIG_KEYS: Final = ("tags", "metadata", "configurable", "recursion_limit", "max_concurrency", "run_name")
 """What of LangGraph's config has an effect from outside."""
+
+STRICT_RESUME_SINCE: Final = "1.2.20"
+"""The version of LangGraph from which on answers to interrupts that do not wait can be refused."""
 
 # What server and LangGraph say of a run themselves. A graph that calls another by RemoteGraph sends its own on.
 _RUN_IDS: Final = frozenset(("run_id", "thread_id", "graph_id", "assistant_id", "run_attempt"))
@@ -37,7 +44,13 @@ def check_config(config: Mapping[str, Any] | None) -> None:
             )
 
 
+@lru_cache(maxsize=1)
+def knows_strict_resume() -> bool:
+    """Whether the LangGraph that is installed can refuse the answer to an interrupt that does not wait."""
+    return Version(metadata.version("langgraph")) >= Version(STRICT_RESUME_SINCE)
+
+
 def config_metadata(config: Mapping[str, Any] | None) -> dict[str, Any]:
     """The metadata of a config, without what only the server says of a run."""
-    metadata = (config or {}).get("metadata") or {}
-    return {key: value for key, value in metadata.items() if key not in _RUN_IDS and not key.startswith(_RUN_KEYS)}
+    given = (config or {}).get("metadata") or {}
+    return {key: value for key, value in given.items() if key not in _RUN_IDS and not key.startswith(_RUN_KEYS)}

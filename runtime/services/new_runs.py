@@ -10,9 +10,16 @@ from uuid_utils import uuid7
 
 from runyard.generated.models import Assistant, Command, RunCreateStateful, RunCreateStateless
 from runyard.runtime.config.project import WebhookPolicy
-from runyard.runtime.errors import BadRequest
+from runyard.runtime.errors import BadRequest, Invalid
 from runyard.runtime.graphs.configurable import unreserved
-from runyard.runtime.services.configuration import CONFIG_KEYS, check_config, config_metadata, configured
+from runyard.runtime.services.configuration import (
+    CONFIG_KEYS,
+    STRICT_RESUME_SINCE,
+    check_config,
+    config_metadata,
+    configured,
+    knows_strict_resume,
+)
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.runs import Interest, Lane, NewRun
 from runyard.runtime.webhooks.targets import check_target
@@ -103,6 +110,8 @@ def new_thread_run(
     if request.checkpoint_id is not None:
         checkpoint["checkpoint_id"] = request.checkpoint_id
     if request.strict_resume:
+        if not knows_strict_resume():
+            raise Invalid(f"strict_resume needs langgraph {STRICT_RESUME_SINCE} or later")
         kwargs["strict_resume"] = True
     if checkpoint:
         kwargs["checkpoint"] = {**checkpoint, "thread_id": thread_id}
