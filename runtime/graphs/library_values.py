@@ -19,10 +19,20 @@ def model_fields(model: BaseModel) -> Any:
         plain = model.model_dump(serialize_as_any=True, warnings=False)
     except Exception:  # noqa: BLE001 - a field's own code fails: take the fields as they are
         return {**dict(model), **(model.model_extra or {})}
+    written = _written(model)
+    if written is not None or not isinstance(plain, dict):
+        return _joined(plain, written)
+    # One field that pydantic cannot write as JSON must not cost the others what their serializers make of them.
+    return {name: _joined(item, (_written(model, name) or {}).get(name, item)) for name, item in plain.items()}
+
+
+def _written(model: BaseModel, *names: str) -> Any:
+    """What pydantic writes as JSON, of the fields that are named or of all; None when it cannot."""
     try:
-        return _joined(plain, model.model_dump(mode="json", serialize_as_any=True, warnings=False))
-    except Exception:  # noqa: BLE001 - a field that pydantic cannot write as JSON
-        return plain
+        include = set(names) or None
+        return model.model_dump(mode="json", serialize_as_any=True, warnings=False, include=include)
+    except Exception:  # noqa: BLE001 - a value that pydantic does not know
+        return None
 
 
 def _joined(plain: Any, written: Any) -> Any:
