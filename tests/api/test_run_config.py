@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 import pytest
-from langgraph_sdk.client import LangGraphClient
 
 FORGED = {
     "langgraph_auth_user": {"identity": "root"},
@@ -38,7 +37,7 @@ async def test_code_may_ask_who_it_is_that_asks(http: httpx.AsyncClient, thread:
 @pytest.mark.parametrize("where", ["config", "context", "assistant's config", "assistant's context"])
 @pytest.mark.parametrize("stateless", [True, False])
 async def test_a_client_cannot_forge_who_it_is(
-    http: httpx.AsyncClient, client: LangGraphClient, thread: str, where: str, stateless: bool
+    http: httpx.AsyncClient, client: Any, thread: str, where: str, stateless: bool
 ) -> None:
     body: dict[str, Any] = {"config": {"configurable": FORGED}} if "config" in where else {"context": FORGED}
     if where.startswith("assistant"):
@@ -67,9 +66,7 @@ async def test_the_requests_id_is_that_of_the_header(http: httpx.AsyncClient, th
     assert {run["kwargs"]["config"]["configurable"]["langgraph_request_id"] for run in runs} == {"r" * 200}
 
 
-async def test_metadata_reaches_everything_and_the_nearest_wins(
-    http: httpx.AsyncClient, client: LangGraphClient
-) -> None:
+async def test_metadata_reaches_everything_and_the_nearest_wins(http: httpx.AsyncClient, client: Any) -> None:
     levels = ["assistant", "thread", "config", "run"]
     given = {name: {f"k{place}": name for place in range(index + 1)} for index, name in enumerate(reversed(levels))}
     assistant = (await client.assistants.create("revealing", metadata=given["assistant"]))["assistant_id"]
@@ -88,7 +85,7 @@ async def test_metadata_reaches_everything_and_the_nearest_wins(
     assert {key: run["kwargs"]["config"]["metadata"][key] for key in expected} == expected
 
 
-async def test_metadata_of_a_config_is_on_streamed_messages_and_stateless_runs(client: LangGraphClient) -> None:
+async def test_metadata_of_a_config_is_on_streamed_messages_and_stateless_runs(client: Any) -> None:
     stream = client.runs.stream(
         None,
         "echo",
@@ -104,7 +101,7 @@ async def test_metadata_of_a_config_is_on_streamed_messages_and_stateless_runs(c
 
 
 async def test_a_client_cannot_forge_which_run_made_a_checkpoint(
-    http: httpx.AsyncClient, client: LangGraphClient, thread: str
+    http: httpx.AsyncClient, client: Any, thread: str
 ) -> None:
     await seen(http, thread, metadata={"run_id": "forged"})
     (run,) = await client.runs.list(thread)
@@ -167,14 +164,14 @@ async def test_a_run_on_a_thread_refuses_what_it_has_no_use_for(
     assert next(iter(field)) in answer.json()["detail"]
 
 
-async def test_what_stock_clients_send_by_default_is_taken(client: LangGraphClient, thread: str) -> None:
+async def test_what_stock_clients_send_by_default_is_taken(client: Any, thread: str) -> None:
     await client.runs.wait(thread, "chain", input={"n": 1}, on_completion="keep", strict_resume=False)
     await client.runs.wait(None, "chain", input={"n": 1}, if_not_exists="create", langsmith_tracing=None)
 
 
 @pytest.mark.parametrize("query", [{"namespace": "child"}, {"checkpoint_id": str(uuid.uuid4())}])
 async def test_a_run_can_only_be_followed_as_a_whole(
-    http: httpx.AsyncClient, client: LangGraphClient, thread: str, query: Any
+    http: httpx.AsyncClient, client: Any, thread: str, query: Any
 ) -> None:
     run_id = (await client.runs.create(thread, "chain", input={"n": 1}))["run_id"]
     for path in (f"/threads/{thread}/runs/{run_id}/join", f"/threads/{thread}/runs/{run_id}/stream"):
@@ -185,7 +182,7 @@ async def test_a_run_can_only_be_followed_as_a_whole(
     assert (await http.get(f"/runs/{run_id}/stream", params=query)).status_code == 422
 
 
-async def test_an_answer_to_a_question_that_nobody_asked_can_be_refused(client: LangGraphClient, thread: str) -> None:
+async def test_an_answer_to_a_question_that_nobody_asked_can_be_refused(client: Any, thread: str) -> None:
     await client.runs.wait(thread, "interrupting", input={"text": "x"})
     wrong: Any = {"resume": {uuid.uuid4().hex: "yes"}}
     answer: Any = await client.runs.wait(thread, "interrupting", command=wrong, strict_resume=True, raise_error=False)

@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 from langgraph_sdk import get_client
-from langgraph_sdk.client import LangGraphClient
 
+from tests.gate import UNHELD, Gate
 from tests.live_server import LiveServer
-
-from .conftest import OPEN, Gate
 
 ERROR = {
     "error": "TimeoutError",
@@ -29,18 +27,18 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
 
 @pytest.fixture
-def client(hasty: LiveServer) -> LangGraphClient:
+def client(hasty: LiveServer) -> Any:
     return get_client(url=hasty.url)
 
 
-async def ended(client: LangGraphClient, thread: str) -> Any:
+async def ended(client: Any, thread: str) -> Any:
     """The only run of the thread."""
     (run,) = await client.runs.list(thread)
     return run
 
 
 @pytest.mark.parametrize("graph", ["gated", "waiting"])
-async def test_a_run_that_is_stopped_keeps_what_it_reached(client: LangGraphClient, gate: Gate, graph: str) -> None:
+async def test_a_run_that_is_stopped_keeps_what_it_reached(client: Any, gate: Gate, graph: str) -> None:
     thread = (await client.threads.create())["thread_id"]
     answer = await client.runs.wait(thread, graph, input=gate.input(), raise_error=False)
     assert answer == {"__error__": ERROR}
@@ -54,27 +52,25 @@ async def test_a_run_that_is_stopped_keeps_what_it_reached(client: LangGraphClie
 
 
 @pytest.mark.parametrize("graph", ["stuck", "deaf"])
-async def test_code_that_cannot_be_stopped_does_not_keep_its_run_alive(
-    client: LangGraphClient, gate: Gate, graph: str
-) -> None:
+async def test_code_that_cannot_be_stopped_does_not_keep_its_run_alive(client: Any, gate: Gate, graph: str) -> None:
     thread = (await client.threads.create())["thread_id"]
     answer = await client.runs.wait(thread, graph, input=gate.input(), raise_error=False)
     assert answer == {"__error__": ERROR}
     assert (await ended(client, thread))["status"] == "timeout"
     assert (await client.threads.get(thread))["status"] == "error"
     gate.open()
-    await client.runs.wait(thread, "gated", input=OPEN)
+    await client.runs.wait(thread, "gated", input=UNHELD)
     assert (await client.threads.get(thread))["values"]["log"] == ["x in", "x out"], "what it did later is dropped"
 
 
 @pytest.mark.parametrize("graph", ["gated", "stuck"])
-async def test_a_stream_tells_that_the_time_was_over(client: LangGraphClient, gate: Gate, graph: str) -> None:
+async def test_a_stream_tells_that_the_time_was_over(client: Any, gate: Gate, graph: str) -> None:
     parts = [part async for part in client.runs.stream(None, graph, input=gate.input(), stream_mode="updates")]
     assert [part.data for part in parts if part.event == "error"] == [ERROR]
     assert parts[-1].event == "error"
 
 
-async def test_a_quick_run_is_left_alone(client: LangGraphClient) -> None:
+async def test_a_quick_run_is_left_alone(client: Any) -> None:
     assert (await client.runs.wait(None, "chain", input={"n": 1}))["n"] == 112
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from langgraph_sdk import get_client
-from langgraph_sdk.client import LangGraphClient
 
 from tests.holding_graphs.state_values import ARRAYS, FRAMES, SCALARS, VALUES
 from tests.live_server import LiveServer
@@ -70,12 +69,12 @@ def holding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
 
 @pytest.fixture
-def client(holding: LiveServer) -> LangGraphClient:
+def client(holding: LiveServer) -> Any:
     return get_client(url=holding.url)
 
 
 @pytest.mark.parametrize("pick", CHOICE)
-async def test_a_value_has_one_form_and_keeps_its_type(client: LangGraphClient, pick: str) -> None:
+async def test_a_value_has_one_form_and_keeps_its_type(client: Any, pick: str) -> None:
     thread = (await client.threads.create())["thread_id"]
     modes = ["values", "updates", "debug"]
     parts = [part async for part in client.runs.stream(thread, "holding", input={"pick": pick}, stream_mode=modes)]
@@ -97,10 +96,10 @@ async def test_a_value_has_one_form_and_keeps_its_type(client: LangGraphClient, 
 
 
 def _is_checkpoint(part: Any) -> bool:
-    return part.event == "debug" and part.data["type"] == "checkpoint"
+    return bool(part.event == "debug" and part.data["type"] == "checkpoint")
 
 
-async def test_what_a_thread_cannot_keep_is_an_error_that_names_channel_and_type(client: LangGraphClient) -> None:
+async def test_what_a_thread_cannot_keep_is_an_error_that_names_channel_and_type(client: Any) -> None:
     thread = (await client.threads.create())["thread_id"]
     answer: Any = await client.runs.wait(thread, "holding", input={"pick": "lock"}, raise_error=False)
     assert answer["__error__"]["error"] == "UnsavableValue"

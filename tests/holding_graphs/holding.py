@@ -7,7 +7,7 @@ import threading
 from typing import Annotated, Any
 
 from langgraph.graph import START, StateGraph
-from state_values import ARRAYS, FRAMES, SCALARS, VALUES
+from state_values import ARRAYS, FRAMES, SCALARS, VALUES  # type: ignore[import-not-found] # beside it
 from typing_extensions import TypedDict
 
 CHOICE: dict[str, Any] = {**VALUES, **ARRAYS, **FRAMES, **SCALARS, "lock": [threading.Lock()]}

@@ -46,7 +46,8 @@ async def reveal(state: Seen, config: RunnableConfig, runtime: Runtime[Any]) -> 
     return {"seen": seen}
 
 
-revealing = StateGraph(Seen).add_node("reveal", reveal).add_edge(START, "reveal").compile()
+open_node: Any = reveal  # as above
+revealing = StateGraph(Seen).add_node("reveal", open_node).add_edge(START, "reveal").compile()
 
 
 class Out(TypedDict, total=False):

@@ -114,18 +114,20 @@ class SqliteWorkers:
 
     async def end_overdue(self, seconds: float, answer: bytes, limit: int) -> OverdueResult:
         parameters = (now() - int(seconds * 1e6), limit)
-        if not self._database.read(
-            lambda connection: connection.execute(self._sql["overdue_runs"], parameters).fetchone()
-        ):
+
+        def read(connection: sqlite3.Connection) -> list[tuple[int, str, str, str]]:
+            return connection.execute(self._sql["overdue_runs"], parameters).fetchall()
+
+        if not self._database.read(read):
             return OverdueResult([], 0)
 
         def work(connection: sqlite3.Connection) -> OverdueResult:
-            overdue = connection.execute(self._sql["overdue_runs"], parameters).fetchall()
-            promoted = sum(
-                self._end(connection, worker, seq, thread_id, "timeout", answer)
-                for seq, worker, _, thread_id in overdue
-            )
-            return OverdueResult([OverdueRun(run_id, thread_id) for _, _, run_id, thread_id in overdue], promoted)
+            ended: list[OverdueRun] = []
+            promoted = 0
+            for seq, worker, run_id, thread_id in read(connection):
+                promoted += self._end(connection, worker, seq, thread_id, "timeout", answer)
+                ended.append(OverdueRun(run_id, thread_id))
+            return OverdueResult(ended, promoted)
 
         return await self._database.write(work)
 
