@@ -678,7 +678,7 @@ class RunCreateStateful:
     """
     after_seconds: float | None = None
     """
-    Start no earlier than this many seconds from now. Not more than ten years: a longer time is taken for a mistake of units.
+    Start no earlier than this many seconds from now. Not more than a hundred years.
     """
     checkpoint_during: bool | None = None
     """
@@ -748,7 +748,7 @@ class RunCreateStateless:
     """
     after_seconds: float | None = None
     """
-    Start no earlier than this many seconds from now. Not more than ten years: a longer time is taken for a mistake of units.
+    Start no earlier than this many seconds from now. Not more than a hundred years.
     """
     checkpoint_during: bool | None = None
     """

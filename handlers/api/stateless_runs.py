@@ -29,7 +29,8 @@ class StatelessRunService(AbandonService, Protocol):
         request_id: str | None = None,
     ) -> Run:
         """Accepts a run, with a thread of its own where `thread_id` is None; `request_id` names the request to the
-        graph's code. Raises NotFound for an unknown assistant or thread, and Invalid, BadRequest, Conflict for what the request contradicts."""
+        graph's code. Raises NotFound for an unknown assistant or thread, and Invalid, BadRequest, Conflict for what the
+        request contradicts."""
 
     async def create_batch(
         self, requests: Sequence[RunCreateStateless], *, headers: Headers = NO_HEADERS, request_id: str | None = None
