@@ -156,17 +156,32 @@ class ThreadRuns(Protocol[Response]):
         """GET /threads/{thread_id}/runs: List the runs of a thread."""
 
     async def create(
-        self, *, thread_id: str, body: models.RunCreateStateful, configurable_headers: Mapping[str, str]
+        self,
+        *,
+        thread_id: str,
+        x_request_id: str | None,
+        body: models.RunCreateStateful,
+        configurable_headers: Mapping[str, str],
     ) -> Response:
         """POST /threads/{thread_id}/runs: Start a run on a thread."""
 
     async def create_and_wait(
-        self, *, thread_id: str, body: models.RunCreateStreamingStateful, configurable_headers: Mapping[str, str]
+        self,
+        *,
+        thread_id: str,
+        x_request_id: str | None,
+        body: models.RunCreateStreamingStateful,
+        configurable_headers: Mapping[str, str],
     ) -> Response:
         """POST /threads/{thread_id}/runs/wait: Start a run on a thread and wait for it."""
 
     async def create_and_stream(
-        self, *, thread_id: str, body: models.RunCreateStreamingStateful, configurable_headers: Mapping[str, str]
+        self,
+        *,
+        thread_id: str,
+        x_request_id: str | None,
+        body: models.RunCreateStreamingStateful,
+        configurable_headers: Mapping[str, str],
     ) -> Response:
         """POST /threads/{thread_id}/runs/stream: Start a run on a thread and watch it."""
 
@@ -176,7 +191,15 @@ class ThreadRuns(Protocol[Response]):
     async def delete(self, *, thread_id: str, run_id: str) -> Response:
         """DELETE /threads/{thread_id}/runs/{run_id}: Delete a run."""
 
-    async def join(self, *, thread_id: str, run_id: str, cancel_on_disconnect: bool) -> Response:
+    async def join(
+        self,
+        *,
+        thread_id: str,
+        run_id: str,
+        cancel_on_disconnect: bool,
+        namespace: str | None,
+        checkpoint_id: str | None,
+    ) -> Response:
         """GET /threads/{thread_id}/runs/{run_id}/join: Wait for a run."""
 
     async def stream(
@@ -187,6 +210,8 @@ class ThreadRuns(Protocol[Response]):
         last_event_id: str | None,
         stream_mode: list[str] | None,
         cancel_on_disconnect: bool,
+        namespace: str | None,
+        checkpoint_id: str | None,
     ) -> Response:
         """GET /threads/{thread_id}/runs/{run_id}/stream: Watch a run."""
 
@@ -200,19 +225,31 @@ class ThreadRuns(Protocol[Response]):
 class StatelessRuns(Protocol[Response]):
     """The handlers that operations name `stateless_runs.<method>`."""
 
-    async def create(self, *, body: models.RunCreateStateless, configurable_headers: Mapping[str, str]) -> Response:
+    async def create(
+        self, *, x_request_id: str | None, body: models.RunCreateStateless, configurable_headers: Mapping[str, str]
+    ) -> Response:
         """POST /runs: Start a run."""
 
-    async def create_batch(self, *, body: models.RunBatchCreate, configurable_headers: Mapping[str, str]) -> Response:
+    async def create_batch(
+        self, *, x_request_id: str | None, body: models.RunBatchCreate, configurable_headers: Mapping[str, str]
+    ) -> Response:
         """POST /runs/batch: Start a batch of runs."""
 
     async def wait(
-        self, *, body: models.RunCreateStreamingStateless, configurable_headers: Mapping[str, str]
+        self,
+        *,
+        x_request_id: str | None,
+        body: models.RunCreateStreamingStateless,
+        configurable_headers: Mapping[str, str],
     ) -> Response:
         """POST /runs/wait: Start a run and wait for it."""
 
     async def stream(
-        self, *, body: models.RunCreateStreamingStateless, configurable_headers: Mapping[str, str]
+        self,
+        *,
+        x_request_id: str | None,
+        body: models.RunCreateStreamingStateless,
+        configurable_headers: Mapping[str, str],
     ) -> Response:
         """POST /runs/stream: Start a run and watch it."""
 
@@ -220,7 +257,14 @@ class StatelessRuns(Protocol[Response]):
         """GET /runs/{run_id}: Get a run by its id alone."""
 
     async def follow(
-        self, *, run_id: str, last_event_id: str | None, stream_mode: list[str] | None, cancel_on_disconnect: bool
+        self,
+        *,
+        run_id: str,
+        last_event_id: str | None,
+        stream_mode: list[str] | None,
+        cancel_on_disconnect: bool,
+        namespace: str | None,
+        checkpoint_id: str | None,
     ) -> Response:
         """GET /runs/{run_id}/stream: Watch a run by its id alone."""
 

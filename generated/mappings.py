@@ -19,14 +19,20 @@ class CheckpointConfig(TypedDict):
 
 
 class Config(TypedDict):
-    """How LangGraph is to execute a graph."""
+    """How LangGraph is to execute a graph. Keys that are not listed would have no effect; they are refused unless they are empty."""
 
     tags: NotRequired[list[str]]
     """Labels that tracing and events carry."""
     recursion_limit: NotRequired[int]
     """The number of steps after which the run fails with `GraphRecursionError`."""
+    max_concurrency: NotRequired[int | None]
+    """How many tasks of a step run at once at most."""
+    run_name: NotRequired[str | None]
+    """What the run is called in LangChain's events."""
+    metadata: NotRequired[dict[str, Any] | None]
+    """Joined to the run's metadata. Of the same key, the value of the request's `metadata` holds, then this one, then the thread's, then the assistant's. What the server itself says of a run (`run_id`, `thread_id`, `graph_id`, `assistant_id`, `run_attempt`, `langgraph_*`, `checkpoint_*`) is passed over here."""
     configurable: NotRequired[dict[str, Any]]
-    """Values that the graph reads from its config. Given without `context`, they are its context as well."""
+    """Values that the graph reads from its config. Given without `context`, they are its context as well. Keys that begin with `__pregel_` or `langgraph_auth_` are not a client's to set and passed over."""
 
 
 class ThreadStateBound(CheckpointConfig):

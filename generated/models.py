@@ -419,6 +419,12 @@ class RunCreateStateful:
     multitask_strategy: MultitaskStrategy = "enqueue"
     if_not_exists: Literal["create", "reject"] = "reject"
     """Whether a thread that does not exist is created, or the run refused."""
+    on_completion: Literal["keep"] | None = None
+    """A run on a thread keeps it. Delete the thread, or use a run with a thread of its own."""
+    strict_resume: bool | None = None
+    """Whether a `resume` that names an interrupt which does not wait fails with `UnknownInterruptError`, instead of being passed over. It needs a LangGraph that knows it, see the flag `strict_resume` of `/info`."""
+    langsmith_tracer: dict[str, Any] | None = None
+    """Where a client that traces wants the run traced to. It is kept with the run and answered in `kwargs`."""
     after_seconds: float | None = None
     """Start no earlier than this many seconds from now. Not more than a hundred years."""
     checkpoint_during: bool | None = None
@@ -470,6 +476,14 @@ class RunCreateStateless:
     """Kept and answered; a thread of its own has no other run to meet."""
     if_not_exists: Literal["create", "reject"] = "reject"
     """For runs on a given thread. Here the thread is always created."""
+    strict_resume: bool | None = None
+    """For runs on a given thread. Here there is nothing to resume."""
+    checkpoint: None = None
+    """A run with a thread of its own has no checkpoint to begin at."""
+    checkpoint_id: None = None
+    """As `checkpoint`."""
+    langsmith_tracer: dict[str, Any] | None = None
+    """Where a client that traces wants the run traced to. It is kept with the run and answered in `kwargs`."""
 
 
 @dataclass(kw_only=True, slots=True)

@@ -27,6 +27,13 @@ def error_result(error: str, message: str) -> bytes:
     return orjson.dumps({"__error__": {"error": error, "message": message}})
 
 
+def timed_out(seconds: float) -> bytes:
+    """What a run answers that was stopped since an attempt at it took longer than `seconds`."""
+    return error_result(
+        "TimeoutError", f"The run was stopped: it took longer than {seconds:g} s (RUNYARD_RUN_TIMEOUT)."
+    )
+
+
 CANCELLED: Final = error_result("UserInterrupt", "The run was cancelled before it ended.")
 ROLLED_BACK: Final = error_result("UserRollback", "The run was cancelled and what it had done was undone.")
 EXHAUSTED: Final = error_result(

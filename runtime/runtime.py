@@ -16,8 +16,10 @@ from runyard.runtime.bus.workers import Workers
 from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.maintenance.delayed_runs import DelayedRuns
+from runyard.runtime.maintenance.duty import Duty
 from runyard.runtime.maintenance.maintenance import Maintenance
 from runyard.runtime.maintenance.outcomes import Outcomes
+from runyard.runtime.maintenance.overdue_runs import OverdueRuns
 from runyard.runtime.maintenance.thread_expiry import ThreadExpiry
 from runyard.runtime.processes.reload import Reloader
 from runyard.runtime.processes.spawning import WorkerSpawner
@@ -62,13 +64,14 @@ class Runtime:
         self.thread_states = ThreadStates(self._storage, inspector, self._broker)
         rules = RunRules(webhooks=webhooks, expiry=expiry)
         self.runs = Runs(self._storage, self._broker, self._workers, self.assistants, rules)
-        self._maintenance = Maintenance(
-            [
-                DelayedRuns(self._storage.queue, self._workers),
-                Outcomes(self._storage.runs, settings.result_ttl),
-                ThreadExpiry(self.threads, project.thread_ttl),
-            ]
-        )
+        duties: list[Duty] = [
+            DelayedRuns(self._storage.queue, self._workers),
+            Outcomes(self._storage.runs, settings.result_ttl),
+            ThreadExpiry(self.threads, project.thread_ttl),
+        ]
+        if settings.run_timeout is not None:
+            duties.append(OverdueRuns(self._storage.workers, self._workers, self._broker, settings.run_timeout))
+        self._maintenance = Maintenance(duties)
         self._supervisor: Supervisor | None = None
         self._exits = AsyncExitStack()
         self.metrics.connect(self._storage.queue.depth, self._workers.pids)
@@ -155,7 +158,8 @@ class Runtime:
         name = f"local-{uuid.uuid4().hex[:12]}"
         self._exits.callback(is_dead, self.settings, name)
         self._exits.callback(os.close, lock_worker(self.settings, name))
-        worker = Worker(name, self.settings, self._storage, Executor(graphs, self._storage, store), solo=False)
+        executor = Executor(graphs, self._storage, store, run_timeout=self.settings.run_timeout)
+        worker = Worker(name, self.settings, self._storage, executor, solo=False)
         to_worker = LocalLink(worker.receive)
         to_server = LocalLink(lambda message: self._workers.receive(to_worker, message))
         worker.connect(to_server)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from runyard.generated.models import Run, RunBatchCreate, RunCreateStateless, RunCreateStreamingStateless
 from runyard.handlers.api.disconnect import AbandonService, cancel_on_disconnect
-from runyard.handlers.api.stream_modes import modes_of
+from runyard.handlers.api.stream_modes import check_whole, modes_of
 from runyard.handlers.http.disconnect import OnDisconnect
 from runyard.handlers.http.event_stream import EventStream, EventSubscription
 from runyard.handlers.http.json_wait import JsonWait, ResultWaiter
@@ -20,20 +20,40 @@ if TYPE_CHECKING:
 class StatelessRunService(AbandonService, Protocol):
     """What the operations need of the service."""
 
-    async def create(self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS) -> Run:
-        """Accepts a run, with a thread of its own where `thread_id` is None. Raises NotFound for an unknown
-        assistant or thread, and Invalid, BadRequest, Conflict for what the request contradicts."""
+    async def create(
+        self,
+        request: RunCreate,
+        *,
+        thread_id: str | None = None,
+        headers: Headers = NO_HEADERS,
+        request_id: str | None = None,
+    ) -> Run:
+        """Accepts a run, with a thread of its own where `thread_id` is None; `request_id` names the request to the
+        graph's code. Raises NotFound for an unknown assistant or thread, and Invalid, BadRequest, Conflict for what the
+        request contradicts."""
 
-    async def create_batch(self, requests: Sequence[RunCreateStateless], *, headers: Headers = NO_HEADERS) -> list[Run]:
+    async def create_batch(
+        self, requests: Sequence[RunCreateStateless], *, headers: Headers = NO_HEADERS, request_id: str | None = None
+    ) -> list[Run]:
         """Accepts all runs, in order, or none. Raises what `create` raises, and names the item."""
 
     async def wait(
-        self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS
+        self,
+        request: RunCreate,
+        *,
+        thread_id: str | None = None,
+        headers: Headers = NO_HEADERS,
+        request_id: str | None = None,
     ) -> tuple[Run, ResultWaiter]:
         """As `create`; also waits for the run's result."""
 
     async def stream(
-        self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS
+        self,
+        request: RunCreate,
+        *,
+        thread_id: str | None = None,
+        headers: Headers = NO_HEADERS,
+        request_id: str | None = None,
     ) -> tuple[Run, EventSubscription]:
         """As `create`; also follows the run's events, from the first."""
 
@@ -53,26 +73,34 @@ class StatelessRunHandlers:
     def __init__(self, runs: StatelessRunService) -> None:
         self.runs = runs
 
-    async def create(self, body: RunCreateStateless, configurable_headers: Headers) -> Response:
+    async def create(
+        self, body: RunCreateStateless, configurable_headers: Headers, x_request_id: str | None
+    ) -> Response:
         """POST /runs"""
-        run = await self.runs.create(body, headers=configurable_headers)
+        run = await self.runs.create(body, headers=configurable_headers, request_id=x_request_id)
         return json_response(run, headers=[location(b"content-location", f"/runs/{run.run_id}")])
 
-    async def create_batch(self, body: RunBatchCreate, configurable_headers: Headers) -> Response:
+    async def create_batch(
+        self, body: RunBatchCreate, configurable_headers: Headers, x_request_id: str | None
+    ) -> Response:
         """POST /runs/batch"""
-        return json_response(await self.runs.create_batch(body, headers=configurable_headers))
+        return json_response(await self.runs.create_batch(body, headers=configurable_headers, request_id=x_request_id))
 
-    async def wait(self, body: RunCreateStreamingStateless, configurable_headers: Headers) -> Response:
+    async def wait(
+        self, body: RunCreateStreamingStateless, configurable_headers: Headers, x_request_id: str | None
+    ) -> Response:
         """POST /runs/wait"""
-        run, waiter = await self.runs.wait(body, headers=configurable_headers)
+        run, waiter = await self.runs.wait(body, headers=configurable_headers, request_id=x_request_id)
         path = f"/threads/{run.thread_id}/runs/{run.run_id}"
         headers = [location(b"location", f"{path}/join"), location(b"content-location", path)]
         on_disconnect = cancel_on_disconnect(self.runs, run) if body.on_disconnect == "cancel" else None
         return JsonWait(waiter, headers, on_disconnect)
 
-    async def stream(self, body: RunCreateStreamingStateless, configurable_headers: Headers) -> Response:
+    async def stream(
+        self, body: RunCreateStreamingStateless, configurable_headers: Headers, x_request_id: str | None
+    ) -> Response:
         """POST /runs/stream"""
-        run, subscription = await self.runs.stream(body, headers=configurable_headers)
+        run, subscription = await self.runs.stream(body, headers=configurable_headers, request_id=x_request_id)
         path = f"/runs/{run.run_id}"
         headers = [location(b"location", f"{path}/stream"), location(b"content-location", path)]
         on_disconnect = cancel_on_disconnect(self.runs, run) if body.on_disconnect == "cancel" else None
@@ -83,9 +111,16 @@ class StatelessRunHandlers:
         return json_response(await self.runs.find(run_id))
 
     async def follow(
-        self, run_id: str, last_event_id: str | None, stream_mode: list[str] | None, cancel_on_disconnect: bool
+        self,
+        run_id: str,
+        last_event_id: str | None,
+        stream_mode: list[str] | None,
+        cancel_on_disconnect: bool,
+        namespace: str | None,
+        checkpoint_id: str | None,
     ) -> Response:
         """GET /runs/{run_id}/stream"""
+        check_whole(namespace, checkpoint_id)
         on_disconnect = await self._cancel_on_disconnect(run_id) if cancel_on_disconnect else None
         subscription = await self.runs.follow_run(run_id, last_event_id=last_event_id, modes=modes_of(stream_mode))
         path = f"/runs/{run_id}"

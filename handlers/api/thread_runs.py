@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from runyard.generated.models import Run, RunCreateStateful, RunCreateStreamingStateful, RunsCancel
 from runyard.handlers.api.disconnect import AbandonService, cancel_on_disconnect
 from runyard.handlers.api.selection import select_fields
-from runyard.handlers.api.stream_modes import modes_of
+from runyard.handlers.api.stream_modes import check_whole, modes_of
 from runyard.handlers.http.disconnect import OnDisconnect
 from runyard.handlers.http.event_stream import EventStream, EventSubscription
 from runyard.handlers.http.json_wait import JsonWait, ResultWaiter
@@ -24,17 +24,35 @@ _ACTIONS: dict[str, CancelAction] = {"interrupt": "interrupt", "rollback": "roll
 class ThreadRunService(AbandonService, Protocol):
     """What the operations need of the service."""
 
-    async def create(self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS) -> Run:
-        """Accepts a run on a thread. Raises NotFound for an unknown assistant or thread, and Invalid, BadRequest,
-        Conflict for what the request or the thread's other runs contradict."""
+    async def create(
+        self,
+        request: RunCreate,
+        *,
+        thread_id: str | None = None,
+        headers: Headers = NO_HEADERS,
+        request_id: str | None = None,
+    ) -> Run:
+        """Accepts a run on a thread; `request_id` names the request to the graph's code. Raises NotFound for an
+        unknown assistant or thread, and Invalid, BadRequest, Conflict for what the request or the thread's other runs
+        contradict."""
 
     async def wait(
-        self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS
+        self,
+        request: RunCreate,
+        *,
+        thread_id: str | None = None,
+        headers: Headers = NO_HEADERS,
+        request_id: str | None = None,
     ) -> tuple[Run, ResultWaiter]:
         """As `create`; also waits for the run's result."""
 
     async def stream(
-        self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS
+        self,
+        request: RunCreate,
+        *,
+        thread_id: str | None = None,
+        headers: Headers = NO_HEADERS,
+        request_id: str | None = None,
     ) -> tuple[Run, EventSubscription]:
         """As `create`; also follows the run's events, from the first."""
 
@@ -76,24 +94,30 @@ class ThreadRunHandlers:
         runs = await self.runs.list(thread_id, limit=limit, offset=offset, status=status)
         return json_response(select_fields(runs, select))
 
-    async def create(self, thread_id: str, body: RunCreateStateful, configurable_headers: Headers) -> Response:
+    async def create(
+        self, thread_id: str, body: RunCreateStateful, configurable_headers: Headers, x_request_id: str | None
+    ) -> Response:
         """POST /threads/{thread_id}/runs"""
-        run = await self.runs.create(body, thread_id=thread_id, headers=configurable_headers)
+        run = await self.runs.create(body, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id)
         return json_response(run, headers=[location(b"content-location", f"/threads/{thread_id}/runs/{run.run_id}")])
 
     async def create_and_wait(
-        self, thread_id: str, body: RunCreateStreamingStateful, configurable_headers: Headers
+        self, thread_id: str, body: RunCreateStreamingStateful, configurable_headers: Headers, x_request_id: str | None
     ) -> Response:
         """POST /threads/{thread_id}/runs/wait"""
-        run, waiter = await self.runs.wait(body, thread_id=thread_id, headers=configurable_headers)
+        run, waiter = await self.runs.wait(
+            body, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id
+        )
         on_disconnect = cancel_on_disconnect(self.runs, run) if body.on_disconnect == "cancel" else None
         return JsonWait(waiter, _locations(thread_id, run.run_id, "join"), on_disconnect)
 
     async def create_and_stream(
-        self, thread_id: str, body: RunCreateStreamingStateful, configurable_headers: Headers
+        self, thread_id: str, body: RunCreateStreamingStateful, configurable_headers: Headers, x_request_id: str | None
     ) -> Response:
         """POST /threads/{thread_id}/runs/stream"""
-        run, subscription = await self.runs.stream(body, thread_id=thread_id, headers=configurable_headers)
+        run, subscription = await self.runs.stream(
+            body, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id
+        )
         on_disconnect = cancel_on_disconnect(self.runs, run) if body.on_disconnect == "cancel" else None
         return EventStream(subscription, _locations(thread_id, run.run_id, "stream"), on_disconnect)
 
@@ -106,8 +130,16 @@ class ThreadRunHandlers:
         await self.runs.delete(thread_id, run_id)
         return BodyResponse(204)
 
-    async def join(self, thread_id: str, run_id: str, cancel_on_disconnect: bool) -> Response:
+    async def join(
+        self,
+        thread_id: str,
+        run_id: str,
+        cancel_on_disconnect: bool,
+        namespace: str | None,
+        checkpoint_id: str | None,
+    ) -> Response:
         """GET /threads/{thread_id}/runs/{run_id}/join"""
+        check_whole(namespace, checkpoint_id)
         on_disconnect = await self._cancel_on_disconnect(thread_id, run_id) if cancel_on_disconnect else None
         waiter = await self.runs.join(thread_id, run_id)
         return JsonWait(waiter, _locations(thread_id, run_id, "join"), on_disconnect)
@@ -119,8 +151,11 @@ class ThreadRunHandlers:
         last_event_id: str | None,
         stream_mode: list[str] | None,
         cancel_on_disconnect: bool,
+        namespace: str | None,
+        checkpoint_id: str | None,
     ) -> Response:
         """GET /threads/{thread_id}/runs/{run_id}/stream"""
+        check_whole(namespace, checkpoint_id)
         on_disconnect = await self._cancel_on_disconnect(thread_id, run_id) if cancel_on_disconnect else None
         modes = modes_of(stream_mode)
         subscription = await self.runs.follow(thread_id, run_id, last_event_id=last_event_id, modes=modes)

@@ -17,11 +17,12 @@ from langgraph.checkpoint.base import (
     get_checkpoint_metadata,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import ERROR
 
 from runyard.runtime.checkpoints.addresses import checkpoint_config
-from runyard.runtime.graphs.user_errors import error_repr
+from runyard.runtime.checkpoints.serde.forms import UnsavableValue, type_name
+from runyard.runtime.checkpoints.serde.serializer import StateSerializer
+from runyard.runtime.graphs.user_errors import error_repr, one_line
 from runyard.runtime.storage.port.checkpoints import CheckpointRow, NewBlob, StoredBlob, StoredCheckpoint, WriteRow
 from runyard.runtime.storage.port.threads import StoredChannel
 
@@ -50,7 +51,7 @@ class CheckpointPacker:
         values = checkpoint["channel_values"]
         dumps = self._serde.dumps_typed
         blobs = [
-            NewBlob(channel, str(version), *dumps(values[channel]))
+            NewBlob(channel, str(version), *self._dumps(channel, values[channel]))
             for channel, version in new_versions.items()
             if channel in values and not _small(values[channel])
         ]
@@ -82,8 +83,8 @@ class CheckpointPacker:
         rows = []
         for index, (channel, value) in enumerate(writes):
             if channel == ERROR and isinstance(value, BaseException):
-                value = error_repr(value)  # the serializer would keep the same, at any length
-            kind, data = self._serde.dumps_typed(value)
+                value = error_repr(value)  # as LangGraph keeps what a task has raised, but not at any length
+            kind, data = self._dumps(channel, value)
             rows.append(
                 WriteRow(
                     thread_id=configurable["thread_id"],
@@ -99,6 +100,20 @@ class CheckpointPacker:
                 )
             )
         return rows
+
+    def _dumps(self, channel: str, value: Any) -> tuple[str, bytes]:
+        """Raises UnsavableValue naming channel and type."""
+        try:
+            return self._serde.dumps_typed(value)
+        except UnsavableValue as error:
+            raise UnsavableValue(
+                f'channel "{channel}" holds a value of a type that checkpoints do not keep: {error}. '
+                "Put it into the runtime's context, or keep what it is made from."
+            ) from None
+        except Exception as error:
+            raise UnsavableValue(
+                f'channel "{channel}" holds a {type_name(type(value))} that cannot be saved: {one_line(error)}'
+            ) from error
 
     def unpack(self, stored: StoredCheckpoint, blobs: Blobs) -> CheckpointTuple:
         """The checkpoint with its channel values, which `blobs` reads, and its pending writes."""
@@ -132,7 +147,7 @@ class CheckpointPacker:
 def channel_sizes(kind: str, data: bytes) -> dict[str, StoredChannel]:
     """The channels of a packed checkpoint: the version of each, and how many of the checkpoint's bytes its value
     takes."""
-    serde = JsonPlusSerializer()
+    serde = StateSerializer()
     checkpoint = serde.loads_typed((kind, data))
     small = {channel: len(serde.dumps_typed(value)[1]) for channel, value in checkpoint["channel_values"].items()}
     versions = checkpoint["channel_versions"]

@@ -26,6 +26,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from runyard.runtime.checkpoints.addresses import checkpoint_config
 from runyard.runtime.checkpoints.memory import MemoryCheckpoint, MemoryCheckpoints, MemoryWrites
 from runyard.runtime.checkpoints.rows import CheckpointPacker
+from runyard.runtime.checkpoints.serde.serializer import StateSerializer
 from runyard.runtime.storage.port.checkpoints import (
     CheckpointRow,
     CheckpointStorage,
@@ -48,6 +49,8 @@ class RunSaver(BaseCheckpointSaver[str]):
     in memory for the first second, and a run that ends before leaves nothing to delete. A crash in that second
     costs as much work as it would without a checkpoint that is a second old.
     """
+
+    serde: SerializerProtocol = StateSerializer()
 
     def __init__(
         self,

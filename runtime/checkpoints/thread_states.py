@@ -22,6 +22,7 @@ from runyard.runtime.checkpoints.staging import StagedCheckpoints
 from runyard.runtime.checkpoints.thread_graph import ThreadGraph
 from runyard.runtime.errors import BadRequest, NotFound, RunyardError
 from runyard.runtime.graphs.commands import graph_command
+from runyard.runtime.graphs.configurable import configurable_of
 from runyard.runtime.graphs.registry import Graph, Graphs
 from runyard.runtime.graphs.user_errors import describe_error, one_line
 from runyard.runtime.storage.port.checkpoints import CheckpointStorage, KeptCheckpoint
@@ -135,7 +136,7 @@ class StoredStates:
         configurable |= {key: (checkpoint or {})[key] for key in _SELECTED_BY if (checkpoint or {}).get(key)}
         async with AsyncExitStack() as exits:
             try:
-                given: RunnableConfig = {"configurable": {**thread.configurable}}
+                given: RunnableConfig = {"configurable": configurable_of(thread.configurable)}
                 graph = await self._graphs.open(graph_id, given, store=None, exits=exits)
             except RunyardError:
                 raise

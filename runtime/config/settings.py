@@ -20,8 +20,9 @@ def _default_workers() -> int:
     return min(4, os.cpu_count() or 1)
 
 
-def _number(default: float, *, least: float, most: float) -> Any:
-    return field(default=default, metadata={"least": least, "most": most})
+def _number(default: float | None, *, least: float, most: float, also: str = "") -> Any:
+    """`also`: a variable of the official server with the same meaning."""
+    return field(default=default, metadata={"least": least, "most": most, "also": also})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,7 @@ class Settings:
     lease_seconds: after so many seconds without a sign of life a worker's runs go back to the queue.
     max_attempts: how often a run is started before a dying worker makes it an error.
     sync: SQLite's synchronous mode; "full" also survives a power cut.
+    run_timeout: seconds that each attempt at a run may take; then it ends in `timeout`. None: as long as it likes.
     reload: whether changes of the project's code and configuration are served at once, for development.
     result_ttl: seconds for which the outcome of a deleted stateless run can still be joined.
     """
@@ -51,6 +53,7 @@ class Settings:
     lease_seconds: float = _number(30.0, least=1, most=86_400)
     max_attempts: int = _number(3, least=1, most=1000)
     sync: Sync = "normal"
+    run_timeout: float | None = _number(None, least=0.001, most=365 * 86_400, also="BG_JOB_TIMEOUT_SECS")
     result_ttl: float = _number(3600.0, least=0, most=365 * 86_400)
     reload: bool = False
 
@@ -73,6 +76,8 @@ class Settings:
                 place, raw = f"--{item.name.replace('_', '-')}", overrides[item.name]
             elif environment.get(variable):
                 place, raw = variable, environment[variable]
+            elif environment.get(also := item.metadata.get("also", "")):
+                place, raw = also, environment[also]
             else:
                 continue
             values[item.name] = _parse(place, raw, str(item.type), item.metadata)

@@ -1,21 +1,24 @@
 """One leased run: graph, saver and feed put together, executed, and its end written."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import orjson
 from langgraph.store.base import BaseStore
 
 from runyard.runtime.checkpoints.saver import RunSaver
 from runyard.runtime.execution.graph_run import GraphOutcome, GraphRun, run_graph, stopped_graph
 from runyard.runtime.graphs.registry import Graphs
+from runyard.runtime.lifecycle import timed_out
 from runyard.runtime.storage.port.queue import FinishRequest, FinishResult, LeasedRun
 from runyard.runtime.storage.port.runs import CancelAction, FinalStatus
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.publisher import Publisher
 
-Stop = CancelAction | Literal["release", "lost"]
-"""Why a run is stopped from outside: its client's wish, the end of the worker, or a lease that was lost."""
+Stop = CancelAction | Literal["timeout", "release", "lost"]
+"""Why a run is stopped from outside: its client's wish, its time is over, the end of the worker, or a lease that was
+lost."""
 
 
 @dataclass(slots=True)
@@ -47,10 +50,13 @@ class RunEnded:
 class Executor:
     """Executes leased runs. One instance a worker."""
 
-    def __init__(self, graphs: Graphs, storage: Storage, store: BaseStore | None) -> None:
+    def __init__(
+        self, graphs: Graphs, storage: Storage, store: BaseStore | None, *, run_timeout: float | None = None
+    ) -> None:
         self._graphs = graphs
         self._storage = storage
         self._store = store
+        self._run_timeout = run_timeout
 
     def prepare(self, leased: LeasedRun, publisher: Publisher, task: "asyncio.Task[None]") -> Execution:
         """Puts together what the run needs. A temporary run's checkpoints are held in memory at first, unless
@@ -87,6 +93,8 @@ class Executor:
             try:
                 outcome = await run_graph(self._graphs, execution.graph_run, execution.publisher.emit)
                 execution.finishing = True
+                if execution.stop == "timeout":  # the graph did not let itself be cancelled
+                    return await self._finish_timed_out(execution)
                 await execution.publisher.close()
                 finish = self._finish(execution, outcome, outcome.status)
                 return RunEnded(finish.status, finish.answer, await self._storage.queue.finish(finish))
@@ -98,6 +106,8 @@ class Executor:
         if execution.stop == "release":
             await self._release(execution)
             return None
+        if execution.stop == "timeout":
+            return await self._finish_timed_out(execution)
         if execution.stop in ("interrupt", "rollback"):
             return await self._finish_stopped(execution, execution.stop)
         return None
@@ -109,6 +119,19 @@ class Executor:
         finish = self._finish(execution, outcome, "interrupted")
         finished = await self._storage.queue.finish_cancelled(finish, action)
         return RunEnded("interrupted", finish.answer, finished, rolled_back=action == "rollback")
+
+    async def _finish_timed_out(self, execution: Execution) -> RunEnded:
+        """What the run had reached is kept; the run and its thread say that the time was over."""
+        assert self._run_timeout is not None
+        answer = timed_out(self._run_timeout)
+        error = orjson.dumps(orjson.loads(answer)["__error__"])
+        if execution.publisher.wanted():
+            execution.publisher.emit("error", error)
+        await execution.publisher.close()
+        reached = await stopped_graph(self._graphs, execution.graph_run)
+        outcome = replace(reached, answer=answer, error=error, paused=False)
+        finish = self._finish(execution, outcome, "timeout")
+        return RunEnded("timeout", answer, await self._storage.queue.finish(finish))
 
     async def _release(self, execution: Execution) -> None:
         """The next attempt continues from the last checkpoint, so what was only in memory is written first."""

@@ -13,8 +13,12 @@ from langgraph.store.base import BaseStore
 from langgraph.types import Command, Send
 from pydantic import BaseModel
 
+from runyard.runtime.graphs.configurable import configurable_of
+
 # LangGraph takes the saver of one run from its config: a copy of the graph for each run is 3 to 9% slower.
 _CHECKPOINTER = "__pregel_checkpointer"
+# Has LangGraph refuse the answer to an interrupt that does not wait.
+_STRICT_RESUME = "__pregel_strict_resume"
 # Writes of a Command belong to no task; LangGraph files them under this id.
 _NO_TASK = "00000000-0000-0000-0000-000000000000"
 _CONFIG_KEYS = ("tags", "recursion_limit", "max_concurrency", "run_name")
@@ -51,23 +55,24 @@ class GraphRun:
 def run_config(run: GraphRun) -> RunnableConfig:
     """The config of the run. Its metadata reaches every checkpoint, with `run_id`: see `resume_point`."""
     stored: Mapping[str, Any] = run.kwargs.get("config") or {}
-    configurable = {
-        # A client must not reach into LangGraph's own keys.
-        key: value
-        for key, value in (stored.get("configurable") or {}).items()
-        if not key.startswith("__pregel_")
+    # What the server says of a run holds whatever a client says.
+    ids = {
+        "run_id": run.run_id,
+        "thread_id": run.thread_id,
+        "graph_id": run.graph_id,
+        "assistant_id": run.assistant_id,
     }
-    configurable.update(
-        run_id=run.run_id, thread_id=run.thread_id, graph_id=run.graph_id, assistant_id=run.assistant_id
-    )
+    configurable = {**configurable_of(stored.get("configurable")), **ids}
     checkpoint: Mapping[str, Any] = run.kwargs.get("checkpoint") or {}
     for key in ("checkpoint_id", "checkpoint_ns", "checkpoint_map"):
         if checkpoint.get(key):
             configurable[key] = checkpoint[key]
     configurable[_CHECKPOINTER] = run.checkpointer
+    if run.kwargs.get("strict_resume"):
+        configurable[_STRICT_RESUME] = True
     config: dict[str, Any] = {
         "configurable": configurable,
-        "metadata": {**(stored.get("metadata") or {}), **run.metadata, "run_attempt": run.attempt},
+        "metadata": {**run.metadata, **ids, "run_attempt": run.attempt},
         "run_id": uuid.UUID(run.run_id),
     }
     for key in _CONFIG_KEYS:

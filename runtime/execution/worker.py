@@ -196,6 +196,8 @@ class Worker:
             lost=lambda: self._stop(lease.run_id, "lost"),
         )
         execution = self._executions[lease.run_id] = self._executor.prepare(leased, publisher, task)
+        timeout = self._settings.run_timeout
+        timer = None if timeout is None else self._loop.call_later(timeout, self._stop, lease.run_id, "timeout")
         try:
             ended = await self._executor.execute(execution)
         except LeaseLost:
@@ -206,6 +208,9 @@ class Worker:
         else:
             if ended is not None:
                 self._announce_end(execution, ended)
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def _is_followed(self, leased: LeasedRun) -> bool:
         return (

@@ -1,7 +1,8 @@
 """Whatever a graph puts into its state, as JSON that every client can read.
 
 The common case is one call of orjson. What orjson refuses (integers beyond 64 bits, deep nesting, cycles,
-lone surrogates) goes through a slower writer of our own, so that `to_json` never raises.
+lone surrogates) goes through a slower writer of our own, so that `to_json` never raises. A type has one form wherever
+it stands: in a pydantic model or outside, in streams, answers, threads and states.
 
 | value | JSON |
 |---|---|
@@ -10,7 +11,11 @@ lone surrogates) goes through a slower writer of our own, so that `to_json` neve
 | exception | `{"error": class, "message": text}` |
 | set, tuple, deque | array |
 | Decimal, Fraction, numpy scalar | number; NaN and infinities are null |
-| bytes | base64 text; path, address, pattern, UUID, date: text; timedelta: seconds |
+| numpy array, pandas series or index | array; data frame: `{column: {label: item}}` |
+| bytes | base64 text |
+| date, time, their subclasses, numpy's and pandas' times | ISO 8601 text; timedelta: seconds; what is no time: null |
+| path, address, pattern, UUID, time zone, complex | text; a secret: asterisks |
+| range | array; text when it is longer than a hundred thousand |
 | anything else (classes, functions, clients, ...) | null: nothing of it can be meant for a client |
 """
 
@@ -35,11 +40,14 @@ from langchain_core.messages import BaseMessage
 from langgraph.types import Send
 from pydantic import BaseModel
 
+from runyard.runtime.graphs.library_values import model_fields, numpy_times
 from runyard.runtime.graphs.user_errors import describe_error
 
 # Objects that give ever new objects have no end of their own.
 _MAX_DEPTH = 100_000
-_TEXT = (pathlib.PurePath, ipaddress._IPAddressBase)
+_TEXT = (pathlib.PurePath, ipaddress._IPAddressBase, uuid.UUID, datetime.tzinfo, complex)
+_LONGEST_RANGE = 100_000
+_SECRET = "**********"
 
 
 def to_json(value: Any) -> bytes:
@@ -62,7 +70,9 @@ def _default(value: Any) -> Any:
     if isinstance(value, BaseMessage):
         return value.model_dump()
     if isinstance(value, BaseModel):
-        return _model(value)
+        return model_fields(value)
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat() if value == value else None  # pandas' NaT is not equal to itself
     if isinstance(value, BaseException):
         return describe_error(value)
     if isinstance(value, Send):
@@ -85,19 +95,30 @@ def _default(value: Any) -> Any:
         return str(value)
     if isinstance(value, re.Pattern):
         return value.pattern
-    if not isinstance(value, type):
-        # numpy and pandas values, without importing either
-        for name in ("tolist", "to_dict"):
-            if callable(method := getattr(value, name, None)):
-                return method()
+    if isinstance(value, range):
+        return list(value) if len(value) <= _LONGEST_RANGE else str(value)
+    return _of_library(value)
+
+
+def _of_library(value: Any) -> Any:
+    """Values of libraries that need not be there, by what they offer. Looked up on the class: the attributes of a data
+    frame are its columns."""
+    if isinstance(value, type):
+        return None
+    cls = type(value)
+    library = cls.__module__.partition(".")[0]
+    if library == "numpy" and getattr(getattr(value, "dtype", None), "kind", "") in "Mm":
+        return numpy_times(value)
+    if callable(getattr(cls, "get_secret_value", None)):
+        return _SECRET if value.get_secret_value() else ""
+    if library in ("pydantic", "pydantic_core"):
+        return str(value)  # its kinds of URL
+    for name in ("tolist", "to_dict"):
+        if callable(getattr(cls, name, None)):
+            return getattr(value, name)()
+    if hasattr(cls, "__fields__") and callable(getattr(cls, "dict", None)):
+        return value.dict()  # a model of pydantic 1
     return None
-
-
-def _model(value: BaseModel) -> Any:
-    try:
-        return value.model_dump(mode="json", serialize_as_any=True, warnings=False)
-    except Exception:  # noqa: BLE001 - a field that pydantic cannot serialise: take the fields as they are
-        return {**dict(value), **(value.model_extra or {})}
 
 
 def _number(value: Decimal | Fraction) -> int | float | None:
@@ -176,10 +197,6 @@ def _level(value: Any) -> Any:
     fields = getattr(type(value), "__dataclass_fields__", None)
     if fields is not None:
         return {name: getattr(value, name, None) for name in fields if not name.startswith("_")}
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    if isinstance(value, uuid.UUID):
-        return str(value)
     return _default(value)
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, create_model
 
 from runyard.generated.models import Assistant
 from runyard.runtime.errors import BadRequest, Invalid, RunyardError
+from runyard.runtime.graphs.configurable import configurable_of
 from runyard.runtime.graphs.registry import Graph, Graphs
 from runyard.runtime.graphs.user_errors import one_line
 
@@ -56,7 +57,8 @@ class GraphSchemas:
         }
 
     async def _open(self, assistant: Assistant) -> tuple[Graph, RunnableConfig]:
-        config: RunnableConfig = {"configurable": {**assistant.config.get("configurable", {}), **assistant.context}}
+        given = {**assistant.config.get("configurable", {}), **assistant.context}
+        config: RunnableConfig = {"configurable": configurable_of(given)}
         try:
             return await self._graphs.open(assistant.graph_id, config, store=None), config
         except RunyardError:

@@ -84,7 +84,8 @@ async def _work(settings: Settings, name: str, socket: Path, solo: bool) -> None
     try:
         async with AsyncExitStack() as exits:
             store = await open_store(settings, exits)
-            worker = Worker(name, settings, storage, Executor(graphs, storage, store), solo=solo)
+            executor = Executor(graphs, storage, store, run_timeout=settings.run_timeout)
+            worker = Worker(name, settings, storage, executor, solo=solo)
             loop.add_signal_handler(signal.SIGTERM, worker.drain)
             worker.connect(link)
             await worker.run()

@@ -18,7 +18,7 @@ from runyard.generated.models import (
 from runyard.runtime.config.assistant_ids import default_assistant_id
 from runyard.runtime.config.project import Project
 from runyard.runtime.errors import Invalid, NotFound
-from runyard.runtime.services.configuration import configured
+from runyard.runtime.services.configuration import check_config, configured
 from runyard.runtime.services.inspector import Inspector
 from runyard.runtime.services.paging import Page, page_of
 from runyard.runtime.storage.port.assistants import DefaultAssistant
@@ -129,9 +129,10 @@ class Assistants:
     # Editing
 
     async def create(self, request: AssistantCreate) -> Assistant:
-        """A new assistant, as its first version. Raises NotFound for an unknown graph, Conflict for an id
-        that is taken."""
+        """A new assistant, as its first version. Raises NotFound for an unknown graph, Invalid for a config that
+        would have no effect, Conflict for an id that is taken."""
         self._check_graph(request.graph_id)
+        check_config(request.config)
         config, context = _mirrored(request.config or {}, request.context or {})
         assistant = Assistant(
             assistant_id=request.assistant_id or str(uuid7()),
@@ -151,6 +152,7 @@ class Assistants:
         """Makes a new version: metadata is merged at its top level, the rest that was given replaced."""
         if "graph_id" in given:
             self._check_graph(given["graph_id"])
+        check_config(given.get("config"))
         configured(given.get("config", {}).get("configurable"), given.get("context"))  # refuses both at once
         changed = await self._storage.assistants.change(assistant_id, lambda assistant: _changed(assistant, given))
         return _found(changed, assistant_id)

@@ -10,8 +10,16 @@ from uuid_utils import uuid7
 
 from runyard.generated.models import Assistant, Command, RunCreateStateful, RunCreateStateless
 from runyard.runtime.config.project import WebhookPolicy
-from runyard.runtime.errors import BadRequest
-from runyard.runtime.services.configuration import configured
+from runyard.runtime.errors import BadRequest, Invalid
+from runyard.runtime.graphs.configurable import unreserved
+from runyard.runtime.services.configuration import (
+    CONFIG_KEYS,
+    STRICT_RESUME_SINCE,
+    check_config,
+    config_metadata,
+    configured,
+    knows_strict_resume,
+)
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.runs import Interest, Lane, NewRun
 from runyard.runtime.webhooks.targets import check_target
@@ -43,29 +51,33 @@ def new_stateless_run(
     rules: RunRules,
     headers: Headers,
     *,
+    request_id: str,
     lane: Lane,
     interest: Interest = Interest.NONE,
 ) -> NewRun:
     """A run with a thread of its own.
 
-    `thread_id` and `if_not_exists` have nothing to act on here; a multitask strategy concerns later runs that
+    `if_not_exists` and `strict_resume` have nothing to act on here; `request_id` names the request to the graph's
+    code; a multitask strategy concerns later runs that
     may be put on the thread. Raises Invalid or BadRequest.
     """
     if request.command is not None and request.command.resume is not None:
         raise BadRequest("You must provide a thread_id when resuming.")
     thread_id = str(uuid7())
     temporary = request.on_completion == "delete"
-    metadata = _metadata(request, assistant)
+    run_id = str(uuid7())
+    ids = {"run_id": run_id, "thread_id": thread_id, "langgraph_request_id": request_id}
+    metadata = {**_assistant_metadata(assistant), **_metadata(request, assistant)}
     return NewRun(
-        run_id=(run_id := str(uuid7())),
+        run_id=run_id,
         thread_id=thread_id,
         assistant_id=assistant.assistant_id,
         graph_id=assistant.graph_id,
         lane=lane,
-        delay=_delay(request.after_seconds),
+        delay=request.after_seconds or 0.0,
         strategy=request.multitask_strategy,
         metadata=metadata,
-        kwargs=_kwargs(request, assistant, rules, headers, run_id=run_id, thread_id=thread_id, temporary=temporary),
+        kwargs=_kwargs(request, assistant, rules, headers, ids=ids, temporary=temporary),
         thread_metadata={
             "graph_id": assistant.graph_id,
             **{key: value for key, value in metadata.items() if key != "created_by"},
@@ -85,16 +97,22 @@ def new_thread_run(
     headers: Headers,
     *,
     thread_id: str,
+    request_id: str,
     lane: Lane,
     interest: Interest = Interest.NONE,
 ) -> NewRun:
     """A run on a thread. Whether the thread exists and is free is found out when the run is written; its metadata
     comes to that of the run then. Raises Invalid or BadRequest."""
     run_id = str(uuid7())
-    kwargs = _kwargs(request, assistant, rules, headers, run_id=run_id, thread_id=thread_id, temporary=False)
+    ids = {"run_id": run_id, "thread_id": thread_id, "langgraph_request_id": request_id}
+    kwargs = _kwargs(request, assistant, rules, headers, ids=ids, temporary=False)
     checkpoint = dict(request.checkpoint or {})
     if request.checkpoint_id is not None:
         checkpoint["checkpoint_id"] = request.checkpoint_id
+    if request.strict_resume:
+        if not knows_strict_resume():
+            raise Invalid(f"strict_resume needs langgraph {STRICT_RESUME_SINCE} or later")
+        kwargs["strict_resume"] = True
     if checkpoint:
         kwargs["checkpoint"] = {**checkpoint, "thread_id": thread_id}
     return NewRun(
@@ -103,9 +121,10 @@ def new_thread_run(
         assistant_id=assistant.assistant_id,
         graph_id=assistant.graph_id,
         lane=lane,
-        delay=_delay(request.after_seconds),
+        delay=request.after_seconds or 0.0,
         strategy=request.multitask_strategy,
         metadata=_metadata(request, assistant),
+        assistant_metadata=_assistant_metadata(assistant),
         kwargs=kwargs,
         thread_metadata=None,
         create_thread=request.if_not_exists == "create",
@@ -116,12 +135,17 @@ def new_thread_run(
     )
 
 
+def _assistant_metadata(assistant: Assistant) -> dict[str, Any]:
+    return {**assistant.metadata, **config_metadata(assistant.config)}
+
+
 def _metadata(request: RunCreate, assistant: Assistant) -> dict[str, Any]:
-    return {**assistant.metadata, **(request.metadata or {}), "assistant_id": assistant.assistant_id}
-
-
-def _delay(after_seconds: float | None) -> float:
-    return after_seconds or 0.0
+    """What the request says of its run; it wins over what assistant and thread say."""
+    return {
+        **config_metadata(request.config),
+        **(request.metadata or {}),
+        "assistant_id": assistant.assistant_id,
+    }
 
 
 def _kwargs(
@@ -130,8 +154,7 @@ def _kwargs(
     rules: RunRules,
     headers: Headers,
     *,
-    run_id: str,
-    thread_id: str,
+    ids: dict[str, str],
     temporary: bool,
 ) -> dict[str, Any]:
     """The arguments of the run as the interface shows them; its metadata is joined to the config on reading."""
@@ -144,9 +167,7 @@ def _kwargs(
         durability = "async" if checkpoint_during else "exit"
     modes = request.stream_mode if isinstance(request.stream_mode, list) else [request.stream_mode]
     config, context = _config_and_context(request, assistant)
-    config["configurable"].update(
-        headers, run_id=run_id, thread_id=thread_id, graph_id=assistant.graph_id, assistant_id=assistant.assistant_id
-    )
+    config["configurable"].update({**headers, **ids}, graph_id=assistant.graph_id, assistant_id=assistant.assistant_id)
     return {
         "input": request.input,
         "command": _command(request.command),
@@ -162,18 +183,19 @@ def _kwargs(
         "resumable": request.stream_resumable,
         "checkpoint_during": checkpoint_during,
         "durability": durability,
+        **({} if request.langsmith_tracer is None else {"langsmith_tracer": request.langsmith_tracer}),
     }
 
 
 def _config_and_context(request: RunCreate, assistant: Assistant) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the request and the assistant configure together; the request wins."""
     given = request.config or {}
+    check_config(given)
     own = configured(given.get("configurable"), request.context)
-    merged_context = {**assistant.context, **own}
-    merged_configurable = {**assistant.config.get("configurable", {}), **own}
-    config = {**assistant.config, **given, "configurable": merged_configurable}
-    config.pop("metadata", None)
-    return config, merged_context
+    merged = {**assistant.config, **given}
+    config = {key: merged[key] for key in CONFIG_KEYS if merged.get(key) is not None and key != "metadata"}
+    config["configurable"] = unreserved({**assistant.config.get("configurable", {}), **own})
+    return config, unreserved({**assistant.context, **own})
 
 
 def _command(command: Command | None) -> dict[str, Any] | None:

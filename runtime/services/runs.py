@@ -1,6 +1,7 @@
 """Runs: created, followed, cancelled."""
 
 import asyncio
+import uuid
 from collections.abc import Sequence
 
 from runyard.generated.models import Assistant, Run, RunCreateStateless, RunsCancel
@@ -25,6 +26,9 @@ from runyard.runtime.streams.thread_subscription import ThreadSubscription
 RECHECK_INTERVAL = 60.0
 """Seconds between looks of a cancel request that waits; the end itself wakes it."""
 
+LONGEST_REQUEST_ID = 200
+"""Characters of a request's id that are kept."""
+
 
 class Runs:
     """The service behind the operations on runs."""
@@ -40,15 +44,28 @@ class Runs:
 
     # Creating
 
-    # `headers` are those of the request that the runs find in their `configurable`.
+    # `headers` are those of the request that the runs find in their `configurable`; `request_id` is what the client, or
+    # what stands in front of the server, calls the request.
 
-    async def create(self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS) -> Run:
+    async def create(
+        self,
+        request: RunCreate,
+        *,
+        thread_id: str | None = None,
+        headers: Headers = NO_HEADERS,
+        request_id: str | None = None,
+    ) -> Run:
         """Accepts a run in the background: on a thread, or with one of its own."""
-        return await self._insert(await self._new_run(request, thread_id, headers, Lane.SINGLE, Interest.NONE))
+        return await self._insert(
+            await self._new_run(request, thread_id, headers, request_id, Lane.SINGLE, Interest.NONE)
+        )
 
-    async def create_batch(self, requests: Sequence[RunCreateStateless], *, headers: Headers = NO_HEADERS) -> list[Run]:
+    async def create_batch(
+        self, requests: Sequence[RunCreateStateless], *, headers: Headers = NO_HEADERS, request_id: str | None = None
+    ) -> list[Run]:
         """Accepts all runs, in order, or none: every item is resolved before the one transaction that writes
         them. An error names the item."""
+        request_id = _request_id(request_id)
         known: dict[str, Assistant] = {}
         new_runs: list[NewRun] = []
         for index, request in enumerate(requests):
@@ -56,7 +73,11 @@ class Runs:
                 name = request.assistant_id
                 if name not in known:
                     known[name] = await self._assistants.resolve(name)
-                new_runs.append(new_stateless_run(request, known[name], self._rules, headers, lane=Lane.BATCH))
+                new_runs.append(
+                    new_stateless_run(
+                        request, known[name], self._rules, headers, request_id=request_id, lane=Lane.BATCH
+                    )
+                )
             except RunyardError as error:
                 raise type(error)(f"body[{index}]: {error.detail}") from None
             if index % 500 == 499:
@@ -66,30 +87,56 @@ class Runs:
         return inserted.runs
 
     async def stream(
-        self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS
+        self,
+        request: RunCreate,
+        *,
+        thread_id: str | None = None,
+        headers: Headers = NO_HEADERS,
+        request_id: str | None = None,
     ) -> tuple[Run, RunSubscription]:
         """Accepts a run and follows its events from the first."""
-        new_run = await self._new_run(request, thread_id, headers, Lane.INTERACTIVE, Interest.EVENTS)
+        new_run = await self._new_run(request, thread_id, headers, request_id, Lane.INTERACTIVE, Interest.EVENTS)
         subscription = self._broker.subscribe(new_run.run_id, announce=False, resumable=new_run.resumable)
         return await self._insert_followed(new_run, subscription), subscription
 
     async def wait(
-        self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS
+        self,
+        request: RunCreate,
+        *,
+        thread_id: str | None = None,
+        headers: Headers = NO_HEADERS,
+        request_id: str | None = None,
     ) -> tuple[Run, ResultWaiter]:
         """Accepts a run and waits for its end."""
-        new_run = await self._new_run(request, thread_id, headers, Lane.INTERACTIVE, Interest.ANSWER)
+        new_run = await self._new_run(request, thread_id, headers, request_id, Lane.INTERACTIVE, Interest.ANSWER)
         waiter = self._broker.wait_for_result(new_run.run_id, announce=False)
         return await self._insert_followed(new_run, waiter), waiter
 
     async def _new_run(
-        self, request: RunCreate, thread_id: str | None, headers: Headers, lane: Lane, interest: Interest
+        self,
+        request: RunCreate,
+        thread_id: str | None,
+        headers: Headers,
+        request_id: str | None,
+        lane: Lane,
+        interest: Interest,
     ) -> NewRun:
         assistant = await self._assistants.resolve(request.assistant_id)
+        request_id = _request_id(request_id)
         if isinstance(request, RunCreateStateless):
-            return new_stateless_run(request, assistant, self._rules, headers, lane=lane, interest=interest)
+            return new_stateless_run(
+                request, assistant, self._rules, headers, request_id=request_id, lane=lane, interest=interest
+            )
         assert thread_id is not None
         return new_thread_run(
-            request, assistant, self._rules, headers, thread_id=thread_id, lane=lane, interest=interest
+            request,
+            assistant,
+            self._rules,
+            headers,
+            thread_id=thread_id,
+            request_id=request_id,
+            lane=lane,
+            interest=interest,
         )
 
     async def _insert(self, new_run: NewRun) -> Run:
@@ -230,3 +277,8 @@ class Runs:
                 "and the runs haven't been deleted or completed."
             )
         self._broker.announce_cancellation(outcome, action)
+
+
+def _request_id(given: str | None) -> str:
+    """What was given, not longer than ids are, or a new one."""
+    return given[:LONGEST_REQUEST_ID] if given else str(uuid.uuid4())

@@ -3,6 +3,7 @@
 from importlib import metadata
 from typing import Any
 
+from runyard.runtime.services.configuration import knows_strict_resume
 from runyard.runtime.storage.port.storage import Storage
 
 
@@ -28,6 +29,7 @@ class System:
                 "crons": False,
                 "langsmith": False,
                 "langsmith_tracing_replicas": False,
+                "strict_resume": knows_strict_resume(),
             },
             "metadata": {},  # a key that the interface asks for
             "host": {"kind": "self-hosted", "project_id": None, "revision_id": None, "tenant_id": None},

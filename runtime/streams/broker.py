@@ -151,6 +151,11 @@ class Broker:
         self._workers.wake(result.promoted)
         self.refresh_results(result.ended)
 
+    def run_timed_out(self, run_id: str, thread_id: str, ran: float) -> None:
+        """The run was ended in its worker's place, after so many seconds: whatever is left of it stops."""
+        self._workers.broadcast("cancel", run_id, "lost")
+        self.run_ended(run_id, thread_id, "timeout", None, 0.0, ran)
+
     def run_deleted(self, run_id: str) -> None:
         """The run is no more: its worker stops, those who follow it learn it."""
         self._workers.broadcast("cancel", run_id, "lost")

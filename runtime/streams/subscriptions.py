@@ -146,7 +146,7 @@ class RunSubscription(Subscription):
 
     def _end_event(self, ended: RunResult) -> list[Event] | None:
         """A run that failed without its graph's doing has sent no `error` event: the end has to say it."""
-        if self._failed or ended.status != "error":
+        if self._failed or ended.status not in ("error", "timeout"):
             return None
         self._failed = True
         answer = orjson.loads(ended.answer)

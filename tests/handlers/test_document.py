@@ -162,6 +162,10 @@ FULL_RUN = {
     "interrupt_after": ["a"],
     "multitask_strategy": "reject",
     "if_not_exists": "create",
+    "strict_resume": True,
+    "checkpoint": None,
+    "checkpoint_id": None,
+    "langsmith_tracer": {"project_name": "p"},
     "unknown": 1,
 }
 

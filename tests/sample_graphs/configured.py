@@ -39,6 +39,17 @@ node: Any = look  # LangGraph's types know no node that takes both a config and 
 configured = StateGraph(Seen, context_schema=Context).add_node("look", node).add_edge(START, "look").compile()
 
 
+async def reveal(state: Seen, config: RunnableConfig, runtime: Runtime[Any]) -> Any:
+    own = {key: value for key, value in config["configurable"].items() if not key.startswith("__")}
+    private = [key for key in config["configurable"] if key == "__pregel_forged"]
+    seen = {"configurable": own, "metadata": dict(config["metadata"]), "context": runtime.context, "private": private}
+    return {"seen": seen}
+
+
+open_node: Any = reveal  # as above
+revealing = StateGraph(Seen).add_node("reveal", open_node).add_edge(START, "reveal").compile()
+
+
 class Out(TypedDict, total=False):
     out: str
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import operator
 import os
 import time
@@ -42,6 +43,28 @@ async def hog(state: Gated) -> Any:
 
 
 stuck = StateGraph(Gated).add_node("hog", hog).add_edge(START, "hog").compile()
+
+
+def wait(state: Gated) -> Any:
+    """A plain function: LangGraph calls it in a pool thread."""
+    while not os.path.exists(state["gate"]):
+        time.sleep(0.01)
+    return {"log": ["free"]}
+
+
+waiting = (
+    StateGraph(Gated).add_node("enter", enter).add_node("wait", wait).add_edge(START, "enter").add_edge("enter", "wait")
+).compile()
+
+
+async def ignore(state: Gated) -> Any:
+    while not os.path.exists(state["gate"]):  # noqa: ASYNC240 - what it waits for is a file
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.01)
+    return {"log": ["free"]}
+
+
+deaf = StateGraph(Gated).add_node("ignore", ignore).add_edge(START, "ignore").compile()
 
 
 class Flood(TypedDict, total=False):

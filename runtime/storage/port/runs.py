@@ -45,9 +45,12 @@ class NewRun:
     """Seconds from now until the run is due; 0 or less: at once."""
     strategy: Strategy
     metadata: dict[str, Any]
+    """For a run on a thread: what wins over the thread's own metadata."""
     kwargs: dict[str, Any]
     thread_metadata: dict[str, Any] | None
     """For a stateless run: the metadata of the thread that is made for it. None: the thread exists."""
+    assistant_metadata: dict[str, Any] = field(default_factory=dict)
+    """For a run on a thread: what the thread's own metadata wins over."""
     create_thread: bool = False
     """For a thread run with `if_not_exists: create`: make the thread when there is none."""
     temporary: bool = False

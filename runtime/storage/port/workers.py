@@ -1,4 +1,4 @@
-"""Workers: signs of life, and what becomes of the runs of dead ones."""
+"""Workers: signs of life, and what becomes of the runs of those that are dead or cannot stop them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +31,21 @@ class ReapResult:
     promoted: int
 
 
+class OverdueRun(NamedTuple):
+    """A run that was ended since it took too long."""
+
+    run_id: str
+    thread_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OverdueResult:
+    """The runs that were ended; `promoted` runs that waited behind those are ready."""
+
+    ended: list[OverdueRun]
+    promoted: int
+
+
 class StaleWorker(NamedTuple):
     """A worker that may be dead. `pid` is 0 for one that holds runs and was never heard of."""
 
@@ -39,7 +54,7 @@ class StaleWorker(NamedTuple):
 
 
 class WorkerStorage(Protocol):
-    """Workers: signs of life, and what becomes of the runs of dead ones."""
+    """Workers: signs of life, and what becomes of the runs of those that are dead or cannot stop them."""
 
     async def heartbeat(self, worker: str, pid: int, held: Sequence[Lease] | None) -> HeartbeatResult:
         """Says that the worker lives, hands it its cancel requests, and gives back runs that the queue
@@ -49,6 +64,10 @@ class WorkerStorage(Protocol):
     async def reap(self, worker: str, *, max_attempts: int, crashed: bool = True) -> ReapResult:
         """Takes the runs of a dead worker back: to the queue, or to an end when they were asked to stop or there at
         `max_attempts` crashes. Forgets the worker. `crashed` False: it was ended on purpose, and no run is to blame."""
+
+    async def end_overdue(self, seconds: float, answer: bytes, limit: int) -> OverdueResult:
+        """Ends up to `limit` runs whose attempt has taken longer than `seconds`, with the status `timeout` and that
+        answer, an object with `__error__`; their workers lose the lease."""
 
     async def stale(self, seconds: float) -> list[StaleWorker]:
         """The workers not heard of for so many seconds, or never though they hold runs."""

@@ -124,7 +124,7 @@ def _join_thread(
             "metadata": orjson.dumps(thread_metadata).decode(),
         },
     )
-    return {**thread_metadata, **new_run.metadata}, ahead is not None
+    return {**new_run.assistant_metadata, **thread_metadata, **new_run.metadata}, ahead is not None
 
 
 def _apply_strategy(

@@ -8,7 +8,7 @@ import orjson
 from runyard.runtime.lifecycle import CANCELLED, EXHAUSTED
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import CancelAction, Lane
-from runyard.runtime.storage.port.workers import HeartbeatResult, ReapResult, StaleWorker
+from runyard.runtime.storage.port.workers import HeartbeatResult, OverdueResult, OverdueRun, ReapResult, StaleWorker
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import free_thread, roll_back_run
 from runyard.runtime.storage.sqlite.database import Database, now
@@ -92,18 +92,44 @@ class SqliteWorkers:
         status: str,
         answer: bytes,
     ) -> int:
-        """Ends a run of a dead worker; how many runs became ready by it."""
+        """Ends a run in its worker's place; how many runs became ready by it."""
         time = now()
         row = connection.execute(
-            self._sql["end_crashed"],
-            {"seq": seq, "worker": worker, "status": status, "answer": answer, "now": time},
+            self._sql["end_without_worker"],
+            {
+                "seq": seq,
+                "worker": worker,
+                "status": status,
+                "crashed": status != "timeout",
+                "answer": answer,
+                "now": time,
+            },
         ).fetchone()
         error = orjson.dumps(orjson.loads(answer)["__error__"])
         if row[1] is not None:
             add_delivery(connection, self._sql, seq, time, error=error)
-        if status == "error":
+        if status != "interrupted":
             connection.execute(self._sql["fail_thread"], (error, thread_id))
         return free_thread(connection, self._sql, thread_id, time)
+
+    async def end_overdue(self, seconds: float, answer: bytes, limit: int) -> OverdueResult:
+        parameters = (now() - int(seconds * 1e6), limit)
+
+        def read(connection: sqlite3.Connection) -> list[tuple[int, str, str, str]]:
+            return connection.execute(self._sql["overdue_runs"], parameters).fetchall()
+
+        if not self._database.read(read):
+            return OverdueResult([], 0)
+
+        def work(connection: sqlite3.Connection) -> OverdueResult:
+            ended: list[OverdueRun] = []
+            promoted = 0
+            for seq, worker, run_id, thread_id in read(connection):
+                promoted += self._end(connection, worker, seq, thread_id, "timeout", answer)
+                ended.append(OverdueRun(run_id, thread_id))
+            return OverdueResult(ended, promoted)
+
+        return await self._database.write(work)
 
     async def stale(self, seconds: float) -> list[StaleWorker]:
         def read(connection: sqlite3.Connection) -> list[StaleWorker]:

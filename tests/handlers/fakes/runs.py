@@ -90,6 +90,7 @@ class FakeRuns:
         self.created: list[RunCreate] = []
         self.headers: list[Headers] = []
         """Those that were selected for the runs, one for each request."""
+        self.request_ids: list[str | None] = []
         self.calls: list[tuple[Any, ...]] = []
         self.abandoned: list[models.Run] = []
         self.followed: list[FakeResultWaiter | FakeSubscription] = []
@@ -100,28 +101,51 @@ class FakeRuns:
         self.script: Script = []
 
     async def create(
-        self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS
+        self,
+        request: RunCreate,
+        *,
+        thread_id: str | None = None,
+        headers: Headers = NO_HEADERS,
+        request_id: str | None = None,
     ) -> models.Run:
         self.created.append(request)
         self.headers.append(headers)
+        self.request_ids.append(request_id)
         return make_run(thread_id=thread_id)
 
     async def create_batch(
-        self, requests: Sequence[models.RunCreateStateless], *, headers: Headers = NO_HEADERS
+        self,
+        requests: Sequence[models.RunCreateStateless],
+        *,
+        headers: Headers = NO_HEADERS,
+        request_id: str | None = None,
     ) -> list[models.Run]:
         self.created.extend(requests)
         self.headers.append(headers)
+        self.request_ids.append(request_id)
         return [make_run(kwargs={"input": request.input}) for request in requests]
 
     async def stream(
-        self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS
+        self,
+        request: RunCreate,
+        *,
+        thread_id: str | None = None,
+        headers: Headers = NO_HEADERS,
+        request_id: str | None = None,
     ) -> tuple[models.Run, FakeSubscription]:
-        return await self.create(request, thread_id=thread_id, headers=headers), self._subscription()
+        return await self.create(
+            request, thread_id=thread_id, headers=headers, request_id=request_id
+        ), self._subscription()
 
     async def wait(
-        self, request: RunCreate, *, thread_id: str | None = None, headers: Headers = NO_HEADERS
+        self,
+        request: RunCreate,
+        *,
+        thread_id: str | None = None,
+        headers: Headers = NO_HEADERS,
+        request_id: str | None = None,
     ) -> tuple[models.Run, FakeResultWaiter]:
-        return await self.create(request, thread_id=thread_id, headers=headers), self._waiter()
+        return await self.create(request, thread_id=thread_id, headers=headers, request_id=request_id), self._waiter()
 
     async def find(self, run_id: str) -> models.Run:
         return make_run(run_id=run_id)

@@ -87,23 +87,33 @@ def test_the_config_of_a_run_names_it_and_drops_what_is_internal(graph_runner: G
         config={
             "tags": ["t"],
             "recursion_limit": 7,
-            "configurable": {"thread_id": "other", "x": 1, "__pregel_read": "no"},
+            "configurable": {
+                "thread_id": "other",
+                "x": 1,
+                "langgraph_request_id": "r",
+                "__pregel_read": "no",
+                "langgraph_auth_user": {"identity": "somebody"},
+                "langgraph_auth_scheme": "no",
+            },
             "callbacks": "no",
         },
-        metadata={"k": "v"},
+        metadata={"k": "v", "run_id": "not this", "thread_id": "not this"},
         checkpoint={"checkpoint_id": "c", "checkpoint_ns": ""},
     )
     config = run_config(run)
     assert config["tags"] == ["t"]
     assert config["recursion_limit"] == 7
     assert str(config["run_id"]) == run.run_id
-    assert config["metadata"] == {"created_by": "system", "k": "v", "assistant_id": "a", "run_attempt": 2}
+    ids = {"run_id": run.run_id, "thread_id": run.thread_id, "graph_id": "chain", "assistant_id": "a"}
+    assert config["metadata"] == {"created_by": "system", "k": "v", **ids, "run_attempt": 2}
     assert config["configurable"] == {
         "x": 1,
-        "run_id": run.run_id,
-        "thread_id": run.thread_id,
-        "graph_id": "chain",
-        "assistant_id": "a",
+        **ids,
+        "langgraph_request_id": "r",
+        "user_id": "",
+        "langgraph_auth_user": None,
+        "langgraph_auth_user_id": "",
+        "langgraph_auth_permissions": [],
         "checkpoint_id": "c",
         "__pregel_checkpointer": graph_runner.saver,
     }

@@ -116,7 +116,7 @@ HUMAN: dict[str, Any] = {
             [2**65, Point(2**65), (1,), {"d": datetime.date(2020, 1, 1)}, uuid.UUID(int=0), b"x", Base()],
             [2**65, {"x": 2**65}, [1], {"d": "2020-01-01"}, str(uuid.UUID(int=0)), "eA==", {"x": 1}],
         ),
-        (1 + 2j, None),
+        (1 + 2j, "(1+2j)"),
         (Base, None),
         (len, None),
         (object(), None),

@@ -60,7 +60,7 @@ BREAKING: dict[str, Edit] = {
 }
 
 HARMLESS: dict[str, Edit] = {
-    "an optional parameter": lambda doc: operation(doc, "/runs", "post").update(parameters=[NEW_PARAMETER]),
+    "an optional parameter": lambda doc: operation(doc, "/runs", "post")["parameters"].append(NEW_PARAMETER),
     "an optional field of a request": lambda doc: schema(doc, "RunCreateStateless")["properties"].update(
         mood={"type": "string"}
     ),

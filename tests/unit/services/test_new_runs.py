@@ -30,7 +30,7 @@ DAY = Expiry("delete", 1440)
 
 def stateless(rules: RunRules, headers: Any = NO_HEADERS, **request: Any) -> NewRun:
     return new_stateless_run(
-        RunCreateStateless(assistant_id="a", **request), ASSISTANT, rules, headers, lane=Lane.SINGLE
+        RunCreateStateless(assistant_id="a", **request), ASSISTANT, rules, headers, request_id="r", lane=Lane.SINGLE
     )
 
 
@@ -39,7 +39,7 @@ def test_only_threads_that_stay_have_a_lifetime() -> None:
     assert stateless(rules, on_completion="delete").expiry is None
     assert stateless(rules, on_completion="keep").expiry == DAY
     request = RunCreateStateful(assistant_id="a", if_not_exists="create")
-    run = new_thread_run(request, ASSISTANT, rules, NO_HEADERS, thread_id="t", lane=Lane.SINGLE)
+    run = new_thread_run(request, ASSISTANT, rules, NO_HEADERS, thread_id="t", request_id="r", lane=Lane.SINGLE)
     assert (run.create_thread, run.expiry) == (True, DAY)
 
 

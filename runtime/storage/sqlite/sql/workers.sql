@@ -22,8 +22,11 @@ update runs set queue = 'ready', status = 'pending', worker = null, crashes = cr
                 updated_at = :now
 where seq = :seq and worker = :worker and queue = 'running';
 
--- name: end_crashed
-update runs set queue = null, status = :status, worker = null, crashes = crashes + 1, answer = :answer,
+-- name: overdue_runs
+select seq, worker, run_id, thread_id from runs where queue = 'running' and started_at < ? limit ?;
+
+-- name: end_without_worker
+update runs set queue = null, status = :status, worker = null, crashes = crashes + :crashed, answer = :answer,
                 updated_at = :now, ended_at = :now
 where seq = :seq and worker = :worker and queue = 'running'
 returning thread_id, webhook;
