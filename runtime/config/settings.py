@@ -38,6 +38,7 @@ class Settings:
     sync: SQLite's synchronous mode; "full" also survives a power cut.
     reload: whether changes of the project's code and configuration are served at once, for development.
     result_ttl: seconds for which the outcome of a deleted stateless run can still be joined.
+    check_answers: hold every answer against the document; violations are logged and counted.
     """
 
     project: Project
@@ -53,6 +54,7 @@ class Settings:
     sync: Sync = "normal"
     result_ttl: float = _number(3600.0, least=0, most=365 * 86_400)
     reload: bool = False
+    check_answers: bool = False
 
     @classmethod
     def from_environment(
