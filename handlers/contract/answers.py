@@ -64,7 +64,7 @@ class Schemas:
     """Compiles schemas of answers, closed. With `whole`, objects that `select` may cut down have to be complete."""
 
     def __init__(self, schemas: Mapping[str, Any], *, whole: bool) -> None:
-        self._schemas = {
+        self._schemas: dict[str, dict[str, Any]] = {
             name: {"$ref": f"#/components/schemas/{schema['x-runyard-part-of']}"}
             if whole and "x-runyard-part-of" in schema
             else closed(schema)
@@ -78,11 +78,10 @@ class Schemas:
 
     def alternatives(self, schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         """The schemas between which `anyOf` leaves the choice, however it is nested."""
-        if "$ref" in schema:
-            schema = self._schemas[schema["$ref"].rpartition("/")[2]]
-        if "anyOf" not in schema:
-            yield schema
-        for each in schema.get("anyOf", ()):
+        target = self._schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+        if "anyOf" not in target:
+            yield target
+        for each in target.get("anyOf", ()):
             yield from self.alternatives(each)
 
 
@@ -112,11 +111,11 @@ class Frames:
             return
         if self._whole.is_valid(event):
             return
-        name = event.get("event")
-        known = [each for each in self._events if self._schemas.compile(each["properties"]["event"]).is_valid(name)]
+        called = event.get("event")
+        known = [each for each in self._events if self._schemas.compile(each["properties"]["event"]).is_valid(called)]
         validators = [self._schemas.compile(each) for each in known]
         if not validators:
-            yield f"stream: there is no event {name!r}"
+            yield f"stream: there is no event {called!r}"
         elif any(validator.is_valid(event) for validator in validators):
             yield describe_violations(self._whole, event, "stream")
         else:
@@ -152,7 +151,7 @@ class Answer:
                     yield describe_violations(validator, headers[name], f"header.{name}")
             elif required:
                 yield f"header.{name} is required"
-        if content_type not in (self._content or {"": None}):
+        if content_type not in (self._content or ("",)):
             yield f"the content type {content_type!r} is not declared"
 
     def check_body(self, content_type: str, body: bytes) -> Violations:
