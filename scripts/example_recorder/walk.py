@@ -71,12 +71,11 @@ class Walk:
         self._keep("assistants/versions", "Two versions", self._ask("POST", f"{path}/versions", {}))
         self._keep("assistants/set_latest", "Back at the first", self._ask("POST", f"{path}/latest", {"version": 1}))
         self._keep("assistants/graph", "A graph of three steps", self._ask("GET", "/assistants/chain/graph"))
-        self._keep("assistants/schemas", "Of a graph of three steps", self._ask("GET", f"{path}/schemas"))
+        schemas = self._ask("GET", f"{path}/schemas")
+        self._keep("assistants/schemas", "A graph of three steps; its schemas are shortened", _shortened(schemas))
         subgraphs = self._ask("GET", f"/assistants/{self._own['subgraphed']}/subgraphs")
-        for schemas in subgraphs.values():
-            for name, schema in schemas.items():
-                schemas[name] = schema and {key: schema[key] for key in ("title", "type")}
-        self._keep("assistants/subgraphs", "A graph with one subgraph; its schemas are shortened", subgraphs)
+        short = {name: _shortened(schemas) for name, schemas in subgraphs.items()}
+        self._keep("assistants/subgraphs", "A graph with one subgraph; its schemas are shortened", short)
 
     def _threads(self) -> str:
         """Returns a thread that has had a run."""
@@ -146,3 +145,11 @@ class Walk:
         name = said.partition('"run_id":"')[2].partition('"')[0]
         replayed = self._ask("GET", f"/runs/{name}/stream", **{"last-event-id": "-1"})
         self._keep("stateless_runs/follow", "All events of a run that has ended", replayed)
+
+
+def _shortened(schemas: dict[str, Any]) -> dict[str, Any]:
+    """Schemas of a graph, without what they say of its fields."""
+    return {
+        name: {key: schema[key] for key in ("title", "type")} if isinstance(schema, dict) and schema else schema
+        for name, schema in schemas.items()
+    }
