@@ -197,11 +197,11 @@ class ThreadError:
 class ThreadExpiry:
     """What happens to the thread when it has been idle for too long."""
 
-    strategy: Literal["delete", "keep_latest"] | None = None
+    strategy: Literal["delete", "keep_latest"]
     """Whether the whole thread goes, or only its history."""
-    ttl_minutes: float | None = None
+    ttl_minutes: float
     """Minutes after the last change."""
-    expires_at: str | None = None
+    expires_at: str
     """When that will be."""
 
 
@@ -377,7 +377,7 @@ class Run:
     kwargs: dict[str, Any]
     """What the run was asked for, with all defaults filled in."""
     multitask_strategy: MultitaskStrategy
-    langsmith_session_name: str | None = None
+    langsmith_session_name: str | None
     """Always null here; clients of the official server expect the key."""
 
 
@@ -521,10 +521,10 @@ class Thread:
     status: ThreadStatus
     values: Any
     """The latest state; null before the first. An object for most graphs, but any JSON is possible."""
+    error: ThreadError | None
+    """Why the last run failed; null when it did not."""
     interrupts: dict[str, list[Interrupt]] | None = None
     """Open questions, by the id of the task that asked."""
-    error: ThreadError | None = None
-    """Why the last run failed; null when it did not."""
     ttl: ThreadExpiry | None = None
     extracted: dict[str, Any] | None = None
     """What `extract` asked for."""
@@ -594,7 +594,7 @@ class ThreadSuperstepUpdate:
 
 
 RunBatchCreate: TypeAlias = list[RunCreateStateless]
-"""Runs that are accepted all together or not at all. The stock JavaScript client sends the fields of the items in camelCase: such a name stands for the one with underscores where that is absent."""
+"""Runs that are accepted all together or not at all."""
 
 
 @dataclass(kw_only=True, slots=True)

@@ -17,6 +17,7 @@ from flask_swagger_ui.flask_swagger_ui import get_swaggerui_blueprint
 from runyard.handlers import console
 from runyard.handlers.api.operations import Services, operation_table
 from runyard.handlers.api.system import MetricsReader
+from runyard.handlers.contract.answers import AnswerCheckMiddleware, ViolationCounter
 from runyard.handlers.contract.document import load_document
 from runyard.handlers.contract.middleware import ContractMiddleware
 from runyard.handlers.contract.openapi31 import add_document
@@ -25,7 +26,7 @@ from runyard.handlers.http.cors import Cors
 from runyard.handlers.http.edge import EdgeMiddleware, RequestObserver
 
 
-class ServerMetrics(MetricsReader, RequestObserver, Protocol):
+class ServerMetrics(MetricsReader, RequestObserver, ViolationCounter, Protocol):
     """Where requests are counted, and all metrics are read."""
 
 
@@ -60,6 +61,9 @@ def create_app(server: Server) -> FlaskApp:
 
     settings, project = server.settings, server.settings.project
     table = operation_table(server)
+    document = load_document(project.disabled)
+    assets = (f"{console.ASSETS_PATH}/",)
+    check = partial(AnswerCheckMiddleware, document=document, metrics=server.metrics, prefixes=assets)
     app = FlaskApp(
         console.__name__,
         lifespan=lifespan,
@@ -67,10 +71,9 @@ def create_app(server: Server) -> FlaskApp:
         server_args={"instance_path": str(Path(console.__file__).parent)},
         # From the outside to the inside; Flask comes last.
         middlewares=[
+            *([check] if settings.check_answers else []),
             partial(EdgeMiddleware, cors=Cors(project.cors), metrics=server.metrics),
-            partial(
-                RoutingMiddleware, flask_prefixes=() if "meta" in project.disabled else (f"{console.ASSETS_PATH}/",)
-            ),
+            partial(RoutingMiddleware, flask_prefixes=() if "meta" in project.disabled else assets),
             partial(
                 ContractMiddleware,
                 body_limit=settings.body_limit,
@@ -81,7 +84,7 @@ def create_app(server: Server) -> FlaskApp:
         ],
         resolver=Resolver({**table.handlers, **table.pages}.__getitem__),
     )
-    add_document(app, load_document(project.disabled))
+    add_document(app, document)
     viewer = get_swaggerui_blueprint(console.ASSETS_PATH, "/openapi.json")  # type: ignore[no-untyped-call]
     app.app.register_blueprint(viewer)
     return app

@@ -14,7 +14,7 @@ from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
 from tests.gate import Gate
-from tests.live_server import PROJECT, LiveServer, StartServer
+from tests.live_server import PROJECT, STARTED, LiveServer, StartServer
 from tests.programs import report_untested
 
 # Some tests run in this process what a server would run in its own.
@@ -35,6 +35,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     report_untested(terminalreporter)
+
+
+@pytest.fixture(autouse=True)
+def _answers_keep_to_the_document() -> Iterator[None]:
+    """Fails the test in which a server gave an answer that is not as the document says."""
+    yield
+    violations = [violation for server in STARTED for violation in server.violations()]
+    assert not violations, "\n".join(violations)
 
 
 @pytest.fixture

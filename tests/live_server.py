@@ -13,15 +13,21 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+from weakref import WeakSet
 
 import httpx
 import psutil
+
+from runyard.handlers.contract.answers import VIOLATION
 
 RUNYARD = Path(sys.executable).parent / "runyard"
 PROJECT = Path(__file__).parent / "sample_graphs" / "langgraph.json"
 """The project of the tests, whose graphs do a little of everything."""
 START_TIME = 40.0
 """Seconds in which a server has to be ready; two seconds are usual, more when the machine is busy."""
+
+STARTED: WeakSet[LiveServer] = WeakSet()
+"""All servers that tests use at the moment."""
 
 T = TypeVar("T")
 
@@ -57,12 +63,14 @@ class LiveServer:
         """Where it listens; a new one after each start."""
         self._config = config
         self._args = args
-        self._env = dict(env or {})
+        self._env = {"RUNYARD_CHECK_ANSWERS": "1", **(env or {})}
         self._program = program
         # Plain HTTP needs no certificates, and loading them takes longer than most requests.
         self.http = httpx.Client(verify=False, timeout=30)
         self._process: subprocess.Popen[bytes] | None = None
         self._groups: list[int] = []
+        self._log_read = 0
+        STARTED.add(self)
 
     def start(self, *, port: int = 0, env: Mapping[str, str] | None = None) -> LiveServer:
         """Returns when the server is ready. `env` holds for this start only."""
@@ -146,6 +154,16 @@ class LiveServer:
     def _busy(self) -> bool:
         queue = self.metrics()["queue"]
         return bool(queue["pending"] or queue["running"])
+
+    def violations(self) -> list[str]:
+        """Answers that were not as the document says, since the last call."""
+        if not self.log.exists():
+            return []
+        with self.log.open("rb") as log:
+            log.seek(self._log_read)
+            said = log.read()
+            self._log_read = log.tell()
+        return [line for line in said.decode(errors="replace").splitlines() if VIOLATION in line]
 
     def processes(self) -> list[psutil.Process]:
         """Everything alive of all starts: servers, fork servers, workers."""

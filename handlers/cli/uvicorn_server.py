@@ -16,6 +16,7 @@ from typing import Any
 import click
 import uvicorn
 
+from runyard.handlers.cli.http_protocol import JsonErrorProtocol
 from runyard.handlers.http.scope import Receive, Scope, Send
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import RunyardError
@@ -104,7 +105,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="uvloop",
-                http="httptools",
+                http=JsonErrorProtocol,
                 lifespan="on",
                 backlog=BACKLOG,
                 access_log=False,

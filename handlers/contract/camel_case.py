@@ -5,33 +5,33 @@ the names that the interface has, and what a client says must not be dropped in 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-from runyard.handlers.contract.models import schema_properties
-
-# What that client calls the two ways to end a run, where the interface says delete and keep.
-_VALUES = {"onCompletion": {"complete": "delete", "continue": "keep"}}
+from typing import Any, NamedTuple
 
 
-def camel_case_twins(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str, str]:
-    """For an array schema that says `x-camel-case-twins`: the names of its items' properties by their twins."""
-    if "$ref" in schema:
-        schema = schemas[schema["$ref"].rpartition("/")[2]]
-    if not schema.get("x-camel-case-twins"):
-        return {}
-    names = schema_properties(schema["items"], schemas)
-    return {_camel_case(name): name for name in names if "_" in name}
+class Twins(NamedTuple):
+    """What an array schema says under `x-camel-case-twins`.
+
+    names: the names of its items' fields, by what they are called in camelCase. values: for some of those, what
+    stands for a value of the field.
+    """
+
+    names: Mapping[str, str]
+    values: Mapping[str, Mapping[str, str]]
+
+    def complete(self, item: Any) -> None:
+        """Adds to the item, under their own names, the fields that it has only in camelCase."""
+        if isinstance(item, dict):
+            for twin in self.names.keys() & item.keys():
+                value = item[twin]
+                values = self.values.get(twin, {})
+                item.setdefault(self.names[twin], values.get(value, value) if isinstance(value, str) else value)
 
 
-def add_snake_case(item: Any, twins: Mapping[str, str]) -> None:
-    """Adds to the item, under their own names, the fields that it has only in camelCase."""
-    if isinstance(item, dict):
-        for twin in twins.keys() & item.keys():
-            value = item[twin]
-            values = _VALUES.get(twin, {})
-            item.setdefault(twins[twin], values.get(value, value) if isinstance(value, str) else value)
-
-
-def _camel_case(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(part.capitalize() for part in others)
+def read_twins(schema: dict[str, Any], schemas: Mapping[str, Any]) -> tuple[Twins | None, dict[str, Any]]:
+    """The twins of a body, and its schema for when they are complete: the first alternative of its items, without
+    that for items in camelCase. For a body without twins, None and its schema."""
+    target = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    twins = target.get("x-camel-case-twins")
+    if twins is None:
+        return None, schema
+    return Twins(twins["names"], twins["values"]), {**target, "items": target["items"]["anyOf"][0]}

@@ -16,7 +16,7 @@ import jsonschema_rs
 from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
 from connexion.operations.abstract import AbstractOperation
 
-from runyard.handlers.contract.camel_case import add_snake_case, camel_case_twins
+from runyard.handlers.contract.camel_case import read_twins
 from runyard.handlers.contract.deprecation import Application, announcing
 from runyard.handlers.contract.header_selection import header_selector
 from runyard.handlers.contract.ids import id_fields
@@ -43,12 +43,12 @@ class BodyContract:
     """What one operation takes as its body, and the class that it becomes."""
 
     def __init__(self, schema: dict[str, Any], components: dict[str, Any], target: Any, limit: int) -> None:
+        self.twins, schema = read_twins(schema, components["schemas"])
         compiled = {**schema, "components": components}
         self.validator = jsonschema_rs.Draft202012Validator(compiled, validate_formats=True)
         properties = schema_properties(schema, components["schemas"])
         self.ids = id_fields(properties)
         self.make = field_picker(properties) if get_origin(target) is dict else model_maker(target)
-        self.twins = camel_case_twins(schema, components["schemas"])
         self.limit = limit
 
     async def read(self, scope: Scope, receive: Receive) -> Any:
@@ -57,9 +57,9 @@ class BodyContract:
             if name == b"content-encoding" and value.lower() not in (b"identity", b""):
                 raise HttpError(415, "Compressed request bodies are not supported; send the body as it is")
         value = parse_json(await self._receive(scope, receive))
-        if self.twins and isinstance(value, list):
+        if self.twins is not None and isinstance(value, list):
             for item in value:
-                add_snake_case(item, self.twins)
+                self.twins.complete(item)
         if self.ids and isinstance(value, dict):
             for name in self.ids.keys() & value.keys():
                 value[name] = self.ids[name](value[name])
@@ -153,9 +153,8 @@ class ContractAPI(RoutedAPI[Application]):
         if "requestBody" in definition:
             schema = definition["requestBody"]["content"]["application/json"]["schema"]
             body = BodyContract(schema, {"schemas": components["schemas"]}, hints["body"], self.body_limit)
-        # The interface has both: 400 for `limit=x` of the runs of a thread, 422 everywhere else (observed). The
-        # operations that answer 400 for other reasons have no parameters that could not be read.
-        unreadable_error = BadRequest if "400" in definition["responses"] else Invalid
+        # The interface has both: 400 for `limit=x` of the runs of a thread, 422 everywhere else (observed).
+        unreadable_error = BadRequest if definition.get("x-runyard-unreadable-status") == 400 else Invalid
         checked = Parameters(parameters, components, unreadable_error)
         select_headers = self.select_headers if HEADERS in hints else None
         contract = ContractOperation(self.next_app, operation.function, checked, body, select_headers)

@@ -16,7 +16,6 @@ from runyard.handlers.http.scope import Header
 from runyard.runtime.errors import (
     BadRequest,
     Conflict,
-    Forbidden,
     Invalid,
     NotFound,
     RunyardError,
@@ -27,7 +26,6 @@ logger = logging.getLogger(__name__)
 
 STATUS: dict[type[RunyardError], int] = {
     BadRequest: 400,
-    Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
     Invalid: 422,

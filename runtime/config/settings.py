@@ -40,6 +40,7 @@ class Settings:
     run_timeout: seconds that each attempt at a run may take; then it ends in `timeout`. None: as long as it likes.
     reload: whether changes of the project's code and configuration are served at once, for development.
     result_ttl: seconds for which the outcome of a deleted stateless run can still be joined.
+    check_answers: hold every answer against the document; violations are logged and counted.
     """
 
     project: Project
@@ -56,6 +57,7 @@ class Settings:
     run_timeout: float | None = _number(None, least=0.001, most=365 * 86_400, also="BG_JOB_TIMEOUT_SECS")
     result_ttl: float = _number(3600.0, least=0, most=365 * 86_400)
     reload: bool = False
+    check_answers: bool = False
 
     @classmethod
     def from_environment(

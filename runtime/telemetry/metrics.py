@@ -30,6 +30,9 @@ class Metrics:
             buckets=SECONDS,
             registry=registry,
         )
+        self._violations = Counter(
+            "runyard_answer_violations", "Answers that were not as the document says.", ["operation"], registry=registry
+        )
         self._runs = Counter("runyard_runs", "Runs ended, by status.", ["status"], registry=registry)
         self._run_seconds = Histogram(
             "runyard_run_seconds",
@@ -77,6 +80,10 @@ class Metrics:
         if histogram is None:
             histogram = self._durations[route] = self._request_seconds.labels(route)
         histogram.observe(seconds)
+
+    def answer_violated(self, operation: str) -> None:
+        """An answer was not as the document says; only looked for with the setting `check_answers`."""
+        self._violations.labels(operation).inc()
 
     def run_ended(self, status: str, waited: float, ran: float) -> None:
         """A worker reports the end of a run; both times in seconds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,8 @@ class Bundler:
             return node
         if "$ref" not in node:
             return {key: self.resolve(value, path, (*pointer, key)) for key, value in node.items()}
+        if str(node["$ref"]).endswith(".json") and "#" not in node["$ref"]:
+            return self._example(node["$ref"], path, (*pointer, "$ref"))
         file, name = self._target(node["$ref"], path, pointer)
         if file.parent.name == "paths":
             self.origins["paths", name] = file
@@ -63,6 +66,16 @@ class Bundler:
             self.components[section][name] = self.resolve(self.load(file)[name], file, (name,))
         rest = {key: self.resolve(value, path, (*pointer, key)) for key, value in node.items() if key != "$ref"}
         return {"$ref": f"#/components/{section}/{name}", **rest}
+
+    def _example(self, reference: str, path: Path, place: Pointer) -> dict[str, Any]:
+        """What a file under examples/ holds, which takes the place of the reference."""
+        try:
+            example: dict[str, Any] = json.loads((path.parent / reference).read_text("utf-8"))
+        except OSError:
+            raise SourceError(path, place, f"{reference} refers to a file that is not there") from None
+        except ValueError as error:
+            raise SourceError(path, place, f"{reference} is not JSON: {error}") from None
+        return example
 
     def _target(self, reference: Any, path: Path, pointer: Pointer) -> tuple[Path, str]:
         """The file and the entry that a reference names."""

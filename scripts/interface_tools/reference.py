@@ -64,7 +64,12 @@ def read_deliberate(text: str) -> list[Deliberate]:
 def differences(reference: Document, present: Document) -> list[Finding]:
     """How the present document differs from the reference, as far as clients notice."""
     found = compare(Document(structure_of(reference)), Document(structure_of(present)))
-    return [each for each in found if each.subject in (_NOTICED if each.breaks else _NOTICED_BEYOND)]
+    # What is removed and breaks nothing is missing from one alternative of a request, and still there in another.
+    return [
+        each
+        for each in found
+        if each.subject in (_NOTICED if each.breaks else _NOTICED_BEYOND) and (each.breaks or not each.removes)
+    ]
 
 
 def objections(found: Sequence[Finding], deliberate: Sequence[Deliberate]) -> list[str]:

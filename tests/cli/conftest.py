@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from runyard.handlers.contract.answers import VIOLATION
+
 from .fake_server import FakeServer
 from .processes import RUNYARD, Run, Start, environment
 
@@ -49,11 +51,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
         return process
 
     yield begin
+    said = b""
     for process in processes:
         # The whole group: a server that was killed may leave workers.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        said += process.communicate()[1] or b""
+    assert VIOLATION.encode() not in said, said
 
 
 @pytest.fixture

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
 
+from runyard.handlers.contract import answers
 from runyard.handlers.contract.document import load_document
 
 from .asgi_client import connected
 from .documents import Document, Operation
 from .fakes.runtime import FakeRuntime
+
+
+class Recorder(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@pytest.fixture(autouse=True)
+def violations() -> Iterator[list[str]]:
+    """Answers that are not as the document says: each that a test leaves in the list fails it."""
+    recorder = Recorder()
+    answers.logger.addHandler(recorder)
+    yield recorder.messages
+    answers.logger.removeHandler(recorder)
+    assert not recorder.messages
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from runyard.generated import mappings, models
 from runyard.handlers.api.operations import operation_table
+from runyard.handlers.contract.answers import Frames, Schemas
 from runyard.handlers.contract.middleware import HEADERS
 from runyard.handlers.contract.models import model_maker
 from runyard.handlers.contract.parameters import Parameters
@@ -120,6 +121,36 @@ def test_every_body_has_examples_and_they_are_valid(document: Document, operatio
     for _, path, schema, value in found:
         validator = jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]})
         assert validator.is_valid(value), path
+
+
+def test_every_answer_in_json_and_every_stream_has_examples_and_they_are_valid(
+    document: Document, operations: list[Operation]
+) -> None:
+    schemas = Schemas(document["components"]["schemas"], whole=True)
+    checked = 0
+    for path, method, definition in operations:
+        content = definition["responses"].get("200", {}).get("content", {})
+        for kind in ("application/json", "text/event-stream"):
+            if (media := content.get(kind)) is None:
+                continue
+            for example in media["examples"].values():
+                checked += 1
+                value = example["value"]
+                if kind == "text/event-stream":
+                    frames = Frames(media["x-runyard-item-schema"], schemas)
+                    found = [each for frame in value.encode().split(b"\n\n") for each in frames.check(frame)]
+                    assert found == [], f"{method} {path}"
+                    assert len(value.split("\n\n")) > 3, f"{method} {path}"
+                else:
+                    schemas.compile(media["schema"]).validate(value)
+    assert checked > 40
+
+
+def test_every_recorded_example_is_used() -> None:
+    folder = ROOT / "openapi" / "examples"
+    paths = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "openapi" / "paths").glob("*.yaml"))
+    for file in folder.glob("*/*.json"):
+        assert f"../examples/{file.relative_to(folder)}" in paths, file
 
 
 async def test_examples_are_accepted(client: httpx.AsyncClient, operations: list[Operation]) -> None:

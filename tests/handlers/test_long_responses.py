@@ -16,6 +16,7 @@ from .asgi_client import exchange
 from .fakes.runs import FakeRuns, FakeSubscription
 from .fakes.runtime import FakeRuntime
 
+RUN_ID = str(uuid.uuid4()).encode()
 RUN = f"/threads/{uuid.uuid4()}/runs/{uuid.uuid4()}"
 
 
@@ -33,14 +34,14 @@ def request(**fields: str) -> bytes:
 async def test_events_become_frames(runtime: FakeRuntime) -> None:
     event = Event
     runtime.runs.script = [
-        [event("metadata", b'{"run_id":"r","attempt":1}')],
-        [event("values|child:x", b"[1]", "5-1"), event("error\nid: 9", b"{}")],
+        [event("metadata", b'{"run_id":"%b","attempt":1}' % RUN_ID)],
+        [event("values|child:x", b"[1]", "5-1"), event("values|odd\nid: 9", b"{}")],
     ]
     response = await exchange(runtime, "POST", "/runs/stream", request())
     assert response.status == 200
     assert response.parts == [
-        b'event: metadata\ndata: {"run_id":"r","attempt":1}\n\n',
-        b"event: values|child:x\ndata: [1]\nid: 5-1\n\nevent: error id: 9\ndata: {}\n\n",
+        b'event: metadata\ndata: {"run_id":"%b","attempt":1}\n\n' % RUN_ID,
+        b"event: values|child:x\ndata: [1]\nid: 5-1\n\nevent: values|odd id: 9\ndata: {}\n\n",
         b"",
     ]
     assert runtime.runs.followed[0].closed

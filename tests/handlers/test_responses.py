@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from runyard.runtime.config.project import CorsPolicy
-from runyard.runtime.errors import BadRequest, Conflict, Forbidden, Invalid, LeaseLost, NotFound, Unavailable
+from runyard.runtime.errors import BadRequest, Conflict, Invalid, LeaseLost, NotFound, Unavailable
 
 from .asgi_client import connected
 from .documents import Document
@@ -84,7 +84,6 @@ async def test_a_fresh_thread_has_no_empty_extras(client: httpx.AsyncClient) -> 
     ("error", "status"),
     [
         (BadRequest("x"), 400),
-        (Forbidden("x"), 403),
         (NotFound("x"), 404),
         (Conflict("x"), 409),
         (Invalid("x"), 422),
@@ -95,7 +94,7 @@ async def test_errors_of_the_runtime(
     client: httpx.AsyncClient, runtime: FakeRuntime, error: Exception, status: int
 ) -> None:
     runtime.threads.error = error
-    response = await client.get(THREAD)
+    response = await client.post("/threads", json={})
     assert (response.status_code, response.json()) == (status, {"detail": "x"})
 
 
@@ -122,7 +121,7 @@ async def test_metrics(client: httpx.AsyncClient) -> None:
     response = await client.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain")
     response = await client.get("/metrics?format=json")
-    assert set(response.json()) == {"queue", "workers", "api"}
+    assert set(response.json()) == {"queue", "runs", "workers", "api"}
 
 
 async def test_the_document_is_served(client: httpx.AsyncClient, document: Document) -> None:

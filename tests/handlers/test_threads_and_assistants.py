@@ -48,9 +48,9 @@ async def test_leaving_the_stream_of_a_run_that_is_known_by_its_id_alone(runtime
 
 
 async def test_leaving_a_thread_cancels_nothing(runtime: FakeRuntime) -> None:
-    runtime.runs.script = [[Event("metadata", b"{}", "5-1")], 60.0]
+    runtime.runs.script = [[Event("custom", b"{}", "5-1")], 60.0]
     response = await exchange(runtime, "GET", f"{THREAD}/stream", disconnect_after=0.1)
-    assert response.parts == [b"event: metadata\ndata: {}\nid: 5-1\n\n"]
+    assert response.parts == [b"event: custom\ndata: {}\nid: 5-1\n\n"]
     assert "location" not in response.headers
     assert runtime.runs.abandoned == []
     assert runtime.runs.followed[0].closed

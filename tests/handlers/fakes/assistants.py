@@ -12,6 +12,10 @@ from runyard.runtime.services.paging import Page
 
 from .times import NOW
 
+SCHEMAS: dict[str, Any] = {
+    f"{kind}_schema": {"type": "object"} for kind in ("input", "output", "state", "config", "context")
+}
+
 
 def make_assistant(assistant_id: str) -> models.Assistant:
     return models.Assistant(
@@ -71,7 +75,7 @@ class FakeAssistants:
 
     async def subgraphs(self, assistant_id: str, namespace: str | None, recurse: bool) -> dict[str, Any]:
         self.calls.append(("subgraphs", namespace, recurse))
-        return {"child": {"input_schema": {}, "output_schema": {}, "state_schema": None}}
+        return {"child": {**SCHEMAS, "state_schema": None}}
 
     async def schemas(self, assistant_id: str) -> dict[str, Any]:
-        return {"graph_id": "chain", "state_schema": {"type": "object"}}
+        return {"graph_id": "chain", **SCHEMAS}

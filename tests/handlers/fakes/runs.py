@@ -80,6 +80,7 @@ def make_run(
         metadata={},
         kwargs=kwargs or {},
         multitask_strategy="enqueue",
+        langsmith_session_name=None,
     )
 
 

@@ -27,7 +27,7 @@ class FakeRuntime:
             import_paths=(),
             **project_options,
         )
-        self.settings = Settings(project=project, body_limit=body_limit)
+        self.settings = Settings(project=project, body_limit=body_limit, check_answers=True)
         self.system = FakeSystem()
         self.metrics = FakeMetrics()
         self.assistants = FakeAssistants()

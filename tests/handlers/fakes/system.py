@@ -18,20 +18,31 @@ class FakeSystem:
             raise Unavailable("The database does not answer")
 
     def info(self) -> dict[str, Any]:
-        return {"version": "0", "langgraph_py_version": "1", "flags": {}, "metadata": {}}
+        host = {"kind": "self-hosted"}
+        return {"version": "0", "langgraph_py_version": "1", "flags": {}, "metadata": {}, "host": host}
 
 
 class FakeMetrics:
-    """`requests` has method, route and status of each request."""
+    """`requests` has method, route and status of each request, `violated` the operations whose answers were wrong."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, int]] = []
+        self.violated: list[str] = []
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
         self.requests.append((method, route, status))
+
+    def answer_violated(self, operation: str) -> None:
+        self.violated.append(operation)
 
     async def exposition(self) -> bytes:
         return b"# HELP requests\n"
 
     async def snapshot(self) -> dict[str, Any]:
-        return {"queue": {}, "workers": {}, "api": {}}
+        queue = dict.fromkeys(("pending", "ready", "waiting", "delayed", "running"), 0)
+        return {
+            "queue": {**queue, "oldest_ready_seconds": 0.0},
+            "runs": {"success": 1},
+            "workers": {"connected": 1, "processes": [{"pid": 2, "resident_bytes": None}]},
+            "api": {"pid": 1, "resident_bytes": 1},
+        }

@@ -22,11 +22,12 @@ def make_thread(thread_id: str) -> models.Thread:
         status="idle",
         config={},
         values=None,
+        error=None,
     )
 
 
 class FakeThreads:
-    """`calls` has the calls that change something; `error` is raised by `get`."""
+    """`calls` has the calls that change something; `error` is raised by `get` and `create`."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None
@@ -40,6 +41,8 @@ class FakeThreads:
         return thread
 
     async def create(self, request: models.ThreadCreate) -> models.Thread:
+        if self.error is not None:
+            raise self.error
         self.calls.append(("create", request))
         return make_thread(request.thread_id or str(uuid.uuid4()))
 

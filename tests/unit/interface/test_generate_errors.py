@@ -108,10 +108,8 @@ def test_an_operations_id_that_is_there_twice_is_named(checkout: Checkout) -> No
 def test_an_invalid_schema_is_named(checkout: Checkout) -> None:
     line = checkout.replace("schemas/runs.yaml", "      maxLength: 65536", "      maxLength: long")
     said = checkout.generate()
-    assert re.match(
-        rf"openapi/schemas/runs\.yaml:{line}: #/RunCreateState(less|ful)/properties/webhook/maxLength: 'long' is not",
-        said,
-    ), said
+    place = r"RunCreate(Stateless|Stateful|CamelCase)/properties/webhook/maxLength"
+    assert re.match(rf"openapi/schemas/runs\.yaml:{line}: #/{place}: 'long' is not", said), said
 
 
 def test_an_unknown_type_is_named(checkout: Checkout) -> None:

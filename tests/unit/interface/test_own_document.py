@@ -66,9 +66,7 @@ HARMLESS: dict[str, Edit] = {
     ),
     "a field of an answer": lambda doc: schema(doc, "Run")["properties"].update(mood={"type": "string"}),
     "a higher limit": lambda doc: field(doc, "RunCreateStateless", "webhook").update(maxLength=100_000),
-    "an answer's field that is always there": lambda doc: schema(doc, "Run")["required"].append(
-        "langsmith_session_name"
-    ),
+    "an answer's field that is always there": lambda doc: schema(doc, "Interrupt")["required"].append("id"),
     "a pattern of an answer's field": lambda doc: field(doc, "ErrorResponse", "detail").update(pattern="."),
     "a status that runs no longer have": lambda doc: schema(doc, "RunStatus")["enum"].remove("timeout"),
     "an error that is declared": lambda doc: operation(doc, "/runs", "post")["responses"].update(

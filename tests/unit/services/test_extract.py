@@ -19,6 +19,7 @@ THREAD = Thread(
     config={"configurable": {}},
     status="idle",
     values={"messages": [{"content": "hi"}, {"content": "bye"}], "n": 0, "none": None, "grid": [[1, 2], [3, 4]]},
+    error=None,
 )
 
 

@@ -1,0 +1,1 @@
+"""Recording examples of answers from a live server."""
