@@ -163,7 +163,7 @@ ZERO = str(uuid.UUID(int=0))
         ("/threads/x", 422),
         (f"/threads/{ZERO}", 404),
         (f"/threads/{ZERO}/", 404),
-        (f"/threads/{{{ZERO}}}", 422),
+        (f"/threads/{{{ZERO}}}", 404),
         (f"/threads/{'a' * 5_000}", 422),
         ("/threads/..%2f..%2fetc%2fpasswd", 404),
         ("/threads/%00", 422),
@@ -189,4 +189,5 @@ async def test_no_path_or_parameter_is_too_much(http: httpx.AsyncClient, path: s
 async def test_the_server_is_healthy_after_all_of_that(live_server: LiveServer, http: httpx.AsyncClient) -> None:
     assert await healthy(http)
     assert len(live_server.await_workers(2)) == 2
-    assert "Traceback" not in live_server.log.read_text()
+    # Graphs that fail log their tracebacks; requests that fail because of the server would be logged here.
+    assert "runyard.handlers" not in live_server.log.read_text()
