@@ -223,12 +223,15 @@ def test_an_env_file_that_is_not_there_keeps_nothing_from_starting(start: Start,
 
 
 def test_the_project_says_what_is_logged_where_the_environment_does_not(start: Start, project: Path) -> None:
-    write_config(project.parent, {"graphs": {"add": "./graphs.py:graph"}, "env": {"RUNYARD_LOG": "ERROR"}})
+    (project.parent / "warning.py").write_text(
+        "import logging\n\nfrom graphs import graph\n\nlogging.getLogger(__name__).warning('imported by a worker')\n"
+    )
+    write_config(project.parent, {"graphs": {"add": "./warning.py:graph"}, "env": {"RUNYARD_LOG": "ERROR"}})
     for environment, logged in (("", False), ("WARNING", True)):
         process, url = serve(start, log=environment)
-        httpx.post(f"{url}/runs/wait", json={"assistant_id": "add", "input": {"n": -1}}).raise_for_status()
+        assert httpx.get(f"{url}/ok").json()["ok"] is True
         process.terminate()
-        assert (b"negative" in process.communicate(timeout=30)[1]) == logged
+        assert (b"imported by a worker" in process.communicate(timeout=30)[1]) == logged
 
 
 def test_settings_out_of_range_name_their_place(runyard: Run, project: Path) -> None:
