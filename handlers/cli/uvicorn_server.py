@@ -61,12 +61,14 @@ def _cannot_listen(host: str, port: int, error: OSError) -> ServeError:
 def run_server(settings: Settings, listener: socket.socket) -> None:
     """Serves until a signal comes. Raises RunyardError or ServeError when it cannot start."""
     # Imported late: `runyard batch` and mistakes in the configuration need not wait for a web server.
+    import uvloop
+
     from runyard.handlers.app import create_app
     from runyard.runtime.runtime import Runtime
 
     app = _StartErrorRecorder(create_app(Runtime(settings)))
     server = _Server(app, settings, listener)
-    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(server.serve(sockets=[listener]))
         except SystemExit:  # uvicorn's way to say that the application did not start
@@ -104,8 +106,9 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                loop="uvloop",
+                loop="none",  # it is made here
                 http=JsonErrorProtocol,
+                ws="none",  # there are none; looking for a library fails at import with old ones
                 lifespan="on",
                 backlog=BACKLOG,
                 access_log=False,
