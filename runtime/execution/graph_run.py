@@ -17,9 +17,10 @@ from langgraph.types import StateSnapshot
 
 from runyard.runtime.checkpoints.snapshots import stored_interrupts, stored_values
 from runyard.runtime.errors import LeaseLost
-from runyard.runtime.execution.graph_input import GraphRun, resume_point, run_config, run_context, state_config
+from runyard.runtime.execution.graph_input import GraphRun, resume_point, run_config, state_config
 from runyard.runtime.execution.graph_stream import INTERRUPT, Emit, GraphStream, events_parts, graph_modes
 from runyard.runtime.graphs.commands import graph_input
+from runyard.runtime.graphs.context import run_context
 from runyard.runtime.graphs.encoding import to_json
 from runyard.runtime.graphs.registry import Graph, Graphs
 from runyard.runtime.graphs.user_errors import describe_error, one_line
