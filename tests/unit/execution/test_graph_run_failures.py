@@ -122,28 +122,28 @@ def unreadable(*_: Any) -> bytes:
     raise AttributeError("the state has a form that nobody expected")
 
 
-async def test_a_state_that_cannot_be_read_hides_neither_error_nor_answer(
-    yard: Any, monkeypatch: pytest.MonkeyPatch
+async def test_a_state_that_cannot_be_read_hides_neither_error_nor_answer_of(
+    graph_runner: GraphRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(graph_run, "stored_interrupts", unreadable)
-    outcome = await yard("failing", input={})
-    assert answer(outcome)["__error__"]["error"] == "ValueError"
+    outcome = await graph_runner.run("failing", input={})
+    assert answer_of(outcome)["__error__"]["error"] == "ValueError"
     assert (outcome.values, outcome.interrupts) == (None, b"{}")
-    asked = await yard("interrupting", input={})
+    asked = await graph_runner.run("interrupting", input={})
     assert asked.status == "error"
-    assert answer(asked)["__error__"]["error"] == "AttributeError"
+    assert answer_of(asked)["__error__"]["error"] == "AttributeError"
 
 
 @pytest.mark.parametrize("error", [RuntimeError("reducer"), SystemExit(3)], ids=lambda error: type(error).__name__)
 async def test_a_run_is_stopped_even_if_its_state_or_its_graph_cannot_be_had(
-    yard: Any, monkeypatch: pytest.MonkeyPatch, error: BaseException
+    graph_runner: GraphRunner, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     async def refuse(*_: Any, **__: Any) -> Any:
         raise error
 
-    for owner, name in ((graph_run, "saved_state"), (yard.graphs, "open")):
+    for owner, name in ((graph_run, "saved_state"), (graph_runner.graphs, "open")):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, refuse)
-            outcome = await stopped_graph(yard.graphs, yard.run("chain"))
+            outcome = await stopped_graph(graph_runner.graphs, graph_runner.new_run("chain"))
         assert outcome.answer == CANCELLED
         assert (outcome.values, outcome.interrupts, outcome.paused) == (None, b"{}", False)
