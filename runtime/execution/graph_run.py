@@ -67,7 +67,9 @@ async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> GraphOutcome:
     try:
         async with AsyncExitStack() as exits:
             config = run_config(run)
-            graph = await graphs.open(run.graph_id, config, store=run.store, exits=exits)
+            graph = await graphs.open(
+                run.graph_id, config, store=run.store, context=run.kwargs.get("context"), exits=exits
+            )
             await _execute(graph, run, config, modes, stream)
             return await _success(graph, run, stream)
     except (LeaseLost, KeyboardInterrupt, GeneratorExit):
@@ -179,7 +181,8 @@ async def stopped_graph(graphs: Graphs, run: GraphRun) -> GraphOutcome:
     reached = _NOTHING
     try:
         async with AsyncExitStack() as exits:
-            graph = await graphs.open(run.graph_id, run_config(run), store=run.store, exits=exits)
+            config = run_config(run)
+            graph = await graphs.open(run.graph_id, config, store=run.store, access="threads.read", exits=exits)
             reached = await _reached(graph, run)
     except (LeaseLost, KeyboardInterrupt, GeneratorExit):
         raise

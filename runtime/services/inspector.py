@@ -7,15 +7,19 @@ and the user's graphs, which take memory and seconds, are imported when they are
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runyard.runtime.config.project import Project
+from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.telemetry.logs import keep_logging
 
 if TYPE_CHECKING:
+    from langgraph.store.base import BaseStore
+
     from runyard.runtime.checkpoints.thread_states import StoredStates
     from runyard.runtime.graphs.registry import Graphs
     from runyard.runtime.graphs.schemas import GraphSchemas
@@ -33,9 +37,11 @@ class Inspection:
 class Inspector:
     """Loads one `Inspection`, in a pool thread: requests are answered meanwhile."""
 
-    def __init__(self, storage: Storage, project: Project) -> None:
+    def __init__(self, storage: Storage, settings: Settings) -> None:
         self._storage = storage
-        self._project = project
+        self._settings = settings
+        self._store: BaseStore | None = None
+        self._exits = AsyncExitStack()
         self._inspection: Inspection | None = None
         self._loading = asyncio.Lock()
 
@@ -53,18 +59,31 @@ class Inspector:
     async def reload(self, project: Project) -> None:
         """Forgets what it knows: the project, or its code, has changed."""
         async with self._loading:
-            self._project = project
+            self._settings = replace(self._settings, project=project)
             if self._inspection is not None:
                 self._inspection = None
                 await asyncio.to_thread(_forget_code, project)
+
+    async def stop(self) -> None:
+        """Closes the store, if a factory has asked for it."""
+        await self._exits.aclose()
+
+    async def _open_store(self) -> BaseStore:
+        from runyard.runtime.store.opening import open_store
+
+        if self._store is None:
+            self._store = await open_store(self._settings, self._exits)
+        return self._store
 
     def _load(self) -> Inspection:
         from runyard.runtime.checkpoints.thread_states import StoredStates
         from runyard.runtime.graphs.registry import Graphs
         from runyard.runtime.graphs.schemas import GraphSchemas
+        from runyard.runtime.graphs.script_thread import like_a_main_thread
 
-        graphs = Graphs(self._project)
-        graphs.load()
+        graphs = Graphs(self._settings.project, self._open_store)
+        with like_a_main_thread():
+            graphs.load()
         keep_logging()
         return Inspection(graphs, GraphSchemas(graphs), StoredStates(self._storage.checkpoints, graphs))
 

@@ -74,7 +74,7 @@ def test_the_projects_variables_win_but_for_runyards_settings(tmp_path: Path, mo
         ("./my_graph.py:graph", "graph = {}", "is of type dict; it must be a compiled graph"),
         ("./my_graph.py:graph", "class graph: pass", "is of type type"),
         ("./my_graph.py:graph", "def graph(a, b): pass", "is a function of (a, b)"),
-        ("./my_graph.py:graph", "def graph(*, config): pass", "is a function of (config)"),
+        ("./my_graph.py:graph", "def graph(user: str): pass", "is a function of (user: str); 'user: str' is none of"),
         ("./my_graph.py:graph", GRAPH_SOURCE.replace(', "n")', ', "nowhere")'), "does not compile: ValueError"),
     ],
 )

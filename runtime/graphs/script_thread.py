@@ -1,0 +1,39 @@
+"""A pool thread that imports as the main thread of a script would.
+
+Modules of graphs may run an event loop, or ask for one, while they are imported, and may set signal handlers. In
+workers they are imported in the main thread, before its loop runs; the API process is serving by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+
+@contextlib.contextmanager
+def like_a_main_thread() -> Iterator[None]:
+    """In it, `asyncio.get_event_loop()` finds a loop, and setting a signal handler has no effect instead of failing:
+    the signals of the process are the server's. Other threads see no difference."""
+    if threading.current_thread() is threading.main_thread():
+        yield
+        return
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    set_handler, here = signal.signal, threading.get_ident()
+
+    def set_unless_here(signalnum: int, handler: Any) -> Any:
+        if threading.get_ident() == here:
+            return signal.getsignal(signalnum)
+        return set_handler(signalnum, handler)
+
+    signal.signal = set_unless_here
+    try:
+        yield
+    finally:
+        signal.signal = set_handler
+        asyncio.set_event_loop(None)
+        loop.close()
