@@ -24,6 +24,7 @@ from runyard.runtime.config.project import GraphSpec, Project
 from runyard.runtime.errors import ConfigError, GraphNotLoaded, NotFound
 from runyard.runtime.graphs.factories import Access, Factory, FactoryCall
 from runyard.runtime.graphs.loading import load_object, prepare_process
+from runyard.runtime.graphs.script_thread import EventLoopOffer
 from runyard.runtime.graphs.user_errors import one_line
 
 Graph = Pregel[Any, Any, Any, Any]
@@ -67,7 +68,9 @@ class Graphs:
         when one cannot.
         """
         prepare_process(self._project)
+        offer = EventLoopOffer()
         for spec in self._project.graphs.values():
+            offer.renew()
             try:
                 self._load(spec)
             except ConfigError as error:

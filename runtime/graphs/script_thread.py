@@ -1,4 +1,4 @@
-"""A pool thread that imports as the main thread of a script would.
+"""What a thread has to offer to code that is imported in it.
 
 Modules of graphs may run an event loop, or ask for one, while they are imported, and may set signal handlers. In
 workers they are imported in the main thread, before its loop runs; the API process is serving by then.
@@ -14,15 +14,26 @@ from collections.abc import Iterator
 from typing import Any
 
 
+class EventLoopOffer:
+    """Gives its thread a current event loop, as the main thread of a script has one until `asyncio.run` is called."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+
+    def renew(self) -> None:
+        """To be called before each import: the one before may have taken or closed the loop."""
+        if self._loop.is_closed():
+            self._loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self._loop)
+
+
 @contextlib.contextmanager
 def like_a_main_thread() -> Iterator[None]:
-    """In it, `asyncio.get_event_loop()` finds a loop, and setting a signal handler has no effect instead of failing:
-    the signals of the process are the server's. Other threads see no difference."""
+    """For a pool thread: in it, setting a signal handler has no effect instead of failing, for the signals of the
+    process are the server's. Other threads see no difference."""
     if threading.current_thread() is threading.main_thread():
         yield
         return
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
     set_handler, here = signal.signal, threading.get_ident()
 
     def set_unless_here(signalnum: int, handler: Any) -> Any:
@@ -35,5 +46,3 @@ def like_a_main_thread() -> Iterator[None]:
         yield
     finally:
         signal.signal = set_handler
-        asyncio.set_event_loop(None)
-        loop.close()

@@ -21,7 +21,8 @@ class WorkerSpawner:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["runyard.runtime.processes.preload"])
         self._starting = asyncio.Lock()
-        multiprocessing.forkserver.ensure_running()
+        with _no_start_method():
+            multiprocessing.forkserver.ensure_running()
 
     async def start(self, settings: Settings, name: str, socket: Path, *, solo: bool) -> ForkServerProcess:
         """A process that works; see `worker_main.work`."""

@@ -47,6 +47,7 @@ def work(settings: Settings, name: str, socket: Path, *, solo: bool) -> None:
     lock = lock_worker(settings, name)
     graphs, broken = _load_graphs(settings)
     loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)  # instead of what a module may have left there
     try:
         run_despite_exits(_work(settings, name, socket, graphs, broken, solo), loop)
     finally:
