@@ -236,7 +236,9 @@ class Worker:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._draining.wait(), ATTEMPT_PAUSE)
             try:
-                taken = await self._storage.workers.fail_attempt(lease, answer, max_attempts=self._settings.max_attempts)
+                taken = await self._storage.workers.fail_attempt(
+                    lease, answer, max_attempts=self._settings.max_attempts
+                )
                 break
             except LeaseLost:
                 return

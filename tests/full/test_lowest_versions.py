@@ -66,7 +66,8 @@ def test_the_lowest_versions_of_all_dependencies_run_a_batch_to_its_end(server: 
 
 
 def test_the_lowest_versions_say_what_a_body_violates(server: LiveServer) -> None:
-    for body in (None, [], [{}]):
+    bodies: tuple[Any, ...] = (None, [], [{}])
+    for body in bodies:
         answer = server.http.post(f"{server.url}/runs/batch", json=body)
         assert answer.status_code == 422
         assert answer.json()["detail"]

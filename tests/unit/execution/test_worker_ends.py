@@ -60,7 +60,7 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def working(storage: SqliteStorage, graphs: Graphs, folder: Path) -> AsyncIterator[Heard]:
     settings = Settings(project=load_project(SAMPLES), data_dir=folder, max_attempts=3)
-    storage.open(tend=False)
+    storage.open(maintain=False)
     heard = Heard()
     worker = Worker("worker", settings, storage, Executor(graphs, storage, None), solo=False)
     worker.connect(heard)
