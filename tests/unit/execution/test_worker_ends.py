@@ -152,7 +152,7 @@ async def test_while_nothing_can_be_written_nothing_is_executed_again(
 ) -> None:
     finish, give_back = Refusal(Unavailable("no room"), times=1), Refusal(Unavailable("no room"), times=20)
     finish.replace(monkeypatch, storage.queue, "finish")
-    give_back.replace(monkeypatch, storage.queue, "fail_attempt")
+    give_back.replace(monkeypatch, storage.workers, "fail_attempt")
     async with working(storage, graphs, tmp_path) as heard:
         run = new_run("chain")
         await storage.runs.insert([run])
