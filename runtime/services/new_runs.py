@@ -10,7 +10,7 @@ from uuid_utils import uuid7
 
 from runyard.generated.models import Assistant, Command, RunCreateStateful, RunCreateStateless
 from runyard.runtime.config.project import WebhookPolicy
-from runyard.runtime.errors import BadRequest, Invalid, NotSupported
+from runyard.runtime.errors import BadRequest, NotSupported
 from runyard.runtime.graphs.configurable import unreserved
 from runyard.runtime.services.configuration import (
     CONFIG_KEYS,

@@ -83,3 +83,12 @@ def test_the_lowest_versions_show_a_question_in_the_stream_and_edit_the_past(ser
     changed = server.post(f"{thread}/state", {"values": {"number": 5}, "checkpoint": start})
     answer = {"assistant_id": "agent", "checkpoint": changed["checkpoint"]}
     assert server.post(f"{thread}/runs/wait", answer) == {"number": 10}
+
+
+def test_what_the_lowest_langgraph_lacks_is_answered_with_the_version_that_has_it(server: LiveServer) -> None:
+    assert server.get("/info")["flags"]["strict_resume"] is False
+    thread = f"/threads/{server.post('/threads', {})['thread_id']}"
+    body = {"assistant_id": "agent", "command": {"resume": 1}, "strict_resume": True}
+    answer = server.http.post(f"{server.url}{thread}/runs", json=body)
+    assert answer.status_code == 501
+    assert "needs langgraph 1.2" in answer.json()["detail"]
