@@ -7,7 +7,6 @@ and the user's graphs, which take memory and seconds, are imported when they are
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,11 +17,10 @@ from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.telemetry.logs import keep_logging
 
 if TYPE_CHECKING:
-    from langgraph.store.base import BaseStore
-
     from runyard.runtime.checkpoints.thread_states import StoredStates
     from runyard.runtime.graphs.registry import Graphs
     from runyard.runtime.graphs.schemas import GraphSchemas
+    from runyard.runtime.store.opening import LateStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +38,7 @@ class Inspector:
     def __init__(self, storage: Storage, settings: Settings) -> None:
         self._storage = storage
         self._settings = settings
-        self._store: BaseStore | None = None
-        self._exits = AsyncExitStack()
+        self._store: LateStore | None = None
         self._inspection: Inspection | None = None
         self._loading = asyncio.Lock()
 
@@ -66,22 +63,19 @@ class Inspector:
 
     async def stop(self) -> None:
         """Closes the store, if a factory has asked for it."""
-        await self._exits.aclose()
-
-    async def _open_store(self) -> BaseStore:
-        from runyard.runtime.store.opening import open_store
-
-        if self._store is None:
-            self._store = await open_store(self._settings, self._exits)
-        return self._store
+        if self._store is not None:
+            await self._store.close()
 
     def _load(self) -> Inspection:
         from runyard.runtime.checkpoints.thread_states import StoredStates
         from runyard.runtime.graphs.registry import Graphs
         from runyard.runtime.graphs.schemas import GraphSchemas
         from runyard.runtime.graphs.script_thread import like_a_main_thread
+        from runyard.runtime.store.opening import LateStore
 
-        graphs = Graphs(self._settings.project, self._open_store)
+        if self._store is None:
+            self._store = LateStore(self._settings)
+        graphs = Graphs(self._settings.project, self._store.opened)
         with like_a_main_thread():
             graphs.load()
         keep_logging()
