@@ -6,6 +6,8 @@
     +-- Conflict      the thing exists, but its state forbids the change         409
     +-- Invalid       a value is not acceptable; the detail names its place      422
     +-- Unavailable   the server cannot do it now (stopping, storage away)       503
+    |   +-- GraphNotLoaded   importing the graph failed when the server started
+    +-- NotSupported  the installed LangGraph is too old for it                  501
     +-- ConfigError   langgraph.json, a graph or a setting is broken; ends the command line
     +-- LeaseLost     a worker's claim on a run no longer holds; never leaves the worker
 
@@ -40,6 +42,14 @@ class Invalid(RunyardError):
 
 class Unavailable(RunyardError):
     """The server cannot do this now; trying again later may help."""
+
+
+class GraphNotLoaded(Unavailable):
+    """Importing the graph failed when the server started; the detail says how, and the remedy."""
+
+
+class NotSupported(RunyardError):
+    """The installed version of LangGraph lacks what this needs; the detail names the version that has it."""
 
 
 class ConfigError(RunyardError):

@@ -7,8 +7,10 @@
 | heartbeat      | running | running                                    | lease                                   |
 | finish         | running | success, error, timeout                    | lease                                   |
 | stop           | running | interrupted, or removed (rollback)         | lease, cancel requested                 |
-| release        | running | pending                                    | lease (shutdown), or the worker is dead |
-| exhaust        | running | error                                      | the worker is dead, no crashes left     |
+| release        | running | pending                                    | lease (shutdown, or the end cannot be   |
+|                |         |                                            | written), or the worker is dead         |
+| exhaust        | running | error                                      | the worker is dead, or the end cannot   |
+|                |         |                                            | be written; no attempts left            |
 | cancel         | pending | interrupted, or removed (rollback)         | status                                  |
 | request cancel | running | running, flagged                           | status                                  |
 

@@ -1,5 +1,7 @@
 """The composition root: from settings to a running server, without any global."""
 
+from __future__ import annotations
+
 import asyncio
 import os
 import shutil
@@ -9,6 +11,7 @@ import uuid
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runyard.runtime.bus.local import LocalLink
 from runyard.runtime.bus.unix_socket import SocketLink
@@ -39,6 +42,9 @@ from runyard.runtime.telemetry.logs import keep_logging
 from runyard.runtime.telemetry.metrics import Metrics
 from runyard.runtime.webhooks.sender import WebhookSender
 
+if TYPE_CHECKING:
+    from runyard.runtime.graphs.registry import Graphs
+
 LONGEST_SOCKET_PATH = 100
 """Bytes that the system allows for the path of a Unix socket, with a margin."""
 
@@ -47,6 +53,8 @@ class Runtime:
     """A server without its web side. Use from one event loop; `start` before all else, `stop` last."""
 
     def __init__(self, settings: Settings) -> None:
+        # Code of graphs may change the working directory.
+        settings = replace(settings, data_dir=settings.data_dir.absolute())
         self.settings = settings
         self.metrics = Metrics()
         self._storage = make_storage(settings)
@@ -57,7 +65,7 @@ class Runtime:
         self._webhooks = WebhookSender(self._storage.deliveries, webhooks, count=self.metrics.webhook_tried)
         self._workers = Workers(self._webhooks.wake)
         self._broker = Broker(self._storage, self._workers, self.metrics)
-        self._inspector = inspector = Inspector(self._storage, project)
+        self._inspector = inspector = Inspector(self._storage, settings)
         self.system = System(self._storage, project.disabled)
         self.assistants = Assistants(self._storage, project, inspector, self._broker)
         self.threads = Threads(self._storage, inspector, self._broker, expiry)
@@ -73,8 +81,28 @@ class Runtime:
             duties.append(OverdueRuns(self._storage.workers, self._workers, self._broker, settings.run_timeout))
         self._maintenance = Maintenance(duties)
         self._supervisor: Supervisor | None = None
+        self._graphs: Graphs | None = None
         self._exits = AsyncExitStack()
         self.metrics.connect(self._storage.queue.depth, self._workers.pids)
+
+    @property
+    def not_loaded(self) -> dict[str, str]:
+        """Graphs that cannot be served, and why; known after `start`."""
+        return self._workers.not_loaded
+
+    def load_graphs(self) -> None:
+        """With `--workers 0`, loads the graphs; before an event loop runs: their modules may run one. Raises
+        ConfigError. `start` sees to it if nobody has."""
+        if self.settings.workers == 0 and self._graphs is None:
+            # Workers have these in processes of their own; here they would only take memory.
+            from runyard.runtime.graphs.registry import Graphs
+            from runyard.runtime.graphs.script_thread import like_a_main_thread
+
+            graphs = Graphs(self.settings.project)
+            with like_a_main_thread():
+                graphs.load(strict=self.settings.strict)
+            keep_logging()
+            self._graphs = graphs
 
     async def start(self) -> None:
         """Opens the data directory and starts the workers, which load the graphs. Raises ConfigError."""
@@ -88,6 +116,7 @@ class Runtime:
             await self.assistants.start()
             self._broker.start()
             exits.push_async_callback(self._broker.stop)
+            exits.push_async_callback(self._inspector.stop)
             exits.callback(self._workers.stop)
             if self.settings.project.webhooks.enabled:
                 await self._webhooks.start()
@@ -145,25 +174,23 @@ class Runtime:
 
     async def _start_local_worker(self) -> None:
         """`--workers 0`: everything in this process, for debuggers and small tests."""
-        # Workers have these in processes of their own; here they would only take memory.
         from runyard.runtime.execution.executor import Executor
         from runyard.runtime.execution.worker import Worker
-        from runyard.runtime.graphs.registry import Graphs
         from runyard.runtime.store.opening import open_store
 
-        graphs = Graphs(self.settings.project)
-        graphs.load()
-        keep_logging()
+        await asyncio.to_thread(self.load_graphs)
+        assert self._graphs is not None
         store = await open_store(self.settings, self._exits)
         name = f"local-{uuid.uuid4().hex[:12]}"
         self._exits.callback(is_dead, self.settings, name)
         self._exits.callback(os.close, lock_worker(self.settings, name))
-        executor = Executor(graphs, self._storage, store, run_timeout=self.settings.run_timeout)
+        executor = Executor(self._graphs, self._storage, store, run_timeout=self.settings.run_timeout)
         worker = Worker(name, self.settings, self._storage, executor, solo=False)
         to_worker = LocalLink(worker.receive)
         to_server = LocalLink(lambda message: self._workers.receive(to_worker, message))
         worker.connect(to_server)
         self._workers.attach(to_worker)
+        to_server.send("not_loaded", self._graphs.not_loaded)
         task = asyncio.create_task(worker.run(), name=name)
 
         async def leave() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 INSTALL = {
+    "uv": "install it with: pip install uv",
     "node": "install Node 20 or newer from https://nodejs.org or with your package manager",
     "npm": "install Node 20 or newer with npm from https://nodejs.org or with your package manager",
 }

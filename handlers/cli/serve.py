@@ -48,6 +48,7 @@ class BadConfig(click.ClickException):
     default=None,
     help="For development: serve changes of code, langgraph.json and its env file at once.",
 )
+@click.option("--strict", is_flag=True, default=None, help="Refuse to start when one of the graphs cannot be loaded.")
 def serve(
     config: Path,
     host: str | None,
@@ -56,6 +57,7 @@ def serve(
     workers: int | None,
     concurrency: int | None,
     reload: bool | None,
+    strict: bool | None,
 ) -> None:
     """Serve the graphs of a langgraph.json.
 
@@ -64,7 +66,8 @@ def serve(
     start. A second SIGINT stops it at once; then too nothing that was accepted is lost.
 
     Each option can be given in the environment, as RUNYARD_HOST, RUNYARD_PORT, RUNYARD_DATA_DIR,
-    RUNYARD_WORKERS, RUNYARD_CONCURRENCY, RUNYARD_RELOAD; the guide at /guides/operations lists more settings.
+    RUNYARD_WORKERS, RUNYARD_CONCURRENCY, RUNYARD_RELOAD, RUNYARD_STRICT; the guide at /guides/operations lists more
+    settings.
     """
     try:
         configure_logs()  # the project's env may say more, but what is said of the project is logged too
@@ -78,6 +81,7 @@ def serve(
             workers=workers,
             concurrency=concurrency,
             reload=reload,
+            strict=strict,
         )
         listener = listen(settings.host, settings.port)
         with listener:

@@ -11,7 +11,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import uvicorn
@@ -20,6 +20,9 @@ from runyard.handlers.cli.http_protocol import JsonErrorProtocol
 from runyard.handlers.http.scope import Receive, Scope, Send
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import RunyardError
+
+if TYPE_CHECKING:
+    from runyard.runtime.runtime import Runtime
 
 BACKLOG = 2048
 CLOSE_TIMEOUT = 2
@@ -61,12 +64,16 @@ def _cannot_listen(host: str, port: int, error: OSError) -> ServeError:
 def run_server(settings: Settings, listener: socket.socket) -> None:
     """Serves until a signal comes. Raises RunyardError or ServeError when it cannot start."""
     # Imported late: `runyard batch` and mistakes in the configuration need not wait for a web server.
+    import uvloop
+
     from runyard.handlers.app import create_app
     from runyard.runtime.runtime import Runtime
 
-    app = _StartErrorRecorder(create_app(Runtime(settings)))
-    server = _Server(app, settings, listener)
-    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+    runtime = Runtime(settings)
+    runtime.load_graphs()  # before there is an event loop
+    app = _StartErrorRecorder(create_app(runtime))
+    server = _Server(app, runtime, settings, listener)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(server.serve(sockets=[listener]))
         except SystemExit:  # uvicorn's way to say that the application did not start
@@ -100,12 +107,13 @@ class _StartErrorRecorder:
 class _Server(uvicorn.Server):
     """uvicorn, with a line on stdout when it is ready, and with a signal as an orderly end (exit code 0)."""
 
-    def __init__(self, app: Any, settings: Settings, listener: socket.socket) -> None:
+    def __init__(self, app: Any, runtime: Runtime, settings: Settings, listener: socket.socket) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                loop="uvloop",
+                loop="none",  # it is made here
                 http=JsonErrorProtocol,
+                ws="none",  # there are none; looking for a library fails at import with old ones
                 lifespan="on",
                 backlog=BACKLOG,
                 access_log=False,
@@ -113,6 +121,7 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=CLOSE_TIMEOUT,
             )
         )
+        self._runtime = runtime
         self._settings = settings
         self._listener = listener
 
@@ -134,7 +143,8 @@ class _Server(uvicorn.Server):
         gc.set_threshold(GC_THRESHOLD, 20, 50)
         host, port = self._listener.getsockname()[:2]
         address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        graphs = ", ".join(self._settings.project.graphs)
+        broken = self._runtime.not_loaded
+        graphs = ", ".join(name for name in self._settings.project.graphs if name not in broken)
         click.echo(f"Runyard serves {graphs} at {address} (data in {self._settings.data_dir}; docs at /docs)")
 
     async def _abort_start_on_signal(self) -> None:

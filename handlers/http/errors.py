@@ -18,6 +18,7 @@ from runyard.runtime.errors import (
     Conflict,
     Invalid,
     NotFound,
+    NotSupported,
     RunyardError,
     Unavailable,
 )
@@ -29,6 +30,7 @@ STATUS: dict[type[RunyardError], int] = {
     NotFound: 404,
     Conflict: 409,
     Invalid: 422,
+    NotSupported: 501,
     Unavailable: 503,
 }
 

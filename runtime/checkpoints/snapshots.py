@@ -48,8 +48,9 @@ def stored_interrupts(snapshot: StateSnapshot) -> bytes:
 
 def _question(interrupt: GraphInterrupt) -> dict[str, Any]:
     said: dict[str, Any] = {"id": interrupt.id, "value": interrupt.value}
-    if interrupt.response_schema is not None:
-        said["response_schema"] = interrupt.response_schema
+    # Older LangGraph has no schemas of answers.
+    if (schema := getattr(interrupt, "response_schema", None)) is not None:
+        said["response_schema"] = schema
     return said
 
 

@@ -23,6 +23,7 @@ from runyard.runtime.checkpoints.thread_graph import ThreadGraph
 from runyard.runtime.errors import BadRequest, NotFound, RunyardError
 from runyard.runtime.graphs.commands import graph_command
 from runyard.runtime.graphs.configurable import configurable_of
+from runyard.runtime.graphs.factories import Access
 from runyard.runtime.graphs.registry import Graph, Graphs
 from runyard.runtime.graphs.user_errors import describe_error, one_line
 from runyard.runtime.storage.port.checkpoints import CheckpointStorage, KeptCheckpoint
@@ -57,14 +58,14 @@ class StoredStates:
         """The latest state, or that at a checkpoint; one that does not exist has an empty state (observed at
         GET /threads/{thread_id}/state/{checkpoint_id}).
         `subgraphs` puts the states of subgraphs that are under way into their tasks."""
-        async with self._opened(thread, RunSaver(self._storage), checkpoint) as opened:
+        async with self._opened(thread, RunSaver(self._storage), checkpoint, "threads.read") as opened:
             return thread_state(await opened.graph.aget_state(opened.config, subgraphs=subgraphs))
 
     async def history(self, thread: ThreadGraph, request: ThreadStateSearch) -> list[ThreadState]:
         """The states of the thread, or of the subgraph or the checkpoint that is named, newest first."""
         states: list[ThreadState] = []
         before = _before(request.before)
-        async with self._opened(thread, RunSaver(self._storage), request.checkpoint) as opened:
+        async with self._opened(thread, RunSaver(self._storage), request.checkpoint, "threads.read") as opened:
             single = "checkpoint_id" in opened.config["configurable"]
             while (missing := request.limit - len(states)) > 0:
                 # A filter reads the whole history each time.
@@ -89,7 +90,7 @@ class StoredStates:
         latest = self._storage.latest(thread.thread_id, "")
         base = "" if latest is None else latest.checkpoint_id
         staged = StagedCheckpoints(self._storage)
-        async with self._opened(thread, RunSaver(staged), checkpoint) as opened:
+        async with self._opened(thread, RunSaver(staged), checkpoint, "threads.update") as opened:
             named = "checkpoint_id" in opened.config["configurable"]
             if named and await RunSaver(staged).aget_tuple(opened.config) is None:
                 raise NotFound(f"Checkpoint {checkpoint['checkpoint_id']} not found on thread {thread.thread_id}")
@@ -101,7 +102,7 @@ class StoredStates:
     async def stage_first_state(self, thread: ThreadGraph, supersteps: Sequence[ThreadSuperstep]) -> StateEdit:
         """The first state of a thread that is still to be made. Raises BadRequest for what the graph does not take."""
         staged = StagedCheckpoints(self._storage)
-        async with self._opened(thread, RunSaver(staged), None) as opened:
+        async with self._opened(thread, RunSaver(staged), None, "threads.update") as opened:
             steps = [[_update(update) for update in step.updates] for step in supersteps]
             await _apply(opened, steps)
             return await self._edit(opened.graph, thread.thread_id, staged, "")
@@ -128,7 +129,7 @@ class StoredStates:
 
     @asynccontextmanager
     async def _opened(
-        self, thread: ThreadGraph, saver: RunSaver, checkpoint: Mapping[str, Any] | None
+        self, thread: ThreadGraph, saver: RunSaver, checkpoint: Mapping[str, Any] | None, access: Access
     ) -> AsyncIterator[OpenGraph]:
         """The graph, reading and writing through `saver`, and the config of the checkpoint."""
         graph_id = thread.graph_id
@@ -137,7 +138,7 @@ class StoredStates:
         async with AsyncExitStack() as exits:
             try:
                 given: RunnableConfig = {"configurable": configurable_of(thread.configurable)}
-                graph = await self._graphs.open(graph_id, given, store=None, exits=exits)
+                graph = await self._graphs.open(graph_id, given, store=None, access=access, exits=exits)
             except RunyardError:
                 raise
             except Exception as error:  # noqa: BLE001 - a factory is user code

@@ -41,6 +41,7 @@ class Settings:
     reload: whether changes of the project's code and configuration are served at once, for development.
     result_ttl: seconds for which the outcome of a deleted stateless run can still be joined.
     check_answers: hold every answer against the document; violations are logged and counted.
+    strict: whether one graph that cannot be loaded keeps the server from starting.
     """
 
     project: Project
@@ -58,6 +59,7 @@ class Settings:
     result_ttl: float = _number(3600.0, least=0, most=365 * 86_400)
     reload: bool = False
     check_answers: bool = False
+    strict: bool = False
 
     @classmethod
     def from_environment(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.store.base import BaseStore
 from langgraph.types import Command, Send
-from pydantic import BaseModel
 
 from runyard.runtime.graphs.configurable import configurable_of
 
@@ -84,35 +83,6 @@ def run_config(run: GraphRun) -> RunnableConfig:
 def state_config(run: GraphRun) -> RunnableConfig:
     """The config that addresses the latest state of the run's thread."""
     return {"configurable": {"thread_id": run.thread_id, "checkpoint_ns": "", _CHECKPOINTER: run.checkpointer}}
-
-
-def run_context(schema: type | None, given: Mapping[str, Any] | None) -> Any:
-    """The runtime context for a graph whose context schema is `schema`.
-
-    Keys that the schema does not have are dropped: `context` and `configurable` are copies of each other,
-    and the latter may hold anything. A class gets its defaults when nothing is given, a TypedDict None.
-    """
-    given = given or {}
-    if schema is None:
-        return dict(given) or None
-    names, needs_instance = _context_names(schema)
-    known = dict(given) if names is None else {key: given[key] for key in given if key in names}
-    return known if needs_instance else known or None
-
-
-def _context_names(schema: type) -> tuple[set[str] | None, bool]:
-    if isinstance(schema, type) and issubclass(schema, BaseModel):
-        if schema.model_config.get("extra") == "allow":
-            return None, True
-        aliases = {item.alias for item in schema.model_fields.values() if item.alias}
-        return {*schema.model_fields, *aliases}, True
-    if is_dataclass(schema):
-        return {item.name for item in fields(schema) if item.init}, True
-    hints = getattr(schema, "__annotations__", None)
-    required = getattr(schema, "__required_keys__", None)
-    if required is None or hints is None:
-        return None, False
-    return {*required, *getattr(schema, "__optional_keys__", ())}, False
 
 
 async def resume_point(run: GraphRun, config: RunnableConfig, value: Any) -> Any:

@@ -17,9 +17,10 @@ from langgraph.types import StateSnapshot
 
 from runyard.runtime.checkpoints.snapshots import stored_interrupts, stored_values
 from runyard.runtime.errors import LeaseLost
-from runyard.runtime.execution.graph_input import GraphRun, resume_point, run_config, run_context, state_config
+from runyard.runtime.execution.graph_input import GraphRun, resume_point, run_config, state_config
 from runyard.runtime.execution.graph_stream import INTERRUPT, Emit, GraphStream, events_parts, graph_modes
 from runyard.runtime.graphs.commands import graph_input
+from runyard.runtime.graphs.context import run_context
 from runyard.runtime.graphs.encoding import to_json
 from runyard.runtime.graphs.registry import Graph, Graphs
 from runyard.runtime.graphs.user_errors import describe_error, one_line
@@ -66,7 +67,9 @@ async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> GraphOutcome:
     try:
         async with AsyncExitStack() as exits:
             config = run_config(run)
-            graph = await graphs.open(run.graph_id, config, store=run.store, exits=exits)
+            graph = await graphs.open(
+                run.graph_id, config, store=run.store, context=run.kwargs.get("context"), exits=exits
+            )
             await _execute(graph, run, config, modes, stream)
             return await _success(graph, run, stream)
     except (LeaseLost, KeyboardInterrupt, GeneratorExit):
@@ -162,39 +165,67 @@ async def _failed(graph: Graph | None, run: GraphRun, emit: Emit, error: BaseExc
     encoded = to_json(said)
     if run.wanted():
         emit("error", encoded)
-    snapshot: StateSnapshot | None = None
-    if graph is not None:
-        try:
-            snapshot = await saved_state(graph, run)
-        except LeaseLost:
-            raise
-        except Exception:  # the run has failed already; its error must not be hidden
-            logger.warning("run %s: the state after its describe_error cannot be read", run.run_id, exc_info=True)
+    reached = _NOTHING if graph is None else await _reached(graph, run)
     return GraphOutcome(
         status="error",
         answer=to_json({"__error__": said}),
-        values=None if snapshot is None else stored_values(snapshot),
-        interrupts=b"{}" if snapshot is None else stored_interrupts(snapshot),
+        values=reached.values,
+        interrupts=reached.interrupts,
         paused=False,
         error=encoded,
     )
 
 
 async def stopped_graph(graphs: Graphs, run: GraphRun) -> GraphOutcome:
-    """What a run leaves that was stopped from outside: the state that it had reached."""
-    config = run_config(run)
-    async with AsyncExitStack() as exits:
-        graph = await graphs.open(run.graph_id, config, store=run.store, exits=exits)
-        snapshot = await saved_state(graph, run)
-    values = None if snapshot is None else stored_values(snapshot)
+    """What a run leaves that was stopped from outside: the state that it had reached, as far as it can be read."""
+    reached = _NOTHING
+    try:
+        async with AsyncExitStack() as exits:
+            config = run_config(run)
+            graph = await graphs.open(run.graph_id, config, store=run.store, access="threads.read", exits=exits)
+            reached = await _reached(graph, run)
+    except (LeaseLost, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # a factory is user code; that the run was stopped must not depend on it
+        if _is_cancelled():
+            raise asyncio.CancelledError from error
+        logger.warning("run %s: the state that it had reached cannot be read: %s", run.run_id, one_line(error))
     return GraphOutcome(
         status="error",
-        answer=values or CANCELLED,
-        values=values,
-        interrupts=b"{}" if snapshot is None else stored_interrupts(snapshot),
-        paused=snapshot is not None and bool(snapshot.next),
+        answer=reached.values or CANCELLED,
+        values=reached.values,
+        interrupts=reached.interrupts,
+        paused=reached.paused,
         error=None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """What a run that did not succeed has come to; see `GraphOutcome`."""
+
+    values: bytes | None
+    interrupts: bytes
+    paused: bool
+
+
+_NOTHING = _Reached(None, b"{}", False)
+
+
+async def _reached(graph: Graph, run: GraphRun) -> _Reached:
+    """Nothing where the state cannot be read: reducers are user code, and how the run ended is known already."""
+    try:
+        snapshot = await saved_state(graph, run)
+        if snapshot is None:
+            return _NOTHING
+        return _Reached(stored_values(snapshot), stored_interrupts(snapshot), bool(snapshot.next))
+    except (LeaseLost, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        if _is_cancelled():
+            raise asyncio.CancelledError from error
+        logger.warning("run %s: the state that it had reached cannot be read: %s", run.run_id, one_line(error))
+        return _NOTHING
 
 
 async def saved_state(graph: Graph, run: GraphRun) -> StateSnapshot | None:

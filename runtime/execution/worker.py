@@ -1,6 +1,7 @@
 """A worker: claims runs, executes them, says that it lives, and leaves without losing one."""
 
 import asyncio
+import contextlib
 import logging
 import os
 
@@ -10,6 +11,8 @@ from runyard.runtime.errors import LeaseLost, RunyardError
 from runyard.runtime.execution.admission import Admission
 from runyard.runtime.execution.executor import Execution, Executor, RunEnded, Stop
 from runyard.runtime.execution.heartbeat import HeartbeatThread
+from runyard.runtime.graphs.user_errors import describe_error, one_line
+from runyard.runtime.lifecycle import error_result
 from runyard.runtime.storage.port.queue import Lease, LeasedRun
 from runyard.runtime.storage.port.runs import Interest, Lane
 from runyard.runtime.storage.port.storage import Storage
@@ -23,6 +26,8 @@ POLL_INTERVAL = 1.0
 """Seconds after which a worker looks for runs unasked, should a wake-up have been lost."""
 INTERRUPT_GRACE = 0.05
 """Seconds in which a run that is interrupted may still come to the end of a quick step, which is then kept."""
+ATTEMPT_PAUSE = 1.0
+"""Seconds between an end that could not be recorded and another attempt at the run."""
 RELEASE_GRACE = 5.0
 """Seconds in which a run that is given back writes what it has reached."""
 HANDOVER_GRACE = 0.2
@@ -186,31 +191,66 @@ class Worker:
         log_as_run(RunFields(lease.run_id, lease.thread_id, leased.graph_id, self.name))
         task = asyncio.current_task()
         assert task is not None
-        publisher = Publisher(
-            lease,
-            self._connected(),
-            self._storage.events,
-            resumable=leased.resumable,
-            followed=self._is_followed(leased),
-            last=await self._storage.events.last(lease.run_id) if leased.resumable and lease.attempt > 1 else 0,
-            lost=lambda: self._stop(lease.run_id, "lost"),
-        )
-        execution = self._executions[lease.run_id] = self._executor.prepare(leased, publisher, task)
         timeout = self._settings.run_timeout
         timer = None if timeout is None else self._loop.call_later(timeout, self._stop, lease.run_id, "timeout")
         try:
+            publisher = Publisher(
+                lease,
+                self._connected(),
+                self._storage.events,
+                resumable=leased.resumable,
+                followed=self._is_followed(leased),
+                last=await self._storage.events.last(lease.run_id) if leased.resumable and lease.attempt > 1 else 0,
+                lost=lambda: self._stop(lease.run_id, "lost"),
+            )
+            execution = self._executions[lease.run_id] = self._executor.prepare(leased, publisher, task)
             ended = await self._executor.execute(execution)
         except LeaseLost:
             logger.warning("run %s: its lease is lost; what it did since is dropped", lease.run_id)
-        except RunyardError as error:
-            # Not held any more, so the next heartbeat gives the run back to the queue.
-            logger.error("run %s: its end could not be written: %s", lease.run_id, error.detail)
+        except Exception as error:  # whatever it is, it must not be repeated without end
+            logger.error(
+                "run %s: its end could not be recorded: %s",
+                lease.run_id,
+                one_line(error),
+                exc_info=None if isinstance(error, RunyardError) else error,
+            )
+            await self._fail_attempt(leased, error)
         else:
             if ended is not None:
                 self._announce_end(execution, ended)
         finally:
             if timer is not None:
                 timer.cancel()
+
+    async def _fail_attempt(self, leased: LeasedRun, error: Exception) -> None:
+        """Gives a run back whose end could not be recorded, for another attempt if it has one left.
+
+        When that cannot be written either, the run stays held until it can be: on a full disk, nothing is executed
+        over and over.
+        """
+        lease, said = leased.lease, describe_error(error)
+        if (execution := self._executions.get(lease.run_id)) is not None:
+            execution.finishing = True
+        answer = error_result(said["error"], said["message"])
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._draining.wait(), ATTEMPT_PAUSE)
+            try:
+                taken = await self._storage.workers.fail_attempt(
+                    lease, answer, max_attempts=self._settings.max_attempts
+                )
+                break
+            except LeaseLost:
+                return
+            except Exception as refusal:  # noqa: BLE001 - as above
+                logger.error("run %s: it could not be given back: %s", lease.run_id, one_line(refusal))
+                if self._draining.is_set():
+                    return
+        link = self._connected()
+        if taken.ended:
+            link.send("ended", lease.run_id, lease.thread_id, "error", None, leased.waited, 0.0)
+        if ready := taken.requeued + taken.promoted:
+            link.send("ready", ready)
 
     def _is_followed(self, leased: LeasedRun) -> bool:
         return (

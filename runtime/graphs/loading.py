@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import os
 import re
+import shlex
 import sys
 import traceback
 from collections.abc import Iterable
@@ -123,8 +124,23 @@ def _explain_import(project: Project, target: str, error: BaseException) -> str:
         where = f"{Path(error.filename).name}, line {error.lineno}"
     remedy = ""
     if isinstance(error, ModuleNotFoundError) and error.name:
-        remedy = '; install the package that has it, or add its folder to "dependencies"'
+        remedy = f"; {_how_to_install(project)}"
     return f"importing it failed ({where}): {one_line(error)}{remedy}"
+
+
+def _how_to_install(project: Project) -> str:
+    """The command that installs what the project's folders ask for, or what to do without such a list."""
+    for folder in project.import_paths:
+        if any((folder / name).is_file() for name in ("pyproject.toml", "setup.py")):
+            return f"install the project with what it needs: pip install -e {_from_here(folder)}"
+        if (folder / "requirements.txt").is_file():
+            return f"install what the project needs: pip install -r {_from_here(folder / 'requirements.txt')}"
+    return 'install the package that has it, or add its folder to "dependencies"'
+
+
+def _from_here(path: Path) -> str:
+    here = Path.cwd()
+    return shlex.quote(str(path.relative_to(here)) if path.is_relative_to(here) else str(path))
 
 
 def _suggest(module: ModuleType, name: str) -> str:

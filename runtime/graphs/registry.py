@@ -1,16 +1,18 @@
 """The graphs of a project, ready to be run.
 
 A graph may be given as a compiled graph, as a `StateGraph` that is not compiled yet, as a function of the
-functional API, or as a factory: a function (plain or async) of no argument or of a config that gives one of
-these or a context manager around it. All but factories are prepared once, for copying a graph costs several
-per cent of a short run.
+functional API, or as a factory: a function (plain or async) that gives one of these or a context manager around
+it. All but factories are prepared once, for copying a graph costs several per cent of a short run.
+
+A graph that cannot be loaded keeps no other from being served: whoever asks for it learns why.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -18,22 +20,30 @@ from langgraph.graph import StateGraph
 from langgraph.pregel import Pregel
 from langgraph.store.base import BaseStore
 
-from runyard.runtime.config.project import Project
-from runyard.runtime.errors import ConfigError, NotFound
+from runyard.runtime.config.project import GraphSpec, Project
+from runyard.runtime.errors import ConfigError, GraphNotLoaded, NotFound
+from runyard.runtime.graphs.factories import Access, Factory, FactoryCall
 from runyard.runtime.graphs.loading import load_object, prepare_process
+from runyard.runtime.graphs.script_thread import EventLoopOffer
 from runyard.runtime.graphs.user_errors import one_line
 
 Graph = Pregel[Any, Any, Any, Any]
-Factory = Callable[..., Any]
+OpenStore = Callable[[], Awaitable[BaseStore]]
 
 
 class Graphs:
-    """The graphs of one project. `load` comes first, once in each process that runs graphs."""
+    """The graphs of one project. `load` comes first, once in each process that runs graphs.
 
-    def __init__(self, project: Project) -> None:
+    `open_store` opens the server's store for factories that want to see it where graphs are opened without one.
+    """
+
+    def __init__(self, project: Project, open_store: OpenStore | None = None) -> None:
         self._project = project
+        self._open_store = open_store
+        self.not_loaded: dict[str, str] = {}
+        """Why which graph could not be loaded, in one line."""
         self._static: dict[str, Graph] = {}
-        self._factories: dict[str, tuple[Factory, bool]] = {}
+        self._factories: dict[str, Factory] = {}
         self._with_store: dict[str, tuple[BaseStore, Graph]] = {}
 
     @property
@@ -51,21 +61,38 @@ class Graphs:
         """Whether the graph is built anew for each run, so that its structure may depend on the config."""
         return graph_id in self._factories
 
-    def load(self) -> None:
-        """Imports every graph. Raises `ConfigError`: one line with file, graph and remedy."""
+    def load(self, *, strict: bool = False) -> None:
+        """Imports every graph; for a thread in which no event loop runs, since modules may run one.
+
+        Raises `ConfigError`, one line with file, graph and remedy, when none can be loaded, or, if `strict`,
+        when one cannot.
+        """
         prepare_process(self._project)
-        for graph_id, spec in self._project.graphs.items():
-            place = f'{self._project.path}: graph "{graph_id}" ({spec.path})'
-            value = load_object(self._project, spec)
-            if isinstance(value, Pregel | StateGraph):
-                self._static[graph_id] = _finish(value, graph_id, place)
-            elif callable(value) and not isinstance(value, type):
-                self._factories[graph_id] = (value, _takes_config(value, place))
-            else:
-                raise ConfigError(
-                    f"{place} is of type {type(value).__name__}; "
-                    "it must be a compiled graph, a StateGraph, an @entrypoint or a function that makes one"
-                )
+        offer = EventLoopOffer()
+        for spec in self._project.graphs.values():
+            offer.renew()
+            try:
+                self._load(spec)
+            except ConfigError as error:
+                self.not_loaded[spec.graph_id] = error.detail
+        if self.not_loaded and (strict or len(self.not_loaded) == len(self._project.graphs)):
+            (_, detail), *others = self.not_loaded.items()
+            rest = f"; these cannot be loaded either: {', '.join(name for name, _ in others)}" if others else ""
+            raise ConfigError(detail + rest)
+
+    def _load(self, spec: GraphSpec) -> None:
+        graph_id = spec.graph_id
+        place = f'{self._project.path}: graph "{graph_id}" ({spec.path})'
+        value = load_object(self._project, spec)
+        if isinstance(value, Pregel | StateGraph):
+            self._static[graph_id] = _finish(value, graph_id, place)
+        elif callable(value) and not isinstance(value, type):
+            self._factories[graph_id] = Factory(value, place)
+        else:
+            raise ConfigError(
+                f"{place} is of type {type(value).__name__}; "
+                "it must be a compiled graph, a StateGraph, an @entrypoint or a function that makes one"
+            )
 
     async def open(
         self,
@@ -73,20 +100,24 @@ class Graphs:
         config: RunnableConfig,
         *,
         store: BaseStore | None,
+        access: Access = "threads.create_run",
+        context: Mapping[str, Any] | None = None,
         exits: AsyncExitStack | None = None,
     ) -> Graph:
-        """The graph, named by its id, with `store` attached. Raises `NotFound`, or what a factory raises.
+        """The graph, named by its id, with `store` attached. Raises `NotFound`, `GraphNotLoaded`, or what a factory
+        raises.
 
-        The same object every time for all but factories, which are called with `config`. A context
-        manager that a factory gives is left when `exits` is closed; without `exits` it is left at once,
-        which is enough to look at the graph's structure or state.
+        The same object every time for all but factories, which are called with `config`; `access` says what
+        for, `context` is that of the run. A context manager that a factory gives is left when `exits` is closed;
+        without `exits` it is left at once, which is enough to look at the graph's structure or state.
         """
         graph = self._static.get(graph_id)
         if graph is None:
+            call = FactoryCall(config=config, access=access, context=context, store=store)
             if exits is None:
                 async with AsyncExitStack() as own:
-                    return await self._build(graph_id, config, store, own)
-            return await self._build(graph_id, config, store, exits)
+                    return await self._build(graph_id, call, own)
+            return await self._build(graph_id, call, exits)
         if store is None:
             return graph
         known = self._with_store.get(graph_id)
@@ -95,13 +126,15 @@ class Graphs:
             self._with_store[graph_id] = known
         return known[1]
 
-    async def _build(
-        self, graph_id: str, config: RunnableConfig, store: BaseStore | None, exits: AsyncExitStack
-    ) -> Graph:
+    async def _build(self, graph_id: str, call: FactoryCall, exits: AsyncExitStack) -> Graph:
+        if graph_id in self.not_loaded:
+            raise GraphNotLoaded(self.not_loaded[graph_id])
         if graph_id not in self._factories:
             raise self._unknown(graph_id)
-        factory, takes_config = self._factories[graph_id]
-        value = factory(config) if takes_config else factory()
+        factory, store = self._factories[graph_id], call.store
+        if store is None and factory.wants_store and self._open_store is not None:
+            call = replace(call, store=await self._open_store())
+        value = factory(call)
         if inspect.isawaitable(value):
             value = await value
         if isinstance(value, AbstractAsyncContextManager):
@@ -127,16 +160,3 @@ def _finish(value: Graph | StateGraph[Any, Any, Any, Any], graph_id: str, place:
         except Exception as error:
             raise ConfigError(f"{place} does not compile: {one_line(error)}") from error
     return value.copy()
-
-
-def _takes_config(factory: Factory, place: str) -> bool:
-    try:
-        parameters = list(inspect.signature(factory).parameters.values())
-    except (TypeError, ValueError):
-        return False
-    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    needed = [p for p in parameters if p.default is p.empty and p.kind not in several]
-    if len(needed) > 1 or any(p.kind is p.KEYWORD_ONLY for p in needed):
-        names = ", ".join(p.name for p in needed)
-        raise ConfigError(f"{place} is a function of ({names}); a factory takes nothing or one config")
-    return any(p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD) for p in parameters)

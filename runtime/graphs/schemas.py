@@ -60,7 +60,8 @@ class GraphSchemas:
         given = {**assistant.config.get("configurable", {}), **assistant.context}
         config: RunnableConfig = {"configurable": configurable_of(given)}
         try:
-            return await self._graphs.open(assistant.graph_id, config, store=None), config
+            graph = await self._graphs.open(assistant.graph_id, config, store=None, access="assistants.read")
+            return graph, config
         except RunyardError:
             raise
         except Exception as error:  # noqa: BLE001 - a factory is user code

@@ -21,13 +21,14 @@ class WorkerSpawner:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["runyard.runtime.processes.preload"])
         self._starting = asyncio.Lock()
-        multiprocessing.forkserver.ensure_running()
+        with _no_start_method():
+            multiprocessing.forkserver.ensure_running()
 
     async def start(self, settings: Settings, name: str, socket: Path, *, solo: bool) -> ForkServerProcess:
         """A process that works; see `worker_main.work`."""
         process = self._context.Process(target=_work, args=(settings, name, socket, solo), name=name, daemon=False)
         async with self._starting:
-            with _no_main():
+            with _no_main(), _no_start_method():
                 await asyncio.to_thread(process.start)
         return process
 
@@ -49,3 +50,14 @@ def _no_main() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
+
+
+@contextlib.contextmanager
+def _no_start_method() -> Iterator[None]:
+    """Keeps multiprocessing from fixing how processes are started by default: code of graphs may choose that."""
+    chosen = multiprocessing.get_start_method(allow_none=True)
+    try:
+        yield
+    finally:
+        if chosen is None:
+            multiprocessing.set_start_method(None, force=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import multiprocessing
 import os
 import signal
 import sys
@@ -35,21 +36,44 @@ def work(settings: Settings, name: str, socket: Path, *, solo: bool) -> None:
 
     SIGTERM drains it; SIGINT, which a terminal sends to the whole group, is left to the API process.
     """
+    # The project's code may choose how it starts processes, but multiprocessing has chosen for it.
+    multiprocessing.set_start_method(None, force=True)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     configure_logs(worker=name, project=settings.project.env)
     if settings.reload:
         sys.dont_write_bytecode = True  # files change more than once a second, which compiled ones do not notice
     os.nice(NICE)
     lock = lock_worker(settings, name)
+    graphs, broken = _load_graphs(settings)
     loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)  # instead of what a module may have left there
     try:
-        run_despite_exits(_work(settings, name, socket, solo), loop)
+        run_despite_exits(_work(settings, name, socket, graphs, broken, solo), loop)
     finally:
         loop.close()
     os.close(lock)
 
 
-async def _work(settings: Settings, name: str, socket: Path, solo: bool) -> None:
+def _load_graphs(settings: Settings) -> tuple[Graphs, str | None]:
+    """The graphs, and why none of them can be served. Before an event loop runs: their modules may run one."""
+    graphs, broken = Graphs(settings.project), None
+    loaded = threading.Event()
+    threading.Thread(target=_die_with_server, args=(loaded,), daemon=True).start()
+    try:
+        graphs.load(strict=settings.strict)
+    except ConfigError as error:
+        broken = error.detail
+    loaded.set()
+    keep_logging()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whatever a module has set
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
+    return graphs, broken
+
+
+async def _work(settings: Settings, name: str, socket: Path, graphs: Graphs, broken: str | None, solo: bool) -> None:
     loop = asyncio.get_running_loop()
     # Sync nodes wait in threads; asyncio's own pool has a handful, and they would queue up there.
     loop.set_default_executor(ThreadPoolExecutor(settings.concurrency, "node"))
@@ -64,21 +88,15 @@ async def _work(settings: Settings, name: str, socket: Path, solo: bool) -> None
             sys.exit(1)
         worker.drain()
 
-    _, link = await loop.create_unix_connection(lambda: SocketLink(receive, lost), str(socket))
-    graphs = Graphs(settings.project)
-    loaded = threading.Event()
-    threading.Thread(target=_die_with_server, args=(loaded,), daemon=True).start()
     try:
-        graphs.load()
-        keep_logging()
-    except ConfigError as error:
-        link.send("broken", error.detail)
+        _, link = await loop.create_unix_connection(lambda: SocketLink(receive, lost), str(socket))
+    except OSError:  # the server has ended while the graphs were loaded
+        sys.exit(1)
+    if broken is not None:
+        link.send("broken", broken)
         link.close()
         sys.exit(1)
-    loaded.set()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 50, 100)
+    link.send("not_loaded", graphs.not_loaded)
     storage = make_storage(settings)
     storage.open(maintain=False)
     try:

@@ -7,10 +7,11 @@ and the user's graphs, which take memory and seconds, are imported when they are
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runyard.runtime.config.project import Project
+from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.telemetry.logs import keep_logging
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from runyard.runtime.checkpoints.thread_states import StoredStates
     from runyard.runtime.graphs.registry import Graphs
     from runyard.runtime.graphs.schemas import GraphSchemas
+    from runyard.runtime.store.opening import LateStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,10 @@ class Inspection:
 class Inspector:
     """Loads one `Inspection`, in a pool thread: requests are answered meanwhile."""
 
-    def __init__(self, storage: Storage, project: Project) -> None:
+    def __init__(self, storage: Storage, settings: Settings) -> None:
         self._storage = storage
-        self._project = project
+        self._settings = settings
+        self._store: LateStore | None = None
         self._inspection: Inspection | None = None
         self._loading = asyncio.Lock()
 
@@ -53,18 +56,28 @@ class Inspector:
     async def reload(self, project: Project) -> None:
         """Forgets what it knows: the project, or its code, has changed."""
         async with self._loading:
-            self._project = project
+            self._settings = replace(self._settings, project=project)
             if self._inspection is not None:
                 self._inspection = None
                 await asyncio.to_thread(_forget_code, project)
+
+    async def stop(self) -> None:
+        """Closes the store, if a factory has asked for it."""
+        if self._store is not None:
+            await self._store.close()
 
     def _load(self) -> Inspection:
         from runyard.runtime.checkpoints.thread_states import StoredStates
         from runyard.runtime.graphs.registry import Graphs
         from runyard.runtime.graphs.schemas import GraphSchemas
+        from runyard.runtime.graphs.script_thread import like_a_main_thread
+        from runyard.runtime.store.opening import LateStore
 
-        graphs = Graphs(self._project)
-        graphs.load()
+        if self._store is None:
+            self._store = LateStore(self._settings)
+        graphs = Graphs(self._settings.project, self._store.opened)
+        with like_a_main_thread():
+            graphs.load()
         keep_logging()
         return Inspection(graphs, GraphSchemas(graphs), StoredStates(self._storage.checkpoints, graphs))
 

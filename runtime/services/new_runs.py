@@ -10,7 +10,7 @@ from uuid_utils import uuid7
 
 from runyard.generated.models import Assistant, Command, RunCreateStateful, RunCreateStateless
 from runyard.runtime.config.project import WebhookPolicy
-from runyard.runtime.errors import BadRequest, Invalid
+from runyard.runtime.errors import BadRequest, NotSupported
 from runyard.runtime.graphs.configurable import unreserved
 from runyard.runtime.services.configuration import (
     CONFIG_KEYS,
@@ -102,7 +102,7 @@ def new_thread_run(
     interest: Interest = Interest.NONE,
 ) -> NewRun:
     """A run on a thread. Whether the thread exists and is free is found out when the run is written; its metadata
-    comes to that of the run then. Raises Invalid or BadRequest."""
+    comes to that of the run then. Raises Invalid, BadRequest or NotSupported."""
     run_id = str(uuid7())
     ids = {"run_id": run_id, "thread_id": thread_id, "langgraph_request_id": request_id}
     kwargs = _kwargs(request, assistant, rules, headers, ids=ids, temporary=False)
@@ -111,7 +111,7 @@ def new_thread_run(
         checkpoint["checkpoint_id"] = request.checkpoint_id
     if request.strict_resume:
         if not knows_strict_resume():
-            raise Invalid(f"strict_resume needs langgraph {STRICT_RESUME_SINCE} or later")
+            raise NotSupported(f"strict_resume needs langgraph {STRICT_RESUME_SINCE} or later")
         kwargs["strict_resume"] = True
     if checkpoint:
         kwargs["checkpoint"] = {**checkpoint, "thread_id": thread_id}

@@ -1,5 +1,6 @@
 """The long-term store that graphs see as `runtime.store`: LangGraph's own, in a file beside the database."""
 
+import asyncio
 from contextlib import AsyncExitStack
 
 from langgraph.store.base import BaseStore
@@ -15,3 +16,24 @@ async def open_store(settings: Settings, exits: AsyncExitStack) -> BaseStore:
     with alone(settings.data_dir / "store.lock"):
         await store.setup()
     return store
+
+
+class LateStore:
+    """The store, opened when it is first asked for. Used from one event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._store: BaseStore | None = None
+        self._opening = asyncio.Lock()
+        self._exits = AsyncExitStack()
+
+    async def opened(self) -> BaseStore:
+        """The store; stays open until `close`."""
+        async with self._opening:
+            if self._store is None:
+                self._store = await open_store(self._settings, self._exits)
+        return self._store
+
+    async def close(self) -> None:
+        """Closes the store if it was opened."""
+        await self._exits.aclose()

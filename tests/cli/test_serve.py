@@ -234,6 +234,23 @@ def test_the_project_says_what_is_logged_where_the_environment_does_not(start: S
         assert (b"imported by a worker" in process.communicate(timeout=30)[1]) == logged
 
 
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_one_broken_graph_stops_a_strict_start_only(start: Start, runyard: Run, project: Path, workers: str) -> None:
+    write_config(project.parent, {"graphs": {"add": "./graphs.py:graph", "broken": "./broken.py:graph"}})
+    (project.parent / "broken.py").write_text("graph = (")
+    strict = runyard("serve", "--port", "0", "--workers", workers, "--strict")
+    assert strict.returncode == 2
+    assert 'graph "broken"' in one_line(strict)
+
+    process = start("serve", "--port", "0", "--workers", workers)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith(b"Runyard serves add at http://")
+    process.terminate()
+    said = process.communicate(timeout=20)[1].decode()
+    assert len(said.splitlines()) == 1
+    assert 'graph "broken"' in said
+
+
 def test_settings_out_of_range_name_their_place(runyard: Run, project: Path) -> None:
     result = runyard("serve", "--port", "70000")
     assert result.returncode == 2

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,30 +13,7 @@ from packaging.utils import canonicalize_name
 
 from tests.live_server import LiveServer
 
-ROOT = Path(__file__).parents[2]
-INSTALL_TIME = 400
-"""Seconds that pip may take; half a minute is usual with a near index."""
-
-AGENT = """
-from langgraph.graph import END, START, StateGraph
-from langgraph.types import interrupt
-from typing_extensions import TypedDict
-
-
-class State(TypedDict):
-    number: int
-
-
-def double(state: State) -> State:
-    number = interrupt("which number?") if state["number"] < 0 else state["number"]
-    return {"number": number * 2}
-
-
-builder = StateGraph(State)
-builder.add_node("double", double)
-builder.add_edge(START, "double")
-builder.add_edge("double", END)
-"""
+from .environments import INSTALL_TIME, run, write_project
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(2 * INSTALL_TIME)]
 
@@ -51,32 +24,6 @@ def lowest(requirement: Requirement) -> str:
     assert len(bounds) == 1, f"pyproject.toml: {requirement} has no lower bound, or more than one"
     marker = f"; {requirement.marker}" if requirement.marker else ""
     return f"{canonicalize_name(requirement.name)}=={bounds[0]}{marker}"
-
-
-def run(*command: str | Path, cwd: Path) -> str:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=INSTALL_TIME, check=False)
-    assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout[-2000:]}{done.stderr[-4000:]}"
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def pyproject() -> dict[str, Any]:
-    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-
-
-@pytest.fixture(scope="module")
-def wheel(pyproject: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runyard's wheel, built from a copy: setuptools would pick up what earlier builds left in the checkout."""
-    folder = tmp_path_factory.mktemp("wheel")
-    sources = folder / "sources"
-    sources.mkdir()
-    for name in ("pyproject.toml", pyproject["project"]["readme"], *pyproject["project"]["license-files"]):
-        shutil.copy(ROOT / name, sources / name)
-    for name in pyproject["tool"]["setuptools"]["package-dir"].values():
-        shutil.copytree(ROOT / name, sources / name, ignore=shutil.ignore_patterns("__pycache__"))
-    run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, sources, cwd=folder)
-    (built,) = folder.glob("*.whl")
-    return built
 
 
 @pytest.fixture(scope="module")
@@ -97,18 +44,7 @@ def lowest_versions(wheel: Path, pyproject: dict[str, Any], tmp_path_factory: py
 
 @pytest.fixture
 def server(lowest_versions: Path, tmp_path: Path) -> Iterator[LiveServer]:
-    (tmp_path / "agent.py").write_text(AGENT)
-    config = tmp_path / "langgraph.json"
-    config.write_text(
-        json.dumps(
-            {
-                "dependencies": ["."],
-                "graphs": {"agent": "./agent.py:builder"},
-                "env": {"LANGSMITH_TRACING": "false"},
-            }
-        )
-    )
-    server = LiveServer(tmp_path / "data", config=config, program=lowest_versions / "runyard")
+    server = LiveServer(tmp_path / "data", config=write_project(tmp_path), program=lowest_versions / "runyard")
     try:
         yield server.start()
     finally:
@@ -127,3 +63,32 @@ def test_the_lowest_versions_of_all_dependencies_run_a_batch_to_its_end(server: 
     assert question["__interrupt__"][0]["value"] == "which number?"
     answer = {"assistant_id": "agent", "command": {"resume": 21}}
     assert server.post(f"/threads/{asked['thread_id']}/runs/wait", answer) == {"number": 42}
+
+
+def test_the_lowest_versions_say_what_a_body_violates(server: LiveServer) -> None:
+    bodies: tuple[Any, ...] = (None, [], [{}])
+    for body in bodies:
+        answer = server.http.post(f"{server.url}/runs/batch", json=body)
+        assert answer.status_code == 422
+        assert answer.json()["detail"]
+
+
+def test_the_lowest_versions_show_a_question_in_the_stream_and_edit_the_past(server: LiveServer) -> None:
+    thread = f"/threads/{server.post('/threads', {})['thread_id']}"
+    body = {"assistant_id": "agent", "input": {"number": -1}, "stream_mode": ["values"]}
+    assert "__interrupt__" in server.http.post(f"{server.url}{thread}/runs/stream", json=body).text
+    server.post(f"{thread}/runs/wait", {"assistant_id": "agent", "command": {"resume": 4}})
+    history = server.post(f"{thread}/history", {"limit": 10})
+    start = next(state["checkpoint"] for state in history if state["next"] == ["double"])
+    changed = server.post(f"{thread}/state", {"values": {"number": 5}, "checkpoint": start})
+    answer = {"assistant_id": "agent", "checkpoint": changed["checkpoint"]}
+    assert server.post(f"{thread}/runs/wait", answer) == {"number": 10}
+
+
+def test_what_the_lowest_langgraph_lacks_is_answered_with_the_version_that_has_it(server: LiveServer) -> None:
+    assert server.get("/info")["flags"]["strict_resume"] is False
+    thread = f"/threads/{server.post('/threads', {})['thread_id']}"
+    body = {"assistant_id": "agent", "command": {"resume": 1}, "strict_resume": True}
+    answer = server.http.post(f"{server.url}{thread}/runs", json=body)
+    assert answer.status_code == 501
+    assert "needs langgraph 1.2" in answer.json()["detail"]

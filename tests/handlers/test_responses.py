@@ -10,7 +10,16 @@ import httpx
 import pytest
 
 from runyard.runtime.config.project import CorsPolicy
-from runyard.runtime.errors import BadRequest, Conflict, Invalid, LeaseLost, NotFound, Unavailable
+from runyard.runtime.errors import (
+    BadRequest,
+    Conflict,
+    GraphNotLoaded,
+    Invalid,
+    LeaseLost,
+    NotFound,
+    NotSupported,
+    Unavailable,
+)
 
 from .asgi_client import connected
 from .documents import Document
@@ -88,6 +97,8 @@ async def test_a_fresh_thread_has_no_empty_extras(client: httpx.AsyncClient) -> 
         (Conflict("x"), 409),
         (Invalid("x"), 422),
         (Unavailable("x"), 503),
+        (GraphNotLoaded("x"), 503),
+        (NotSupported("x"), 501),
     ],
 )
 async def test_errors_of_the_runtime(

@@ -87,6 +87,9 @@ async def interrupted(storage: Storage) -> Situation:
 
 STATES = (ready, waiting, delayed, running, flagged, success, error, timeout, interrupted)
 
+UNRECORDED = b'{"__error__":{"error":"OSError","message":"no room"}}'
+"""What a run answers whose end could not be written."""
+
 Happening = Callable[[Storage, Situation], Awaitable[object]]
 
 
@@ -137,6 +140,16 @@ async def released(storage: Storage, it: Situation) -> None:
     await storage.queue.release(it.lease)
 
 
+async def attempt_failed(storage: Storage, it: Situation) -> None:
+    assert it.lease is not None
+    await storage.workers.fail_attempt(it.lease, UNRECORDED, max_attempts=3)
+
+
+async def failed_for_good(storage: Storage, it: Situation) -> None:
+    assert it.lease is not None
+    await storage.workers.fail_attempt(it.lease, UNRECORDED, max_attempts=1)
+
+
 async def reaped(storage: Storage, it: Situation) -> None:
     await storage.workers.reap(WORKER, max_attempts=3)
 
@@ -177,6 +190,8 @@ HAPPENINGS: dict[str, Happening] = {
     "stopped": stopped,
     "rolled back": rolled_back,
     "released": released,
+    "attempt failed": attempt_failed,
+    "failed for good": failed_for_good,
     "reaped": reaped,
     "reaped for good": reaped_for_good,
     "cancelled": cancelled,

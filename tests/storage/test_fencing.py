@@ -75,6 +75,10 @@ async def release(storage: Storage, lease: Lease) -> None:
     await storage.queue.release(lease)
 
 
+async def fail_attempt(storage: Storage, lease: Lease) -> None:
+    await storage.workers.fail_attempt(lease, b'{"__error__":{"error":"E","message":"late"}}', max_attempts=1)
+
+
 async def append_events(storage: Storage, lease: Lease) -> None:
     await storage.events.append(lease, EventChunk(2, 2, b"late"))
 
@@ -93,7 +97,7 @@ async def save_blocking(storage: Storage, lease: Lease) -> None:
     storage.checkpoints.flush_blocking(lease)
 
 
-WRITES = (finish, interrupt, roll_back, release, append_events, save, save_blocking)
+WRITES = (finish, interrupt, roll_back, release, fail_attempt, append_events, save, save_blocking)
 
 
 @pytest.mark.parametrize("act", WRITES, ids=lambda act: act.__name__)

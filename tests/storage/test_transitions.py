@@ -24,6 +24,8 @@ failed             lost        .           .           error       error       l
 stopped            lost        .           .           interrupted interrupted lost    lost    lost    lost
 rolled back        lost        .           .           removed     removed     lost    lost    lost    lost
 released           lost        .           .           pending     pending     lost    lost    lost    lost
+attempt failed     lost        .           .           pending     interrupted lost    lost    lost    lost
+failed for good    lost        .           .           error       interrupted lost    lost    lost    lost
 reaped             =           =           =           pending     interrupted =       =       =       =
 reaped for good    =           =           =           error       interrupted =       =       =       =
 cancelled          interrupted interrupted interrupted =           =           =       =       =       =
@@ -38,6 +40,7 @@ joined: rollback   removed     removed     removed     =           =           =
 STATUS = {"ready": "pending", "waiting": "pending", "delayed": "pending", "flagged": "running"}
 SETTLED = {"error": "error", "timeout": "error"}
 UNDER_WAY = ("pending", "running")
+FAILED_ATTEMPTS = ("attempt failed", "failed for good")
 REFUSALS = {"lost": LeaseLost, "busy": Conflict}
 
 
@@ -56,7 +59,7 @@ def test_the_table_is_complete() -> None:
     named = {(event, state) for event, state, _ in cells()}
     left_out = {
         (event, state)
-        for event in ("finished", "failed", "stopped", "rolled back", "released")
+        for event in ("finished", "failed", "stopped", "rolled back", "released", *FAILED_ATTEMPTS)
         for state in ("waiting", "delayed")
     }
     assert named | left_out == {(event, state.__name__) for event in HAPPENINGS for state in STATES}

@@ -115,6 +115,23 @@ async def test_a_solo_worker_takes_one_run_at_a_time(storage: Storage) -> None:
     assert len(await storage.queue.claim("other", limit=9, interactive=9, solo=True)) == 1
 
 
+async def test_an_end_that_cannot_be_written_costs_an_attempt_and_at_last_the_run(storage: Storage) -> None:
+    new_run = await insert(storage, stateless())
+    behind = await insert(storage, on_thread(new_run.thread_id))
+    answer = b'{"__error__":{"error":"OSError","message":"no room"}}'
+    for attempt in (1, 2):
+        lease = (await claim(storage, "worker", new_run)).lease
+        assert lease.attempt == attempt
+        taken = await storage.workers.fail_attempt(lease, answer, max_attempts=3)
+        assert (taken.requeued, taken.ended, taken.promoted) == (1, [], 0)
+    lease = (await claim(storage, "worker", new_run)).lease
+    taken = await storage.workers.fail_attempt(lease, answer, max_attempts=3)
+    assert (taken.requeued, taken.ended, taken.promoted) == (0, [new_run.run_id], 1)
+    (ended,) = await storage.runs.ended([new_run.run_id])
+    assert (ended.status, ended.answer) == ("error", answer)
+    await storage.queue.finish(finish_request((await claim(storage, "worker", behind)).lease))
+
+
 async def test_reaping_touches_no_other_worker(storage: Storage) -> None:
     mine, theirs = await insert(storage, stateless()), await insert(storage, stateless())
     await claim(storage, "dead", mine)

@@ -19,7 +19,7 @@ class HeartbeatResult:
 
 @dataclass(frozen=True, slots=True)
 class ReapResult:
-    """What happened to the runs of a dead worker.
+    """What happened to runs that were taken back: those of a dead worker, or one whose end could not be written.
 
     `requeued` are ready again, `solo` for a worker of their own; the `ended` ones are final or removed, and
     `promoted` runs that waited behind those are ready.
@@ -68,6 +68,11 @@ class WorkerStorage(Protocol):
     async def end_overdue(self, seconds: float, answer: bytes, limit: int) -> OverdueResult:
         """Ends up to `limit` runs whose attempt has taken longer than `seconds`, with the status `timeout` and that
         answer, an object with `__error__`; their workers lose the lease."""
+
+    async def fail_attempt(self, lease: Lease, answer: bytes, *, max_attempts: int) -> ReapResult:
+        """Takes one run back whose end could not be written. That counts as the death of its worker does: the run goes
+        back to the queue, or ends with `answer` (`{"__error__": ...}`) when it was the last attempt; never alone.
+        Raises LeaseLost."""
 
     async def stale(self, seconds: float) -> list[StaleWorker]:
         """The workers not heard of for so many seconds, or never though they hold runs."""

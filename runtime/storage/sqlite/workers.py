@@ -1,7 +1,8 @@
 """Workers, and the runs of dead ones, on SQLite."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import orjson
 
@@ -13,6 +14,7 @@ from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import free_thread, roll_back_run
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.deliveries import add_delivery
+from runyard.runtime.storage.sqlite.leases import requested_cancel
 from runyard.runtime.storage.sqlite.rows import fetch_dicts
 
 CLAIM_GRACE = 5_000_000
@@ -51,37 +53,55 @@ class SqliteWorkers:
         def work(connection: sqlite3.Connection) -> ReapResult:
             requeued = solo = promoted = 0
             ended: list[str] = []
-            time = now()
             for row in fetch_dicts(connection, self._sql["runs_of_worker"], (worker,)):
-                seq, run_id, thread_id = row["seq"], row["run_id"], row["thread_id"]
-                crashes, cancel, lane = row["crashes"], row["cancel"], row["lane"]
-                if cancel == "rollback":
-                    promoted += roll_back_run(connection, self._sql, seq, thread_id, time)
-                    ended.append(run_id)
-                elif cancel is not None:
-                    promoted += self._end(connection, worker, seq, thread_id, "interrupted", CANCELLED)
-                    ended.append(run_id)
-                elif not crashed:
-                    solo += lane == Lane.SOLO
-                    requeued += lane != Lane.SOLO
-                    given = {"seq": seq, "worker": worker, "attempt": row["attempt"], "now": time}
-                    connection.execute(self._sql["release"], given)
-                elif lane == Lane.SOLO or crashes + 1 >= max_attempts:
-                    promoted += self._end(connection, worker, seq, thread_id, "error", EXHAUSTED)
-                    ended.append(run_id)
+                freed = self._end_if_due(connection, worker, row, EXHAUSTED, max_attempts if crashed else None)
+                if freed is not None:
+                    promoted += freed
+                    ended.append(row["run_id"])
+                    continue
+                # The last attempt is made alone, so that a run pays only for crashes of its own.
+                alone = row["lane"] == Lane.SOLO or (crashed and row["crashes"] + 2 >= max_attempts)
+                solo += alone
+                requeued += not alone
+                if crashed:
+                    self._requeue_crashed(connection, worker, row["seq"], Lane.SOLO if alone else row["lane"])
                 else:
-                    # The last attempt is made alone, so that a run pays only for crashes of its own.
-                    alone = crashes + 2 >= max_attempts
-                    solo += alone
-                    requeued += not alone
-                    connection.execute(
-                        self._sql["requeue_crashed"],
-                        {"seq": seq, "worker": worker, "lane": Lane.SOLO if alone else lane, "now": time},
-                    )
+                    given = {"seq": row["seq"], "worker": worker, "attempt": row["attempt"], "now": now()}
+                    connection.execute(self._sql["release"], given)
             connection.execute(self._sql["forget_worker"], (worker,))
             return ReapResult(requeued, ended, solo, promoted)
 
         return await self._database.write(work)
+
+    async def fail_attempt(self, lease: Lease, answer: bytes, *, max_attempts: int) -> ReapResult:
+        def work(connection: sqlite3.Connection) -> ReapResult:
+            requested_cancel(connection, self._sql, lease)  # the lease holds
+            owned = fetch_dicts(connection, self._sql["runs_of_worker"], (lease.worker,))
+            row = next(row for row in owned if row["seq"] == lease.seq)
+            freed = self._end_if_due(connection, lease.worker, row, answer, max_attempts)
+            if freed is not None:
+                return ReapResult(0, [lease.run_id], 0, freed)
+            self._requeue_crashed(connection, lease.worker, lease.seq, row["lane"])
+            return ReapResult(1, [], 0, 0)
+
+        return await self._database.write(work)
+
+    def _end_if_due(
+        self, connection: sqlite3.Connection, worker: str, row: Mapping[str, Any], answer: bytes, attempts: int | None
+    ) -> int | None:
+        """Ends a run that was taken back if it was cancelled, or, with `answer`, if it has no attempt of so many left;
+        how many runs became ready by it. None: it is to be tried again. `attempts` None: this one does not count."""
+        seq, thread_id, cancel = row["seq"], row["thread_id"], row["cancel"]
+        if cancel == "rollback":
+            return roll_back_run(connection, self._sql, seq, thread_id, now())
+        if cancel is not None:
+            return self._end(connection, worker, seq, thread_id, "interrupted", CANCELLED)
+        if attempts is not None and (row["lane"] == Lane.SOLO or row["crashes"] + 1 >= attempts):
+            return self._end(connection, worker, seq, thread_id, "error", answer)
+        return None
+
+    def _requeue_crashed(self, connection: sqlite3.Connection, worker: str, seq: int, lane: int) -> None:
+        connection.execute(self._sql["requeue_crashed"], {"seq": seq, "worker": worker, "lane": lane, "now": now()})
 
     def _end(
         self,

@@ -20,10 +20,11 @@ def deliver_results(results: Iterable[WriteResult]) -> None:
     by_loop: dict[asyncio.AbstractEventLoop, list[WriteResult]] = {}
     for result in results:
         future = result.future
-        if isinstance(future, asyncio.Future):
-            by_loop.setdefault(future.get_loop(), []).append(result)
-        else:
+        # Not asyncio's class: libraries that patch asyncio put another in its place.
+        if isinstance(future, Future):
             _resolve([result])
+        else:
+            by_loop.setdefault(future.get_loop(), []).append(result)
     for loop, group in by_loop.items():
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
             loop.call_soon_threadsafe(_resolve, group)

@@ -11,7 +11,9 @@ import uvloop
 from langgraph.checkpoint.memory import InMemorySaver
 
 from runyard.runtime.errors import LeaseLost
-from runyard.runtime.execution.graph_run import GraphOutcome
+from runyard.runtime.execution import graph_run
+from runyard.runtime.execution.graph_run import GraphOutcome, stopped_graph
+from runyard.runtime.lifecycle import CANCELLED
 from runyard.runtime.processes.system_exit import run_despite_exits
 from tests.unit.graph_runner import GraphRunner, answer_of, values_of
 
@@ -114,3 +116,34 @@ async def test_a_saver_that_fails_is_an_error_of_the_run(graph_runner: GraphRunn
     outcome = await graph_runner.run("chain", input={"n": 1}, checkpointer=FailingSaver())
     assert answer_of(outcome) == {"__error__": {"error": "OSError", "message": "disk full"}}
     assert outcome.values is None
+
+
+def unreadable(*_: Any) -> bytes:
+    raise AttributeError("the state has a form that nobody expected")
+
+
+async def test_a_state_that_cannot_be_read_hides_neither_error_nor_answer_of(
+    graph_runner: GraphRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph_run, "stored_interrupts", unreadable)
+    outcome = await graph_runner.run("failing", input={})
+    assert answer_of(outcome)["__error__"]["error"] == "ValueError"
+    assert (outcome.values, outcome.interrupts) == (None, b"{}")
+    asked = await graph_runner.run("interrupting", input={})
+    assert asked.status == "error"
+    assert answer_of(asked)["__error__"]["error"] == "AttributeError"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("reducer"), SystemExit(3)], ids=lambda error: type(error).__name__)
+async def test_a_run_is_stopped_even_if_its_state_or_its_graph_cannot_be_had(
+    graph_runner: GraphRunner, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    async def refuse(*_: Any, **__: Any) -> Any:
+        raise error
+
+    for owner, name in ((graph_run, "saved_state"), (graph_runner.graphs, "open")):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, refuse)
+            outcome = await stopped_graph(graph_runner.graphs, graph_runner.new_run("chain"))
+        assert outcome.answer == CANCELLED
+        assert (outcome.values, outcome.interrupts, outcome.paused) == (None, b"{}", False)

@@ -74,7 +74,7 @@ def test_the_projects_variables_win_but_for_runyards_settings(tmp_path: Path, mo
         ("./my_graph.py:graph", "graph = {}", "is of type dict; it must be a compiled graph"),
         ("./my_graph.py:graph", "class graph: pass", "is of type type"),
         ("./my_graph.py:graph", "def graph(a, b): pass", "is a function of (a, b)"),
-        ("./my_graph.py:graph", "def graph(*, config): pass", "is a function of (config)"),
+        ("./my_graph.py:graph", "def graph(user: str): pass", "is a function of (user: str); 'user: str' is none of"),
         ("./my_graph.py:graph", GRAPH_SOURCE.replace(', "n")', ', "nowhere")'), "does not compile: ValueError"),
     ],
 )
@@ -85,4 +85,44 @@ def test_what_cannot_be_loaded_is_one_line(tmp_path: Path, path: str, text: str,
     assert said in error.value.detail
     assert 'graph "mine"' in error.value.detail
     assert str(tmp_path / "langgraph.json") in error.value.detail
+    assert "\n" not in error.value.detail
+
+
+@pytest.mark.parametrize(
+    ("file", "dependencies", "said"),
+    [
+        ("pyproject.toml", ["."], "pip install -e ."),
+        ("setup.py", ["."], "pip install -e ."),
+        ("requirements.txt", ["."], "pip install -r requirements.txt"),
+        ("agents/pyproject.toml", ["./agents"], "pip install -e agents"),
+        ("agents/requirements.txt", ["./agents"], "pip install -r agents/requirements.txt"),
+        ("elsewhere/pyproject.toml", ["."], 'add its folder to "dependencies"'),
+    ],
+)
+def test_a_missing_module_is_named_with_the_command_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, dependencies: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = {"g.py": "import not_installed_anywhere", file: ""}
+    graphs = written_graphs(tmp_path, {"g": "./g.py:graph"}, files, dependencies=dependencies)
+    with pytest.raises(ConfigError) as error:
+        graphs.load()
+    assert error.value.detail.endswith(said)
+
+
+def test_one_graph_that_cannot_be_loaded_keeps_no_other_from_it(tmp_path: Path) -> None:
+    files = {"good.py": GRAPH_SOURCE, "bad.py": "1 / 0"}
+    graphs = written_graphs(tmp_path, {"bad": "./bad.py:graph", "good": "./good.py:graph"}, files)
+    graphs.load()
+    assert list(graphs.not_loaded) == ["bad"]
+    assert "ZeroDivisionError" in graphs.not_loaded["bad"]
+    with pytest.raises(ConfigError, match="ZeroDivisionError"):
+        graphs.load(strict=True)
+
+
+def test_a_project_without_a_graph_that_can_be_loaded_is_refused_with_the_names_of_all(tmp_path: Path) -> None:
+    graphs = written_graphs(tmp_path, {"a": "./a.py:graph", "b": "./b.py:graph"}, {"a.py": "1 / 0", "b.py": "1 / 0"})
+    with pytest.raises(ConfigError) as error:
+        graphs.load()
+    assert error.value.detail.endswith("these cannot be loaded either: b")
     assert "\n" not in error.value.detail

@@ -1,0 +1,173 @@
+"""The end of a run that cannot be recorded: it costs an attempt, and the attempts are counted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runyard.runtime.bus.messages import Message
+from runyard.runtime.config.langgraph_json import load_project
+from runyard.runtime.config.settings import Settings
+from runyard.runtime.errors import Unavailable
+from runyard.runtime.execution import worker as worker_module
+from runyard.runtime.execution.executor import Executor
+from runyard.runtime.execution.worker import Worker
+from runyard.runtime.graphs.registry import Graphs
+from runyard.runtime.storage.port.runs import Lane, NewRun
+from runyard.runtime.storage.sqlite.storage import SqliteStorage
+
+SAMPLES = Path(__file__).parents[2] / "sample_graphs"
+
+
+class Heard:
+    """The API process's end of the link: it keeps what the worker says."""
+
+    def __init__(self) -> None:
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+
+    def send(self, *message: Any) -> None:
+        self._messages.put_nowait(message)
+
+    def close(self) -> None:
+        pass
+
+    async def end_of(self, run_id: str) -> Message:
+        """The message that the run has ended."""
+        async with asyncio.timeout(20):
+            while True:
+                message = await self._messages.get()
+                if message[:2] == ("ended", run_id):
+                    return message
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> SqliteStorage:
+    return SqliteStorage(tmp_path / "runyard.db")
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "ATTEMPT_PAUSE", 0.01)
+
+
+@asynccontextmanager
+async def working(storage: SqliteStorage, graphs: Graphs, folder: Path) -> AsyncIterator[Heard]:
+    settings = Settings(project=load_project(SAMPLES), data_dir=folder, max_attempts=3)
+    storage.open(maintain=False)
+    heard = Heard()
+    worker = Worker("worker", settings, storage, Executor(graphs, storage, None), solo=False)
+    worker.connect(heard)
+    task = asyncio.create_task(worker.run())
+    try:
+        yield heard
+    finally:
+        worker.drain()
+        await task
+        storage.close()
+
+
+def new_run(graph_id: str, **kwargs: Any) -> NewRun:
+    thread_id = str(uuid.uuid4())
+    return NewRun(
+        run_id=str(uuid.uuid4()),
+        thread_id=thread_id,
+        assistant_id=str(uuid.uuid4()),
+        graph_id=graph_id,
+        lane=Lane.SINGLE,
+        delay=0.0,
+        strategy="enqueue",
+        metadata={},
+        kwargs={"input": {}, "config": {"configurable": {"thread_id": thread_id}}, "webhook": None, **kwargs},
+        thread_metadata={"graph_id": graph_id},
+    )
+
+
+class Refusal:
+    """Counts the calls of a method that it replaces, and raises instead."""
+
+    def __init__(self, error: Exception, *, times: int = 1000) -> None:
+        self.calls = 0
+        self._error = error
+        self._times = times
+
+    def replace(self, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
+        before = getattr(owner, name)
+
+        async def refuse(*args: Any, **kwargs: Any) -> Any:
+            self.calls += 1
+            if self.calls > self._times:
+                return await before(*args, **kwargs)
+            raise self._error
+
+        monkeypatch.setattr(owner, name, refuse)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        AttributeError("'Interrupt' object has no attribute 'x'"),
+        Unavailable("no room on the disk"),
+        OverflowError("big"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_an_end_that_cannot_be_recorded_is_tried_three_times_and_then_an_error(
+    storage: SqliteStorage, graphs: Graphs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    refusal = Refusal(error)
+    refusal.replace(monkeypatch, storage.queue, "finish")
+    async with working(storage, graphs, tmp_path) as heard:
+        run = new_run("chain")
+        await storage.runs.insert([run])
+        heard_of = await heard.end_of(run.run_id)
+        assert heard_of[3] == "error"
+        (ended,) = await storage.runs.ended([run.run_id])
+        assert ended.status == "error"
+        assert json.loads(ended.answer)["__error__"] == {"error": type(error).__name__, "message": str(error)}
+        thread = await storage.threads.get(run.thread_id)
+        assert thread is not None
+        assert thread.status == "error"
+    assert refusal.calls == 3
+
+
+async def test_an_end_that_is_recorded_at_the_second_attempt_is_the_runs_own(
+    storage: SqliteStorage, graphs: Graphs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Refusal(Unavailable("no room"), times=1).replace(monkeypatch, storage.queue, "finish")
+    async with working(storage, graphs, tmp_path) as heard:
+        run = new_run("chain")
+        await storage.runs.insert([run])
+        assert (await heard.end_of(run.run_id))[3] == "success"
+
+
+async def test_while_nothing_can_be_written_nothing_is_executed_again(
+    storage: SqliteStorage, graphs: Graphs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish, give_back = Refusal(Unavailable("no room"), times=1), Refusal(Unavailable("no room"), times=20)
+    finish.replace(monkeypatch, storage.queue, "finish")
+    give_back.replace(monkeypatch, storage.workers, "fail_attempt")
+    async with working(storage, graphs, tmp_path) as heard:
+        run = new_run("chain")
+        await storage.runs.insert([run])
+        assert (await heard.end_of(run.run_id))[3] == "success"
+    assert (give_back.calls, finish.calls) == (21, 2)
+
+
+async def test_a_run_that_cannot_even_be_prepared_ends(
+    storage: SqliteStorage, graphs: Graphs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise TypeError("not prepared")
+
+    monkeypatch.setattr(Executor, "prepare", refuse)
+    async with working(storage, graphs, tmp_path) as heard:
+        run = new_run("chain")
+        await storage.runs.insert([run])
+        assert (await heard.end_of(run.run_id))[3] == "error"
