@@ -22,7 +22,7 @@ class Assistant:
     """
     config: dict[str, Any]
     """
-    How LangGraph is to execute a graph.
+    How LangGraph is to execute a graph. Further keys are passed on to it.
     """
     context: dict[str, Any]
     """
@@ -90,7 +90,7 @@ class AssistantCreate:
     """
     config: dict[str, Any] | None = None
     """
-    How LangGraph is to execute a graph.
+    How LangGraph is to execute a graph. Further keys are passed on to it.
     """
     context: dict[str, Any] | None = None
     """
@@ -623,7 +623,7 @@ class RunCreateStateful:
     """
     config: dict[str, Any] | None = None
     """
-    How LangGraph is to execute a graph.
+    How LangGraph is to execute a graph. Further keys are passed on to it.
     """
     context: dict[str, Any] | None = None
     """
@@ -702,7 +702,7 @@ class RunCreateStateless:
     """
     config: dict[str, Any] | None = None
     """
-    How LangGraph is to execute a graph.
+    How LangGraph is to execute a graph. Further keys are passed on to it.
     """
     context: dict[str, Any] | None = None
     """

@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -45,6 +46,31 @@ def test_every_operation_has_a_handler_and_every_handler_an_operation(
     declared = [definition["operationId"] for _, _, definition in operations]
     assert len(declared) == len(set(declared))
     assert set(declared) == set(operation_table(runtime))
+
+
+def test_every_operation_has_a_readable_name_of_its_own(operations: list[Operation]) -> None:
+    names = [definition.get("x-sdk-name", "") for _, _, definition in operations]
+    for (path, method, _), name in zip(operations, names, strict=True):
+        assert re.fullmatch(r"[a-z]+([A-Z][a-z]+)*", name), f"{method} {path}: x-sdk-name {name!r}"
+    assert len(names) == len({name.lower() for name in names})
+
+
+def schemas_in(node: Any) -> Iterator[dict[str, Any]]:
+    """All schemas with a type in a document."""
+    if isinstance(node, dict):
+        if isinstance(node.get("type"), str | list):
+            yield node
+        node = list(node.values())
+    for each in node if isinstance(node, list) else ():
+        yield from schemas_in(each)
+
+
+def test_generators_of_clients_know_what_arrays_and_free_objects_hold(document: Document) -> None:
+    for schema in schemas_in(document):
+        if "array" in schema["type"]:
+            assert "items" in schema, schema
+        if "object" in schema["type"]:
+            assert "properties" in schema or "additionalProperties" in schema, schema
 
 
 def test_handlers_take_exactly_the_declared_parameters(
