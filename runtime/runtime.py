@@ -113,7 +113,6 @@ class Runtime:
             spawner = WorkerSpawner()  # imports its libraries while this process continues
             self._storage.open(maintain=True)
             exits.callback(self._storage.close)
-            await self.assistants.start()
             self._broker.start()
             exits.push_async_callback(self._broker.stop)
             exits.push_async_callback(self._inspector.stop)
@@ -122,6 +121,7 @@ class Runtime:
                 await self._webhooks.start()
                 exits.push_async_callback(self._webhooks.stop)
             await self._start_workers(spawner)
+            await self.assistants.start(self._workers.graph_names)
             self._maintenance.start()
             exits.push_async_callback(self._maintenance.stop)
             if self.settings.reload:
@@ -148,7 +148,7 @@ class Runtime:
         await self._supervisor.replace_workers(settings)
         self.settings = settings
         await self._inspector.reload(project)
-        await self.assistants.serve(project)
+        await self.assistants.serve(project, self._workers.graph_names)
 
     async def _start_workers(self, spawner: WorkerSpawner) -> None:
         socket = self.settings.data_dir.resolve() / "bus"
@@ -190,7 +190,7 @@ class Runtime:
         to_server = LocalLink(lambda message: self._workers.receive(to_worker, message))
         worker.connect(to_server)
         self._workers.attach(to_worker)
-        to_server.send("not_loaded", self._graphs.not_loaded)
+        to_server.send("graphs", self._graphs.own_names, self._graphs.not_loaded)
         task = asyncio.create_task(worker.run(), name=name)
 
         async def leave() -> None:
@@ -199,3 +199,6 @@ class Runtime:
             self._workers.detach(to_worker)
 
         self._exits.push_async_callback(leave)
+        ready = asyncio.create_task(self._workers.first_ready.wait())
+        await asyncio.wait({ready, task}, return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()

@@ -6,7 +6,8 @@ names it.
 From a worker:
     ("hello", worker, pid)
     ("broken", detail)                               it cannot load the graphs, and ends
-    ("not_loaded", {graph: detail})                  before "hello": graphs that it cannot load, perhaps none
+    ("graphs", {graph: name}, {graph: detail})       before "hello": what graphs call themselves, and why some are not
+                                                     loaded
     ("load", running)                                answers each wake-up
     ("events", run_id, thread_id, [[id or nil, name, data], ...])
     ("ended", run_id, thread_id, status, answer or nil, seconds it waited, seconds it ran)

@@ -55,6 +55,8 @@ class Workers:
         self._awaited: dict[str, asyncio.Event] = {}
         self.broken: str | None = None
         """Why a worker could not load the graphs."""
+        self.graph_names: dict[str, str] = {}
+        """What graphs call themselves, as far as that is known before they are run."""
         self.not_loaded: dict[str, str] = {}
         """Graphs that the latest worker could not load, and why."""
 
@@ -102,10 +104,11 @@ class Workers:
                 self.first_ready.set()
                 if worker.name in self._awaited:
                     self._awaited.pop(worker.name).set()
-            case "not_loaded":
-                for detail in {*message[1].values()} - {*self.not_loaded.values()}:
+            case "graphs":
+                self.graph_names = message[1]
+                for detail in {*message[2].values()} - {*self.not_loaded.values()}:
                     logger.warning("%s; the other graphs are served", detail)
-                self.not_loaded = message[1]
+                self.not_loaded = message[2]
             case "broken":
                 self.broken = message[1]
                 if self.first_ready.is_set():

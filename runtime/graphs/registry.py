@@ -30,6 +30,9 @@ from runyard.runtime.graphs.user_errors import one_line
 Graph = Pregel[Any, Any, Any, Any]
 OpenStore = Callable[[], Awaitable[BaseStore]]
 
+UNNAMED = "LangGraph"
+"""What LangGraph calls a graph that was compiled without a name."""
+
 
 class Graphs:
     """The graphs of one project. `load` comes first, once in each process that runs graphs.
@@ -50,6 +53,11 @@ class Graphs:
     def names(self) -> list[str]:
         """The graphs' names, in the order of the file."""
         return list(self._project.graphs)
+
+    @property
+    def own_names(self) -> dict[str, str]:
+        """What the graphs call themselves that are the same for every run."""
+        return {graph_id: graph.name for graph_id, graph in self._static.items()}
 
     def description(self, graph_id: str) -> str | None:
         """What langgraph.json says about the graph. Raises `NotFound`."""
@@ -159,4 +167,5 @@ def _finish(value: Graph | StateGraph[Any, Any, Any, Any], graph_id: str, place:
             value = value.compile()
         except Exception as error:
             raise ConfigError(f"{place} does not compile: {one_line(error)}") from error
-    return value.copy()
+    # One that was given no name has that of the project (observed at GET /assistants/{assistant_id}/schemas).
+    return value.copy({"name": graph_id}) if value.name == UNNAMED else value.copy()

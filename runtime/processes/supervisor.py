@@ -152,10 +152,16 @@ class Supervisor:
         Nothing happens to the old ones before a new one has loaded the graphs. Raises ConfigError when it cannot.
         """
         self._workers.broken = None
+        served = settings.project.graphs.keys() - self._workers.not_loaded.keys()
+        before = self._workers.not_loaded
         name, process = await self._start_one(settings, solo=False)
         try:
             if not await self._gets_ready(name, process):
                 raise ConfigError(self._workers.broken or f"a worker ends with code {process.exitcode} at its start")
+            lost = [detail for graph_id, detail in self._workers.not_loaded.items() if graph_id in served]
+            if lost:
+                self._workers.not_loaded = before
+                raise ConfigError(lost[0])
         except BaseException:
             process.kill()
             self._spawn(self._bury(name, process))

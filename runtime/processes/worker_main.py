@@ -96,7 +96,7 @@ async def _work(settings: Settings, name: str, socket: Path, graphs: Graphs, bro
         link.send("broken", broken)
         link.close()
         sys.exit(1)
-    link.send("not_loaded", graphs.not_loaded)
+    link.send("graphs", graphs.own_names, graphs.not_loaded)
     storage = make_storage(settings)
     storage.open(maintain=False)
     try:

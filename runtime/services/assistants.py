@@ -44,17 +44,20 @@ class Assistants:
         self._broker = broker
         self._inspector = inspector
 
-    async def serve(self, project: Project) -> None:
-        """Serves the graphs of a project that has changed, from now on."""
+    async def serve(self, project: Project, names: Mapping[str, str]) -> None:
+        """Serves the graphs of a project that has changed, from now on; `names` as in `start`."""
         self._graphs = project.graphs
-        await self.start()
+        await self.start(names)
 
-    async def start(self) -> None:
-        """Sees to it that every graph has its default assistant."""
+    async def start(self, names: Mapping[str, str]) -> None:
+        """Sees to it that every graph has its default assistant, named as the graph calls itself (observed at POST
+        /assistants/search), or else by its id."""
         await self._storage.assistants.ensure_system(
             [
-                DefaultAssistant(default_assistant_id(name), name, graph.description)
-                for name, graph in self._graphs.items()
+                DefaultAssistant(
+                    default_assistant_id(graph_id), graph_id, names.get(graph_id, graph_id), graph.description
+                )
+                for graph_id, graph in self._graphs.items()
             ]
         )
 

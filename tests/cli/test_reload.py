@@ -118,6 +118,17 @@ def test_changed_code_is_served_by_fresh_workers(server: LiveServer, project: Pa
     assert len(server.await_workers(2)) == 2
 
 
+def test_a_change_that_breaks_one_graph_keeps_the_last_good_code_of_all(server: LiveServer, project: Path) -> None:
+    (project / "aside.py").write_text("from talking import other\n")
+    changed(server, lambda: configure(project, {"talk": "./talking.py:graph", "aside": "./aside.py:other"}))
+    (project / "aside.py").write_text("from talking import nothing\n")
+    await_log(server, "nothing")
+    assert say(server) == "hello Ada"
+    assert say(server, "aside") == "hello Ada"
+    changed(server, lambda: (project / "aside.py").write_text("from talking import graph as other\n"))
+    assert say(server, "aside") == "hello Ada"
+
+
 def test_a_run_under_way_goes_on_in_the_new_code(server: LiveServer, project: Path, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     thread = server.post("/threads", {})["thread_id"]

@@ -95,14 +95,14 @@ async def test_changes_at_the_same_time_do_not_lose_each_other(storage: Storage)
     assert after.version == 9
 
 
-async def test_the_description_of_a_default_assistant_is_the_users_once_changed(storage: Storage) -> None:
+async def test_name_and_description_of_a_default_assistant_are_the_users_once_changed(storage: Storage) -> None:
     id_ = str(uuid.uuid4())
-    await storage.assistants.ensure_system([DefaultAssistant(id_, "chain", "one")])
+    await storage.assistants.ensure_system([DefaultAssistant(id_, "chain", "chain", "one")])
     await storage.assistants.change(id_, lambda old: replace(old, description="mine"))
-    await storage.assistants.ensure_system([DefaultAssistant(id_, "chain", "two")])
+    await storage.assistants.ensure_system([DefaultAssistant(id_, "chain", "Chain", "two")])
     after = await storage.assistants.get(id_)
     assert after is not None
-    assert (after.description, after.version) == ("mine", 2)
+    assert (after.name, after.description, after.version) == ("chain", "mine", 2)
     assert await versions(storage, id_) == [2, 1]
 
 
@@ -132,17 +132,18 @@ async def test_deleting_with_and_without_threads(storage: Storage) -> None:
 
 async def test_each_graph_has_a_default_assistant_that_stays(storage: Storage) -> None:
     ids = [str(uuid.uuid4()) for _ in range(3)]
-    graphs = (("chain", None), ("echo", "Says it again."), ("Chained", None))
+    graphs = (("chain", "chain", None), ("echo", "echo", "Says it again."), ("Chained", "Chained", None))
     await storage.assistants.ensure_system(
         [DefaultAssistant(id_, *graph) for id_, graph in zip(ids, graphs, strict=True)]
     )
     before = await storage.assistants.get(ids[1])
-    await storage.assistants.ensure_system([DefaultAssistant(ids[1], "echo", "Says it twice.")])
+    await storage.assistants.ensure_system([DefaultAssistant(ids[1], "echo", "echoes", "Says it twice.")])
     after = await storage.assistants.get(ids[1])
     assert before is not None
     assert after is not None
     assert (before.name, before.graph_id, before.description) == ("echo", "echo", "Says it again.")
-    assert (after.description, after.created_at, after.version) == ("Says it twice.", before.created_at, 1)
+    assert (after.name, after.description) == ("echoes", "Says it twice.")
+    assert (after.created_at, after.version) == (before.created_at, 1)
     assert after.metadata == {"created_by": "system"}
     assert await storage.assistants.get(str(uuid.uuid4())) is None
 

@@ -16,10 +16,11 @@ AssistantChange = Callable[[Assistant], Assistant]
 
 
 class DefaultAssistant(NamedTuple):
-    """The assistant that a graph has without anybody making one; it is named after the graph."""
+    """The assistant that a graph has without anybody making one."""
 
     assistant_id: str
     graph_id: str
+    name: str
     description: str | None
 
 

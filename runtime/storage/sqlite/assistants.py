@@ -33,11 +33,11 @@ class SqliteAssistants:
     async def ensure_system(self, assistants: Sequence[DefaultAssistant]) -> None:
         def work(connection: sqlite3.Connection) -> None:
             time = now()
-            for assistant_id, graph_id, description in assistants:
+            for assistant_id, graph_id, name, description in assistants:
                 new = {
                     "assistant_id": assistant_id,
                     "graph_id": graph_id,
-                    "name": graph_id,
+                    "name": name,
                     "description": description,
                     "config": "{}",
                     "context": "{}",

@@ -19,12 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import sqlite_utils
-
 from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.sqlite.conditions import contains
 from runyard.runtime.storage.sqlite.errors import is_outage, write_refused
-from runyard.runtime.storage.sqlite.migrations import migrations
+from runyard.runtime.storage.sqlite.migrations import migrate
 from runyard.runtime.storage.sqlite.write_results import WriteResult, deliver_results
 
 logger = logging.getLogger(__name__)
@@ -87,7 +85,7 @@ class Database:
             self._lock()
             try:
                 writer.execute("pragma journal_mode = wal")
-                migrations().apply(sqlite_utils.Database(writer))
+                migrate(writer)
             finally:
                 self._unlock()
             writer.isolation_level = None

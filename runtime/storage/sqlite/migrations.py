@@ -8,9 +8,11 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-import sqlite_utils
-
 from runyard.runtime.errors import ConfigError
+from runyard.runtime.storage.sqlite.without import without
+
+with without("numpy", "pandas"):  # for data frames, which nobody hands to it here
+    import sqlite_utils
 
 SET = "runyard"
 """What the database calls this set of migrations."""
@@ -25,12 +27,12 @@ class SchemaState:
     unknown: list[str]
 
 
-def migrations() -> sqlite_utils.Migrations:
-    """The set of all migrations; `apply` runs those that a database lacks."""
+def migrate(connection: sqlite3.Connection) -> None:
+    """Applies the migrations that the database lacks."""
     numbered = sqlite_utils.Migrations(SET)
     for name, file in _files():
         numbered(name=name)(_apply(file))
-    return numbered
+    numbered.apply(sqlite_utils.Database(connection))
 
 
 def read_schema_state(path: Path) -> SchemaState:

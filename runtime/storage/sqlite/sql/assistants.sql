@@ -4,13 +4,13 @@
 select * from assistants where assistant_id = ?;
 
 -- name: ensure_assistant
--- The description is that of langgraph.json for as long as nobody has changed the assistant.
+-- Name and description are those of the graph for as long as nobody has changed the assistant.
 insert into assistants (assistant_id, graph_id, name, description, config, context, metadata, version,
                         created_at, updated_at)
 values (:assistant_id, :graph_id, :name, :description, :config, :context, :metadata, :version,
         :created_at, :updated_at)
-on conflict (assistant_id) do update set description = excluded.description
-where version = 1 and description is not excluded.description;
+on conflict (assistant_id) do update set name = excluded.name, description = excluded.description
+where version = 1 and (name <> excluded.name or description is not excluded.description);
 
 -- name: put_assistant
 insert into assistants (assistant_id, graph_id, name, description, config, context, metadata, version,
@@ -26,7 +26,7 @@ on conflict (assistant_id) do update set
 insert into assistant_versions (assistant_id, version, graph_id, name, description, config, context, metadata,
                                 created_at)
 values (:assistant_id, :version, :graph_id, :name, :description, :config, :context, :metadata, :created_at)
-on conflict (assistant_id, version) do update set description = excluded.description;
+on conflict (assistant_id, version) do update set name = excluded.name, description = excluded.description;
 
 -- name: latest_version
 select max(version) from assistant_versions where assistant_id = ?;
