@@ -8,7 +8,7 @@ import json
 import re
 import subprocess
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -62,6 +62,31 @@ def test_every_public_method_of_a_handler_object_serves_an_operation(handlers: d
     for owner in {method.__self__ for method in bound}:
         public = {name for name, _ in inspect.getmembers(owner, inspect.ismethod) if not name.startswith("_")}
         assert public == {method.__name__ for method in bound if method.__self__ is owner}
+
+
+def test_every_operation_has_a_readable_name_of_its_own(operations: list[Operation]) -> None:
+    names = [definition.get("x-sdk-name", "") for _, _, definition in operations]
+    for (path, method, _), name in zip(operations, names, strict=True):
+        assert re.fullmatch(r"[a-z]+([A-Z][a-z]+)*", name), f"{method} {path}: x-sdk-name {name!r}"
+    assert len(names) == len({name.lower() for name in names})
+
+
+def schemas_in(node: Any) -> Iterator[dict[str, Any]]:
+    """All schemas with a type in a document, but for those that examples show."""
+    if isinstance(node, dict):
+        if isinstance(node.get("type"), str | list):
+            yield node
+        node = [each for key, each in node.items() if key != "examples"]
+    for each in node if isinstance(node, list) else ():
+        yield from schemas_in(each)
+
+
+def test_generators_of_clients_know_what_arrays_and_free_objects_hold(document: Document) -> None:
+    for schema in schemas_in(document):
+        if "array" in schema["type"]:
+            assert "items" in schema, schema
+        if "object" in schema["type"]:
+            assert "properties" in schema or "additionalProperties" in schema, schema
 
 
 def test_handlers_take_exactly_the_declared_parameters(
