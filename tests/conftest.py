@@ -13,6 +13,7 @@ import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
+from tests.fuzz_seed import SEED_VARIABLE, fuzz_seed_of
 from tests.gate import Gate
 from tests.live_server import PROJECT, STARTED, LiveServer, StartServer
 from tests.programs import report_untested
@@ -33,6 +34,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=left_out)
 
 
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"fuzz seed: {fuzz_seed_of(config)} ({SEED_VARIABLE} sets another)"
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     report_untested(terminalreporter)
 
@@ -43,6 +48,12 @@ def _answers_keep_to_the_document() -> Iterator[None]:
     yield
     violations = [violation for server in STARTED for violation in server.violations()]
     assert not violations, "\n".join(violations)
+
+
+@pytest.fixture(scope="session")
+def fuzz_seed(pytestconfig: pytest.Config) -> int:
+    """What the tests that make up requests start from; their failures name it."""
+    return fuzz_seed_of(pytestconfig)
 
 
 @pytest.fixture
