@@ -1,0 +1,137 @@
+"""Request bodies made up from the document's schemas: valid ones, and ones that are a little wrong."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from hypothesis import strategies as st
+
+from .documents import Document, Schema
+from .made_up_values import made_from
+
+_LITERALS: list[Any] = [
+    *(None, True, False, 0, -1, 1, 1.0, 1.5, 1e300, 1001, 2**53, 2**63 - 1, 2**64 - 1, 2**64, -(2**63) - 1, 2**70),
+    *("", "*", "a", "é", "%", "//", "http://[", "\0", "next\n", "Values", "values", "values."),
+    *("delete", "keep", "cancel", "4F7C3F6E-8A39-4F9B-9C7E-0D6A2F1B3C5D", "4f7c3f6e8a394f9b9c7e0d6a2f1b3c5d"),
+    *([], {}, [None], [[]], {"": None}, {"node": "a"}, {"node": "a", "input": None}),
+]
+"""What stands at the borders of what schemas allow."""
+
+Path = tuple[str | int, ...]
+
+
+def body_schema(schema: Schema, document: Document) -> Schema:
+    """The schema of a body, with all that it refers to inside."""
+    return {**schema, "components": {"schemas": reachable(schema, document)}}
+
+
+def reachable(schema: Any, document: Document) -> dict[str, Schema]:
+    """The components that a schema refers to, directly or through others."""
+    found: dict[str, Schema] = {}
+    pending = [schema]
+    while pending:
+        for key, value in _entries(pending.pop()):
+            if key == "$ref" and (name := value.rpartition("/")[2]) not in found:
+                found[name] = document["components"]["schemas"][name]
+                pending.append(found[name])
+    return found
+
+
+def keywords(schema: Any) -> set[str]:
+    """All keywords that a schema and its components use."""
+    found: set[str] = set()
+    for key, value in schema.items():
+        found.add(key)
+        if key in ("properties", "schemas"):
+            found |= set().union(*(keywords(each) for each in value.values()))
+        elif key in ("components", "items", "additionalProperties") and isinstance(value, dict):
+            found |= keywords(value)
+        elif key in ("anyOf", "oneOf", "allOf"):
+            found |= set().union(*(keywords(each) for each in value))
+    return found
+
+
+def _entries(node: Any) -> Iterator[tuple[str, Any]]:
+    for path, value in _places(node):
+        if path and isinstance(path[-1], str):
+            yield path[-1], value
+
+
+def _places(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    yield path, value
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in entries:
+        yield from _places(each, (*path, key))
+
+
+def property_names(schema: Any) -> list[str]:
+    """The names of all properties that a schema describes, at whatever depth."""
+    return sorted({name for key, value in _entries(schema) if key == "properties" for name in value})
+
+
+def valid_bodies(schema: Schema) -> st.SearchStrategy[Any]:
+    """Bodies that fit the schema."""
+    return made_from(schema, schema["components"]["schemas"])
+
+
+def mutated_bodies(schema: Schema) -> st.SearchStrategy[Any]:
+    """Valid bodies with up to three changes, each of which may make them invalid."""
+    names = st.sampled_from([*property_names(schema), "unknown", "a\0"])
+    return _mutated(valid_bodies(schema), names)
+
+
+@st.composite
+def _mutated(draw: st.DrawFn, bodies: st.SearchStrategy[Any], names: st.SearchStrategy[str]) -> Any:
+    body = copy.deepcopy(draw(bodies))
+    for _ in range(draw(st.integers(1, 3))):
+        body = _change(draw, body, names)
+    return body
+
+
+def _change(draw: st.DrawFn, body: Any, names: st.SearchStrategy[str]) -> Any:
+    """One place of the body replaced, removed, added to, or wrapped."""
+    path, value = draw(st.sampled_from(list(_places(body))[:60]))
+    kind = draw(st.sampled_from(["replace", "replace", "remove", "add", "wrap", "bury", "camel"]))
+    if kind == "add" and isinstance(value, dict):
+        value[draw(names)] = copy.deepcopy(draw(st.sampled_from(_LITERALS)))
+        return body
+    if kind == "add" and isinstance(value, list):
+        value.insert(0, copy.deepcopy(draw(st.sampled_from(_LITERALS))))
+        return body
+    if kind == "camel" and isinstance(value, dict):
+        for name in [name for name in value if "_" in name]:
+            value[camel_case(name)] = value.pop(name)
+        return body
+    new = copy.deepcopy(draw(st.sampled_from(_LITERALS)))
+    if kind in ("wrap", "bury"):
+        new = value
+        for _ in range(1 if kind == "wrap" else 200):
+            new = [new]
+    if not path:
+        return new
+    parent = body
+    for step in path[:-1]:
+        parent = parent[step]
+    if kind == "remove":
+        del parent[path[-1]]
+    else:
+        parent[path[-1]] = new
+    return body
+
+
+@st.composite
+def written(draw: st.DrawFn, bodies: st.SearchStrategy[Any]) -> bytes:
+    """Bodies as JSON. In some, a key occurs twice, which the value that is read from it does not show."""
+    body = draw(bodies)
+    text = json.dumps(body, allow_nan=False)
+    if isinstance(body, dict) and body and draw(st.integers(0, 9)) == 9:
+        text = f"{{{json.dumps(next(iter(body)))}: null, {text[1:]}"
+    return text.encode()
+
+
+def camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))

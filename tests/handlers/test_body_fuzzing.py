@@ -1,0 +1,122 @@
+"""The server's verdict on made up bodies, compared with that of another validator than the server's.
+
+`RUNYARD_FUZZ_BODIES` says how many bodies an operation gets, `RUNYARD_FUZZ_SEED` where they start from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from runyard.handlers.contract.document import load_document
+
+from .asgi_client import connected
+from .documents import Schema, body_of
+from .fakes.runtime import FakeRuntime
+from .known_differences import DIFFERENCES, Difference, Verdict
+from .made_up_bodies import body_schema, keywords, mutated_bodies, valid_bodies, written
+from .made_up_values import ANNOTATIONS, KEYWORDS
+
+UUID = "4f7c3f6e-8a39-4f9b-9c7e-0d6a2f1b3c5d"
+Ask = Callable[[str, str, bytes], httpx.Response]
+
+DOCUMENT = load_document()
+BODIES: dict[str, Schema] = {
+    f"{method.upper()} {path}": body_schema(body["schema"], DOCUMENT)
+    for path, item in DOCUMENT["paths"].items()
+    for method, definition in item.items()
+    if (body := body_of(definition))
+}
+"""The schema of each request body, by its operation."""
+VALIDATORS = {
+    operation: Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    for operation, schema in BODIES.items()
+}
+
+
+@pytest.fixture(scope="module")
+def ask() -> Iterator[Ask]:
+    """Sends a body to an application in this process."""
+    with asyncio.Runner() as runner:
+        connection = connected(FakeRuntime())
+        client = runner.run(connection.__aenter__())
+
+        def send(method: str, path: str, content: bytes) -> httpx.Response:
+            return runner.run(client.request(method, path, content=content))
+
+        yield send
+        runner.run(connection.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="module")
+def examples(pytestconfig: pytest.Config) -> int:
+    """Bodies of each kind for each operation."""
+    return int(os.environ.get("RUNYARD_FUZZ_BODIES", 100 if pytestconfig.getoption("--full") else 20))
+
+
+def compare(ask: Ask, operation: str, raw: bytes) -> None:
+    """Holds the two verdicts together, but for the differences that are meant."""
+    method, _, template = operation.partition(" ")
+    response = ask(method, re.sub(r"\{\w+\}", UUID, template), raw)
+    assert response.status_code in (200, 204, 400, 404, 409, 422), response.text
+    refused = response.status_code in (400, 422)
+    valid = VALIDATORS[operation].is_valid(json.loads(raw))
+    if refused != valid:
+        return
+    verdict: Verdict = "refused" if refused else "accepted"
+    explained = [each for each in DIFFERENCES if each.explains(verdict, operation, raw, response)]
+    assert explained, (
+        f"{operation} {raw!r}: the schema says valid={valid}, the server {response.status_code} {response.text}"
+    )
+
+
+def run(ask: Ask, operation: str, bodies: st.SearchStrategy[Any], examples: int, start: int) -> None:
+    @seed(start)
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    @given(written(bodies))
+    def check(raw: bytes) -> None:
+        compare(ask, operation, raw)
+
+    check()
+
+
+@pytest.mark.parametrize("operation", BODIES)
+def test_the_server_takes_what_the_schema_allows(ask: Ask, operation: str, examples: int, fuzz_seed: int) -> None:
+    bodies = valid_bodies(BODIES[operation]).filter(VALIDATORS[operation].is_valid)
+    run(ask, operation, bodies, examples, fuzz_seed)
+
+
+@pytest.mark.parametrize("operation", BODIES)
+def test_the_server_refuses_what_the_schema_forbids(ask: Ask, operation: str, examples: int, fuzz_seed: int) -> None:
+    run(ask, operation, mutated_bodies(BODIES[operation]), 2 * examples, fuzz_seed)
+
+
+@pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.name)
+def test_each_known_difference_is_real(ask: Ask, difference: Difference) -> None:
+    operation, raw = difference.example
+    method, _, template = operation.partition(" ")
+    response = ask(method, re.sub(r"\{\w+\}", UUID, template), raw)
+    refused = response.status_code in (400, 422)
+    assert refused == VALIDATORS[operation].is_valid(json.loads(raw)), "the verdicts do not differ"
+    assert difference.explains("refused" if refused else "accepted", operation, raw, response)
+
+
+def test_the_generator_knows_every_keyword_of_the_bodies() -> None:
+    used = set().union(*(keywords(schema) for schema in BODIES.values()))
+    assert used <= KEYWORDS | ANNOTATIONS | {"components", "schemas"}
