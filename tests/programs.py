@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,20 @@ def require_program(name: str, *, why: str) -> Path:
         pytest.fail(message, pytrace=False)
     _untested[message] = None
     pytest.skip(message)
+
+
+def require_npm_packages(folder: Path, *, why: str) -> Path:
+    """The `node_modules` of a folder, with what its package-lock.json names. Without npm, the test does not go on."""
+    npm = require_program("npm", why=why)
+    packages = folder / "node_modules"
+    lock, installed = folder / "package-lock.json", packages / ".package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        command: list[str | Path] = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=110, check=False)
+        if done.returncode:
+            pytest.fail(f"npm ci failed in {folder}: {done.stderr}", pytrace=False)
+        installed.touch()
+    return packages
 
 
 def report_untested(reporter: pytest.TerminalReporter) -> None:

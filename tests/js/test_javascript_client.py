@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from tests.disconnecting_proxy import disconnecting_proxy
 from tests.gate import Gate
 from tests.live_server import LiveServer
-from tests.programs import require_program
+from tests.programs import require_npm_packages, require_program
 
 HERE = Path(__file__).parent
 SCENARIOS = re.findall(r"^export async function (\w+)", (HERE / "scenarios.mjs").read_text(), re.MULTILINE)
@@ -23,20 +22,7 @@ SCENARIOS = re.findall(r"^export async function (\w+)", (HERE / "scenarios.mjs")
 def node() -> Path:
     """Node, with the packages of package-lock.json installed beside the scenarios."""
     node = require_program("node", why="the JavaScript client")
-    npm = require_program("npm", why="the JavaScript client")
-    lock, installed = HERE / "package-lock.json", HERE / "node_modules" / ".package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        done = subprocess.run(
-            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=HERE,
-            capture_output=True,
-            text=True,
-            timeout=110,
-            check=False,
-        )
-        if done.returncode:
-            pytest.fail(f"npm ci failed in {HERE}: {done.stderr}", pytrace=False)
-        installed.touch()
+    require_npm_packages(HERE, why="the JavaScript client")
     return node
 
 
