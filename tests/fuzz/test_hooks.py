@@ -1,0 +1,60 @@
+"""What the hooks leave out of the findings of Schemathesis, and what they must not leave out."""
+
+from __future__ import annotations
+
+import uuid
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from schemathesis.openapi.checks import EnsureResourceAvailability
+
+from tests.fuzz.hooks import after_call, filter_failure
+
+THREAD, ASSISTANT = str(uuid.uuid4()), str(uuid.uuid4())
+NOT_FOUND = EnsureResourceAvailability(
+    operation="POST /threads", message="", created_with="POST /threads", not_available_with="POST"
+)
+
+
+def answer(value: Any, status: int = 404) -> Any:
+    return SimpleNamespace(
+        status_code=status, json=lambda: value, content=b"", headers={"content-type": ["application/json"]}
+    )
+
+
+def is_reported(body: Any, detail: str) -> bool:
+    reported: bool = filter_failure(None, NOT_FOUND, SimpleNamespace(body=body), answer({"detail": detail}))
+    return reported
+
+
+def no_checkpoint(checkpoint_id: str) -> str:
+    return f"Checkpoint {checkpoint_id} not found on thread {THREAD}"
+
+
+def no_version(version: int) -> str:
+    return f"Version {version} not found for assistant {ASSISTANT}"
+
+
+@pytest.mark.parametrize("body", [{"checkpoint_id": "x"}, {"checkpoint": {"checkpoint_id": "x"}}], ids=str)
+def test_a_checkpoint_that_was_made_up_is_no_finding(body: Any) -> None:
+    assert not is_reported(body, no_checkpoint("x"))
+    assert is_reported(body, no_checkpoint("y"))
+
+
+def test_a_version_that_was_made_up_is_no_finding() -> None:
+    assert not is_reported({"version": 8933}, no_version(8933))
+    assert is_reported({"version": 8934}, no_version(8933))
+
+
+def test_what_an_answer_named_and_is_lost_is_a_finding() -> None:
+    checkpoint_id = str(uuid.uuid4())
+    after_call(None, None, answer([{"checkpoint": {"checkpoint_id": checkpoint_id}}], status=200))
+    assert is_reported({"checkpoint_id": checkpoint_id}, no_checkpoint(checkpoint_id))
+    after_call(None, None, answer({"assistant_id": ASSISTANT, "version": 2}, status=200))
+    assert is_reported({"version": 2}, no_version(2))
+
+
+def test_a_lost_thread_is_a_finding() -> None:
+    assert is_reported({"checkpoint_id": "x"}, f"Thread with ID {THREAD} not found")
+    assert is_reported(None, "Not Found")
