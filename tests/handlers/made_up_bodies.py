@@ -67,9 +67,32 @@ def _places(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
         yield from _places(each, (*path, key))
 
 
-def property_names(schema: Any) -> list[str]:
-    """The names of all properties that a schema describes, at whatever depth."""
-    return sorted({name for key, value in _entries(schema) if key == "properties" for name in value})
+def edges(schema: Schema) -> list[tuple[str, Any]]:
+    """For each property that the schema describes, at whatever depth, values just within and just beyond its bounds."""
+    found = [
+        (name, value)
+        for key, properties in _entries(schema)
+        if key == "properties"
+        for name, each in properties.items()
+        for value in _edges_of(each)
+    ]
+    return sorted(found, key=repr)
+
+
+def _edges_of(schema: Schema) -> Iterator[Any]:
+    yield from (None, [], {})
+    for key, bound in schema.items():
+        match key:
+            case "minimum" | "maximum":
+                yield from (bound - 1, bound, bound + 1)
+            case "minLength" | "maxLength":
+                yield from ("a" * bound, "a" * (bound + 1), "a" * (bound - 1))
+            case "maxProperties":
+                yield from ({str(number): "" for number in range(bound + extra)} for extra in (0, 1))
+            case "enum":
+                yield from ([bound[0]], bound[0].upper())
+            case "items":
+                yield from ([""], ["values."], [None], ["next", "next\n"])
 
 
 def valid_bodies(schema: Schema) -> st.SearchStrategy[Any]:
@@ -79,24 +102,26 @@ def valid_bodies(schema: Schema) -> st.SearchStrategy[Any]:
 
 def mutated_bodies(schema: Schema) -> st.SearchStrategy[Any]:
     """Valid bodies with up to three changes, each of which may make them invalid."""
-    names = st.sampled_from([*property_names(schema), "unknown", "a\0"])
-    return _mutated(valid_bodies(schema), names)
+    return _mutated(valid_bodies(schema), st.sampled_from([*edges(schema), ("unknown", None), ("a\0", None)]))
 
 
 @st.composite
-def _mutated(draw: st.DrawFn, bodies: st.SearchStrategy[Any], names: st.SearchStrategy[str]) -> Any:
+def _mutated(draw: st.DrawFn, bodies: st.SearchStrategy[Any], entries: st.SearchStrategy[tuple[str, Any]]) -> Any:
     body = copy.deepcopy(draw(bodies))
     for _ in range(draw(st.integers(1, 3))):
-        body = _change(draw, body, names)
+        body = _change(draw, body, entries)
+    if isinstance(body, dict) and isinstance(other := draw(bodies), dict) and draw(st.integers(0, 4)) == 4:
+        body |= other
     return body
 
 
-def _change(draw: st.DrawFn, body: Any, names: st.SearchStrategy[str]) -> Any:
+def _change(draw: st.DrawFn, body: Any, entries: st.SearchStrategy[tuple[str, Any]]) -> Any:
     """One place of the body replaced, removed, added to, or wrapped."""
-    path, value = draw(st.sampled_from(list(_places(body))[:60]))
-    kind = draw(st.sampled_from(["replace", "replace", "remove", "add", "wrap", "bury", "camel"]))
+    path, value = draw(st.sampled_from(sorted(_places(body), key=lambda place: len(place[0]))[:20]))
+    kind = draw(st.sampled_from(["replace", "replace", "remove", "add", "add", "add", "wrap", "bury", "camel"]))
     if kind == "add" and isinstance(value, dict):
-        value[draw(names)] = copy.deepcopy(draw(st.sampled_from(_LITERALS)))
+        name, edge = draw(entries)
+        value[name] = copy.deepcopy(edge)
         return body
     if kind == "add" and isinstance(value, list):
         value.insert(0, copy.deepcopy(draw(st.sampled_from(_LITERALS))))
@@ -105,7 +130,7 @@ def _change(draw: st.DrawFn, body: Any, names: st.SearchStrategy[str]) -> Any:
         for name in [name for name in value if "_" in name]:
             value[camel_case(name)] = value.pop(name)
         return body
-    new = copy.deepcopy(draw(st.sampled_from(_LITERALS)))
+    new = copy.deepcopy(draw(st.sampled_from([*_near(value) * 4, *_LITERALS])))
     if kind in ("wrap", "bury"):
         new = value
         for _ in range(1 if kind == "wrap" else 200):
@@ -120,6 +145,29 @@ def _change(draw: st.DrawFn, body: Any, names: st.SearchStrategy[str]) -> Any:
     else:
         parent[path[-1]] = new
     return body
+
+
+def _near(value: Any) -> list[Any]:
+    """Values that differ a little from one: another spelling, one more or less."""
+    match value:
+        case bool() | None:
+            return [str(value).lower(), int(bool(value))]
+        case int() | float():
+            return [value + 1, value - 1, value + 0.5, -value, str(value)]
+        case str():
+            return [
+                value.upper(),
+                value.replace("-", ""),
+                f"{{{value}}}",
+                f"{value}%",
+                f"{value}\n",
+                value[1:],
+                [value],
+            ]
+        case list():
+            return [value[1:], [*value, *value], [*value, None], {"0": value}]
+        case _:
+            return [list(value), list(value.values())]
 
 
 @st.composite

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import os
 import re
@@ -24,19 +25,21 @@ from .asgi_client import connected
 from .documents import Schema, body_of
 from .fakes.runtime import FakeRuntime
 from .known_differences import DIFFERENCES, Difference, Verdict
-from .made_up_bodies import body_schema, keywords, mutated_bodies, valid_bodies, written
+from .made_up_bodies import body_schema, edges, keywords, mutated_bodies, valid_bodies, written
 from .made_up_values import ANNOTATIONS, KEYWORDS
 
 UUID = "4f7c3f6e-8a39-4f9b-9c7e-0d6a2f1b3c5d"
 Ask = Callable[[str, str, bytes], httpx.Response]
 
 DOCUMENT = load_document()
-BODIES: dict[str, Schema] = {
-    f"{method.upper()} {path}": body_schema(body["schema"], DOCUMENT)
+_DECLARED = {
+    f"{method.upper()} {path}": body
     for path, item in DOCUMENT["paths"].items()
     for method, definition in item.items()
     if (body := body_of(definition))
 }
+EXAMPLES = {name: next(iter(body["examples"].values()))["value"] for name, body in _DECLARED.items()}
+BODIES: dict[str, Schema] = {name: body_schema(body["schema"], DOCUMENT) for name, body in _DECLARED.items()}
 """The schema of each request body, by its operation."""
 VALIDATORS = {
     operation: Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
@@ -74,7 +77,9 @@ def compare(ask: Ask, operation: str, raw: bytes) -> None:
     if refused != valid:
         return
     verdict: Verdict = "refused" if refused else "accepted"
-    explained = [each for each in DIFFERENCES if each.explains(verdict, operation, raw, response)]
+    explained = [
+        each for each in DIFFERENCES if each.explains(verdict, operation, raw, response, VALIDATORS[operation])
+    ]
     assert explained, (
         f"{operation} {raw!r}: the schema says valid={valid}, the server {response.status_code} {response.text}"
     )
@@ -107,6 +112,14 @@ def test_the_server_refuses_what_the_schema_forbids(ask: Ask, operation: str, ex
     run(ask, operation, mutated_bodies(BODIES[operation]), 2 * examples, fuzz_seed)
 
 
+@pytest.mark.parametrize("operation", BODIES)
+def test_the_verdicts_agree_at_the_edge_of_every_bound(ask: Ask, operation: str) -> None:
+    for name, value in edges(BODIES[operation]):
+        body = copy.deepcopy(EXAMPLES[operation])
+        (body[0] if isinstance(body, list) else body)[name] = value
+        compare(ask, operation, json.dumps(body).encode())
+
+
 @pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.name)
 def test_each_known_difference_is_real(ask: Ask, difference: Difference) -> None:
     operation, raw = difference.example
@@ -114,7 +127,7 @@ def test_each_known_difference_is_real(ask: Ask, difference: Difference) -> None
     response = ask(method, re.sub(r"\{\w+\}", UUID, template), raw)
     refused = response.status_code in (400, 422)
     assert refused == VALIDATORS[operation].is_valid(json.loads(raw)), "the verdicts do not differ"
-    assert difference.explains("refused" if refused else "accepted", operation, raw, response)
+    assert difference.explains("refused" if refused else "accepted", operation, raw, response, VALIDATORS[operation])
 
 
 def test_the_generator_knows_every_keyword_of_the_bodies() -> None:
