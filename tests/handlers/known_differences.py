@@ -105,7 +105,7 @@ DIFFERENCES = [
     ),
     Difference(
         "the end of a pattern",
-        "In a schema `$` is the end of the text. To Python, which the other validator asks, also that before a newline.",
+        "In a schema `$` is the end of the text. To Python, whom the other validator asks, a newline may follow.",
         "refused",
         ("POST /threads/{thread_id}/history", rb'{"select": ["next\n"]}'),
         r'\\n" is not of the form',

@@ -64,7 +64,7 @@ def ask() -> Iterator[Ask]:
 @pytest.fixture(scope="module")
 def examples(pytestconfig: pytest.Config) -> int:
     """Bodies of each kind for each operation."""
-    return int(os.environ.get("RUNYARD_FUZZ_BODIES", 100 if pytestconfig.getoption("--full") else 20))
+    return int(os.environ.get("RUNYARD_FUZZ_BODIES", 100 if pytestconfig.getoption("--full") else 15))
 
 
 def compare(ask: Ask, operation: str, raw: bytes) -> None:
