@@ -84,7 +84,7 @@ def schemas_in(node: Any) -> Iterator[dict[str, Any]]:
 def test_generators_of_clients_know_what_arrays_and_free_objects_hold(document: Document) -> None:
     for schema in schemas_in(document):
         if "array" in schema["type"]:
-            assert "items" in schema, schema
+            assert {"items", "prefixItems"} & schema.keys(), schema
         if "object" in schema["type"]:
             assert "properties" in schema or "additionalProperties" in schema, schema
 
