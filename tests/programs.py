@@ -38,13 +38,14 @@ def require_npm_packages(folder: Path, *, why: str) -> Path:
     """The `node_modules` of a folder, with what its package-lock.json names. Without npm, the test does not go on."""
     npm = require_program("npm", why=why)
     packages = folder / "node_modules"
-    lock, installed = folder / "package-lock.json", packages / ".package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+    # A copy of the lock that was installed: npm itself touches the files that it keeps there.
+    wanted, installed = (folder / "package-lock.json").read_text(), packages / ".installed-lock.json"
+    if not installed.exists() or installed.read_text() != wanted:
         command: list[str | Path] = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=110, check=False)
         if done.returncode:
             pytest.fail(f"npm ci failed in {folder}: {done.stderr}", pytrace=False)
-        installed.touch()
+        installed.write_text(wanted)
     return packages
 
 

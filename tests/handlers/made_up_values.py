@@ -1,7 +1,8 @@
 """Values made up from a JSON schema, with Hypothesis.
 
 A strategy of our own, since hypothesis-jsonschema calls internals of Hypothesis that are no longer there, and ends with
-Draft 7. It reads the keywords in `KEYWORDS`, of Draft 2020-12, which are those that the document's bodies use.
+Draft 7. It reads the keywords in `KEYWORDS`, of Draft 2020-12, which are those that the document's bodies use;
+`not` is left to whoever validates.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from .documents import Schema
 
 KEYWORDS = frozenset(
     {
-        *("$ref", "allOf", "anyOf", "oneOf", "type", "enum", "format", "pattern"),
+        *("$ref", "allOf", "anyOf", "oneOf", "not", "type", "enum", "format", "pattern"),
         *("properties", "required", "additionalProperties", "maxProperties", "items", "minItems"),
         *("minLength", "maxLength", "minimum", "maximum"),
     }

@@ -14,9 +14,11 @@ from runyard_client.models import (
     Command,
     ErrorResponse,
     Run,
+    RunCreateCamelCase,
     RunCreateStateless,
     RunCreateStatelessMetadata,
     RunCreateStatelessOnCompletion,
+    RunResult,
     RunStatus,
     Thread,
     ThreadStatePart,
@@ -26,18 +28,18 @@ from runyard_client.models import (
 def follow(client: Client, run: Run) -> dict[str, Any]:
     """The values of a run, once it has ended well."""
     values = join_thread_run.sync(run.thread_id, run.run_id, client=client)
-    assert isinstance(values, dict), values
+    assert isinstance(values, RunResult), values
     ended = get_thread_run.sync(run.thread_id, run.run_id, client=client)
     assert isinstance(ended, Run), ended
     assert ended.status is RunStatus.SUCCESS
-    return values
+    return values.additional_properties
 
 
 def main(url: str) -> None:
     client = Client(base_url=url, raise_on_unexpected_status=True)
     line = RunCreateStatelessMetadata()
     line["job"] = "7"
-    items = [
+    items: list[RunCreateCamelCase | RunCreateStateless] = [
         RunCreateStateless(
             assistant_id="chain", input_={"n": n}, metadata=line, on_completion=RunCreateStatelessOnCompletion.KEEP
         )
