@@ -159,7 +159,7 @@ async def test_other_modes_come_among_the_events(graph_runner: GraphRunner) -> N
         "on_chain_end",
     ]
     root = graph_runner.data_of("events")[0]
-    assert (root["name"], root["run_id"]) == ("LangGraph", run.run_id)
+    assert (root["name"], root["run_id"]) == ("echo", run.run_id)
     assert graph_runner.data_of("events")[-1]["data"]["output"] == graph_runner.data_of("values")[-1]
     assert outcome.status == "success"
 
