@@ -167,7 +167,7 @@ async def test_a_graph_and_its_subgraphs_show_their_schemas(client: LangGraphCli
     assert schemas["config_schema"] == schemas["context_schema"]
     assert list(schemas["input_schema"]["properties"]) == ["seen"]
     assert schemas["output_schema"]["properties"].keys() == schemas["state_schema"]["properties"].keys()
-    assert schemas["state_schema"]["title"] == "LangGraphState", "a title has the graph's own name"
+    assert schemas["state_schema"]["title"] == "configured_state"
 
     id_ = (await client.assistants.create("subgraphed"))["assistant_id"]
     subgraphs: Any = await client.assistants.get_subgraphs(id_)
