@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from schemathesis.openapi.checks import EnsureResourceAvailability
+from schemathesis.openapi.checks import EnsureResourceAvailability, UseAfterFree
 
 from tests.fuzz.hooks import after_call, filter_failure
 
@@ -17,6 +17,9 @@ NOT_FOUND = EnsureResourceAvailability(
 )
 
 
+GET = SimpleNamespace(method="GET", path="/", path_parameters={}, body=None)
+
+
 def answer(value: Any, status: int = 404) -> Any:
     return SimpleNamespace(
         status_code=status, json=lambda: value, content=b"", headers={"content-type": ["application/json"]}
@@ -24,7 +27,9 @@ def answer(value: Any, status: int = 404) -> Any:
 
 
 def is_reported(body: Any, detail: str) -> bool:
-    reported: bool = filter_failure(None, NOT_FOUND, SimpleNamespace(body=body), answer({"detail": detail}))
+    reported: bool = filter_failure(
+        None, NOT_FOUND, SimpleNamespace(body=body, path_parameters={}), answer({"detail": detail})
+    )
     return reported
 
 
@@ -49,12 +54,27 @@ def test_a_version_that_was_made_up_is_no_finding() -> None:
 
 def test_what_an_answer_named_and_is_lost_is_a_finding() -> None:
     checkpoint_id = str(uuid.uuid4())
-    after_call(None, None, answer([{"checkpoint": {"checkpoint_id": checkpoint_id}}], status=200))
+    after_call(None, GET, answer([{"checkpoint": {"checkpoint_id": checkpoint_id}}], status=200))
     assert is_reported({"checkpoint_id": checkpoint_id}, no_checkpoint(checkpoint_id))
-    after_call(None, None, answer({"assistant_id": ASSISTANT, "version": 2}, status=200))
+    after_call(None, GET, answer({"assistant_id": ASSISTANT, "version": 2}, status=200))
     assert is_reported({"version": 2}, no_version(2))
 
 
 def test_a_lost_thread_is_a_finding() -> None:
     assert is_reported({"checkpoint_id": "x"}, f"Thread with ID {THREAD} not found")
     assert is_reported(None, "Not Found")
+
+
+def test_a_deleted_thread_that_a_run_brings_back_is_no_finding_until_it_is_deleted_again() -> None:
+    in_path = {"thread_id": str(uuid.uuid4())}
+    get = SimpleNamespace(method="GET", path="/threads/{thread_id}/state", path_parameters=in_path, body=None)
+    run = SimpleNamespace(
+        method="POST", path="/threads/{thread_id}/runs", path_parameters=in_path, body={"if_not_exists": "create"}
+    )
+    delete = SimpleNamespace(method="DELETE", path="/threads/{thread_id}", path_parameters=in_path, body=None)
+    still_there = UseAfterFree(operation="", message="", free="DELETE", usage="GET")
+    assert filter_failure(None, still_there, get, answer({}, status=200))
+    after_call(None, run, answer({}, status=200))
+    assert not filter_failure(None, still_there, get, answer({}, status=200))
+    after_call(None, delete, answer(None, status=204))
+    assert filter_failure(None, still_there, get, answer({}, status=200))
