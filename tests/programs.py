@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 INSTALL = {
-    "uv": "install it with: pip install uv",
+    "uv": "scripts/install installs it",
     "node": "install Node 20 or newer from https://nodejs.org or with your package manager",
     "npm": "install Node 20 or newer with npm from https://nodejs.org or with your package manager",
 }
@@ -24,7 +25,9 @@ def require_program(name: str, *, why: str) -> Path:
 
     Where the environment says CI=true, nobody reads what was skipped, so there the test fails.
     """
-    found = shutil.which(name)
+    # What the environment of the tests has goes first: scripts/install puts some programs there.
+    places = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+    found = shutil.which(name, path=os.pathsep.join(places))
     if found is not None:
         return Path(found)
     message = f"{why} is not tested: {name} is not on the PATH; {INSTALL[name]}"
