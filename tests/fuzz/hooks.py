@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 import uuid
 import zlib
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import schemathesis
+
+from tests.fuzz.existing import Existing
 
 GRAPHS = ("chain", "echo", "interrupting", "subgraphed", "configured", "failing", "shout", "two_asks")
 """Graphs that end whatever they are given."""
@@ -88,39 +88,13 @@ def _is_uuid(text: Any) -> bool:
         return False
 
 
-_answered: set[str] = set()
-"""The checkpoints and the versions of assistants that answers have named so far."""
-_NAMED_BY_THE_BODY = re.compile(
-    r"Version (?P<version>\d+) not found for assistant (?P<assistant>\S+)"
-    r"|Checkpoint (?P<checkpoint>.+) not found on thread \S+"
-)
-
-
-_brought_back: set[str] = set()
-"""Threads that runs created under the id that they were given (`if_not_exists`), and that were not deleted since."""
+_existing = Existing()
 
 
 @schemathesis.hook
 def after_call(context: Any, case: Any, response: Any) -> None:
-    """Remembers what exists, to know what was made up, and what was deleted and is there again."""
-    thread_id = (case.path_parameters or {}).get("thread_id")
-    if case.method.upper() == "DELETE" and case.path == "/threads/{thread_id}":
-        _brought_back.discard(thread_id)
-    elif thread_id and response.status_code < 300 and isinstance(case.body, dict):
-        if case.body.get("if_not_exists") == "create":
-            _brought_back.add(thread_id)
-    if response.status_code == 200 and response.headers.get("content-type") == ["application/json"]:
-        _answered.update(_names(response.json()))
-
-
-def _names(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        if "assistant_id" in value and "version" in value:
-            yield f"{value['assistant_id']} {value['version']}"
-        if isinstance(value.get("checkpoint_id"), str):
-            yield value["checkpoint_id"]
-    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _names(each)
+    """Remembers what exists."""
+    _existing.learn(case, response)
 
 
 @schemathesis.hook
@@ -129,31 +103,12 @@ def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool
     created_with = getattr(failure, "created_with", "")
     if created_with in ("POST /runs", "POST /runs/batch"):
         return False  # such a run is deleted at its end, unless it is to be kept
-    if type(failure).__name__ == "EnsureResourceAvailability" and _misses_what_was_made_up(case.body, response):
+    if type(failure).__name__ == "EnsureResourceAvailability" and _existing.misses_what_was_made_up(
+        case.body, response
+    ):
         return False
     if type(failure).__name__ != "UseAfterFree":
         return True
     # Following a run that was deleted is answered by the error as the run's outcome.
     run_is_gone = b"404: Run not found" in (response.content or b"")
-    return not run_is_gone and (case.path_parameters or {}).get("thread_id") not in _brought_back
-
-
-def _misses_what_was_made_up(body: Any, response: Any) -> bool:
-    """Whether a 404 is about a checkpoint or a version of the body that no answer ever named.
-
-    The check takes each 404 behind a creation for the loss of what was created, since it looks at the path alone.
-    There, the thread or assistant does exist; what does not exist is the thing that the body names.
-    """
-    if not isinstance(body, dict):
-        return False
-    missing = _NAMED_BY_THE_BODY.fullmatch(response.json().get("detail", ""))
-    if missing is None:
-        return False
-    if missing["version"] is not None:
-        return (
-            int(missing["version"]) == body.get("version")
-            and f"{missing['assistant']} {missing['version']}" not in _answered
-        )
-    checkpoint = body.get("checkpoint")
-    named = [body.get("checkpoint_id"), checkpoint.get("checkpoint_id") if isinstance(checkpoint, dict) else None]
-    return missing["checkpoint"] in named and missing["checkpoint"] not in _answered
+    return not run_is_gone and (case.path_parameters or {}).get("thread_id") not in _existing.brought_back

@@ -17,7 +17,8 @@ NOT_FOUND = EnsureResourceAvailability(
 )
 
 
-GET = SimpleNamespace(method="GET", path="/", path_parameters={}, body=None)
+def request(method: str, path: str, body: Any = None, **path_parameters: str) -> Any:
+    return SimpleNamespace(method=method, path=path, path_parameters=path_parameters, query={}, body=body)
 
 
 def answer(value: Any, status: int = 404) -> Any:
@@ -27,9 +28,7 @@ def answer(value: Any, status: int = 404) -> Any:
 
 
 def is_reported(body: Any, detail: str) -> bool:
-    reported: bool = filter_failure(
-        None, NOT_FOUND, SimpleNamespace(body=body, path_parameters={}), answer({"detail": detail})
-    )
+    reported: bool = filter_failure(None, NOT_FOUND, request("POST", "/", body), answer({"detail": detail}))
     return reported
 
 
@@ -52,12 +51,24 @@ def test_a_version_that_was_made_up_is_no_finding() -> None:
     assert is_reported({"version": 8934}, no_version(8933))
 
 
-def test_what_an_answer_named_and_is_lost_is_a_finding() -> None:
+def test_what_an_answer_showed_and_is_lost_is_a_finding() -> None:
     checkpoint_id = str(uuid.uuid4())
-    after_call(None, GET, answer([{"checkpoint": {"checkpoint_id": checkpoint_id}}], status=200))
+    address = {"thread_id": THREAD, "checkpoint_id": checkpoint_id}
+    after_call(None, request("GET", "/threads/{thread_id}/state"), answer({"checkpoint": address}, status=200))
+    assert not is_reported({"checkpoint_id": checkpoint_id}, no_checkpoint(checkpoint_id)), "that is an echo"
+    state = {"checkpoint": address, "created_at": "2026-01-01T00:00:00+00:00"}
+    after_call(None, request("GET", "/threads/{thread_id}/state"), answer([state], status=200))
     assert is_reported({"checkpoint_id": checkpoint_id}, no_checkpoint(checkpoint_id))
-    after_call(None, GET, answer({"assistant_id": ASSISTANT, "version": 2}, status=200))
+    after_call(None, request("DELETE", "/threads/{thread_id}", thread_id=THREAD), answer(None, status=204))
+    assert not is_reported({"checkpoint_id": checkpoint_id}, no_checkpoint(checkpoint_id))
+
+
+def test_a_version_that_an_answer_showed_and_is_lost_is_a_finding() -> None:
+    after_call(None, request("GET", "/assistants"), answer({"assistant_id": ASSISTANT, "version": 2}, status=200))
     assert is_reported({"version": 2}, no_version(2))
+    delete = request("DELETE", "/assistants/{assistant_id}", assistant_id=ASSISTANT)
+    after_call(None, delete, answer(None, status=204))
+    assert not is_reported({"version": 2}, no_version(2))
 
 
 def test_a_lost_thread_is_a_finding() -> None:
@@ -66,12 +77,10 @@ def test_a_lost_thread_is_a_finding() -> None:
 
 
 def test_a_deleted_thread_that_a_run_brings_back_is_no_finding_until_it_is_deleted_again() -> None:
-    in_path = {"thread_id": str(uuid.uuid4())}
-    get = SimpleNamespace(method="GET", path="/threads/{thread_id}/state", path_parameters=in_path, body=None)
-    run = SimpleNamespace(
-        method="POST", path="/threads/{thread_id}/runs", path_parameters=in_path, body={"if_not_exists": "create"}
-    )
-    delete = SimpleNamespace(method="DELETE", path="/threads/{thread_id}", path_parameters=in_path, body=None)
+    thread_id = str(uuid.uuid4())
+    get = request("GET", "/threads/{thread_id}/state", thread_id=thread_id)
+    run = request("POST", "/threads/{thread_id}/runs", {"if_not_exists": "create"}, thread_id=thread_id)
+    delete = request("DELETE", "/threads/{thread_id}", thread_id=thread_id)
     still_there = UseAfterFree(operation="", message="", free="DELETE", usage="GET")
     assert filter_failure(None, still_there, get, answer({}, status=200))
     after_call(None, run, answer({}, status=200))
