@@ -146,6 +146,7 @@ def test_a_run_under_way_goes_on_in_the_new_code(server: LiveServer, project: Pa
         assert (values["said"], values["steps"]) == ("good morning Ada", ["first", "second"])
 
 
+@pytest.mark.full
 def test_a_run_that_blocks_its_worker_is_taken_from_it_and_not_blamed(
     server: LiveServer, project: Path, tmp_path: Path
 ) -> None:
