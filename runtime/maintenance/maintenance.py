@@ -36,4 +36,7 @@ class Maintenance:
             except RunyardError as error:
                 logger.error("maintenance: %s: %s", type(duty).__name__, error.detail)
                 pause = RECHECK_INTERVAL
+            except Exception:  # a duty that fails once is not given up for good
+                logger.exception("maintenance: %s failed", type(duty).__name__)
+                pause = RECHECK_INTERVAL
             await asyncio.sleep(pause)

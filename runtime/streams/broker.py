@@ -5,6 +5,7 @@ recheck, which asks storage.
 """
 
 import asyncio
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
@@ -16,6 +17,8 @@ from runyard.runtime.streams.events import Event, EventId, EventLog
 from runyard.runtime.streams.subscriptions import ResultWaiter, RunSubscription, Subscription
 from runyard.runtime.streams.thread_subscription import ThreadSubscription
 from runyard.runtime.telemetry.metrics import Metrics
+
+logger = logging.getLogger(__name__)
 
 RECHECK_INTERVAL = 2.0
 """Seconds between questions to storage about followed runs: for ends whose message was lost."""
@@ -199,5 +202,8 @@ class Broker:
                 for run_id, subscriptions in self._subscriptions.items()
                 if any(subscription.since < before for subscription in subscriptions)
             ]
-            for start in range(0, len(followed), RECHECKED_TOGETHER):
-                await self._read_results(followed[start : start + RECHECKED_TOGETHER])
+            try:
+                for start in range(0, len(followed), RECHECKED_TOGETHER):
+                    await self._read_results(followed[start : start + RECHECKED_TOGETHER])
+            except Exception:  # storage may answer the next time; those who wait rest on it
+                logger.exception("followed runs could not be looked at; they are at the next interval")
