@@ -16,7 +16,7 @@ from langgraph_sdk.client import LangGraphClient
 from tests.fuzz_seed import SEED_VARIABLE, fuzz_seed_of
 from tests.gate import Gate
 from tests.live_server import PROJECT, STARTED, LiveServer, StartServer
-from tests.programs import report_untested
+from tests.programs import note_untested, report_untested, untested
 
 # Some tests run in this process what a server would run in its own.
 os.environ.setdefault("LANGSMITH_TRACING", "false")
@@ -36,6 +36,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_report_header(config: pytest.Config) -> str:
     return f"fuzz seed: {fuzz_seed_of(config)} ({SEED_VARIABLE} sets another)"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    # Where several processes share the tests, each tells the one that reports.
+    output: dict[str, list[str]] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["untested"] = untested()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    note_untested(getattr(node, "workeroutput", {}).get("untested", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

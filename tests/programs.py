@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,16 @@ def require_npm_packages(folder: Path, *, why: str) -> Path:
             pytest.fail(f"npm ci failed in {folder}: {done.stderr}", pytrace=False)
         installed.write_text(wanted)
     return packages
+
+
+def untested() -> list[str]:
+    """What this process did not test."""
+    return [*_untested]
+
+
+def note_untested(messages: Iterable[str]) -> None:
+    """What another process of this test run did not test."""
+    _untested.update(dict.fromkeys(messages))
 
 
 def report_untested(reporter: pytest.TerminalReporter) -> None:

@@ -171,7 +171,7 @@ async def test_what_stock_clients_send_by_default_is_taken(client: Any, thread: 
     await client.runs.wait(None, "chain", input={"n": 1}, if_not_exists="create", langsmith_tracing=None)
 
 
-@pytest.mark.parametrize("query", [{"namespace": "child"}, {"checkpoint_id": str(uuid.uuid4())}])
+@pytest.mark.parametrize("query", [{"namespace": "child"}, {"checkpoint_id": "c6f87718-6d76-407e-881e-d162ae2eb154"}])
 async def test_a_run_can_only_be_followed_as_a_whole(
     http: httpx.AsyncClient, client: Any, thread: str, query: Any
 ) -> None:

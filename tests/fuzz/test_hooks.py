@@ -11,7 +11,7 @@ from schemathesis.openapi.checks import EnsureResourceAvailability, UseAfterFree
 
 from tests.fuzz.hooks import after_call, filter_failure
 
-THREAD, ASSISTANT = str(uuid.uuid4()), str(uuid.uuid4())
+THREAD, ASSISTANT = "907a70c3-1012-4037-b64c-e4228c38fb29", "7f150524-34b9-45df-9e77-69b10f4205b4"
 NOT_FOUND = EnsureResourceAvailability(
     operation="POST /threads", message="", created_with="POST /threads", not_available_with="POST"
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import pytest
@@ -61,9 +60,9 @@ def test_headers_that_come_several_times_are_joined() -> None:
         ("/runs/wait", {"assistant_id": "chain"}),
         ("/runs/stream", {"assistant_id": "chain"}),
         ("/runs/batch", [{"assistant_id": "chain"}]),
-        (f"/threads/{uuid.uuid4()}/runs", {"assistant_id": "chain"}),
-        (f"/threads/{uuid.uuid4()}/runs/wait", {"assistant_id": "chain"}),
-        (f"/threads/{uuid.uuid4()}/runs/stream", {"assistant_id": "chain"}),
+        ("/threads/4462ebfc-5f91-4ef0-9cfb-ac6e7687a66e/runs", {"assistant_id": "chain"}),
+        ("/threads/ad38835e-ddd6-4f55-afa7-3207237751aa/runs/wait", {"assistant_id": "chain"}),
+        ("/threads/76b67451-80b6-4386-969c-803601a5ba50/runs/stream", {"assistant_id": "chain"}),
     ],
 )
 async def test_every_way_to_make_a_run_hands_them_on(path: str, body: object) -> None:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import uuid
-
 import pytest
 
 from .asgi_client import connected
 from .fakes.runtime import FakeRuntime
 
-THREAD = f"/threads/{uuid.uuid4()}"
-RUN = f"{THREAD}/runs/{uuid.uuid4()}"
+THREAD = "/threads/923a7369-94e3-4f91-9a61-dbe22e44158b"
+STATELESS_RUN = "/runs/558298e2-14b0-44d7-9acd-8acde5f6db1d"
+RUN = f"{THREAD}/runs/18f135d2-5f55-4203-b018-50c5a38fd547"
 
 
 @pytest.mark.parametrize(
     ("group", "absent", "present"),
     [
         ("assistants", ["/assistants/search"], [THREAD, RUN]),
-        ("threads", [THREAD, f"{THREAD}/state", RUN], ["/ok", f"/runs/{uuid.uuid4()}"]),
-        ("runs", ["/runs", "/runs/batch", f"/runs/{uuid.uuid4()}", RUN, f"{THREAD}/runs"], [THREAD, f"{THREAD}/state"]),
+        ("threads", [THREAD, f"{THREAD}/state", RUN], ["/ok", STATELESS_RUN]),
+        (
+            "runs",
+            ["/runs", "/runs/batch", STATELESS_RUN, RUN, f"{THREAD}/runs"],
+            [THREAD, f"{THREAD}/state"],
+        ),
         ("meta", ["/info", "/metrics", "/docs", "/guides", "/guides/serve", "/openapi.json"], ["/", "/ok", THREAD]),
         ("store", ["/store/items"], ["/info", THREAD, RUN]),
         ("mcp", ["/mcp/"], ["/info"]),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import uuid
 
 import pytest
 
@@ -16,8 +15,8 @@ from .asgi_client import exchange
 from .fakes.runs import FakeRuns, FakeSubscription
 from .fakes.runtime import FakeRuntime
 
-RUN_ID = str(uuid.uuid4()).encode()
-RUN = f"/threads/{uuid.uuid4()}/runs/{uuid.uuid4()}"
+RUN_ID = b"6b0d549b-6f03-475a-9600-a35a099950d8"
+RUN = "/threads/8d116ece-1738-47d9-bd9c-172411e20b8f/runs/90c192cf-d3ac-44af-8f21-ddb66cad4a26"
 
 
 @pytest.fixture(autouse=True)

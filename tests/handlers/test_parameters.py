@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
-
 import httpx
 import pytest
 
 from .fakes.runtime import FakeRuntime
 
-THREAD = f"/threads/{uuid.uuid4()}"
-RUN = f"{THREAD}/runs/{uuid.uuid4()}"
+THREAD = "/threads/a170b338-3926-4059-b28c-105d1fb17c23"
+RUN = f"{THREAD}/runs/0fd630f1-f29d-4da9-953f-48f1a09f76b5"
 
 
 async def test_defaults(client: httpx.AsyncClient, runtime: FakeRuntime) -> None:
@@ -79,7 +77,7 @@ async def test_bad_limits_of_a_history(client: httpx.AsyncClient, query: str) ->
 
 
 @pytest.mark.parametrize("query", ["stream_mode=values,updates", "stream_mode=values&stream_mode=updates"])
-@pytest.mark.parametrize("target", [RUN, f"/runs/{uuid.uuid4()}"])
+@pytest.mark.parametrize("target", [RUN, "/runs/0cb1e29c-658c-4a14-95e6-0af593bd04cf"])
 async def test_last_event_id_and_modes(
     client: httpx.AsyncClient, runtime: FakeRuntime, target: str, query: str
 ) -> None:

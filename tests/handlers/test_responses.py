@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from typing import Any
 
 import httpx
@@ -25,8 +24,9 @@ from .asgi_client import connected
 from .documents import Document
 from .fakes.runtime import FakeRuntime
 
-THREAD = f"/threads/{uuid.uuid4()}"
-RUN = f"{THREAD}/runs/{uuid.uuid4()}"
+THREAD_ID = "9531985d-5d9d-49f8-9818-e811892f902b"
+THREAD = f"/threads/{THREAD_ID}"
+RUN = f"{THREAD}/runs/36f675cc-81e7-4ef5-a8e2-5d940ed90475"
 JSON = "application/json"
 
 
@@ -56,7 +56,12 @@ async def test_cancelling(client: httpx.AsyncClient, runtime: FakeRuntime) -> No
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"thread_id": str(uuid.uuid4())}, {"status": "all", "thread_id": str(uuid.uuid4()), "run_ids": []}]
+    "body",
+    [
+        {},
+        {"thread_id": THREAD_ID},
+        {"status": "all", "thread_id": THREAD_ID, "run_ids": []},
+    ],
 )
 async def test_cancelling_needs_one_form(client: httpx.AsyncClient, body: Any) -> None:
     assert (await client.post("/runs/cancel", json=body)).status_code == 422

@@ -11,7 +11,7 @@ import pytest
 from .documents import Document, Operation
 from .fakes.runtime import FakeRuntime
 
-RUN = f"/threads/{uuid.uuid4()}/runs/{uuid.uuid4()}"
+RUN = "/threads/92276658-1e27-41c0-8a6a-63ec24ede6a4/runs/ae97ba94-d0ed-482f-8f6d-05584ef8aa38"
 SPELLINGS = ("{}", "{hex}", "urn:uuid:{}", "uuid:{hex}", "{{{}}}", "{{{hex}}}")
 """In which Python's `UUID` takes an id."""
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
@@ -74,10 +74,10 @@ async def test_head(client: httpx.AsyncClient, operations: list[Operation]) -> N
         ("/threads/nope", "thread"),
         ("/threads/nope/state", "thread"),
         ("/assistants/chain", "assistant"),
-        (f"/threads/{uuid.uuid4()}/runs/nope", "run"),
-        (f"/threads/{uuid.uuid4().hex}0", "thread"),
+        ("/threads/2b1e1885-283b-43a6-ac2e-a417b99de255/runs/nope", "run"),
+        ("/threads/21e6a46f1c674ea98d243a163cee5e2c0", "thread"),
         (f"/threads/{'_' * 32}", "thread"),
-        (f"/threads/{uuid.uuid4()}%0A", "thread"),
+        ("/threads/fdb119a9-ec80-4bdf-9f29-65b3819ad93b%0A", "thread"),
     ],
 )
 async def test_ids_are_uuids(client: httpx.AsyncClient, path: str, kind: str) -> None:
@@ -95,7 +95,7 @@ async def test_every_spelling_of_an_id_is_the_same_id(client: httpx.AsyncClient,
 
 
 @pytest.mark.parametrize(
-    "path", ["/ok/", "/info/", "/guides/", "/guides/serve/", f"/threads/{uuid.uuid4()}/", "/docs/"]
+    "path", ["/ok/", "/info/", "/guides/", "/guides/serve/", "/threads/b03da701-c632-476a-9036-3c5f972651da/", "/docs/"]
 )
 async def test_a_slash_at_the_end_changes_nothing(client: httpx.AsyncClient, path: str) -> None:
     with_slash, without = await client.get(path), await client.get(path[:-1])

@@ -15,9 +15,9 @@ from runyard.runtime.streams.events import Event
 from .asgi_client import exchange
 from .fakes.runtime import FakeRuntime
 
-THREAD_ID = str(uuid.uuid4())
+THREAD_ID = "6513270e-269e-4d37-b2a7-4de452e6b438"
 THREAD = f"/threads/{THREAD_ID}"
-ASSISTANT = f"/assistants/{uuid.uuid4()}"
+ASSISTANT = "/assistants/d23f0824-128b-4f33-8c5c-7fd0a6a3a450"
 
 
 async def test_a_run_on_a_thread_names_itself(client: httpx.AsyncClient) -> None:
