@@ -57,7 +57,7 @@ class Runtime:
         settings = replace(settings, data_dir=settings.data_dir.absolute())
         self.settings = settings
         self.metrics = Metrics()
-        self._storage = make_storage(settings)
+        self._storage = make_storage(settings, self.metrics)
         project, webhooks = settings.project, settings.project.webhooks
         expiry = None
         if project.thread_ttl.minutes is not None:
@@ -164,6 +164,7 @@ class Runtime:
 
         server = await asyncio.get_running_loop().create_unix_server(connect, str(socket))
         self._exits.callback(server.close)
+        socket.chmod(0o600)
         self._supervisor = supervisor = Supervisor(
             self.settings, self._storage, self._broker, self._workers, spawner, socket
         )

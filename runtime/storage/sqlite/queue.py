@@ -140,7 +140,7 @@ class SqliteQueue:
                 oldest=0.0 if oldest is None else (now() - oldest) / 1e6,
             )
 
-        return await self._database.read_in_pool(read)
+        return await self._database.read_in_pool(read, "lookup")
 
 
 def _leased(worker: str, row: tuple[Any, ...]) -> LeasedRun:

@@ -51,7 +51,7 @@ class SqliteRuns:
     async def of_thread(self, thread_id: str, *, limit: int, offset: int, status: RunStatus | None) -> list[Run]:
         parameters = {"thread_id": thread_id, "status": status, "limit": limit, "offset": offset}
         rows = await self._database.read_in_pool(
-            lambda connection: fetch_dicts(connection, self._sql["runs_of_thread"], parameters)
+            lambda connection: fetch_dicts(connection, self._sql["runs_of_thread"], parameters), "search"
         )
         return [run_from_row(row) for row in rows]
 
@@ -84,7 +84,9 @@ class SqliteRuns:
         if run_ids is not None:
             sql += " and run_id in (select value from json_each(?))"
             parameters.append(orjson.dumps(list(run_ids)).decode())
-        rows = await self._database.read_in_pool(lambda connection: connection.execute(sql, parameters).fetchall())
+        rows = await self._database.read_in_pool(
+            lambda connection: connection.execute(sql, parameters).fetchall(), "lookup"
+        )
         return [RunRef(*row) for row in rows]
 
     async def cancel(self, runs: Sequence[RunRef], action: CancelAction) -> CancelResult:

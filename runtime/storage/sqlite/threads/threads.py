@@ -67,7 +67,7 @@ class SqliteThreads:
             finally:
                 connection.execute("commit")
 
-        return await self._database.read_in_pool(read)
+        return await self._database.read_in_pool(read, "search")
 
     async def usage(self, thread_id: str, read: ChannelReader) -> ThreadStorage | None:
         return await self._read_snapshot(lambda connection: usage_of_thread(connection, self._sql, thread_id, read))
@@ -121,6 +121,7 @@ class SqliteThreads:
         rows = await self._database.read_in_pool(
             lambda connection: connection.execute(
                 self._sql["expired_threads"], ("keep_latest", now(), limit)
-            ).fetchall()
+            ).fetchall(),
+            "lookup",
         )
         return [row[0] for row in rows]
