@@ -56,6 +56,8 @@ class Database:
             self._lock.open()
             connection = self._connect()
             self._prepare(connection)
+        except ConfigError as error:
+            raise ConfigError(f"{self.path.parent}: {error.detail}, or choose another directory with --data") from None
         except (sqlite3.Error, OSError) as error:
             raise ConfigError(
                 f"{self.path}: cannot be opened as Runyard's database ({error}); "
