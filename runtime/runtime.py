@@ -19,6 +19,7 @@ from runyard.runtime.bus.workers import Workers
 from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.maintenance.delayed_runs import DelayedRuns
+from runyard.runtime.maintenance.deleted_threads import DeletedThreads
 from runyard.runtime.maintenance.duty import Duty
 from runyard.runtime.maintenance.maintenance import Maintenance
 from runyard.runtime.maintenance.outcomes import Outcomes
@@ -57,7 +58,7 @@ class Runtime:
         settings = replace(settings, data_dir=settings.data_dir.absolute())
         self.settings = settings
         self.metrics = Metrics()
-        self._storage = make_storage(settings)
+        self._storage = make_storage(settings, self.metrics)
         project, webhooks = settings.project, settings.project.webhooks
         expiry = None
         if project.thread_ttl.minutes is not None:
@@ -73,6 +74,7 @@ class Runtime:
         rules = RunRules(webhooks=webhooks, expiry=expiry)
         self.runs = Runs(self._storage, self._broker, self._workers, self.assistants, rules)
         duties: list[Duty] = [
+            DeletedThreads(self.threads),
             DelayedRuns(self._storage.queue, self._workers),
             Outcomes(self._storage.runs, settings.result_ttl),
             ThreadExpiry(self.threads, project.thread_ttl),
@@ -164,6 +166,7 @@ class Runtime:
 
         server = await asyncio.get_running_loop().create_unix_server(connect, str(socket))
         self._exits.callback(server.close)
+        socket.chmod(0o600)
         self._supervisor = supervisor = Supervisor(
             self.settings, self._storage, self._broker, self._workers, spawner, socket
         )

@@ -29,4 +29,4 @@ class OverdueRuns:
         for run_id, thread_id in result.ended:
             self._broker.run_timed_out(run_id, thread_id, seconds)
         self._workers.wake(result.promoted)
-        return RECHECK_INTERVAL if len(result.ended) < ROWS_PER_TRANSACTION else MORE_TO_DO
+        return MORE_TO_DO if result.ended else RECHECK_INTERVAL

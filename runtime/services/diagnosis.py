@@ -167,9 +167,11 @@ def _data_dir(found: Diagnosis, settings: Settings) -> None:
     except ConfigError as error:
         found.add("data", "problem", error.detail)
         return
-    if state.unknown:
-        remedy = f"install the version of Runyard that made it or a newer one, or {other}"
-        found.add("data", "problem", f"its database is from a newer version ({', '.join(state.unknown)})", remedy)
+    if state.refusal is not None:
+        found.add("data", "problem", state.refusal, other)
+    elif state.unknown:
+        newer = f"its database is from a newer version ({', '.join(state.unknown)}), which lets this one use it"
+        found.add("data", "note", newer)
     elif state.applied and state.missing:
         found.add(
             "data",

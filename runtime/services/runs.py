@@ -2,7 +2,8 @@
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
 
 from runyard.generated.models import Assistant, Run, RunCreateStateless, RunsCancel
 from runyard.runtime.bus.workers import Workers
@@ -25,6 +26,14 @@ from runyard.runtime.streams.thread_subscription import ThreadSubscription
 
 RECHECK_INTERVAL = 60.0
 """Seconds between looks of a cancel request that waits; the end itself wakes it."""
+
+CANCELLED_TOGETHER = 100
+"""Runs that one transaction stops: other writes must get in between."""
+
+NOTHING_CANCELLED = (
+    "No matching runs to cancel. Please verify the thread ID and run IDs are correct, "
+    "and the runs haven't been deleted or completed."
+)
 
 LONGEST_REQUEST_ID = 200
 """Characters of a request's id that are kept."""
@@ -242,20 +251,43 @@ class Runs:
             raise NotFound("No runs found to cancel.")
         waiter = self._broker.wait_for_result(run_id, announce=False)
         try:
-            await self._cancel([RunRef(thread_id, run_id)], action)
+            if not await self._cancel([RunRef(thread_id, run_id)], action):
+                raise NotFound(NOTHING_CANCELLED)
             while wait and await waiter.result(RECHECK_INTERVAL) is None:
                 pass
         finally:
             await waiter.close()
 
     async def cancel_many(self, request: RunsCancel, *, action: CancelAction) -> None:
-        """Stops the named runs of a thread, or all that have a status."""
-        runs = await self._storage.runs.cancellable(
-            thread_id=request.thread_id, run_ids=request.run_ids, status=request.status or "all"
-        )
-        if not runs:
+        """Stops the named runs of a thread, or all that have a status, a few in each transaction. What is left when
+        that is cut short is stopped by asking again."""
+        met = found = False
+        async for runs in self._cancellable(request):
+            found |= bool(runs)
+            met |= await self._cancel(runs, action)
+        if not found:
             raise NotFound("No runs found to cancel.")
-        await self._cancel(runs, action)
+        if not met:
+            raise NotFound(NOTHING_CANCELLED)
+
+    async def _cancellable(self, request: RunsCancel) -> AsyncIterator[Sequence[RunRef]]:
+        find = partial(
+            self._storage.runs.cancellable,
+            thread_id=request.thread_id,
+            status=request.status or "all",
+            limit=CANCELLED_TOGETHER,
+        )
+        named = request.run_ids
+        if named is not None:
+            for start in range(0, len(named), CANCELLED_TOGETHER):
+                yield (await find(run_ids=named[start : start + CANCELLED_TOGETHER])).runs
+            return
+        page = await find(run_ids=None)
+        while page.runs:
+            yield page.runs
+            if page.after is None:
+                return
+            page = await find(run_ids=None, after=page.after)
 
     async def delete(self, thread_id: str, run_id: str) -> None:
         """Removes a run, also one that is running; what it has done to the thread stays. Raises NotFound."""
@@ -269,14 +301,11 @@ class Runs:
         """The client of a run that is to end with its connection has left."""
         await self._cancel([RunRef(run.thread_id, run.run_id)], "interrupt")
 
-    async def _cancel(self, runs: Sequence[RunRef], action: CancelAction) -> None:
+    async def _cancel(self, runs: Sequence[RunRef], action: CancelAction) -> bool:
+        """Whether any of them had not ended."""
         outcome = await self._storage.runs.cancel(runs, action)
-        if not outcome.ended and not outcome.requested:
-            raise NotFound(
-                "No matching runs to cancel. Please verify the thread ID and run IDs are correct, "
-                "and the runs haven't been deleted or completed."
-            )
         self._broker.announce_cancellation(outcome, action)
+        return bool(outcome.ended or outcome.requested)
 
 
 def _request_id(given: str | None) -> str:

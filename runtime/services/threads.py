@@ -149,8 +149,16 @@ class Threads:
             try:
                 expired += await self.keep_latest(thread_id)
             except Exception:  # a checkpoint that cannot be unpacked must not keep other threads from expiring
-                logger.exception("the history of thread %s cannot be dropped", thread_id)
+                logger.exception("the history of thread %s cannot be dropped; it is tried again later", thread_id)
+                await self._storage.threads.postpone_expiry(thread_id)
         return expired
+
+    async def remove_leftovers(self) -> bool:
+        """Removes some of what large threads that were deleted have left behind; whether there is more."""
+        removed = await self._storage.threads.remove_leftovers()
+        for run_id in removed.runs:
+            self._broker.run_deleted(run_id)
+        return removed.more
 
     def _announce_deletion(self, deleted: DeletedThreads) -> None:
         for run_id in deleted.runs:

@@ -1,16 +1,16 @@
 """From settings to a backend."""
 
 from runyard.runtime.config.settings import Settings
-from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.port.storage import Meter, Storage
 from runyard.runtime.storage.sqlite.migrations import SchemaState, read_schema_state
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 
 DATABASE = "runyard.db"
 
 
-def make_storage(settings: Settings) -> Storage:
-    """The backend that the settings name, not opened yet."""
-    return SqliteStorage(settings.data_dir / DATABASE, sync=settings.sync)
+def make_storage(settings: Settings, meter: Meter | None = None) -> Storage:
+    """The backend that the settings name, not opened yet. `meter` is told what writes cost."""
+    return SqliteStorage(settings.data_dir / DATABASE, sync=settings.sync, meter=meter)
 
 
 def schema_state(settings: Settings) -> SchemaState:

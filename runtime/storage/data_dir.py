@@ -11,12 +11,14 @@ from pathlib import Path
 
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError
+from runyard.runtime.storage.private_files import make_private_folder
 
 
 def lock_data_dir(settings: Settings) -> int:
     """Makes the data directory and takes it for this server. Raises ConfigError when another one has it."""
     try:
-        (settings.data_dir / "workers").mkdir(parents=True, exist_ok=True)
+        make_private_folder(settings.data_dir)
+        (settings.data_dir / "workers").mkdir(exist_ok=True, mode=0o700)
         return _lock(settings.data_dir / "server.lock")
     except BlockingIOError:
         raise ConfigError(
@@ -66,7 +68,7 @@ def is_dead(settings: Settings, name: str) -> bool:
 @contextlib.contextmanager
 def alone(path: Path) -> Iterator[None]:
     """Waits until no other process is inside; for short work at the start."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -75,7 +77,7 @@ def alone(path: Path) -> Iterator[None]:
 
 
 def _lock(path: Path) -> int:
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BaseException:

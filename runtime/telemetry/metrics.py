@@ -12,6 +12,7 @@ from prometheus_client.process_collector import ProcessCollector
 from runyard.runtime.storage.port.queue import QueueDepth
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+LOCK_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30)
 
 
 class Metrics:
@@ -58,6 +59,21 @@ class Metrics:
             registry=registry,
         )
         self._workers = Gauge("runyard_workers", "Workers connected.", registry=registry)
+        self._lock_wait = Histogram(
+            "runyard_database_lock_wait_seconds",
+            "Seconds that a transaction of the API process waited until it could write.",
+            buckets=LOCK_SECONDS,
+            registry=registry,
+        )
+        self._lock_held = Histogram(
+            "runyard_database_lock_held_seconds",
+            "Seconds for which a transaction of the API process kept others from writing.",
+            buckets=LOCK_SECONDS,
+            registry=registry,
+        )
+        self._log_bytes = Gauge(
+            "runyard_database_log_bytes", "What was written and is not yet in the database itself.", registry=registry
+        )
         self._counts: dict[tuple[str, str, int], Counter] = {}
         self._durations: dict[str, Histogram] = {}
         self._ended: defaultdict[str, int] = defaultdict(int)
@@ -94,6 +110,15 @@ class Metrics:
     def webhook_tried(self, outcome: str) -> None:
         """A try to deliver a webhook has ended: delivered, postponed or given_up."""
         self._webhooks.labels(outcome).inc()
+
+    def locked(self, waited: float, held: float) -> None:
+        """A transaction of this process has waited for its turn and then kept others from writing; in seconds."""
+        self._lock_wait.observe(waited)
+        self._lock_held.observe(held)
+
+    def log_size(self, size: int) -> None:
+        """Bytes of the database's write-ahead log."""
+        self._log_bytes.set(size)
 
     async def _refresh(self) -> QueueDepth | None:
         for status, count in self._ended.items():

@@ -202,7 +202,8 @@ def test_a_data_directory_that_cannot_be_made(runyard: Run, project: Path) -> No
 @pytest.mark.parametrize(
     ("statement", "level", "said"),
     [
-        ("insert into _sqlite_migrations values ('runyard', '9999_later', '')", "problem", "9999_later"),
+        ("insert into _sqlite_migrations values ('runyard', '9999_later', '')", "note", "9999_later"),
+        ("update schema_version set version = 9999, oldest_reader = 9998", "problem", "version 9998"),
         ("delete from _sqlite_migrations where name = '0002_threads'", "note", "0002_threads"),
         ("drop table _sqlite_migrations", "problem", "no database of Runyard's"),
     ],
@@ -212,6 +213,8 @@ def test_the_schema_of_the_database(runyard: Run, project: Path, statement: str,
     data.mkdir()
     with sqlite3.connect(data / "runyard.db") as database:
         database.execute("create table _sqlite_migrations (migration_set text, name text, applied_at text)")
+        database.execute("create table schema_version (version integer, oldest_reader integer)")
+        database.execute("insert into schema_version values (7, 7)")
         names = ["0001_start", "0002_threads"]
         database.executemany("insert into _sqlite_migrations values ('runyard', ?, '')", [(name,) for name in names])
         database.execute(statement)

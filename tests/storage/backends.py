@@ -21,11 +21,14 @@ class Backend:
     lost if the worker does not hold the run; tests cannot wait for so long.
     search_thresholds: "module.name" of numbers of threads from which on searches go another way, and for each a number
     so low that the few threads of a test are as many.
+    small_steps: "module.name" of what bounds a transaction that removes much, and for each a value with which it
+    removes next to nothing.
     """
 
     make: Callable[[Path], Storage]
     claim_grace: str
     search_thresholds: Mapping[str, int]
+    small_steps: Mapping[str, float]
 
 
 BACKENDS = {
@@ -33,5 +36,9 @@ BACKENDS = {
         make=lambda directory: SqliteStorage(directory / "runyard.db"),
         claim_grace="runyard.runtime.storage.sqlite.workers.CLAIM_GRACE",
         search_thresholds={"runyard.runtime.storage.sqlite.threads.search.NARROW": 3},
+        small_steps={
+            "runyard.runtime.storage.sqlite.time_slice.SLICE": 0.0,
+            "runyard.runtime.storage.sqlite.leftovers.PIECE": 2,
+        },
     ),
 }

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from runyard.runtime.storage.port.queue import FinishRequest, FinishResult, Lease, LeasedRun
-from runyard.runtime.storage.port.runs import CancelAction, CancelResult, InsertResult, NewRun
+from runyard.runtime.storage.port.runs import CancelAction, CancelResult, InsertResult, NewRun, RunRef
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.port.workers import ReapResult
 
@@ -117,7 +117,7 @@ class Track:
     async def _check(self) -> None:
         """Whoever won: threads and queue agree with the runs."""
         depth = await self.storage.queue.depth()
-        runs = await self.storage.runs.cancellable(thread_id=None, run_ids=None, status="all")
+        runs = await self._active()
         assert depth.ready + depth.waiting + depth.delayed + depth.running == len(runs)
         threads = {run.thread_id for run in runs}
         assert depth.ready + depth.running <= len(threads)
@@ -127,8 +127,11 @@ class Track:
             assert thread is not None
             assert thread.status == "busy"
 
+    async def _active(self) -> list[RunRef]:
+        return (await self.storage.runs.cancellable(thread_id=None, run_ids=None, status="all", limit=1000)).runs
+
     async def _clear(self) -> None:
-        for run in await self.storage.runs.cancellable(thread_id=None, run_ids=None, status="all"):
+        for run in await self._active():
             await self.storage.runs.delete(run.thread_id, run.run_id)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 
 import pytest
 
@@ -108,8 +109,10 @@ async def test_what_can_be_cancelled_is_found_by_thread_run_and_status(storage: 
     elsewhere = await insert(storage, stateless(delay=60.0))
 
     async def found(**asked: object) -> set[str]:
-        given = {"thread_id": None, "run_ids": None, "status": "all", **asked}
-        return {run.run_id for run in await storage.runs.cancellable(**given)}  # type: ignore[arg-type]
+        given = {"thread_id": None, "run_ids": None, "status": "all", "limit": 10, **asked}
+        page = await storage.runs.cancellable(**given)  # type: ignore[arg-type]
+        assert page.after is None
+        return {run.run_id for run in page.runs}
 
     assert await found() == {running.run_id, waiting.run_id, elsewhere.run_id}
     assert await found(status="pending") == {waiting.run_id, elsewhere.run_id}
@@ -117,7 +120,25 @@ async def test_what_can_be_cancelled_is_found_by_thread_run_and_status(storage: 
     assert await found(thread_id=thread_id) == {running.run_id, waiting.run_id}
     assert await found(thread_id=thread_id, run_ids=[waiting.run_id, elsewhere.run_id]) == {waiting.run_id}
     assert await found(run_ids=[]) == set()
-    assert await storage.runs.cancellable(thread_id=None, run_ids=[elsewhere.run_id], status="all") == [ref(elsewhere)]
+    page = await storage.runs.cancellable(thread_id=None, run_ids=[elsewhere.run_id], status="all", limit=10)
+    assert page.runs == [ref(elsewhere)]
+
+
+async def test_what_can_be_cancelled_comes_in_pages_that_leave_out_what_is_new(storage: Storage) -> None:
+    thread_id = await idle_thread(storage)
+    there = [await insert(storage, on_thread(thread_id)) for _ in range(3)]
+    there += [await insert(storage, stateless()) for _ in range(4)]
+    find = partial(storage.runs.cancellable, thread_id=None, run_ids=None, status="all", limit=3)
+    page = await find()
+    found = list(page.runs)
+    await storage.runs.cancel(page.runs, "rollback")
+    for _ in range(5):
+        await insert(storage, stateless())
+    await insert(storage, on_thread(thread_id))
+    while page.after is not None:
+        page = await find(after=page.after)
+        found += page.runs
+    assert sorted(found) == sorted(map(ref, there))
 
 
 async def test_deleting_a_running_run_takes_its_lease(storage: Storage) -> None:

@@ -222,3 +222,12 @@ async def test_threads_are_sorted_by_what_is_asked_for(storage: Storage) -> None
             keys = [getattr(thread, column) for thread in await storage.threads.search(request, limit=9, offset=0)]
             assert keys == sorted(keys, reverse=order == "desc")
             assert len(keys) == 4
+
+
+async def test_a_filter_may_have_hundreds_of_keys(storage: Storage) -> None:
+    metadata = {f"key {number}": number % 7 for number in range(500)}
+    thread_id = str(uuid.uuid4())
+    await storage.threads.create(NewThread(thread_id=thread_id, metadata=metadata), "raise")
+    for wanted, count in ((metadata, 1), ({**metadata, "key 499": "other"}, 0)):
+        assert await storage.threads.count(ThreadCountRequest(metadata=wanted)) == count
+        assert len(await storage.threads.search(ThreadSearchRequest(metadata=wanted), limit=9, offset=0)) == count

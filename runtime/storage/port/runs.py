@@ -68,6 +68,21 @@ class RunRef(NamedTuple):
     run_id: str
 
 
+class RunPosition(NamedTuple):
+    """Where a page of runs ended; `newest` is the newest run that there was at the first page."""
+
+    thread_id: str
+    seq: int
+    newest: int
+
+
+class RunPage(NamedTuple):
+    """Runs, and where to go on; None after the last."""
+
+    runs: list[RunRef]
+    after: RunPosition | None
+
+
 class RunLocation(NamedTuple):
     """The thread of a run, and whether its stream is resumable."""
 
@@ -133,13 +148,22 @@ class RunStorage(Protocol):
         """Those of the runs that have ended, stateless ones included whose thread was deleted with them;
         a run that is not there at all counts as ended with an error that says so."""
 
-    async def cancellable(self, *, thread_id: str | None, run_ids: Sequence[str] | None, status: str) -> list[RunRef]:
-        """Runs that have not ended: those of a thread, those among `run_ids` (None: no condition), or all.
-        `status` is pending, running or all."""
+    async def cancellable(
+        self,
+        *,
+        thread_id: str | None,
+        run_ids: Sequence[str] | None,
+        status: str,
+        limit: int,
+        after: RunPosition | None = None,
+    ) -> RunPage:
+        """Up to `limit` runs that have not ended: those of a thread, those among `run_ids` (None: no condition), or
+        all. `status` is pending, running or all. `after` is where an earlier page ended: runs that were created since
+        the first page are on none."""
 
     async def cancel(self, runs: Sequence[RunRef], action: CancelAction) -> CancelResult:
         """Ends pending runs (or removes them, for `rollback`) and flags running ones. Passes over runs that have
-        ended or are not there."""
+        ended or are not there. One transaction, so of few runs."""
 
     async def delete(self, thread_id: str, run_id: str) -> int | None:
         """Removes a run, also a running one, whose worker loses its lease. Returns how many runs became ready;

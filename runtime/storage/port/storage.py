@@ -17,6 +17,17 @@ from runyard.runtime.storage.port.threads import ThreadStorage
 from runyard.runtime.storage.port.workers import WorkerStorage
 
 
+class Meter(Protocol):
+    """Is told what writes cost. Called from any thread."""
+
+    def locked(self, waited: float, held: float) -> None:
+        """A transaction of this process has waited so many seconds for its turn, and then kept others from writing for
+        so many."""
+
+    def log_size(self, size: int) -> None:
+        """Bytes of what was written and is not yet in the database itself."""
+
+
 class Storage(Protocol):
     """A backend, a part for each noun. `open` before all else, `close` last."""
 

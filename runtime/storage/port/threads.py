@@ -59,6 +59,15 @@ class DeletedThreads:
     runs: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """One step of removing what deleted threads had: whether more is left, and the runs under way that were removed in
+    it, which have to be told."""
+
+    more: bool
+    runs: list[str] = field(default_factory=list)
+
+
 class ThreadStorage(Protocol):
     """Threads without their checkpoints, and the edits that concern both."""
 
@@ -92,7 +101,10 @@ class ThreadStorage(Protocol):
 
     async def delete(self, thread_ids: Sequence[str]) -> DeletedThreads:
         """Deletes the threads with runs, events and checkpoints; runs under way lose their lease. Passes over
-        threads that are not there."""
+        threads that are not there. Of a large thread something may be left that nobody sees, for `remove_leftovers`."""
+
+    async def remove_leftovers(self) -> Leftovers:
+        """Removes some of what deleted threads have left behind."""
 
     async def copy(self, source: str, target: str, expiry: Expiry | None = None) -> Thread | None:
         """A new thread with metadata, state and history of another one, as they are before its runs under way; its
@@ -110,4 +122,8 @@ class ThreadStorage(Protocol):
 
     async def history_expired(self, limit: int) -> list[str]:
         """Up to `limit` threads without runs under way whose lifetime is over, if it is their history that is to be
-        dropped then."""
+        dropped then. Not those that are postponed."""
+
+    async def postpone_expiry(self, thread_id: str) -> None:
+        """The history of the thread could not be dropped; `history_expired` names it again after a while, which is
+        longer each time."""

@@ -63,7 +63,7 @@ class SqliteAssistants:
         column, order = request.sort_by or "created_at", request.sort_order or "desc"
         sql = f"select * from assistants {where} order by {column} {order}, rowid {order} limit ? offset ?"
         rows = await self._database.read_in_pool(
-            lambda connection: fetch_dicts(connection, sql, (*where.parameters, limit, offset))
+            lambda connection: fetch_dicts(connection, sql, (*where.parameters, limit, offset)), "search"
         )
         return [_assistant(row) for row in rows]
 
@@ -71,7 +71,7 @@ class SqliteAssistants:
         where = _conditions(request)
         sql = f"select count(*) from assistants {where}"
         found = await self._database.read_in_pool(
-            lambda connection: connection.execute(sql, where.parameters).fetchone()
+            lambda connection: connection.execute(sql, where.parameters).fetchone(), "search"
         )
         return int(found[0])
 
@@ -89,7 +89,7 @@ class SqliteAssistants:
             rows = fetch_dicts(connection, sql, (*where.parameters, request.limit, request.offset))
             return [_assistant(row) for row in rows]
 
-        return await self._database.read_in_pool(read)
+        return await self._database.read_in_pool(read, "search")
 
     # Editing
 

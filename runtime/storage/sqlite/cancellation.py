@@ -6,8 +6,10 @@ import sqlite3
 from runyard.runtime.lifecycle import CANCELLED, ROLLED_BACK
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.checkpoints import delete_checkpoints_of_run, delete_checkpoints_of_thread
+from runyard.runtime.storage.sqlite.checkpoints import delete_checkpoints_of_run
 from runyard.runtime.storage.sqlite.deliveries import add_delivery
+from runyard.runtime.storage.sqlite.leftovers import discard_thread
+from runyard.runtime.storage.sqlite.time_slice import TimeSlice
 
 
 def cancel_run(
@@ -50,7 +52,7 @@ def free_thread(connection: sqlite3.Connection, sql: Queries, thread_id: str, ti
     parameters = {"thread_id": thread_id, "now": time}
     promoted = connection.execute(sql["promote"], parameters).fetchall()
     if connection.execute(sql["delete_temporary_thread"], parameters).rowcount:
-        delete_checkpoints_of_thread(connection, sql, thread_id)
+        discard_thread(connection, sql, thread_id, TimeSlice(), with_runs=False)
     else:
         connection.execute(sql["restore_thread_status"], parameters)
     return len(promoted)

@@ -6,7 +6,7 @@ the next flush of that lease; that one could not be written, also for the end of
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -24,12 +24,8 @@ from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.leases import holds, lease_lost
-
-
-def delete_checkpoints_of_thread(connection: sqlite3.Connection, sql: Queries, thread_id: str) -> None:
-    """Deletes checkpoints, channel values and pending writes of a thread."""
-    for name in ("delete_checkpoints_of_thread", "delete_blobs_of_thread", "delete_writes_of_thread"):
-        connection.execute(sql[name], (thread_id,))
+from runyard.runtime.storage.sqlite.leftovers import remove_checkpoints, remove_history
+from runyard.runtime.storage.sqlite.time_slice import TimeSlice
 
 
 def delete_checkpoints_of_run(connection: sqlite3.Connection, sql: Queries, thread_id: str, run_id: str) -> None:
@@ -88,15 +84,11 @@ def write_rows(connection: sqlite3.Connection, sql: Queries, rows: Iterable[Chec
             )
 
 
-def keep_checkpoints(
-    connection: sqlite3.Connection, sql: Queries, thread_id: str, kept: Sequence[KeptCheckpoint]
-) -> None:
-    """Deletes all of a thread but the checkpoints named."""
+def drop_history(connection: sqlite3.Connection, sql: Queries, thread_id: str, kept: Sequence[KeptCheckpoint]) -> bool:
+    """Deletes all of a thread but the checkpoints named, for a slice of time; whether nothing else is left."""
     checkpoints = orjson.dumps([(item.ns, item.checkpoint_id) for item in kept]).decode()
     blobs = [(item.ns, channel, version) for item in kept for channel, version in item.versions.items()]
-    connection.execute(sql["keep_checkpoints"], (thread_id, checkpoints))
-    connection.execute(sql["keep_writes"], (thread_id, checkpoints))
-    connection.execute(sql["keep_blobs"], (thread_id, orjson.dumps(blobs).decode()))
+    return remove_history(connection, sql, thread_id, checkpoints, orjson.dumps(blobs).decode(), TimeSlice())
 
 
 class SqliteCheckpoints:
@@ -209,18 +201,40 @@ class SqliteCheckpoints:
         return self._database.read(read)
 
     async def delete_thread(self, thread_id: str) -> None:
-        await self._database.write(lambda connection: delete_checkpoints_of_thread(connection, self._sql, thread_id))
+        await self._repeat(lambda connection: remove_checkpoints(connection, self._sql, thread_id, TimeSlice()))
 
     async def delete_runs(self, run_ids: Sequence[str]) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            for run_id in run_ids:
-                for name in ("delete_checkpoints_of_run", "delete_blobs_of_run", "delete_writes_of_run"):
-                    connection.execute(self._sql[name], (run_id,))
+        for run_id in run_ids:
+            for found, removing in (
+                ("checkpoints_of_run", "remove_checkpoint"),
+                ("blobs_of_run", "remove_blob"),
+                ("writes_of_run", "remove_write"),
+            ):
+                await self._delete_rows(run_id, self._sql[found], self._sql[removing])
 
-        await self._database.write(work)
+    async def _delete_rows(self, run_id: str, found: str, removing: str) -> None:
+        def read(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+            return connection.execute(found, (run_id,)).fetchall()
+
+        rows = await self._database.read_in_pool(read, "lookup")
+
+        def step(connection: sqlite3.Connection) -> bool:
+            time_slice = TimeSlice()
+            while rows:
+                connection.execute(removing, rows.pop())
+                if time_slice.over:
+                    break
+            return not rows
+
+        await self._repeat(step)
+
+    async def _repeat(self, step: Callable[[sqlite3.Connection], bool]) -> None:
+        """One transaction after the other, until a step says that all is done."""
+        while not await self._database.write(step):
+            pass
 
     async def copy_thread(self, source: str, target: str) -> None:
         await self._database.write(lambda connection: copy_checkpoints(connection, self._sql, source, target))
 
     async def prune(self, thread_id: str, keep: Sequence[KeptCheckpoint]) -> None:
-        await self._database.write(lambda connection: keep_checkpoints(connection, self._sql, thread_id, keep))
+        await self._repeat(lambda connection: drop_history(connection, self._sql, thread_id, keep))

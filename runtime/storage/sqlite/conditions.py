@@ -22,6 +22,10 @@ def _within(wanted: Any, found: Any) -> bool:
     return bool(wanted == found)
 
 
+MOST_TERMS = 50
+"""Values that SQLite compares one by one; it refuses expressions that are very deep, and each is a level."""
+
+
 class Conditions:
     """The `where` clause of a search, put together from what was asked for."""
 
@@ -49,10 +53,13 @@ class Conditions:
     def containing(self, column: str, wanted: dict[str, Any] | None) -> None:
         """The column, JSON as text or blob, contains `wanted`. SQLite itself compares scalars, which is fast."""
         rest: dict[str, Any] = {}
+        flat = 0
         for path, key, value in _leaves("$", wanted or {}):
-            if path is None or isinstance(value, list | dict | float) or _is_long(value):
+            if path is None or isinstance(value, list | dict | float) or _is_long(value) or flat >= MOST_TERMS:
                 rest[key] = (wanted or {})[key]
-            elif isinstance(value, bool) or value is None:
+                continue
+            flat += 1
+            if isinstance(value, bool) or value is None:
                 self.add(f"json_type({column}, ?) = ?", path, "null" if value is None else str(value).lower())
             elif isinstance(value, int):
                 self.add(f"json_type({column}, ?) in ('integer', 'real')", path)

@@ -1,40 +1,28 @@
-"""The SQLite file: one writer thread that commits in groups, and connections for reading.
-
-All writes of a process go through one queue, in order. The writer takes what has gathered, runs it in one
-transaction and then delivers the results; so nothing waits for more to come, and a busy time pays for few
-commits. A write that raises undoes only itself.
-"""
+"""The SQLite file: one writer that commits in groups, and connections for reading."""
 
 import asyncio
-import fcntl
-import logging
-import os
 import sqlite3
-import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
-from runyard.runtime.errors import ConfigError, Unavailable
+from runyard.runtime.errors import ConfigError
+from runyard.runtime.storage.port.storage import Meter
+from runyard.runtime.storage.private_files import make_private
 from runyard.runtime.storage.sqlite.conditions import contains
-from runyard.runtime.storage.sqlite.errors import is_outage, write_refused
+from runyard.runtime.storage.sqlite.errors import is_busy
+from runyard.runtime.storage.sqlite.file_lock import FileLock
+from runyard.runtime.storage.sqlite.log_keeper import LONG_LOG, PAGE, LogKeeper
 from runyard.runtime.storage.sqlite.migrations import migrate
-from runyard.runtime.storage.sqlite.write_results import WriteResult, deliver_results
-
-logger = logging.getLogger(__name__)
+from runyard.runtime.storage.sqlite.readers import Pool, Readers
+from runyard.runtime.storage.sqlite.writer import GIVE_WAY, PATIENCE, QueuedWrite, Write, Writer
 
 T = TypeVar("T")
-Write = Callable[[sqlite3.Connection], Any]
 
-LONG_LOG = 16_384
-"""Pages of 4 KiB in the write-ahead log from which on it is started afresh even under load."""
-
-CHECKPOINT_EVERY = 0.25
-"""Seconds between passes that move the write-ahead log into the database, off every writer's path."""
+TIMEOUT = 5.0
+"""Seconds that a read waits for another program that has the database for itself."""
 
 
 def now() -> int:
@@ -42,35 +30,19 @@ def now() -> int:
     return time.time_ns() // 1000
 
 
-@dataclass(slots=True)
-class _QueuedWrite:
-    """A write, and what gets its result: the future of who waits, or, only if it fails, `on_error`."""
-
-    write: Write
-    future: "asyncio.Future[Any] | Future[Any] | None" = None
-    on_error: Callable[[BaseException], None] | None = None
-
-
 class Database:
-    """One process's access to the file. `open` first, `close` last; safe to use from several threads.
+    """One process's access to the file. `open` first, `close` last; safe to use from several threads."""
 
-    Several processes write to the file: an advisory lock beside it is taken around each transaction,
-    since SQLite's own busy handler polls and is unfair.
-    """
-
-    def __init__(self, path: Path, *, sync: Literal["normal", "full"] = "normal") -> None:
+    def __init__(self, path: Path, *, sync: Literal["normal", "full"] = "normal", meter: Meter | None = None) -> None:
+        """`meter` is told what writes cost."""
         self.path = path
         self._sync = sync
-        self._queue: deque[_QueuedWrite] = deque()
-        self._wake = threading.Condition()
-        self._closing = False
-        self._writer: threading.Thread | None = None
-        self._maintainer: threading.Thread | None = None
-        self._stopping = threading.Event()
-        self._local = threading.local()
-        self._readers: ThreadPoolExecutor | None = None
+        self._meter = meter
         self._connections: list[sqlite3.Connection] = []
-        self._lock_file = -1
+        self._lock = FileLock(path.with_name(f"{path.name}.lock"), meter)
+        self._writer = Writer(self._lock)
+        self._readers = Readers(self._connect_to_read)
+        self._log_keeper: LogKeeper | None = None
 
     def open(self, *, maintain: bool = False) -> None:
         """Opens the file, creating and migrating it.
@@ -79,45 +51,48 @@ class Database:
         Raises ConfigError when the file is not a database that this version can use.
         """
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock_file = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            writer = self._connect()
-            self._lock()
-            try:
-                writer.execute("pragma journal_mode = wal")
-                migrate(writer)
-            finally:
-                self._unlock()
-            writer.isolation_level = None
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(self.path)
+            self._lock.open()
+            connection = self._connect()
+            self._prepare(connection)
+        except ConfigError as error:
+            raise ConfigError(f"{self.path.parent}: {error.detail}, or choose another directory with --data") from None
         except (sqlite3.Error, OSError) as error:
             raise ConfigError(
                 f"{self.path}: cannot be opened as Runyard's database ({error}); "
                 "choose another directory with --data, or move the file away"
             ) from error
-        self._readers = ThreadPoolExecutor(2, "reader")
-        self._writer = threading.Thread(target=self._write_queued, args=(writer,), name="writer", daemon=True)
-        self._writer.start()
+        self._writer.start(connection)
         if maintain:
-            self._maintainer = threading.Thread(target=self._maintain, name="wal", daemon=True)
-            self._maintainer.start()
+            self._log_keeper = LogKeeper(self.path, self._connect, self._lock, self._meter)
+            self._log_keeper.start()
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """Brings the schema up to date. Another program that writes is waited for outside the lock."""
+        patience = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with self._lock.held():
+                    connection.execute("pragma journal_mode = wal")
+                    migrate(connection)
+                break
+            except sqlite3.OperationalError as error:
+                if not is_busy(error) or time.monotonic() > patience:
+                    raise
+            time.sleep(GIVE_WAY * 50)
+        connection.isolation_level = None
 
     def close(self) -> None:
         """Commits what is queued, then closes everything."""
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
-        self._stopping.set()
-        for thread in (self._writer, self._maintainer):
-            if thread is not None:
-                thread.join()
-        if self._readers is not None:
-            self._readers.shutdown()
+        self._writer.stop()
+        if self._log_keeper is not None:
+            self._log_keeper.stop()
+        self._readers.stop()
         for connection in self._connections:
             connection.close()
         self._connections.clear()
-        if self._lock_file >= 0:
-            os.close(self._lock_file)
-            self._lock_file = -1
+        self._lock.close()
 
     async def write(self, write: Callable[[sqlite3.Connection], T]) -> T:
         """Runs `write` in a transaction; returns its result once that is committed.
@@ -125,123 +100,49 @@ class Database:
         Raises what `write` raises, or Unavailable when the database refuses the write or is being closed.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._enqueue(_QueuedWrite(write, future))
+        self._writer.add(QueuedWrite(write, future))
         return await future
 
     def write_blocking(self, write: Callable[[sqlite3.Connection], T]) -> T:
         """As `write`, for callers that may block their thread."""
         future: Future[T] = Future()
-        self._enqueue(_QueuedWrite(write, future))
+        self._writer.add(QueuedWrite(write, future))
         return future.result()
 
     def write_later(self, write: Write, on_error: Callable[[BaseException], None]) -> None:
         """As `write`, for what nobody waits for. `on_error` is called before any later write is made."""
-        self._enqueue(_QueuedWrite(write, on_error=on_error))
+        self._writer.add(QueuedWrite(write, on_error=on_error))
 
     def read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         """Runs `read`, which must cost no more than microseconds, in the caller's thread."""
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = self._connect(read_only=True)
-        return read(connection)
+        return self._readers.read(read)
 
-    async def read_in_pool(self, read: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs `read`, which may take long, in a pool thread."""
-        assert self._readers is not None
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read, read)
+    async def read_in_pool(self, read: Callable[[sqlite3.Connection], T], pool: Pool) -> T:
+        """Runs `read`, which may take long, in a thread of that pool: searches and counts, which are given up after
+        some seconds, lookups, or probes of whether it answers."""
+        return await self._readers.read_in_pool(read, pool)
 
-    def _enqueue(self, write: _QueuedWrite) -> None:
-        with self._wake:
-            if self._closing:
-                raise Unavailable("the database is being closed; try again when the server is back")
-            self._queue.append(write)
-            self._wake.notify()
+    def _connect(self) -> sqlite3.Connection:
+        """For writing and for upkeep. It never waits for others: whoever does may hold the file lock."""
+        connection = self._open_connection()
+        connection.execute(f"pragma journal_size_limit = {LONG_LOG * PAGE}")
+        connection.execute("pragma busy_timeout = 0")
+        return connection
 
-    def _connect(self, *, read_only: bool = False) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, check_same_thread=False, timeout=30, cached_statements=512)
+    def _connect_to_read(self) -> sqlite3.Connection:
+        connection = self._open_connection()
+        # Not for writers: a savepoint's journal in memory is walked at each statement, so that a write of 10,000 rows
+        # takes seconds.
+        connection.execute("pragma temp_store = memory")
+        connection.isolation_level = None
+        connection.execute("pragma query_only = on")
+        return connection
+
+    def _open_connection(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, check_same_thread=False, timeout=TIMEOUT, cached_statements=512)
         self._connections.append(connection)
         connection.execute(f"pragma synchronous = {self._sync}")
         connection.execute("pragma wal_autocheckpoint = 0")
         connection.execute("pragma cache_size = -4000")
         connection.create_function("contains", 2, contains, deterministic=True)
-        if read_only:
-            # Not for writers: a savepoint's journal in memory is walked at each statement, so that a write of
-            # 10,000 rows takes seconds.
-            connection.execute("pragma temp_store = memory")
-            connection.isolation_level = None
-            connection.execute("pragma query_only = on")
         return connection
-
-    def _lock(self) -> None:
-        fcntl.flock(self._lock_file, fcntl.LOCK_EX)
-
-    def _unlock(self) -> None:
-        fcntl.flock(self._lock_file, fcntl.LOCK_UN)
-
-    def _write_queued(self, connection: sqlite3.Connection) -> None:
-        while True:
-            with self._wake:
-                while not self._queue and not self._closing:
-                    self._wake.wait()
-                if not self._queue:
-                    return
-                group = list(self._queue)
-                self._queue.clear()
-            self._commit(connection, group)
-
-    def _commit(self, connection: sqlite3.Connection, group: list[_QueuedWrite]) -> None:
-        results: list[WriteResult] = []
-        try:
-            self._lock()
-            try:
-                connection.execute("begin immediate")
-                for queued in group:
-                    value, error = self._run(connection, queued.write)
-                    if queued.future is not None:
-                        results.append(WriteResult(queued.future, value, error))
-                    elif error is not None and queued.on_error is not None:
-                        queued.on_error(error)
-                connection.execute("commit")
-            finally:
-                if connection.in_transaction:
-                    connection.execute("rollback")
-                self._unlock()
-        except (sqlite3.Error, OSError) as error:
-            refusal = write_refused(error)
-            results = [WriteResult(queued.future, None, refusal) for queued in group if queued.future is not None]
-            for queued in group:
-                if queued.on_error is not None:
-                    queued.on_error(refusal)
-        deliver_results(results)
-
-    @staticmethod
-    def _run(connection: sqlite3.Connection, write: Write) -> tuple[Any, BaseException | None]:
-        connection.execute("savepoint write")
-        try:
-            value = write(connection)
-        except Exception as error:  # whatever it is belongs to whoever asked for the write
-            if not connection.in_transaction:  # SQLite has undone the whole group, as it may when the disk is full
-                raise
-            connection.execute("rollback to write")
-            connection.execute("release write")
-            return None, write_refused(error) if is_outage(error) else error
-        connection.execute("release write")
-        return value, None
-
-    def _maintain(self) -> None:
-        connection = self._connect()
-        while not self._stopping.wait(CHECKPOINT_EVERY):
-            try:
-                self._shorten_log(connection)
-            except sqlite3.Error as error:  # the next pass may go through: there may be room on the disk again
-                logger.error("%s: the write-ahead log cannot be moved into the database: %s", self.path, error)
-
-    def _shorten_log(self, connection: sqlite3.Connection) -> None:
-        _, pages, _ = connection.execute("pragma wal_checkpoint(passive)").fetchone()
-        if pages > LONG_LOG:
-            # Writers that never pause keep a passive pass from starting the log afresh.
-            self._lock()
-            try:
-                connection.execute("pragma wal_checkpoint(restart)").fetchone()
-            finally:
-                self._unlock()

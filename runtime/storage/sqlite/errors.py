@@ -1,4 +1,4 @@
-"""What SQLite's errors mean to those who asked for a write."""
+"""What SQLite's errors mean to those who asked for something."""
 
 import sqlite3
 
@@ -10,6 +10,16 @@ def is_outage(error: Exception) -> bool:
     return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_ERROR
 
 
+def is_busy(error: sqlite3.OperationalError) -> bool:
+    """Whether somebody else has the database."""
+    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
 def write_refused(error: Exception) -> Unavailable:
     """The error as services raise it: 503."""
     return Unavailable(f"the database refused a write ({error}); nothing of it was kept")
+
+
+def read_refused(error: Exception) -> Unavailable:
+    """The error as services raise it: 503."""
+    return Unavailable(f"the database could not be read ({error})")

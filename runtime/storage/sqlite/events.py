@@ -26,13 +26,13 @@ class SqliteEvents:
 
     async def read(self, run_id: str, after: int) -> list[EventChunk]:
         rows = await self._database.read_in_pool(
-            lambda connection: connection.execute(self._sql["read_events"], (run_id, after)).fetchall()
+            lambda connection: connection.execute(self._sql["read_events"], (run_id, after)).fetchall(), "lookup"
         )
         return [EventChunk(*row) for row in rows]
 
     async def read_thread(self, thread_id: str) -> list[EventChunk]:
         rows = await self._database.read_in_pool(
-            lambda connection: connection.execute(self._sql["read_thread_events"], (thread_id,)).fetchall()
+            lambda connection: connection.execute(self._sql["read_thread_events"], (thread_id,)).fetchall(), "lookup"
         )
         return [EventChunk(*row) for row in rows]
 

@@ -12,6 +12,7 @@ from runyard.runtime.storage.port.runs import CancelAction, CancelResult, Insert
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import cancel_run
 from runyard.runtime.storage.sqlite.database import now
+from runyard.runtime.storage.sqlite.leftovers import refuse_leftovers
 from runyard.runtime.storage.sqlite.rows import expiry_columns, fetch_dict, iso_time
 
 BUSY = "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
@@ -89,6 +90,7 @@ def _join_thread(
     if row is None:
         if not new_run.create_thread:
             raise NotFound("Thread or assistant not found.")
+        refuse_leftovers(connection, sql, new_run.thread_id)
         row = {"metadata": "{}"}
         connection.execute(
             sql["insert_thread"],

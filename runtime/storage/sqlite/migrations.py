@@ -1,10 +1,14 @@
-"""The schema, as numbered SQL files that are applied in order, each once."""
+"""The schema, as numbered SQL files that are applied in order, each once.
+
+The numbers may have gaps. The database says which was the latest, and which is the earliest that a server must know to
+use it: so a server of the version before can be started again after an upgrade, for as long as migrations only expand.
+"""
 
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from importlib import resources
+from importlib import metadata, resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
@@ -17,22 +21,59 @@ with without("numpy", "pandas"):  # for data frames, which nobody hands to it he
 SET = "runyard"
 """What the database calls this set of migrations."""
 
+OLDEST_READER = 7
+"""The earliest schema whose servers can use a database of the present one. Raised by a migration that takes something
+away, or that earlier servers would misunderstand; one minor version at least after what it takes away was last used."""
+
 
 @dataclass(frozen=True, slots=True)
 class SchemaState:
-    """Names of migrations: those that a database has, those that it lacks, those that only a newer version knows."""
+    """Names of migrations: those that a database has, those that it lacks, those that only a newer version knows.
+    `refusal` says why this version cannot use the database, if that is so."""
 
     applied: list[str]
     missing: list[str]
     unknown: list[str]
+    refusal: str | None = None
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Applies the migrations that the database lacks."""
+    """Applies the migrations that the database lacks. Raises ConfigError when it is too new for this version."""
+    refusal = _refusal(connection)
+    if refusal is not None:
+        raise ConfigError(refusal)
     numbered = sqlite_utils.Migrations(SET)
     for name, file in _files():
         numbered(name=name)(_apply(file))
     numbered.apply(sqlite_utils.Database(connection))
+    stored = _stored_version(connection) or (0, 0)
+    reached = max(stored[0], _known_version()), max(stored[1], OLDEST_READER)
+    if reached != stored:
+        with connection:
+            connection.execute("delete from schema_version")
+            connection.execute("insert into schema_version (version, oldest_reader) values (?, ?)", reached)
+
+
+def _known_version() -> int:
+    return max(int(name[:4]) for name, _ in _files())
+
+
+def _stored_version(connection: sqlite3.Connection) -> tuple[int, int] | None:
+    """The number of the latest migration, and of the earliest that must be known; None for what says nothing of it."""
+    if not connection.execute("select 1 from sqlite_schema where name = 'schema_version'").fetchone():
+        return None
+    version: tuple[int, int] | None = connection.execute("select version, oldest_reader from schema_version").fetchone()
+    return version
+
+
+def _refusal(connection: sqlite3.Connection) -> str | None:
+    stored, known = _stored_version(connection), _known_version()
+    if stored is None or known >= stored[1]:
+        return None
+    return (
+        f"its database has version {stored[0]} of the schema, which needs a server that knows version {stored[1]} at "
+        f"least; this one (Runyard {metadata.version('runyard')}) knows {known}. Install a newer version of Runyard"
+    )
 
 
 def read_schema_state(path: Path) -> SchemaState:
@@ -47,12 +88,14 @@ def read_schema_state(path: Path) -> SchemaState:
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             applied = [name for (name,) in connection.execute(query, (SET,))]
+            refusal = _refusal(connection)
     except sqlite3.Error as error:
         raise ConfigError(f"{path}: is no database of Runyard's ({error}); move it away, or use --data") from error
     return SchemaState(
         applied,
         [name for name in known if name not in applied],
         [name for name in applied if name not in known],
+        refusal,
     )
 
 

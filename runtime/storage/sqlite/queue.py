@@ -10,10 +10,11 @@ from runyard.runtime.storage.port.queue import DueResult, FinishRequest, FinishR
 from runyard.runtime.storage.port.runs import CancelAction, Interest, Lane
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import roll_back_run
-from runyard.runtime.storage.sqlite.checkpoints import delete_checkpoints_of_thread
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.deliveries import add_delivery
 from runyard.runtime.storage.sqlite.leases import lease_lost, requested_cancel
+from runyard.runtime.storage.sqlite.leftovers import discard_thread
+from runyard.runtime.storage.sqlite.time_slice import TimeSlice
 
 
 class SqliteQueue:
@@ -82,7 +83,7 @@ class SqliteQueue:
                 },
             )
         elif request.spilled:
-            delete_checkpoints_of_thread(connection, self._sql, lease.thread_id)
+            discard_thread(connection, self._sql, lease.thread_id, TimeSlice(), with_runs=False)
         if row[1] is not None:
             add_delivery(connection, self._sql, lease.seq, time, values=request.values, error=request.error)
         return FinishResult(promoted, row[1] is not None)
@@ -113,12 +114,14 @@ class SqliteQueue:
             return DueResult(0, None if next_due is None else (next_due - time) / 1e6)
 
         def work(connection: sqlite3.Connection) -> int:
-            ready = 0
+            ready, time_slice = 0, TimeSlice()
             for seq, thread_id in connection.execute(self._sql["due_runs"], (time, limit)).fetchall():
                 row = connection.execute(
                     self._sql["make_due"], {"seq": seq, "thread_id": thread_id, "now": time}
                 ).fetchone()
                 ready += row is not None and row[0] == "ready"
+                if time_slice.over:
+                    break
             return ready
 
         return DueResult(await self._database.write(work), 0.0)
@@ -130,17 +133,16 @@ class SqliteQueue:
 
     async def depth(self) -> QueueDepth:
         def read(connection: sqlite3.Connection) -> QueueDepth:
-            counts = dict(connection.execute(self._sql["depth"]).fetchall())
-            (oldest,) = connection.execute(self._sql["oldest_ready"]).fetchone()
+            ready, waiting, delayed, running, oldest = connection.execute(self._sql["depth"]).fetchone()
             return QueueDepth(
-                ready=counts.get("ready", 0),
-                waiting=counts.get("waiting", 0),
-                delayed=counts.get("delayed", 0),
-                running=counts.get("running", 0),
+                ready=ready,
+                waiting=waiting,
+                delayed=delayed,
+                running=running,
                 oldest=0.0 if oldest is None else (now() - oldest) / 1e6,
             )
 
-        return await self._database.read_in_pool(read)
+        return await self._database.read_in_pool(read, "lookup")
 
 
 def _leased(worker: str, row: tuple[Any, ...]) -> LeasedRun:

@@ -2,9 +2,6 @@
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
-
-import orjson
 
 from runyard.generated.models import Run
 from runyard.runtime.lifecycle import UNKNOWN
@@ -14,15 +11,20 @@ from runyard.runtime.storage.port.runs import (
     InsertResult,
     NewRun,
     RunLocation,
+    RunPage,
+    RunPosition,
     RunRef,
     RunResult,
     RunStatus,
 )
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import cancel_run, free_thread
+from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.insertion import insert_runs
+from runyard.runtime.storage.sqlite.leftovers import remove_events, write_without_leftovers
 from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts, run_from_row
+from runyard.runtime.storage.sqlite.time_slice import TimeSlice
 
 
 class SqliteRuns:
@@ -36,7 +38,9 @@ class SqliteRuns:
         self._sql = queries
 
     async def insert(self, new_runs: Sequence[NewRun]) -> InsertResult:
-        return await self._database.write(lambda connection: insert_runs(connection, self._sql, new_runs))
+        return await write_without_leftovers(
+            self._database, self._sql, lambda connection: insert_runs(connection, self._sql, new_runs)
+        )
 
     async def get(self, thread_id: str, run_id: str) -> Run | None:
         row = self._database.read(
@@ -51,7 +55,7 @@ class SqliteRuns:
     async def of_thread(self, thread_id: str, *, limit: int, offset: int, status: RunStatus | None) -> list[Run]:
         parameters = {"thread_id": thread_id, "status": status, "limit": limit, "offset": offset}
         rows = await self._database.read_in_pool(
-            lambda connection: fetch_dicts(connection, self._sql["runs_of_thread"], parameters)
+            lambda connection: fetch_dicts(connection, self._sql["runs_of_thread"], parameters), "search"
         )
         return [run_from_row(row) for row in rows]
 
@@ -72,20 +76,32 @@ class SqliteRuns:
                 found.append(RunResult(run_id, row[0], row[2] or row[3] or b"null"))
         return found
 
-    async def cancellable(self, *, thread_id: str | None, run_ids: Sequence[str] | None, status: str) -> list[RunRef]:
-        queues = {"pending": ("ready", "waiting", "delayed"), "running": ("running",)}.get(
-            status, ("ready", "waiting", "delayed", "running")
-        )
-        sql = "select thread_id, run_id from runs where queue in ({})".format(", ".join("?" * len(queues)))
-        parameters: list[Any] = list(queues)
-        if thread_id is not None:
-            sql += " and thread_id = ?"
-            parameters.append(thread_id)
-        if run_ids is not None:
-            sql += " and run_id in (select value from json_each(?))"
-            parameters.append(orjson.dumps(list(run_ids)).decode())
-        rows = await self._database.read_in_pool(lambda connection: connection.execute(sql, parameters).fetchall())
-        return [RunRef(*row) for row in rows]
+    async def cancellable(
+        self,
+        *,
+        thread_id: str | None,
+        run_ids: Sequence[str] | None,
+        status: str,
+        limit: int,
+        after: RunPosition | None = None,
+    ) -> RunPage:
+        where = Conditions("queue is not null")
+        if status != "all":
+            where.add("(queue = 'running') = ?", status == "running")
+        where.equal("thread_id", thread_id)
+        where.among("run_id", None if run_ids is None else list(run_ids))
+        if after is not None:
+            where.add("(thread_id, seq) > (?, ?)", after.thread_id, after.seq)
+            where.add("seq <= ?", after.newest)
+        sql = f"select thread_id, run_id, seq from runs {where} order by thread_id, seq limit ?"
+
+        def read(connection: sqlite3.Connection) -> RunPage:
+            newest = connection.execute(self._sql["newest_run"]).fetchone()[0] if after is None else after.newest
+            rows = connection.execute(sql, (*where.parameters, limit)).fetchall()
+            last = RunPosition(rows[-1][0], rows[-1][2], newest) if len(rows) == limit else None
+            return RunPage([RunRef(*row[:2]) for row in rows], last)
+
+        return await self._database.read_in_pool(read, "lookup")
 
     async def cancel(self, runs: Sequence[RunRef], action: CancelAction) -> CancelResult:
         def work(connection: sqlite3.Connection) -> CancelResult:
@@ -113,10 +129,15 @@ class SqliteRuns:
         def work(connection: sqlite3.Connection) -> int:
             before = now() - int(older_than * 1e6)
             old = connection.execute(self._sql["results_before"], (before, limit)).fetchall()
+            time_slice = TimeSlice()
+            dropped = 0
             for seq, run_id, temporary in old:
+                if temporary and not remove_events(connection, self._sql, run_id, time_slice):
+                    break
                 connection.execute(self._sql["forget_run" if temporary else "forget_result"], (seq,))
-                if temporary:
-                    connection.execute(self._sql["delete_events"], (run_id,))
-            return len(old)
+                dropped += 1
+                if time_slice.over:
+                    break
+            return dropped
 
         return await self._database.write(work)

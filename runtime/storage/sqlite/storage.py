@@ -1,10 +1,12 @@
 """The embedded backend: everything in one SQLite file."""
 
+import asyncio
 import sqlite3
 from pathlib import Path
 from typing import Literal
 
 from runyard.runtime.errors import Unavailable
+from runyard.runtime.storage.port.storage import Meter
 from runyard.runtime.storage.queries import load_queries
 from runyard.runtime.storage.sqlite.assistants import SqliteAssistants
 from runyard.runtime.storage.sqlite.checkpoints import SqliteCheckpoints
@@ -16,13 +18,16 @@ from runyard.runtime.storage.sqlite.runs import SqliteRuns
 from runyard.runtime.storage.sqlite.threads.threads import SqliteThreads
 from runyard.runtime.storage.sqlite.workers import SqliteWorkers
 
+LONGEST_PROBE = 6.0
+"""Seconds after which a database that has not answered counts as unhealthy."""
+
 
 class SqliteStorage:
     """All of storage in one file. One instance a process; several processes may share the file."""
 
-    def __init__(self, path: Path, *, sync: Literal["normal", "full"] = "normal") -> None:
+    def __init__(self, path: Path, *, sync: Literal["normal", "full"] = "normal", meter: Meter | None = None) -> None:
         queries = load_queries("sqlite")
-        self._database = Database(path, sync=sync)
+        self._database = Database(path, sync=sync, meter=meter)
         self.runs = SqliteRuns(self._database, queries)
         self.checkpoints = SqliteCheckpoints(self._database, queries)
         self.queue = SqliteQueue(self._database, queries, self.checkpoints.check_saved)
@@ -39,7 +44,12 @@ class SqliteStorage:
         self._database.close()
 
     async def check(self) -> None:
+        def read(connection: sqlite3.Connection) -> None:
+            connection.execute("select 1 from runs limit 1").fetchone()
+
         try:
-            await self._database.read_in_pool(lambda connection: connection.execute("select 1").fetchone())
+            await asyncio.wait_for(self._database.read_in_pool(read, "probe"), LONGEST_PROBE)
+        except TimeoutError:
+            raise Unavailable(f"the database has not answered for {LONGEST_PROBE:g} seconds") from None
         except sqlite3.Error as error:
             raise Unavailable(f"the database does not answer: {error}") from error

@@ -16,6 +16,7 @@ from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.deliveries import add_delivery
 from runyard.runtime.storage.sqlite.leases import requested_cancel
 from runyard.runtime.storage.sqlite.rows import fetch_dicts
+from runyard.runtime.storage.sqlite.time_slice import TimeSlice
 
 CLAIM_GRACE = 5_000_000
 """Microseconds after a claim from which on its answer has reached the worker or never will."""
@@ -143,10 +144,12 @@ class SqliteWorkers:
 
         def work(connection: sqlite3.Connection) -> OverdueResult:
             ended: list[OverdueRun] = []
-            promoted = 0
+            promoted, time_slice = 0, TimeSlice()
             for seq, worker, run_id, thread_id in read(connection):
                 promoted += self._end(connection, worker, seq, thread_id, "timeout", answer)
                 ended.append(OverdueRun(run_id, thread_id))
+                if time_slice.over:
+                    break
             return OverdueResult(ended, promoted)
 
         return await self._database.write(work)

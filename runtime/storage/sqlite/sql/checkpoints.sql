@@ -37,14 +37,18 @@ where thread_id = ? and ns = ? and checkpoint_id = ?;
 -- name: blob
 select type, data from checkpoint_blobs where thread_id = ? and ns = ? and channel = ? and version = ?;
 
--- name: delete_checkpoints_of_thread
-delete from checkpoints where thread_id = ?;
+-- name: remove_checkpoints
+-- Here and below, at most :limit rows: there may be any number.
+delete from checkpoints where thread_id = :thread_id and (ns, checkpoint_id) in
+(select ns, checkpoint_id from checkpoints where thread_id = :thread_id limit :limit);
 
--- name: delete_blobs_of_thread
-delete from checkpoint_blobs where thread_id = ?;
+-- name: remove_blobs
+delete from checkpoint_blobs where thread_id = :thread_id and (ns, channel, version) in
+(select ns, channel, version from checkpoint_blobs where thread_id = :thread_id limit :limit);
 
--- name: delete_writes_of_thread
-delete from checkpoint_writes where thread_id = ?;
+-- name: remove_writes
+delete from checkpoint_writes where thread_id = :thread_id and (ns, checkpoint_id, task_id, idx) in
+(select ns, checkpoint_id, task_id, idx from checkpoint_writes where thread_id = :thread_id limit :limit);
 
 -- name: delete_checkpoints_of_run_on_thread
 delete from checkpoints where thread_id = ? and run_id = ?;
@@ -55,14 +59,24 @@ delete from checkpoint_blobs where thread_id = ? and run_id = ?;
 -- name: delete_writes_of_run_on_thread
 delete from checkpoint_writes where thread_id = ? and run_id = ?;
 
--- name: delete_checkpoints_of_run
-delete from checkpoints where run_id = ?;
+-- name: checkpoints_of_run
+-- Looks at all there are: only for reading.
+select thread_id, ns, checkpoint_id from checkpoints where run_id = ?;
 
--- name: delete_blobs_of_run
-delete from checkpoint_blobs where run_id = ?;
+-- name: blobs_of_run
+select thread_id, ns, channel, version from checkpoint_blobs where run_id = ?;
 
--- name: delete_writes_of_run
-delete from checkpoint_writes where run_id = ?;
+-- name: writes_of_run
+select thread_id, ns, checkpoint_id, task_id, idx from checkpoint_writes where run_id = ?;
+
+-- name: remove_checkpoint
+delete from checkpoints where thread_id = ? and ns = ? and checkpoint_id = ?;
+
+-- name: remove_blob
+delete from checkpoint_blobs where thread_id = ? and ns = ? and channel = ? and version = ?;
+
+-- name: remove_write
+delete from checkpoint_writes where thread_id = ? and ns = ? and checkpoint_id = ? and task_id = ? and idx = ?;
 
 -- name: copy_checkpoints
 insert into checkpoints (thread_id, ns, checkpoint_id, parent_id, run_id, type, data, metadata)
@@ -78,15 +92,21 @@ insert into checkpoint_writes
 select ?, ns, checkpoint_id, task_id, idx, run_id, channel, type, data, task_path
 from checkpoint_writes where thread_id = ?;
 
--- name: keep_checkpoints
+-- name: drop_checkpoints
 -- Here and below, what is kept is a JSON array of arrays.
-delete from checkpoints where thread_id = ? and (ns, checkpoint_id) not in
-(select json_extract(value, '$[0]'), json_extract(value, '$[1]') from json_each(?));
+delete from checkpoints where thread_id = :thread_id and (ns, checkpoint_id) in
+(select ns, checkpoint_id from checkpoints where thread_id = :thread_id and (ns, checkpoint_id) not in
+ (select json_extract(value, '$[0]'), json_extract(value, '$[1]') from json_each(:kept))
+ order by ns desc, checkpoint_id desc limit :limit);
 
--- name: keep_writes
-delete from checkpoint_writes where thread_id = ? and (ns, checkpoint_id) not in
-(select json_extract(value, '$[0]'), json_extract(value, '$[1]') from json_each(?));
+-- name: drop_writes
+delete from checkpoint_writes where thread_id = :thread_id and (ns, checkpoint_id, task_id, idx) in
+(select ns, checkpoint_id, task_id, idx from checkpoint_writes where thread_id = :thread_id
+ and (ns, checkpoint_id) not in
+ (select json_extract(value, '$[0]'), json_extract(value, '$[1]') from json_each(:kept)) limit :limit);
 
--- name: keep_blobs
-delete from checkpoint_blobs where thread_id = ? and (ns, channel, version) not in
-(select json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') from json_each(?));
+-- name: drop_blobs
+delete from checkpoint_blobs where thread_id = :thread_id and (ns, channel, version) in
+(select ns, channel, version from checkpoint_blobs where thread_id = :thread_id and (ns, channel, version) not in
+ (select json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') from json_each(:kept))
+ limit :limit);

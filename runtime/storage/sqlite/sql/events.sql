@@ -12,5 +12,10 @@ select first, last, data from runs join run_events using (run_id) where thread_i
 -- name: last_event
 select max(last) from run_events where run_id = ?;
 
+-- name: remove_events
+-- At most :limit rows.
+delete from run_events where run_id = :run_id and first in
+(select first from run_events where run_id = :run_id limit :limit);
+
 -- name: delete_events
 delete from run_events where run_id = ?;

@@ -37,6 +37,7 @@ where thread_id = :thread_id;
 update runs set queue = 'ready', updated_at = :now
 where seq = (select min(seq) from runs where thread_id = :thread_id and queue = 'waiting')
 and not exists (select 1 from runs where thread_id = :thread_id and queue in ('ready', 'running'))
+and exists (select 1 from threads where thread_id = :thread_id)
 returning seq;
 
 -- name: release
@@ -48,7 +49,8 @@ select seq, thread_id from runs where queue = 'delayed' and due <= ? order by du
 
 -- name: make_due
 update runs set updated_at = :now,
-  queue = case when exists (select 1 from runs where thread_id = :thread_id
+  queue = case when not exists (select 1 from threads where thread_id = :thread_id) then null
+               when exists (select 1 from runs where thread_id = :thread_id
                             and queue in ('ready', 'running', 'waiting')) then 'waiting' else 'ready' end
 where seq = :seq and queue = 'delayed'
 returning queue;
@@ -57,10 +59,13 @@ returning queue;
 select min(due) from runs where queue = 'delayed';
 
 -- name: depth
-select queue, count(*) from runs where queue is not null group by queue;
+-- Each counted in the index that holds no others: ended runs, of which there may be a million, are not looked at.
+select (select count(*) from runs indexed by run_ready where queue = 'ready'),
+       (select count(*) from runs indexed by run_waiting where queue = 'waiting'),
+       (select count(*) from runs indexed by run_delayed where queue = 'delayed'),
+       (select count(*) from runs indexed by run_owned where queue = 'running'),
+       -- Numbers are given in the order of creation.
+       (select created_at from runs where seq = (select min(seq) from runs indexed by run_ready where queue = 'ready'));
 
 -- name: ready_solo
 select 1 from runs where queue = 'ready' and lane = ? limit 1;
-
--- name: oldest_ready
-select min(created_at) from runs where queue = 'ready';

@@ -66,13 +66,18 @@ and exists (select 1 from threads where threads.thread_id = runs.thread_id);
 select * from runs where thread_id = :thread_id and (:status is null or status = :status)
 order by seq desc limit :limit offset :offset;
 
+-- name: newest_run
+select coalesce(max(seq), 0) from runs;
+
 -- name: locate
-select thread_id, resumable from runs where run_id = ?;
+select thread_id, resumable from runs where run_id = ?
+and not exists (select 1 from discarded_threads as gone where gone.thread_id = runs.thread_id and gone.with_runs);
 
 -- name: result
 -- An answer that is no longer kept is what the thread holds now.
 select status, queue, answer, (select state from threads where threads.thread_id = runs.thread_id)
-from runs where run_id = ?;
+from runs where run_id = ?
+and not exists (select 1 from discarded_threads as gone where gone.thread_id = runs.thread_id and gone.with_runs);
 
 -- name: results_before
 select seq, run_id, temporary from runs where answer is not null and ended_at < ? order by ended_at limit ?;

@@ -48,8 +48,28 @@ from threads where thread_id = :source;
 -- name: delete_thread
 delete from threads where thread_id = ?;
 
--- name: delete_runs_of_thread
-delete from runs where thread_id = ? returning run_id, queue;
+-- name: discarded_thread
+select 1 from discarded_threads where thread_id = ?;
+
+-- name: next_discarded
+select thread_id, with_runs from discarded_threads where (? is null or thread_id = ?) and due <= ? limit 1;
+
+-- name: note_discarded
+insert into discarded_threads (thread_id, with_runs, due) values (?, ?, ?)
+on conflict (thread_id) do update set with_runs = max(with_runs, excluded.with_runs), due = excluded.due;
+
+-- name: forget_discarded
+delete from discarded_threads where thread_id = ?;
+
+-- name: fence_runs_of_thread
+-- Whoever executes one of them has lost it, and nobody takes another; their rows go with the thread's other runs.
+update runs set queue = null, worker = null where thread_id = ? and queue in ('ready', 'running') returning run_id;
+
+-- name: runs_of_discarded_thread
+select seq, run_id, queue from runs where thread_id = ? limit ?;
+
+-- name: remove_run
+delete from runs where seq = ?;
 
 -- name: latest_checkpoint_id
 select max(checkpoint_id) from checkpoints where thread_id = ? and ns = '';
@@ -63,7 +83,17 @@ update threads set kept_at = state_updated_at where thread_id = ?;
 select thread_id from threads
 where ttl_minutes is not null and (ttl_strategy = 'delete' or kept_at is not state_updated_at)
 and ttl_strategy = ? and updated_at + cast(ttl_minutes * 60000000 as integer) <= ? and status <> 'busy'
+and not exists (select 1 from postponed_expiries as postponed
+                where postponed.thread_id = threads.thread_id and postponed.due > ?)
 order by updated_at + cast(ttl_minutes * 60000000 as integer) limit ?;
+
+-- name: postpone_expiry
+-- Twice as long each time.
+insert into postponed_expiries (thread_id, tries, due) values (:thread_id, 1, :now + :pause)
+on conflict (thread_id) do update set tries = tries + 1, due = :now + min(:longest, :pause << min(tries, 30));
+
+-- name: forget_postponed
+delete from postponed_expiries where thread_id = ?;
 
 -- name: checkpoint_sizes
 select ns, type, data, length(metadata) from checkpoints where thread_id = ?;

@@ -23,7 +23,7 @@ update runs set queue = 'ready', status = 'pending', worker = null, crashes = cr
 where seq = :seq and worker = :worker and queue = 'running';
 
 -- name: overdue_runs
-select seq, worker, run_id, thread_id from runs where queue = 'running' and started_at < ? limit ?;
+select seq, worker, run_id, thread_id from runs indexed by run_owned where queue = 'running' and started_at < ? limit ?;
 
 -- name: end_without_worker
 update runs set queue = null, status = :status, worker = null, crashes = crashes + :crashed, answer = :answer,

@@ -13,12 +13,13 @@ from runyard.runtime.storage.port.threads import DeletedThreads, IfExists, NewTh
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.checkpoints import (
     copy_checkpoints,
-    delete_checkpoints_of_thread,
-    keep_checkpoints,
+    drop_history,
     write_rows,
 )
 from runyard.runtime.storage.sqlite.database import now
+from runyard.runtime.storage.sqlite.leftovers import discard_thread, refuse_leftovers
 from runyard.runtime.storage.sqlite.rows import expiry_columns
+from runyard.runtime.storage.sqlite.time_slice import TimeSlice
 
 
 def create_thread(connection: sqlite3.Connection, sql: Queries, new_thread: NewThread, if_exists: IfExists) -> None:
@@ -27,6 +28,7 @@ def create_thread(connection: sqlite3.Connection, sql: Queries, new_thread: NewT
         if if_exists == "raise":
             raise Conflict(f"Thread with ID {new_thread.thread_id} already exists")
         return
+    refuse_leftovers(connection, sql, new_thread.thread_id)
     connection.execute(
         sql["insert_thread"],
         {
@@ -62,21 +64,20 @@ def patch_thread(
 def _set_expiry(connection: sqlite3.Connection, sql: Queries, thread_id: str, expiry: Expiry | None) -> None:
     if expiry is not None:
         connection.execute(sql["set_thread_expiry"], (expiry.strategy, expiry.minutes, thread_id))
+        connection.execute(sql["forget_postponed"], (thread_id,))
 
 
 def delete_threads(connection: sqlite3.Connection, sql: Queries, thread_ids: Iterable[str]) -> DeletedThreads:
-    """Deletes those of the threads that there are, with all that belongs to them. Webhook calls of runs that
-    have ended are made all the same."""
+    """Deletes those of the threads that there are, with all that belongs to them, or notes what is left of that.
+    Webhook calls of runs that have ended are made all the same."""
     removed = DeletedThreads()
+    time_slice = TimeSlice()
     for thread_id in thread_ids:
         if not connection.execute(sql["delete_thread"], (thread_id,)).rowcount:
             continue
         removed.threads.append(thread_id)
-        for run_id, queue in connection.execute(sql["delete_runs_of_thread"], (thread_id,)).fetchall():
-            connection.execute(sql["delete_events"], (run_id,))
-            if queue is not None:
-                removed.runs.append(run_id)
-        delete_checkpoints_of_thread(connection, sql, thread_id)
+        connection.execute(sql["forget_postponed"], (thread_id,))
+        removed.runs.extend(discard_thread(connection, sql, thread_id, time_slice, with_runs=True))
     return removed
 
 
@@ -123,11 +124,14 @@ def _latest(connection: sqlite3.Connection, sql: Queries, thread_id: str) -> str
 
 def keep_latest(
     connection: sqlite3.Connection, sql: Queries, thread_id: str, base: str, kept: Sequence[KeptCheckpoint]
-) -> bool:
-    """Drops the history of a thread; not (False) while runs are under way or when it has a state newer than `base`."""
+) -> bool | None:
+    """Drops the history of a thread; not (False) while runs are under way or when it has a state newer than `base`.
+    None: some of it is left for another transaction."""
     if connection.execute(sql["runs_ahead"], (thread_id,)).fetchone() is not None:
         return False
     if _latest(connection, sql, thread_id) != base:
         return False
-    keep_checkpoints(connection, sql, thread_id, kept)
+    if not drop_history(connection, sql, thread_id, kept):
+        return None
+    connection.execute(sql["forget_postponed"], (thread_id,))
     return bool(connection.execute(sql["mark_history_dropped"], (thread_id,)).rowcount)

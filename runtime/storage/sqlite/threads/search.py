@@ -12,6 +12,7 @@ from what was asked for.
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -22,6 +23,9 @@ from runyard.runtime.storage.sqlite.rows import fetch_dict, thread_from_row
 
 NARROW: Final = 2_000
 """Rows up to which it is quicker to sort all matches than to walk along an order."""
+
+MOST_SOURCES: Final = 20
+"""Keys of metadata that are looked at to find the narrowest."""
 
 _WITHOUT_VALUES: Final = (
     "thread_id, created_at, updated_at, state_updated_at, status, metadata, graph_id, interrupts, error, "
@@ -109,7 +113,7 @@ def _sources(connection: sqlite3.Connection, request: Request) -> Iterator[Sourc
             f"{wanted} cross join threads on threads.thread_id = wanted.value", (orjson.dumps(ids).decode(),), rows=0
         )
         return
-    for key, value in (request.metadata or {}).items():
+    for key, value in islice((request.metadata or {}).items(), MOST_SOURCES):
         tag = _tag(value)
         if tag is not None:
             sql = "select count(*) from (select 1 from thread_tags where key = ? and value in (?, ?) limit ?)"

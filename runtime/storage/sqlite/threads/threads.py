@@ -7,15 +7,27 @@ from typing import Any, TypeVar
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest, ThreadStorage
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.expiry import Expiry
-from runyard.runtime.storage.port.threads import ChannelReader, DeletedThreads, IfExists, NewThread, StateEdit
+from runyard.runtime.storage.port.threads import (
+    ChannelReader,
+    DeletedThreads,
+    IfExists,
+    Leftovers,
+    NewThread,
+    StateEdit,
+)
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.database import Database, now
+from runyard.runtime.storage.sqlite.leftovers import remove_leftovers, write_without_leftovers
 from runyard.runtime.storage.sqlite.rows import fetch_dict, thread_from_row
 from runyard.runtime.storage.sqlite.threads import edits
 from runyard.runtime.storage.sqlite.threads.search import count_threads, search_threads
 from runyard.runtime.storage.sqlite.threads.usage import usage_of_thread
 
 T = TypeVar("T")
+
+EXPIRY_PAUSE = 60_000_000
+LONGEST_EXPIRY_PAUSE = 86_400_000_000
+"""Microseconds until dropping a history is tried again: after the first failure, and at the most."""
 
 
 class SqliteThreads:
@@ -67,7 +79,7 @@ class SqliteThreads:
             finally:
                 connection.execute("commit")
 
-        return await self._database.read_in_pool(read)
+        return await self._database.read_in_pool(read, "search")
 
     async def usage(self, thread_id: str, read: ChannelReader) -> ThreadStorage | None:
         return await self._read_snapshot(lambda connection: usage_of_thread(connection, self._sql, thread_id, read))
@@ -81,7 +93,7 @@ class SqliteThreads:
             assert created is not None
             return created
 
-        return await self._database.write(work)
+        return await write_without_leftovers(self._database, self._sql, work)
 
     async def patch(self, thread_id: str, metadata: Mapping[str, Any] | None, expiry: Expiry | None) -> Thread | None:
         def work(connection: sqlite3.Connection) -> Thread | None:
@@ -104,15 +116,29 @@ class SqliteThreads:
         await self._database.write(lambda connection: edits.edit_state(connection, self._sql, thread_id, edit))
 
     async def keep_latest(self, thread_id: str, base: str, kept: Sequence[KeptCheckpoint]) -> bool:
-        return await self._database.write(
-            lambda connection: edits.keep_latest(connection, self._sql, thread_id, base, kept)
-        )
+        def step(connection: sqlite3.Connection) -> bool | None:
+            return edits.keep_latest(connection, self._sql, thread_id, base, kept)
+
+        while (kept_latest := await self._database.write(step)) is None:
+            pass
+        return kept_latest
 
     # Expiring
 
+    async def remove_leftovers(self) -> Leftovers:
+        if not self._database.read(
+            lambda connection: connection.execute(self._sql["next_discarded"], (None, None, now())).fetchone()
+        ):
+            return Leftovers(more=False)
+        return await self._database.write(lambda connection: remove_leftovers(connection, self._sql))
+
+    async def postpone_expiry(self, thread_id: str) -> None:
+        parameters = {"thread_id": thread_id, "now": now(), "pause": EXPIRY_PAUSE, "longest": LONGEST_EXPIRY_PAUSE}
+        await self._database.write(lambda connection: connection.execute(self._sql["postpone_expiry"], parameters))
+
     async def delete_expired(self, limit: int) -> DeletedThreads:
         def work(connection: sqlite3.Connection) -> DeletedThreads:
-            rows = connection.execute(self._sql["expired_threads"], ("delete", now(), limit))
+            rows = connection.execute(self._sql["expired_threads"], ("delete", now(), now(), limit))
             return edits.delete_threads(connection, self._sql, [row[0] for row in rows.fetchall()])
 
         return await self._database.write(work)
@@ -120,7 +146,8 @@ class SqliteThreads:
     async def history_expired(self, limit: int) -> list[str]:
         rows = await self._database.read_in_pool(
             lambda connection: connection.execute(
-                self._sql["expired_threads"], ("keep_latest", now(), limit)
-            ).fetchall()
+                self._sql["expired_threads"], ("keep_latest", now(), now(), limit)
+            ).fetchall(),
+            "lookup",
         )
         return [row[0] for row in rows]

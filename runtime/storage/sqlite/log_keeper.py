@@ -1,0 +1,97 @@
+"""Keeps the write-ahead log short, off every writer's path."""
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from runyard.runtime.storage.port.storage import Meter
+from runyard.runtime.storage.sqlite.file_lock import FileLock
+
+logger = logging.getLogger(__name__)
+
+PAGE = 4096
+"""Bytes of a page."""
+LONG_LOG = 16_384
+"""Pages in the log from which on it is started afresh even under load."""
+FEW_PAGES = 1_024
+"""Pages that may be moved into the database while writers wait."""
+ENORMOUS_LOG = 262_144
+"""Pages from which on the growth of the log is worth a warning; the next one comes when it has doubled."""
+CHECKPOINT_EVERY = 0.25
+"""Seconds between passes that move the log into the database."""
+LONGEST_BACK_OFF = 16.0
+"""Seconds until a reader that keeps the log from being started afresh is asked again, at the most."""
+
+
+class LogKeeper:
+    """A thread that moves what is in the log into the database. One process of a server has one.
+
+    The log can be started afresh only when nobody reads an old state. Somebody who does (a backup, a database browser,
+    a long search) is not waited for: the log grows meanwhile, and is short again some time after they have left.
+    """
+
+    def __init__(
+        self, path: Path, connect: Callable[[], sqlite3.Connection], lock: FileLock, meter: Meter | None
+    ) -> None:
+        self._path = path
+        self._connect = connect
+        self._lock = lock
+        self._meter = meter
+        self._stopping = threading.Event()
+        self._restarted_at = 0
+        self._back_off = 0.0
+        self._not_before = 0.0
+        self._warn_at = ENORMOUS_LOG
+        self._thread = threading.Thread(target=self._run, name="log keeper", daemon=True)
+
+    def start(self) -> None:
+        """Begins at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Returns when the pass that is under way has ended."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        connection = self._connect()
+        while not self._stopping.wait(CHECKPOINT_EVERY):
+            try:
+                self.shorten(connection)
+            except (sqlite3.Error, OSError) as error:  # the next pass may go through: there may be room again
+                logger.error("%s: the write-ahead log cannot be moved into the database: %s", self._path, error)
+
+    def shorten(self, connection: sqlite3.Connection) -> None:
+        """One pass. Never waits for readers, and holds up writers for a few pages at the most."""
+        pages = moved = 0
+        for _ in range(3):  # writers that never pause add pages during a pass; the next one has fewer to move
+            _, pages, moved = connection.execute("pragma wal_checkpoint(passive)").fetchone()
+            if pages - moved <= FEW_PAGES:
+                break
+        if self._meter is not None:
+            self._meter.log_size(max(0, pages) * PAGE)
+        self._warn(pages)
+        if pages <= LONG_LOG:
+            self._back_off = 0.0
+        elif pages - moved <= FEW_PAGES and pages != self._restarted_at and time.monotonic() >= self._not_before:
+            # Writers that never pause keep a passive pass from starting the log afresh.
+            with self._lock.held():
+                busy, _, _ = connection.execute("pragma wal_checkpoint(restart)").fetchone()
+            self._back_off = min(LONGEST_BACK_OFF, max(CHECKPOINT_EVERY, self._back_off * 2)) if busy else 0.0
+            self._restarted_at = 0 if busy else pages  # as long as nobody writes the log looks as before
+            self._not_before = time.monotonic() + self._back_off
+
+    def _warn(self, pages: int) -> None:
+        if pages <= LONG_LOG:
+            self._warn_at = ENORMOUS_LOG
+        elif pages > self._warn_at:
+            self._warn_at = pages * 2
+            logger.warning(
+                "%s: the write-ahead log has %s MB, since somebody has been reading an old state of the database for "
+                "long (a backup, a database browser); it takes room until they are done",
+                self._path,
+                pages * PAGE >> 20,
+            )

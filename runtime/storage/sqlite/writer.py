@@ -1,0 +1,149 @@
+"""One worker thread that makes all writes of a process, and commits them in groups.
+
+Writes go through one queue, in order. The writer takes what has gathered, runs it in one transaction and then delivers
+the results; so nothing waits for more to come, and a busy time pays for few commits. A write that raises undoes only
+itself.
+"""
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from runyard.runtime.errors import Unavailable
+from runyard.runtime.storage.sqlite.errors import is_busy, is_outage, write_refused
+from runyard.runtime.storage.sqlite.file_lock import FileLock
+from runyard.runtime.storage.sqlite.write_results import WriteResult, deliver_results
+
+Write = Callable[[sqlite3.Connection], Any]
+
+LARGEST_GROUP = 1_000
+"""Writes in one transaction, at the most."""
+LONGEST_GROUP = 0.02
+"""Seconds after which no further write is added to a transaction."""
+GIVE_WAY = 0.001
+"""Seconds between two transactions of a process that has more to write than fits into one: others write too."""
+PATIENCE = 30.0
+"""Seconds for which a writer that knows nothing of the file lock (another program) is waited for."""
+
+
+@dataclass(slots=True)
+class QueuedWrite:
+    """A write, and what gets its result: the future of who waits, or, only if it fails, `on_error`."""
+
+    write: Write
+    future: "asyncio.Future[Any] | Future[Any] | None" = None
+    on_error: Callable[[BaseException], None] | None = None
+
+
+class Writer:
+    """Takes writes from any thread. `connection` is its own from `start` on."""
+
+    def __init__(self, lock: FileLock) -> None:
+        self._lock = lock
+        self._queue: deque[QueuedWrite] = deque()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._thread: threading.Thread | None = None
+
+    def start(self, connection: sqlite3.Connection) -> None:
+        """Begins to make what is asked for; the connection must not wait for locks by itself."""
+        self._thread = threading.Thread(target=self._run, args=(connection,), name="writer", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Returns when all that was asked for is done."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def add(self, write: QueuedWrite) -> None:
+        """Raises Unavailable when the writer is being stopped."""
+        with self._wake:
+            if self._closing:
+                raise Unavailable("the database is being closed; try again when the server is back")
+            self._queue.append(write)
+            self._wake.notify()
+
+    def _run(self, connection: sqlite3.Connection) -> None:
+        while True:
+            with self._wake:
+                while not self._queue and not self._closing:
+                    self._wake.wait()
+                if not self._queue:
+                    return
+                gathered = min(len(self._queue), LARGEST_GROUP)
+            if self._commit(connection, gathered) < gathered:
+                time.sleep(GIVE_WAY)
+
+    def _commit(self, connection: sqlite3.Connection, gathered: int) -> int:
+        """One transaction of up to so many writes; returns of how many."""
+        group: list[QueuedWrite] = []
+        results: list[WriteResult] = []
+        patience = time.monotonic() + PATIENCE
+        try:
+            while not self._try(connection, gathered, group, results, patience):
+                time.sleep(GIVE_WAY * 5)
+        except (sqlite3.Error, OSError) as error:
+            refusal = write_refused(error)
+            if not group:
+                group = [self._queue.popleft() for _ in range(gathered)]
+            results = [WriteResult(queued.future, None, refusal) for queued in group if queued.future is not None]
+            for queued in group:
+                if queued.on_error is not None:
+                    queued.on_error(refusal)
+        deliver_results(results)
+        return len(group)
+
+    def _try(
+        self,
+        connection: sqlite3.Connection,
+        gathered: int,
+        group: list[QueuedWrite],
+        results: list[WriteResult],
+        patience: float,
+    ) -> bool:
+        """False: another program writes; it is waited for outside the lock."""
+        with self._lock.held():
+            try:
+                connection.execute("begin immediate")
+            except sqlite3.OperationalError as error:
+                if is_busy(error) and time.monotonic() < patience:
+                    return False
+                raise
+            try:
+                end = time.monotonic() + LONGEST_GROUP
+                while len(group) < gathered and (not group or time.monotonic() < end):
+                    queued = self._queue.popleft()
+                    group.append(queued)
+                    value, error_of_write = self._make(connection, queued.write)
+                    if queued.future is not None:
+                        results.append(WriteResult(queued.future, value, error_of_write))
+                    elif error_of_write is not None and queued.on_error is not None:
+                        queued.on_error(error_of_write)
+                connection.execute("commit")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("rollback")
+        return True
+
+    @staticmethod
+    def _make(connection: sqlite3.Connection, write: Write) -> tuple[Any, BaseException | None]:
+        connection.execute("savepoint write")
+        try:
+            value = write(connection)
+        except Exception as error:  # whatever it is belongs to whoever asked for the write
+            if not connection.in_transaction:  # SQLite has undone the whole group, as it may when the disk is full
+                raise
+            connection.execute("rollback to write")
+            connection.execute("release write")
+            return None, write_refused(error) if is_outage(error) else error
+        connection.execute("release write")
+        return value, None

@@ -1,0 +1,177 @@
+"""Threads with more than one transaction may remove: deleted, they are invisible at once, and go by and by."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from runyard.runtime.errors import LeaseLost
+from runyard.runtime.lifecycle import UNKNOWN
+from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
+from runyard.runtime.storage.port.events import EventChunk
+from runyard.runtime.storage.port.expiry import Expiry
+from runyard.runtime.storage.port.queue import Lease
+from runyard.runtime.storage.port.runs import NewRun
+from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.port.threads import NewThread
+
+from .backends import Backend
+from .builders import checkpoint_row, claim, claim_all, finish_request, idle_thread, insert, on_thread, ref, stateless
+
+LIVELY = 8
+"""Runs, checkpoints and chunks of events of a large thread."""
+
+
+@pytest.fixture(autouse=True)
+def small_steps(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction may remove next to nothing."""
+    for name, value in backend.small_steps.items():
+        monkeypatch.setattr(name, value)
+
+
+async def large_thread(storage: Storage) -> tuple[str, list[NewRun], Lease]:
+    """A thread with ended runs, one that runs, waiting ones and a delayed one, and the lease of the one that runs."""
+    thread_id = await idle_thread(storage)
+    runs = []
+    for _ in range(LIVELY):
+        runs.append(await insert(storage, on_thread(thread_id, resumable=True)))
+        lease = (await claim(storage, "worker", runs[-1])).lease
+        for number in range(1, 4):
+            await storage.events.append(lease, EventChunk(number, number, b"event"))
+        await storage.queue.finish(finish_request(lease))
+    storage.checkpoints.post(None, [checkpoint_row(thread_id, f"{step:03}") for step in range(LIVELY)])
+    runs += [await insert(storage, on_thread(thread_id)) for _ in range(LIVELY)]
+    lease = (await claim(storage, "worker", runs[LIVELY])).lease
+    runs.append(await insert(storage, on_thread(thread_id, delay=0.001)))
+    return thread_id, runs, lease
+
+
+def history(storage: Storage, thread_id: str) -> list[str]:
+    return [item.checkpoint_id for item in storage.checkpoints.history(thread_id, None, before=None, limit=None)]
+
+
+async def remove_all(storage: Storage) -> tuple[int, list[str]]:
+    """In how many steps, and the runs under way that were removed."""
+    steps, runs = 1, []
+    while (removed := await storage.threads.remove_leftovers()).more:
+        steps += 1
+        runs += removed.runs
+    return steps, runs + removed.runs
+
+
+async def test_a_deleted_thread_is_invisible_at_once(storage: Storage) -> None:
+    thread_id, runs, lease = await large_thread(storage)
+    deleted = await storage.threads.delete([thread_id])
+    assert deleted.threads == [thread_id]
+    assert lease.run_id in deleted.runs, "its worker has to be told"
+    assert await storage.threads.get(thread_id) is None
+    assert await storage.threads.delete([thread_id]) == type(deleted)()
+    for run in runs:
+        assert await storage.runs.get(thread_id, run.run_id) is None
+        assert await storage.runs.find(run.run_id) is None
+        assert await storage.runs.locate(run.run_id) is None
+    assert {one.answer for one in await storage.runs.ended([run.run_id for run in runs])} == {UNKNOWN}
+    with pytest.raises(LeaseLost):
+        await storage.queue.finish(finish_request(lease))
+
+
+async def test_nothing_of_a_deleted_thread_is_executed(storage: Storage) -> None:
+    thread_id, runs, _ = await large_thread(storage)
+    await storage.threads.delete([thread_id])
+    await storage.queue.make_due(100)
+    await storage.runs.cancel([ref(run) for run in runs[-3:]], "interrupt")
+    await storage.runs.delete(thread_id, runs[LIVELY + 1].run_id)
+    assert await claim_all(storage) == []
+    other = await insert(storage, stateless())
+    assert [leased.lease.run_id for leased in await claim_all(storage)] == [other.run_id]
+
+
+async def test_what_is_left_is_removed_in_small_steps_also_by_another_process(
+    storage: Storage, another: Callable[[], Storage]
+) -> None:
+    thread_id, runs, _ = await large_thread(storage)
+    at_once = (await storage.threads.delete([thread_id])).runs
+    steps, by_and_by = await remove_all(another())
+    assert steps > LIVELY
+    assert sorted(at_once + by_and_by) == sorted(run.run_id for run in runs[LIVELY:])
+    assert history(storage, thread_id) == []
+    assert await storage.events.read(runs[0].run_id, 0) == []
+    assert (await storage.queue.depth()).waiting == 0
+    assert await remove_all(storage) == (1, [])
+
+
+@pytest.mark.parametrize("by_a_run", [False, True])
+async def test_an_id_can_be_used_again(storage: Storage, by_a_run: bool) -> None:
+    thread_id, runs, _ = await large_thread(storage)
+    await storage.threads.delete([thread_id])
+    if by_a_run:
+        await insert(storage, on_thread(thread_id, create_thread=True))
+    else:
+        await storage.threads.create(NewThread(thread_id=thread_id, metadata={}), "raise")
+    assert history(storage, thread_id) == []
+    assert len(await storage.runs.of_thread(thread_id, limit=100, offset=0, status=None)) == by_a_run
+    assert await storage.runs.locate(runs[0].run_id) is None
+    await remove_all(storage)
+    assert await storage.threads.get(thread_id) is not None
+
+
+async def test_the_answer_of_a_temporary_run_outlives_its_many_checkpoints(storage: Storage) -> None:
+    new_run = await insert(storage, stateless(temporary=True))
+    lease = (await claim(storage, "worker", new_run)).lease
+    storage.checkpoints.post(lease, [checkpoint_row(new_run.thread_id, f"{step:03}") for step in range(LIVELY)])
+    await storage.queue.finish(finish_request(lease, temporary=True, spilled=True))
+    await remove_all(storage)
+    assert history(storage, new_run.thread_id) == []
+    (ended,) = await storage.runs.ended([new_run.run_id])
+    assert (ended.status, ended.answer) == ("success", b'{"n":111}')
+
+
+async def test_a_long_history_is_dropped_as_a_whole(storage: Storage) -> None:
+    thread_id = await idle_thread(storage)
+    storage.checkpoints.post(None, [checkpoint_row(thread_id, f"{step:03}") for step in range(LIVELY)])
+    await storage.checkpoints.flush(None)
+    last = f"{LIVELY - 1:03}"
+    kept = [KeptCheckpoint("", last, {"log": "1"})]
+    assert await storage.threads.keep_latest(thread_id, last, kept)
+    assert history(storage, thread_id) == [last]
+    assert storage.checkpoints.blobs(thread_id, "", {"log": "1"}) != {}
+
+
+async def test_checkpoints_are_deleted_however_many_there_are(storage: Storage) -> None:
+    thread_id = await idle_thread(storage)
+    rows = [checkpoint_row(thread_id, f"{step:03}", run_id=f"run {step % 2}") for step in range(LIVELY)]
+    storage.checkpoints.post(None, rows)
+    await storage.checkpoints.delete_runs(["run 0"])
+    assert len(history(storage, thread_id)) == LIVELY // 2
+    await storage.checkpoints.delete_thread(thread_id)
+    assert history(storage, thread_id) == []
+
+
+async def test_a_history_that_cannot_be_dropped_does_not_keep_others_from_expiring(storage: Storage) -> None:
+    async def expired() -> str:
+        thread_id = await idle_thread(storage)
+        await storage.threads.patch(thread_id, None, Expiry("keep_latest", 0.0))
+        return thread_id
+
+    stubborn = [await expired() for _ in range(2)]
+    other = await expired()
+    assert await storage.threads.history_expired(2) == stubborn
+    for thread_id in stubborn:
+        await storage.threads.postpone_expiry(thread_id)
+        await storage.threads.postpone_expiry(thread_id)
+    assert await storage.threads.history_expired(2) == [other]
+    await storage.threads.patch(stubborn[0], None, Expiry("delete", 0.0))
+    assert (await storage.threads.delete_expired(2)).threads == [stubborn[0]], "a new lifetime begins anew"
+
+
+async def test_a_postponed_thread_is_deleted_as_any_other(storage: Storage) -> None:
+    thread_id = str(uuid.uuid4())
+    given: dict[str, Any] = {"thread_id": thread_id, "metadata": {}, "expiry": Expiry("keep_latest", 0.0)}
+    await storage.threads.create(NewThread(**given), "raise")
+    await storage.threads.postpone_expiry(thread_id)
+    await storage.threads.delete([thread_id])
+    await storage.threads.create(NewThread(**given), "raise")
+    assert await storage.threads.history_expired(10) == [thread_id]
