@@ -17,7 +17,7 @@ from flask_swagger_ui.flask_swagger_ui import get_swaggerui_blueprint
 from runyard.handlers import console
 from runyard.handlers.api.operations import Services, operation_table
 from runyard.handlers.api.system import MetricsReader
-from runyard.handlers.contract.answers import AnswerCheckMiddleware, ViolationCounter
+from runyard.handlers.contract.answers.check import AnswerCheckMiddleware, ViolationCounter
 from runyard.handlers.contract.document import load_document
 from runyard.handlers.contract.middleware import ContractMiddleware
 from runyard.handlers.contract.openapi31 import add_document

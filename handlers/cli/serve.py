@@ -87,8 +87,8 @@ def serve(
     start. A second SIGINT stops it at once; then too nothing that was accepted is lost.
 
     Each option can be given in the environment, as RUNYARD_HOST, RUNYARD_PORT, RUNYARD_ALLOW_UNAUTHENTICATED,
-    RUNYARD_ALLOW_ORIGIN, RUNYARD_ALLOWED_HOSTS (lists with commas), RUNYARD_DATA_DIR, RUNYARD_WORKERS, RUNYARD_CONCURRENCY, RUNYARD_RELOAD, RUNYARD_STRICT; the guide at /guides/operations lists more
-    settings.
+    RUNYARD_ALLOW_ORIGIN and RUNYARD_ALLOWED_HOSTS (with commas), RUNYARD_DATA_DIR, RUNYARD_WORKERS,
+    RUNYARD_CONCURRENCY, RUNYARD_RELOAD, RUNYARD_STRICT; the guide at /guides/operations lists more settings.
     """
     try:
         configure_logs()  # the project's env may say more, but what is said of the project is logged too

@@ -1,7 +1,7 @@
 """Who may call: which origins pages may come from, and which names this server answers to.
 
-A browser sends requests of every page that it shows, also to this machine. Without these checks any web page could use a
-server that nobody else can reach: by calling it, or by giving its own name this machine's address (DNS rebinding).
+A browser sends requests of every page that it shows, also to this machine. Without these checks any web page could use
+a server that nobody else can reach: by calling it, or by giving its own name this machine's address (DNS rebinding).
 """
 
 from __future__ import annotations

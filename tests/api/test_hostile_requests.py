@@ -43,7 +43,8 @@ class Connection:
 
 def head(length: int) -> bytes:
     """The head of a request with a batch."""
-    return f"POST /runs/batch HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n".encode()
+    fields = f"host: 127.0.0.1\r\nconnection: close\r\ncontent-length: {length}"
+    return f"POST /runs/batch HTTP/1.1\r\n{fields}\r\n\r\n".encode()
 
 
 def batch(tag: str) -> bytes:

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from runyard.runtime.config.project import CorsPolicy
 
 from .asgi_client import connected

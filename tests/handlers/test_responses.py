@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 
-from runyard.runtime.config.project import CorsPolicy
 from runyard.runtime.errors import (
     BadRequest,
     Conflict,
@@ -21,7 +20,6 @@ from runyard.runtime.errors import (
     Unavailable,
 )
 
-from .asgi_client import connected
 from .documents import Document
 from .fakes.runtime import FakeRuntime
 
