@@ -17,11 +17,12 @@ from flask_swagger_ui.flask_swagger_ui import get_swaggerui_blueprint
 from runyard.handlers import console
 from runyard.handlers.api.operations import Services, operation_table
 from runyard.handlers.api.system import MetricsReader
-from runyard.handlers.contract.answers import AnswerCheckMiddleware, ViolationCounter
+from runyard.handlers.contract.answers.check import AnswerCheckMiddleware, ViolationCounter
 from runyard.handlers.contract.document import load_document
 from runyard.handlers.contract.middleware import ContractMiddleware
 from runyard.handlers.contract.openapi31 import add_document
 from runyard.handlers.contract.routing import RoutingMiddleware
+from runyard.handlers.http.callers import read_callers
 from runyard.handlers.http.cors import Cors
 from runyard.handlers.http.edge import EdgeMiddleware, RequestObserver
 
@@ -62,6 +63,7 @@ def create_app(server: Server) -> FlaskApp:
     settings, project = server.settings, server.settings.project
     table = operation_table(server)
     document = load_document(project.disabled)
+    origins, hosts = read_callers(settings)
     assets = (f"{console.ASSETS_PATH}/",)
     check = partial(AnswerCheckMiddleware, document=document, metrics=server.metrics, prefixes=assets)
     app = FlaskApp(
@@ -72,7 +74,7 @@ def create_app(server: Server) -> FlaskApp:
         # From the outside to the inside; Flask comes last.
         middlewares=[
             *([check] if settings.check_answers else []),
-            partial(EdgeMiddleware, cors=Cors(project.cors), metrics=server.metrics),
+            partial(EdgeMiddleware, cors=Cors(project.cors, origins), hosts=hosts, metrics=server.metrics),
             partial(RoutingMiddleware, flask_prefixes=() if "meta" in project.disabled else assets),
             partial(
                 ContractMiddleware,

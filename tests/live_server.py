@@ -18,7 +18,7 @@ from weakref import WeakSet
 import httpx
 import psutil
 
-from runyard.handlers.contract.answers import VIOLATION
+from runyard.handlers.contract.answers.check import VIOLATION
 
 RUNYARD = Path(sys.executable).parent / "runyard"
 PROJECT = Path(__file__).parent / "sample_graphs" / "langgraph.json"

@@ -24,6 +24,12 @@ _COLOURS = {"ok": "green", "note": "yellow", "problem": "red", "unusable": "red"
 @click.option("--host", help="Address that would be listened on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, help="Port that would be listened on.  [default: 8123]")
 @click.option(
+    "--allow-unauthenticated",
+    is_flag=True,
+    default=None,
+    help="As of `runyard serve`: for addresses that others can reach.",
+)
+@click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
@@ -44,6 +50,7 @@ def doctor(
     config: Path,
     host: str | None,
     port: int | None,
+    allow_unauthenticated: bool | None,
     data: Path | None,
     timeout: float,
     as_json: bool,
@@ -59,7 +66,16 @@ def doctor(
     # Imported late: other commands need not wait for the storage.
     from runyard.runtime.services.diagnosis import diagnose
 
-    found = asyncio.run(diagnose(config, timeout=timeout, host=host, port=port, data_dir=data))
+    found = asyncio.run(
+        diagnose(
+            config,
+            timeout=timeout,
+            host=host,
+            port=port,
+            allow_unauthenticated=allow_unauthenticated,
+            data_dir=data,
+        )
+    )
     _look_at_port(found)
     if as_json:
         findings = [dataclasses.asdict(finding) for finding in found.findings]

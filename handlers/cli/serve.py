@@ -30,6 +30,24 @@ class BadConfig(click.ClickException):
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on; 0 takes a free one.  [default: 8123]")
 @click.option(
+    "--allow-unauthenticated",
+    is_flag=True,
+    default=None,
+    help="Listen on an address that others can reach, though nobody is authenticated.",
+)
+@click.option(
+    "--allow-origin",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Let pages of this origin use the server, beside those of this machine, such as https://app.example.com.",
+)
+@click.option(
+    "--allowed-hosts",
+    multiple=True,
+    metavar="HOST",
+    help="Answer to this name, beside those of this machine, and to no other that is not named.",
+)
+@click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
@@ -53,6 +71,9 @@ def serve(
     config: Path,
     host: str | None,
     port: int | None,
+    allow_unauthenticated: bool | None,
+    allow_origin: tuple[str, ...],
+    allowed_hosts: tuple[str, ...],
     data: Path | None,
     workers: int | None,
     concurrency: int | None,
@@ -65,9 +86,9 @@ def serve(
     runs, gives those that are running some seconds, and hands the rest back to the queue for the next
     start. A second SIGINT stops it at once; then too nothing that was accepted is lost.
 
-    Each option can be given in the environment, as RUNYARD_HOST, RUNYARD_PORT, RUNYARD_DATA_DIR,
-    RUNYARD_WORKERS, RUNYARD_CONCURRENCY, RUNYARD_RELOAD, RUNYARD_STRICT; the guide at /guides/operations lists more
-    settings.
+    Each option can be given in the environment, as RUNYARD_HOST, RUNYARD_PORT, RUNYARD_ALLOW_UNAUTHENTICATED,
+    RUNYARD_ALLOW_ORIGIN and RUNYARD_ALLOWED_HOSTS (with commas), RUNYARD_DATA_DIR, RUNYARD_WORKERS,
+    RUNYARD_CONCURRENCY, RUNYARD_RELOAD, RUNYARD_STRICT; the guide at /guides/operations lists more settings.
     """
     try:
         configure_logs()  # the project's env may say more, but what is said of the project is logged too
@@ -77,6 +98,9 @@ def serve(
             project,
             host=host,
             port=port,
+            allow_unauthenticated=allow_unauthenticated,
+            allow_origin=allow_origin,
+            allowed_hosts=allowed_hosts,
             data_dir=data,
             workers=workers,
             concurrency=concurrency,

@@ -8,7 +8,7 @@ down to what fits.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -20,6 +20,8 @@ MAX_DEPTH = 200
 """Levels of nesting. orjson writes 254; the rest is for what the runtime puts around a value."""
 
 _SPARE_LEVELS = 254 - MAX_DEPTH
+_SHOWN_STEPS = 16
+_SHOWN_CHARACTERS = 100
 
 
 def parse_json(raw: bytes) -> Any:
@@ -60,36 +62,50 @@ def _reason(raw: bytes, error: Exception) -> str:
     return str(error)
 
 
-def format_path(path: Iterable[str | int], root: str = "body") -> str:
-    """A place within a body, such as `body[3].config.tags`."""
+def format_path(path: Sequence[str | int], root: str = "body") -> str:
+    """A place within a body, such as `body[3].config.tags`. Of one that is long or deep, the beginning."""
     place = root
-    for step in path:
+    for step in path[:_SHOWN_STEPS]:
         if isinstance(step, int):
             place += f"[{step}]"
-        elif step.isidentifier():
+        elif step.isidentifier() and len(step) <= _SHOWN_CHARACTERS:
             place += f".{step}"
         else:
-            place += f"[{json.dumps(step)}]"
-    return place
+            place += f"[{shown_text(step)}]"
+    return place if len(path) <= _SHOWN_STEPS else f"{place}..."
+
+
+def shown_text(text: str) -> str:
+    """A text from a request as JSON; of a long one, the beginning."""
+    return json.dumps(text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}...")
 
 
 def _walk(value: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """All values within a value, each with its path, in no particular order."""
-    pending: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
-    while pending:
-        path, item = pending.pop()
-        yield path, item
-        if isinstance(item, dict):
-            pending.extend(((*path, key), each) for key, each in item.items())
-        elif isinstance(item, list):
-            pending.extend(((*path, index), each) for index, each in enumerate(item))
+    """All values within a value, each with its path. Not more of them is held at once than there are levels."""
+    yield (), value
+    levels: list[tuple[tuple[str | int, ...], Iterator[tuple[str | int, Any]]]] = [((), _entries(value))]
+    while levels:
+        above, entries = levels[-1]
+        for step, item in entries:
+            yield (*above, step), item
+            if isinstance(item, (dict, list)):
+                levels.append(((*above, step), _entries(item)))
+                break
+        else:
+            levels.pop()
+
+
+def _entries(value: Any) -> Iterator[tuple[str | int, Any]]:
+    if isinstance(value, dict):
+        return iter(value.items())
+    return iter(enumerate(value)) if isinstance(value, list) else iter(())
 
 
 def _find_fault(value: Any) -> str:
     """Says which value cannot be kept; empty when all can."""
     for path, item in _walk(value):
         if len(path) >= MAX_DEPTH and isinstance(item, (dict, list)):
-            return f"{format_path(path[:4])}...: nested deeper than {MAX_DEPTH} levels"
+            return f"{format_path(path)}: nested deeper than {MAX_DEPTH} levels"
         if isinstance(item, int) and not -(2**63) <= item < 2**64:
             return f"{format_path(path)}: the integer does not fit into 64 bits; send it as a string"
         if isinstance(item, str) and "\0" in item:
@@ -121,5 +137,5 @@ def _find_duplicate(raw: bytes) -> str:
     """Says which key occurs twice in one object; empty when none does."""
     for path, item in _walk(json.loads(raw, object_pairs_hook=_build)):
         if isinstance(item, _Twice):
-            return f"{format_path(path)}: the key {json.dumps(item.twice)} occurs more than once"
+            return f"{format_path(path)}: the key {shown_text(item.twice)} occurs more than once"
     return ""

@@ -12,12 +12,12 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, get_origin, get_type_hints
 
-import jsonschema_rs
 from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
 from connexion.operations.abstract import AbstractOperation
 
 from runyard.handlers.contract.camel_case import read_twins
 from runyard.handlers.contract.deprecation import Application, announcing
+from runyard.handlers.contract.faults import Checked
 from runyard.handlers.contract.header_selection import header_selector
 from runyard.handlers.contract.ids import id_fields
 from runyard.handlers.contract.json_body import parse_json
@@ -44,8 +44,7 @@ class BodyContract:
 
     def __init__(self, schema: dict[str, Any], components: dict[str, Any], target: Any, limit: int) -> None:
         self.twins, schema = read_twins(schema, components["schemas"])
-        compiled = {**schema, "components": components}
-        self.validator = jsonschema_rs.Draft202012Validator(compiled, validate_formats=True)
+        self.schema = Checked(schema, components["schemas"])
         properties = schema_properties(schema, components["schemas"])
         self.ids = id_fields(properties)
         self.make = field_picker(properties) if get_origin(target) is dict else model_maker(target)
@@ -63,8 +62,8 @@ class BodyContract:
         if self.ids and isinstance(value, dict):
             for name in self.ids.keys() & value.keys():
                 value[name] = self.ids[name](value[name])
-        if not self.validator.is_valid(value):
-            raise Invalid(describe_violations(self.validator, value, "body"))
+        if not self.schema.is_valid(value):
+            raise Invalid(describe_violations(self.schema, value, "body"))
         return self.make(value)
 
     async def _receive(self, scope: Scope, receive: Receive) -> bytes:

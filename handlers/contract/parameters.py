@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-import jsonschema_rs
-
+from runyard.handlers.contract.faults import Checked
 from runyard.handlers.contract.violations import describe_violations
 from runyard.handlers.http.scope import Scope
 from runyard.runtime.config.ids import usual_id
@@ -17,7 +16,19 @@ from runyard.runtime.errors import Invalid, RunyardError
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 # Python clients send True and 1, JavaScript clients true and 1.
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
-_CHECKED = {"enum", "minimum", "maximum", "minLength", "maxLength", "pattern", "items", "anyOf", "oneOf", "const"}
+_CHECKED = {
+    "enum",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "maxItems",
+    "pattern",
+    "items",
+    "anyOf",
+    "oneOf",
+    "const",
+}
 
 
 def _read_integer(text: str) -> int:
@@ -87,10 +98,8 @@ class Parameter:
         self.unreadable_error = unreadable_error
         types = tuple(each.get("type", "") for each in _alternatives(arrays[0]["items"] if arrays else schema))
         self.read: Callable[[str], Any] = _READERS.get(types, str)
-        self.validator: jsonschema_rs.Draft202012Validator | None = None
-        if _CHECKED & schema.keys() or "$ref" in schema:
-            compiled = {**schema, "components": components}
-            self.validator = jsonschema_rs.Draft202012Validator(compiled, validate_formats=True)
+        checked = bool(_CHECKED & schema.keys()) or "$ref" in schema
+        self.schema = Checked(schema, components["schemas"]) if checked else None
 
     def value(self, texts: list[str]) -> Any:
         """The value of the texts that the request gives; the last one counts where only one may be."""
@@ -99,8 +108,8 @@ class Parameter:
             value = [self.read(text) for text in texts] if self.is_array else self.read(texts[-1])
         except ValueError as error:
             raise self.unreadable_error(f'{root}: "{texts[-1][:100]}" is {error}') from None
-        if self.validator is not None and not self.validator.is_valid(value):
-            raise Invalid(describe_violations(self.validator, value, root))
+        if self.schema is not None and not self.schema.is_valid(value):
+            raise Invalid(describe_violations(self.schema, value, root))
         return value
 
 

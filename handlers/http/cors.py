@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
-from runyard.handlers.http.responses import BodyResponse, json_response
+from runyard.handlers.http.callers import Origins
+from runyard.handlers.http.responses import BodyResponse
 from runyard.handlers.http.scope import Header
 from runyard.runtime.config.project import CorsPolicy
 
@@ -19,10 +19,8 @@ _VARY = (b"vary", b"Origin")
 class Cors:
     """One policy, with the headers that follow from it ready to send."""
 
-    def __init__(self, policy: CorsPolicy) -> None:
-        self.any_origin = "*" in policy.allow_origins
-        self.origins = frozenset(policy.allow_origins)
-        self.pattern = re.compile(policy.allow_origin_regex) if policy.allow_origin_regex else None
+    def __init__(self, policy: CorsPolicy, origins: Origins) -> None:
+        self.origins = origins
         self.credentials = policy.allow_credentials
         self.methods = _METHODS if "*" in policy.allow_methods else ", ".join(policy.allow_methods)
         self.headers = None if "*" in policy.allow_headers else ", ".join(policy.allow_headers)
@@ -33,24 +31,17 @@ class Cors:
             self.shared.append((b"access-control-allow-credentials", b"true"))
         self.for_any = [*self.shared, (b"access-control-allow-origin", b"*")]
 
-    def allows(self, origin: bytes) -> bool:
-        """Whether pages of this origin may use the server."""
-        text = origin.decode("latin-1")
-        return self.any_origin or text in self.origins or bool(self.pattern and self.pattern.fullmatch(text))
-
-    def response_headers(self, origin: bytes | None) -> list[Header]:
-        """What to add to a response; `origin` is the request's Origin header."""
-        if origin is None or not self.allows(origin):
+    def response_headers(self, origin: bytes | None, host: bytes | None) -> list[Header]:
+        """What to add to a response; `origin` and `host` are headers of the request."""
+        if origin is None or not self.origins.allows(origin, host):
             return [_VARY]
-        if self.any_origin and not self.credentials:
+        if self.origins.any and not self.credentials:
             return self.for_any
         # With credentials a browser accepts its own origin only.
         return [*self.shared, (b"access-control-allow-origin", origin)]
 
-    def preflight(self, origin: bytes, request: Mapping[bytes, bytes]) -> BodyResponse:
-        """The response to a browser that asks first. `request` holds the request's headers."""
-        if not self.allows(origin):
-            return json_response({"detail": "This origin is not among those that http.cors allows"}, 400)
+    def preflight(self, request: Mapping[bytes, bytes]) -> BodyResponse:
+        """The response to a browser that asks first, of an origin that is allowed. `request` holds its headers."""
         wanted = request.get(b"access-control-request-headers", b"")
         headers = [
             (b"access-control-allow-methods", self.methods.encode()),

@@ -1,6 +1,6 @@
-"""The outermost layer: a response to every request, the headers that browsers need, a place in the metrics.
+"""The outermost layer: a response to every request, who may call at all, the headers that browsers need, metrics.
 
-One layer for the three, since each layer that wraps `send` costs every request a call.
+One layer for all, since each layer that wraps `send` costs every request a call.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any, Protocol
 
+from runyard.handlers.http.callers import Hosts
 from runyard.handlers.http.cors import Cors
 from runyard.handlers.http.errors import error_response
 from runyard.handlers.http.scope import TEMPLATE, Message, Receive, Scope, Send
@@ -23,11 +24,12 @@ class RequestObserver(Protocol):
 
 
 class EdgeMiddleware:
-    """Turns exceptions into responses, adds the headers of `cors`, and tells `metrics` of each request."""
+    """Refuses callers, turns exceptions into responses, adds the headers of `cors`, tells `metrics` of each request."""
 
-    def __init__(self, app: Any, *, cors: Cors, metrics: RequestObserver) -> None:
+    def __init__(self, app: Any, *, cors: Cors, hosts: Hosts, metrics: RequestObserver) -> None:
         self.app = app
         self.cors = cors
+        self.hosts = hosts
         self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,8 +39,13 @@ class EdgeMiddleware:
         started = perf_counter()
         method: str = scope["method"]
         status = 0
-        origin = next((value for name, value in scope["headers"] if name == b"origin"), None)
-        cors_headers = self.cors.response_headers(origin)
+        origin = host = None
+        for name, value in scope["headers"]:
+            if name == b"host":
+                host = value
+            elif name == b"origin":
+                origin = value
+        cors_headers = self.cors.response_headers(origin, host)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -48,10 +55,13 @@ class EdgeMiddleware:
             await send(message)
 
         try:
-            if method == "OPTIONS" and origin is not None:
+            if host is not None:
+                self.hosts.check(host)
+            if origin is not None:
+                self.cors.origins.check(origin, host)
                 request = dict(scope["headers"])
-                if b"access-control-request-method" in request:
-                    await self.cors.preflight(origin, request)(scope, receive, send_with_headers)
+                if method == "OPTIONS" and b"access-control-request-method" in request:
+                    await self.cors.preflight(request)(scope, receive, send_with_headers)
                     return
             await self.app(scope, receive, send_with_headers)
         except Exception as error:

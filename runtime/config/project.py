@@ -43,9 +43,12 @@ class WebhookPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorsPolicy:
-    """What browsers of other origins may do (`http.cors`). `max_age` is in seconds."""
+    """What browsers of other origins may do (`http.cors`).
 
-    allow_origins: tuple[str, ...] = ("*",)
+    allow_origins: beside those of this machine, which are always allowed; "*": all. max_age: seconds.
+    """
+
+    allow_origins: tuple[str, ...] = ()
     allow_origin_regex: str | None = None
     allow_methods: tuple[str, ...] = ("*",)
     allow_headers: tuple[str, ...] = ("*",)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from runyard.runtime.config.addresses import is_loopback
 from runyard.runtime.config.environment import joined
 from runyard.runtime.config.project import Project
 from runyard.runtime.errors import ConfigError
@@ -32,6 +33,10 @@ class Settings:
     data_dir: where the database and its files lie.
     workers: worker processes; 0 runs everything in the API process (debuggers, small tests).
     concurrency: runs at once in one worker process; interactive runs get a few more places.
+    allow_unauthenticated: whether an address that others reach may be listened on, though nobody is authenticated.
+    allow_origin: origins whose pages may use the server, beside those of this machine and of the project's `http.cors`.
+    allowed_hosts: names that the server answers to beside those of this machine; others are refused. None named: all
+        are answered, but where only this machine reaches it.
     body_limit: bytes of a request body; larger ones are answered with 413.
     shutdown_grace: seconds that running runs get at SIGTERM before they go back to the queue.
     lease_seconds: after so many seconds without a sign of life a worker's runs go back to the queue.
@@ -48,6 +53,9 @@ class Settings:
     data_dir: Path = Path(".runyard")
     host: str = "127.0.0.1"
     port: int = _number(8123, least=0, most=65535)
+    allow_unauthenticated: bool = False
+    allow_origin: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
     workers: int = field(default_factory=_default_workers, metadata={"least": 0, "most": 256})
     concurrency: int = _number(256, least=1, most=100_000)
     body_limit: int = _number(128 * 2**20, least=1024, most=2**40)
@@ -76,7 +84,7 @@ class Settings:
             if item.name == "project":
                 continue
             variable = f"RUNYARD_{item.name.upper()}"
-            if overrides.get(item.name) is not None:
+            if overrides.get(item.name) not in (None, ()):
                 place, raw = f"--{item.name.replace('_', '-')}", overrides[item.name]
             elif environment.get(variable):
                 place, raw = variable, environment[variable]
@@ -90,6 +98,12 @@ class Settings:
         settings = cls(project=project, **values)
         if settings.reload and settings.workers == 0:
             raise ConfigError("--reload replaces worker processes, and --workers 0 has none; leave one of them out")
+        if not is_loopback(settings.host) and not settings.allow_unauthenticated:
+            raise ConfigError(
+                f"--host {settings.host}: others can reach this address, and nobody is authenticated; put a proxy that"
+                " authenticates in front and give --allow-unauthenticated (RUNYARD_ALLOW_UNAUTHENTICATED=true), or"
+                " listen on 127.0.0.1"
+            )
         return settings
 
 
@@ -103,6 +117,9 @@ def _parse(place: str, raw: Any, kind: str, limits: Mapping[str, float]) -> Any:
         if str(raw).lower() not in known:
             raise ConfigError(f'{place}: "{raw}" is not one of: {", ".join(known)}')
         return known[str(raw).lower()]
+    if kind == "tuple[str, ...]":
+        parts = [raw] if isinstance(raw, str) else raw
+        return tuple(word for part in parts for word in map(str.strip, part.split(",")) if word)
     if kind == "str":
         return str(raw)
     noun = "whole number" if kind == "int" else "number"

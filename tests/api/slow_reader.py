@@ -27,7 +27,7 @@ class SlowReader:
         self._reader, self._writer = await asyncio.open_connection(
             self._address.hostname, self._address.port, limit=RECEIVE_LIMIT
         )
-        head = f"POST {self._path} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(self._body)}\r\n\r\n"
+        head = f"POST {self._path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {len(self._body)}\r\n\r\n"
         self._writer.write(head.encode() + self._body)
         await self._writer.drain()
         return self

@@ -43,7 +43,8 @@ class Connection:
 
 def head(length: int) -> bytes:
     """The head of a request with a batch."""
-    return f"POST /runs/batch HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n".encode()
+    fields = f"host: 127.0.0.1\r\nconnection: close\r\ncontent-length: {length}"
+    return f"POST /runs/batch HTTP/1.1\r\n{fields}\r\n\r\n".encode()
 
 
 def batch(tag: str) -> bytes:
@@ -109,11 +110,11 @@ async def test_a_client_that_goes_before_its_body_is_complete_leaves_nothing(
     [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"GET\r\n\r\n",
-        b"POST /runs HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
-        b"POST /runs HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}",
-        b"POST /runs HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
-        b"GET /ok HTTP/1.1\r\nhost: x\r\nbad header\r\n\r\n",
-        b"GET /\x00 HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"POST /runs HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: -1\r\n\r\n",
+        b"POST /runs HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}",
+        b"POST /runs HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /ok HTTP/1.1\r\nhost: 127.0.0.1\r\nbad header\r\n\r\n",
+        b"GET /\x00 HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n",
     ],
     ids=lambda sent: repr(sent[:24]),
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runyard.handlers.contract.answers import VIOLATION
+from runyard.handlers.contract.answers.check import VIOLATION
 
 from .fake_server import FakeServer
 from .processes import RUNYARD, Run, Start, environment

@@ -171,9 +171,15 @@ def test_a_port_that_is_taken(runyard: Run, project: Path) -> None:
 
 
 def test_a_host_that_is_not_here(runyard: Run, project: Path) -> None:
-    result = runyard("serve", "--port", "0", "--host", "192.0.2.1")
+    result = runyard("serve", "--port", "0", "--host", "192.0.2.1", "--allow-unauthenticated")
     assert result.returncode == 1
     assert "192.0.2.1" in one_line(result)
+
+
+def test_an_address_for_others_is_not_opened_by_the_way(runyard: Run, project: Path) -> None:
+    result = runyard("serve", "--port", "0", "--host", "0.0.0.0")
+    assert result.returncode == 2
+    assert "--allow-unauthenticated" in one_line(result)
 
 
 @pytest.mark.parametrize(

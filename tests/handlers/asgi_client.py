@@ -20,7 +20,7 @@ from .fakes.runtime import FakeRuntime
 async def connected(runtime: FakeRuntime) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an application around `runtime`."""
     transport = httpx.ASGITransport(app=create_app(runtime), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield client
 
 

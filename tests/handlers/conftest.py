@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 
-from runyard.handlers.contract import answers
+from runyard.handlers.contract.answers import check
 from runyard.handlers.contract.document import load_document
 
 from .asgi_client import connected
@@ -31,9 +31,9 @@ class Recorder(logging.Handler):
 def violations() -> Iterator[list[str]]:
     """Answers that are not as the document says: each that a test leaves in the list fails it."""
     recorder = Recorder()
-    answers.logger.addHandler(recorder)
+    check.logger.addHandler(recorder)
     yield recorder.messages
-    answers.logger.removeHandler(recorder)
+    check.logger.removeHandler(recorder)
     assert not recorder.messages
 
 

@@ -72,7 +72,7 @@ async def test_a_wrong_type_deep_inside_is_found(
     answering(monkeypatch, whole_thread(interrupts={"task": [{"value": 1, "id": "a"}, {"value": 1, "id": 5}]}))
     await client.get(THREAD)
     assert only(violations) == (
-        'GET /threads/{thread_id}: answer.interrupts.task[1].id: 5 is not of type "null" or of type "string"'
+        'GET /threads/{thread_id}: answer.interrupts.task[1].id: 5 is not of type "string" or of type "null"'
     )
 
 

@@ -46,7 +46,7 @@ async def post(client: httpx.AsyncClient, content: bytes, path: str = "/runs/bat
         (item('{"a": 1, "a": 2}'), 'body[0].input: the key "a" occurs more than once'),
         (item('{"a": 1, "\\u0061": 2}'), 'body[0].input: the key "a" occurs more than once'),
         (b'[{"assistant_id": "a"}, {"assistant_id": "b", "assistant_id": "c"}]', "body[1]: the key"),
-        (item("[" * 199 + "]" * 199), "body[0].input[0][0]...: nested deeper than 200 levels"),
+        (item("[" * 199 + "]" * 199), "body[0].input" + "[0]" * 14 + "...: nested deeper than 200 levels"),
         (b"[" * 100_000, "body: nested deeper than 200 levels"),
         (b'{"a":' * 100_000, "body: nested deeper than 200 levels"),
         (b"[]", '[] has less than 1 item\n\nFailed validating "minItems" in schema\n\nOn instance:\n    []'),
@@ -154,7 +154,7 @@ async def test_items_of_a_batch_may_have_camel_case_names(client: httpx.AsyncCli
 
 
 async def test_the_limit_counts_what_is_declared() -> None:
-    runtime = FakeRuntime(body_limit=1024)
+    runtime = FakeRuntime(settings={"body_limit": 1024})
     async with connected(runtime) as client:
         assert (await client.post("/runs", json={"assistant_id": "a", "input": "x" * 900})).status_code == 200
         response = await client.post("/runs", json={"assistant_id": "a", "input": "x" * 1000})
@@ -163,7 +163,7 @@ async def test_the_limit_counts_what_is_declared() -> None:
 
 
 async def test_the_limit_counts_what_is_sent() -> None:
-    runtime = FakeRuntime(body_limit=1024)
+    runtime = FakeRuntime(settings={"body_limit": 1024})
     response = await exchange(runtime, "POST", "/runs", [b"x" * 600] * 1000)
     assert response.status == 413
     response = await exchange(runtime, "POST", "/runs", [b'{"assistant_', b'id": "a"}'])

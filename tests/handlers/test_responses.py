@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import pytest
 
-from runyard.runtime.config.project import CorsPolicy
 from runyard.runtime.errors import (
     BadRequest,
     Conflict,
@@ -20,7 +19,6 @@ from runyard.runtime.errors import (
     Unavailable,
 )
 
-from .asgi_client import connected
 from .documents import Document
 from .fakes.runtime import FakeRuntime
 
@@ -176,57 +174,3 @@ async def test_unknown_assets(client: httpx.AsyncClient) -> None:
 
 
 # ---- browsers
-
-
-PREFLIGHT = {
-    "origin": "https://studio.example",
-    "access-control-request-method": "POST",
-    "access-control-request-headers": "content-type,x-api-key",
-    "access-control-request-private-network": "true",
-}
-
-
-async def test_any_origin_by_default(client: httpx.AsyncClient) -> None:
-    response = await client.get("/ok", headers={"origin": "https://studio.example"})
-    assert response.headers["access-control-allow-origin"] == "*"
-    assert response.headers["vary"] == "Origin"
-    exposed = response.headers["access-control-expose-headers"].lower().split(", ")
-    assert {"location", "content-location", "x-pagination-total", "x-pagination-next"} <= set(exposed)
-    assert "access-control-allow-credentials" not in response.headers
-
-
-async def test_errors_can_be_read_by_browsers_too(client: httpx.AsyncClient) -> None:
-    for path in ("/nope", "/threads/nope"):
-        response = await client.get(path, headers={"origin": "https://studio.example"})
-        assert response.headers["access-control-allow-origin"] == "*"
-
-
-async def test_preflight(client: httpx.AsyncClient) -> None:
-    response = await client.request("OPTIONS", "/runs/batch", headers=PREFLIGHT)
-    assert response.status_code == 200
-    assert "POST" in response.headers["access-control-allow-methods"]
-    assert response.headers["access-control-allow-headers"] == "content-type,x-api-key"
-    assert response.headers["access-control-allow-private-network"] == "true"
-    assert response.headers["access-control-allow-origin"] == "*"
-
-
-async def test_a_policy_of_ones_own() -> None:
-    policy = CorsPolicy(allow_origins=("https://a.example",), allow_credentials=True, expose_headers=("X-More",))
-    async with connected(FakeRuntime(cors=policy)) as client:
-        response = await client.get("/ok", headers={"origin": "https://a.example"})
-        assert response.headers["access-control-allow-origin"] == "https://a.example"
-        assert response.headers["access-control-allow-credentials"] == "true"
-        assert "X-More" in response.headers["access-control-expose-headers"]
-        response = await client.get("/ok", headers={"origin": "https://b.example"})
-        assert "access-control-allow-origin" not in response.headers
-        assert response.headers["vary"] == "Origin"
-        assert (await client.request("OPTIONS", "/runs", headers=PREFLIGHT)).status_code == 400
-
-
-async def test_origins_by_pattern() -> None:
-    policy = CorsPolicy(allow_origins=(), allow_origin_regex=r"https://.*\.example")
-    async with connected(FakeRuntime(cors=policy)) as client:
-        response = await client.get("/ok", headers={"origin": "https://x.example"})
-        assert response.headers["access-control-allow-origin"] == "https://x.example"
-        response = await client.get("/ok", headers={"origin": "https://x.example.org"})
-        assert "access-control-allow-origin" not in response.headers

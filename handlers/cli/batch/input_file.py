@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import jsonschema_rs
 import orjson
 
 from runyard.handlers.cli.batch.results import Result
 from runyard.handlers.contract.document import load_document
+from runyard.handlers.contract.faults import Checked
 from runyard.handlers.contract.json_body import parse_json
 from runyard.handlers.contract.violations import describe_violations
 from runyard.runtime.errors import Invalid
@@ -45,11 +45,8 @@ class ItemReader:
 
     def __init__(self, assistant: str | None) -> None:
         self.assistant = assistant
-        schema = {
-            "$ref": "#/components/schemas/RunCreateStateless",
-            "components": {"schemas": load_document()["components"]["schemas"]},
-        }
-        self._validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+        schemas = load_document()["components"]["schemas"]
+        self._schema = Checked(schemas["RunCreateStateless"], schemas)
 
     def read(self, lines: Iterable[bytes]) -> tuple[list[Item], list[Problem]]:
         """All items and all problems, in the order of the lines; blank lines are skipped."""
@@ -69,7 +66,7 @@ class ItemReader:
             return Problem(line=line, text=error.detail.replace("Invalid JSON in request body", "not JSON"))
         if not isinstance(value, dict) or "assistant_id" not in value:
             return self._parse_input(line, text)
-        if complaint := describe_violations(self._validator, value, "body"):
+        if complaint := describe_violations(self._schema, value, "body"):
             return Problem(line=line, text=complaint)
         delay = value.get("after_seconds") or 0
         return Item(line=line, assistant_id=value["assistant_id"], payload=text, after_seconds=delay)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from .threads import FakeThreads
 class FakeRuntime:
     """What `create_app` serves: every service is a fake."""
 
-    def __init__(self, *, body_limit: int = 128 * 2**20, **project_options: Any) -> None:
+    def __init__(self, *, settings: Mapping[str, Any] | None = None, **project_options: Any) -> None:
         graph = GraphSpec(graph_id="chain", path="./g.py:chain", description="Adds <numbers>")
         project = Project(
             path=Path("langgraph.json"),
@@ -27,7 +28,7 @@ class FakeRuntime:
             import_paths=(),
             **project_options,
         )
-        self.settings = Settings(project=project, body_limit=body_limit, check_answers=True)
+        self.settings = Settings(project=project, check_answers=True, **(settings or {}))
         self.system = FakeSystem()
         self.metrics = FakeMetrics()
         self.assistants = FakeAssistants()

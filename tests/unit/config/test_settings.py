@@ -15,7 +15,7 @@ from runyard.runtime.errors import ConfigError
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    content = {"graphs": {"g": "./g.py:graph"}, "env": {"RUNYARD_PORT": "9001", "RUNYARD_HOST": "file"}}
+    content = {"graphs": {"g": "./g.py:graph"}, "env": {"RUNYARD_PORT": "9001", "RUNYARD_HOST": "127.0.0.3"}}
     (tmp_path / "langgraph.json").write_text(json.dumps(content))
     return load_project(tmp_path)
 
@@ -23,11 +23,11 @@ def project(tmp_path: Path) -> Project:
 def test_settings_come_from_flags_then_environment_then_project_then_defaults(project: Project) -> None:
     settings = Settings.from_environment(
         project,
-        environment={"RUNYARD_HOST": "shell", "RUNYARD_WORKERS": "3", "RUNYARD_SYNC": "full", "OTHER": "1"},
+        environment={"RUNYARD_HOST": "127.0.0.2", "RUNYARD_WORKERS": "3", "RUNYARD_SYNC": "full", "OTHER": "1"},
         workers=0,
         concurrency=None,
     )
-    assert (settings.workers, settings.host, settings.port) == (0, "shell", 9001)
+    assert (settings.workers, settings.host, settings.port) == (0, "127.0.0.2", 9001)
     assert (settings.sync, settings.concurrency, settings.data_dir) == ("full", 256, Path(".runyard"))
     assert settings.project is project
 
@@ -50,6 +50,30 @@ def test_a_setting_that_cannot_be_is_refused(project: Project, variable: str, va
     with pytest.raises(ConfigError) as error:
         Settings.from_environment(project, environment={variable: value})
     assert said in error.value.detail
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "agent.example", "1270.0.0.1", ""])
+def test_an_address_for_others_needs_a_word_of_its_own(project: Project, host: str) -> None:
+    with pytest.raises(ConfigError, match="allow-unauthenticated"):
+        Settings.from_environment(project, environment={}, host=host)
+    opened = Settings.from_environment(project, environment={"RUNYARD_ALLOW_UNAUTHENTICATED": "true"}, host=host)
+    assert opened.host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "localhost", "::1"])
+def test_an_address_of_this_machine_needs_none(project: Project, host: str) -> None:
+    assert Settings.from_environment(project, environment={}, host=host).host == host
+
+
+def test_lists_are_given_by_repeating_or_with_commas(project: Project) -> None:
+    given = Settings.from_environment(
+        project,
+        environment={"RUNYARD_ALLOW_ORIGIN": "https://a.example, https://b.example,"},
+        allowed_hosts=("a.example", "b.example,c.example"),
+    )
+    assert given.allow_origin == ("https://a.example", "https://b.example")
+    assert given.allowed_hosts == ("a.example", "b.example", "c.example")
+    assert Settings.from_environment(project, environment={}, allow_origin=()).allow_origin == ()
 
 
 def test_a_bad_flag_is_named_as_a_flag(project: Project) -> None:
