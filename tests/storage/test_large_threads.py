@@ -144,6 +144,7 @@ async def test_checkpoints_are_deleted_however_many_there_are(storage: Storage) 
     thread_id = await idle_thread(storage)
     rows = [checkpoint_row(thread_id, f"{step:03}", run_id=f"run {step % 2}") for step in range(LIVELY)]
     storage.checkpoints.post(None, rows)
+    await storage.checkpoints.flush(None)
     await storage.checkpoints.delete_runs(["run 0"])
     assert len(history(storage, thread_id)) == LIVELY // 2
     await storage.checkpoints.delete_thread(thread_id)
