@@ -1,11 +1,17 @@
 """From settings to a backend."""
 
+from pathlib import Path
+
 from runyard.runtime.config.settings import Settings
+from runyard.runtime.errors import ConfigError
 from runyard.runtime.storage.port.storage import Meter, Storage
+from runyard.runtime.storage.sqlite.backup import Progress, copy_databases
 from runyard.runtime.storage.sqlite.migrations import SchemaState, read_schema_state
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 
 DATABASE = "runyard.db"
+STORE = "store.db"
+"""The long-term store that graphs see. LangGraph keeps it."""
 
 
 def make_storage(settings: Settings, meter: Meter | None = None) -> Storage:
@@ -16,3 +22,13 @@ def make_storage(settings: Settings, meter: Meter | None = None) -> Storage:
 def schema_state(settings: Settings) -> SchemaState:
     """How far the database's schema is. Changes nothing. Raises ConfigError for what is no database of Runyard's."""
     return read_schema_state(settings.data_dir / DATABASE)
+
+
+def copy_data(data_dir: Path, folder: Path, progress: Progress) -> list[str]:
+    """Copies all that is kept in a data directory, which may be in use, into another folder. Returns the names of the
+    files. Raises ConfigError when there is nothing to copy, or a copy is not sound; OSError."""
+    sources = [path for path in (data_dir / DATABASE, data_dir / STORE) if path.exists()]
+    if not sources:
+        raise ConfigError(f"{data_dir}: there is no database of Runyard's; name the data directory with --data")
+    copy_databases(sources, folder, progress)
+    return [source.name for source in sources]

@@ -21,6 +21,9 @@ def make_private_folder(folder: Path) -> None:
     ours = [folder / name for name in names if name.startswith(KNOWN)]
     for path in ours:
         _take_access_away(path)
+        if path.is_dir() and not path.is_symlink():
+            for below in path.iterdir():
+                _take_access_away(below)
     if len(ours) == len(names):
         _take_access_away(folder)
     if folder.stat().st_mode & 0o077:

@@ -17,7 +17,7 @@ PAGE = 4096
 LONG_LOG = 16_384
 """Pages in the log from which on it is started afresh even under load."""
 FEW_PAGES = 1_024
-"""Pages that may be moved into the database while writers wait."""
+"""Pages that may be moved into the database while writers wait; more when the log is very long."""
 ENORMOUS_LOG = 262_144
 """Pages from which on the growth of the log is worth a warning; the next one comes when it has doubled."""
 CHECKPOINT_EVERY = 0.25
@@ -66,17 +66,18 @@ class LogKeeper:
 
     def shorten(self, connection: sqlite3.Connection) -> None:
         """One pass. Never waits for readers, and holds up writers for a few pages at the most."""
-        pages = moved = 0
+        pages = moved = few = 0
         for _ in range(3):  # writers that never pause add pages during a pass; the next one has fewer to move
             _, pages, moved = connection.execute("pragma wal_checkpoint(passive)").fetchone()
-            if pages - moved <= FEW_PAGES:
+            few = max(FEW_PAGES, pages // 16)
+            if pages - moved <= few:
                 break
         if self._meter is not None:
             self._meter.log_size(max(0, pages) * PAGE)
         self._warn(pages)
         if pages <= LONG_LOG:
             self._back_off = 0.0
-        elif pages - moved <= FEW_PAGES and pages != self._restarted_at and time.monotonic() >= self._not_before:
+        elif pages - moved <= few and pages != self._restarted_at and time.monotonic() >= self._not_before:
             # Writers that never pause keep a passive pass from starting the log afresh.
             with self._lock.held():
                 busy, _, _ = connection.execute("pragma wal_checkpoint(restart)").fetchone()
@@ -90,8 +91,8 @@ class LogKeeper:
         elif pages > self._warn_at:
             self._warn_at = pages * 2
             logger.warning(
-                "%s: the write-ahead log has %s MB, since somebody has been reading an old state of the database for "
-                "long (a backup, a database browser); it takes room until they are done",
+                "%s: the write-ahead log has %s MB, and takes room until it can be started afresh: somebody has been "
+                "reading an old state of the database for long (a backup, a database browser), or the disk is slow",
                 self._path,
                 pages * PAGE >> 20,
             )
