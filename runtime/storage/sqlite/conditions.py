@@ -2,14 +2,24 @@
 else must be equal."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
+_MOST_LEAVES = 50
+"""Scalars that SQLite compares itself, each with two terms: it bounds how deep an expression may be."""
+
 
 def contains(document: str | bytes | None, wanted: str) -> bool:
     """SQL function: whether the JSON document contains the wanted JSON."""
-    return document is not None and _within(orjson.loads(wanted), orjson.loads(document))
+    return document is not None and _within(_parsed(wanted), orjson.loads(document))
+
+
+@lru_cache(8)
+def _parsed(wanted: str) -> Any:
+    """What is wanted is asked of row after row."""
+    return orjson.loads(wanted)
 
 
 def _within(wanted: Any, found: Any) -> bool:
@@ -49,8 +59,8 @@ class Conditions:
     def containing(self, column: str, wanted: dict[str, Any] | None) -> None:
         """The column, JSON as text or blob, contains `wanted`. SQLite itself compares scalars, which is fast."""
         rest: dict[str, Any] = {}
-        for path, key, value in _leaves("$", wanted or {}):
-            if path is None or isinstance(value, list | dict | float) or _is_long(value):
+        for count, (path, key, value) in enumerate(_leaves("$", wanted or {})):
+            if path is None or count >= _MOST_LEAVES or isinstance(value, list | dict | float) or _is_long(value):
                 rest[key] = (wanted or {})[key]
             elif isinstance(value, bool) or value is None:
                 self.add(f"json_type({column}, ?) = ?", path, "null" if value is None else str(value).lower())
