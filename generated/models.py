@@ -594,7 +594,7 @@ class ThreadSuperstepUpdate:
 
 
 RunBatchCreate: TypeAlias = list[RunCreateStateless]
-"""Runs that are accepted all together or not at all."""
+"""Runs that are accepted all together or not at all. How many they may be is a setting of the server; `maxItems` says what holds."""
 
 
 @dataclass(kw_only=True, slots=True)

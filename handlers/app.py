@@ -18,6 +18,7 @@ from runyard.handlers import console
 from runyard.handlers.api.operations import Services, operation_table
 from runyard.handlers.api.system import MetricsReader
 from runyard.handlers.contract.answers.check import AnswerCheckMiddleware, ViolationCounter
+from runyard.handlers.contract.bodies import BodyLimits
 from runyard.handlers.contract.document import load_document
 from runyard.handlers.contract.middleware import ContractMiddleware
 from runyard.handlers.contract.openapi31 import add_document
@@ -61,8 +62,8 @@ def create_app(server: Server) -> FlaskApp:
             await server.stop()
 
     settings, project = server.settings, server.settings.project
-    table = operation_table(server)
-    document = load_document(project.disabled)
+    document = load_document(project.disabled, batch_limit=settings.batch_limit)
+    table = operation_table(server, document)
     origins, hosts = read_callers(settings)
     assets = (f"{console.ASSETS_PATH}/",)
     check = partial(AnswerCheckMiddleware, document=document, metrics=server.metrics, prefixes=assets)
@@ -78,7 +79,7 @@ def create_app(server: Server) -> FlaskApp:
             partial(RoutingMiddleware, flask_prefixes=() if "meta" in project.disabled else assets),
             partial(
                 ContractMiddleware,
-                body_limit=settings.body_limit,
+                body_limits=BodyLimits(body=settings.body_limit, batch=settings.batch_body_limit),
                 configurable_headers=project.configurable_headers,
             ),
             LifespanMiddleware,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runyard.generated.handlers import Operations, operations
 from runyard.handlers.api.assistants import AssistantHandlers, AssistantService
@@ -56,11 +57,11 @@ class Services(Protocol):
         """Runs, with a thread of the client's or of their own."""
 
 
-def operation_table(services: Services) -> Operations[Response, flask.Response]:
-    """The handler of each operation. mypy holds each one against the signature that its operation asks for."""
+def operation_table(services: Services, document: Mapping[str, Any]) -> Operations[Response, flask.Response]:
+    """The handler of each operation of the document. mypy holds each one against the signature that it asks for."""
     project = services.settings.project
     return operations(
-        system=SystemHandlers(services.system, services.metrics, project.disabled),
+        system=SystemHandlers(services.system, services.metrics, document, project.disabled),
         pages=Pages(services.system, lambda: services.settings.project.graphs, landing="meta" not in project.disabled),
         assistants=AssistantHandlers(services.assistants),
         threads=ThreadHandlers(services.threads, services.runs),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
-from runyard.handlers.contract.document import document_bytes
+import orjson
+
 from runyard.handlers.http.responses import HEALTH, JSON, BodyResponse, Response, json_response
 
 
@@ -31,11 +33,17 @@ class MetricsReader(Protocol):
 class SystemHandlers:
     """The operations with the tag System."""
 
-    def __init__(self, system: SystemService, metrics: MetricsReader, disabled: frozenset[str] = frozenset()) -> None:
-        """`disabled` are the groups of operations that are taken away."""
+    def __init__(
+        self,
+        system: SystemService,
+        metrics: MetricsReader,
+        document: Mapping[str, Any],
+        disabled: frozenset[str] = frozenset(),
+    ) -> None:
+        """`document`: that of the operations. `disabled`: the groups of operations that are taken away."""
         self.system = system
         self.metrics_reader = metrics
-        self.document = document_bytes(disabled)
+        self.document = orjson.dumps(document)
         self.checks = "meta" not in disabled
 
     async def health(self, check_db: int) -> Response:

@@ -8,30 +8,29 @@ from typing import Any, Final
 
 import orjson
 
+BATCH: Final = "RunBatchCreate"
+"""The component that a batch has to fit."""
+
 _META: Final = frozenset(("docs", "guides", "info", "metrics", "openapi.json"))
 """What `http.disable_meta` takes away, by the first segment of the path."""
 
 
-def document_bytes(disabled: AbstractSet[str] = frozenset()) -> bytes:
-    """The document as it is served, without the operations of the `disabled` groups."""
-    if disabled:
-        return orjson.dumps(load_document(disabled))
-    return _bundled()
+def load_document(disabled: AbstractSet[str] = frozenset(), *, batch_limit: int | None = None) -> dict[str, Any]:
+    """The document as JSON, without the operations of the `disabled` groups, and with the limits that hold.
 
-
-def load_document(disabled: AbstractSet[str] = frozenset()) -> dict[str, Any]:
-    """The document as JSON. Connexion gets this, since it would run a file through a template engine."""
-    document: dict[str, Any] = orjson.loads(_bundled())
+    Connexion gets this, since it would run a file through a template engine. `batch_limit`: runs of one batch; None:
+    the default.
+    """
+    bundled = importlib.resources.files("runyard.generated").joinpath("openapi.json").read_bytes()
+    document: dict[str, Any] = orjson.loads(bundled)
+    if batch_limit is not None:
+        document["components"]["schemas"][BATCH]["maxItems"] = batch_limit
     if disabled:
         paths = {path: item for path, item in document["paths"].items() if not _is_disabled(path, disabled)}
         tags = {tag for item in paths.values() for operation in item.values() for tag in operation.get("tags", ())}
         document["paths"] = paths
         document["tags"] = [tag for tag in document["tags"] if tag["name"] in tags]
     return document
-
-
-def _bundled() -> bytes:
-    return importlib.resources.files("runyard.generated").joinpath("openapi.json").read_bytes()
 
 
 def _is_disabled(path: str, disabled: AbstractSet[str]) -> bool:

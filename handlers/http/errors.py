@@ -25,6 +25,9 @@ from runyard.runtime.errors import (
 
 logger = logging.getLogger(__name__)
 
+_LONGEST_DETAIL = 4_000
+"""Characters of a detail: it may quote a request, which may be of any length."""
+
 STATUS: dict[type[RunyardError], int] = {
     BadRequest: 400,
     NotFound: 404,
@@ -48,13 +51,19 @@ class HttpError(Exception):
 def error_response(error: Exception, request: str) -> BodyResponse:
     """The response to a request that failed. `request` names it in the log."""
     if isinstance(error, HttpError):
-        return json_response({"detail": error.detail}, error.status, error.headers)
+        return _detailed(error.detail, error.status, error.headers)
     if isinstance(error, RunyardError):
         for kind in type(error).__mro__:
             if kind in STATUS:
-                return json_response({"detail": error.detail}, STATUS[kind])
+                return _detailed(error.detail, STATUS[kind])
     if isinstance(error, HTTPException):
         # From the Flask part: an asset that does not exist, for instance.
-        return json_response({"detail": error.detail}, error.status_code)
+        return _detailed(error.detail, error.status_code)
     logger.error("%s failed", request, exc_info=error)
-    return json_response({"detail": "Internal Server Error"}, 500)
+    return _detailed("Internal Server Error", 500)
+
+
+def _detailed(detail: str, status: int, headers: Iterable[Header] = ()) -> BodyResponse:
+    if len(detail) > _LONGEST_DETAIL:
+        detail = f"{detail[:_LONGEST_DETAIL]}..."
+    return json_response({"detail": detail}, status, headers)

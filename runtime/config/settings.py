@@ -37,7 +37,9 @@ class Settings:
     allow_origin: origins whose pages may use the server, beside those of this machine and of the project's `http.cors`.
     allowed_hosts: names that the server answers to beside those of this machine; others are refused. None named: all
         are answered, but where only this machine reaches it.
-    body_limit: bytes of a request body; larger ones are answered with 413.
+    body_limit: bytes of a request body other than a batch; larger ones are answered with 413.
+    batch_body_limit: the same for batches.
+    batch_limit: the most runs of one batch; larger ones are answered with 422. The document that is served says it.
     shutdown_grace: seconds that running runs get at SIGTERM before they go back to the queue.
     lease_seconds: after so many seconds without a sign of life a worker's runs go back to the queue.
     max_attempts: how often a run is started before a dying worker makes it an error.
@@ -58,7 +60,9 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     workers: int = field(default_factory=_default_workers, metadata={"least": 0, "most": 256})
     concurrency: int = _number(256, least=1, most=100_000)
-    body_limit: int = _number(128 * 2**20, least=1024, most=2**40)
+    body_limit: int = _number(32 * 2**20, least=1024, most=2**40)
+    batch_body_limit: int = _number(128 * 2**20, least=1024, most=2**40)
+    batch_limit: int = _number(10_000, least=1, most=10_000_000)
     shutdown_grace: float = _number(10.0, least=0, most=86_400)
     lease_seconds: float = _number(30.0, least=1, most=86_400)
     max_attempts: int = _number(3, least=1, most=1000)

@@ -26,6 +26,8 @@ class FakeServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.graphs = graphs
         self.max_items = max_items
+        self.told_limit: int | None = None
+        """What its document says; it has none without."""
         self.batches: list[list[Any]] = []
         self.bodies: list[bytes] = []
         self.inputs: dict[str, Any] = {}
@@ -57,6 +59,8 @@ class _Handler(BaseHTTPRequestHandler):
         if parts[0] == "assistants":
             known = {default_assistant_id(name) for name in self.server.graphs}
             self._answer(*((200, {}) if parts[1] in known else (404, {"detail": "Not Found"})))
+        elif parts[0] == "openapi.json" and self.server.told_limit is not None:
+            self._answer(200, {"components": {"schemas": {"RunBatchCreate": {"maxItems": self.server.told_limit}}}})
         elif parts[-1] == "join":
             self._join(parts[3])
         else:

@@ -68,6 +68,15 @@ def test_a_file_larger_than_a_batch_is_announced_and_split(runyard: Run, fake: F
     assert "sending 2 batches" in text(result)
 
 
+def test_a_batch_has_as_many_runs_as_the_servers_document_says(runyard: Run, fake: FakeServer) -> None:
+    fake.told_limit = 4
+    given = "".join(f"{n}\n" for n in range(10)).encode()
+    result = runyard("batch", "submit", "-", "--assistant", "echo", "--follow", stdin=given, url=fake.url)
+    assert result.returncode == 0, text(result)
+    assert [len(batch) for batch in fake.batches] == [4, 4, 2]
+    assert [run["values"] for run in lines(result.stdout)] == list(range(10))
+
+
 def test_a_batch_that_the_server_finds_too_large_is_halved(runyard: Run, fake: FakeServer) -> None:
     fake.max_items = 3
     given = "".join(f"{n}\n" for n in range(10)).encode()

@@ -43,9 +43,9 @@ def test_generated_files_are_up_to_date() -> None:
 
 
 @pytest.fixture
-def handlers(runtime: FakeRuntime) -> dict[str, Callable[..., Any]]:
+def handlers(runtime: FakeRuntime, document: Document) -> dict[str, Callable[..., Any]]:
     """The handler of each operation, by its operationId."""
-    table = operation_table(runtime)
+    table = operation_table(runtime, document)
     return {**table.handlers, **table.pages}
 
 
@@ -102,8 +102,8 @@ def test_handlers_take_exactly_the_declared_parameters(
         assert given == expected, f"{method} {path}"
 
 
-def test_only_pages_go_through_flask(runtime: FakeRuntime) -> None:
-    table = operation_table(runtime)
+def test_only_pages_go_through_flask(runtime: FakeRuntime, document: Document) -> None:
+    table = operation_table(runtime, document)
     assert set(table.pages) == {"root_get", "docs_get", "guides_get", "guide_get"}
     assert all(map(inspect.iscoroutinefunction, table.handlers.values()))
     assert not any(map(inspect.iscoroutinefunction, table.pages.values()))

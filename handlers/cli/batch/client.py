@@ -12,7 +12,7 @@ import click
 import httpx
 
 from runyard.handlers.cli.batch.connection import Connection, ConnectionLost
-from runyard.handlers.cli.batch.input_file import Item
+from runyard.handlers.cli.batch.input_file import MAX_ITEMS, Item
 from runyard.handlers.cli.batch.results import Result
 from runyard.runtime.config.assistant_ids import default_assistant_id
 
@@ -75,6 +75,15 @@ class BatchClient:
         if response.status_code != 200:
             self._unexpected(response)
         return sorted({assistant["graph_id"] for assistant in response.json()})
+
+    async def batch_limit(self) -> int:
+        """How many runs one batch may have, as the server's document says."""
+        response = await self._request("GET", "/openapi.json")
+        try:
+            limit = response.json()["components"]["schemas"]["RunBatchCreate"]["maxItems"]
+        except (ValueError, KeyError, TypeError):
+            return MAX_ITEMS
+        return limit if type(limit) is int and limit > 0 else MAX_ITEMS
 
     async def submit(self, items: list[Item]) -> list[Result]:
         """Submits one batch: all of it is accepted, or `BatchRefused` says why nothing of it is."""

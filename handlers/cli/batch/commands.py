@@ -45,11 +45,13 @@ def batch() -> None:
 @click.option("--follow", is_flag=True, help="Wait for the runs and give their results.")
 @_out
 def submit(file: BinaryIO, url: str, assistant: str | None, follow: bool, out: Path | None) -> None:
-    """Submit FILE (JSON Lines, "-" for stdin) as one batch of stateless runs.
+    """Submit FILE (JSON Lines, "-" for stdin) as a batch of stateless runs.
 
     Each line is the payload of a run, an object with "assistant_id", or else the bare input of a run of
     --assistant. Blank lines are skipped. Nothing is sent while a line is invalid, and a batch is accepted
-    as a whole or not at all; a file of more than 10,000 runs or 100 MiB is sent as several batches.
+    as a whole or not at all. A file of more runs than the server takes at once (10,000, unless it is configured
+    otherwise) or of more than 100 MiB is sent as several batches, one after the other, each accepted as a whole: when
+    one is refused, those before it stay accepted and are listed.
 
     Results are objects with line, run_id, thread_id, status (success, error, or paused at an interrupt)
     and values or error, in the order of the file. --out implies --follow; without both, the accepted

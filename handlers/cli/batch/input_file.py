@@ -14,7 +14,7 @@ from runyard.handlers.contract.violations import describe_violations
 from runyard.runtime.errors import Invalid
 
 MAX_ITEMS = 10_000
-"""Runs in one request: what the server is built and measured for."""
+"""Runs in one request to a server that does not say how many it takes."""
 MAX_BYTES = 100 * 2**20
 """Bytes in one request: below the server's default body limit."""
 
@@ -79,12 +79,12 @@ class ItemReader:
         return Item(line=line, assistant_id=self.assistant, payload=payload)
 
 
-def batches(items: list[Item]) -> Iterator[list[Item]]:
-    """The items in as few requests as the limits allow, in order."""
+def batches(items: list[Item], most: int = MAX_ITEMS) -> Iterator[list[Item]]:
+    """The items in as few requests of at most so many as the limits allow, in order."""
     batch: list[Item] = []
     size = 0
     for item in items:
-        if batch and (len(batch) == MAX_ITEMS or size + len(item.payload) > MAX_BYTES):
+        if batch and (len(batch) == most or size + len(item.payload) > MAX_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(item)

@@ -30,12 +30,12 @@ async def unknown_assistants(client: BatchClient, items: list[Item]) -> list[Pro
 
 
 async def submit_items(client: BatchClient, items: list[Item], accepted: list[Result]) -> None:
-    """Submits all items in as few batches as possible and adds their runs to `accepted`, in order.
+    """Submits all items in as few batches as the server takes and adds their runs to `accepted`, in order.
 
     Each batch is accepted as a whole or refused as a whole. Raises `BatchRefused` at the first that is refused;
     what was accepted before stands in `accepted` and runs.
     """
-    waiting = deque(batches(items))
+    waiting = deque(batches(items, await client.batch_limit()))
     if len(waiting) > 1:
         print_message(f"{len(items):,} runs are more than one request takes: sending {len(waiting)} batches")
     while waiting:

@@ -2,14 +2,24 @@
 else must be equal."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
+MOST_TERMS = 50
+"""Values that SQLite compares one by one; it refuses expressions that are very deep, and each is a level."""
+
 
 def contains(document: str | bytes | None, wanted: str) -> bool:
     """SQL function: whether the JSON document contains the wanted JSON."""
-    return document is not None and _within(orjson.loads(wanted), orjson.loads(document))
+    return document is not None and _within(_parsed(wanted), orjson.loads(document))
+
+
+@lru_cache(8)
+def _parsed(wanted: str) -> Any:
+    """What is wanted is asked of row after row."""
+    return orjson.loads(wanted)
 
 
 def _within(wanted: Any, found: Any) -> bool:
@@ -20,10 +30,6 @@ def _within(wanted: Any, found: Any) -> bool:
     if isinstance(wanted, bool) or isinstance(found, bool):
         return wanted is found
     return bool(wanted == found)
-
-
-MOST_TERMS = 50
-"""Values that SQLite compares one by one; it refuses expressions that are very deep, and each is a level."""
 
 
 class Conditions:
