@@ -22,7 +22,7 @@ from runyard.runtime.maintenance.delayed_runs import DelayedRuns
 from runyard.runtime.maintenance.duty import Duty
 from runyard.runtime.maintenance.maintenance import Maintenance
 from runyard.runtime.maintenance.outcomes import Outcomes
-from runyard.runtime.maintenance.overdue_runs import OverdueRuns
+from runyard.runtime.maintenance.overdue_runs import OverdueRuns, UnstoppedRuns
 from runyard.runtime.maintenance.thread_expiry import ThreadExpiry
 from runyard.runtime.processes.reload import Reloader
 from runyard.runtime.processes.spawning import WorkerSpawner
@@ -76,9 +76,10 @@ class Runtime:
             DelayedRuns(self._storage.queue, self._workers),
             Outcomes(self._storage.runs, settings.result_ttl),
             ThreadExpiry(self.threads, project.thread_ttl),
+            UnstoppedRuns(self._storage.workers, self._broker),
         ]
         if settings.run_timeout is not None:
-            duties.append(OverdueRuns(self._storage.workers, self._workers, self._broker, settings.run_timeout))
+            duties.append(OverdueRuns(self._storage.workers, self._broker, settings.run_timeout))
         self._maintenance = Maintenance(duties)
         self._supervisor: Supervisor | None = None
         self._graphs: Graphs | None = None

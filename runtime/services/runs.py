@@ -23,8 +23,8 @@ from runyard.runtime.streams.events import EventId
 from runyard.runtime.streams.subscriptions import ResultWaiter, RunSubscription
 from runyard.runtime.streams.thread_subscription import ThreadSubscription
 
-RECHECK_INTERVAL = 60.0
-"""Seconds between looks of a cancel request that waits; the end itself wakes it."""
+STOP_WAIT = 5.0
+"""Seconds that workers get to stop what was cancelled; then it is ended in their place."""
 
 LONGEST_REQUEST_ID = 200
 """Characters of a request's id that are kept."""
@@ -235,27 +235,21 @@ class Runs:
 
     # Cancelling
 
-    async def cancel(self, thread_id: str, run_id: str, *, action: CancelAction, wait: bool) -> None:
-        """Stops a run. `wait`: returns when it has ended. Raises NotFound when there is nothing to stop."""
+    async def cancel(self, thread_id: str, run_id: str, *, action: CancelAction) -> None:
+        """Stops a run; returns when it has ended. Raises NotFound when there is nothing to stop."""
         location = await self._storage.runs.locate(run_id)
         if location is None or location.thread_id != thread_id:
             raise NotFound("No runs found to cancel.")
-        waiter = self._broker.wait_for_result(run_id, announce=False)
-        try:
-            await self._cancel([RunRef(thread_id, run_id)], action)
-            while wait and await waiter.result(RECHECK_INTERVAL) is None:
-                pass
-        finally:
-            await waiter.close()
+        await self._stopped(await self._cancel([RunRef(thread_id, run_id)], action))
 
     async def cancel_many(self, request: RunsCancel, *, action: CancelAction) -> None:
-        """Stops the named runs of a thread, or all that have a status."""
+        """Stops the named runs of a thread, or all that have a status; returns when they have ended."""
         runs = await self._storage.runs.cancellable(
             thread_id=request.thread_id, run_ids=request.run_ids, status=request.status or "all"
         )
         if not runs:
             raise NotFound("No runs found to cancel.")
-        await self._cancel(runs, action)
+        await self._stopped(await self._cancel(runs, action))
 
     async def delete(self, thread_id: str, run_id: str) -> None:
         """Removes a run, also one that is running; what it has done to the thread stays. Raises NotFound."""
@@ -266,10 +260,11 @@ class Runs:
         self._workers.wake(promoted)
 
     async def abandon(self, run: Run) -> None:
-        """The client of a run that is to end with its connection has left."""
+        """The client of a run that is to end with its connection has left. Nobody waits for the end."""
         await self._cancel([RunRef(run.thread_id, run.run_id)], "interrupt")
 
-    async def _cancel(self, runs: Sequence[RunRef], action: CancelAction) -> None:
+    async def _cancel(self, runs: Sequence[RunRef], action: CancelAction) -> Sequence[str]:
+        """Ends what is pending and asks the rest to stop: those runs are returned."""
         outcome = await self._storage.runs.cancel(runs, action)
         if not outcome.ended and not outcome.requested:
             raise NotFound(
@@ -277,6 +272,23 @@ class Runs:
                 "and the runs haven't been deleted or completed."
             )
         self._broker.announce_cancellation(outcome, action)
+        return [*outcome.requested]
+
+    async def _stopped(self, run_ids: Sequence[str]) -> None:
+        """Returns when these runs have ended: by their workers, or, after a while, in their place."""
+        if not run_ids:
+            return
+        waiters = [self._broker.wait_for_result(run_id, announce=False) for run_id in run_ids]
+        self._broker.refresh_results(run_ids)  # some may have ended before they were waited for
+        try:
+            answers = await asyncio.gather(*(waiter.result(STOP_WAIT) for waiter in waiters))
+        finally:
+            for waiter in waiters:
+                await waiter.close()
+        left = [waiter.run_id for waiter, answer in zip(waiters, answers, strict=True) if answer is None]
+        if left:
+            ended = await self._storage.workers.end_unstopped(0.0, len(left), left)
+            self._broker.runs_ended_unasked(ended, STOP_WAIT)
 
 
 def _request_id(given: str | None) -> str:
