@@ -8,10 +8,11 @@ import shutil
 import sys
 import tempfile
 import uuid
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runyard.runtime.bus.local import LocalLink
 from runyard.runtime.bus.unix_socket import SocketLink
@@ -24,6 +25,7 @@ from runyard.runtime.maintenance.maintenance import Maintenance
 from runyard.runtime.maintenance.outcomes import Outcomes
 from runyard.runtime.maintenance.overdue_runs import OverdueRuns, UnstoppedRuns
 from runyard.runtime.maintenance.thread_expiry import ThreadExpiry
+from runyard.runtime.processes.event_loop import run
 from runyard.runtime.processes.reload import Reloader
 from runyard.runtime.processes.spawning import WorkerSpawner
 from runyard.runtime.processes.supervisor import Supervisor
@@ -47,6 +49,12 @@ if TYPE_CHECKING:
 
 LONGEST_SOCKET_PATH = 100
 """Bytes that the system allows for the path of a Unix socket, with a margin."""
+
+
+def run_main(main: Coroutine[Any, Any, None]) -> None:
+    """Runs the main coroutine of a server, in whose event loop graphs may run too (`--workers 0`): what they raise or
+    do to it does not end it. Signals are the coroutine's business."""
+    run(main)
 
 
 class Runtime:

@@ -7,14 +7,13 @@ import json
 from typing import Any
 
 import pytest
-import uvloop
 from langgraph.checkpoint.memory import InMemorySaver
 
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.execution import graph_run
 from runyard.runtime.execution.graph_run import GraphOutcome, stopped_graph
 from runyard.runtime.lifecycle import CANCELLED
-from runyard.runtime.processes.system_exit import run_despite_exits
+from runyard.runtime.processes.event_loop import new_event_loop, run_despite_exits
 from tests.unit.graph_runner import GraphRunner, answer_of, values_of
 
 
@@ -52,7 +51,7 @@ async def test_what_can_go_wrong_is_an_outcome(
         assert graph_runner.event_names[-1] == "error"
 
 
-@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, new_event_loop])
 @pytest.mark.parametrize("streaming", [False, True])
 def test_an_exit_in_a_node_ends_its_run_alone(graph_runner: GraphRunner, new_loop: Any, streaming: bool) -> None:
     async def main() -> list[GraphOutcome]:
