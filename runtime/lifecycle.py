@@ -5,10 +5,12 @@
 | create         | -       | pending                                    | multitask strategy, same transaction    |
 | claim          | pending | running                                    | due; head of its thread; new attempt    |
 | heartbeat      | running | running                                    | lease                                   |
-| finish         | running | success, error, timeout                    | lease                                   |
-| stop           | running | interrupted, or removed (rollback)         | lease, cancel requested                 |
+| finish         | running | success, error, timeout                    | lease, no cancel requested              |
+| stop           | running | interrupted, or removed (rollback)         | cancel requested; lease, or the worker  |
+|                |         |                                            | is dead or has not stopped it in time   |
 | release        | running | pending                                    | lease (shutdown, or the end cannot be   |
-|                |         |                                            | written), or the worker is dead         |
+|                |         |                                            | written), or the worker is dead; no     |
+|                |         |                                            | cancel requested                        |
 | exhaust        | running | error                                      | the worker is dead, or the end cannot   |
 |                |         |                                            | be written; no attempts left            |
 | cancel         | pending | interrupted, or removed (rollback)         | status                                  |
@@ -37,7 +39,6 @@ def timed_out(seconds: float) -> bytes:
 
 
 CANCELLED: Final = error_result("UserInterrupt", "The run was cancelled before it ended.")
-ROLLED_BACK: Final = error_result("UserRollback", "The run was cancelled and what it had done was undone.")
 EXHAUSTED: Final = error_result(
     "WorkerLost",
     "The process that executed the run died at every attempt; it is not tried again. "

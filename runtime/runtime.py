@@ -8,10 +8,11 @@ import shutil
 import sys
 import tempfile
 import uuid
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runyard.runtime.bus.local import LocalLink
 from runyard.runtime.bus.unix_socket import SocketLink
@@ -23,8 +24,9 @@ from runyard.runtime.maintenance.deleted_threads import DeletedThreads
 from runyard.runtime.maintenance.duty import Duty
 from runyard.runtime.maintenance.maintenance import Maintenance
 from runyard.runtime.maintenance.outcomes import Outcomes
-from runyard.runtime.maintenance.overdue_runs import OverdueRuns
+from runyard.runtime.maintenance.overdue_runs import OverdueRuns, UnstoppedRuns
 from runyard.runtime.maintenance.thread_expiry import ThreadExpiry
+from runyard.runtime.processes.event_loop import run
 from runyard.runtime.processes.reload import Reloader
 from runyard.runtime.processes.spawning import WorkerSpawner
 from runyard.runtime.processes.supervisor import Supervisor
@@ -48,6 +50,12 @@ if TYPE_CHECKING:
 
 LONGEST_SOCKET_PATH = 100
 """Bytes that the system allows for the path of a Unix socket, with a margin."""
+
+
+def run_main(main: Coroutine[Any, Any, None]) -> None:
+    """Runs the main coroutine of a server, in whose event loop graphs may run too (`--workers 0`): what they raise or
+    do to it does not end it. Signals are the coroutine's business."""
+    run(main)
 
 
 class Runtime:
@@ -78,9 +86,10 @@ class Runtime:
             DelayedRuns(self._storage.queue, self._workers),
             Outcomes(self._storage.runs, settings.result_ttl),
             ThreadExpiry(self.threads, project.thread_ttl),
+            UnstoppedRuns(self._storage.workers, self._broker),
         ]
         if settings.run_timeout is not None:
-            duties.append(OverdueRuns(self._storage.workers, self._workers, self._broker, settings.run_timeout))
+            duties.append(OverdueRuns(self._storage.workers, self._broker, settings.run_timeout))
         self._maintenance = Maintenance(duties)
         self._supervisor: Supervisor | None = None
         self._graphs: Graphs | None = None

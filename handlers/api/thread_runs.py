@@ -71,11 +71,12 @@ class ThreadRunService(AbandonService, Protocol):
         """The events of a run, from now on or from behind `last_event_id` ("-1": from the first); of all modes, or
         of some. Raises NotFound for a run of another thread."""
 
-    async def cancel(self, thread_id: str, run_id: str, *, action: CancelAction, wait: bool) -> None:
-        """Stops a run, and with `wait` returns when it has ended. Raises NotFound when there is nothing to stop."""
+    async def cancel(self, thread_id: str, run_id: str, *, action: CancelAction) -> None:
+        """Stops a run; returns when it has ended. Raises NotFound when there is nothing to stop."""
 
     async def cancel_many(self, request: RunsCancel, *, action: CancelAction) -> None:
-        """Stops the named runs, or all that have a status. Raises NotFound when there is nothing to stop."""
+        """Stops the named runs, or all that have a status; returns when they have ended. Raises NotFound when there is
+        nothing to stop."""
 
     async def list(self, thread_id: str, *, limit: int, offset: int, status: str | None) -> list[Run]:
         """The runs of a thread, newest first; none for an unknown status. Raises NotFound."""
@@ -171,7 +172,7 @@ class ThreadRunHandlers:
             if (await self.runs.get(thread_id, run_id)).status not in ("pending", "running"):
                 raise NotFound("No matching runs to cancel.")
             raise Invalid(f'query.action: "{action[:100]}" is not one of "interrupt", "rollback"')
-        await self.runs.cancel(thread_id, run_id, action=_ACTIONS[action], wait=wait)
+        await self.runs.cancel(thread_id, run_id, action=_ACTIONS[action])
         if wait:
             return json_response({}, headers=_locations(thread_id, run_id, "join"))
         return BodyResponse(202)

@@ -64,20 +64,17 @@ def _cannot_listen(host: str, port: int, error: OSError) -> ServeError:
 def run_server(settings: Settings, listener: socket.socket) -> None:
     """Serves until a signal comes. Raises RunyardError or ServeError when it cannot start."""
     # Imported late: `runyard batch` and mistakes in the configuration need not wait for a web server.
-    import uvloop
-
     from runyard.handlers.app import create_app
-    from runyard.runtime.runtime import Runtime
+    from runyard.runtime.runtime import Runtime, run_main
 
     runtime = Runtime(settings)
     runtime.load_graphs()  # before there is an event loop
     app = _StartErrorRecorder(create_app(runtime))
     server = _Server(app, runtime, settings, listener)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        try:
-            runner.run(server.serve(sockets=[listener]))
-        except SystemExit:  # uvicorn's way to say that the application did not start
-            raise app.start_error() from None
+    try:
+        run_main(server.serve(sockets=[listener]))
+    except SystemExit:  # uvicorn's way to say that the application did not start
+        raise app.start_error() from None
 
 
 class _StartErrorRecorder:

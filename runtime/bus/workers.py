@@ -46,7 +46,8 @@ class Workers:
     """
 
     def __init__(self, webhook_due: Callable[[], None]) -> None:
-        self._webhook_due = webhook_due
+        self.webhook_due = webhook_due
+        """To be called when there is a webhook call to make."""
         self._listener: RunListener | None = None
         self._connected: dict[Link, ConnectedWorker] = {}
         self._wake_timer: asyncio.TimerHandle | None = None
@@ -97,7 +98,7 @@ class Workers:
             case "ready":
                 self.wake(message[1])
             case "webhook":
-                self._webhook_due()
+                self.webhook_due()
             case "hello":
                 worker.name, worker.pid = message[1], message[2]
                 link.send("wake")

@@ -4,12 +4,14 @@ A run's saver packs what LangGraph hands it at once, posts the rows to the stora
 writer commits them in groups, in order, fenced by the run's lease. Reading waits for the writes of this saver.
 """
 
+import asyncio
 import inspect
 import logging
 import math
 import random
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -42,6 +44,17 @@ MEMORY_SECONDS = 1.0
 """Seconds for which the checkpoints of a temporary run are only in memory."""
 
 
+STOPPED = "the run was stopped"
+
+
+@dataclass(slots=True)
+class _Limits:
+    """What a run that is being stopped may not do any more; copies of its saver share them."""
+
+    no_step: bool = False
+    sealed: bool = False
+
+
 class RunSaver(BaseCheckpointSaver[str]):
     """The saver of one run, or, without a lease, of the service that reads and edits threads.
 
@@ -69,8 +82,18 @@ class RunSaver(BaseCheckpointSaver[str]):
         self._memory = MemoryCheckpoints() if in_memory else None
         self._since = time.monotonic()
         self._posted = False
+        self._limits = _Limits()
         self.spilled = not in_memory
         """Whether something may be in storage."""
+
+    def allow_no_step(self) -> None:
+        """The run is being stopped: what its nodes still return is not taken, and no step begins. The checkpoint with
+        which LangGraph leaves a run that saves at its end is."""
+        self._limits.no_step = True
+
+    def seal(self) -> None:
+        """The run is over for its graph, whether that has ended or not: nothing that it saves is taken any more."""
+        self._limits.no_step = self._limits.sealed = True
 
     def spill(self) -> None:
         """Moves what is held in memory to storage; from now on writes go there. A run whose values cannot be
@@ -120,6 +143,8 @@ class RunSaver(BaseCheckpointSaver[str]):
     # What LangGraph calls
 
     def get_next_version(self, current: str | None, channel: None) -> str:
+        if self._limits.no_step:  # LangGraph asks when it is about to put what a step's nodes have written together
+            raise asyncio.CancelledError(STOPPED)
         number = 0 if current is None else int(current.split(".")[0])
         return f"{number + 1:032}.{random.random():016}"
 
@@ -154,6 +179,8 @@ class RunSaver(BaseCheckpointSaver[str]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
+        if self._limits.sealed:
+            raise asyncio.CancelledError(STOPPED)
         if memory := self._memory_while_short():
             memory.items.append(MemoryCheckpoint(config, checkpoint, {**metadata}, new_versions))
         else:
@@ -164,6 +191,8 @@ class RunSaver(BaseCheckpointSaver[str]):
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
+        if self._limits.no_step:
+            raise asyncio.CancelledError(STOPPED)
         if memory := self._memory_while_short():
             memory.items.append(MemoryWrites(config, writes, task_id, task_path))
         else:

@@ -1,50 +1,26 @@
 """One leased run: graph, saver and feed put together, executed, and its end written."""
 
 import asyncio
-from dataclasses import dataclass, replace
-from typing import Literal
+import logging
+from dataclasses import replace
 
 import orjson
 from langgraph.store.base import BaseStore
 
 from runyard.runtime.checkpoints.saver import RunSaver
-from runyard.runtime.execution.graph_run import GraphOutcome, GraphRun, run_graph, stopped_graph
+from runyard.runtime.errors import LeaseLost
+from runyard.runtime.execution.execution import Execution, RunEnded, Stop
+from runyard.runtime.execution.graph_run import UNREAD, GraphOutcome, GraphRun, run_graph, stopped_graph
+from runyard.runtime.execution.stopping import INTERRUPT_GRACE, PATIENCE, READING, end_task, within
 from runyard.runtime.graphs.registry import Graphs
+from runyard.runtime.graphs.user_errors import one_line
 from runyard.runtime.lifecycle import timed_out
 from runyard.runtime.storage.port.queue import FinishRequest, FinishResult, LeasedRun
-from runyard.runtime.storage.port.runs import CancelAction, FinalStatus
+from runyard.runtime.storage.port.runs import FinalStatus
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.publisher import Publisher
 
-Stop = CancelAction | Literal["timeout", "release", "lost"]
-"""Why a run is stopped from outside: its client's wish, its time is over, the end of the worker, or a lease that was
-lost."""
-
-
-@dataclass(slots=True)
-class Execution:
-    """A run in the hands of this worker."""
-
-    leased: LeasedRun
-    saver: RunSaver
-    publisher: Publisher
-    graph_run: GraphRun
-    task: "asyncio.Task[None]"
-    since: float
-    """When it began, by the event loop's clock."""
-    stop: Stop | None = None
-    finishing: bool = False
-    """The graph has ended; the result is being written, and stopping it makes no sense any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunEnded:
-    """What the end of a run means to others. `rolled_back`: there is no such run any more."""
-
-    status: FinalStatus
-    answer: bytes
-    result: FinishResult
-    rolled_back: bool = False
+logger = logging.getLogger(__name__)
 
 
 class Executor:
@@ -79,46 +55,55 @@ class Executor:
             metadata=leased.metadata,
             checkpointer=saver,
             store=self._store,
-            wanted=publisher.wanted,
+            wanted=lambda: execution.wanted(),
+            stopped=lambda: execution.stop is not None,
         )
         since = asyncio.get_running_loop().time()
-        return Execution(leased, saver, publisher, graph_run, task, since, stop=leased.cancel)
+        execution = Execution(leased, saver, publisher, graph_run, task, since)
+        return execution
 
     async def execute(self, execution: Execution) -> RunEnded | None:
-        """Runs the graph and writes its end; None when the run went back to the queue.
+        """Runs the graph and writes its end; None when it was asked to stop meanwhile, see `stop`.
 
         Raises LeaseLost when the run is somebody else's by now.
         """
-        if execution.stop is None:
-            try:
-                outcome = await run_graph(self._graphs, execution.graph_run, execution.publisher.emit)
-                execution.finishing = True
-                if execution.stop == "timeout":  # the graph did not let itself be cancelled
-                    return await self._finish_timed_out(execution)
-                await execution.publisher.close()
-                finish = self._finish(execution, outcome, outcome.status)
-                return RunEnded(finish.status, finish.answer, await self._storage.queue.finish(finish))
-            except asyncio.CancelledError:
-                if execution.stop is None or execution.finishing:
-                    raise
-                execution.task.uncancel()
-        execution.finishing = True
-        if execution.stop == "release":
-            await self._release(execution)
+        outcome = await run_graph(self._graphs, execution.graph_run, execution.emit)
+        if execution.stop is not None:
             return None
-        if execution.stop == "timeout":
-            return await self._finish_timed_out(execution)
-        if execution.stop in ("interrupt", "rollback"):
-            return await self._finish_stopped(execution, execution.stop)
-        return None
-
-    async def _finish_stopped(self, execution: Execution, action: CancelAction) -> RunEnded:
-        """What the run had reached is kept, or undone."""
+        execution.finishing = True
         await execution.publisher.close()
-        outcome = await stopped_graph(self._graphs, execution.graph_run)
-        finish = self._finish(execution, outcome, "interrupted")
-        finished = await self._storage.queue.finish_cancelled(finish, action)
-        return RunEnded("interrupted", finish.answer, finished, rolled_back=action == "rollback")
+        return await self._finish(execution, outcome, outcome.status)
+
+    async def stop(self, execution: Execution, stop: Stop) -> RunEnded | None:
+        """Ends the graph of a run, or leaves it to itself, and writes what that means; None when the run is over for
+        this worker: it went back to the queue, or is somebody else's. Not to be called from the run's own task.
+
+        Raises LeaseLost as `execute` does.
+        """
+        if stop == "interrupt":
+            await asyncio.wait({execution.task}, timeout=INTERRUPT_GRACE)
+        if stop in ("rollback", "lost"):
+            execution.seal()
+        else:
+            execution.allow_no_step()
+        if not await end_task(execution.task):
+            logger.warning(
+                "run %s: its graph does not end %g s after it was cancelled; it is left to itself, and nothing that it "
+                "does is kept",
+                execution.leased.lease.run_id,
+                PATIENCE,
+            )
+        execution.seal()
+        execution.finishing = True
+        if stop == "lost":
+            return None
+        if stop == "release":
+            return await self._release(execution)
+        if stop == "timeout":
+            return await self._finish_timed_out(execution)
+        await execution.publisher.close()
+        reached = UNREAD if stop == "rollback" else await self._reached(execution)
+        return await self._finish(execution, reached, "interrupted")
 
     async def _finish_timed_out(self, execution: Execution) -> RunEnded:
         """What the run had reached is kept; the run and its thread say that the time was over."""
@@ -128,20 +113,34 @@ class Executor:
         if execution.publisher.wanted():
             execution.publisher.emit("error", error)
         await execution.publisher.close()
-        reached = await stopped_graph(self._graphs, execution.graph_run)
-        outcome = replace(reached, answer=answer, error=error, paused=False)
-        finish = self._finish(execution, outcome, "timeout")
-        return RunEnded("timeout", answer, await self._storage.queue.finish(finish))
+        outcome = replace(await self._reached(execution), answer=answer, error=error)
+        return await self._finish(execution, outcome, "timeout")
 
-    async def _release(self, execution: Execution) -> None:
+    async def _reached(self, execution: Execution) -> GraphOutcome:
+        """What a stopped run leaves; that it was stopped must not depend on whether that can be read."""
+        try:
+            return await within(READING, stopped_graph(self._graphs, execution.graph_run))
+        except LeaseLost:
+            raise
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a factory is user code
+            logger.warning(
+                "run %s: the state that it had reached cannot be read: %s",
+                execution.leased.lease.run_id,
+                one_line(error),
+            )
+            return UNREAD
+
+    async def _release(self, execution: Execution) -> RunEnded | None:
         """The next attempt continues from the last checkpoint, so what was only in memory is written first."""
         execution.saver.spill()
         await execution.publisher.close()
-        await self._storage.queue.release(execution.leased.lease)
+        ended = await self._storage.queue.release(execution.leased.lease)
+        if ended is None:
+            return None
+        return RunEnded("interrupted", UNREAD.answer, FinishResult(ended.promoted, ended.webhook, "interrupt"))
 
-    @staticmethod
-    def _finish(execution: Execution, outcome: GraphOutcome, status: FinalStatus) -> FinishRequest:
-        return FinishRequest(
+    async def _finish(self, execution: Execution, outcome: GraphOutcome, status: FinalStatus) -> RunEnded:
+        finish = FinishRequest(
             lease=execution.leased.lease,
             status=status,
             answer=outcome.answer,
@@ -152,3 +151,5 @@ class Executor:
             temporary=execution.leased.temporary,
             spilled=execution.saver.spilled,
         )
+        result = await self._storage.queue.finish(finish)
+        return RunEnded("interrupted" if result.cancelled else status, finish.answer, result)

@@ -32,6 +32,7 @@ class GraphRun:
     checkpointer: used for this run whatever the graph was compiled with; None: nothing is saved.
     store: the server's store; None leaves the graph its own.
     wanted: whether anybody can see an event that is made now; it may change while the run executes.
+    stopped: whether the run was asked to stop, so that nobody asks what its graph comes to.
     """
 
     run_id: str
@@ -44,6 +45,7 @@ class GraphRun:
     checkpointer: BaseCheckpointSaver[Any] | None
     store: BaseStore | None
     wanted: Callable[[], bool]
+    stopped: Callable[[], bool]
 
     @property
     def temporary(self) -> bool:

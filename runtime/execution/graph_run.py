@@ -10,7 +10,7 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
@@ -39,25 +39,29 @@ class GraphOutcome:
     answer: what waiting clients get: the final values, with `__interrupt__` if the graph asks something,
         or `{"__error__": {"error", "message"}}`.
     values: the values of the thread; None when there are none (yet).
-    interrupts: `{task id: [{"id", "value"}]}` for the thread; empty for temporary runs.
-    paused: something is next, so the thread is interrupted.
+    interrupts: `{task id: [{"id", "value"}]}` for the thread; empty for temporary runs, None when unknown.
+    paused: something is next, so the thread is interrupted, unless the run has failed.
     error: `{"error": class, "message": text}`, or None.
     """
 
     status: Literal["success", "error"]
     answer: bytes
     values: bytes | None
-    interrupts: bytes
+    interrupts: bytes | None
     paused: bool
     error: bytes | None
+
+
+UNREAD: Final = GraphOutcome(status="error", answer=CANCELLED, values=None, interrupts=None, paused=True, error=None)
+"""What a run leaves that was stopped, when the state that it had reached cannot be read: something was to come."""
 
 
 async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> GraphOutcome:
     """Runs the graph to its end, its next question or its describe_error.
 
-    `emit(name, data)` is called on the loop for each event, in order; only while `run.wanted()`.
-    Raises `asyncio.CancelledError` when the calling task is cancelled, `LeaseLost` when the saver raises it,
-    and KeyboardInterrupt.
+    `emit(name, data)` is called on the loop for each event, in order; only while `run.wanted()`. For a task of its
+    own, which user code may cancel: that is a failure like others. Raises `asyncio.CancelledError` when the run was
+    asked to stop, and `LeaseLost` when the saver raises it.
     """
     if run.wanted():
         emit("metadata", to_json({"run_id": run.run_id, "attempt": run.attempt}))
@@ -72,13 +76,16 @@ async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> GraphOutcome:
             )
             await _execute(graph, run, config, modes, stream)
             return await _success(graph, run, stream)
-    except (LeaseLost, KeyboardInterrupt, GeneratorExit):
+    except LeaseLost:
         raise
-    except BaseException as error:  # user code may raise anything, SystemExit too
+    except BaseException as error:  # user code may raise anything, SystemExit and KeyboardInterrupt too
+        if _is_being_closed(error):
+            raise
         # Code that is cancelled may raise something else on its way out, and code that is not may raise
         # CancelledError, since it awaited what somebody else cancelled.
-        if _is_cancelled():
+        if run.stopped():
             raise asyncio.CancelledError from error
+        _forget_cancellation()
         return await _failed(graph, run, emit, error)
 
 
@@ -87,9 +94,21 @@ def _modes(run: GraphRun) -> list[str]:
     return [mode for mode in modes if not (run.temporary and mode == "checkpoints")]
 
 
-def _is_cancelled() -> bool:
+def _is_being_closed(error: BaseException) -> bool:
+    """Whether the coroutine is thrown away with its loop; a node may raise GeneratorExit too."""
+    if not isinstance(error, GeneratorExit):
+        return False
+    try:
+        return asyncio.current_task() is None
+    except RuntimeError:  # no loop runs
+        return True
+
+
+def _forget_cancellation() -> None:
+    """A node has cancelled the task that it runs in, or all that there are: nobody wants it to end for that."""
     task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
+    while task is not None and task.cancelling():
+        task.uncancel()
 
 
 async def _execute(graph: Graph, run: GraphRun, config: RunnableConfig, modes: list[str], stream: GraphStream) -> None:
@@ -165,30 +184,31 @@ async def _failed(graph: Graph | None, run: GraphRun, emit: Emit, error: BaseExc
     encoded = to_json(said)
     if run.wanted():
         emit("error", encoded)
-    reached = _NOTHING if graph is None else await _reached(graph, run)
+    reached = _UNKNOWN if graph is None else await _reached(graph, run)
     return GraphOutcome(
         status="error",
         answer=to_json({"__error__": said}),
         values=reached.values,
         interrupts=reached.interrupts,
-        paused=False,
+        paused=reached.paused,
         error=encoded,
     )
 
 
 async def stopped_graph(graphs: Graphs, run: GraphRun) -> GraphOutcome:
-    """What a run leaves that was stopped from outside: the state that it had reached, as far as it can be read."""
-    reached = _NOTHING
+    """What a run leaves that was stopped from outside: the state that it had reached, as far as it can be read.
+    Raises LeaseLost, and asyncio.CancelledError."""
+    reached = _UNKNOWN
     try:
         async with AsyncExitStack() as exits:
             config = run_config(run)
             graph = await graphs.open(run.graph_id, config, store=run.store, access="threads.read", exits=exits)
             reached = await _reached(graph, run)
-    except (LeaseLost, KeyboardInterrupt, GeneratorExit):
+    except (LeaseLost, asyncio.CancelledError):
         raise
     except BaseException as error:  # a factory is user code; that the run was stopped must not depend on it
-        if _is_cancelled():
-            raise asyncio.CancelledError from error
+        if _is_being_closed(error):
+            raise
         logger.warning("run %s: the state that it had reached cannot be read: %s", run.run_id, one_line(error))
     return GraphOutcome(
         status="error",
@@ -205,27 +225,29 @@ class _Reached:
     """What a run that did not succeed has come to; see `GraphOutcome`."""
 
     values: bytes | None
-    interrupts: bytes
+    interrupts: bytes | None
     paused: bool
 
 
 _NOTHING = _Reached(None, b"{}", False)
+_UNKNOWN = _Reached(UNREAD.values, UNREAD.interrupts, UNREAD.paused)
 
 
 async def _reached(graph: Graph, run: GraphRun) -> _Reached:
-    """Nothing where the state cannot be read: reducers are user code, and how the run ended is known already."""
+    """Unknown where the state cannot be read: reducers are user code, and how the run ended is known already."""
     try:
         snapshot = await saved_state(graph, run)
         if snapshot is None:
             return _NOTHING
         return _Reached(stored_values(snapshot), stored_interrupts(snapshot), bool(snapshot.next))
-    except (LeaseLost, KeyboardInterrupt, GeneratorExit):
+    except LeaseLost:
         raise
     except BaseException as error:
-        if _is_cancelled():
-            raise asyncio.CancelledError from error
+        if _is_being_closed(error) or (run.stopped() and isinstance(error, asyncio.CancelledError)):
+            raise
+        _forget_cancellation()
         logger.warning("run %s: the state that it had reached cannot be read: %s", run.run_id, one_line(error))
-        return _NOTHING
+        return _UNKNOWN
 
 
 async def saved_state(graph: Graph, run: GraphRun) -> StateSnapshot | None:

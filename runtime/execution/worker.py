@@ -1,20 +1,19 @@
-"""A worker: claims runs, executes them, says that it lives, and leaves without losing one."""
+"""A worker: executes the runs that it claims, says that it lives, and leaves without losing one."""
 
 import asyncio
-import contextlib
 import logging
 import os
 
 from runyard.runtime.bus.messages import Link, Message
 from runyard.runtime.config.settings import Settings
-from runyard.runtime.errors import LeaseLost, RunyardError
-from runyard.runtime.execution.admission import Admission
-from runyard.runtime.execution.executor import Execution, Executor, RunEnded, Stop
+from runyard.runtime.errors import LeaseLost
+from runyard.runtime.execution.claiming import Claims
+from runyard.runtime.execution.execution import Execution, RunEnded, Stop
+from runyard.runtime.execution.executor import Executor
 from runyard.runtime.execution.heartbeat import HeartbeatThread
-from runyard.runtime.graphs.user_errors import describe_error, one_line
-from runyard.runtime.lifecycle import error_result
-from runyard.runtime.storage.port.queue import Lease, LeasedRun
-from runyard.runtime.storage.port.runs import Interest, Lane
+from runyard.runtime.execution.unrecorded import give_back
+from runyard.runtime.storage.port.queue import LeasedRun
+from runyard.runtime.storage.port.runs import Interest
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.port.workers import HeartbeatResult
 from runyard.runtime.streams.publisher import Publisher
@@ -22,43 +21,27 @@ from runyard.runtime.telemetry.logs import RunFields, log_as_run
 
 logger = logging.getLogger(__name__)
 
-POLL_INTERVAL = 1.0
-"""Seconds after which a worker looks for runs unasked, should a wake-up have been lost."""
-INTERRUPT_GRACE = 0.05
-"""Seconds in which a run that is interrupted may still come to the end of a quick step, which is then kept."""
-ATTEMPT_PAUSE = 1.0
-"""Seconds between an end that could not be recorded and another attempt at the run."""
 RELEASE_GRACE = 5.0
 """Seconds in which a run that is given back writes what it has reached."""
 HANDOVER_GRACE = 0.2
 """Seconds in which runs that are handed to a fresh worker may still come to their end."""
-SOLO_IDLE_TIMEOUT = 3.0
-"""Seconds for which a solo worker waits for another run before it ends."""
 
 
 class Worker:
-    """Everything of one worker but its process. `run` returns when it has drained.
-
-    A solo worker takes one run of the solo lane at a time: runs that were there at several crashes.
-    """
+    """Everything of one worker but its process. `run` returns when it has drained; see `Claims` for what is solo."""
 
     def __init__(self, name: str, settings: Settings, storage: Storage, executor: Executor, *, solo: bool) -> None:
         self.name = name
         self._settings = settings
         self._storage = storage
         self._executor = executor
-        self._solo = solo
-        self._admission = Admission(1 if solo else settings.concurrency)
+        self._claims = Claims(name, settings, storage.queue, solo=solo)
         self._executions: dict[str, Execution] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._leases: dict[str, Lease] = {}
+        self._left: set[asyncio.Task[None]] = set()
+        """Tasks of graphs that do not end: the event loop alone would not keep them."""
         self._followed: dict[str, int] = {}
         self._followed_threads: set[str] = set()
-        self._claiming = 0
-        self._interactive = 0
-        self._more = False
-        self._wake = asyncio.Event()
-        self._draining = asyncio.Event()
         self._grace = settings.shutdown_grace
         self._link: Link | None = None
         self._loop = asyncio.get_running_loop()
@@ -67,7 +50,7 @@ class Worker:
             name,
             os.getpid(),
             interval=min(2.0, settings.lease_seconds / 5),
-            held=self._held,
+            held=self._claims.held,
             answered=self._heartbeat_answered,
         )
 
@@ -82,17 +65,17 @@ class Worker:
         self._heartbeat.start()
         link.send("hello", self.name, os.getpid())
         try:
-            await self._claim_until_drained()
+            await self._claims.claim_until_ended(self._start, lambda running: link.send("load", running))
             await self._finish_or_release()
         finally:
             await asyncio.to_thread(self._heartbeat.stop)
-            await self._storage.workers.reap(self.name, max_attempts=self._settings.max_attempts)
+            # What could not be given back is not to blame for it: nobody has died.
+            await self._storage.workers.reap(self.name, max_attempts=self._settings.max_attempts, crashed=False)
             link.close()
 
     def drain(self) -> None:
         """Claims no more; what runs gets the grace period and then goes back to the queue."""
-        self._draining.set()
-        self._wake.set()
+        self._claims.end()
 
     def _give_back(self) -> None:
         """Drains, without waiting for what runs: a fresh worker is there for it."""
@@ -103,7 +86,7 @@ class Worker:
         """A message from the API process."""
         match message[0]:
             case "wake":
-                self._wake.set()
+                self._claims.wake()
             case "cancel":
                 self._stop(message[1], message[2])
             case "follow":
@@ -124,67 +107,28 @@ class Worker:
             case "give_back":
                 self._give_back()
 
-    # Claiming
-
-    async def _claim_until_drained(self) -> None:
-        idle_since = self._loop.time()
-        while not self._draining.is_set():
-            await self._woken()
-            self._wake.clear()  # before the claim: a wake-up during it must not be lost
-            if await self._claim():
-                idle_since = self._loop.time()
-            elif self._solo and not self._leases and self._loop.time() - idle_since > SOLO_IDLE_TIMEOUT:
-                return
-
-    async def _woken(self) -> None:
-        timer = self._loop.call_later(POLL_INTERVAL, self._wake.set)
-        try:
-            await self._wake.wait()
-        finally:
-            timer.cancel()
-
-    async def _claim(self) -> bool:
-        limit, interactive = self._admission.room()
-        if self._draining.is_set() or interactive <= 0 or (self._solo and self._leases):
-            return False
-        self._claiming += 1
-        try:
-            claimed = await self._storage.queue.claim(self.name, limit=limit, interactive=interactive, solo=self._solo)
-            for leased in claimed:
-                self._leases[leased.lease.run_id] = leased.lease
-        except RunyardError as error:
-            logger.error("worker %s: cannot claim runs: %s", self.name, error.detail)
-            return False
-        finally:
-            self._claiming -= 1
-        for leased in claimed:
-            self._start(leased)
-        self._admission.changed(len(self._leases), self._interactive)
-        # Full claims hint at more: look again as soon as there is room.
-        self._more = len(claimed) >= max(1, limit) or limit == 0
-        self._connected().send("load", len(self._leases))
-        if claimed and self._more and self._admission.worth_claiming():
-            self._wake.set()
-        return bool(claimed)
+    # Executing
 
     def _start(self, leased: LeasedRun) -> None:
-        self._interactive += leased.lane == Lane.INTERACTIVE
         task = self._loop.create_task(self._execute(leased), name=leased.lease.run_id)
         self._tasks.add(task)
-        task.add_done_callback(lambda _: self._done(leased))
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda task: self._executed(leased, task))
 
-    def _done(self, leased: LeasedRun) -> None:
-        lease = leased.lease
-        self._interactive -= leased.lane == Lane.INTERACTIVE
-        if self._leases.get(lease.run_id) == lease:
-            del self._leases[lease.run_id]
-            self._executions.pop(lease.run_id, None)
-            self._admission.changed(len(self._leases), self._interactive)
-        if self._draining.is_set() or (self._more and self._admission.worth_claiming()):
-            self._wake.set()
+    def _executed(self, leased: LeasedRun, task: "asyncio.Task[None]") -> None:
+        self._left.discard(task)
+        execution = self._executions.get(leased.lease.run_id)
+        if execution is None or execution.task is not task or execution.stopping is None:
+            self._done(leased, task)
 
-    # Executing
+    def _done(self, leased: LeasedRun, task: "asyncio.Task[None]") -> None:
+        """The run of that task is over for this worker, whatever the task still does."""
+        if task not in self._tasks:
+            return
+        self._tasks.discard(task)
+        execution = self._executions.get(leased.lease.run_id)
+        if execution is not None and execution.task is task:
+            del self._executions[leased.lease.run_id]
+        self._claims.done(leased)
 
     async def _execute(self, leased: LeasedRun) -> None:
         lease = leased.lease
@@ -204,17 +148,14 @@ class Worker:
                 lost=lambda: self._stop(lease.run_id, "lost"),
             )
             execution = self._executions[lease.run_id] = self._executor.prepare(leased, publisher, task)
+            if leased.cancel is not None:
+                self._stop(lease.run_id, leased.cancel)
+                return
             ended = await self._executor.execute(execution)
-        except LeaseLost:
-            logger.warning("run %s: its lease is lost; what it did since is dropped", lease.run_id)
-        except Exception as error:  # whatever it is, it must not be repeated without end
-            logger.error(
-                "run %s: its end could not be recorded: %s",
-                lease.run_id,
-                one_line(error),
-                exc_info=None if isinstance(error, RunyardError) else error,
-            )
-            await self._fail_attempt(leased, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not be repeated without end
+            execution_now = self._executions.get(lease.run_id)
+            if execution_now is None or execution_now.stop is None:  # else it is for the task that stops the run
+                await self._end_failed(leased, error)
         else:
             if ended is not None:
                 self._announce_end(execution, ended)
@@ -222,35 +163,21 @@ class Worker:
             if timer is not None:
                 timer.cancel()
 
-    async def _fail_attempt(self, leased: LeasedRun, error: Exception) -> None:
-        """Gives a run back whose end could not be recorded, for another attempt if it has one left.
-
-        When that cannot be written either, the run stays held until it can be: on a full disk, nothing is executed
-        over and over.
-        """
-        lease, said = leased.lease, describe_error(error)
+    async def _end_failed(self, leased: LeasedRun, error: Exception) -> None:
+        lease = leased.lease
+        if isinstance(error, LeaseLost):
+            logger.warning("run %s: its lease is lost; what it did since is dropped", lease.run_id)
+            return
         if (execution := self._executions.get(lease.run_id)) is not None:
             execution.finishing = True
-        answer = error_result(said["error"], said["message"])
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._draining.wait(), ATTEMPT_PAUSE)
-            try:
-                taken = await self._storage.workers.fail_attempt(
-                    lease, answer, max_attempts=self._settings.max_attempts
-                )
-                break
-            except LeaseLost:
-                return
-            except Exception as refusal:  # noqa: BLE001 - as above
-                logger.error("run %s: it could not be given back: %s", lease.run_id, one_line(refusal))
-                if self._draining.is_set():
-                    return
-        link = self._connected()
-        if taken.ended:
-            link.send("ended", lease.run_id, lease.thread_id, "error", None, leased.waited, 0.0)
-        if ready := taken.requeued + taken.promoted:
-            link.send("ready", ready)
+        await give_back(
+            self._storage.workers,
+            leased,
+            error,
+            self._connected(),
+            max_attempts=self._settings.max_attempts,
+            leaving=self._claims.ended,
+        )
 
     def _is_followed(self, leased: LeasedRun) -> bool:
         return (
@@ -264,7 +191,7 @@ class Worker:
         link, leased = self._connected(), execution.leased
         run_id = leased.lease.run_id
         followed = leased.interest != Interest.NONE or run_id in self._followed
-        answer = ended.answer if followed and not ended.rolled_back else None
+        answer = ended.answer if followed and not ended.removed else None
         link.send(
             "ended",
             run_id,
@@ -279,29 +206,39 @@ class Worker:
         if ended.result.webhook:
             link.send("webhook")
 
+    # Stopping
+
     def _stop(self, run_id: str, stop: Stop) -> None:
         execution = self._executions.get(run_id)
         if execution is None or execution.finishing or execution.stop is not None:
             return
         execution.stop = stop
-        if stop == "interrupt":
-            self._loop.call_later(INTERRUPT_GRACE, self._cancel, execution)
-        else:
-            execution.task.cancel()
+        execution.stopping = task = self._loop.create_task(self._stop_execution(execution, stop), name=f"stop {run_id}")
+        self._tasks.add(task)
+        task.add_done_callback(lambda task: self._stopped(execution, task))
 
-    @staticmethod
-    def _cancel(execution: Execution) -> None:
-        if not execution.finishing:
-            execution.task.cancel()
+    async def _stop_execution(self, execution: Execution, stop: Stop) -> None:
+        leased = execution.leased
+        log_as_run(RunFields(leased.lease.run_id, leased.lease.thread_id, leased.graph_id, self.name))
+        try:
+            ended = await self._executor.stop(execution, stop)
+        except Exception as error:  # noqa: BLE001 - as in `_execute`
+            await self._end_failed(leased, error)
+        else:
+            if ended is not None:
+                self._announce_end(execution, ended)
+
+    def _stopped(self, execution: Execution, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not execution.task.done():
+            self._left.add(execution.task)
+        self._done(execution.leased, execution.task)
 
     def _heartbeat_answered(self, answer: HeartbeatResult) -> None:
         self._loop.call_soon_threadsafe(self._apply, answer)
 
-    def _held(self) -> list[Lease] | None:
-        return None if self._claiming else list(self._leases.values())
-
     def _apply(self, answer: HeartbeatResult) -> None:
-        by_seq = {lease.seq: run_id for run_id, lease in self._leases.items()}
+        by_seq = self._claims.by_seq()
         for seq, action in answer.cancels.items():
             if seq in by_seq:
                 self._stop(by_seq[seq], action)

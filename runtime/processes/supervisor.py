@@ -89,6 +89,7 @@ class Supervisor:
     async def stop(self) -> None:
         """Asks all workers to leave, and returns when they have."""
         self._stopping = True
+        self._retired |= self._processes.keys()  # runs are not to blame for one that has to be killed
         self._workers.drain()
         grace = self._settings.shutdown_grace + 10
         processes = list(self._processes.values())

@@ -12,7 +12,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import psutil
-import uvloop
 
 from runyard.runtime.bus.messages import Message
 from runyard.runtime.bus.unix_socket import SocketLink
@@ -21,7 +20,7 @@ from runyard.runtime.errors import ConfigError
 from runyard.runtime.execution.executor import Executor
 from runyard.runtime.execution.worker import Worker
 from runyard.runtime.graphs.registry import Graphs
-from runyard.runtime.processes.system_exit import run_despite_exits
+from runyard.runtime.processes.event_loop import new_event_loop, run_despite_exits
 from runyard.runtime.storage.backends import make_storage
 from runyard.runtime.storage.data_dir import lock_worker
 from runyard.runtime.store.opening import open_store
@@ -46,7 +45,7 @@ def work(settings: Settings, name: str, socket: Path, *, solo: bool) -> None:
     os.nice(NICE)
     lock = lock_worker(settings, name)
     graphs, broken = _load_graphs(settings)
-    loop = uvloop.new_event_loop()
+    loop = new_event_loop()
     asyncio.set_event_loop(loop)  # instead of what a module may have left there
     try:
         run_despite_exits(_work(settings, name, socket, graphs, broken, solo), loop)

@@ -17,15 +17,15 @@ from runyard.runtime.services.new_runs import (
     new_stateless_run,
     new_thread_run,
 )
-from runyard.runtime.storage.port.runs import CancelAction, Interest, Lane, NewRun, RunRef, RunStatus
+from runyard.runtime.storage.port.runs import CancelAction, CancelResult, Interest, Lane, NewRun, RunRef, RunStatus
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.broker import Broker
 from runyard.runtime.streams.events import EventId
 from runyard.runtime.streams.subscriptions import ResultWaiter, RunSubscription
 from runyard.runtime.streams.thread_subscription import ThreadSubscription
 
-RECHECK_INTERVAL = 60.0
-"""Seconds between looks of a cancel request that waits; the end itself wakes it."""
+STOP_WAIT = 5.0
+"""Seconds that workers get to stop what was cancelled; then it is ended in their place."""
 
 CANCELLED_TOGETHER = 100
 """Runs that one transaction stops: other writes must get in between."""
@@ -244,31 +244,31 @@ class Runs:
 
     # Cancelling
 
-    async def cancel(self, thread_id: str, run_id: str, *, action: CancelAction, wait: bool) -> None:
-        """Stops a run. `wait`: returns when it has ended. Raises NotFound when there is nothing to stop."""
+    async def cancel(self, thread_id: str, run_id: str, *, action: CancelAction) -> None:
+        """Stops a run; returns when it has ended. Raises NotFound when there is nothing to stop."""
         location = await self._storage.runs.locate(run_id)
         if location is None or location.thread_id != thread_id:
             raise NotFound("No runs found to cancel.")
-        waiter = self._broker.wait_for_result(run_id, announce=False)
-        try:
-            if not await self._cancel([RunRef(thread_id, run_id)], action):
-                raise NotFound(NOTHING_CANCELLED)
-            while wait and await waiter.result(RECHECK_INTERVAL) is None:
-                pass
-        finally:
-            await waiter.close()
+        outcome = await self._cancel([RunRef(thread_id, run_id)], action)
+        if not outcome.ended and not outcome.requested:
+            raise NotFound(NOTHING_CANCELLED)
+        await self._stopped([*outcome.requested])
 
     async def cancel_many(self, request: RunsCancel, *, action: CancelAction) -> None:
-        """Stops the named runs of a thread, or all that have a status, a few in each transaction. What is left when
-        that is cut short is stopped by asking again."""
+        """Stops the named runs of a thread, or all that have a status, a few in each transaction; returns when they
+        have ended. What is left when that is cut short is stopped by asking again."""
         met = found = False
+        requested: list[str] = []
         async for runs in self._cancellable(request):
             found |= bool(runs)
-            met |= await self._cancel(runs, action)
+            outcome = await self._cancel(runs, action)
+            met |= bool(outcome.ended or outcome.requested)
+            requested += outcome.requested
         if not found:
             raise NotFound("No runs found to cancel.")
         if not met:
             raise NotFound(NOTHING_CANCELLED)
+        await self._stopped(requested)
 
     async def _cancellable(self, request: RunsCancel) -> AsyncIterator[Sequence[RunRef]]:
         find = partial(
@@ -298,14 +298,32 @@ class Runs:
         self._workers.wake(promoted)
 
     async def abandon(self, run: Run) -> None:
-        """The client of a run that is to end with its connection has left."""
+        """The client of a run that is to end with its connection has left. Nobody waits for the end."""
         await self._cancel([RunRef(run.thread_id, run.run_id)], "interrupt")
 
-    async def _cancel(self, runs: Sequence[RunRef], action: CancelAction) -> bool:
-        """Whether any of them had not ended."""
+    async def _cancel(self, runs: Sequence[RunRef], action: CancelAction) -> CancelResult:
+        """Ends what is pending and asks the rest to stop."""
         outcome = await self._storage.runs.cancel(runs, action)
         self._broker.announce_cancellation(outcome, action)
-        return bool(outcome.ended or outcome.requested)
+        return outcome
+
+    async def _stopped(self, run_ids: Sequence[str]) -> None:
+        """Returns when these runs have ended: by their workers, or, after a while, in their place."""
+        if not run_ids:
+            return
+        waiters = [self._broker.wait_for_result(run_id, announce=False) for run_id in run_ids]
+        self._broker.refresh_results(run_ids)  # some may have ended before they were waited for
+        try:
+            answers = await asyncio.gather(*(waiter.result(STOP_WAIT) for waiter in waiters))
+        finally:
+            for waiter in waiters:
+                await waiter.close()
+        left = [waiter.run_id for waiter, answer in zip(waiters, answers, strict=True) if answer is None]
+        while left:
+            ended = await self._storage.workers.end_unstopped(0.0, CANCELLED_TOGETHER, left)
+            self._broker.runs_ended_unasked(ended, STOP_WAIT)
+            if not ended.ended:
+                return
 
 
 def _request_id(given: str | None) -> str:

@@ -13,6 +13,7 @@ from runyard.runtime.bus.messages import Message, PackedEvent
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, Interest, RunResult
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.port.workers import EndedRuns
 from runyard.runtime.streams.events import Event, EventId, EventLog
 from runyard.runtime.streams.subscriptions import ResultWaiter, RunSubscription, Subscription
 from runyard.runtime.streams.thread_subscription import ThreadSubscription
@@ -152,12 +153,18 @@ class Broker:
         for run_id in result.requested:
             self._workers.broadcast("cancel", run_id, action)
         self._workers.wake(result.promoted)
+        if result.webhook:
+            self._workers.webhook_due()
         self.refresh_results(result.ended)
 
-    def run_timed_out(self, run_id: str, thread_id: str, ran: float) -> None:
-        """The run was ended in its worker's place, after so many seconds: whatever is left of it stops."""
-        self._workers.broadcast("cancel", run_id, "lost")
-        self.run_ended(run_id, thread_id, "timeout", None, 0.0, ran)
+    def runs_ended_unasked(self, result: EndedRuns, ran: float) -> None:
+        """Runs were ended in their workers' place, after so many seconds or more: whatever is left of them stops."""
+        for run_id, thread_id, status in result.ended:
+            self._workers.broadcast("cancel", run_id, "lost")
+            self.run_ended(run_id, thread_id, status, None, 0.0, ran)
+        self._workers.wake(result.promoted)
+        if result.webhook:
+            self._workers.webhook_due()
 
     def run_deleted(self, run_id: str) -> None:
         """The run is no more: its worker stops, those who follow it learn it."""

@@ -56,6 +56,11 @@ def log_as_run(fields: RunFields) -> None:
     _run.set(fields)
 
 
+def current_run_id() -> str | None:
+    """The run that the code at hand works for; None: it is the server's own."""
+    return _run.get().run_id
+
+
 @dataclass(frozen=True, slots=True)
 class LogSettings:
     """`RUNYARD_LOG` and `RUNYARD_LOG_FORMAT`, parsed.

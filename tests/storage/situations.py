@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from runyard.runtime.lifecycle import timed_out
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import NewRun, Strategy
 from runyard.runtime.storage.port.storage import Storage
@@ -57,6 +58,13 @@ async def flagged(storage: Storage) -> Situation:
     return made
 
 
+async def undone(storage: Storage) -> Situation:
+    """Running, and asked to stop and to undo what it did."""
+    made = await running(storage)
+    await storage.runs.cancel([ref(made.new_run)], "rollback")
+    return made
+
+
 async def success(storage: Storage) -> Situation:
     made = await running(storage)
     assert made.lease is not None
@@ -81,11 +89,11 @@ async def timeout(storage: Storage) -> Situation:
 async def interrupted(storage: Storage) -> Situation:
     made = await flagged(storage)
     assert made.lease is not None
-    await storage.queue.finish_cancelled(finish_request(made.lease, status="interrupted"), "interrupt")
+    await storage.queue.finish(finish_request(made.lease, status="interrupted"))
     return made
 
 
-STATES = (ready, waiting, delayed, running, flagged, success, error, timeout, interrupted)
+STATES = (ready, waiting, delayed, running, flagged, undone, success, error, timeout, interrupted)
 
 UNRECORDED = b'{"__error__":{"error":"OSError","message":"no room"}}'
 """What a run answers whose end could not be written."""
@@ -127,12 +135,7 @@ async def failed(storage: Storage, it: Situation) -> None:
 
 async def stopped(storage: Storage, it: Situation) -> None:
     assert it.lease is not None
-    await storage.queue.finish_cancelled(finish_request(it.lease, status="interrupted"), "interrupt")
-
-
-async def rolled_back(storage: Storage, it: Situation) -> None:
-    assert it.lease is not None
-    await storage.queue.finish_cancelled(finish_request(it.lease, status="interrupted"), "rollback")
+    await storage.queue.finish(finish_request(it.lease, status="interrupted"))
 
 
 async def released(storage: Storage, it: Situation) -> None:
@@ -156,6 +159,14 @@ async def reaped(storage: Storage, it: Situation) -> None:
 
 async def reaped_for_good(storage: Storage, it: Situation) -> None:
     await storage.workers.reap(WORKER, max_attempts=1)
+
+
+async def unstopped(storage: Storage, it: Situation) -> None:
+    await storage.workers.end_unstopped(0.0, 100)
+
+
+async def overdue(storage: Storage, it: Situation) -> None:
+    await storage.workers.end_overdue(-1.0, timed_out(1.0), 100)
 
 
 async def cancelled(storage: Storage, it: Situation) -> None:
@@ -188,12 +199,13 @@ HAPPENINGS: dict[str, Happening] = {
     "finished": finished,
     "failed": failed,
     "stopped": stopped,
-    "rolled back": rolled_back,
     "released": released,
     "attempt failed": attempt_failed,
     "failed for good": failed_for_good,
     "reaped": reaped,
     "reaped for good": reaped_for_good,
+    "unstopped": unstopped,
+    "overdue": overdue,
     "cancelled": cancelled,
     "cancelled back": cancelled_back,
     "deleted": deleted,

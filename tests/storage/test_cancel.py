@@ -75,14 +75,16 @@ async def test_a_running_run_is_asked_and_may_be_asked_again(storage: Storage) -
 
 
 @pytest.mark.parametrize("action", ["interrupt", "rollback"])
-async def test_a_request_to_stop_survives_the_worker_that_gave_the_run_back(
-    storage: Storage, action: CancelAction
-) -> None:
-    new_run = await insert(storage, stateless())
+async def test_a_run_that_is_asked_to_stop_and_given_back_ends(storage: Storage, action: CancelAction) -> None:
+    thread_id = await idle_thread(storage)
+    new_run, next_run = await insert(storage, on_thread(thread_id)), await insert(storage, on_thread(thread_id))
     lease = (await claim(storage, "worker", new_run)).lease
     await storage.runs.cancel([ref(new_run)], action)
-    await storage.queue.release(lease)
-    assert (await claim(storage, "worker", new_run)).cancel == action
+    ended = await storage.queue.release(lease)
+    assert ended is not None
+    assert (ended.ended, ended.promoted) == ([new_run.run_id], 1)
+    assert await run_status(storage, new_run) == ("interrupted" if action == "interrupt" else None)
+    assert [leased.lease.run_id for leased in await claim_all(storage)] == [next_run.run_id]
 
 
 async def test_what_has_ended_or_never_was_is_passed_over(storage: Storage) -> None:
@@ -166,5 +168,5 @@ async def test_a_rollback_that_comes_after_an_interrupt_holds(storage: Storage) 
     actions: list[CancelAction] = ["interrupt", "rollback"]
     for action in actions:
         await storage.runs.cancel([ref(new_run)], action)
-    await storage.queue.finish_cancelled(finish_request(lease, status="interrupted"), "interrupt")
+    await storage.queue.finish(finish_request(lease, status="interrupted"))
     assert await storage.runs.get(new_run.thread_id, new_run.run_id) is None

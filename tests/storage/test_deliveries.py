@@ -48,7 +48,7 @@ async def test_every_kind_of_end_is_told_once(storage: Storage) -> None:
     await insert(storage, new_runs["cancelled"])
     await storage.queue.finish(failed_request(leases["failed"]))
     await storage.runs.cancel([ref(new_runs["cancelled"])], "interrupt")
-    await storage.queue.finish_cancelled(finish_request(leases["stopped"], status="interrupted"), "interrupt")
+    await storage.queue.finish(finish_request(leases["stopped"], status="interrupted"))
     await storage.workers.reap("dead", max_attempts=1)
     await storage.queue.finish(finish_request(leases["temporary"], temporary=True))
     told = {one.run_id: orjson.loads(one.payload) for one in await storage.deliveries.claim(10, 60.0)}
@@ -71,7 +71,7 @@ async def test_a_run_that_is_undone_is_not_told(storage: Storage) -> None:
     lease = (await claim(storage, "worker", running)).lease
     await insert(storage, pending)
     await storage.runs.cancel([ref(pending), ref(running)], "rollback")
-    await storage.queue.finish_cancelled(finish_request(lease, status="interrupted"), "rollback")
+    await storage.queue.finish(finish_request(lease, status="interrupted"))
     assert await storage.deliveries.claim(10, 60.0) == []
 
 

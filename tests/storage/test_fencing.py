@@ -64,11 +64,7 @@ async def finish(storage: Storage, lease: Lease) -> None:
 
 
 async def interrupt(storage: Storage, lease: Lease) -> None:
-    await storage.queue.finish_cancelled(finish_request(lease, status="interrupted"), "interrupt")
-
-
-async def roll_back(storage: Storage, lease: Lease) -> None:
-    await storage.queue.finish_cancelled(finish_request(lease, status="interrupted"), "rollback")
+    await storage.queue.finish(finish_request(lease, status="interrupted"))
 
 
 async def release(storage: Storage, lease: Lease) -> None:
@@ -97,7 +93,7 @@ async def save_blocking(storage: Storage, lease: Lease) -> None:
     storage.checkpoints.flush_blocking(lease)
 
 
-WRITES = (finish, interrupt, roll_back, release, fail_attempt, append_events, save, save_blocking)
+WRITES = (finish, interrupt, release, fail_attempt, append_events, save, save_blocking)
 
 
 @pytest.mark.parametrize("act", WRITES, ids=lambda act: act.__name__)

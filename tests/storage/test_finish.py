@@ -129,7 +129,7 @@ async def test_a_temporary_run_leaves_no_checkpoints_however_it_ends(storage: St
         case "cancel" | "roll back":
             action: CancelAction = "interrupt" if end == "cancel" else "rollback"
             await storage.runs.cancel([run], action)
-            await storage.queue.finish_cancelled(finish, action)
+            await storage.queue.finish(finish)
         case "reap" | "reap cancelled":
             if end == "reap cancelled":
                 await storage.runs.cancel([run], "interrupt")
@@ -166,7 +166,7 @@ async def test_rolling_back_removes_what_the_run_wrote_and_nothing_else(storage:
     )
     await storage.events.append(lease, EventChunk(1, 2, b"events"))
     await storage.runs.cancel([ref(new_run)], "rollback")
-    finished = await storage.queue.finish_cancelled(finish_request(lease, status="interrupted"), "rollback")
+    finished = await storage.queue.finish(finish_request(lease, status="interrupted"))
     assert not finished.webhook
     assert await run_status(storage, new_run) is None
     assert await storage.events.read(new_run.run_id, 0) == []

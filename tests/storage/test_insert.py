@@ -133,7 +133,7 @@ async def test_interrupt_asks_the_running_run_to_stop_and_waits_for_it(storage: 
     assert inserted.cancelled.ended == [between.run_id]
     assert (await storage.workers.heartbeat("worker", 1, [lease])).cancels == {lease.seq: "interrupt"}
     assert await claim_all(storage) == []
-    await storage.queue.finish_cancelled(finish_request(lease, status="interrupted"), "interrupt")
+    await storage.queue.finish(finish_request(lease, status="interrupted"))
     assert [leased.lease.run_id for leased in await claim_all(storage)] == [newest.run_id]
     assert await run_status(storage, first) == await run_status(storage, between) == "interrupted"
 
@@ -147,7 +147,7 @@ async def test_rollback_removes_what_was_under_way(storage: Storage) -> None:
     assert inserted.cancelled.requested == {first.run_id: "worker"}
     assert await run_status(storage, between) is None
     assert (await storage.workers.heartbeat("worker", 1, [lease])).cancels == {lease.seq: "rollback"}
-    finished = await storage.queue.finish_cancelled(finish_request(lease, status="interrupted"), "rollback")
+    finished = await storage.queue.finish(finish_request(lease, status="interrupted"))
     assert finished.promoted == 1
     assert await run_status(storage, first) is None
     assert [leased.lease.run_id for leased in await claim_all(storage)] == [newest.run_id]

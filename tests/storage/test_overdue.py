@@ -8,6 +8,7 @@ import pytest
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.lifecycle import timed_out
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.port.workers import EndedRun
 
 from .builders import claim, finish_request, idle_thread, insert, on_thread, run_status, stateless
 
@@ -20,7 +21,7 @@ async def test_only_runs_whose_attempt_took_too_long_are_ended(storage: Storage)
     pending = await insert(storage, stateless())
     assert (await storage.workers.end_overdue(3600.0, ANSWER, 10)).ended == []
     result = await storage.workers.end_overdue(-1.0, ANSWER, 10)
-    assert result.ended == [(first.run_id, first.thread_id)]
+    assert result.ended == [EndedRun(first.run_id, first.thread_id, "timeout")]
     assert (await run_status(storage, first), await run_status(storage, pending)) == ("timeout", "pending")
     thread = await storage.threads.get(first.thread_id)
     assert thread is not None

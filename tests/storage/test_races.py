@@ -65,11 +65,13 @@ async def test_finish_and_cancel(track: Track, action: CancelAction) -> None:
         return Race(new_run, finishing(finish_request(lease)), cancelling(new_run, action))
 
     async def judge(new_run: NewRun, finish: Outcome[FinishResult], cancel: Outcome[CancelResult]) -> str:
-        done(finish)
         assert done(cancel).ended == []
-        assert await run_status(track.storage, new_run) == "success"
+        accepted = bool(done(cancel).requested)
+        assert done(finish).cancelled == (action if accepted else None)
+        stopped = "interrupted" if action == "interrupt" else None
+        assert await run_status(track.storage, new_run) == (stopped if accepted else "success")
         assert await thread_status(track.storage, new_run.thread_id) == "idle"
-        return "cancel" if done(cancel).requested else "finish"
+        return "cancel" if accepted else "finish"
 
     assert await track.repeat(ROUNDS, prepare, judge) == {"cancel", "finish"}
 

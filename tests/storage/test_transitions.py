@@ -13,31 +13,32 @@ from .situations import HAPPENINGS, STATES, Situation
 # A line for each event, a column for each state. "=": nothing changes. "lost": LeaseLost, and nothing changes;
 # "busy": Conflict, and nothing changes. "." cannot happen: nobody ever had a lease. Else the new status.
 TRANSITIONS = """
-                   ready       waiting     delayed     running     flagged     success error   timeout interrupted
-claimed            running     =           =           =           =           =       =       =       =
-time passes        =           =           =           =           =           =       =       =       =
-beat, holding      =           =           =           =           =           =       =       =       =
-beat, claiming     =           =           =           =           =           =       =       =       =
-beat, empty        =           =           =           pending     pending     =       =       =       =
-finished           lost        .           .           success     success     lost    lost    lost    lost
-failed             lost        .           .           error       error       lost    lost    lost    lost
-stopped            lost        .           .           interrupted interrupted lost    lost    lost    lost
-rolled back        lost        .           .           removed     removed     lost    lost    lost    lost
-released           lost        .           .           pending     pending     lost    lost    lost    lost
-attempt failed     lost        .           .           pending     interrupted lost    lost    lost    lost
-failed for good    lost        .           .           error       interrupted lost    lost    lost    lost
-reaped             =           =           =           pending     interrupted =       =       =       =
-reaped for good    =           =           =           error       interrupted =       =       =       =
-cancelled          interrupted interrupted interrupted =           =           =       =       =       =
-cancelled back     removed     removed     removed     =           =           =       =       =       =
-deleted            removed     removed     removed     removed     removed     removed removed removed removed
-joined: reject     busy        busy        busy        busy        busy        =       =       =       =
-joined: enqueue    =           =           =           =           =           =       =       =       =
-joined: interrupt  interrupted interrupted interrupted =           =           =       =       =       =
-joined: rollback   removed     removed     removed     =           =           =       =       =       =
+                   ready       waiting     delayed     running     flagged     undone  success error timeout interrupted
+claimed            running     =           =           =           =           =       =       =     =       =
+time passes        =           =           =           =           =           =       =       =     =       =
+beat, holding      =           =           =           =           =           =       =       =     =       =
+beat, claiming     =           =           =           =           =           =       =       =     =       =
+beat, empty        =           =           =           pending     interrupted removed =       =     =       =
+finished           lost        .           .           success     interrupted removed lost    lost  lost    lost
+failed             lost        .           .           error       interrupted removed lost    lost  lost    lost
+stopped            lost        .           .           interrupted interrupted removed lost    lost  lost    lost
+released           lost        .           .           pending     interrupted removed lost    lost  lost    lost
+attempt failed     lost        .           .           pending     interrupted removed lost    lost  lost    lost
+failed for good    lost        .           .           error       interrupted removed lost    lost  lost    lost
+reaped             =           =           =           pending     interrupted removed =       =     =       =
+reaped for good    =           =           =           error       interrupted removed =       =     =       =
+unstopped          =           =           =           =           interrupted removed =       =     =       =
+overdue            =           =           =           timeout     interrupted removed =       =     =       =
+cancelled          interrupted interrupted interrupted =           =           =       =       =     =       =
+cancelled back     removed     removed     removed     =           =           =       =       =     =       =
+deleted            removed     removed     removed     removed     removed     removed removed removed removed removed
+joined: reject     busy        busy        busy        busy        busy        busy    =       =     =       =
+joined: enqueue    =           =           =           =           =           =       =       =     =       =
+joined: interrupt  interrupted interrupted interrupted =           =           =       =       =     =       =
+joined: rollback   removed     removed     removed     =           =           =       =       =     =       =
 """
 
-STATUS = {"ready": "pending", "waiting": "pending", "delayed": "pending", "flagged": "running"}
+STATUS = {"ready": "pending", "waiting": "pending", "delayed": "pending", "flagged": "running", "undone": "running"}
 SETTLED = {"error": "error", "timeout": "error"}
 UNDER_WAY = ("pending", "running")
 FAILED_ATTEMPTS = ("attempt failed", "failed for good")
@@ -59,7 +60,7 @@ def test_the_table_is_complete() -> None:
     named = {(event, state) for event, state, _ in cells()}
     left_out = {
         (event, state)
-        for event in ("finished", "failed", "stopped", "rolled back", "released", *FAILED_ATTEMPTS)
+        for event in ("finished", "failed", "stopped", "released", *FAILED_ATTEMPTS)
         for state in ("waiting", "delayed")
     }
     assert named | left_out == {(event, state.__name__) for event in HAPPENINGS for state in STATES}

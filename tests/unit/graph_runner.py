@@ -23,6 +23,8 @@ class GraphRunner:
     store: InMemoryStore = field(default_factory=InMemoryStore)
     events: list[tuple[str, Any]] = field(default_factory=list)
     """(name, data)"""
+    stopped: bool = False
+    """Whether runs were asked to stop."""
 
     def new_run(self, graph_id: str, *, thread: str | None = None, attempt: int = 1, **request: Any) -> GraphRun:
         """A run as stored for `request`; `run_id`, `streaming` and `checkpointer` may be given too."""
@@ -54,6 +56,7 @@ class GraphRunner:
             checkpointer=checkpointer,
             store=self.store,
             wanted=lambda: streaming,
+            stopped=lambda: self.stopped,
         )
 
     async def run(self, graph_id: str, **request: Any) -> GraphOutcome:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from runyard.runtime.storage.port.runs import CancelAction, FinalStatus, Interest, Lane
+from runyard.runtime.storage.port.runs import CancelAction, CancelResult, FinalStatus, Interest, Lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,8 @@ class LeasedRun:
 class FinishRequest:
     """The end of a leased run.
 
-    `answer` is what joining it answers; `values`, `interrupts` and `error` are JSON for the thread.
+    `answer` is what joining it answers; `values`, `interrupts` and `error` are JSON for the thread. `values` and
+    `interrupts` None: they could not be read, so the thread keeps what it has.
     `spilled` says that checkpoints of a temporary run were written and have to go with its thread.
     """
 
@@ -48,7 +49,7 @@ class FinishRequest:
     status: FinalStatus
     answer: bytes
     values: bytes | None
-    interrupts: bytes
+    interrupts: bytes | None
     error: bytes | None
     paused: bool
     temporary: bool
@@ -58,10 +59,11 @@ class FinishRequest:
 @dataclass(frozen=True, slots=True)
 class FinishResult:
     """What the end of a run brought about: `promoted` runs of the same thread are ready now, and whether a webhook
-    call is to be made."""
+    call is to be made. `cancelled`: it was asked to stop, and so it was interrupted, or removed."""
 
     promoted: int
     webhook: bool
+    cancelled: CancelAction | None = None
 
 
 class DueResult(NamedTuple):
@@ -91,15 +93,13 @@ class QueueStorage(Protocol):
         `interactive` allow. `solo`: one run of the solo lane and nothing else. Empty when there is nothing to do."""
 
     async def finish(self, request: FinishRequest) -> FinishResult:
-        """Ends a run. Raises LeaseLost; Unavailable when one of its posted checkpoints could not be written: the run
-        is then to be tried again."""
+        """Ends a run. One that was asked to stop ends as interrupted, whatever the request says, or is removed with
+        all that it has done (rollback). Raises LeaseLost; Unavailable when one of its posted checkpoints could not be
+        written: the run is then to be tried again."""
 
-    async def finish_cancelled(self, request: FinishRequest, action: CancelAction) -> FinishResult:
-        """Ends a run that was cancelled while it ran; for `rollback`, of `action` or of a request that came since,
-        run and progress are removed instead. Raises as `finish` does."""
-
-    async def release(self, lease: Lease) -> None:
-        """Gives a run back to the queue, its attempt not held against it. Raises LeaseLost."""
+    async def release(self, lease: Lease) -> CancelResult | None:
+        """Gives a run back to the queue, its attempt not held against it. One that was asked to stop ends instead, and
+        what followed from that is returned. Raises LeaseLost."""
 
     async def make_due(self, limit: int) -> DueResult:
         """Moves up to `limit` delayed runs whose time has come on: to be ready, or to wait for their thread."""

@@ -104,12 +104,13 @@ class CancelResult:
     """What a cancel request met.
 
     `ended` runs were pending and are final now (or removed, for a rollback); `requested` ones run: their
-    worker (run id -> worker) has to be told. `promoted` runs became ready.
+    worker (run id -> worker) has to be told. `promoted` runs became ready; `webhook`: a webhook call is to be made.
     """
 
     ended: list[str] = field(default_factory=list)
     requested: dict[str, str] = field(default_factory=dict)
     promoted: int = 0
+    webhook: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """Workers: signs of life, and what becomes of the runs of those that are dead or cannot stop them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from runyard.runtime.storage.port.queue import Lease
-from runyard.runtime.storage.port.runs import CancelAction
+from runyard.runtime.storage.port.runs import CancelAction, FinalStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,28 +22,32 @@ class ReapResult:
     """What happened to runs that were taken back: those of a dead worker, or one whose end could not be written.
 
     `requeued` are ready again, `solo` for a worker of their own; the `ended` ones are final or removed, and
-    `promoted` runs that waited behind those are ready.
+    `promoted` runs that waited behind those are ready. `webhook`: a webhook call is to be made.
     """
 
     requeued: int
     ended: list[str]
     solo: int
     promoted: int
+    webhook: bool
 
 
-class OverdueRun(NamedTuple):
-    """A run that was ended since it took too long."""
+class EndedRun(NamedTuple):
+    """A run that was ended in its worker's place."""
 
     run_id: str
     thread_id: str
+    status: FinalStatus
 
 
-@dataclass(frozen=True, slots=True)
-class OverdueResult:
-    """The runs that were ended; `promoted` runs that waited behind those are ready."""
+@dataclass(slots=True)
+class EndedRuns:
+    """The runs that were ended; `promoted` runs that waited behind those are ready. `webhook`: a webhook call is to be
+    made."""
 
-    ended: list[OverdueRun]
-    promoted: int
+    ended: list[EndedRun] = field(default_factory=list)
+    promoted: int = 0
+    webhook: bool = False
 
 
 class StaleWorker(NamedTuple):
@@ -65,9 +69,13 @@ class WorkerStorage(Protocol):
         """Takes the runs of a dead worker back: to the queue, or to an end when they were asked to stop or there at
         `max_attempts` crashes. Forgets the worker. `crashed` False: it was ended on purpose, and no run is to blame."""
 
-    async def end_overdue(self, seconds: float, answer: bytes, limit: int) -> OverdueResult:
+    async def end_overdue(self, seconds: float, answer: bytes, limit: int) -> EndedRuns:
         """Ends up to `limit` runs whose attempt has taken longer than `seconds`, with the status `timeout` and that
-        answer, an object with `__error__`; their workers lose the lease."""
+        answer, an object with `__error__`; their workers lose the lease. What was asked to stop ends as that says."""
+
+    async def end_unstopped(self, seconds: float, limit: int, run_ids: Sequence[str] | None = None) -> EndedRuns:
+        """Ends up to `limit` runs (of `run_ids`) that run though they were last asked to stop at least `seconds` ago:
+        as interrupted, or removed with all that they have done; their workers lose the lease."""
 
     async def fail_attempt(self, lease: Lease, answer: bytes, *, max_attempts: int) -> ReapResult:
         """Takes one run back whose end could not be written. That counts as the death of its worker does: the run goes

@@ -3,11 +3,15 @@ transaction."""
 
 import sqlite3
 
-from runyard.runtime.lifecycle import CANCELLED, ROLLED_BACK
+import orjson
+
+from runyard.runtime.lifecycle import CANCELLED
+from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.checkpoints import delete_checkpoints_of_run
+from runyard.runtime.storage.sqlite.checkpoints import undo_checkpoints_of_run
 from runyard.runtime.storage.sqlite.deliveries import add_delivery
+from runyard.runtime.storage.sqlite.leases import requested_cancel
 from runyard.runtime.storage.sqlite.leftovers import discard_thread
 from runyard.runtime.storage.sqlite.time_slice import TimeSlice
 
@@ -27,23 +31,80 @@ def cancel_run(
     if flagged is not None:
         (result.requested[run_id],) = flagged
         return
-    name = "end_pending" if action == "interrupt" else "delete_pending"
-    answer = CANCELLED if action == "interrupt" else ROLLED_BACK
-    row = connection.execute(sql[name], {"seq": seq, "answer": answer, "now": time}).fetchone()
+    row = connection.execute(sql["pending_run"], (seq,)).fetchone()
     if row is None:
         return
+    thread_id, attempt = row
     result.ended.append(run_id)
-    if action == "interrupt" and row[1] is not None:
+    # One that was given back to the queue has begun already, and may have left something.
+    end_cancelled(connection, sql, seq, run_id, thread_id, action, time, result, begun=attempt > 0)
+
+
+def end_cancelled(
+    connection: sqlite3.Connection,
+    sql: Queries,
+    seq: int,
+    run_id: str,
+    thread_id: str,
+    action: CancelAction,
+    time: int,
+    result: CancelResult,
+    *,
+    begun: bool = True,
+) -> None:
+    """Ends a run that has not ended, or removes it, without a word from the worker that may have it; what follows is
+    noted in `result`. `begun`: it may have written something."""
+    if action == "rollback":
+        result.promoted += roll_back_run(connection, sql, seq, thread_id, time, begun=begun)
+        return
+    (webhook,) = connection.execute(sql["end_interrupted"], {"seq": seq, "answer": CANCELLED, "now": time}).fetchone()
+    if webhook is not None:
         add_delivery(connection, sql, seq, time)
-    result.promoted += free_thread(connection, sql, row[0], time)
+        result.webhook = True
+    if begun:
+        connection.execute(sql["interrupt_thread"], {"thread_id": thread_id, "run_id": run_id})
+    result.promoted += free_thread(connection, sql, thread_id, time)
 
 
-def roll_back_run(connection: sqlite3.Connection, sql: Queries, seq: int, thread_id: str, time: int) -> int:
+def release_run(connection: sqlite3.Connection, sql: Queries, lease: Lease, time: int) -> CancelResult | None:
+    """Gives a run back to the queue; one that was asked to stop ends instead, and what that brought about is returned.
+    Raises LeaseLost."""
+    given = {"seq": lease.seq, "worker": lease.worker, "attempt": lease.attempt, "now": time}
+    if connection.execute(sql["release"], given).rowcount:
+        return None
+    action = requested_cancel(connection, sql, lease)
+    assert action is not None
+    result = CancelResult([lease.run_id])
+    end_cancelled(connection, sql, lease.seq, lease.run_id, lease.thread_id, action, time, result)
+    return result
+
+
+def roll_back_run(
+    connection: sqlite3.Connection, sql: Queries, seq: int, thread_id: str, time: int, *, begun: bool = True
+) -> int:
     """Removes a run and what it wrote; the thread is what it was before. Returns how many runs became ready."""
     (run_id,) = connection.execute(sql["roll_back_run"], (seq,)).fetchone()
-    connection.execute(sql["delete_events"], (run_id,))
-    delete_checkpoints_of_run(connection, sql, thread_id, run_id)
+    if begun:
+        connection.execute(sql["delete_events"], (run_id,))
+        undo_checkpoints_of_run(connection, sql, thread_id, run_id)
+    _restore_graph(connection, sql, thread_id)
     return free_thread(connection, sql, thread_id, time)
+
+
+def _restore_graph(connection: sqlite3.Connection, sql: Queries, thread_id: str) -> None:
+    """A thread names the graph of its latest run, by which its state is read."""
+    latest = connection.execute(sql["latest_run_of_thread"], (thread_id,)).fetchone()
+    thread = connection.execute(sql["thread_metadata"], (thread_id,)).fetchone()
+    if latest is None or thread is None:
+        return
+    graph_id, assistant_id = latest
+    before = orjson.loads(thread[0])
+    metadata = {**before, "graph_id": graph_id, "assistant_id": assistant_id}
+    if metadata != before:
+        connection.execute(
+            sql["restore_thread_graph"],
+            {"thread_id": thread_id, "graph_id": graph_id, "metadata": orjson.dumps(metadata).decode()},
+        )
 
 
 def free_thread(connection: sqlite3.Connection, sql: Queries, thread_id: str, time: int) -> int:

@@ -28,14 +28,16 @@ from runyard.runtime.storage.sqlite.leftovers import remove_checkpoints, remove_
 from runyard.runtime.storage.sqlite.time_slice import TimeSlice
 
 
-def delete_checkpoints_of_run(connection: sqlite3.Connection, sql: Queries, thread_id: str, run_id: str) -> None:
-    """Deletes what a run has written on its thread."""
+def undo_checkpoints_of_run(connection: sqlite3.Connection, sql: Queries, thread_id: str, run_id: str) -> None:
+    """Deletes what a run has written on its thread, and brings back what it has replaced."""
     for name in (
         "delete_checkpoints_of_run_on_thread",
         "delete_blobs_of_run_on_thread",
         "delete_writes_of_run_on_thread",
+        "restore_replaced_writes",
     ):
         connection.execute(sql[name], (thread_id, run_id))
+    connection.execute(sql["delete_replaced_writes"], (thread_id,))
 
 
 def copy_checkpoints(connection: sqlite3.Connection, sql: Queries, source: str, target: str) -> None:
@@ -67,6 +69,8 @@ def write_rows(connection: sqlite3.Connection, sql: Queries, rows: Iterable[Chec
                     (row.thread_id, row.ns, channel, version, row.run_id, kind, data),
                 )
         else:
+            if row.idx < 0 and row.run_id is not None:
+                _keep_replaced(connection, sql, row)
             connection.execute(
                 sql["add_write" if row.idx >= 0 else "replace_write"],
                 (
@@ -82,6 +86,21 @@ def write_rows(connection: sqlite3.Connection, sql: Queries, rows: Iterable[Chec
                     row.task_path,
                 ),
             )
+
+
+def _keep_replaced(connection: sqlite3.Connection, sql: Queries, row: WriteRow) -> None:
+    connection.execute(sql["forget_replaced_writes"], (row.thread_id, row.run_id))
+    connection.execute(
+        sql["keep_replaced_write"],
+        {
+            "thread_id": row.thread_id,
+            "run_id": row.run_id,
+            "ns": row.ns,
+            "checkpoint_id": row.checkpoint_id,
+            "task_id": row.task_id,
+            "idx": row.idx,
+        },
+    )
 
 
 def drop_history(connection: sqlite3.Connection, sql: Queries, thread_id: str, kept: Sequence[KeptCheckpoint]) -> bool:

@@ -104,6 +104,7 @@ def remove_events(connection: sqlite3.Connection, sql: Queries, run_id: str, tim
 
 def remove_checkpoints(connection: sqlite3.Connection, sql: Queries, thread_id: str, time_slice: TimeSlice) -> bool:
     """Removes checkpoints, channel values and pending writes of a thread; whether none is left."""
+    connection.execute(sql["delete_replaced_writes"], (thread_id,))  # those of one run: few
     return all(
         _in_pieces(connection, sql[name], {"thread_id": thread_id}, time_slice)
         for name in ("remove_checkpoints", "remove_blobs", "remove_writes")
@@ -115,6 +116,7 @@ def remove_history(
 ) -> bool:
     """Removes checkpoints, pending writes and channel values of a thread but those named in the JSON arrays; whether no
     other is left. Values go last, and checkpoints from the newest on: what is left of a history can be read."""
+    connection.execute(sql["delete_replaced_writes"], (thread_id,))
     return all(
         _in_pieces(connection, sql[name], {"thread_id": thread_id, "kept": kept}, time_slice)
         for name, kept in (("drop_checkpoints", checkpoints), ("drop_writes", checkpoints), ("drop_blobs", blobs))

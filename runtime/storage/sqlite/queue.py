@@ -2,17 +2,19 @@
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
+from runyard.runtime.lifecycle import CANCELLED
 from runyard.runtime.storage.port.queue import DueResult, FinishRequest, FinishResult, Lease, LeasedRun, QueueDepth
-from runyard.runtime.storage.port.runs import CancelAction, Interest, Lane
+from runyard.runtime.storage.port.runs import CancelResult, Interest, Lane
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.cancellation import roll_back_run
+from runyard.runtime.storage.sqlite.cancellation import release_run, roll_back_run
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.deliveries import add_delivery
-from runyard.runtime.storage.sqlite.leases import lease_lost, requested_cancel
+from runyard.runtime.storage.sqlite.leases import requested_cancel
 from runyard.runtime.storage.sqlite.leftovers import discard_thread
 from runyard.runtime.storage.sqlite.time_slice import TimeSlice
 
@@ -49,11 +51,34 @@ class SqliteQueue:
         return [_leased(worker, row) for row in sorted(rows, key=lambda row: (row[6], row[0]))]
 
     async def finish(self, request: FinishRequest) -> FinishResult:
-        return await self._database.write(lambda connection: self._finish(connection, request))
+        def work(connection: sqlite3.Connection) -> FinishResult:
+            self._check_saved(request.lease)
+            return self._finish(connection, request) or self._finish_cancelled(connection, request)
 
-    def _finish(self, connection: sqlite3.Connection, request: FinishRequest) -> FinishResult:
+        return await self._database.write(work)
+
+    def _finish_cancelled(self, connection: sqlite3.Connection, request: FinishRequest) -> FinishResult:
+        """The end of a run that was asked to stop: that holds, whatever the graph came to meanwhile."""
+        lease = request.lease
+        if requested_cancel(connection, self._sql, lease) == "rollback":
+            promoted = roll_back_run(connection, self._sql, lease.seq, lease.thread_id, now())
+            return FinishResult(promoted, False, "rollback")
+        failed = request.status in ("error", "timeout")
+        interrupted = replace(
+            request,
+            status="interrupted",
+            answer=CANCELLED if failed else request.answer,
+            error=None,
+        )
+        finished = self._finish(connection, interrupted, cancelled=True)
+        assert finished is not None
+        return replace(finished, cancelled="interrupt")
+
+    def _finish(
+        self, connection: sqlite3.Connection, request: FinishRequest, *, cancelled: bool = False
+    ) -> FinishResult | None:
+        """None when the lease does not hold, or the run was asked to stop and is not `cancelled`."""
         lease, time = request.lease, now()
-        self._check_saved(lease)
         row = connection.execute(
             self._sql["finish"],
             {
@@ -62,11 +87,12 @@ class SqliteQueue:
                 "attempt": lease.attempt,
                 "status": request.status,
                 "answer": request.answer,
+                "cancelled": cancelled,
                 "now": time,
             },
         ).fetchone()
         if row is None:
-            raise lease_lost(lease)
+            return None
         thread = {"thread_id": lease.thread_id, "now": time}
         promoted = 0
         if not request.temporary or not connection.execute(self._sql["delete_temporary_thread"], thread).rowcount:
@@ -88,24 +114,8 @@ class SqliteQueue:
             add_delivery(connection, self._sql, lease.seq, time, values=request.values, error=request.error)
         return FinishResult(promoted, row[1] is not None)
 
-    async def finish_cancelled(self, request: FinishRequest, action: CancelAction) -> FinishResult:
-        def work(connection: sqlite3.Connection) -> FinishResult:
-            # The flag may have become a rollback after the worker was told to interrupt; then that holds.
-            lease = request.lease
-            requested = requested_cancel(connection, self._sql, lease)
-            if "rollback" not in (action, requested):
-                return self._finish(connection, request)
-            return FinishResult(roll_back_run(connection, self._sql, lease.seq, lease.thread_id, now()), False)
-
-        return await self._database.write(work)
-
-    async def release(self, lease: Lease) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            parameters = {"seq": lease.seq, "worker": lease.worker, "attempt": lease.attempt, "now": now()}
-            if not connection.execute(self._sql["release"], parameters).rowcount:
-                raise lease_lost(lease)
-
-        await self._database.write(work)
+    async def release(self, lease: Lease) -> CancelResult | None:
+        return await self._database.write(lambda connection: release_run(connection, self._sql, lease, now()))
 
     async def make_due(self, limit: int) -> DueResult:
         time = now()

@@ -1,17 +1,17 @@
 """Workers, and the runs of dead ones, on SQLite."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
 
-from runyard.runtime.lifecycle import CANCELLED, EXHAUSTED
+from runyard.runtime.lifecycle import EXHAUSTED
 from runyard.runtime.storage.port.queue import Lease
-from runyard.runtime.storage.port.runs import CancelAction, Lane
-from runyard.runtime.storage.port.workers import HeartbeatResult, OverdueResult, OverdueRun, ReapResult, StaleWorker
+from runyard.runtime.storage.port.runs import CancelAction, CancelResult, FinalStatus, Lane
+from runyard.runtime.storage.port.workers import EndedRun, EndedRuns, HeartbeatResult, ReapResult, StaleWorker
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.cancellation import free_thread, roll_back_run
+from runyard.runtime.storage.sqlite.cancellation import end_cancelled, free_thread, release_run
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.deliveries import add_delivery
 from runyard.runtime.storage.sqlite.leases import requested_cancel
@@ -44,21 +44,18 @@ class SqliteWorkers:
                     if row["cancel"] is not None:
                         cancels[row["seq"]] = row["cancel"]
                 elif row["started_at"] < time - CLAIM_GRACE:
-                    given = {"seq": row["seq"], "worker": worker, "attempt": row["attempt"], "now": time}
-                    connection.execute(self._sql["release"], given)
+                    unheld = Lease(row["seq"], worker, row["attempt"], row["run_id"], row["thread_id"])
+                    release_run(connection, self._sql, unheld, time)
             return HeartbeatResult(cancels, [seq for seq, attempt in attempts.items() if owned.get(seq) != attempt])
 
         return await self._database.write(work)
 
     async def reap(self, worker: str, *, max_attempts: int, crashed: bool = True) -> ReapResult:
         def work(connection: sqlite3.Connection) -> ReapResult:
-            requeued = solo = promoted = 0
-            ended: list[str] = []
+            requeued = solo = 0
+            result = EndedRuns()
             for row in fetch_dicts(connection, self._sql["runs_of_worker"], (worker,)):
-                freed = self._end_if_due(connection, worker, row, EXHAUSTED, max_attempts if crashed else None)
-                if freed is not None:
-                    promoted += freed
-                    ended.append(row["run_id"])
+                if self._end_if_due(connection, row, EXHAUSTED, max_attempts if crashed else None, result):
                     continue
                 # The last attempt is made alone, so that a run pays only for crashes of its own.
                 alone = row["lane"] == Lane.SOLO or (crashed and row["crashes"] + 2 >= max_attempts)
@@ -70,7 +67,8 @@ class SqliteWorkers:
                     given = {"seq": row["seq"], "worker": worker, "attempt": row["attempt"], "now": now()}
                     connection.execute(self._sql["release"], given)
             connection.execute(self._sql["forget_worker"], (worker,))
-            return ReapResult(requeued, ended, solo, promoted)
+            ended = [run.run_id for run in result.ended]
+            return ReapResult(requeued, ended, solo, result.promoted, result.webhook)
 
         return await self._database.write(work)
 
@@ -79,27 +77,31 @@ class SqliteWorkers:
             requested_cancel(connection, self._sql, lease)  # the lease holds
             owned = fetch_dicts(connection, self._sql["runs_of_worker"], (lease.worker,))
             row = next(row for row in owned if row["seq"] == lease.seq)
-            freed = self._end_if_due(connection, lease.worker, row, answer, max_attempts)
-            if freed is not None:
-                return ReapResult(0, [lease.run_id], 0, freed)
+            result = EndedRuns()
+            if self._end_if_due(connection, row, answer, max_attempts, result):
+                return ReapResult(0, [lease.run_id], 0, result.promoted, result.webhook)
             self._requeue_crashed(connection, lease.worker, lease.seq, row["lane"])
-            return ReapResult(1, [], 0, 0)
+            return ReapResult(1, [], 0, 0, webhook=False)
 
         return await self._database.write(work)
 
     def _end_if_due(
-        self, connection: sqlite3.Connection, worker: str, row: Mapping[str, Any], answer: bytes, attempts: int | None
-    ) -> int | None:
+        self,
+        connection: sqlite3.Connection,
+        row: Mapping[str, Any],
+        answer: bytes,
+        attempts: int | None,
+        result: EndedRuns,
+    ) -> bool:
         """Ends a run that was taken back if it was cancelled, or, with `answer`, if it has no attempt of so many left;
-        how many runs became ready by it. None: it is to be tried again. `attempts` None: this one does not count."""
-        seq, thread_id, cancel = row["seq"], row["thread_id"], row["cancel"]
-        if cancel == "rollback":
-            return roll_back_run(connection, self._sql, seq, thread_id, now())
-        if cancel is not None:
-            return self._end(connection, worker, seq, thread_id, "interrupted", CANCELLED)
-        if attempts is not None and (row["lane"] == Lane.SOLO or row["crashes"] + 1 >= attempts):
-            return self._end(connection, worker, seq, thread_id, "error", answer)
-        return None
+        False: it is to be tried again. `attempts` None: this one does not count."""
+        if row["cancel"] is not None:
+            self._end_cancelled(connection, row, result)
+        elif attempts is not None and (row["lane"] == Lane.SOLO or row["crashes"] + 1 >= attempts):
+            self._end(connection, row, "error", answer, result)
+        else:
+            return False
+        return True
 
     def _requeue_crashed(self, connection: sqlite3.Connection, worker: str, seq: int, lane: int) -> None:
         connection.execute(self._sql["requeue_crashed"], {"seq": seq, "worker": worker, "lane": lane, "now": now()})
@@ -107,52 +109,73 @@ class SqliteWorkers:
     def _end(
         self,
         connection: sqlite3.Connection,
-        worker: str,
-        seq: int,
-        thread_id: str,
-        status: str,
+        row: Mapping[str, Any],
+        status: FinalStatus,
         answer: bytes,
-    ) -> int:
-        """Ends a run in its worker's place; how many runs became ready by it."""
-        time = now()
-        row = connection.execute(
+        result: EndedRuns,
+    ) -> None:
+        """Ends a run with an error, in its worker's place; what follows is noted in `result`."""
+        time, seq, thread_id = now(), row["seq"], row["thread_id"]
+        (webhook,) = connection.execute(
             self._sql["end_without_worker"],
-            {
-                "seq": seq,
-                "worker": worker,
-                "status": status,
-                "crashed": status != "timeout",
-                "answer": answer,
-                "now": time,
-            },
+            {"seq": seq, "status": status, "crashed": status != "timeout", "answer": answer, "now": time},
         ).fetchone()
         error = orjson.dumps(orjson.loads(answer)["__error__"])
-        if row[1] is not None:
+        if webhook is not None:
             add_delivery(connection, self._sql, seq, time, error=error)
-        if status != "interrupted":
-            connection.execute(self._sql["fail_thread"], (error, thread_id))
-        return free_thread(connection, self._sql, thread_id, time)
+            result.webhook = True
+        connection.execute(self._sql["fail_thread"], (error, thread_id))
+        result.promoted += free_thread(connection, self._sql, thread_id, time)
+        result.ended.append(EndedRun(row["run_id"], thread_id, status))
 
-    async def end_overdue(self, seconds: float, answer: bytes, limit: int) -> OverdueResult:
+    def _end_cancelled(self, connection: sqlite3.Connection, row: Mapping[str, Any], result: EndedRuns) -> None:
+        """Ends a run that was asked to stop, in its worker's place; what follows is noted in `result`."""
+        run_id, thread_id, effect = row["run_id"], row["thread_id"], CancelResult()
+        end_cancelled(connection, self._sql, row["seq"], run_id, thread_id, row["cancel"], now(), effect)
+        result.promoted += effect.promoted
+        result.webhook = result.webhook or effect.webhook
+        result.ended.append(EndedRun(run_id, thread_id, "interrupted"))
+
+    async def end_overdue(self, seconds: float, answer: bytes, limit: int) -> EndedRuns:
         parameters = (now() - int(seconds * 1e6), limit)
 
-        def read(connection: sqlite3.Connection) -> list[tuple[int, str, str, str]]:
-            return connection.execute(self._sql["overdue_runs"], parameters).fetchall()
+        def end(connection: sqlite3.Connection, row: Mapping[str, Any], result: EndedRuns) -> None:
+            if row["cancel"] is None:
+                self._end(connection, row, "timeout", answer, result)
+            else:
+                self._end_cancelled(connection, row, result)
 
-        if not self._database.read(read):
-            return OverdueResult([], 0)
+        return await self._end_all("overdue_runs", parameters, end)
 
-        def work(connection: sqlite3.Connection) -> OverdueResult:
-            ended: list[OverdueRun] = []
-            promoted, time_slice = 0, TimeSlice()
-            for seq, worker, run_id, thread_id in read(connection):
-                promoted += self._end(connection, worker, seq, thread_id, "timeout", answer)
-                ended.append(OverdueRun(run_id, thread_id))
+    async def end_unstopped(self, seconds: float, limit: int, run_ids: Sequence[str] | None = None) -> EndedRuns:
+        parameters = {
+            "asked_before": now() - int(seconds * 1e6),
+            "limit": limit,
+            "run_ids": None if run_ids is None else orjson.dumps([*run_ids]).decode(),
+        }
+        return await self._end_all("unstopped_runs", parameters, self._end_cancelled)
+
+    async def _end_all(
+        self,
+        query: str,
+        parameters: object,
+        end: Callable[[sqlite3.Connection, Mapping[str, Any], EndedRuns], None],
+    ) -> EndedRuns:
+        """Ends what a query finds, for a slice of time; nothing is written, and no writer kept from its work, where it
+        finds nothing."""
+
+        def read(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+            return fetch_dicts(connection, self._sql[query], parameters)
+
+        def work(connection: sqlite3.Connection) -> EndedRuns:
+            result, time_slice = EndedRuns(), TimeSlice()
+            for row in read(connection):
+                end(connection, row, result)
                 if time_slice.over:
                     break
-            return OverdueResult(ended, promoted)
+            return result
 
-        return await self._database.write(work)
+        return await self._database.write(work) if self._database.read(read) else EndedRuns()
 
     async def stale(self, seconds: float) -> list[StaleWorker]:
         def read(connection: sqlite3.Connection) -> list[StaleWorker]:

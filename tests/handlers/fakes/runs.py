@@ -179,10 +179,8 @@ class FakeRuns:
     async def join(self, thread_id: str, run_id: str) -> FakeResultWaiter:
         return self._waiter()
 
-    async def cancel(
-        self, thread_id: str, run_id: str, *, action: Literal["interrupt", "rollback"], wait: bool
-    ) -> None:
-        self.calls.append(("cancel", action, wait))
+    async def cancel(self, thread_id: str, run_id: str, *, action: Literal["interrupt", "rollback"]) -> None:
+        self.calls.append(("cancel", action))
 
     async def cancel_many(self, request: models.RunsCancel, *, action: Literal["interrupt", "rollback"]) -> None:
         self.calls.append(("cancel_many", request, action))

@@ -7,14 +7,13 @@ import json
 from typing import Any
 
 import pytest
-import uvloop
 from langgraph.checkpoint.memory import InMemorySaver
 
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.execution import graph_run
 from runyard.runtime.execution.graph_run import GraphOutcome, stopped_graph
 from runyard.runtime.lifecycle import CANCELLED
-from runyard.runtime.processes.system_exit import run_despite_exits
+from runyard.runtime.processes.event_loop import new_event_loop, run_despite_exits
 from tests.unit.graph_runner import GraphRunner, answer_of, values_of
 
 
@@ -25,7 +24,6 @@ async def test_a_failure_is_an_error_with_its_text(graph_runner: GraphRunner) ->
     assert answer_of(outcome) == {"__error__": said}
     assert json.loads(outcome.error or b"") == said
     assert values_of(outcome) == {"log": ["first"]}
-    assert not outcome.paused
 
 
 @pytest.mark.parametrize(
@@ -53,7 +51,7 @@ async def test_what_can_go_wrong_is_an_outcome(
         assert graph_runner.event_names[-1] == "error"
 
 
-@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, new_event_loop])
 @pytest.mark.parametrize("streaming", [False, True])
 def test_an_exit_in_a_node_ends_its_run_alone(graph_runner: GraphRunner, new_loop: Any, streaming: bool) -> None:
     async def main() -> list[GraphOutcome]:
@@ -75,6 +73,7 @@ async def test_a_cancelled_run_raises_and_keeps_its_progress(graph_runner: Graph
     async with asyncio.timeout(10):
         while "updates" not in graph_runner.event_names:  # noqa: ASYNC110 - the events are all there is to see
             await asyncio.sleep(0.01)
+    graph_runner.stopped = True
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -87,6 +86,7 @@ async def test_a_cancelled_run_raises_and_keeps_its_progress(graph_runner: Graph
 async def test_a_node_cannot_hide_its_cancellation(graph_runner: GraphRunner) -> None:
     task = asyncio.create_task(graph_runner.run("odd", input={"kind": "stubborn"}, stream_mode=["values"]))
     await asyncio.sleep(0.1)
+    graph_runner.stopped = True
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -118,6 +118,18 @@ async def test_a_saver_that_fails_is_an_error_of_the_run(graph_runner: GraphRunn
     assert outcome.values is None
 
 
+async def test_a_run_whose_task_was_cancelled_by_user_code_has_failed(graph_runner: GraphRunner) -> None:
+    task = asyncio.create_task(graph_runner.run("slow", input={"steps": 50}, stream_mode=["updates"]))
+    async with asyncio.timeout(10):
+        while "updates" not in graph_runner.event_names:  # noqa: ASYNC110 - the events are all there is to see
+            await asyncio.sleep(0.01)
+    task.cancel()
+    outcome = await task
+    assert answer_of(outcome)["__error__"]["error"] == "CancelledError"
+    assert graph_runner.event_names[-1] == "error"
+    assert task.cancelling() == 0
+
+
 def unreadable(*_: Any) -> bytes:
     raise AttributeError("the state has a form that nobody expected")
 
@@ -128,13 +140,17 @@ async def test_a_state_that_cannot_be_read_hides_neither_error_nor_answer_of(
     monkeypatch.setattr(graph_run, "stored_interrupts", unreadable)
     outcome = await graph_runner.run("failing", input={})
     assert answer_of(outcome)["__error__"]["error"] == "ValueError"
-    assert (outcome.values, outcome.interrupts) == (None, b"{}")
+    assert (outcome.values, outcome.interrupts) == (None, None)
     asked = await graph_runner.run("interrupting", input={})
     assert asked.status == "error"
     assert answer_of(asked)["__error__"]["error"] == "AttributeError"
 
 
-@pytest.mark.parametrize("error", [RuntimeError("reducer"), SystemExit(3)], ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("reducer"), SystemExit(3), KeyboardInterrupt(), GeneratorExit()],
+    ids=lambda error: type(error).__name__,
+)
 async def test_a_run_is_stopped_even_if_its_state_or_its_graph_cannot_be_had(
     graph_runner: GraphRunner, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
@@ -146,4 +162,4 @@ async def test_a_run_is_stopped_even_if_its_state_or_its_graph_cannot_be_had(
             patch.setattr(owner, name, refuse)
             outcome = await stopped_graph(graph_runner.graphs, graph_runner.new_run("chain"))
         assert outcome.answer == CANCELLED
-        assert (outcome.values, outcome.interrupts, outcome.paused) == (None, b"{}", False)
+        assert (outcome.values, outcome.interrupts, outcome.paused) == (None, None, True)

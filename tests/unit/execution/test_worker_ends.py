@@ -16,7 +16,7 @@ from runyard.runtime.bus.messages import Message
 from runyard.runtime.config.langgraph_json import load_project
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import Unavailable
-from runyard.runtime.execution import worker as worker_module
+from runyard.runtime.execution import unrecorded
 from runyard.runtime.execution.executor import Executor
 from runyard.runtime.execution.worker import Worker
 from runyard.runtime.graphs.registry import Graphs
@@ -54,7 +54,7 @@ def storage(tmp_path: Path) -> SqliteStorage:
 
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "ATTEMPT_PAUSE", 0.01)
+    monkeypatch.setattr(unrecorded, "ATTEMPT_PAUSE", 0.01)
 
 
 @asynccontextmanager

@@ -19,6 +19,27 @@ insert or replace into checkpoint_writes
   (thread_id, ns, checkpoint_id, task_id, idx, run_id, channel, type, data, task_path)
 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
+-- name: keep_replaced_write
+-- What a run replaces of an earlier one (the question that it answers): there again if the run is rolled back. Of the
+-- runs of a thread, only the latest can be.
+insert or ignore into replaced_writes
+  (thread_id, run_id, ns, checkpoint_id, task_id, idx, written_by, channel, type, data, task_path)
+select thread_id, :run_id, ns, checkpoint_id, task_id, idx, run_id, channel, type, data, task_path
+from checkpoint_writes where thread_id = :thread_id and ns = :ns and checkpoint_id = :checkpoint_id
+and task_id = :task_id and idx = :idx and run_id is not :run_id;
+
+-- name: forget_replaced_writes
+delete from replaced_writes where thread_id = ? and run_id <> ?;
+
+-- name: restore_replaced_writes
+insert or replace into checkpoint_writes
+  (thread_id, ns, checkpoint_id, task_id, idx, run_id, channel, type, data, task_path)
+select thread_id, ns, checkpoint_id, task_id, idx, written_by, channel, type, data, task_path
+from replaced_writes where thread_id = ? and run_id = ?;
+
+-- name: delete_replaced_writes
+delete from replaced_writes where thread_id = ?;
+
 -- name: latest_checkpoint
 select thread_id, ns, checkpoint_id, parent_id, type, data, metadata from checkpoints
 where thread_id = ? and ns = ? order by checkpoint_id desc limit 1;

@@ -15,8 +15,9 @@ returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, tempora
 select cancel from runs where seq = ? and worker = ? and attempt = ? and queue = 'running';
 
 -- name: finish
+-- Only a run that nobody has asked to stop ends as its graph did.
 update runs set status = :status, queue = null, worker = null, answer = :answer, updated_at = :now, ended_at = :now
-where seq = :seq and worker = :worker and attempt = :attempt and queue = 'running'
+where seq = :seq and worker = :worker and attempt = :attempt and queue = 'running' and (cancel is null or :cancelled)
 returning thread_id, webhook;
 
 -- name: delete_temporary_thread
@@ -29,7 +30,8 @@ update or fail threads set
   settled = :settled,
   status = case when exists (select 1 from runs where thread_id = :thread_id and queue is not null)
                 then 'busy' else :settled end,
-  ran = 1, temporary = 0, state = :state, interrupts = :interrupts, error = :error,
+  ran = 1, temporary = 0, state = coalesce(:state, state), interrupts = coalesce(:interrupts, interrupts),
+  error = :error,
   updated_at = :now, state_updated_at = :now
 where thread_id = :thread_id;
 
@@ -41,8 +43,9 @@ and exists (select 1 from threads where thread_id = :thread_id)
 returning seq;
 
 -- name: release
+-- One that was asked to stop does not begin again.
 update runs set queue = 'ready', status = 'pending', worker = null, updated_at = :now
-where seq = :seq and worker = :worker and attempt = :attempt and queue = 'running';
+where seq = :seq and worker = :worker and attempt = :attempt and queue = 'running' and cancel is null;
 
 -- name: due_runs
 select seq, thread_id from runs where queue = 'delayed' and due <= ? order by due limit ?;

@@ -37,16 +37,28 @@ update runs set cancel = case cancel when 'rollback' then cancel else :action en
 where seq = :seq and queue = 'running'
 returning worker;
 
--- name: end_pending
-update runs set queue = null, status = 'interrupted', answer = :answer, updated_at = :now, ended_at = :now
-where seq = :seq and queue in ('ready', 'waiting', 'delayed')
-returning thread_id, webhook;
+-- name: pending_run
+select thread_id, attempt from runs where seq = ? and queue in ('ready', 'waiting', 'delayed');
 
--- name: delete_pending
-delete from runs where seq = :seq and queue in ('ready', 'waiting', 'delayed') returning thread_id;
+-- name: end_interrupted
+update runs set queue = null, status = 'interrupted', worker = null, answer = :answer, updated_at = :now,
+                ended_at = :now
+where seq = :seq and queue is not null
+returning webhook;
+
+-- name: interrupt_thread
+-- A run that has begun to change its thread leaves it where it can be continued.
+update threads set settled = 'interrupted', error = null where thread_id = :thread_id
+and exists (select 1 from checkpoints where thread_id = :thread_id and run_id = :run_id);
 
 -- name: roll_back_run
 delete from runs where seq = ? returning run_id;
+
+-- name: latest_run_of_thread
+select graph_id, assistant_id from runs where thread_id = ? order by seq desc limit 1;
+
+-- name: restore_thread_graph
+update or fail threads set graph_id = :graph_id, metadata = :metadata where thread_id = :thread_id;
 
 -- name: delete_run
 delete from runs where run_id = ? and thread_id = ? returning seq;

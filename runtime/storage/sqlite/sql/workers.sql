@@ -23,13 +23,19 @@ update runs set queue = 'ready', status = 'pending', worker = null, crashes = cr
 where seq = :seq and worker = :worker and queue = 'running';
 
 -- name: overdue_runs
-select seq, worker, run_id, thread_id from runs indexed by run_owned where queue = 'running' and started_at < ? limit ?;
+select seq, run_id, thread_id, cancel from runs indexed by run_owned where queue = 'running' and started_at < ? limit ?;
+
+-- name: unstopped_runs
+-- What was asked last is what changed the row last. :run_ids is a JSON array, or null for no condition.
+select seq, run_id, thread_id, cancel from runs indexed by run_owned
+where queue = 'running' and cancel is not null and updated_at <= :asked_before
+and (:run_ids is null or run_id in (select value from json_each(:run_ids))) limit :limit;
 
 -- name: end_without_worker
 update runs set queue = null, status = :status, worker = null, crashes = crashes + :crashed, answer = :answer,
                 updated_at = :now, ended_at = :now
-where seq = :seq and worker = :worker and queue = 'running'
-returning thread_id, webhook;
+where seq = :seq and queue = 'running'
+returning webhook;
 
 -- name: fail_thread
 update threads set settled = 'error', error = ? where thread_id = ?;

@@ -1,0 +1,109 @@
+"""Which runs a worker takes on, and when."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from runyard.runtime.config.settings import Settings
+from runyard.runtime.errors import RunyardError
+from runyard.runtime.execution.admission import Admission
+from runyard.runtime.storage.port.queue import Lease, LeasedRun, QueueStorage
+from runyard.runtime.storage.port.runs import Lane
+
+logger = logging.getLogger(__name__)
+
+POLL_INTERVAL = 1.0
+"""Seconds after which a worker looks for runs unasked, should a wake-up have been lost."""
+SOLO_IDLE_TIMEOUT = 3.0
+"""Seconds for which a solo worker waits for another run before it ends."""
+
+
+class Claims:
+    """The leases of a worker, and how it gets more.
+
+    A solo worker takes one run of the solo lane at a time: runs that were there at several crashes.
+    """
+
+    def __init__(self, worker: str, settings: Settings, queue: QueueStorage, *, solo: bool) -> None:
+        self._worker = worker
+        self._queue = queue
+        self._solo = solo
+        self._admission = Admission(1 if solo else settings.concurrency)
+        self._leases: dict[str, Lease] = {}
+        self._claiming = 0
+        self._interactive = 0
+        self._more = False
+        self._wake = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self.ended = asyncio.Event()
+        """Nothing more is to be claimed."""
+
+    def wake(self) -> None:
+        """There may be something to claim."""
+        self._wake.set()
+
+    def end(self) -> None:
+        """Nothing more is to be claimed."""
+        self.ended.set()
+        self._wake.set()
+
+    def held(self) -> list[Lease] | None:
+        """All leases; None while a claim is under way, so that nobody can say."""
+        return None if self._claiming else list(self._leases.values())
+
+    def by_seq(self) -> dict[int, str]:
+        """The runs that are held, by their `seq`."""
+        return {lease.seq: run_id for run_id, lease in self._leases.items()}
+
+    async def claim_until_ended(self, start: Callable[[LeasedRun], None], load: Callable[[int], None]) -> None:
+        """Hands what it claims to `start`, and tells `load` after each claim how many runs are held."""
+        idle_since = self._loop.time()
+        while not self.ended.is_set():
+            await self._woken()
+            self._wake.clear()  # before the claim: a wake-up during it must not be lost
+            if await self._claim(start, load):
+                idle_since = self._loop.time()
+            elif self._solo and not self._leases and self._loop.time() - idle_since > SOLO_IDLE_TIMEOUT:
+                return
+
+    async def _woken(self) -> None:
+        timer = self._loop.call_later(POLL_INTERVAL, self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            timer.cancel()
+
+    async def _claim(self, start: Callable[[LeasedRun], None], load: Callable[[int], None]) -> bool:
+        limit, interactive = self._admission.room()
+        if self.ended.is_set() or interactive <= 0 or (self._solo and self._leases):
+            return False
+        self._claiming += 1
+        try:
+            claimed = await self._queue.claim(self._worker, limit=limit, interactive=interactive, solo=self._solo)
+            for leased in claimed:
+                self._leases[leased.lease.run_id] = leased.lease
+        except RunyardError as error:
+            logger.error("worker %s: cannot claim runs: %s", self._worker, error.detail)
+            return False
+        finally:
+            self._claiming -= 1
+        for leased in claimed:
+            self._interactive += leased.lane == Lane.INTERACTIVE
+            start(leased)
+        self._admission.changed(len(self._leases), self._interactive)
+        # Full claims hint at more: look again as soon as there is room.
+        self._more = len(claimed) >= max(1, limit) or limit == 0
+        load(len(self._leases))
+        if claimed and self._more and self._admission.worth_claiming():
+            self._wake.set()
+        return bool(claimed)
+
+    def done(self, leased: LeasedRun) -> None:
+        """A run is over for this worker; there may be room for another."""
+        lease = leased.lease
+        self._interactive -= leased.lane == Lane.INTERACTIVE
+        if self._leases.get(lease.run_id) == lease:
+            del self._leases[lease.run_id]
+            self._admission.changed(len(self._leases), self._interactive)
+        if self.ended.is_set() or (self._more and self._admission.worth_claiming()):
+            self._wake.set()

@@ -1,0 +1,70 @@
+"""A run in the hands of a worker, and what its end means to others."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Literal
+
+from runyard.runtime.checkpoints.saver import RunSaver
+from runyard.runtime.execution.graph_input import GraphRun
+from runyard.runtime.storage.port.queue import FinishResult, LeasedRun
+from runyard.runtime.storage.port.runs import CancelAction, FinalStatus
+from runyard.runtime.streams.publisher import Publisher
+
+Stop = CancelAction | Literal["timeout", "release", "lost"]
+"""Why a run is stopped from outside: its client's wish, its time is over, the end of the worker, or a lease that was
+lost."""
+
+
+@dataclass(slots=True)
+class Execution:
+    """A run in the hands of this worker. Its graph runs in `task`, which also records the end that the graph comes to;
+    once it is asked to stop, what the graph comes to does not count any more, and `stopping` records the end."""
+
+    leased: LeasedRun
+    saver: RunSaver
+    publisher: Publisher
+    graph_run: GraphRun
+    task: "asyncio.Task[None]"
+    since: float
+    """When it began, by the event loop's clock."""
+    stop: Stop | None = None
+    stopping: "asyncio.Task[None] | None" = None
+    finishing: bool = False
+    """The graph has ended; the result is being written, and stopping it makes no sense any more."""
+    silenced: bool = False
+    """Nothing that the graph says is passed on any more."""
+    sealed: bool = False
+    """Nothing of the graph is taken any more."""
+
+    def emit(self, name: str, data: bytes) -> None:
+        """Passes an event of the graph on."""
+        if not self.silenced:
+            self.publisher.emit(name, data)
+
+    def wanted(self) -> bool:
+        """Whether anybody can ever see an event that the graph emits now."""
+        return not self.silenced and self.publisher.wanted()
+
+    def allow_no_step(self) -> None:
+        """The graph may still end in an orderly way, but neither go on nor say anything."""
+        self.silenced = True
+        self.saver.allow_no_step()
+
+    def seal(self) -> None:
+        """Nothing of the graph is taken any more, whatever it still does."""
+        self.silenced = self.sealed = True
+        self.saver.seal()
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """What the end of a run means to others."""
+
+    status: FinalStatus
+    answer: bytes
+    result: FinishResult
+
+    @property
+    def removed(self) -> bool:
+        """Whether there is no such run any more."""
+        return self.result.cancelled == "rollback"
