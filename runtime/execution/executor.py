@@ -10,7 +10,7 @@ from langgraph.store.base import BaseStore
 from runyard.runtime.checkpoints.saver import RunSaver
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.execution.execution import Execution, RunEnded, Stop
-from runyard.runtime.execution.graph_run import UNREAD, GraphOutcome, GraphRun, run_graph, stopped_graph
+from runyard.runtime.execution.graph_run import UNREAD, GraphOutcome, GraphRun, failed_run, run_graph, stopped_graph
 from runyard.runtime.execution.stopping import INTERRUPT_GRACE, PATIENCE, READING, end_task, within
 from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.graphs.user_errors import one_line
@@ -67,7 +67,13 @@ class Executor:
 
         Raises LeaseLost when the run is somebody else's by now.
         """
-        outcome = await run_graph(self._graphs, execution.graph_run, execution.emit)
+        return await self._record(execution, await run_graph(self._graphs, execution.graph_run, execution.emit))
+
+    async def fail(self, execution: Execution, error: GeneratorExit) -> RunEnded | None:
+        """As `execute`, when a node has raised GeneratorExit, which ended `execute` itself."""
+        return await self._record(execution, await failed_run(execution.graph_run, execution.emit, error))
+
+    async def _record(self, execution: Execution, outcome: GraphOutcome) -> RunEnded | None:
         if execution.stop is not None:
             return None
         execution.finishing = True
@@ -122,7 +128,7 @@ class Executor:
             return await within(READING, stopped_graph(self._graphs, execution.graph_run))
         except LeaseLost:
             raise
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a factory is user code
+        except BaseException as error:  # noqa: BLE001 - a factory is user code
             logger.warning(
                 "run %s: the state that it had reached cannot be read: %s",
                 execution.leased.lease.run_id,
