@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import replace
+from functools import partial
 
 import orjson
 from langgraph.store.base import BaseStore
@@ -18,6 +19,7 @@ from runyard.runtime.lifecycle import timed_out
 from runyard.runtime.storage.port.queue import FinishRequest, FinishResult, LeasedRun
 from runyard.runtime.storage.port.runs import FinalStatus
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.store.fenced import check_before_writing
 from runyard.runtime.streams.publisher import Publisher
 
 logger = logging.getLogger(__name__)
@@ -62,11 +64,19 @@ class Executor:
         execution = Execution(leased, saver, publisher, graph_run, task, since)
         return execution
 
+    async def _check_lease(self, execution: Execution) -> None:
+        """For what the graph writes elsewhere than in its state. Raises LeaseLost when nothing of it is taken any
+        more."""
+        lease = execution.leased.lease
+        if execution.sealed or not await self._storage.queue.holds(lease):
+            raise LeaseLost(f"run {lease.run_id}: what it writes to the store is refused, since its lease is lost")
+
     async def execute(self, execution: Execution) -> RunEnded | None:
         """Runs the graph and writes its end; None when it was asked to stop meanwhile, see `stop`.
 
         Raises LeaseLost when the run is somebody else's by now.
         """
+        check_before_writing(partial(self._check_lease, execution))
         return await self._record(execution, await run_graph(self._graphs, execution.graph_run, execution.emit))
 
     async def fail(self, execution: Execution, error: GeneratorExit) -> RunEnded | None:
