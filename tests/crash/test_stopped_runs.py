@@ -18,10 +18,16 @@ from .stored_data import OpenStorage
 RESISTING = ("swallows", "swallows all", "waits for", "own task", "deaf")
 
 
+def thread_payload(step_log: StepLog, **changes: Any) -> dict[str, Any]:
+    payload = run_payload(step_log, **changes)
+    del payload["on_completion"]
+    return payload
+
+
 def thread_with_progress(server: LiveServer, step_log: StepLog) -> tuple[str, dict[str, Any]]:
     """A thread on which a run has ended, and what it shows."""
     thread_id = server.post("/threads", {})["thread_id"]
-    server.post(f"/threads/{thread_id}/runs/wait", run_payload(step_log, steps=1, delay=0.0) | {"on_completion": None})
+    server.post(f"/threads/{thread_id}/runs/wait", thread_payload(step_log, steps=1, delay=0.0))
     return thread_id, shown(server, thread_id)
 
 
@@ -40,8 +46,7 @@ def test_a_rollback_undoes_what_a_run_did_before_its_worker_died(
 ) -> None:
     server = start_server(config=PROJECT, args=("--workers", "1"))
     thread_id, before = thread_with_progress(server, step_log)
-    payload = run_payload(step_log, steps=60, delay=0.05)
-    del payload["on_completion"]
+    payload = thread_payload(step_log, steps=60, delay=0.05)
     run = server.post(f"/threads/{thread_id}/runs", payload)
     place = f"/threads/{thread_id}/runs/{run['run_id']}"
     poll(lambda: len(server.get(f"/threads/{thread_id}/state")["values"]["done"]) > 4)
@@ -60,6 +65,7 @@ def test_a_rollback_undoes_what_a_run_did_before_its_worker_died(
     assert shown(server, thread_id) == before
 
 
+@pytest.mark.full
 async def test_a_restart_neither_ends_runs_that_resist_it_nor_costs_them_an_attempt(
     start_server: StartServer, open_storage: OpenStorage, tmp_path: Path
 ) -> None:
