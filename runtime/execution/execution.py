@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Literal
 
+from runyard.runtime.bus.messages import Link
 from runyard.runtime.checkpoints.saver import RunSaver
 from runyard.runtime.execution.graph_input import GraphRun
 from runyard.runtime.storage.port.queue import FinishResult, LeasedRun
@@ -68,3 +69,14 @@ class RunEnded:
     def removed(self) -> bool:
         """Whether there is no such run any more."""
         return self.result.cancelled == "rollback"
+
+
+def announce_end(link: Link, execution: Execution, ended: RunEnded, *, followed: bool, ran: float) -> None:
+    """Passes the end of a run on, after so many seconds; the answer only where it is `followed`: somebody waits."""
+    lease, waited = execution.leased.lease, execution.leased.waited
+    answer = ended.answer if followed and not ended.removed else None
+    link.send("ended", lease.run_id, lease.thread_id, ended.status, answer, waited, ran)
+    if ended.result.promoted:
+        link.send("ready", ended.result.promoted)
+    if ended.result.webhook:
+        link.send("webhook")

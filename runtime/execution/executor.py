@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import replace
+from functools import partial
 
 import orjson
 from langgraph.store.base import BaseStore
@@ -10,7 +11,7 @@ from langgraph.store.base import BaseStore
 from runyard.runtime.checkpoints.saver import RunSaver
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.execution.execution import Execution, RunEnded, Stop
-from runyard.runtime.execution.graph_run import UNREAD, GraphOutcome, GraphRun, run_graph, stopped_graph
+from runyard.runtime.execution.graph_run import UNREAD, GraphOutcome, GraphRun, failed_run, run_graph, stopped_graph
 from runyard.runtime.execution.stopping import INTERRUPT_GRACE, PATIENCE, READING, end_task, within
 from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.graphs.user_errors import one_line
@@ -18,6 +19,7 @@ from runyard.runtime.lifecycle import timed_out
 from runyard.runtime.storage.port.queue import FinishRequest, FinishResult, LeasedRun
 from runyard.runtime.storage.port.runs import FinalStatus
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.store.fenced import check_before_writing
 from runyard.runtime.streams.publisher import Publisher
 
 logger = logging.getLogger(__name__)
@@ -62,12 +64,26 @@ class Executor:
         execution = Execution(leased, saver, publisher, graph_run, task, since)
         return execution
 
+    async def _check_lease(self, execution: Execution) -> None:
+        """For what the graph writes elsewhere than in its state. Raises LeaseLost when nothing of it is taken any
+        more."""
+        lease = execution.leased.lease
+        if execution.sealed or not await self._storage.queue.holds(lease):
+            raise LeaseLost(f"run {lease.run_id}: what it writes to the store is refused, since its lease is lost")
+
     async def execute(self, execution: Execution) -> RunEnded | None:
         """Runs the graph and writes its end; None when it was asked to stop meanwhile, see `stop`.
 
         Raises LeaseLost when the run is somebody else's by now.
         """
-        outcome = await run_graph(self._graphs, execution.graph_run, execution.emit)
+        check_before_writing(partial(self._check_lease, execution))
+        return await self._record(execution, await run_graph(self._graphs, execution.graph_run, execution.emit))
+
+    async def fail(self, execution: Execution, error: GeneratorExit) -> RunEnded | None:
+        """As `execute`, when a node has raised GeneratorExit, which ended `execute` itself."""
+        return await self._record(execution, await failed_run(execution.graph_run, execution.emit, error))
+
+    async def _record(self, execution: Execution, outcome: GraphOutcome) -> RunEnded | None:
         if execution.stop is not None:
             return None
         execution.finishing = True
@@ -122,7 +138,7 @@ class Executor:
             return await within(READING, stopped_graph(self._graphs, execution.graph_run))
         except LeaseLost:
             raise
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a factory is user code
+        except BaseException as error:  # noqa: BLE001 - a factory is user code
             logger.warning(
                 "run %s: the state that it had reached cannot be read: %s",
                 execution.leased.lease.run_id,

@@ -26,7 +26,7 @@ from runyard.runtime.graphs.registry import Graph, Graphs
 from runyard.runtime.graphs.user_errors import describe_error, one_line
 from runyard.runtime.lifecycle import CANCELLED
 
-__all__ = ["Emit", "GraphOutcome", "GraphRun", "run_graph", "saved_state", "stopped_graph"]
+__all__ = ["Emit", "GraphOutcome", "GraphRun", "failed_run", "run_graph", "saved_state", "stopped_graph"]
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,8 @@ async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> GraphOutcome:
 
     `emit(name, data)` is called on the loop for each event, in order; only while `run.wanted()`. For a task of its
     own, which user code may cancel: that is a failure like others. Raises `asyncio.CancelledError` when the run was
-    asked to stop, and `LeaseLost` when the saver raises it.
+    asked to stop, and `LeaseLost` when the saver raises it. GeneratorExit of user code passes through to the task's
+    outermost coroutine, since Python closes all others; there it is for `failed_run`.
     """
     if run.wanted():
         emit("metadata", to_json({"run_id": run.run_id, "attempt": run.attempt}))
@@ -76,11 +77,9 @@ async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> GraphOutcome:
             )
             await _execute(graph, run, config, modes, stream)
             return await _success(graph, run, stream)
-    except LeaseLost:
+    except (LeaseLost, GeneratorExit):
         raise
     except BaseException as error:  # user code may raise anything, SystemExit and KeyboardInterrupt too
-        if _is_being_closed(error):
-            raise
         # Code that is cancelled may raise something else on its way out, and code that is not may raise
         # CancelledError, since it awaited what somebody else cancelled.
         if run.stopped():
@@ -92,16 +91,6 @@ async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> GraphOutcome:
 def _modes(run: GraphRun) -> list[str]:
     modes: list[str] = run.kwargs.get("stream_mode") or ["values"]
     return [mode for mode in modes if not (run.temporary and mode == "checkpoints")]
-
-
-def _is_being_closed(error: BaseException) -> bool:
-    """Whether the coroutine is thrown away with its loop; a node may raise GeneratorExit too."""
-    if not isinstance(error, GeneratorExit):
-        return False
-    try:
-        return asyncio.current_task() is None
-    except RuntimeError:  # no loop runs
-        return True
 
 
 def _forget_cancellation() -> None:
@@ -171,6 +160,11 @@ async def _success(graph: Graph, run: GraphRun, stream: GraphStream) -> GraphOut
     )
 
 
+async def failed_run(run: GraphRun, emit: Emit, error: BaseException) -> GraphOutcome:
+    """What a run leaves that has failed, where its graph is not at hand any more."""
+    return await _failed(None, run, emit, error)
+
+
 async def _failed(graph: Graph | None, run: GraphRun, emit: Emit, error: BaseException) -> GraphOutcome:
     logger.error(
         "run %s of graph %s on thread %s failed: %s",
@@ -206,9 +200,7 @@ async def stopped_graph(graphs: Graphs, run: GraphRun) -> GraphOutcome:
             reached = await _reached(graph, run)
     except (LeaseLost, asyncio.CancelledError):
         raise
-    except BaseException as error:  # a factory is user code; that the run was stopped must not depend on it
-        if _is_being_closed(error):
-            raise
+    except BaseException as error:  # noqa: BLE001 - a factory is user code; that the run was stopped must not depend on it
         logger.warning("run %s: the state that it had reached cannot be read: %s", run.run_id, one_line(error))
     return GraphOutcome(
         status="error",
@@ -243,7 +235,7 @@ async def _reached(graph: Graph, run: GraphRun) -> _Reached:
     except LeaseLost:
         raise
     except BaseException as error:
-        if _is_being_closed(error) or (run.stopped() and isinstance(error, asyncio.CancelledError)):
+        if run.stopped() and isinstance(error, asyncio.CancelledError):
             raise
         _forget_cancellation()
         logger.warning("run %s: the state that it had reached cannot be read: %s", run.run_id, one_line(error))

@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import os
+from contextvars import copy_context
 
 from runyard.runtime.bus.messages import Link, Message
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.execution.claiming import Claims
-from runyard.runtime.execution.execution import Execution, RunEnded, Stop
+from runyard.runtime.execution.execution import Execution, RunEnded, Stop, announce_end
 from runyard.runtime.execution.executor import Executor
 from runyard.runtime.execution.heartbeat import HeartbeatThread
 from runyard.runtime.execution.unrecorded import give_back
@@ -110,9 +111,14 @@ class Worker:
     # Executing
 
     def _start(self, leased: LeasedRun) -> None:
-        task = self._loop.create_task(self._execute(leased), name=leased.lease.run_id)
+        context = copy_context()
+        context.run(log_as_run, self._fields(leased))
+        task = self._loop.create_task(self._execute(leased), name=leased.lease.run_id, context=context)
         self._tasks.add(task)
         task.add_done_callback(lambda task: self._executed(leased, task))
+
+    def _fields(self, leased: LeasedRun) -> RunFields:
+        return RunFields(leased.lease.run_id, leased.lease.thread_id, leased.graph_id, self.name)
 
     def _executed(self, leased: LeasedRun, task: "asyncio.Task[None]") -> None:
         self._left.discard(task)
@@ -132,7 +138,6 @@ class Worker:
 
     async def _execute(self, leased: LeasedRun) -> None:
         lease = leased.lease
-        log_as_run(RunFields(lease.run_id, lease.thread_id, leased.graph_id, self.name))
         task = asyncio.current_task()
         assert task is not None
         timeout = self._settings.run_timeout
@@ -151,7 +156,12 @@ class Worker:
             if leased.cancel is not None:
                 self._stop(lease.run_id, leased.cancel)
                 return
-            ended = await self._executor.execute(execution)
+            try:
+                ended = await self._executor.execute(execution)
+            except GeneratorExit as error:
+                if not self._loop.is_running():  # the task is thrown away with the loop
+                    raise
+                ended = await self._executor.fail(execution, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not be repeated without end
             execution_now = self._executions.get(lease.run_id)
             if execution_now is None or execution_now.stop is None:  # else it is for the task that stops the run
@@ -187,24 +197,8 @@ class Worker:
         )
 
     def _announce_end(self, execution: Execution, ended: RunEnded) -> None:
-        """Passes the end of a run on; the answer only where somebody waits for it."""
-        link, leased = self._connected(), execution.leased
-        run_id = leased.lease.run_id
-        followed = leased.interest != Interest.NONE or run_id in self._followed
-        answer = ended.answer if followed and not ended.removed else None
-        link.send(
-            "ended",
-            run_id,
-            leased.lease.thread_id,
-            ended.status,
-            answer,
-            leased.waited,
-            self._loop.time() - execution.since,
-        )
-        if ended.result.promoted:
-            link.send("ready", ended.result.promoted)
-        if ended.result.webhook:
-            link.send("webhook")
+        followed = execution.leased.interest != Interest.NONE or execution.leased.lease.run_id in self._followed
+        announce_end(self._connected(), execution, ended, followed=followed, ran=self._loop.time() - execution.since)
 
     # Stopping
 
@@ -219,7 +213,7 @@ class Worker:
 
     async def _stop_execution(self, execution: Execution, stop: Stop) -> None:
         leased = execution.leased
-        log_as_run(RunFields(leased.lease.run_id, leased.lease.thread_id, leased.graph_id, self.name))
+        log_as_run(self._fields(leased))
         try:
             ended = await self._executor.stop(execution, stop)
         except Exception as error:  # noqa: BLE001 - as in `_execute`

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Generator
+from contextvars import Context
 from pathlib import Path
 from types import CodeType
 from typing import Any, TypeVar
@@ -54,7 +55,8 @@ def _make_task(
     loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any] | Generator[Any, None, Any], **options: Any
 ) -> RunTask:
     task = RunTask(coroutine, loop=loop, **options)
-    task.run_id = current_run_id()
+    context: Context | None = options.get("context")
+    task.run_id = current_run_id() if context is None else context.run(current_run_id)
     return task
 
 

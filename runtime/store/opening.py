@@ -1,7 +1,6 @@
 """The long-term store that graphs see as `runtime.store`: LangGraph's own, in a file beside the database."""
 
 import asyncio
-import sys
 from contextlib import AsyncExitStack
 
 from langgraph.store.base import BaseStore
@@ -10,21 +9,14 @@ from runyard.runtime.config.settings import Settings
 from runyard.runtime.storage.backends import STORE
 from runyard.runtime.storage.data_dir import alone
 from runyard.runtime.storage.private_files import make_private
-from runyard.runtime.storage.sqlite.without import without
-
-with without("numpy"):  # for vectors, of which this store has none
-    there = "sqlite_vec" in sys.modules
-    from langgraph.store.sqlite.aio import AsyncSqliteStore
-
-    if not there:
-        del sys.modules["sqlite_vec"]  # a project that imports it itself gets all of it
+from runyard.runtime.store.fenced import FencedStore
 
 
 async def open_store(settings: Settings, exits: AsyncExitStack) -> BaseStore:
     """Opens the store until `exits` is closed. Workers that start together would race to create its tables."""
     path = settings.data_dir / STORE
     make_private(path)
-    store = await exits.enter_async_context(AsyncSqliteStore.from_conn_string(str(path)))
+    store = await exits.enter_async_context(FencedStore.from_conn_string(str(path)))
     with alone(settings.data_dir / "store.lock"):
         # Who reads (a backup, another worker) and who writes do not wait for each other then.
         await store.conn.execute("pragma journal_mode = wal")

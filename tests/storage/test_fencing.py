@@ -106,7 +106,9 @@ async def test_a_stale_lease_changes_nothing(
     storage.checkpoints.post(lease, [checkpoint_row(new_run.thread_id, "1", run_id=new_run.run_id)])
     await storage.checkpoints.flush(lease)
     await storage.events.append(lease, EventChunk(1, 1, b"first"))
+    assert await storage.queue.holds(lease)
     await lose(storage, new_run, lease)
+    assert not await storage.queue.holds(lease)
     before = await snapshot(storage, new_run)
     with pytest.raises(LeaseLost):
         await act(storage, lease)

@@ -92,7 +92,7 @@ async def while_it_fails(storage: Storage, new_run: NewRun, lease: Lease) -> Non
 
 async def beside_an_interrupt(storage: Storage, new_run: NewRun, lease: Lease) -> None:
     for action in ("interrupt", "rollback", "interrupt"):
-        await storage.runs.cancel([ref(new_run)], action)  # type: ignore[arg-type]
+        await storage.runs.cancel([ref(new_run)], action)
     await storage.queue.finish(finish_request(lease, status="interrupted"))
 
 

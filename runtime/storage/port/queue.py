@@ -97,6 +97,9 @@ class QueueStorage(Protocol):
         all that it has done (rollback). Raises LeaseLost; Unavailable when one of its posted checkpoints could not be
         written: the run is then to be tried again."""
 
+    async def holds(self, lease: Lease) -> bool:
+        """Whether the lease holds now; for what is written elsewhere."""
+
     async def release(self, lease: Lease) -> CancelResult | None:
         """Gives a run back to the queue, its attempt not held against it. One that was asked to stop ends instead, and
         what followed from that is returned. Raises LeaseLost."""

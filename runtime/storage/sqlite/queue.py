@@ -14,7 +14,7 @@ from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import release_run, roll_back_run
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.deliveries import add_delivery
-from runyard.runtime.storage.sqlite.leases import requested_cancel
+from runyard.runtime.storage.sqlite.leases import holds, requested_cancel
 from runyard.runtime.storage.sqlite.leftovers import discard_thread
 from runyard.runtime.storage.sqlite.time_slice import TimeSlice
 
@@ -113,6 +113,9 @@ class SqliteQueue:
         if row[1] is not None:
             add_delivery(connection, self._sql, lease.seq, time, values=request.values, error=request.error)
         return FinishResult(promoted, row[1] is not None)
+
+    async def holds(self, lease: Lease) -> bool:
+        return self._database.read(lambda connection: holds(connection, self._sql, lease))
 
     async def release(self, lease: Lease) -> CancelResult | None:
         return await self._database.write(lambda connection: release_run(connection, self._sql, lease, now()))
