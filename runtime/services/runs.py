@@ -27,7 +27,7 @@ from runyard.runtime.streams.thread_subscription import ThreadSubscription
 RECHECK_INTERVAL = 60.0
 """Seconds between looks of a cancel request that waits; the end itself wakes it."""
 
-CANCELLED_TOGETHER = 100
+CANCELLED_TOGETHER = 50
 """Runs that one transaction stops: other writes must get in between."""
 
 NOTHING_CANCELLED = (

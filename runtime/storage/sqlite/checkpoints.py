@@ -204,6 +204,7 @@ class SqliteCheckpoints:
         await self._repeat(lambda connection: remove_checkpoints(connection, self._sql, thread_id, TimeSlice()))
 
     async def delete_runs(self, run_ids: Sequence[str]) -> None:
+        await self._database.write(lambda connection: None)  # what was posted before is there to be found then
         for run_id in run_ids:
             for found, removing in (
                 ("checkpoints_of_run", "remove_checkpoint"),
