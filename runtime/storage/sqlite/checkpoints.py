@@ -22,6 +22,7 @@ from runyard.runtime.storage.port.checkpoints import (
 )
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.sqlite.copying import copy_checkpoints
 from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.leases import holds, lease_lost
 from runyard.runtime.storage.sqlite.leftovers import remove_checkpoints, remove_history
@@ -36,12 +37,6 @@ def delete_checkpoints_of_run(connection: sqlite3.Connection, sql: Queries, thre
         "delete_writes_of_run_on_thread",
     ):
         connection.execute(sql[name], (thread_id, run_id))
-
-
-def copy_checkpoints(connection: sqlite3.Connection, sql: Queries, source: str, target: str) -> None:
-    """Copies checkpoints, channel values and pending writes of a thread to another one."""
-    for name in ("copy_checkpoints", "copy_blobs", "copy_writes"):
-        connection.execute(sql[name], (target, source))
 
 
 def write_rows(connection: sqlite3.Connection, sql: Queries, rows: Iterable[CheckpointRow | WriteRow]) -> None:
@@ -235,7 +230,10 @@ class SqliteCheckpoints:
             pass
 
     async def copy_thread(self, source: str, target: str) -> None:
-        await self._database.write(lambda connection: copy_checkpoints(connection, self._sql, source, target))
+        await self._database.write(lambda connection: None)  # what was posted before is there to be copied then
+        await self._database.read_in_pool(
+            lambda reader: copy_checkpoints(reader, self._database, source, target), "copy"
+        )
 
     async def prune(self, thread_id: str, keep: Sequence[KeptCheckpoint]) -> None:
         await self._repeat(lambda connection: drop_history(connection, self._sql, thread_id, keep))
