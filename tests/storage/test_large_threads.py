@@ -211,3 +211,15 @@ async def test_the_checkpoints_of_a_large_thread_are_copied(storage: Storage) ->
     target = await idle_thread(storage)
     await storage.checkpoints.copy_thread(thread_id, target)
     assert history(storage, target) == history(storage, thread_id) != []
+
+
+async def test_many_outcomes_are_forgotten_whatever_a_transaction_takes(storage: Storage) -> None:
+    await storage.runs.insert([stateless(temporary=True, resumable=True) for _ in range(LIVELY)])
+    leases = [leased.lease for leased in await claim_all(storage)]
+    for lease in leases:
+        for number in range(1, 6):
+            await storage.events.append(lease, EventChunk(number, number, b"event"))
+        await storage.queue.finish(finish_request(lease, temporary=True))
+    assert await storage.runs.forget_outcomes(-1.0, LIVELY - 2) == LIVELY - 2
+    assert await storage.runs.forget_outcomes(-1.0, LIVELY) == 2
+    assert [await storage.events.read(lease.run_id, 0) for lease in leases] == [[]] * LIVELY
