@@ -16,4 +16,4 @@ class Outcomes:
     async def perform(self) -> float:
         """At once again when there may be more."""
         dropped = await self._runs.forget_outcomes(self._result_ttl, ROWS_PER_TRANSACTION)
-        return MORE_TO_DO if dropped else INTERVAL
+        return INTERVAL if dropped < ROWS_PER_TRANSACTION else MORE_TO_DO

@@ -27,7 +27,7 @@ from runyard.runtime.streams.thread_subscription import ThreadSubscription
 STOP_WAIT = 5.0
 """Seconds that workers get to stop what was cancelled; then it is ended in their place."""
 
-CANCELLED_TOGETHER = 100
+CANCELLED_TOGETHER = 50
 """Runs that one transaction stops: other writes must get in between."""
 
 NOTHING_CANCELLED = (

@@ -21,8 +21,8 @@ class Backend:
     lost if the worker does not hold the run; tests cannot wait for so long.
     search_thresholds: "module.name" of numbers of threads from which on searches go another way, and for each a number
     so low that the few threads of a test are as many.
-    small_steps: "module.name" of what bounds a transaction that removes much, and for each a value with which it
-    removes next to nothing.
+    small_steps: "module.name" of what bounds a transaction that removes or copies much, and for each a value with
+    which it does next to nothing.
     """
 
     make: Callable[[Path], Storage]
@@ -39,6 +39,7 @@ BACKENDS = {
         small_steps={
             "runyard.runtime.storage.sqlite.time_slice.SLICE": 0.0,
             "runyard.runtime.storage.sqlite.leftovers.PIECE": 2,
+            "runyard.runtime.storage.sqlite.copying.PAGE_ROWS": 2,
         },
     ),
 }

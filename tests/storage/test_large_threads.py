@@ -16,10 +16,21 @@ from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import NewRun
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.threads import NewThread
+from runyard.runtime.storage.port.threads import Leftovers, NewThread
 
 from .backends import Backend
-from .builders import checkpoint_row, claim, claim_all, finish_request, idle_thread, insert, on_thread, ref, stateless
+from .builders import (
+    checkpoint_row,
+    claim,
+    claim_all,
+    finish_request,
+    idle_thread,
+    insert,
+    on_thread,
+    ref,
+    stateless,
+    write_row,
+)
 
 LIVELY = 8
 """Runs, checkpoints and chunks of events of a large thread."""
@@ -176,3 +187,39 @@ async def test_a_postponed_thread_is_deleted_as_any_other(storage: Storage) -> N
     await storage.threads.delete([thread_id])
     await storage.threads.create(NewThread(**given), "raise")
     assert await storage.threads.history_expired(10) == [thread_id]
+
+
+async def test_a_large_thread_is_copied_as_a_whole(storage: Storage) -> None:
+    thread_id, _, lease = await large_thread(storage)
+    storage.checkpoints.post(lease, [write_row(thread_id, "003", task_id=f"task {n}") for n in range(5)])
+    await storage.checkpoints.flush(lease)
+    copied = await storage.threads.copy(thread_id, str(uuid.uuid4()))
+    assert copied is not None
+    assert (copied.status, copied.values) == ("idle", {"n": 111})
+    assert history(storage, copied.thread_id) == history(storage, thread_id) != []
+    (source, copy) = (storage.checkpoints.get(one, "", "003") for one in (thread_id, copied.thread_id))
+    assert source is not None
+    assert copy is not None
+    assert copy.writes == source.writes
+    assert storage.checkpoints.blobs(copied.thread_id, "", {"log": "1"}) != {}
+    assert await storage.threads.remove_leftovers() == Leftovers(more=False)
+    assert await storage.threads.get(copied.thread_id) == copied
+
+
+async def test_the_checkpoints_of_a_large_thread_are_copied(storage: Storage) -> None:
+    thread_id, _, _ = await large_thread(storage)
+    target = await idle_thread(storage)
+    await storage.checkpoints.copy_thread(thread_id, target)
+    assert history(storage, target) == history(storage, thread_id) != []
+
+
+async def test_many_outcomes_are_forgotten_whatever_a_transaction_takes(storage: Storage) -> None:
+    await storage.runs.insert([stateless(temporary=True, resumable=True) for _ in range(LIVELY)])
+    leases = [leased.lease for leased in await claim_all(storage)]
+    for lease in leases:
+        for number in range(1, 6):
+            await storage.events.append(lease, EventChunk(number, number, b"event"))
+        await storage.queue.finish(finish_request(lease, temporary=True))
+    assert await storage.runs.forget_outcomes(-1.0, LIVELY - 2) == LIVELY - 2
+    assert await storage.runs.forget_outcomes(-1.0, LIVELY) == 2
+    assert [await storage.events.read(lease.run_id, 0) for lease in leases] == [[]] * LIVELY

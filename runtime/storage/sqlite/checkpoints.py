@@ -22,6 +22,7 @@ from runyard.runtime.storage.port.checkpoints import (
 )
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.sqlite.copying import copy_checkpoints
 from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.leases import holds, lease_lost
 from runyard.runtime.storage.sqlite.leftovers import remove_checkpoints, remove_history
@@ -38,12 +39,6 @@ def undo_checkpoints_of_run(connection: sqlite3.Connection, sql: Queries, thread
     ):
         connection.execute(sql[name], (thread_id, run_id))
     connection.execute(sql["delete_replaced_writes"], (thread_id,))
-
-
-def copy_checkpoints(connection: sqlite3.Connection, sql: Queries, source: str, target: str) -> None:
-    """Copies checkpoints, channel values and pending writes of a thread to another one."""
-    for name in ("copy_checkpoints", "copy_blobs", "copy_writes"):
-        connection.execute(sql[name], (target, source))
 
 
 def write_rows(connection: sqlite3.Connection, sql: Queries, rows: Iterable[CheckpointRow | WriteRow]) -> None:
@@ -223,6 +218,7 @@ class SqliteCheckpoints:
         await self._repeat(lambda connection: remove_checkpoints(connection, self._sql, thread_id, TimeSlice()))
 
     async def delete_runs(self, run_ids: Sequence[str]) -> None:
+        await self._database.write(lambda connection: None)  # what was posted before is there to be found then
         for run_id in run_ids:
             for found, removing in (
                 ("checkpoints_of_run", "remove_checkpoint"),
@@ -253,7 +249,10 @@ class SqliteCheckpoints:
             pass
 
     async def copy_thread(self, source: str, target: str) -> None:
-        await self._database.write(lambda connection: copy_checkpoints(connection, self._sql, source, target))
+        await self._database.write(lambda connection: None)  # what was posted before is there to be copied then
+        await self._database.read_in_pool(
+            lambda reader: copy_checkpoints(reader, self._database, source, target), "copy"
+        )
 
     async def prune(self, thread_id: str, keep: Sequence[KeptCheckpoint]) -> None:
         await self._repeat(lambda connection: drop_history(connection, self._sql, thread_id, keep))

@@ -119,7 +119,7 @@ class Database:
 
     async def read_in_pool(self, read: Callable[[sqlite3.Connection], T], pool: Pool) -> T:
         """Runs `read`, which may take long, in a thread of that pool: searches and counts, which are given up after
-        some seconds, lookups, or probes of whether it answers."""
+        some seconds, lookups, what is read to be copied, or probes of whether it answers."""
         return await self._readers.read_in_pool(read, pool)
 
     def _connect(self) -> sqlite3.Connection:

@@ -13,6 +13,7 @@ from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import cancel_run
 from runyard.runtime.storage.sqlite.database import now
 from runyard.runtime.storage.sqlite.leftovers import refuse_leftovers
+from runyard.runtime.storage.sqlite.many_rows import insert_rows
 from runyard.runtime.storage.sqlite.rows import expiry_columns, fetch_dict, iso_time
 
 BUSY = "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
@@ -76,8 +77,8 @@ def insert_runs(connection: sqlite3.Connection, sql: Queries, new_runs: Sequence
 def _write(
     connection: sqlite3.Connection, sql: Queries, threads: list[dict[str, Any]], rows: list[dict[str, Any]]
 ) -> None:
-    connection.executemany(sql["insert_thread"], threads)
-    connection.executemany(sql["insert_run"], rows)
+    insert_rows(connection, sql["insert_thread"], threads)
+    insert_rows(connection, sql["insert_run"], rows)
     threads.clear()
     rows.clear()
 

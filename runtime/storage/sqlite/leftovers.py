@@ -60,7 +60,9 @@ def remove_leftovers(connection: sqlite3.Connection, sql: Queries, thread_id: st
     """Removes some of what is left of discarded threads, or of one of them."""
     time_slice = TimeSlice()
     removed = Leftovers(more=False)
-    while (row := connection.execute(sql["next_discarded"], (thread_id, thread_id, now())).fetchone()) is not None:
+    while (
+        row := connection.execute(sql["next_discarded"], {"thread_id": thread_id, "now": now()}).fetchone()
+    ) is not None:
         if not _remove(connection, sql, row[0], time_slice, removed.runs, with_runs=row[1]):
             return Leftovers(more=True, runs=removed.runs)
         connection.execute(sql["forget_discarded"], (row[0],))

@@ -17,9 +17,9 @@ from runyard.runtime.storage.sqlite.errors import is_outage, read_refused
 
 T = TypeVar("T")
 Read = Callable[[sqlite3.Connection], T]
-Pool = Literal["probe", "lookup", "search"]
+Pool = Literal["probe", "lookup", "search", "copy"]
 
-POOL_THREADS: dict[Pool, int] = {"probe": 1, "lookup": 2, "search": 2}
+POOL_THREADS: dict[Pool, int] = {"probe": 1, "lookup": 2, "search": 2, "copy": 1}
 LONGEST_SEARCH = 10.0
 """Seconds that a search or a count may take, the wait for its turn included."""
 STEPS_BETWEEN_LOOKS = 20_000

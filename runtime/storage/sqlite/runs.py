@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from functools import partial
 
 from runyard.generated.models import Run
 from runyard.runtime.lifecycle import UNKNOWN
@@ -126,18 +127,21 @@ class SqliteRuns:
         return await self._database.write(work)
 
     async def forget_outcomes(self, older_than: float, limit: int) -> int:
-        def work(connection: sqlite3.Connection) -> int:
-            before = now() - int(older_than * 1e6)
-            old = connection.execute(self._sql["results_before"], (before, limit)).fetchall()
-            time_slice = TimeSlice()
-            dropped = 0
-            for seq, run_id, temporary in old:
-                if temporary and not remove_events(connection, self._sql, run_id, time_slice):
-                    break
-                connection.execute(self._sql["forget_run" if temporary else "forget_result"], (seq,))
-                dropped += 1
-                if time_slice.over:
-                    break
-            return dropped
+        dropped, more = 0, True
+        while more and dropped < limit:
+            step = partial(self._forget_some, before=now() - int(older_than * 1e6), limit=limit - dropped)
+            count, more = await self._database.write(step)
+            dropped += count
+        return dropped
 
-        return await self._database.write(work)
+    def _forget_some(self, connection: sqlite3.Connection, before: int, limit: int) -> tuple[int, bool]:
+        """Of how many, and whether there are more that a slice of time did not suffice for."""
+        old = connection.execute(self._sql["results_before"], (before, limit)).fetchall()
+        time_slice = TimeSlice()
+        for count, (seq, run_id, temporary) in enumerate(old):
+            if temporary and not remove_events(connection, self._sql, run_id, time_slice):
+                return count, True
+            connection.execute(self._sql["forget_run" if temporary else "forget_result"], (seq,))
+            if time_slice.over:
+                return count + 1, True
+        return len(old), False

@@ -99,20 +99,6 @@ delete from checkpoint_blobs where thread_id = ? and ns = ? and channel = ? and 
 -- name: remove_write
 delete from checkpoint_writes where thread_id = ? and ns = ? and checkpoint_id = ? and task_id = ? and idx = ?;
 
--- name: copy_checkpoints
-insert into checkpoints (thread_id, ns, checkpoint_id, parent_id, run_id, type, data, metadata)
-select ?, ns, checkpoint_id, parent_id, run_id, type, data, metadata from checkpoints where thread_id = ?;
-
--- name: copy_blobs
-insert into checkpoint_blobs (thread_id, ns, channel, version, run_id, type, data)
-select ?, ns, channel, version, run_id, type, data from checkpoint_blobs where thread_id = ?;
-
--- name: copy_writes
-insert into checkpoint_writes
-  (thread_id, ns, checkpoint_id, task_id, idx, run_id, channel, type, data, task_path)
-select ?, ns, checkpoint_id, task_id, idx, run_id, channel, type, data, task_path
-from checkpoint_writes where thread_id = ?;
-
 -- name: drop_checkpoints
 -- Here and below, what is kept is a JSON array of arrays.
 delete from checkpoints where thread_id = :thread_id and (ns, checkpoint_id) in

@@ -2,7 +2,8 @@
 -- when the row is still what the caller believes; the caller looks at the row count or the returned rows.
 
 -- name: insert_run
-insert into runs (run_id, thread_id, assistant_id, graph_id, status, queue, lane, due, strategy, temporary,
+-- "or fail": see insert_thread.
+insert or fail into runs (run_id, thread_id, assistant_id, graph_id, status, queue, lane, due, strategy, temporary,
                   resumable, watching, webhook, metadata, kwargs, created_at, updated_at)
 values (:run_id, :thread_id, :assistant_id, :graph_id, 'pending', :queue, :lane, :due, :strategy, :temporary,
         :resumable, :watching, :webhook, :metadata, :kwargs, :now, :now);

@@ -37,14 +37,6 @@ update threads set
   state = :state, interrupts = :interrupts, error = null, updated_at = :now, state_updated_at = :now
 where thread_id = :thread_id;
 
--- name: copy_thread
--- The copy has no runs, so it shows what the source was before those that are under way.
-insert or fail into threads (thread_id, created_at, updated_at, state_updated_at, status, settled, metadata,
-                             graph_id, ran, state, interrupts, error, ttl_strategy, ttl_minutes)
-select :target, :now, :now, :now, settled, settled, metadata, graph_id, ran, state, interrupts, error,
-       :ttl_strategy, :ttl_minutes
-from threads where thread_id = :source;
-
 -- name: delete_thread
 delete from threads where thread_id = ?;
 
@@ -52,7 +44,8 @@ delete from threads where thread_id = ?;
 select 1 from discarded_threads where thread_id = ?;
 
 -- name: next_discarded
-select thread_id, with_runs from discarded_threads where (? is null or thread_id = ?) and due <= ? limit 1;
+-- Whichever is due, or that one: whoever uses an id gives what has it up.
+select thread_id, with_runs from discarded_threads where (:thread_id is null and due <= :now) or thread_id = :thread_id limit 1;
 
 -- name: note_discarded
 insert into discarded_threads (thread_id, with_runs, due) values (?, ?, ?)

@@ -12,7 +12,6 @@ from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.threads import DeletedThreads, IfExists, NewThread, StateEdit
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.checkpoints import (
-    copy_checkpoints,
     drop_history,
     write_rows,
 )
@@ -79,16 +78,6 @@ def delete_threads(connection: sqlite3.Connection, sql: Queries, thread_ids: Ite
         connection.execute(sql["forget_postponed"], (thread_id,))
         removed.runs.extend(discard_thread(connection, sql, thread_id, time_slice, with_runs=True))
     return removed
-
-
-def copy_thread(connection: sqlite3.Connection, sql: Queries, source: str, target: str, expiry: Expiry | None) -> None:
-    """Makes nothing when there is no thread to copy. The copy has no runs: it is as the source was before those
-    that are under way."""
-    copied = connection.execute(
-        sql["copy_thread"], {"source": source, "target": target, "now": now(), **expiry_columns(expiry)}
-    )
-    if copied.rowcount:
-        copy_checkpoints(connection, sql, source, target)
 
 
 def edit_state(connection: sqlite3.Connection, sql: Queries, thread_id: str, edit: StateEdit) -> None:

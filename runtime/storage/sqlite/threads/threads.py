@@ -16,6 +16,7 @@ from runyard.runtime.storage.port.threads import (
     StateEdit,
 )
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.sqlite.copying import copy_thread
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.leftovers import remove_leftovers, write_without_leftovers
 from runyard.runtime.storage.sqlite.rows import fetch_dict, thread_from_row
@@ -106,11 +107,10 @@ class SqliteThreads:
         return await self._database.write(lambda connection: edits.delete_threads(connection, self._sql, thread_ids))
 
     async def copy(self, source: str, target: str, expiry: Expiry | None = None) -> Thread | None:
-        def work(connection: sqlite3.Connection) -> Thread | None:
-            edits.copy_thread(connection, self._sql, source, target, expiry)
-            return self._get(connection, target)
+        def read(reader: sqlite3.Connection) -> bool:
+            return copy_thread(reader, self._database, self._sql, source, target, expiry)
 
-        return await self._database.write(work)
+        return await self.get(target) if await self._database.read_in_pool(read, "copy") else None
 
     async def edit_state(self, thread_id: str, edit: StateEdit) -> None:
         await self._database.write(lambda connection: edits.edit_state(connection, self._sql, thread_id, edit))
@@ -127,7 +127,9 @@ class SqliteThreads:
 
     async def remove_leftovers(self) -> Leftovers:
         if not self._database.read(
-            lambda connection: connection.execute(self._sql["next_discarded"], (None, None, now())).fetchone()
+            lambda connection: connection.execute(
+                self._sql["next_discarded"], {"thread_id": None, "now": now()}
+            ).fetchone()
         ):
             return Leftovers(more=False)
         return await self._database.write(lambda connection: remove_leftovers(connection, self._sql))

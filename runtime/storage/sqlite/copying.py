@@ -1,0 +1,113 @@
+"""Copying threads, on SQLite: read from one state of the database, and written in pages of a transaction each.
+
+Until the last page there is no thread, only rows that are noted as what is left of one: they are removed if the copy
+does not come to its end.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from runyard.runtime.errors import Unavailable
+from runyard.runtime.storage.port.expiry import Expiry
+from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.sqlite.database import Database, now
+from runyard.runtime.storage.sqlite.rows import expiry_columns, fetch_dict
+
+PAGE_ROWS = 200
+PAGE_BYTES = 1_000_000
+"""What one transaction writes, at the most; of large values a single one."""
+ABANDONED_AFTER = 60_000_000
+"""Microseconds after its last page from which on a copy counts as given up."""
+
+_TABLES = ("checkpoint_blobs", "checkpoint_writes", "checkpoints")
+
+Page = list[tuple[str, tuple[Any, ...]]]
+"""Rows, each with its table; their first column is the thread's id."""
+
+
+def copy_thread(
+    reader: sqlite3.Connection, database: Database, sql: Queries, source: str, target: str, expiry: Expiry | None
+) -> bool:
+    """Copies a thread without its runs: it is as the source was before those that are under way. False when there is
+    no such thread. Blocks; called in a pool thread, whose connection `reader` is."""
+    with _one_state(reader):
+        thread = fetch_dict(reader, sql["thread"], (source,))
+        if thread is None:
+            return False
+        pages = _pages(reader, source)
+        page, marked = next(pages, []), False
+        for following in pages:
+            database.write_blocking(partial(_write_marked, sql=sql, target=target, page=page, first=not marked))
+            page, marked = following, True
+    time = now()
+    thread |= {
+        "thread_id": target,
+        "created_at": time,
+        "updated_at": time,
+        "state_updated_at": time,
+        "status": thread["settled"],
+        "temporary": 0,
+        "kept_at": None,
+        **expiry_columns(expiry),
+    }
+
+    def finish(connection: sqlite3.Connection) -> None:
+        if marked and not connection.execute(sql["forget_discarded"], (target,)).rowcount:
+            raise _given_up()
+        _write(connection, target, page)
+        columns = ", ".join(thread)
+        row = ", ".join(f":{column}" for column in thread)
+        connection.execute(f"insert or fail into threads ({columns}) values ({row})", thread)
+
+    database.write_blocking(finish)
+    return True
+
+
+def copy_checkpoints(reader: sqlite3.Connection, database: Database, source: str, target: str) -> None:
+    """Copies checkpoints, channel values and pending writes of a thread to another one. Blocks, as `copy_thread`."""
+    with _one_state(reader):
+        for page in _pages(reader, source):
+            database.write_blocking(partial(_write, target=target, page=page))
+
+
+@contextmanager
+def _one_state(reader: sqlite3.Connection) -> Iterator[None]:
+    reader.execute("begin")
+    try:
+        yield
+    finally:
+        reader.execute("commit")
+
+
+def _pages(reader: sqlite3.Connection, source: str) -> Iterator[Page]:
+    """Values before the checkpoints that refer to them."""
+    page: Page = []
+    size = 0
+    for table in _TABLES:
+        for row in reader.execute(f"select * from {table} where thread_id = ?", (source,)):
+            page.append((table, row))
+            size += sum(len(value) for value in row if isinstance(value, bytes))
+            if len(page) == PAGE_ROWS or size >= PAGE_BYTES:
+                yield page
+                page, size = [], 0
+    if page:
+        yield page
+
+
+def _write(connection: sqlite3.Connection, target: str, page: Page) -> None:
+    for table, row in page:
+        connection.execute(f"insert into {table} values (?{', ?' * (len(row) - 1)})", (target, *row[1:]))
+
+
+def _write_marked(connection: sqlite3.Connection, sql: Queries, target: str, page: Page, first: bool) -> None:
+    if not first and connection.execute(sql["discarded_thread"], (target,)).fetchone() is None:
+        raise _given_up()
+    connection.execute(sql["note_discarded"], (target, True, now() + ABANDONED_AFTER))
+    _write(connection, target, page)
+
+
+def _given_up() -> Unavailable:
+    return Unavailable("copying the thread took so long that it was given up; nothing of it was kept, try again")
