@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import uvicorn
 
-from runyard.handlers.cli.http_protocol import JsonErrorProtocol
+from runyard.handlers.cli.http_protocol import BoundedConfig, BoundedProtocol, ConnectionLimits
 from runyard.handlers.http.scope import Receive, Scope, Send
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import RunyardError
@@ -106,10 +106,11 @@ class _Server(uvicorn.Server):
 
     def __init__(self, app: Any, runtime: Runtime, settings: Settings, listener: socket.socket) -> None:
         super().__init__(
-            uvicorn.Config(
+            BoundedConfig(
                 app,
+                limits=ConnectionLimits(settings.header_limit, settings.receive_timeout),
                 loop="none",  # it is made here
-                http=JsonErrorProtocol,
+                timeout_keep_alive=settings.idle_timeout,
                 ws="none",  # there are none; looking for a library fails at import with old ones
                 lifespan="on",
                 backlog=BACKLOG,
@@ -143,6 +144,14 @@ class _Server(uvicorn.Server):
         broken = self._runtime.not_loaded
         graphs = ", ".join(name for name in self._settings.project.graphs if name not in broken)
         click.echo(f"Runyard serves {graphs} at {address} (data in {self._settings.data_dir}; docs at /docs)")
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % 10 == 0:  # once a second: a timer for each request would cost more
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, BoundedProtocol) and connection.is_overdue(now):
+                    connection.close_overdue()
+        return await super().on_tick(counter)
 
     async def _abort_start_on_signal(self) -> None:
         """A worker may be importing a graph that never comes to an end, and the start waits for it."""

@@ -40,6 +40,9 @@ class Settings:
     body_limit: bytes of a request body other than a batch; larger ones are answered with 413.
     batch_body_limit: the same for batches.
     batch_limit: the most runs of one batch; larger ones are answered with 422. The document that is served says it.
+    header_limit: bytes of a request's line and headers; larger ones are answered with 431.
+    receive_timeout: seconds that a request may take to come, large ones longer; then it is answered with 408.
+    idle_timeout: seconds after which a connection without a request is closed.
     shutdown_grace: seconds that running runs get at SIGTERM before they go back to the queue.
     lease_seconds: after so many seconds without a sign of life a worker's runs go back to the queue.
     max_attempts: how often a run is started before a dying worker makes it an error.
@@ -63,6 +66,9 @@ class Settings:
     body_limit: int = _number(32 * 2**20, least=1024, most=2**40)
     batch_body_limit: int = _number(128 * 2**20, least=1024, most=2**40)
     batch_limit: int = _number(10_000, least=1, most=10_000_000)
+    header_limit: int = _number(65_536, least=1024, most=2**24)
+    receive_timeout: float = _number(20.0, least=0.1, most=86_400)
+    idle_timeout: int = _number(75, least=1, most=86_400)
     shutdown_grace: float = _number(10.0, least=0, most=86_400)
     lease_seconds: float = _number(30.0, least=1, most=86_400)
     max_attempts: int = _number(3, least=1, most=1000)

@@ -22,7 +22,8 @@ import httpcore
 import httpx
 
 from runyard.runtime.errors import Invalid
-from runyard.runtime.webhooks.targets import check_target, kind_of_address, refusal
+from runyard.runtime.webhooks.addresses import kind_of_address
+from runyard.runtime.webhooks.targets import check_target, refusal
 
 if TYPE_CHECKING:
     from runyard.runtime.config.project import WebhookPolicy

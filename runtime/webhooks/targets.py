@@ -12,35 +12,20 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import httpx
 
 from runyard.runtime.errors import Invalid
+from runyard.runtime.webhooks.addresses import Address, Kind, kind_of_address
 
 if TYPE_CHECKING:
     from runyard.runtime.config.project import WebhookPolicy
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Kind = Literal["public", "loopback", "private", "metadata", "link-local", "unusable"]
-
-# Addresses that cloud machines answer credentials on and that are not all link-local.
-_METADATA = frozenset(
-    ipaddress.ip_address(address)
-    for address in (
-        "169.254.169.254",
-        "169.254.170.2",
-        "100.100.100.200",
-        "168.63.129.16",
-        "192.0.0.192",
-        "fd00:ec2::254",
-    )
-)
 _METADATA_NAMES = frozenset(
     {"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
 )
 _LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 
 
@@ -98,22 +83,6 @@ def refusal(kind: Kind, policy: WebhookPolicy) -> str | None:
     return f"is a {kind} address, which is never called. Name a public host."
 
 
-def kind_of_address(address: Address) -> Kind:
-    """What an IP address reaches. IPv6 forms that carry an IPv4 address are judged by that one."""
-    if address in _METADATA:
-        return "metadata"
-    if isinstance(address, ipaddress.IPv6Address) and (carried := _carried(address)):
-        return kind_of_address(carried)
-    if address.is_loopback or address.is_unspecified:  # connecting to 0.0.0.0 or :: reaches this machine
-        return "loopback"
-    if address.is_link_local:
-        return "link-local"
-    if address.is_multicast or (address.version == 4 and address.is_reserved):
-        return "unusable"
-    # is_global is also false for the shared space of carriers (100.64.0.0/10), which is_private leaves out.
-    return "public" if address.is_global else "private"
-
-
 def _is_listed(host: str, domains: tuple[str, ...]) -> bool:
     """Whether one of the domains is the host, or, as "*.example.com", has it below itself."""
     name = host.lower().rstrip(".")
@@ -141,13 +110,6 @@ def _literal(host: str) -> Address | None:
         return ipaddress.IPv4Address(socket.inet_aton(host))
     except OSError:
         return None
-
-
-def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    teredo = address.teredo
-    return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else None)
 
 
 def _short(text: str) -> str:

@@ -82,11 +82,10 @@ def test_a_bare_input_without_an_assistant_says_how_to_name_one() -> None:
 
 
 def test_batches_keep_the_order_and_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(input_file, "MAX_ITEMS", 3)
     items, _ = read("\n".join(str(n) for n in range(7)))
-    assert [[item.line for item in batch] for batch in batches(items)] == [[1, 2, 3], [4, 5, 6], [7]]
+    assert [[item.line for item in batch] for batch in batches(items, 3)] == [[1, 2, 3], [4, 5, 6], [7]]
     monkeypatch.setattr(input_file, "MAX_BYTES", 2 * len(items[0].payload) + 1)
-    assert [len(batch) for batch in batches(items)] == [2, 2, 2, 1]
+    assert [len(batch) for batch in batches(items, 3)] == [2, 2, 2, 1]
 
 
 def test_a_list_of_runs_is_read_back() -> None:

@@ -89,6 +89,8 @@ def _edges_of(schema: Schema) -> Iterator[Any]:
                 yield from ("a" * bound, "a" * (bound + 1), "a" * (bound - 1))
             case "maxProperties":
                 yield from ({str(number): "" for number in range(bound + extra)} for extra in (0, 1))
+            case "maxItems" if bound <= 1_000:
+                yield from ([""] * (bound + extra) for extra in (0, 1))
             case "enum":
                 yield from ([bound[0]], bound[0].upper())
             case "items":

@@ -18,7 +18,7 @@ from .documents import Schema
 KEYWORDS = frozenset(
     {
         *("$ref", "allOf", "anyOf", "oneOf", "not", "type", "enum", "format", "pattern"),
-        *("properties", "required", "additionalProperties", "maxProperties", "items", "minItems"),
+        *("properties", "required", "additionalProperties", "maxProperties", "items", "minItems", "maxItems"),
         *("minLength", "maxLength", "minimum", "maximum"),
     }
 )

@@ -73,6 +73,7 @@ def compare(ask: Ask, operation: str, raw: bytes) -> None:
     response = ask(method, re.sub(r"\{\w+\}", UUID, template), raw)
     assert response.status_code in (200, 204, 400, 404, 409, 422), response.text
     refused = response.status_code in (400, 422)
+    assert not refused or response.json()["detail"].strip()
     valid = VALIDATORS[operation].is_valid(json.loads(raw))
     if refused != valid:
         return

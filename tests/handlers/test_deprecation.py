@@ -31,7 +31,7 @@ async def client(
     changed = copy.deepcopy(document)
     for path, method in (("/info", "get"), ("/runs/batch", "post")):
         changed["paths"][path][method].update(DATES)
-    monkeypatch.setattr(app, "load_document", lambda disabled: changed)
+    monkeypatch.setattr(app, "load_document", lambda disabled, *, batch_limit: changed)
     async with connected(runtime) as client:
         yield client
 

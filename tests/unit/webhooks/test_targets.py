@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 import pytest
 
 from runyard.runtime.config.project import WebhookPolicy
 from runyard.runtime.errors import Invalid
-from runyard.runtime.webhooks.targets import check_target, kind_of_address
+from runyard.runtime.webhooks.targets import check_target
 
 STRICT = WebhookPolicy()
 HTTP = WebhookPolicy(require_https=False)
@@ -112,11 +110,6 @@ def test_the_detail_stays_short() -> None:
     with pytest.raises(Invalid) as refused:
         check_target(f"https://{'a' * 5000}..b/", STRICT)
     assert len(refused.value.detail) < 300
-
-
-def test_addresses_that_carry_another_are_judged_by_it() -> None:
-    assert kind_of_address(ipaddress.ip_address("2002:808:808::1")) == "public"
-    assert kind_of_address(ipaddress.ip_address("::ffff:169.254.169.254")) == "metadata"
 
 
 LISTED = WebhookPolicy(allowed_domains=("hooks.example.com", "*.example.org", "8.8.8.8", "xn--bcher-kva.example"))
