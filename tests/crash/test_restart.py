@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +16,8 @@ from tests.live_server import LiveServer, StartServer, poll
 from tests.webhook_listener import WebhookListener
 
 from .client import assert_each_step_once, attempt_of, get_run, join_run, run_payload, submit_batch
+from .sse import Event, events
 from .step_log import PROJECT, StepLog
-
-Event = tuple[str, str, Any]
-"""(id, name, data)"""
 
 
 @dataclass
@@ -193,19 +190,6 @@ def replay(server: LiveServer, path: str, *, last: str) -> list[Event]:
     """The events of a stream behind the event `last`, to its end."""
     with server.http.stream("GET", f"{server.url}{path}", headers={"last-event-id": last}) as answer:
         return list(events(answer))
-
-
-def events(answer: httpx.Response) -> Iterator[Event]:
-    """The events of a stream as they come."""
-    answer.raise_for_status()
-    fields: dict[str, str] = {}
-    for line in answer.iter_lines():
-        if line == "" and fields.get("event"):
-            yield fields.get("id", ""), fields["event"], json.loads(fields.get("data") or "null")
-            fields = {}
-        elif line and not line.startswith(":"):
-            name, _, value = line.partition(": ")
-            fields[name] = value
 
 
 def test_a_webhook_that_was_not_answered_before_the_end_is_sent_again(

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
+from langgraph.types import interrupt
 from typing_extensions import TypedDict
 
 
@@ -76,6 +77,26 @@ logged = (
     .add_edge(START, "step")
     .add_conditional_edges("step", further, ["step", "left", "right"])
     .add_edge("left", END)
+    .add_edge("right", END)
+    .compile()
+)
+
+
+async def ask(state: Logged, config: RunnableConfig) -> Any:
+    answer = interrupt("which side?")
+    await _work(state, config, f"answer-{answer}")
+    return {"sides": [answer]}
+
+
+# A step, a question to a person, whose answer takes work, and a step.
+asking = (
+    StateGraph(Logged)
+    .add_node("step", step)
+    .add_node("ask", ask)
+    .add_node("right", right)
+    .add_edge(START, "step")
+    .add_edge("step", "ask")
+    .add_edge("ask", "right")
     .add_edge("right", END)
     .compile()
 )

@@ -1,0 +1,1 @@
+"""The test under faults behind `scripts/chaos`."""

@@ -1,0 +1,214 @@
+"""A whole session: rounds of load under faults, each followed by quiet and by the checks."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from scripts.chaos_suite.checks import judge
+from scripts.chaos_suite.client import Client
+from scripts.chaos_suite.clock import Clock
+from scripts.chaos_suite.collecting import Database, collect, until
+from scripts.chaos_suite.faults import FAULTS, Scene
+from scripts.chaos_suite.keeping import keep
+from scripts.chaos_suite.load import Load
+from scripts.chaos_suite.marks import MarkFiles
+from scripts.chaos_suite.stories import Evidence, FaultStory, Finding, Webhook
+from scripts.chaos_suite.target import WORKERS, Target
+from scripts.chaos_suite.timeline import timeline
+from tests.webhook_listener import WebhookListener
+
+ROUND_SECONDS = 40.0
+_SHORTEST_ROUND = 10.0
+_WEBHOOK_SECONDS = 40.0  # a try that failed is repeated after 8 s at first
+_WORKER_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """minutes: of load and checks, without start and end. faults: by name. keep: where what was found is kept."""
+
+    minutes: float
+    seed: int
+    faults: tuple[str, ...]
+    keep: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A finding of a round, with what happened around it, line by line."""
+
+    round: int
+    finding: Finding
+    timeline: list[str]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a session did and found."""
+
+    rounds: int = 0
+    seconds: float = 0.0
+    runs: int = 0
+    marks: int = 0
+    streams: int = 0
+    webhooks: int = 0
+    faults: dict[str, int] = field(default_factory=dict)
+    scenarios: dict[str, int] = field(default_factory=dict)
+    found: list[Found] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+Tell = Callable[[str], None]
+
+
+async def run_session(options: Options, tell: Tell, outcome: Outcome) -> None:
+    """Fills the outcome as it goes on, so that an interrupted session has one too."""
+    with tempfile.TemporaryDirectory(prefix="runyard-chaos-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        clock = Clock(folder / "clock", wanted="clock" in options.faults)
+        target = Target(folder, clock.env)
+        listener = WebhookListener()
+        try:
+            await asyncio.to_thread(target.start)
+            await _Session(options, tell, outcome, target, listener, clock).run()
+            for text in await asyncio.to_thread(target.end):
+                outcome.found.append(Found(outcome.rounds, Finding(kind="processes", text=text), []))
+        finally:
+            if options.keep is not None:
+                keep(target, options.keep)
+            target.close()
+            listener.close()
+
+
+class _Session:
+    def __init__(
+        self, options: Options, tell: Tell, outcome: Outcome, target: Target, listener: WebhookListener, clock: Clock
+    ) -> None:
+        self._options = options
+        self._tell = tell
+        self._outcome = outcome
+        self._target = target
+        self._listener = listener
+        self._clock = clock
+        self._marks = MarkFiles(target.marks)
+        self._database = Database(target.data / "runyard.db")
+        scene = Scene(target, Random(options.seed), clock)
+        self._faults = []
+        for name in options.faults:
+            if missing := FAULTS[name].missing(scene):
+                outcome.notes.append(f"left out: {name} ({missing})")
+            else:
+                self._faults.append(name)
+
+    async def run(self) -> None:
+        begin = time.monotonic()
+        end = begin + self._options.minutes * 60
+        while not self._outcome.rounds or end - time.monotonic() > _SHORTEST_ROUND:
+            seconds = max(min(ROUND_SECONDS, end - time.monotonic()), 1.0)
+            await self._round(self._outcome.rounds + 1, seconds)
+            self._outcome.seconds = time.monotonic() - begin
+
+    async def _round(self, number: int, seconds: float) -> None:
+        evidence, client = Evidence(), Client(self._target.url)
+        seed = f"{self._options.seed}.{number}"
+        try:
+            load = Load(client, evidence, seed=seed, hook=self._listener.url)
+            try:
+                await self._disturb(Scene(self._target, Random(seed), self._clock), evidence, seconds)
+            finally:
+                await load.finish()
+            healthy = await self._settle(evidence)
+            await collect(client, evidence)
+            evidence.marks = self._marks.new()
+            evidence.webhooks = self._webhooks()
+            evidence.failures += client.failures
+            evidence.failures += self._database.findings({run.run_id for run in evidence.runs})
+        finally:
+            await client.close()
+        self._note(number, evidence, load)
+        if not healthy:  # the next round is to begin with a server that works
+            await asyncio.to_thread(self._recover)
+
+    async def _disturb(self, scene: Scene, evidence: Evidence, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        weights = [FAULTS[name].weight for name in self._faults]
+        while (left := end - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, scene.rng.uniform(0.5, 3.0)))
+            if not self._target.server.alive:
+                text = f"the server ended by itself; its log ends with: {self._log_end()}"
+                evidence.failures.append(Finding(kind="processes", text=text))
+                await asyncio.to_thread(self._recover)
+            if self._faults and time.monotonic() < end:
+                await self._strike(scene.rng.choices(self._faults, weights)[0], scene, evidence)
+
+    async def _strike(self, name: str, scene: Scene, evidence: Evidence) -> None:
+        begin = time.monotonic()
+        try:
+            detail = await asyncio.to_thread(FAULTS[name].strike, scene)
+        except (AssertionError, subprocess.TimeoutExpired) as error:
+            detail = f"the server did not come back, or did not end: {str(error)[-500:]}"
+            evidence.failures.append(Finding(kind="processes", text=f"{name}: {detail}"))
+            await asyncio.to_thread(self._recover)
+        self._outcome.faults[name] = self._outcome.faults.get(name, 0) + 1
+        story = FaultStory(name=name, begin=begin, end=time.monotonic(), detail=detail, holds=FAULTS[name].holds)
+        evidence.faults.append(story)
+
+    def _recover(self) -> None:
+        self._target.server.kill_group()
+        self._target.start()
+
+    async def _settle(self, evidence: Evidence) -> bool:
+        """Whether all workers are there in time, and all runs at their end."""
+        await self._database.await_quiet()
+        wanted = {run.run_id for run in evidence.runs if run.webhook}
+        await until(
+            lambda: wanted <= {body["run_id"] for body in self._listener.bodies} or not self._database.deliveries(),
+            _WEBHOOK_SECONDS,
+        )
+        staffed = await until(lambda: len(self._target.workers()) == WORKERS, _WORKER_SECONDS)
+        if not staffed:
+            count = len(self._target.workers())
+            text = f"{count} workers instead of {WORKERS} {_WORKER_SECONDS:.0f} s after the last fault"
+            evidence.failures.append(Finding(kind="processes", text=text))
+        for violation in self._target.server.violations():
+            evidence.failures.append(Finding(kind="answer", text=violation))
+        return staffed and not self._database.active()
+
+    def _webhooks(self) -> list[Webhook]:
+        bodies, self._listener.bodies = self._listener.bodies, []
+        self._listener.headers.clear()
+        self._listener.unread.queue.clear()
+        return [
+            Webhook(
+                run_id=body["run_id"],
+                tag=((body.get("kwargs") or {}).get("input") or {}).get("tag"),
+                status=body["status"],
+            )
+            for body in bodies
+        ]
+
+    def _note(self, number: int, evidence: Evidence, load: Load) -> None:
+        outcome, findings = self._outcome, judge(evidence)
+        outcome.rounds = number
+        outcome.runs += len(evidence.runs)
+        outcome.marks += len(evidence.marks)
+        outcome.streams += len(evidence.streams)
+        outcome.webhooks += len(evidence.webhooks)
+        outcome.scenarios = dict(Counter(outcome.scenarios) + load.counts)
+        outcome.found += [Found(number, finding, timeline(finding, evidence)) for finding in findings]
+        kinds = ", ".join(f"{kind} {count}" for kind, count in Counter(f.kind for f in findings).items())
+        faults = ", ".join(story.name for story in evidence.faults)
+        self._tell(
+            f"round {number}: {len(evidence.runs)} runs, faults: {faults or 'none'}; found: {kinds or 'nothing'}"
+        )
+
+    def _log_end(self) -> str:
+        return self._target.server.log.read_text(errors="replace")[-800:]
