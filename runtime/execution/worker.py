@@ -59,6 +59,7 @@ class Worker:
         self._more = False
         self._wake = asyncio.Event()
         self._draining = asyncio.Event()
+        self._welcomed = asyncio.Event()
         self._grace = settings.shutdown_grace
         self._link: Link | None = None
         self._loop = asyncio.get_running_loop()
@@ -82,6 +83,7 @@ class Worker:
         self._heartbeat.start()
         link.send("hello", self.name, os.getpid())
         try:
+            await self._welcome()
             await self._claim_until_drained()
             await self._finish_or_release()
         finally:
@@ -92,6 +94,7 @@ class Worker:
     def drain(self) -> None:
         """Claims no more; what runs gets the grace period and then goes back to the queue."""
         self._draining.set()
+        self._welcomed.set()
         self._wake.set()
 
     def _give_back(self) -> None:
@@ -106,17 +109,21 @@ class Worker:
                 self._wake.set()
             case "cancel":
                 self._stop(message[1], message[2])
+            case "welcome":
+                self._welcomed.set()
+            case "flush":
+                self._connected().send("flushed", message[1])
             case "follow":
-                self._followed[message[1]] = message[2]
-                if message[1] in self._executions:
-                    self._executions[message[1]].publisher.followed = message[2] >= Interest.EVENTS
+                self._follow(message[1], message[2])
             case "unfollow":
                 self._followed.pop(message[1], None)
+                if (execution := self._executions.get(message[1])) is not None:
+                    execution.publisher.follow(execution.leased.lease.thread_id in self._followed_threads)
             case "follow_thread":
                 self._followed_threads.add(message[1])
                 for execution in self._executions.values():
                     if execution.leased.lease.thread_id == message[1]:
-                        execution.publisher.followed = True
+                        execution.publisher.follow(True)
             case "unfollow_thread":
                 self._followed_threads.discard(message[1])
             case "drain":
@@ -124,7 +131,16 @@ class Worker:
             case "give_back":
                 self._give_back()
 
+    def _follow(self, run_id: str, interest: int) -> None:
+        self._followed[run_id] = max(interest, self._followed.get(run_id, Interest.NONE))
+        if interest >= Interest.EVENTS and (execution := self._executions.get(run_id)) is not None:
+            execution.publisher.follow(True)
+
     # Claiming
+
+    async def _welcome(self) -> None:
+        """Nothing is claimed before it is known who follows what."""
+        await self._welcomed.wait()
 
     async def _claim_until_drained(self) -> None:
         idle_since = self._loop.time()
@@ -248,7 +264,7 @@ class Worker:
                     return
         link = self._connected()
         if taken.ended:
-            link.send("ended", lease.run_id, lease.thread_id, "error", None, leased.waited, 0.0)
+            link.send("ended", lease.run_id, lease.thread_id, "error", None, 0, leased.waited, 0.0)
         if ready := taken.requeued + taken.promoted:
             link.send("ready", ready)
 
@@ -263,7 +279,7 @@ class Worker:
         """Passes the end of a run on; the answer only where somebody waits for it."""
         link, leased = self._connected(), execution.leased
         run_id = leased.lease.run_id
-        followed = leased.interest != Interest.NONE or run_id in self._followed
+        followed = self._followed.pop(run_id, leased.interest) != Interest.NONE
         answer = ended.answer if followed and not ended.rolled_back else None
         link.send(
             "ended",
@@ -271,6 +287,7 @@ class Worker:
             leased.lease.thread_id,
             ended.status,
             answer,
+            execution.publisher.last,
             leased.waited,
             self._loop.time() - execution.since,
         )
