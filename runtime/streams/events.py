@@ -30,15 +30,15 @@ class EventId(NamedTuple):
 
     @classmethod
     def parse(cls, text: str | None) -> "EventId":
-        """Takes any text; a part that cannot be read counts as the beginning."""
-        milliseconds, dash, number = (text or "").rpartition("-")
-        if text is None or (dash and not milliseconds):
+        """Takes any text; what is no id counts as the beginning."""
+        milliseconds, _, number = (text or "").rpartition("-")
+        if not (_is_number(milliseconds) and _is_number(number)):
             return cls(-1, 0)
-        return cls(_number(milliseconds, -1), _number(number, 0))
+        return cls(int(milliseconds), int(number))
 
 
-def _number(text: str, otherwise: int) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER else otherwise
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER
 
 
 @dataclass(frozen=True, slots=True)
