@@ -160,6 +160,7 @@ class Threads:
             self._broker.run_deleted(run_id)
         return removed.more
 
+
 def _unknown(thread_id: str) -> NotFound:
     return NotFound(f"Thread with ID {thread_id} not found")
 

@@ -30,7 +30,9 @@ class SqliteEvents:
         await self._database.write(work)
 
     async def read(self, run_id: str, after: int, *, size: int) -> list[EventChunk]:
-        return await self._database.read_in_pool(lambda connection: self._read(connection, run_id, after, size), "lookup")
+        return await self._database.read_in_pool(
+            lambda connection: self._read(connection, run_id, after, size), "lookup"
+        )
 
     def _read(self, connection: sqlite3.Connection, run_id: str, after: int, size: int) -> list[EventChunk]:
         chunks: list[EventChunk] = []

@@ -24,7 +24,8 @@ create trigger run_removed after delete on runs when not old.temporary begin
                          where thread_id = old.thread_id and ended_at is not null and not temporary), 0),
            1 + coalesce((select max(ended_at) from removed_runs where thread_id = old.thread_id), 0))),
          old.seq, old.run_id
-  where exists (select 1 from threads where thread_id = old.thread_id);
+  where exists (select 1 from threads where thread_id = old.thread_id)
+  and not exists (select 1 from discarded_threads where thread_id = old.thread_id);
 end;
 
 create trigger thread_removed after delete on threads when not old.temporary begin
