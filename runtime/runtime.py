@@ -22,6 +22,7 @@ from runyard.runtime.config.settings import Settings
 from runyard.runtime.maintenance.delayed_runs import DelayedRuns
 from runyard.runtime.maintenance.deleted_threads import DeletedThreads
 from runyard.runtime.maintenance.duty import Duty
+from runyard.runtime.maintenance.event_retention import EventRetention
 from runyard.runtime.maintenance.maintenance import Maintenance
 from runyard.runtime.maintenance.outcomes import Outcomes
 from runyard.runtime.maintenance.overdue_runs import OverdueRuns, UnstoppedRuns
@@ -85,6 +86,7 @@ class Runtime:
             DeletedThreads(self.threads),
             DelayedRuns(self._storage.queue, self._workers),
             Outcomes(self._storage.runs, settings.result_ttl),
+            EventRetention(self._storage.events, settings.event_ttl),
             ThreadExpiry(self.threads, project.thread_ttl),
             UnstoppedRuns(self._storage.workers, self._broker),
         ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from runyard.generated.models import Run, RunBatchCreate, RunCreateStateless, RunCreateStreamingStateless
 from runyard.handlers.api.disconnect import AbandonService, cancel_on_disconnect
-from runyard.handlers.api.stream_modes import check_whole, modes_of
+from runyard.handlers.api.stream_modes import check_no_checkpoint, modes_of
 from runyard.handlers.http.disconnect import OnDisconnect
 from runyard.handlers.http.event_stream import EventStream, EventSubscription
 from runyard.handlers.http.json_wait import JsonWait, ResultWaiter
@@ -61,10 +61,10 @@ class StatelessRunService(AbandonService, Protocol):
         """A run by its own id. Raises NotFound."""
 
     async def follow_run(
-        self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
+        self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None, namespace: str | None
     ) -> EventSubscription:
         """The events of a run, from now on or from behind `last_event_id` ("-1": from the first); of all modes, or
-        of some. Raises NotFound."""
+        of some; of all of it, or of one subgraph's namespace. Raises NotFound."""
 
 
 class StatelessRunHandlers:
@@ -120,9 +120,11 @@ class StatelessRunHandlers:
         checkpoint_id: str | None,
     ) -> Response:
         """GET /runs/{run_id}/stream"""
-        check_whole(namespace, checkpoint_id)
+        check_no_checkpoint(checkpoint_id)
         on_disconnect = await self._cancel_on_disconnect(run_id) if cancel_on_disconnect else None
-        subscription = await self.runs.follow_run(run_id, last_event_id=last_event_id, modes=modes_of(stream_mode))
+        subscription = await self.runs.follow_run(
+            run_id, last_event_id=last_event_id, modes=modes_of(stream_mode), namespace=namespace
+        )
         path = f"/runs/{run_id}"
         headers = [location(b"location", f"{path}/stream"), location(b"content-location", path)]
         return EventStream(subscription, headers, on_disconnect)

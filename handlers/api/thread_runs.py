@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from runyard.generated.models import Run, RunCreateStateful, RunCreateStreamingStateful, RunsCancel
 from runyard.handlers.api.disconnect import AbandonService, cancel_on_disconnect
 from runyard.handlers.api.selection import select_fields
-from runyard.handlers.api.stream_modes import check_whole, modes_of
+from runyard.handlers.api.stream_modes import check_no_checkpoint, check_whole, modes_of
 from runyard.handlers.http.disconnect import OnDisconnect
 from runyard.handlers.http.event_stream import EventStream, EventSubscription
 from runyard.handlers.http.json_wait import JsonWait, ResultWaiter
@@ -66,10 +66,16 @@ class ThreadRunService(AbandonService, Protocol):
         """Waits for a run's result. Raises NotFound for a run of another thread."""
 
     async def follow(
-        self, thread_id: str, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
+        self,
+        thread_id: str,
+        run_id: str,
+        *,
+        last_event_id: str | None,
+        modes: Sequence[str] | None,
+        namespace: str | None,
     ) -> EventSubscription:
         """The events of a run, from now on or from behind `last_event_id` ("-1": from the first); of all modes, or
-        of some. Raises NotFound for a run of another thread."""
+        of some; of all of it, or of one subgraph's namespace. Raises NotFound for a run of another thread."""
 
     async def cancel(self, thread_id: str, run_id: str, *, action: CancelAction) -> None:
         """Stops a run; returns when it has ended. Raises NotFound when there is nothing to stop."""
@@ -156,10 +162,12 @@ class ThreadRunHandlers:
         checkpoint_id: str | None,
     ) -> Response:
         """GET /threads/{thread_id}/runs/{run_id}/stream"""
-        check_whole(namespace, checkpoint_id)
+        check_no_checkpoint(checkpoint_id)
         on_disconnect = await self._cancel_on_disconnect(thread_id, run_id) if cancel_on_disconnect else None
         modes = modes_of(stream_mode)
-        subscription = await self.runs.follow(thread_id, run_id, last_event_id=last_event_id, modes=modes)
+        subscription = await self.runs.follow(
+            thread_id, run_id, last_event_id=last_event_id, modes=modes, namespace=namespace
+        )
         return EventStream(subscription, _locations(thread_id, run_id, "stream"), on_disconnect)
 
     async def _cancel_on_disconnect(self, thread_id: str, run_id: str) -> OnDisconnect:

@@ -10,14 +10,21 @@ From a worker:
                                                      loaded
     ("load", running)                                answers each wake-up
     ("events", run_id, thread_id, [[id or nil, name, data], ...])
-    ("ended", run_id, thread_id, status, answer or nil, seconds it waited, seconds it ran)
+    ("stored", run_id, thread_id, number)            answers "follow" of a resumable run: its last stored event
+    ("ended", run_id, thread_id, status, answer or nil, last stored event or 0, seconds it waited, seconds it ran)
+                                                     after all of the run's events
     ("ready", count)                                 runs that became ready by the end of another
     ("webhook",)                                     a webhook call is due
+    ("flushed", number)                              answers "flush": behind all that was sent before
 To a worker:
+    ("welcome",)                                     answers "hello", behind all that the worker has to know; before, it
+                                                     claims nothing
+    ("flush", number)
     ("wake",)
     ("cancel", run_id, action)                       interrupt, rollback, or lost: somebody deleted it
     ("follow", run_id, interest)    ("unfollow", run_id)
     ("follow_thread", thread_id)    ("unfollow_thread", thread_id)
+                                                     "unfollow": nobody is left
     ("drain",)
     ("give_back",)                                   as drain, but without the grace period for what runs
 """

@@ -1,6 +1,7 @@
 """The workers that are connected to this process: what they say, and which of them is told what."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
@@ -11,6 +12,10 @@ logger = logging.getLogger(__name__)
 
 WAKE_TIMEOUT = 0.1
 """Seconds in which a worker answers a wake-up; then the others are woken too."""
+FLUSH_STEPS = 10
+FLUSH_STEP = 0.5
+"""How often, and for how many seconds, an answer to a flush is waited for; a suspension of this process costs one step,
+so that what has come meanwhile is read first."""
 
 
 class RunListener(Protocol):
@@ -19,10 +24,14 @@ class RunListener(Protocol):
     def publish(self, run_id: str, thread_id: str, events: Sequence[PackedEvent]) -> None:
         """Events of a run, in order."""
 
+    def events_stored(self, run_id: str, thread_id: str, number: int) -> None:
+        """The number of a run's last stored event."""
+
     def run_ended(
-        self, run_id: str, thread_id: str, status: str, answer: bytes | None, waited: float, ran: float
+        self, run_id: str, thread_id: str, status: str, answer: bytes | None, last: int, waited: float, ran: float
     ) -> None:
-        """The end of a run; `answer` None: nobody was known to ask for it. Times in seconds."""
+        """The end of a run; `answer` None: nobody was known to ask for it. `last`: the number of its last stored event;
+        0 if there is none. Times in seconds."""
 
     def interests(self) -> Iterable[Message]:
         """What is followed now, as messages to a worker."""
@@ -37,6 +46,8 @@ class ConnectedWorker:
         self.pid = 0
         self.running = 0
         self.woken_at: float | None = None
+        self.ready = False
+        """Whether it has said hello and can be told something."""
 
 
 class Workers:
@@ -50,6 +61,10 @@ class Workers:
         """To be called when there is a webhook call to make."""
         self._listener: RunListener | None = None
         self._connected: dict[Link, ConnectedWorker] = {}
+        self._draining = False
+        self._flushes: dict[int, set[Link]] = {}
+        self._flushed = asyncio.Event()
+        self._flush_number = 0
         self._wake_timer: asyncio.TimerHandle | None = None
         self.first_ready = asyncio.Event()
         """Set once a worker has said that it is ready."""
@@ -71,15 +86,14 @@ class Workers:
             self._wake_timer.cancel()
 
     def attach(self, link: Link) -> None:
-        """A worker has connected."""
+        """A worker has connected; it is told nothing before it says hello."""
         self._connected[link] = ConnectedWorker(link)
-        if self._listener is not None:
-            for message in self._listener.interests():
-                link.send(*message)
 
     def detach(self, link: Link) -> None:
         """A worker's connection has ended; its runs are the supervisor's business."""
         self._connected.pop(link, None)
+        for number in list(self._flushes):
+            self._has_flushed(number, link)
 
     def receive(self, link: Link, message: Message) -> None:
         """A message from a worker."""
@@ -99,12 +113,12 @@ class Workers:
                 self.wake(message[1])
             case "webhook":
                 self.webhook_due()
+            case "stored":
+                self._listener.events_stored(*message[1:])
+            case "flushed":
+                self._has_flushed(message[1], link)
             case "hello":
-                worker.name, worker.pid = message[1], message[2]
-                link.send("wake")
-                self.first_ready.set()
-                if worker.name in self._awaited:
-                    self._awaited.pop(worker.name).set()
+                self._greet(worker, *message[1:])
             case "graphs":
                 self.graph_names = message[1]
                 for detail in {*message[2].values()} - {*self.not_loaded.values()}:
@@ -114,6 +128,47 @@ class Workers:
                 self.broken = message[1]
                 if self.first_ready.is_set():
                     logger.error("a worker cannot load the graphs: %s", message[1])
+
+    def _greet(self, worker: ConnectedWorker, name: str, pid: int) -> None:
+        """Tells a worker that can listen now all that others were told before. It may say hello more than once."""
+        assert self._listener is not None
+        for other in [other for other in self._connected.values() if other.name == name and other is not worker]:
+            self.detach(other.link)  # what it had before this connection
+        worker.name, worker.pid, worker.ready = name, pid, True
+        for message in self._listener.interests():
+            worker.link.send(*message)
+        if self._draining:
+            worker.link.send("drain")
+        worker.link.send("welcome")
+        worker.link.send("wake")
+        self.first_ready.set()
+        if name in self._awaited:
+            self._awaited.pop(name).set()
+
+    def _ready(self) -> list[ConnectedWorker]:
+        return [worker for worker in self._connected.values() if worker.ready]
+
+    async def flushed(self) -> bool:
+        """Returns when all that connected workers have sent until now is there; False: some did not answer in time,
+        since code of a graph blocks their event loops."""
+        self._flush_number = number = self._flush_number + 1
+        self._flushes[number] = {worker.link for worker in self._ready()}
+        for link in [*self._flushes[number]]:
+            link.send("flush", number)
+        for _ in range(FLUSH_STEPS):
+            if not self._flushes[number]:
+                break
+            self._flushed.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._flushed.wait(), FLUSH_STEP)
+        return not self._flushes.pop(number)
+
+    def _has_flushed(self, number: int, link: Link) -> None:
+        awaited = self._flushes.get(number)
+        if awaited is not None:
+            awaited.discard(link)
+            if not awaited:
+                self._flushed.set()
 
     def awaited(self, name: str) -> asyncio.Event:
         """Will be set once the worker of that name is ready. For before its start."""
@@ -129,14 +184,15 @@ class Workers:
 
     def wake(self, ready: int) -> None:
         """Tells workers that so many runs are ready."""
-        if ready <= 0 or not self._connected:
+        workers = self._ready()
+        if ready <= 0 or not workers:
             return
         now = asyncio.get_running_loop().time()
-        answering = [worker for worker in self._connected.values() if worker.woken_at is None]
+        answering = [worker for worker in workers if worker.woken_at is None]
         if ready == 1 and answering:
             chosen: Iterable[ConnectedWorker] = [min(answering, key=lambda worker: worker.running)]
         else:
-            chosen = self._connected.values()
+            chosen = workers
         for worker in chosen:
             if worker.woken_at is None:
                 worker.woken_at = now
@@ -148,20 +204,21 @@ class Workers:
     def _wake_others(self) -> None:
         """A worker that does not answer is busy with something that blocks it: the others may have room."""
         self._wake_timer = None
-        if any(worker.woken_at is not None for worker in self._connected.values()):
-            for worker in self._connected.values():
+        workers = self._ready()
+        if any(worker.woken_at is not None for worker in workers):
+            for worker in workers:
                 if worker.woken_at is None:
                     worker.link.send("wake")
 
     def stuck(self, seconds: float) -> bool:
         """Whether no worker has answered a wake-up for that long: something blocks all of them."""
         before = asyncio.get_running_loop().time() - seconds
-        return bool(self._connected) and all(
-            worker.woken_at is not None and worker.woken_at < before for worker in self._connected.values()
-        )
+        workers = self._ready()
+        return bool(workers) and all(worker.woken_at is not None and worker.woken_at < before for worker in workers)
 
     def drain(self) -> None:
-        """Asks all workers to stop claiming, finish or give back what they run, and leave."""
+        """Asks all workers to stop claiming, finish or give back what they run, and leave, those too that come yet."""
+        self._draining = True
         self.broadcast("drain")
 
     def give_back(self, names: Iterable[str]) -> set[str]:
@@ -172,6 +229,6 @@ class Workers:
         return {name for name in told if name is not None}
 
     def broadcast(self, *message: Any) -> None:
-        """Tells all workers."""
-        for worker in self._connected.values():
+        """Tells all workers that are ready; others are told what still matters once they are."""
+        for worker in self._ready():
             worker.link.send(*message)

@@ -75,7 +75,7 @@ def announce_end(link: Link, execution: Execution, ended: RunEnded, *, followed:
     """Passes the end of a run on, after so many seconds; the answer only where it is `followed`: somebody waits."""
     lease, waited = execution.leased.lease, execution.leased.waited
     answer = ended.answer if followed and not ended.removed else None
-    link.send("ended", lease.run_id, lease.thread_id, ended.status, answer, waited, ran)
+    link.send("ended", lease.run_id, lease.thread_id, ended.status, answer, execution.publisher.last, waited, ran)
     if ended.result.promoted:
         link.send("ready", ended.result.promoted)
     if ended.result.webhook:

@@ -53,7 +53,7 @@ async def give_back(
             if leaving.is_set():
                 return
     if taken.ended:
-        link.send("ended", lease.run_id, lease.thread_id, "error", None, leased.waited, 0.0)
+        link.send("ended", lease.run_id, lease.thread_id, "error", None, 0, leased.waited, 0.0)
     if ready := taken.requeued + taken.promoted:
         link.send("ready", ready)
     if taken.webhook:

@@ -43,6 +43,7 @@ class Worker:
         """Tasks of graphs that do not end: the event loop alone would not keep them."""
         self._followed: dict[str, int] = {}
         self._followed_threads: set[str] = set()
+        self._welcomed = asyncio.Event()
         self._grace = settings.shutdown_grace
         self._link: Link | None = None
         self._loop = asyncio.get_running_loop()
@@ -66,6 +67,7 @@ class Worker:
         self._heartbeat.start()
         link.send("hello", self.name, os.getpid())
         try:
+            await self._welcomed.wait()  # nothing is claimed before it is known who follows what
             await self._claims.claim_until_ended(self._start, lambda running: link.send("load", running))
             await self._finish_or_release()
         finally:
@@ -76,6 +78,7 @@ class Worker:
 
     def drain(self) -> None:
         """Claims no more; what runs gets the grace period and then goes back to the queue."""
+        self._welcomed.set()
         self._claims.end()
 
     def _give_back(self) -> None:
@@ -90,23 +93,32 @@ class Worker:
                 self._claims.wake()
             case "cancel":
                 self._stop(message[1], message[2])
+            case "welcome":
+                self._welcomed.set()
+            case "flush":
+                self._connected().send("flushed", message[1])
             case "follow":
-                self._followed[message[1]] = message[2]
-                if message[1] in self._executions:
-                    self._executions[message[1]].publisher.followed = message[2] >= Interest.EVENTS
+                self._follow(message[1], message[2])
             case "unfollow":
                 self._followed.pop(message[1], None)
+                if (execution := self._executions.get(message[1])) is not None:
+                    execution.publisher.follow(execution.leased.lease.thread_id in self._followed_threads)
             case "follow_thread":
                 self._followed_threads.add(message[1])
                 for execution in self._executions.values():
                     if execution.leased.lease.thread_id == message[1]:
-                        execution.publisher.followed = True
+                        execution.publisher.follow(True)
             case "unfollow_thread":
                 self._followed_threads.discard(message[1])
             case "drain":
                 self.drain()
             case "give_back":
                 self._give_back()
+
+    def _follow(self, run_id: str, interest: int) -> None:
+        self._followed[run_id] = max(interest, self._followed.get(run_id, Interest.NONE))
+        if interest >= Interest.EVENTS and (execution := self._executions.get(run_id)) is not None:
+            execution.publisher.follow(True)
 
     # Executing
 
@@ -197,7 +209,7 @@ class Worker:
         )
 
     def _announce_end(self, execution: Execution, ended: RunEnded) -> None:
-        followed = execution.leased.interest != Interest.NONE or execution.leased.lease.run_id in self._followed
+        followed = self._followed.pop(execution.leased.lease.run_id, execution.leased.interest) != Interest.NONE
         announce_end(self._connected(), execution, ended, followed=followed, ran=self._loop.time() - execution.since)
 
     # Stopping

@@ -77,9 +77,12 @@ async def _work(settings: Settings, name: str, socket: Path, graphs: Graphs, bro
     # Sync nodes wait in threads; asyncio's own pool has a handful, and they would queue up there.
     loop.set_default_executor(ThreadPoolExecutor(settings.concurrency, "node"))
     worker: Worker | None = None
+    early: list[Message] = []
 
     def receive(_: SocketLink, message: Message) -> None:
-        if worker is not None:
+        if worker is None:
+            early.append(message)
+        else:
             worker.receive(message)
 
     def lost(_: SocketLink) -> None:
@@ -105,6 +108,8 @@ async def _work(settings: Settings, name: str, socket: Path, graphs: Graphs, bro
             worker = Worker(name, settings, storage, executor, solo=solo)
             loop.add_signal_handler(signal.SIGTERM, worker.drain)
             worker.connect(link)
+            for message in early:
+                worker.receive(message)
             await worker.run()
     finally:
         storage.close()

@@ -174,8 +174,7 @@ class Assistants:
             if answer is None:
                 raise NotFound(f"Assistant with ID {assistant_id} not found")
             deleted, with_it = answer
-            for run_id in with_it.runs:
-                self._broker.run_deleted(run_id)
+            self._broker.threads_deleted(with_it)
 
     def _check_graph(self, graph_id: str) -> None:
         if graph_id in self._unserved:

@@ -20,7 +20,7 @@ from runyard.runtime.services.new_runs import (
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, Interest, Lane, NewRun, RunRef, RunStatus
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.broker import Broker
-from runyard.runtime.streams.events import EventId
+from runyard.runtime.streams.selection import selection
 from runyard.runtime.streams.subscriptions import ResultWaiter, RunSubscription
 from runyard.runtime.streams.thread_subscription import ThreadSubscription
 
@@ -105,7 +105,7 @@ class Runs:
     ) -> tuple[Run, RunSubscription]:
         """Accepts a run and follows its events from the first."""
         new_run = await self._new_run(request, thread_id, headers, request_id, Lane.INTERACTIVE, Interest.EVENTS)
-        subscription = self._broker.subscribe(new_run.run_id, announce=False, resumable=new_run.resumable)
+        subscription = self._broker.subscribe_new(new_run.run_id, resumable=new_run.resumable)
         return await self._insert_followed(new_run, subscription), subscription
 
     async def wait(
@@ -197,41 +197,51 @@ class Runs:
         """Waits for what a run answers; also what a deleted stateless run answered, for as long as it is kept."""
         await self._belongs(thread_id, run_id)
         waiter = self._broker.wait_for_result(run_id, announce=True)
-        self._broker.refresh_results([run_id])
+        await self._end_if_ended(waiter)
         return waiter
 
     async def follow(
-        self, thread_id: str, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
+        self,
+        thread_id: str,
+        run_id: str,
+        *,
+        last_event_id: str | None,
+        modes: Sequence[str] | None,
+        namespace: str | None = None,
     ) -> RunSubscription:
         """Follows the events of a run: from now on, or, of a resumable run, from behind `last_event_id`
-        ("-1": from the first), also when it has ended."""
+        ("-1": from the first), also when it has ended. Only those of some modes, or of one subgraph's `namespace`."""
         resumable = await self._belongs(thread_id, run_id)
-        subscription = self._broker.subscribe(
-            run_id, announce=True, resumable=resumable, modes=frozenset(modes) if modes else None
+        subscription = await self._broker.subscribe(
+            run_id, resumable=resumable, after=last_event_id, wanted=selection(modes, namespace)
         )
-        if resumable and last_event_id is not None:
-            subscription.replay_after(EventId.parse(last_event_id).number)
-        self._broker.refresh_results([run_id])
+        await self._end_if_ended(subscription)
         return subscription
 
     async def follow_run(
-        self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
+        self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None, namespace: str | None = None
     ) -> RunSubscription:
         """As `follow`, for a client that knows only the run. Raises NotFound when there is no such run."""
         location = await self._storage.runs.locate(run_id)
         if location is None:
             raise NotFound(f"Run with ID {run_id} not found")
-        return await self.follow(location.thread_id, run_id, last_event_id=last_event_id, modes=modes)
+        return await self.follow(
+            location.thread_id, run_id, last_event_id=last_event_id, modes=modes, namespace=namespace
+        )
 
     async def follow_thread(
         self, thread_id: str, *, last_event_id: str | None, modes: Sequence[str]
     ) -> ThreadSubscription:
         """Follows all runs of a thread until the client goes; see `ThreadSubscription` for the modes."""
         await self._thread_exists(thread_id)
-        subscription = self._broker.subscribe_thread(thread_id, frozenset(modes))
-        if last_event_id is not None:
-            subscription.replay_after(last_event_id)
-        return subscription
+        return await self._broker.subscribe_thread(thread_id, frozenset(modes), last_event_id)
+
+    async def _end_if_ended(self, subscription: ResultWaiter | RunSubscription) -> None:
+        try:
+            await self._broker.end_if_ended(subscription)
+        except BaseException:
+            await subscription.close()
+            raise
 
     async def _belongs(self, thread_id: str, run_id: str) -> bool:
         """Whether the run is resumable. A run of another thread is none."""

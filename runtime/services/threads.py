@@ -24,7 +24,7 @@ from runyard.runtime.services.paging import Page, page_of
 from runyard.runtime.services.thread_states import no_graph
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.threads import DeletedThreads, NewThread, StateEdit
+from runyard.runtime.storage.port.threads import NewThread, StateEdit
 from runyard.runtime.streams.broker import Broker
 
 logger = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ class Threads:
         deleted = await self._storage.threads.delete([thread_id])
         if not deleted.threads:
             raise _unknown(thread_id)
-        self._announce_deletion(deleted)
+        self._broker.threads_deleted(deleted)
 
     async def copy(self, thread_id: str) -> Thread:
         """A new thread with the same metadata, state and history, but without runs or ttl. Raises Conflict when there
@@ -126,7 +126,7 @@ class Threads:
             thread_ids = request.thread_ids[start : start + THREADS_PER_TRANSACTION]
             if request.strategy == "delete":
                 deleted = await self._storage.threads.delete(thread_ids)
-                self._announce_deletion(deleted)
+                self._broker.threads_deleted(deleted)
                 pruned += len(deleted.threads)
             else:
                 for thread_id in dict.fromkeys(thread_ids):
@@ -143,7 +143,7 @@ class Threads:
     async def expire(self, limit: int) -> int:
         """Deletes, or drops the history of, up to `limit` threads whose time is over; answers how many."""
         deleted = await self._storage.threads.delete_expired(limit)
-        self._announce_deletion(deleted)
+        self._broker.threads_deleted(deleted)
         expired = len(deleted.threads)
         for thread_id in await self._storage.threads.history_expired(limit):
             try:
@@ -159,12 +159,6 @@ class Threads:
         for run_id in removed.runs:
             self._broker.run_deleted(run_id)
         return removed.more
-
-    def _announce_deletion(self, deleted: DeletedThreads) -> None:
-        for run_id in deleted.runs:
-            self._broker.run_deleted(run_id)
-        for thread_id in deleted.threads:
-            self._broker.thread_deleted(thread_id)
 
 
 def _unknown(thread_id: str) -> NotFound:

@@ -6,23 +6,25 @@ recheck, which asks storage.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 
 from runyard.runtime.bus.messages import Message, PackedEvent
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, Interest, RunResult
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.port.threads import DeletedThreads
 from runyard.runtime.storage.port.workers import EndedRuns
-from runyard.runtime.streams.events import Event, EventId, EventLog
+from runyard.runtime.streams.backlog import Backlog
+from runyard.runtime.streams.events import Event, EventId, EventLog, stored_event
 from runyard.runtime.streams.subscriptions import ResultWaiter, RunSubscription, Subscription
+from runyard.runtime.streams.thread_streams import ThreadStreams
 from runyard.runtime.streams.thread_subscription import ThreadSubscription
 from runyard.runtime.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
 RECHECK_INTERVAL = 2.0
-"""Seconds between questions to storage about followed runs: for ends whose message was lost."""
+"""Seconds between questions to storage about what is followed: for ends whose message was lost."""
 
 RECHECKED_TOGETHER = 100
 """Runs that are asked about in one read."""
@@ -36,8 +38,9 @@ class Broker:
         self._log = EventLog(storage.events)
         self._workers = workers
         self._metrics = metrics
+        self._backlog = Backlog()
         self._subscriptions: dict[str, list[Subscription]] = {}
-        self._thread_subscriptions: dict[str, list[ThreadSubscription]] = {}
+        self._threads = ThreadStreams(storage, workers, self._backlog)
         self._recheck: asyncio.Task[None] | None = None
         self._refreshing: set[asyncio.Task[None]] = set()
 
@@ -50,7 +53,10 @@ class Broker:
         """Ends the rechecking."""
         if self._recheck is not None:
             self._recheck.cancel()
+            for task in self._refreshing:
+                task.cancel()
             await asyncio.gather(self._recheck, *self._refreshing, return_exceptions=True)
+        await self._threads.stop()
 
     # Subscribing
 
@@ -60,33 +66,47 @@ class Broker:
         self._subscribe(waiter, Interest.ANSWER)
         return waiter
 
-    def subscribe(
-        self, run_id: str, *, announce: bool, resumable: bool, modes: frozenset[str] | None = None
-    ) -> RunSubscription:
-        """The events of a run, of the given modes (None: of all). `announce`: as in `wait_for_result`."""
+    def subscribe_new(self, run_id: str, *, resumable: bool) -> RunSubscription:
+        """The events of a run that is about to be created, from the first."""
         subscription = RunSubscription(
-            run_id,
-            self._unsubscribe,
-            lambda number: self._log.of_run(run_id, after=number),
-            announced=announce,
-            resumable=resumable,
-            modes=modes,
+            run_id, self._unsubscribe, self._reader(run_id), self._backlog, announced=False, resumable=resumable
         )
         self._subscribe(subscription, Interest.EVENTS)
         return subscription
 
-    def subscribe_thread(self, thread_id: str, modes: frozenset[str]) -> ThreadSubscription:
-        """The events of all runs of a thread, those to come included, until it is closed."""
-
-        async def read_stored(event_id: EventId) -> list[Event]:
-            return await self._log.of_thread(thread_id, after=event_id)
-
-        subscription = ThreadSubscription(
-            thread_id, self._unsubscribe_thread, read_stored, partial(self._storage.threads.values, thread_id), modes
+    async def subscribe(
+        self, run_id: str, *, resumable: bool, after: str | None, wanted: Callable[[Event], bool] | None
+    ) -> RunSubscription:
+        """The events of a run that is there, those that are wanted (None: all): from now on, or, of a resumable run,
+        from behind the id `after`, from the first for one that is not of the run."""
+        last = await self._storage.events.last(run_id) if resumable else 0
+        seen = last if after is None else EventId.parse(after).number
+        subscription = RunSubscription(
+            run_id,
+            self._unsubscribe,
+            self._reader(run_id),
+            self._backlog,
+            announced=True,
+            resumable=resumable,
+            after=seen if seen <= last else 0,
+            replay=resumable and after is not None,
+            wanted=wanted,
         )
-        self._thread_subscriptions.setdefault(thread_id, []).append(subscription)
-        self._workers.broadcast("follow_thread", thread_id)
+        self._subscribe(subscription, Interest.EVENTS)
         return subscription
+
+    def _reader(self, run_id: str) -> Callable[[int], Awaitable[list[Event]]]:
+        return lambda number: self._log.of_run(run_id, after=number)
+
+    async def end_if_ended(self, subscription: Subscription) -> None:
+        """For a run that may have ended before the subscription to it began."""
+        for result in await self._storage.runs.ended([subscription.run_id]):
+            subscription.end(result)
+
+    async def subscribe_thread(self, thread_id: str, modes: frozenset[str], after: str | None) -> ThreadSubscription:
+        """The events of all runs of a thread, those to come included, until it is closed; from now on, or from behind
+        an id, in so far as they are stored."""
+        return await self._threads.subscribe(thread_id, modes, after)
 
     def _subscribe(self, subscription: Subscription, interest: Interest) -> None:
         self._subscriptions.setdefault(subscription.run_id, []).append(subscription)
@@ -100,51 +120,51 @@ class Broker:
         others.remove(subscription)
         if not others:
             del self._subscriptions[subscription.run_id]
-            if subscription.announced:
+            if subscription.announced or isinstance(subscription, RunSubscription):
                 self._workers.broadcast("unfollow", subscription.run_id)
-
-    def _unsubscribe_thread(self, subscription: ThreadSubscription) -> None:
-        thread_id = subscription.thread_id
-        others = self._thread_subscriptions.get(thread_id, [])
-        if subscription in others:
-            others.remove(subscription)
-            if not others:
-                del self._thread_subscriptions[thread_id]
-                self._workers.broadcast("unfollow_thread", thread_id)
 
     # What workers say
 
     def interests(self) -> Iterator[Message]:
-        """What is followed now, as messages to a worker that has just connected."""
+        """What is followed now, as messages to a worker that is ready."""
         for run_id, subscriptions in self._subscriptions.items():
             events = any(isinstance(subscription, RunSubscription) for subscription in subscriptions)
             yield "follow", run_id, int(Interest.EVENTS if events else Interest.ANSWER)
-        for thread_id in self._thread_subscriptions:
-            yield "follow_thread", thread_id
+        yield from self._threads.interests()
 
     def publish(self, run_id: str, thread_id: str, events: Sequence[PackedEvent]) -> None:
         """Events of a run, in order."""
-        subscriptions: list[Subscription] = [
-            *self._subscriptions.get(run_id, ()),
-            *self._thread_subscriptions.get(thread_id, ()),
+        unpacked = [
+            Event(name, data) if event_id is None else stored_event(event_id, name, data)
+            for event_id, name, data in events
         ]
-        for event_id, name, data in events:
-            event = Event(name, data, event_id)
-            for subscription in subscriptions:
+        for subscription in self._streams(run_id):
+            for event in unpacked:
                 subscription.add(event)
+        self._threads.publish(run_id, thread_id, unpacked)
+
+    def events_stored(self, run_id: str, thread_id: str, number: int) -> None:
+        """The run's events up to that number are stored, whether or not somebody was sent them."""
+        for subscription in self._streams(run_id):
+            subscription.stored(number)
+        for stream in self._threads.of(thread_id):
+            stream.stored(run_id, number)
+
+    def _streams(self, run_id: str) -> list[RunSubscription]:
+        return [each for each in self._subscriptions.get(run_id, ()) if isinstance(each, RunSubscription)]
 
     def run_ended(
-        self, run_id: str, thread_id: str, status: str, answer: bytes | None, waited: float, ran: float
+        self, run_id: str, thread_id: str, status: str, answer: bytes | None, last: int, waited: float, ran: float
     ) -> None:
-        """A worker reports the end of a run; without an `answer` it is read from storage, if somebody waits."""
+        """A worker reports the end of a run, after all that it had to say of it; without an `answer` it is read from
+        storage, if somebody waits."""
         self._metrics.run_ended(status, waited, ran)
-        for subscription in self._thread_subscriptions.get(thread_id, ()):
-            subscription.run_done(run_id)
+        self._threads.run_ended(run_id, thread_id)
         if run_id in self._subscriptions:
             if answer is None:
-                self.refresh_results([run_id])
+                self._spawn(self._read_results([run_id], told=True))
             else:
-                self._deliver(RunResult(run_id, status, answer))  # type: ignore[arg-type]
+                self._deliver(RunResult(run_id, status, answer, last))  # type: ignore[arg-type]
 
     # What services say
 
@@ -159,9 +179,10 @@ class Broker:
 
     def runs_ended_unasked(self, result: EndedRuns, ran: float) -> None:
         """Runs were ended in their workers' place, after so many seconds or more: whatever is left of them stops."""
-        for run_id, thread_id, status in result.ended:
+        for run_id, _, status in result.ended:
             self._workers.broadcast("cancel", run_id, "lost")
-            self.run_ended(run_id, thread_id, status, None, 0.0, ran)
+            self._metrics.run_ended(status, 0.0, ran)
+        self.refresh_results([ended.run_id for ended in result.ended])
         self._workers.wake(result.promoted)
         if result.webhook:
             self._workers.webhook_due()
@@ -171,34 +192,62 @@ class Broker:
         self._workers.broadcast("cancel", run_id, "lost")
         self.refresh_results([run_id])
 
-    def thread_deleted(self, thread_id: str) -> None:
-        """The thread is no more: its streams end."""
-        for subscription in self._thread_subscriptions.pop(thread_id, ()):
-            subscription.end(RunResult("", "interrupted", b"null"))
-        self._workers.broadcast("unfollow_thread", thread_id)
+    def threads_deleted(self, deleted: DeletedThreads) -> None:
+        """The threads are no more: their runs stop, their streams end."""
+        for run_id in deleted.runs:
+            self.run_deleted(run_id)
+        for thread_id in deleted.threads:
+            self._threads.deleted(thread_id)
 
     def state_changed(self, thread_id: str) -> None:
         """Somebody has edited the state of a thread."""
-        for subscription in self._thread_subscriptions.get(thread_id, ()):
-            subscription.state_changed()
+        for stream in self._threads.of(thread_id):
+            stream.state_changed()
 
     # Results from storage
 
     def refresh_results(self, run_ids: Iterable[str]) -> None:
-        """Asks storage about runs that are believed to have ended."""
+        """Asks storage about runs that are believed to have ended without a word of their workers."""
+        run_ids = list(run_ids)
+        if not run_ids:
+            return
+        self._threads.check()
         followed = [run_id for run_id in run_ids if run_id in self._subscriptions]
         if followed:
-            task = asyncio.create_task(self._read_results(followed), name="read results")
-            self._refreshing.add(task)
-            task.add_done_callback(self._refreshing.discard)
+            self._spawn(self._read_results(followed, told=False))
 
-    async def _read_results(self, run_ids: Sequence[str]) -> None:
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(self._logged(work), name="read results")
+        self._refreshing.add(task)
+        task.add_done_callback(self._refreshing.discard)
+
+    @staticmethod
+    async def _logged(work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except Exception:  # storage may answer the next time; those who wait rest on it
+            logger.exception("followed runs could not be looked at; they are at the next interval")
+
+    async def _read_results(self, run_ids: Sequence[str], *, told: bool) -> None:
+        """`told`: a worker said that the runs have ended, so all that it had to say of them is there."""
+        late: list[RunResult] = []
         for result in await self._storage.runs.ended(run_ids):
-            self._deliver(result)
+            may_be_cut = any(each.may_be_cut for each in self._subscriptions.get(result.run_id, ()))
+            if told or not result.started or not may_be_cut:
+                self._deliver(result)
+            else:
+                late.append(result)
+        if late:
+            await self._workers.flushed()
+            for result in late:
+                self._deliver(result, untold=True)  # where the worker has said nothing by now either
 
-    def _deliver(self, result: RunResult) -> None:
-        for subscription in self._subscriptions.pop(result.run_id, ()):
-            subscription.end(result)
+    def _deliver(self, result: RunResult, *, untold: bool = False) -> None:
+        subscriptions = self._subscriptions.pop(result.run_id, ())
+        for subscription in subscriptions:
+            subscription.end(result, untold=untold)
+        if any(subscription.announced for subscription in subscriptions):
+            self._workers.broadcast("unfollow", result.run_id)
 
     async def _recheck_repeatedly(self) -> None:
         while True:
@@ -209,8 +258,6 @@ class Broker:
                 for run_id, subscriptions in self._subscriptions.items()
                 if any(subscription.since < before for subscription in subscriptions)
             ]
-            try:
-                for start in range(0, len(followed), RECHECKED_TOGETHER):
-                    await self._read_results(followed[start : start + RECHECKED_TOGETHER])
-            except Exception:  # storage may answer the next time; those who wait rest on it
-                logger.exception("followed runs could not be looked at; they are at the next interval")
+            self._threads.check()
+            for start in range(0, len(followed), RECHECKED_TOGETHER):
+                await self._logged(self._read_results(followed[start : start + RECHECKED_TOGETHER], told=False))

@@ -10,6 +10,7 @@ from runyard.runtime.bus.messages import Link, PackedEvent
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.storage.port.events import EventChunk, EventStorage
 from runyard.runtime.storage.port.queue import Lease
+from runyard.runtime.streams.events import PAGE
 
 
 class Publisher:
@@ -35,12 +36,23 @@ class Publisher:
         self._storage = storage
         self._resumable = resumable
         self.followed = followed
-        self._number = last
+        self._number = self._stored = last
         self._lost = lost
         self._waiting: list[PackedEvent] = []
         self._loop = asyncio.get_running_loop()
         self._sending: asyncio.Task[None] | None = None
         self._scheduled = False
+
+    @property
+    def last(self) -> int:
+        """The number of the last event that is stored; 0 when none are."""
+        return self._stored
+
+    def follow(self, followed: bool) -> None:
+        """Whether somebody watches, from now on. Who begins to is told of the events that are only stored."""
+        if followed and self._resumable:
+            self._link.send("stored", self._lease.run_id, self._lease.thread_id, self._stored)
+        self.followed = followed
 
     def wanted(self) -> bool:
         """Whether anybody can ever see an event that is emitted now."""
@@ -79,11 +91,25 @@ class Publisher:
         try:
             while self._waiting:
                 events, self._waiting = self._waiting, []
-                last = self._number
-                chunk = EventChunk(last - len(events) + 1, last, ormsgpack.packb(events))
-                await self._storage.append(self._lease, chunk)
+                await self._storage.append(self._lease, _chunks(events, self._stored))
+                self._stored += len(events)
                 self._publish(events)
             self._sending = None
         except LeaseLost:
             self._lost()
             raise
+
+
+def _chunks(events: list[PackedEvent], last: int) -> list[EventChunk]:
+    """The events behind that number, in pieces that can be read one by one."""
+    chunks: list[EventChunk] = []
+    piece: list[PackedEvent] = []
+    size = 0
+    for event in events:
+        if piece and size + len(event[2]) > PAGE:
+            chunks.append(EventChunk(last + 1, last + len(piece), ormsgpack.packb(piece)))
+            last, piece, size = last + len(piece), [], 0
+        piece.append(event)
+        size += len(event[2])
+    chunks.append(EventChunk(last + 1, last + len(piece), ormsgpack.packb(piece)))
+    return chunks

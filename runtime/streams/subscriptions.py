@@ -7,13 +7,12 @@ from typing import Any
 import orjson
 
 from runyard.runtime.storage.port.runs import RunResult
+from runyard.runtime.streams.backlog import Backlog, Buffer
+from runyard.runtime.streams.cuts import cut, slow_reader
 from runyard.runtime.streams.events import Event
 
-BUFFER = 16 * 2**20
-"""Bytes of events that a slow reader may fall behind."""
-
 ReadStored = Callable[[int], Awaitable[list[Event]]]
-"""Reads the stored events of a run that come after a number."""
+"""Reads the next stored events of a run that come after a number."""
 
 
 class Subscription:
@@ -28,11 +27,13 @@ class Subscription:
         self._ended: RunResult | None = None
         self._waiter: asyncio.Future[None] | None = None
 
-    def add(self, event: Event) -> None:
-        """An event of the run."""
+    @property
+    def may_be_cut(self) -> bool:
+        """Whether something is missing when the end comes from elsewhere than from the run's worker."""
+        return False
 
-    def end(self, ended: RunResult) -> None:
-        """The run has ended."""
+    def end(self, ended: RunResult, *, untold: bool = False) -> None:
+        """The run has ended. `untold`: its worker did not say so, nor what came before."""
         if self._ended is None:
             self._ended = ended
             self._notify()
@@ -69,8 +70,9 @@ class ResultWaiter(Subscription):
 class RunSubscription(Subscription):
     """Waits for the events of a run.
 
-    Only a bounded number of bytes waits for a slow reader: beyond, the stream of a resumable run continues from
-    storage, and another one ends with an `error` event that says so.
+    Those of a resumable run are numbered, and the run's end names the last: what is missing, for whatever reason, is
+    read from storage, a page whenever the reader has taken the one before. The stream of another run says with an
+    `error` event that something is missing.
     """
 
     def __init__(
@@ -78,91 +80,109 @@ class RunSubscription(Subscription):
         run_id: str,
         unsubscribe: Callable[[Any], None],
         read_stored: ReadStored,
+        backlog: Backlog,
         *,
         announced: bool,
         resumable: bool,
-        modes: frozenset[str] | None = None,
+        after: int = 0,
+        replay: bool = False,
+        wanted: Callable[[Event], bool] | None = None,
     ) -> None:
+        """Begins behind the event `after` of a resumable run. `replay`: more events than that may be stored."""
         super().__init__(run_id, unsubscribe, announced=announced)
         self._read_stored = read_stored
-        self._resumable = resumable
-        self._modes = modes
-        self._events: list[Event] = []
-        self._size = 0
-        self._overflowed = False
-        self._replay = False
-        self._seen = 0
+        self.resumable = resumable
+        self._wanted = wanted
+        self._buffer = Buffer(backlog, self._overflowed)
+        self._seen = self._newest = after
+        self._behind = replay
+        self._cut: Event | None = None
         self._failed = False
 
-    def replay_after(self, number: int) -> None:
-        """Begins with the stored events behind that number instead of with the present."""
-        self._seen = number
-        self._replay = True
+    @property
+    def may_be_cut(self) -> bool:
+        return not self.resumable
 
     def add(self, event: Event) -> None:
-        if self._overflowed:
+        """An event of the run."""
+        if self.resumable:
+            if event.number <= self._newest:
+                return  # it was there before
+            gap = event.number > self._newest + 1
+            self._newest = event.number
+            if gap or self._behind:
+                self._fall_behind()
+                return
+        elif self._cut is not None:
             return
-        self._size += len(event.data)
-        if self._size > BUFFER:
-            self._overflowed = True
-            self._events.clear()
-            if self._resumable:
-                self._replay = True
-            else:
-                detail = {
-                    "error": "SlowReader",
-                    "message": "The reader fell too far behind the run's events.",
-                }
-                self._events.append(Event("error", orjson.dumps(detail)))
-        else:
-            self._events.append(event)
+        self._buffer.put(event)
         self._notify()
 
-    async def next(self, timeout: float) -> list[Event] | None:
-        """All events at hand; an empty list after `timeout` seconds of silence; None at the end."""
-        while True:
-            if self._replay:
-                events = await self._read()
-            else:
-                events, self._events, self._size = self._events, [], 0
-                if self._overflowed:
-                    self.end(RunResult(self.run_id, "error", b"null"))
-            if self._resumable:
-                events = [event for event in events if event.number > self._seen]
-                if events:
-                    self._seen = events[-1].number
-            if self._modes is not None:
-                events = [event for event in events if self._wanted(event)]
-            if events:
-                self._failed = self._failed or any(event.name.startswith("error") for event in events)
-                return events
-            if self._events or self._replay:
-                continue
-            if self._ended is not None:
-                return self._end_event(self._ended)
-            await self._wait(timeout)
-            if not self._events and self._ended is None and not self._replay:
-                return []
+    def stored(self, number: int) -> None:
+        """The run's events up to that number are stored; the last of them may not have come."""
+        if self.resumable and number > self._newest:
+            self._newest = number
+            self._fall_behind()
 
-    def _end_event(self, ended: RunResult) -> list[Event] | None:
+    def end(self, ended: RunResult, *, untold: bool = False) -> None:
+        if self._ended is None:
+            self.stored(ended.last_event)
+            if untold and self._cut is None and not self.resumable:
+                self._cut = cut(self.run_id)
+            super().end(ended)
+
+    async def close(self) -> None:
+        self._buffer.close()
+        await super().close()
+
+    def _fall_behind(self) -> None:
+        self._behind = True
+        self._buffer.clear()
+        self._notify()
+
+    def _overflowed(self, _: list[Event]) -> None:
+        if self.resumable:
+            self._fall_behind()
+        else:
+            self._cut = slow_reader(self.run_id)
+            self.end(RunResult(self.run_id, "interrupted", b"null"))
+
+    async def next(self, timeout: float) -> list[Event] | None:
+        """The next events at hand; an empty list after `timeout` seconds of silence; None at the end."""
+        while True:
+            events = await self._read() if self._behind else self._buffer.take()
+            if events:
+                if self.resumable:
+                    self._seen = events[-1].number
+                    self._newest = max(self._newest, self._seen)
+                if self._wanted is not None:
+                    events = [event for event in events if self._wanted(event)]
+                self._failed = self._failed or any(event.name.startswith("error") for event in events)
+                if events:
+                    return events
+            elif not self._behind:
+                if self._ended is not None:
+                    return self._end_events(self._ended)
+                await self._wait(timeout)
+                if not self._buffer and not self._behind and self._ended is None:
+                    return []
+
+    def _end_events(self, ended: RunResult) -> list[Event] | None:
         """A run that failed without its graph's doing has sent no `error` event: the end has to say it."""
-        if self._failed or ended.status not in ("error", "timeout"):
+        if self._failed:
             return None
         self._failed = True
-        answer = orjson.loads(ended.answer)
-        return [Event("error", orjson.dumps(answer["__error__"] if isinstance(answer, dict) else answer))]
+        if ended.status in ("error", "timeout"):
+            answer = orjson.loads(ended.answer)
+            return [Event("error", orjson.dumps(answer["__error__"] if isinstance(answer, dict) else answer))]
+        return None if self._cut is None else [self._cut]
 
     async def _read(self) -> list[Event]:
-        # What arrives while storage is read is in order and may repeat the end of it: `_seen` drops that.
-        self._replay = self._overflowed = False
-        self._events, self._size = [], 0
-        return await self._read_stored(self._seen)
-
-    def _wanted(self, event: Event) -> bool:
-        assert self._modes is not None
-        kind = event.name.partition("|")[0].partition("/")[0]
-        return (
-            kind in ("metadata", "error")
-            or kind in self._modes
-            or (kind == "messages" and "messages-tuple" in self._modes)
-        )
+        newest = self._newest
+        events = await self._read_stored(self._seen)
+        if not events and newest == self._newest:
+            # An event is stored before it is sent, so this is all; `add` takes over.
+            if self._seen < newest:
+                self._cut = cut(self.run_id)  # they are not kept any longer
+            self._behind = False
+        return events

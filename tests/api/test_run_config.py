@@ -172,16 +172,23 @@ async def test_what_stock_clients_send_by_default_is_taken(client: Any, thread: 
 
 
 @pytest.mark.parametrize("query", [{"namespace": "child"}, {"checkpoint_id": "c6f87718-6d76-407e-881e-d162ae2eb154"}])
-async def test_a_run_can_only_be_followed_as_a_whole(
+async def test_a_run_can_only_be_joined_as_a_whole(
     http: httpx.AsyncClient, client: Any, thread: str, query: Any
 ) -> None:
     run_id = (await client.runs.create(thread, "chain", input={"n": 1}))["run_id"]
-    for path in (f"/threads/{thread}/runs/{run_id}/join", f"/threads/{thread}/runs/{run_id}/stream"):
-        answer = await http.get(path, params=query)
+    path = f"/threads/{thread}/runs/{run_id}/join"
+    answer = await http.get(path, params=query)
+    assert answer.status_code == 422
+    assert next(iter(query)) in answer.json()["detail"]
+    assert (await http.get(path, params=dict.fromkeys(query, ""))).status_code == 200
+
+
+async def test_a_run_cannot_be_followed_from_a_checkpoint_on(http: httpx.AsyncClient, client: Any, thread: str) -> None:
+    run_id = (await client.runs.create(thread, "chain", input={"n": 1}))["run_id"]
+    for path in (f"/threads/{thread}/runs/{run_id}/stream", f"/runs/{run_id}/stream"):
+        answer = await http.get(path, params={"checkpoint_id": str(uuid.uuid4())})
         assert answer.status_code == 422
-        assert next(iter(query)) in answer.json()["detail"]
-        assert (await http.get(path, params=dict.fromkeys(query, ""))).status_code == 200
-    assert (await http.get(f"/runs/{run_id}/stream", params=query)).status_code == 422
+        assert "checkpoint_id" in answer.json()["detail"]
 
 
 async def test_an_answer_to_a_question_that_nobody_asked_can_be_refused(client: Any, thread: str) -> None:

@@ -51,7 +51,7 @@ async def snapshot(storage: Storage, new_run: NewRun) -> tuple[Any, ...]:
         await storage.runs.get(new_run.thread_id, new_run.run_id),
         await storage.threads.get(new_run.thread_id),
         await storage.runs.ended([new_run.run_id]),
-        await storage.events.read(new_run.run_id, 0),
+        await storage.events.read(new_run.run_id, 0, size=1000),
         storage.checkpoints.history(new_run.thread_id, None, before=None, limit=None),
         storage.checkpoints.blobs(new_run.thread_id, "", {"log": "2"}),
         await storage.queue.depth(),
@@ -76,7 +76,7 @@ async def fail_attempt(storage: Storage, lease: Lease) -> None:
 
 
 async def append_events(storage: Storage, lease: Lease) -> None:
-    await storage.events.append(lease, EventChunk(2, 2, b"late"))
+    await storage.events.append(lease, [EventChunk(2, 2, b"late")])
 
 
 async def save(storage: Storage, lease: Lease) -> None:
@@ -105,7 +105,7 @@ async def test_a_stale_lease_changes_nothing(
     lease = (await claim(storage, "worker", new_run)).lease
     storage.checkpoints.post(lease, [checkpoint_row(new_run.thread_id, "1", run_id=new_run.run_id)])
     await storage.checkpoints.flush(lease)
-    await storage.events.append(lease, EventChunk(1, 1, b"first"))
+    await storage.events.append(lease, [EventChunk(1, 1, b"first")])
     assert await storage.queue.holds(lease)
     await lose(storage, new_run, lease)
     assert not await storage.queue.holds(lease)

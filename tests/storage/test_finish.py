@@ -164,12 +164,12 @@ async def test_rolling_back_removes_what_the_run_wrote_and_nothing_else(storage:
             write_row(thread_id, "1", run_id=new_run.run_id),
         ],
     )
-    await storage.events.append(lease, EventChunk(1, 2, b"events"))
+    await storage.events.append(lease, [EventChunk(1, 2, b"events")])
     await storage.runs.cancel([ref(new_run)], "rollback")
     finished = await storage.queue.finish(finish_request(lease, status="interrupted"))
     assert not finished.webhook
     assert await run_status(storage, new_run) is None
-    assert await storage.events.read(new_run.run_id, 0) == []
+    assert await storage.events.read(new_run.run_id, 0, size=1000) == []
     (left,) = storage.checkpoints.history(thread_id, None, before=None, limit=None)
     assert (left.checkpoint_id, left.writes) == ("1", [])
     assert list(storage.checkpoints.blobs(thread_id, "", {"log": "1"})) == ["log"]

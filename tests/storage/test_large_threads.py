@@ -51,7 +51,7 @@ async def large_thread(storage: Storage) -> tuple[str, list[NewRun], Lease]:
         runs.append(await insert(storage, on_thread(thread_id, resumable=True)))
         lease = (await claim(storage, "worker", runs[-1])).lease
         for number in range(1, 4):
-            await storage.events.append(lease, EventChunk(number, number, b"event"))
+            await storage.events.append(lease, [EventChunk(number, number, b"event")])
         await storage.queue.finish(finish_request(lease))
     storage.checkpoints.post(None, [checkpoint_row(thread_id, f"{step:03}") for step in range(LIVELY)])
     runs += [await insert(storage, on_thread(thread_id)) for _ in range(LIVELY)]
@@ -109,7 +109,7 @@ async def test_what_is_left_is_removed_in_small_steps_also_by_another_process(
     assert steps > LIVELY
     assert sorted(at_once + by_and_by) == sorted(run.run_id for run in runs[LIVELY:])
     assert history(storage, thread_id) == []
-    assert await storage.events.read(runs[0].run_id, 0) == []
+    assert await storage.events.read(runs[0].run_id, 0, size=1000) == []
     assert (await storage.queue.depth()).waiting == 0
     assert await remove_all(storage) == (1, [])
 
@@ -218,8 +218,8 @@ async def test_many_outcomes_are_forgotten_whatever_a_transaction_takes(storage:
     leases = [leased.lease for leased in await claim_all(storage)]
     for lease in leases:
         for number in range(1, 6):
-            await storage.events.append(lease, EventChunk(number, number, b"event"))
+            await storage.events.append(lease, [EventChunk(number, number, b"event")])
         await storage.queue.finish(finish_request(lease, temporary=True))
     assert await storage.runs.forget_outcomes(-1.0, LIVELY - 2) == LIVELY - 2
     assert await storage.runs.forget_outcomes(-1.0, LIVELY) == 2
-    assert [await storage.events.read(lease.run_id, 0) for lease in leases] == [[]] * LIVELY
+    assert [await storage.events.read(lease.run_id, 0, size=1) for lease in leases] == [[]] * LIVELY

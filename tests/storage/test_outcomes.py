@@ -33,15 +33,15 @@ async def test_outcomes_are_forgotten_when_they_are_old(storage: Storage) -> Non
         await insert(storage, stateless(temporary=True, resumable=True)),
     )
     leases = [leased.lease for leased in await storage.queue.claim("worker", limit=2, interactive=2)]
-    await storage.events.append(leases[1], EventChunk(1, 1, b"event"))
+    await storage.events.append(leases[1], [EventChunk(1, 1, b"event")])
     await storage.queue.finish(finish_request(leases[0], answer=b'"own answer"'))
     await storage.queue.finish(finish_request(leases[1], temporary=True))
     assert await storage.runs.forget_outcomes(3600.0, 100) == 0
-    assert len(await storage.events.read(temporary.run_id, 0)) == 1
+    assert len(await storage.events.read(temporary.run_id, 0, size=1000)) == 1
     assert await storage.runs.forget_outcomes(-1.0, 100) == 2
     assert await storage.runs.forget_outcomes(-1.0, 100) == 0
     assert await storage.runs.locate(temporary.run_id) is None
-    assert await storage.events.read(temporary.run_id, 0) == []
+    assert await storage.events.read(temporary.run_id, 0, size=1000) == []
     assert await run_status(storage, kept) == "success"
     (ended,) = await storage.runs.ended([kept.run_id])
     assert (ended.status, ended.answer) == ("success", b'{"n":111}'), "joining it answers what the thread holds now"

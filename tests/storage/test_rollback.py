@@ -57,7 +57,7 @@ async def answer(storage: Storage, new_run: NewRun) -> Lease:
         checkpoint_row(thread_id, "2", run_id=run_id, blobs=[NewBlob("log", "2", "msgpack", b"new")]),
     ]
     storage.checkpoints.post(lease, rows)
-    await storage.events.append(lease, EventChunk(lease.attempt, lease.attempt, b"said"))
+    await storage.events.append(lease, [EventChunk(lease.attempt, lease.attempt, b"said")])
     return lease
 
 
@@ -154,7 +154,7 @@ async def test_a_rollback_brings_back_what_the_run_replaced(
     await roll_back(storage, new_run, lease)
     assert await snapshot(storage, thread_id) == before
     assert await storage.runs.get(thread_id, new_run.run_id) is None
-    assert await storage.events.read(new_run.run_id, 0) == []
+    assert await storage.events.read(new_run.run_id, 0, size=1) == []
     (write,) = before[5][0].writes
     assert write.data == QUESTION
 

@@ -81,7 +81,7 @@ async def test_deleting_takes_everything_along(storage: Storage) -> None:
     waiting = await insert(storage, on_thread(new_run.thread_id))
     later = await insert(storage, on_thread(new_run.thread_id, delay=1000.0))
     lease = (await claim(storage, "worker", new_run)).lease
-    await storage.events.append(lease, EventChunk(1, 2, b"events"))
+    await storage.events.append(lease, [EventChunk(1, 2, b"events")])
     storage.checkpoints.post(lease, [checkpoint_row(new_run.thread_id, "1"), write_row(new_run.thread_id, "1")])
     await storage.checkpoints.flush(lease)
     other = await idle_thread(storage)
@@ -91,7 +91,7 @@ async def test_deleting_takes_everything_along(storage: Storage) -> None:
     assert sorted(removed.runs) == sorted(run.run_id for run in (new_run, waiting, later)), "those under way"
     assert await storage.threads.get(new_run.thread_id) is None
     assert await storage.runs.get(new_run.thread_id, new_run.run_id) is None
-    assert await storage.events.read(new_run.run_id, 0) == []
+    assert await storage.events.read(new_run.run_id, 0, size=1000) == []
     assert history(storage, new_run.thread_id) == []
     assert storage.checkpoints.blobs(new_run.thread_id, "", {"log": "1"}) == {}
     with pytest.raises(LeaseLost):

@@ -92,11 +92,14 @@ class RunLocation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A run that has ended: its status and what joining it answers."""
+    """A run that has ended: its status, what joining it answers, the number of its last stored event (0: none), and
+    whether it was ever executed."""
 
     run_id: str
     status: FinalStatus
     answer: bytes
+    last_event: int = 0
+    started: bool = False
 
 
 @dataclass(slots=True)

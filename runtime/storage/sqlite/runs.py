@@ -22,6 +22,7 @@ from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import cancel_run, free_thread
 from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.database import Database, now
+from runyard.runtime.storage.sqlite.events import last_event
 from runyard.runtime.storage.sqlite.insertion import insert_runs
 from runyard.runtime.storage.sqlite.leftovers import remove_events, write_without_leftovers
 from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts, run_from_row
@@ -73,8 +74,11 @@ class SqliteRuns:
             row = connection.execute(self._sql["result"], (run_id,)).fetchone()
             if row is None:
                 found.append(RunResult(run_id, "error", UNKNOWN))
-            elif row[1] is None:
-                found.append(RunResult(run_id, row[0], row[2] or row[3] or b"null"))
+                continue
+            status, queue, answer, state, attempt, resumable = row
+            if queue is None:
+                last = last_event(connection, self._sql, run_id) if resumable else 0
+                found.append(RunResult(run_id, status, answer or state or b"null", last, attempt > 0))
         return found
 
     async def cancellable(

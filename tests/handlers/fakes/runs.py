@@ -155,7 +155,7 @@ class FakeRuns:
         self.calls.append(("delete", thread_id, run_id))
 
     async def follow_run(
-        self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
+        self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None, namespace: str | None
     ) -> FakeSubscription:
         self.calls.append(("watch_run", run_id, last_event_id, modes))
         return self._subscription()
@@ -167,7 +167,13 @@ class FakeRuns:
         return self._subscription()
 
     async def follow(
-        self, thread_id: str, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None
+        self,
+        thread_id: str,
+        run_id: str,
+        *,
+        last_event_id: str | None,
+        modes: Sequence[str] | None,
+        namespace: str | None,
     ) -> FakeSubscription:
         self.calls.append(("watch", last_event_id, modes))
         return self._subscription()

@@ -64,6 +64,7 @@ async def working(storage: SqliteStorage, graphs: Graphs, folder: Path) -> Async
     heard = Heard()
     worker = Worker("worker", settings, storage, Executor(graphs, storage, None), solo=False)
     worker.connect(heard)
+    worker.receive(("welcome",))
     task = asyncio.create_task(worker.run())
     try:
         yield heard

@@ -88,7 +88,7 @@ and not exists (select 1 from discarded_threads as gone where gone.thread_id = r
 
 -- name: result
 -- An answer that is no longer kept is what the thread holds now.
-select status, queue, answer, (select state from threads where threads.thread_id = runs.thread_id)
+select status, queue, answer, (select state from threads where threads.thread_id = runs.thread_id), attempt, resumable
 from runs where run_id = ?
 and not exists (select 1 from discarded_threads as gone where gone.thread_id = runs.thread_id and gone.with_runs);
 

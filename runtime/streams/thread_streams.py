@@ -1,0 +1,188 @@
+"""The streams of threads: what their runs say, and that they have ended."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from runyard.runtime.bus.messages import Message
+from runyard.runtime.bus.workers import Workers
+from runyard.runtime.storage.port.events import EndPlace, RunEnd
+from runyard.runtime.storage.port.runs import RunResult
+from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.streams.backlog import Backlog
+from runyard.runtime.streams.events import Event, EventId, EventLog
+from runyard.runtime.streams.thread_subscription import ThreadSubscription
+
+logger = logging.getLogger(__name__)
+
+ENDS_TOGETHER = 500
+"""Ends that one read answers."""
+CHECKED_TOGETHER = 100
+"""Threads that are looked at before others get their turn."""
+
+
+@dataclass(slots=True)
+class _Followed:
+    """A thread that is followed: by whom, the last end that they were told, and the runs of the last few."""
+
+    told: EndPlace
+    told_runs: deque[str] = field(default_factory=partial(deque, maxlen=64))
+    streams: list[ThreadSubscription] = field(default_factory=list)
+
+
+class ThreadStreams:
+    """Ends are told in the order in which storage has them; those whose worker said so at once, others when all that
+    workers have sent is there: so that no end comes before the events of its run."""
+
+    def __init__(self, storage: Storage, workers: Workers, backlog: Backlog) -> None:
+        self._storage = storage
+        self._log = EventLog(storage.events)
+        self._workers = workers
+        self._backlog = backlog
+        self._followed: dict[str, _Followed] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def stop(self) -> None:
+        """Ends what is under way."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def subscribe(self, thread_id: str, modes: frozenset[str], after: str | None) -> ThreadSubscription:
+        """The events of all runs of a thread, those to come included, until it is closed."""
+
+        def read_stored(event_id: EventId) -> AsyncIterator[list[Event]]:
+            return self._log.of_thread(thread_id, after=event_id)
+
+        last_end = await self._storage.events.last_end(thread_id)
+        stream = ThreadSubscription(
+            thread_id,
+            self._unsubscribe,
+            read_stored,
+            partial(self._storage.threads.values, thread_id),
+            self._backlog,
+            modes,
+            after=after,
+        )
+        self._followed.setdefault(thread_id, _Followed(last_end)).streams.append(stream)
+        self._workers.broadcast("follow_thread", thread_id)
+        return stream
+
+    def _unsubscribe(self, stream: ThreadSubscription) -> None:
+        followed = self._followed.get(stream.thread_id)
+        if followed is None or stream not in followed.streams:
+            return
+        followed.streams.remove(stream)
+        if not followed.streams:
+            del self._followed[stream.thread_id]
+            self._workers.broadcast("unfollow_thread", stream.thread_id)
+
+    def interests(self) -> Iterator[Message]:
+        """What is followed now, as messages to a worker."""
+        for thread_id in self._followed:
+            yield "follow_thread", thread_id
+
+    def of(self, thread_id: str) -> Sequence[ThreadSubscription]:
+        """Those who follow the thread."""
+        followed = self._followed.get(thread_id)
+        return () if followed is None else followed.streams
+
+    def publish(self, run_id: str, thread_id: str, events: Sequence[Event]) -> None:
+        """Events of a run, in order."""
+        for stream in self.of(thread_id):
+            for event in events:
+                stream.add(run_id, event)
+
+    def deleted(self, thread_id: str) -> None:
+        """The thread is no more: its streams end."""
+        followed = self._followed.pop(thread_id, None)
+        if followed is not None:
+            for stream in followed.streams:
+                stream.end(RunResult("", "interrupted", b"null"))
+            self._workers.broadcast("unfollow_thread", thread_id)
+
+    # Ends
+
+    def run_ended(self, run_id: str, thread_id: str) -> None:
+        """A worker said so, after all that it had to say of the run."""
+        if thread_id in self._followed:
+            self._spawn(self._tell_told(run_id, thread_id))
+
+    def check(self) -> None:
+        """Ends may have been written of which no worker told."""
+        if self._followed:
+            self._spawn(self._tell_untold())
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(self._logged(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @staticmethod
+    async def _logged(work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception:  # storage may answer the next time; the streams rest on it
+            logger.exception("the ends of runs could not be looked at; they are at the next interval")
+
+    async def _tell_told(self, run_id: str, thread_id: str) -> None:
+        ends = await self._ends(thread_id)
+        followed = self._followed.get(thread_id)
+        if followed is None:
+            return
+        for end in ends:
+            self._tell(followed, end)
+        if run_id not in followed.told_runs:
+            # That of a temporary run is not written; its thread may have ended with it.
+            for stream in followed.streams:
+                stream.run_done(run_id, None)
+            if await self._storage.threads.graph_ids(thread_id) is None:
+                self.deleted(thread_id)
+
+    async def _tell_untold(self) -> None:
+        suspected: list[str] = []
+        for count, thread_id in enumerate(list(self._followed)):
+            if count % CHECKED_TOGETHER == CHECKED_TOGETHER - 1:
+                await asyncio.sleep(0)
+            if await self._ends(thread_id) or await self._storage.threads.graph_ids(thread_id) is None:
+                suspected.append(thread_id)
+        if not suspected:
+            return
+        await self._workers.flushed()
+        for thread_id in suspected:
+            ends = await self._ends(thread_id)
+            followed = self._followed.get(thread_id)
+            if followed is None:
+                continue
+            for end in ends:
+                if followed.told < end.place:
+                    self._tell_late(followed, end)
+            if await self._storage.threads.graph_ids(thread_id) is None:
+                self.deleted(thread_id)
+
+    async def _ends(self, thread_id: str) -> list[RunEnd]:
+        followed = self._followed.get(thread_id)
+        if followed is None:
+            return []
+        return await self._storage.events.ends(thread_id, followed.told, limit=ENDS_TOGETHER)
+
+    @staticmethod
+    def _tell(followed: _Followed, end: RunEnd) -> None:
+        if followed.told < end.place:
+            followed.told = end.place
+            followed.told_runs.append(end.run_id)
+            for stream in followed.streams:
+                stream.run_done(end.run_id, end.place)
+
+    @staticmethod
+    def _tell_late(followed: _Followed, end: RunEnd) -> None:
+        """Events may be missing before the end: storage has them, and the end among them."""
+        followed.told = end.place
+        followed.told_runs.append(end.run_id)
+        for stream in followed.streams:
+            if end.unstored:
+                stream.run_cut(end.run_id)
+            stream.catch_up()
