@@ -26,6 +26,7 @@ from runyard.runtime.maintenance.maintenance import Maintenance
 from runyard.runtime.maintenance.outcomes import Outcomes
 from runyard.runtime.maintenance.overdue_runs import OverdueRuns, UnstoppedRuns
 from runyard.runtime.maintenance.thread_expiry import ThreadExpiry
+from runyard.runtime.maintenance.unsettled_threads import UnsettledThreads
 from runyard.runtime.processes.event_loop import run
 from runyard.runtime.processes.reload import Reloader
 from runyard.runtime.processes.spawning import WorkerSpawner
@@ -87,6 +88,7 @@ class Runtime:
             Outcomes(self._storage.runs, settings.result_ttl),
             ThreadExpiry(self.threads, project.thread_ttl),
             UnstoppedRuns(self._storage.workers, self._broker),
+            UnsettledThreads(self.thread_states),
         ]
         if settings.run_timeout is not None:
             duties.append(OverdueRuns(self._storage.workers, self._broker, settings.run_timeout))

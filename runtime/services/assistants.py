@@ -43,6 +43,7 @@ class Assistants:
         self._unserved = project.unserved
         self._broker = broker
         self._inspector = inspector
+        self._names: Mapping[str, str] = {}
 
     async def serve(self, project: Project, names: Mapping[str, str]) -> None:
         """Serves the graphs of a project that has changed, from now on; `names` as in `start`."""
@@ -52,14 +53,16 @@ class Assistants:
     async def start(self, names: Mapping[str, str]) -> None:
         """Sees to it that every graph has its default assistant, named as the graph calls itself (observed at POST
         /assistants/search), or else by its id."""
-        await self._storage.assistants.ensure_system(
-            [
-                DefaultAssistant(
-                    default_assistant_id(graph_id), graph_id, names.get(graph_id, graph_id), graph.description
-                )
-                for graph_id, graph in self._graphs.items()
-            ]
-        )
+        self._names = names
+        await self._storage.assistants.ensure_system(self._defaults())
+
+    def _defaults(self) -> list[DefaultAssistant]:
+        return [
+            DefaultAssistant(
+                default_assistant_id(graph_id), graph_id, self._names.get(graph_id, graph_id), graph.description
+            )
+            for graph_id, graph in self._graphs.items()
+        ]
 
     # Looking
 
@@ -166,11 +169,13 @@ class Assistants:
 
     async def delete(self, assistant_id: str, delete_threads: bool) -> None:
         """Deletes the assistant; `delete_threads`: also the threads whose latest run was one of it. Many threads
-        are deleted in several transactions, the assistant in the last."""
+        are deleted in several transactions, the assistant in the last. The default assistant of a graph that is
+        served is there again at once, as it is at a start: runs name graphs by it."""
+        renewed = next((default for default in self._defaults() if default.assistant_id == assistant_id), None)
         threads = THREADS_PER_TRANSACTION if delete_threads else 0
         deleted = False
         while not deleted:
-            answer = await self._storage.assistants.delete(assistant_id, threads=threads)
+            answer = await self._storage.assistants.delete(assistant_id, threads=threads, renewed=renewed)
             if answer is None:
                 raise NotFound(f"Assistant with ID {assistant_id} not found")
             deleted, with_it = answer

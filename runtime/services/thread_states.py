@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from runyard.generated.mappings import CheckpointConfig
 from runyard.generated.models import ThreadState, ThreadStateSearch, ThreadStateUpdate
 from runyard.runtime.checkpoints.thread_graph import ThreadGraph
-from runyard.runtime.errors import BadRequest, NotFound
+from runyard.runtime.errors import BadRequest, GraphNotLoaded, NotFound, RunyardError, Unavailable
 from runyard.runtime.services.inspector import Inspection, Inspector
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.port.threads import StateReading
 from runyard.runtime.streams.broker import Broker
+
+logger = logging.getLogger(__name__)
+
+READINGS: Final = 3
+"""How often a state is read that should be shown, while the server cannot read any."""
 
 
 class ThreadStates:
@@ -23,6 +31,7 @@ class ThreadStates:
         self._storage = storage
         self._inspector = inspector
         self._broker = broker
+        self._failed: Counter[str] = Counter()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def state(
@@ -60,6 +69,32 @@ class ThreadStates:
             await self._storage.threads.edit_state(thread_id, edit)
         self._broker.state_changed(thread_id)
         return {"checkpoint": address, "configurable": address, "checkpoint_id": address.get("checkpoint_id")}
+
+    async def settle(self, limit: int) -> int:
+        """Has up to `limit` threads show what their latest run had reached, where it ended without its worker; those
+        whose state cannot be read keep what they show. Returns how many were looked at."""
+        thread_ids = await self._storage.threads.unsettled(limit)
+        for thread_id in thread_ids:
+            reading = await self._reading(thread_id)
+            if reading is not None and await self._storage.threads.settle(thread_id, reading):
+                self._broker.state_changed(thread_id)
+        return len(thread_ids)
+
+    async def _reading(self, thread_id: str) -> StateReading | None:
+        """None: it is to be tried again later, or the thread is not there any more."""
+        try:
+            inspection = await self._inspector.loaded()
+            thread = await self._graph_of(thread_id, inspection)
+            reading = StateReading() if thread is None else await inspection.states.reading(thread)
+        except RunyardError as error:
+            self._failed[thread_id] += 1
+            again = isinstance(error, Unavailable) and not isinstance(error, GraphNotLoaded)
+            if again and self._failed[thread_id] < READINGS:
+                return None
+            logger.warning("thread %s keeps what it shows: %s", thread_id, error.detail)
+            reading = StateReading()
+        self._failed.pop(thread_id, None)
+        return reading
 
     async def _graph_of(self, thread_id: str, inspection: Inspection) -> ThreadGraph | None:
         """The graph whose state the thread holds; None when no run or client has named one."""
