@@ -19,8 +19,8 @@ from runyard.runtime.config.assistant_ids import default_assistant_id
 from runyard.runtime.config.project import Project
 from runyard.runtime.errors import Invalid, NotFound
 from runyard.runtime.services.configuration import check_config, configured
-from runyard.runtime.services.inspector import Inspector
 from runyard.runtime.services.paging import Page, page_of
+from runyard.runtime.services.viewer import Viewer
 from runyard.runtime.storage.port.assistants import DefaultAssistant
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.broker import Broker
@@ -37,12 +37,12 @@ THREADS_PER_TRANSACTION = 200
 class Assistants:
     """The service behind the operations on assistants."""
 
-    def __init__(self, storage: Storage, project: Project, inspector: Inspector, broker: Broker) -> None:
+    def __init__(self, storage: Storage, project: Project, viewer: Viewer, broker: Broker) -> None:
         self._storage = storage
         self._graphs = project.graphs
         self._unserved = project.unserved
         self._broker = broker
-        self._inspector = inspector
+        self._viewer = viewer
         self._names: Mapping[str, str] = {}
 
     async def serve(self, project: Project, names: Mapping[str, str]) -> None:
@@ -190,19 +190,20 @@ class Assistants:
 
     # The graph behind it
 
-    async def graph(self, assistant_id: str, xray: bool | int) -> dict[str, Any]:
-        """Nodes and edges, those of subgraphs too with `xray` (True, or how deep). The assistant's uuid or the
+    async def graph(self, assistant_id: str, xray: bool | int) -> bytes:
+        """Nodes and edges, those of subgraphs too with `xray` (True, or how deep), as JSON. The assistant's uuid or the
         name of a graph."""
-        return await (await self._inspector.loaded()).schemas.graph(await self._named(assistant_id), xray)
+        return await self._viewer.ask("graph", await self._named(assistant_id), xray)
 
-    async def subgraphs(self, assistant_id: str, namespace: str | None, recurse: bool) -> dict[str, Any]:
-        """The schemas of its subgraphs by their namespace; nothing for a namespace that there is not."""
-        schemas = (await self._inspector.loaded()).schemas
-        return await schemas.subgraphs(self._with_defaults(await self.get(assistant_id)), namespace, recurse)
+    async def subgraphs(self, assistant_id: str, namespace: str | None, recurse: bool) -> bytes:
+        """The schemas of its subgraphs by their namespace, as JSON; nothing for a namespace that there is not."""
+        return await self._viewer.ask(
+            "subgraphs", self._with_defaults(await self.get(assistant_id)), namespace, recurse
+        )
 
-    async def schemas(self, assistant_id: str) -> dict[str, Any]:
-        """The JSON schemas of input, output, state, config and context; None for what has none."""
-        return await (await self._inspector.loaded()).schemas.schemas(self._with_defaults(await self.get(assistant_id)))
+    async def schemas(self, assistant_id: str) -> bytes:
+        """The JSON schemas of input, output, state, config and context; null for what has none."""
+        return await self._viewer.ask("schemas", self._with_defaults(await self.get(assistant_id)))
 
     async def _named(self, name: str) -> Assistant:
         if name in self._graphs:
