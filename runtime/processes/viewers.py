@@ -267,8 +267,8 @@ class ViewerProcess:
     def _death(what: str) -> str:
         return (
             f"The process that looks at graphs and states ended while it was to answer ({what}); the next request "
-            "starts another. If that ends too, look for what ends it: memory, a native extension, os._exit in a factory, "
-            "a reducer or a validator."
+            "starts another. If that ends too, look for what ends it: memory, a native extension, or os._exit in a "
+            "factory, a reducer or a validator."
         )
 
 
