@@ -27,6 +27,8 @@ import sys
 import threading
 from typing import Final
 
+import uvloop
+
 from runyard.runtime.bus.messages import Message
 from runyard.runtime.bus.unix_socket import SocketLink
 from runyard.runtime.config.settings import Settings
@@ -54,7 +56,9 @@ def view(settings: Settings, name: str, connection: socket.socket) -> None:
     code = 1
     try:
         graphs, broken = _load(settings)
-        code = asyncio.run(_View(settings, graphs, broken).run(connection))
+        loop = uvloop.new_event_loop()
+        asyncio.set_event_loop(loop)  # instead of what a module may have left there
+        code = loop.run_until_complete(_serve(settings, graphs, broken, connection))
     except BaseException:  # whatever it is, threads of user code must not keep the process
         logger.exception("the viewer fails")
     finally:
@@ -77,6 +81,10 @@ def _load(settings: Settings) -> tuple[Graphs, str | None]:
     gc.collect()
     gc.freeze()
     return graphs, broken
+
+
+async def _serve(settings: Settings, graphs: Graphs, broken: str | None, connection: socket.socket) -> int:
+    return await _View(settings, graphs, broken).run(connection)
 
 
 class _View:

@@ -57,7 +57,7 @@ class ViewThreads:
         from runyard.runtime.graphs.schemas import GraphSchemas
         from runyard.runtime.store.opening import LateStore
 
-        loop = asyncio.new_event_loop()
+        loop = asyncio.SelectorEventLoop()  # whatever policy the project has set
         asyncio.set_event_loop(loop)
         store = LateStore(self._settings)
         graphs = self._graphs.with_store(store.opened)
