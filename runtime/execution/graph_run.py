@@ -233,8 +233,8 @@ _UNKNOWN = _Reached(UNREAD.values, UNREAD.interrupts, UNREAD.paused)
 
 
 async def _reached(graph: Graph, run: GraphRun) -> _Reached:
-    """The last state that can be read; unknown where none can be: reducers are user code, and how the run ended is known
-    already."""
+    """The last state that can be read; unknown where none can be: reducers are user code, and how the run ended is
+    known already."""
     try:
         try:
             snapshot, readable = await saved_state(graph, run), None
