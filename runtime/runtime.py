@@ -27,12 +27,14 @@ from runyard.runtime.maintenance.maintenance import Maintenance
 from runyard.runtime.maintenance.outcomes import Outcomes
 from runyard.runtime.maintenance.overdue_runs import OverdueRuns, UnstoppedRuns
 from runyard.runtime.maintenance.thread_expiry import ThreadExpiry
+from runyard.runtime.maintenance.unsettled_threads import UnsettledThreads
 from runyard.runtime.processes.event_loop import run
 from runyard.runtime.processes.reload import Reloader
 from runyard.runtime.processes.spawning import WorkerSpawner
 from runyard.runtime.processes.supervisor import Supervisor
+from runyard.runtime.processes.viewers import Viewers
 from runyard.runtime.services.assistants import Assistants
-from runyard.runtime.services.inspector import Inspector
+from runyard.runtime.services.local_viewer import LocalViewer
 from runyard.runtime.services.new_runs import RunRules
 from runyard.runtime.services.runs import Runs
 from runyard.runtime.services.system import System
@@ -43,6 +45,7 @@ from runyard.runtime.storage.data_dir import is_dead, lock_data_dir, lock_worker
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.streams.broker import Broker
 from runyard.runtime.telemetry.logs import keep_logging
+from runyard.runtime.telemetry.loop_lag import LoopLag
 from runyard.runtime.telemetry.metrics import Metrics
 from runyard.runtime.webhooks.sender import WebhookSender
 
@@ -75,11 +78,11 @@ class Runtime:
         self._webhooks = WebhookSender(self._storage.deliveries, webhooks, count=self.metrics.webhook_tried)
         self._workers = Workers(self._webhooks.wake)
         self._broker = Broker(self._storage, self._workers, self.metrics)
-        self._inspector = inspector = Inspector(self._storage, settings)
+        self._viewer = viewer = Viewers(settings) if settings.workers else LocalViewer(settings, self._storage)
         self.system = System(self._storage, project.disabled)
-        self.assistants = Assistants(self._storage, project, inspector, self._broker)
-        self.threads = Threads(self._storage, inspector, self._broker, expiry)
-        self.thread_states = ThreadStates(self._storage, inspector, self._broker)
+        self.assistants = Assistants(self._storage, project, viewer, self._broker)
+        self.threads = Threads(self._storage, viewer, self._broker, expiry)
+        self.thread_states = ThreadStates(self._storage, viewer, self._broker)
         rules = RunRules(webhooks=webhooks, expiry=expiry)
         self.runs = Runs(self._storage, self._broker, self._workers, self.assistants, rules)
         duties: list[Duty] = [
@@ -89,6 +92,7 @@ class Runtime:
             EventRetention(self._storage.events, settings.event_ttl),
             ThreadExpiry(self.threads, project.thread_ttl),
             UnstoppedRuns(self._storage.workers, self._broker),
+            UnsettledThreads(self.thread_states),
         ]
         if settings.run_timeout is not None:
             duties.append(OverdueRuns(self._storage.workers, self._broker, settings.run_timeout))
@@ -121,6 +125,9 @@ class Runtime:
         """Opens the data directory and starts the workers, which load the graphs. Raises ConfigError."""
         exits = self._exits
         try:
+            lag = LoopLag(self.metrics.loop_lagged)
+            lag.start()
+            exits.callback(lag.stop)
             lock = lock_data_dir(self.settings)
             exits.callback(os.close, lock)
             spawner = WorkerSpawner()  # imports its libraries while this process continues
@@ -128,7 +135,9 @@ class Runtime:
             exits.callback(self._storage.close)
             self._broker.start()
             exits.push_async_callback(self._broker.stop)
-            exits.push_async_callback(self._inspector.stop)
+            if isinstance(self._viewer, Viewers):
+                self._viewer.start(spawner)
+            exits.push_async_callback(self._viewer.stop)
             exits.callback(self._workers.stop)
             if self.settings.project.webhooks.enabled:
                 await self._webhooks.start()
@@ -160,7 +169,8 @@ class Runtime:
         settings = replace(self.settings, project=project)
         await self._supervisor.replace_workers(settings)
         self.settings = settings
-        await self._inspector.reload(project)
+        assert isinstance(self._viewer, Viewers)
+        await self._viewer.reload(settings)
         await self.assistants.serve(project, self._workers.graph_names)
 
     async def _start_workers(self, spawner: WorkerSpawner) -> None:

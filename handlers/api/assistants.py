@@ -13,7 +13,7 @@ from runyard.generated.models import (
     AssistantVersionsSearchRequest,
 )
 from runyard.handlers.api.selection import omit_field, paging_headers, select_fields
-from runyard.handlers.http.responses import BodyResponse, Response, json_response
+from runyard.handlers.http.responses import BodyResponse, Response, encoded_response, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,15 +51,15 @@ class AssistantService(Protocol):
     async def set_latest(self, assistant_id: str, version: int) -> Assistant:
         """Makes a version the present one. Raises NotFound for an unknown assistant or version."""
 
-    async def graph(self, assistant_id: str, xray: bool | int) -> dict[str, Any]:
+    async def graph(self, assistant_id: str, xray: bool | int) -> bytes:
         """Nodes and edges of the graph, those of subgraphs too with `xray` (True, or how many levels). The
         assistant's uuid or the name of a graph. Raises NotFound, Invalid for what is neither, and Unavailable when
         the graph cannot be loaded."""
 
-    async def subgraphs(self, assistant_id: str, namespace: str | None, recurse: bool) -> dict[str, Any]:
+    async def subgraphs(self, assistant_id: str, namespace: str | None, recurse: bool) -> bytes:
         """The schemas of the subgraphs by their namespace, of all or of one. Raises NotFound, Unavailable."""
 
-    async def schemas(self, assistant_id: str) -> dict[str, Any]:
+    async def schemas(self, assistant_id: str) -> bytes:
         """The JSON schemas of input, output, state, config and context. Raises NotFound, Unavailable."""
 
 
@@ -106,16 +106,16 @@ class AssistantHandlers:
 
     async def graph(self, assistant_id: str, xray: bool | int) -> Response:
         """GET /assistants/{assistant_id}/graph"""
-        return json_response(await self.assistants.graph(assistant_id, xray))
+        return encoded_response(await self.assistants.graph(assistant_id, xray))
 
     async def subgraphs(self, assistant_id: str, recurse: bool) -> Response:
         """GET /assistants/{assistant_id}/subgraphs"""
-        return json_response(await self.assistants.subgraphs(assistant_id, None, recurse))
+        return encoded_response(await self.assistants.subgraphs(assistant_id, None, recurse))
 
     async def subgraphs_in(self, assistant_id: str, namespace: str, recurse: bool) -> Response:
         """GET /assistants/{assistant_id}/subgraphs/{namespace}"""
-        return json_response(await self.assistants.subgraphs(assistant_id, namespace, recurse))
+        return encoded_response(await self.assistants.subgraphs(assistant_id, namespace, recurse))
 
     async def schemas(self, assistant_id: str) -> Response:
         """GET /assistants/{assistant_id}/schemas"""
-        return json_response(await self.assistants.schemas(assistant_id))
+        return encoded_response(await self.assistants.schemas(assistant_id))

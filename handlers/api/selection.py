@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from runyard.generated.models import Thread, ThreadState
+from runyard.generated.models import Thread
 from runyard.handlers.http.scope import Header
 
 if TYPE_CHECKING:
@@ -28,23 +28,6 @@ def select_fields(items: Iterable[Any], select: Sequence[str] | None) -> list[An
 def omit_field(items: Iterable[Any], name: str) -> list[dict[str, Any]]:
     """The items as mappings that lack the field `name`."""
     return [{field.name: getattr(item, field.name) for field in fields(item) if field.name != name} for item in items]
-
-
-def select_state_fields(state: ThreadState, select: Sequence[str] | None) -> ThreadState | dict[str, Any]:
-    """The state itself, or a mapping with only the fields named by `select`; `values.x` names one key of the values,
-    and is left out where there is no such key."""
-    if select is None:
-        return state
-    part: dict[str, Any] = {}
-    for name in select:
-        field, _, key = name.partition(".")
-        if not key:
-            part[field] = getattr(state, field)
-        elif "values" not in select:
-            values = part.setdefault("values", {})
-            if isinstance(state.values, dict) and key in state.values:
-                values[key] = state.values[key]
-    return part
 
 
 def select_thread_fields(

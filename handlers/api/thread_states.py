@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 from runyard.generated.mappings import CheckpointConfig, ThreadStateBound
-from runyard.generated.models import ThreadState, ThreadStateCheckpointRequest, ThreadStateSearch, ThreadStateUpdate
-from runyard.handlers.api.selection import select_state_fields
-from runyard.handlers.http.responses import Response, json_response
+from runyard.generated.models import ThreadStateCheckpointRequest, ThreadStateSearch, ThreadStateUpdate
+from runyard.handlers.http.responses import Response, encoded_response
 from runyard.runtime.config.ids import usual_id
 
 
 class ThreadStateService(Protocol):
-    """What the operations need of the service."""
+    """What the operations need of the service. All answers are JSON."""
 
     async def state(
-        self, thread_id: str, checkpoint: CheckpointConfig | None = None, *, subgraphs: bool = False
-    ) -> ThreadState:
+        self,
+        thread_id: str,
+        checkpoint: CheckpointConfig | None = None,
+        *,
+        subgraphs: bool = False,
+        select: Sequence[str] | None = None,
+    ) -> bytes:
         """The latest state, or that at a checkpoint; one that does not exist has an empty state. `subgraphs` adds
-        the states of interrupted subgraphs to their tasks. Raises NotFound, Unavailable when the graph cannot be
-        loaded."""
+        the states of interrupted subgraphs to their tasks; `select` names the fields that are wanted. Raises NotFound,
+        BadRequest for a state that cannot be read, Unavailable when nothing can be."""
 
-    async def history(self, thread_id: str, request: ThreadStateSearch) -> list[ThreadState]:
-        """The states of the thread, newest first. Raises NotFound, Unavailable."""
+    async def history(self, thread_id: str, request: ThreadStateSearch) -> bytes:
+        """The states of the thread, newest first. Raises as `state` does."""
 
-    async def update(self, thread_id: str, request: ThreadStateUpdate) -> dict[str, Any]:
-        """Writes a new state; returns its checkpoint. Raises NotFound for an unknown thread or checkpoint, Conflict
+    async def update(self, thread_id: str, request: ThreadStateUpdate) -> bytes:
+        """Writes a new state; answers its checkpoint. Raises NotFound for an unknown thread or checkpoint, Conflict
         while runs are pending or running, BadRequest for what the graph does not accept, Unavailable."""
 
 
@@ -52,12 +57,13 @@ class ThreadStateHandlers:
     async def _respond(
         self, thread_id: str, checkpoint: CheckpointConfig | None, subgraphs: bool | None, select: list[str] | None
     ) -> Response:
-        state = await self.states.state(thread_id, checkpoint, subgraphs=bool(subgraphs))
-        return json_response(select_state_fields(state, select))
+        return encoded_response(
+            await self.states.state(thread_id, checkpoint, subgraphs=bool(subgraphs), select=select)
+        )
 
     async def update(self, thread_id: str, body: ThreadStateUpdate) -> Response:
         """POST /threads/{thread_id}/state"""
-        return json_response(await self.states.update(thread_id, body))
+        return encoded_response(await self.states.update(thread_id, body))
 
     async def history(self, thread_id: str, limit: int, before: str | None) -> Response:
         """GET /threads/{thread_id}/history"""
@@ -65,9 +71,8 @@ class ThreadStateHandlers:
         if before is not None:
             checkpoint = {"checkpoint_id": usual_id(before) or before}
         search = ThreadStateSearch(limit=limit, before=checkpoint)
-        return json_response(await self.states.history(thread_id, search))
+        return encoded_response(await self.states.history(thread_id, search))
 
     async def search(self, thread_id: str, body: ThreadStateSearch) -> Response:
         """POST /threads/{thread_id}/history"""
-        states = await self.states.history(thread_id, body)
-        return json_response([select_state_fields(state, body.select) for state in states])
+        return encoded_response(await self.states.history(thread_id, body))

@@ -11,12 +11,11 @@ from runyard.generated.models import (
     ThreadPruneRequest,
     ThreadPruneResponse,
     ThreadSearchRequest,
-    ThreadStorage,
     ThreadStreamMode,
 )
 from runyard.handlers.api.selection import paging_headers, select_thread_fields
 from runyard.handlers.http.event_stream import EventStream, EventSubscription
-from runyard.handlers.http.responses import BodyResponse, Response, json_response
+from runyard.handlers.http.responses import BodyResponse, Response, encoded_response, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,7 +55,7 @@ class ThreadService(Protocol):
     async def copy(self, thread_id: str) -> Thread:
         """A new thread with the same metadata, state and history. Raises Conflict when there is no such thread."""
 
-    async def storage(self, thread_id: str) -> ThreadStorage:
+    async def storage(self, thread_id: str) -> bytes:
         """How many bytes the thread occupies, and where. Raises NotFound, Unavailable when the graphs cannot be
         loaded."""
 
@@ -122,7 +121,7 @@ class ThreadHandlers:
 
     async def storage(self, thread_id: str) -> Response:
         """GET /threads/{thread_id}/storage"""
-        return json_response(await self.threads.storage(thread_id))
+        return encoded_response(await self.threads.storage(thread_id))
 
     async def stream(
         self,

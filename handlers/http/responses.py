@@ -17,6 +17,9 @@ JSON = (b"content-type", b"application/json")
 HEALTH = b'{"ok":true,"services":{}}'
 """What a server that is well answers."""
 
+PIECE = 1 << 20
+"""Bytes of a large body that are sent at once: others have requests too, and slow readers are waited for."""
+
 KEEP_ALIVE = 5.0
 """Seconds of silence after which a response that lasts sends something without meaning: clients and proxies give
 up on silent connections."""
@@ -44,12 +47,22 @@ class BodyResponse:
         if self.status != 204:
             self.headers.append((b"content-length", b"%d" % len(self.body)))
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-        await send({"type": "http.response.body", "body": self.body})
+        if len(self.body) <= PIECE:
+            await send({"type": "http.response.body", "body": self.body})
+            return
+        for start in range(0, len(self.body), PIECE):
+            piece = self.body[start : start + PIECE]
+            await send({"type": "http.response.body", "body": piece, "more_body": start + PIECE < len(self.body)})
 
 
 def json_response(value: Any, status: int = 200, headers: Iterable[Header] = ()) -> BodyResponse:
     """Any value that orjson knows, generated dataclasses above all, as JSON."""
     return BodyResponse(status, orjson.dumps(value), [JSON, *headers])
+
+
+def encoded_response(body: bytes) -> BodyResponse:
+    """JSON that is encoded already."""
+    return BodyResponse(200, body, [JSON])
 
 
 def location(name: bytes, path: str) -> Header:

@@ -23,7 +23,8 @@ from runyard.runtime.checkpoints.addresses import checkpoint_config
 from runyard.runtime.checkpoints.serde.forms import UnsavableValue, type_name
 from runyard.runtime.checkpoints.serde.serializer import StateSerializer
 from runyard.runtime.graphs.user_errors import error_repr, one_line
-from runyard.runtime.storage.port.checkpoints import CheckpointRow, NewBlob, StoredBlob, StoredCheckpoint, WriteRow
+from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, NewBlob, WriteRow
+from runyard.runtime.storage.port.checkpoints import StoredBlob, StoredCheckpoint
 from runyard.runtime.storage.port.threads import StoredChannel
 
 SMALL_TEXT = 200

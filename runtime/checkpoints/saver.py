@@ -10,8 +10,9 @@ import logging
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -29,13 +30,8 @@ from runyard.runtime.checkpoints.addresses import checkpoint_config
 from runyard.runtime.checkpoints.memory import MemoryCheckpoint, MemoryCheckpoints, MemoryWrites
 from runyard.runtime.checkpoints.rows import CheckpointPacker
 from runyard.runtime.checkpoints.serde.serializer import StateSerializer
-from runyard.runtime.storage.port.checkpoints import (
-    CheckpointRow,
-    CheckpointStorage,
-    KeptCheckpoint,
-    StoredCheckpoint,
-    WriteRow,
-)
+from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
+from runyard.runtime.storage.port.checkpoints import CheckpointStorage, KeptCheckpoint, StoredCheckpoint
 from runyard.runtime.storage.port.queue import Lease
 
 logger = logging.getLogger(__name__)
@@ -94,6 +90,19 @@ class RunSaver(BaseCheckpointSaver[str]):
     def seal(self) -> None:
         """The run is over for its graph, whether that has ended or not: nothing that it saves is taken any more."""
         self._limits.no_step = self._limits.sealed = True
+
+    @property
+    def unsaved(self) -> Callable[[], Sequence[CheckpointRow | WriteRow]] | None:
+        """Packs what is held in memory only; None where nothing is. What cannot be packed is left out, with a warning:
+        the run is over, and its thread shows its values all the same."""
+        return None if self._memory is None else partial(self._packed, self._memory)
+
+    def _packed(self, memory: MemoryCheckpoints) -> Sequence[CheckpointRow | WriteRow]:
+        try:
+            return [row for item in memory.items for row in self._pack_from_memory(item)]
+        except Exception as error:  # noqa: BLE001 - whatever a user's value raises when it is packed
+            logger.warning("what run %s has saved cannot be kept on its thread: %s", self._run_id, error)
+            return []
 
     def spill(self) -> None:
         """Moves what is held in memory to storage; from now on writes go there. A run whose values cannot be

@@ -6,14 +6,13 @@ of them and the thread's row can be written in one guarded transaction, or not a
 
 from collections.abc import Sequence
 
+from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.checkpoints import (
-    CheckpointRow,
     CheckpointStorage,
     KeptCheckpoint,
     StoredBlob,
     StoredCheckpoint,
     StoredWrite,
-    WriteRow,
 )
 from runyard.runtime.storage.port.queue import Lease
 

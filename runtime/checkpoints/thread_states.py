@@ -1,6 +1,7 @@
 """The states of threads as LangGraph sees them: read from checkpoints, and edits staged to be written."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from runyard.generated.mappings import CheckpointConfig, ThreadStateBound
 from runyard.generated.models import ThreadState, ThreadStateSearch, ThreadStateUpdate, ThreadSuperstep
 from runyard.runtime.checkpoints.addresses import checkpoint_address
 from runyard.runtime.checkpoints.pruning import latest_checkpoints
+from runyard.runtime.checkpoints.readable_states import read_state
 from runyard.runtime.checkpoints.rows import channel_sizes
 from runyard.runtime.checkpoints.saver import RunSaver
 from runyard.runtime.checkpoints.snapshots import stored_interrupts, stored_values, thread_state
@@ -27,7 +29,9 @@ from runyard.runtime.graphs.factories import Access
 from runyard.runtime.graphs.registry import Graph, Graphs
 from runyard.runtime.graphs.user_errors import describe_error, one_line
 from runyard.runtime.storage.port.checkpoints import CheckpointStorage, KeptCheckpoint
-from runyard.runtime.storage.port.threads import StateEdit, StoredChannel
+from runyard.runtime.storage.port.threads import StateEdit, StateReading, StoredChannel
+
+logger = logging.getLogger(__name__)
 
 PAGE: Final = 20
 """States of a history that are made in one go: each takes part of a millisecond of the loop."""
@@ -47,7 +51,8 @@ class OpenGraph:
 class StoredStates:
     """Reads and stages states; what is to be written is handed back, so that storage can do it in one transaction.
 
-    Every method raises NotFound for a graph that is not served, and BadRequest for one that cannot be made.
+    Every method raises NotFound for a graph that is not served, and BadRequest for one that cannot be made or a state
+    that cannot be read: the class of a state, its reducers and its branches may refuse what a checkpoint holds.
     """
 
     def __init__(self, storage: CheckpointStorage, graphs: Graphs) -> None:
@@ -58,8 +63,10 @@ class StoredStates:
         """The latest state, or that at a checkpoint; one that does not exist has an empty state (observed at
         GET /threads/{thread_id}/state/{checkpoint_id}).
         `subgraphs` puts the states of subgraphs that are under way into their tasks."""
-        async with self._opened(thread, RunSaver(self._storage), checkpoint, "threads.read") as opened:
-            return thread_state(await opened.graph.aget_state(opened.config, subgraphs=subgraphs))
+        saver = RunSaver(self._storage)
+        async with self._opened(thread, saver, checkpoint, "threads.read") as opened:
+            with _readable(thread):
+                return thread_state(await read_state(opened.graph, saver, opened.config, subgraphs=subgraphs))
 
     async def history(self, thread: ThreadGraph, request: ThreadStateSearch) -> list[ThreadState]:
         """The states of the thread, or of the subgraph or the checkpoint that is named, newest first."""
@@ -71,10 +78,11 @@ class StoredStates:
                 # A filter reads the whole history each time.
                 page = missing if request.metadata or single else min(PAGE, missing)
                 known = len(states)
-                async for snapshot in opened.graph.aget_state_history(
-                    opened.config, filter=request.metadata or None, before=before, limit=page
-                ):
-                    states.append(thread_state(snapshot))
+                with _readable(thread):
+                    async for snapshot in opened.graph.aget_state_history(
+                        opened.config, filter=request.metadata or None, before=before, limit=page
+                    ):
+                        states.append(thread_state(snapshot))
                 if len(states) - known < page or single:
                     break
                 before = {"configurable": {"checkpoint_id": states[-1].checkpoint_id}}
@@ -96,7 +104,7 @@ class StoredStates:
                 raise NotFound(f"Checkpoint {checkpoint['checkpoint_id']} not found on thread {thread.thread_id}")
             steps = [[StateUpdate(request.values, request.as_node)]]  # type: ignore[arg-type]
             written = await _apply(opened, steps)
-            edit = await self._edit(opened.graph, thread.thread_id, staged, None if named else base)
+            edit = await self._edit(opened.graph, thread, staged, None if named else base)
         return checkpoint_address(written) or {}, edit
 
     async def stage_first_state(self, thread: ThreadGraph, supersteps: Sequence[ThreadSuperstep]) -> StateEdit:
@@ -105,18 +113,35 @@ class StoredStates:
         async with self._opened(thread, RunSaver(staged), None, "threads.update") as opened:
             steps = [[_update(update) for update in step.updates] for step in supersteps]
             await _apply(opened, steps)
-            return await self._edit(opened.graph, thread.thread_id, staged, "")
+            return await self._edit(opened.graph, thread, staged, "")
 
-    async def _edit(self, graph: Graph, thread_id: str, staged: StagedCheckpoints, base: str | None) -> StateEdit:
+    async def _edit(self, graph: Graph, thread: ThreadGraph, staged: StagedCheckpoints, base: str | None) -> StateEdit:
         """The edit with what the thread will show: its root state, whatever subgraph was edited."""
-        snapshot = await graph.aget_state({"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}})
-        return StateEdit(
-            rows=staged.rows,
-            base=base,
-            values=stored_values(snapshot),
-            interrupts=stored_interrupts(snapshot),
-            paused=bool(snapshot.next),
-        )
+        with _readable(thread):
+            snapshot = await graph.aget_state({"configurable": {"thread_id": thread.thread_id, "checkpoint_ns": ""}})
+            return StateEdit(
+                rows=staged.rows,
+                base=base,
+                values=stored_values(snapshot),
+                interrupts=stored_interrupts(snapshot),
+                paused=bool(snapshot.next),
+            )
+
+    async def reading(self, thread: ThreadGraph) -> StateReading:
+        """What the thread should show as it is now."""
+        saver = RunSaver(self._storage)
+        latest = self._storage.latest(thread.thread_id, "")
+        if latest is None:
+            return StateReading(base="")
+        async with self._opened(thread, saver, None, "threads.read") as opened:
+            with _readable(thread):
+                snapshot = await read_state(opened.graph, saver, opened.config)
+                return StateReading(
+                    base=latest.checkpoint_id,
+                    values=stored_values(snapshot),
+                    interrupts=stored_interrupts(snapshot),
+                    paused=bool(snapshot.next),
+                )
 
     def latest_checkpoints(self, thread_id: str) -> tuple[str, list[KeptCheckpoint]]:
         """What a thread needs when its history is dropped; for a pool thread, since it may take long."""
@@ -141,11 +166,27 @@ class StoredStates:
                 graph = await self._graphs.open(graph_id, given, store=None, access=access, exits=exits)
             except RunyardError:
                 raise
-            except Exception as error:  # noqa: BLE001 - a factory is user code
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a factory is user code
                 raise BadRequest(f"graph {graph_id!r} cannot be made for this thread: {one_line(error)}") from None
             # Named in the config, a saver would keep LangGraph from finding subgraphs by namespace.
             keeps_state = graph.checkpointer is not False
             yield OpenGraph(graph.copy({"checkpointer": saver}), {"configurable": configurable}, keeps_state)
+
+
+@contextmanager
+def _readable(thread: ThreadGraph) -> Iterator[None]:
+    """What user code raises about a state that is read says what is wrong with that; its traceback is in the log."""
+    try:
+        yield
+    except RunyardError:
+        raise
+    except (Exception, SystemExit) as error:
+        said = one_line(error)
+        logger.warning("the state of thread %s cannot be read: %s", thread.thread_id, said, exc_info=error)
+        raise BadRequest(
+            f"The state of thread {thread.thread_id} cannot be read with graph {thread.graph_id!r}: {said}. "
+            "Look at an earlier checkpoint, or mend what the graph does with these values."
+        ) from None
 
 
 async def _apply(opened: OpenGraph, steps: Sequence[Sequence[StateUpdate]]) -> RunnableConfig:
@@ -164,7 +205,7 @@ def _refused() -> Iterator[None]:
         raise
     except (InvalidUpdateError, ValueError) as error:
         raise BadRequest(describe_error(error)["message"] or one_line(error)) from None
-    except Exception as error:  # noqa: BLE001 - reducers and branches are user code
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - reducers and branches are user code
         raise BadRequest(f"the graph does not take these values: {one_line(error)}") from None
 
 

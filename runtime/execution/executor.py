@@ -166,6 +166,8 @@ class Executor:
             paused=outcome.paused,
             temporary=execution.leased.temporary,
             spilled=execution.saver.spilled,
+            unsaved=execution.saver.unsaved,
+            readable=outcome.readable,
         )
         result = await self._storage.queue.finish(finish)
         return RunEnded("interrupted" if result.cancelled else status, finish.answer, result)

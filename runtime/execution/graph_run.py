@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
 
+from runyard.runtime.checkpoints.readable_states import last_readable, read_state
 from runyard.runtime.checkpoints.snapshots import stored_interrupts, stored_values
-from runyard.runtime.errors import LeaseLost
+from runyard.runtime.errors import LeaseLost, RunyardError
 from runyard.runtime.execution.graph_input import GraphRun, resume_point, run_config, state_config
 from runyard.runtime.execution.graph_stream import INTERRUPT, Emit, GraphStream, events_parts, graph_modes
 from runyard.runtime.graphs.commands import graph_input
@@ -38,10 +39,12 @@ class GraphOutcome:
     status: an interrupt is a success: the run did its part.
     answer: what waiting clients get: the final values, with `__interrupt__` if the graph asks something,
         or `{"__error__": {"error", "message"}}`.
-    values: the values of the thread; None when there are none (yet).
-    interrupts: `{task id: [{"id", "value"}]}` for the thread; empty for temporary runs, None when unknown.
+    values: the values of the thread; None when there are none (yet), or they cannot be read: it keeps what it has.
+    interrupts: `{task id: [{"id", "value"}]}` for the thread; empty for temporary runs. None: as for `values`.
     paused: something is next, so the thread is interrupted, unless the run has failed.
     error: `{"error": class, "message": text}`, or None.
+    readable: the id of the last checkpoint that can be read, where the run has left later ones that cannot be; "" when
+        the thread has none.
     """
 
     status: Literal["success", "error"]
@@ -50,6 +53,7 @@ class GraphOutcome:
     interrupts: bytes | None
     paused: bool
     error: bytes | None
+    readable: str | None = None
 
 
 UNREAD: Final = GraphOutcome(status="error", answer=CANCELLED, values=None, interrupts=None, paused=True, error=None)
@@ -186,6 +190,7 @@ async def _failed(graph: Graph | None, run: GraphRun, emit: Emit, error: BaseExc
         interrupts=reached.interrupts,
         paused=reached.paused,
         error=encoded,
+        readable=reached.readable,
     )
 
 
@@ -209,6 +214,7 @@ async def stopped_graph(graphs: Graphs, run: GraphRun) -> GraphOutcome:
         interrupts=reached.interrupts,
         paused=reached.paused,
         error=None,
+        readable=reached.readable,
     )
 
 
@@ -219,6 +225,7 @@ class _Reached:
     values: bytes | None
     interrupts: bytes | None
     paused: bool
+    readable: str | None = None
 
 
 _NOTHING = _Reached(None, b"{}", False)
@@ -226,12 +233,27 @@ _UNKNOWN = _Reached(UNREAD.values, UNREAD.interrupts, UNREAD.paused)
 
 
 async def _reached(graph: Graph, run: GraphRun) -> _Reached:
-    """Unknown where the state cannot be read: reducers are user code, and how the run ended is known already."""
+    """The last state that can be read; unknown where none can be: reducers are user code, and how the run ended is
+    known already."""
     try:
-        snapshot = await saved_state(graph, run)
+        try:
+            snapshot, readable = await saved_state(graph, run), None
+        except RunyardError:
+            raise
+        except (Exception, SystemExit) as error:
+            assert run.checkpointer is not None
+            found = await last_readable(graph, run.checkpointer, state_config(run), run.run_id)
+            if found is None:
+                raise
+            readable, snapshot = found
+            logger.warning(
+                "run %s has left a state that cannot be read, and is cut back to its last readable one: %s",
+                run.run_id,
+                one_line(error),
+            )
         if snapshot is None:
-            return _NOTHING
-        return _Reached(stored_values(snapshot), stored_interrupts(snapshot), bool(snapshot.next))
+            return _NOTHING if readable is None else replace(_UNKNOWN, readable=readable)
+        return _Reached(stored_values(snapshot), stored_interrupts(snapshot), bool(snapshot.next), readable)
     except LeaseLost:
         raise
     except BaseException as error:
@@ -246,7 +268,8 @@ async def saved_state(graph: Graph, run: GraphRun) -> StateSnapshot | None:
     """The state that the run's thread has now; None if nothing is kept of it."""
     if not _keeps_state(run) or graph.checkpointer is False:
         return None
-    return await graph.aget_state(state_config(run))
+    assert run.checkpointer is not None
+    return await read_state(graph, run.checkpointer, state_config(run))
 
 
 def _keeps_state(run: GraphRun) -> bool:

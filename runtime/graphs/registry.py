@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -48,6 +49,12 @@ class Graphs:
         self._static: dict[str, Graph] = {}
         self._factories: dict[str, Factory] = {}
         self._with_store: dict[str, tuple[BaseStore, Graph]] = {}
+
+    def with_store(self, open_store: OpenStore) -> Graphs:
+        """The same graphs, loaded already, for another event loop: `open_store` as above."""
+        graphs = copy(self)
+        graphs._open_store = open_store
+        return graphs
 
     @property
     def names(self) -> list[str]:

@@ -11,6 +11,7 @@ import signal
 # it reports; it goes by itself when the API process does. Workers set handlers of their own.
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
+import runyard.runtime.processes.viewer_main  # noqa: E402 - imported for the viewers
 import runyard.runtime.processes.worker_main  # noqa: E402, F401 - imported for the workers
 
 # What is there now is never garbage. Collections in workers then leave its pages alone, so they stay shared.

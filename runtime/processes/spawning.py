@@ -5,11 +5,13 @@ import asyncio
 import contextlib
 import multiprocessing
 import multiprocessing.forkserver
+import socket
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Any
 
 from runyard.runtime.config.settings import Settings
 
@@ -24,20 +26,33 @@ class WorkerSpawner:
         with _no_start_method():
             multiprocessing.forkserver.ensure_running()
 
-    async def start(self, settings: Settings, name: str, socket: Path, *, solo: bool) -> ForkServerProcess:
+    async def start(self, settings: Settings, name: str, bus: Path, *, solo: bool) -> ForkServerProcess:
         """A process that works; see `worker_main.work`."""
-        process = self._context.Process(target=_work, args=(settings, name, socket, solo), name=name, daemon=False)
+        return await self._start(_work, (settings, name, bus, solo), name)
+
+    async def start_viewer(self, settings: Settings, name: str, connection: socket.socket) -> ForkServerProcess:
+        """A process that answers views on its end of a pair of sockets; see `viewer_main.view`."""
+        return await self._start(_view, (settings, name, connection), name)
+
+    async def _start(self, target: Callable[..., None], arguments: tuple[Any, ...], name: str) -> ForkServerProcess:
+        process = self._context.Process(target=target, args=arguments, name=name, daemon=False)
         async with self._starting:
             with _no_main(), _no_start_method():
                 await asyncio.to_thread(process.start)
         return process
 
 
-def _work(settings: Settings, name: str, socket: Path, solo: bool) -> None:
+def _work(settings: Settings, name: str, bus: Path, solo: bool) -> None:
     # The fork server has it; the API process has no use for it.
     from runyard.runtime.processes.worker_main import work
 
-    work(settings, name, socket, solo=solo)
+    work(settings, name, bus, solo=solo)
+
+
+def _view(settings: Settings, name: str, connection: socket.socket) -> None:
+    from runyard.runtime.processes.viewer_main import view
+
+    view(settings, name, connection)
 
 
 @contextlib.contextmanager

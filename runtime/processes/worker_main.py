@@ -58,7 +58,7 @@ def _load_graphs(settings: Settings) -> tuple[Graphs, str | None]:
     """The graphs, and why none of them can be served. Before an event loop runs: their modules may run one."""
     graphs, broken = Graphs(settings.project), None
     loaded = threading.Event()
-    threading.Thread(target=_die_with_server, args=(loaded,), daemon=True).start()
+    threading.Thread(target=die_with_server, args=(loaded,), daemon=True).start()
     try:
         graphs.load(strict=settings.strict)
     except ConfigError as error:
@@ -115,7 +115,7 @@ async def _work(settings: Settings, name: str, socket: Path, graphs: Graphs, bro
         storage.close()
 
 
-def _die_with_server(loaded: threading.Event) -> None:
+def die_with_server(loaded: threading.Event) -> None:
     """A graph's import may never end, and then nothing else would notice that the server has ended."""
     forkserver = psutil.Process(os.getppid())
     server = forkserver.ppid()

@@ -19,8 +19,8 @@ from runyard.runtime.config.assistant_ids import default_assistant_id
 from runyard.runtime.config.project import Project
 from runyard.runtime.errors import Invalid, NotFound
 from runyard.runtime.services.configuration import check_config, configured
-from runyard.runtime.services.inspector import Inspector
 from runyard.runtime.services.paging import Page, page_of
+from runyard.runtime.services.viewer import Viewer
 from runyard.runtime.storage.port.assistants import DefaultAssistant
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.broker import Broker
@@ -37,12 +37,13 @@ THREADS_PER_TRANSACTION = 200
 class Assistants:
     """The service behind the operations on assistants."""
 
-    def __init__(self, storage: Storage, project: Project, inspector: Inspector, broker: Broker) -> None:
+    def __init__(self, storage: Storage, project: Project, viewer: Viewer, broker: Broker) -> None:
         self._storage = storage
         self._graphs = project.graphs
         self._unserved = project.unserved
         self._broker = broker
-        self._inspector = inspector
+        self._viewer = viewer
+        self._names: Mapping[str, str] = {}
 
     async def serve(self, project: Project, names: Mapping[str, str]) -> None:
         """Serves the graphs of a project that has changed, from now on; `names` as in `start`."""
@@ -52,14 +53,16 @@ class Assistants:
     async def start(self, names: Mapping[str, str]) -> None:
         """Sees to it that every graph has its default assistant, named as the graph calls itself (observed at POST
         /assistants/search), or else by its id."""
-        await self._storage.assistants.ensure_system(
-            [
-                DefaultAssistant(
-                    default_assistant_id(graph_id), graph_id, names.get(graph_id, graph_id), graph.description
-                )
-                for graph_id, graph in self._graphs.items()
-            ]
-        )
+        self._names = names
+        await self._storage.assistants.ensure_system(self._defaults())
+
+    def _defaults(self) -> list[DefaultAssistant]:
+        return [
+            DefaultAssistant(
+                default_assistant_id(graph_id), graph_id, self._names.get(graph_id, graph_id), graph.description
+            )
+            for graph_id, graph in self._graphs.items()
+        ]
 
     # Looking
 
@@ -166,11 +169,13 @@ class Assistants:
 
     async def delete(self, assistant_id: str, delete_threads: bool) -> None:
         """Deletes the assistant; `delete_threads`: also the threads whose latest run was one of it. Many threads
-        are deleted in several transactions, the assistant in the last."""
+        are deleted in several transactions, the assistant in the last. The default assistant of a graph that is
+        served is there again at once, as it is at a start: runs name graphs by it."""
+        renewed = next((default for default in self._defaults() if default.assistant_id == assistant_id), None)
         threads = THREADS_PER_TRANSACTION if delete_threads else 0
         deleted = False
         while not deleted:
-            answer = await self._storage.assistants.delete(assistant_id, threads=threads)
+            answer = await self._storage.assistants.delete(assistant_id, threads=threads, renewed=renewed)
             if answer is None:
                 raise NotFound(f"Assistant with ID {assistant_id} not found")
             deleted, with_it = answer
@@ -184,19 +189,20 @@ class Assistants:
 
     # The graph behind it
 
-    async def graph(self, assistant_id: str, xray: bool | int) -> dict[str, Any]:
-        """Nodes and edges, those of subgraphs too with `xray` (True, or how deep). The assistant's uuid or the
+    async def graph(self, assistant_id: str, xray: bool | int) -> bytes:
+        """Nodes and edges, those of subgraphs too with `xray` (True, or how deep), as JSON. The assistant's uuid or the
         name of a graph."""
-        return await (await self._inspector.loaded()).schemas.graph(await self._named(assistant_id), xray)
+        return await self._viewer.ask("graph", await self._named(assistant_id), xray)
 
-    async def subgraphs(self, assistant_id: str, namespace: str | None, recurse: bool) -> dict[str, Any]:
-        """The schemas of its subgraphs by their namespace; nothing for a namespace that there is not."""
-        schemas = (await self._inspector.loaded()).schemas
-        return await schemas.subgraphs(self._with_defaults(await self.get(assistant_id)), namespace, recurse)
+    async def subgraphs(self, assistant_id: str, namespace: str | None, recurse: bool) -> bytes:
+        """The schemas of its subgraphs by their namespace, as JSON; nothing for a namespace that there is not."""
+        return await self._viewer.ask(
+            "subgraphs", self._with_defaults(await self.get(assistant_id)), namespace, recurse
+        )
 
-    async def schemas(self, assistant_id: str) -> dict[str, Any]:
-        """The JSON schemas of input, output, state, config and context; None for what has none."""
-        return await (await self._inspector.loaded()).schemas.schemas(self._with_defaults(await self.get(assistant_id)))
+    async def schemas(self, assistant_id: str) -> bytes:
+        """The JSON schemas of input, output, state, config and context; null for what has none."""
+        return await self._viewer.ask("schemas", self._with_defaults(await self.get(assistant_id)))
 
     async def _named(self, name: str) -> Assistant:
         if name in self._graphs:

@@ -1,8 +1,7 @@
 """Threads: what runs leave behind and later runs build on."""
 
-import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from uuid_utils import uuid7
@@ -13,18 +12,14 @@ from runyard.generated.models import (
     ThreadCreate,
     ThreadPruneRequest,
     ThreadSearchRequest,
-    ThreadStorage,
-    ThreadSuperstep,
 )
-from runyard.runtime.checkpoints.thread_graph import ThreadGraph
-from runyard.runtime.errors import BadRequest, Conflict, Invalid, NotFound
+from runyard.runtime.errors import Conflict, Invalid, NotFound
 from runyard.runtime.services.extract import extract, parse_paths
-from runyard.runtime.services.inspector import Inspector
 from runyard.runtime.services.paging import Page, page_of
-from runyard.runtime.services.thread_states import no_graph
+from runyard.runtime.services.viewer import Viewer
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.threads import NewThread, StateEdit
+from runyard.runtime.storage.port.threads import NewThread
 from runyard.runtime.streams.broker import Broker
 
 logger = logging.getLogger(__name__)
@@ -36,11 +31,11 @@ THREADS_PER_TRANSACTION: Final = 100
 class Threads:
     """The service behind the operations on threads."""
 
-    def __init__(self, storage: Storage, inspector: Inspector, broker: Broker, expiry: Expiry | None = None) -> None:
+    def __init__(self, storage: Storage, viewer: Viewer, broker: Broker, expiry: Expiry | None = None) -> None:
         """`expiry` is the lifetime of threads that are made without one."""
         self._storage = storage
         self._broker = broker
-        self._inspector = inspector
+        self._viewer = viewer
         self._expiry = expiry
 
     # Looking
@@ -65,12 +60,11 @@ class Threads:
         """How many threads there are that `search` would find."""
         return await self._storage.threads.count(request)
 
-    async def storage(self, thread_id: str) -> ThreadStorage:
-        """How much storage the thread uses. Raises NotFound."""
-        usage = await self._storage.threads.usage(thread_id, (await self._inspector.loaded()).states.channel_sizes)
-        if usage is None:
+    async def storage(self, thread_id: str) -> bytes:
+        """How much storage the thread uses, as JSON. Raises NotFound."""
+        if await self._storage.threads.graph_ids(thread_id) is None:
             raise _unknown(thread_id)
-        return usage
+        return await self._viewer.ask("storage", thread_id)
 
     # Editing
 
@@ -78,21 +72,16 @@ class Threads:
         """A new thread, with a first state if `supersteps` are given, all at once. Raises Conflict."""
         thread_id = request.thread_id or str(uuid7())
         metadata = request.metadata or {}
-        edit = None
-        if request.supersteps:
-            existing = await self._storage.threads.get(thread_id)
-            if existing is not None and request.if_exists == "do_nothing":
-                return existing
-            edit = await self._first_state(thread_id, metadata.get("graph_id"), request.supersteps)
         expiry = self._expiry if request.ttl is None else _expiry(request.ttl.ttl, request.ttl.strategy)
-        new_thread = NewThread(thread_id=thread_id, metadata=metadata, expiry=expiry, edit=edit)
-        return await self._storage.threads.create(new_thread, request.if_exists)
-
-    async def _first_state(self, thread_id: str, graph_id: Any, supersteps: Sequence[ThreadSuperstep]) -> StateEdit:
-        if not isinstance(graph_id, str):
-            raise BadRequest(no_graph(thread_id))
-        states = (await self._inspector.loaded()).states
-        return await states.stage_first_state(ThreadGraph(thread_id, graph_id, {}), supersteps)
+        new_thread = NewThread(thread_id=thread_id, metadata=metadata, expiry=expiry)
+        if not request.supersteps:
+            return await self._storage.threads.create(new_thread, request.if_exists)
+        if request.if_exists == "do_nothing":
+            existing = await self._storage.threads.get(thread_id)
+            if existing is not None:
+                return existing
+        await self._viewer.ask("create_thread", new_thread, request.supersteps, request.if_exists)
+        return await self.get(thread_id)
 
     async def patch(self, thread_id: str, given: Mapping[str, Any]) -> Thread:
         """Merges metadata at its top level and sets the lifetime, where they are given. Raises NotFound."""
@@ -136,9 +125,7 @@ class Threads:
     async def keep_latest(self, thread_id: str) -> bool:
         """Drops the history of a thread, so that only its present is left. False when there is no such thread,
         or when it changes right now."""
-        states = (await self._inspector.loaded()).states
-        base, kept = await asyncio.to_thread(states.latest_checkpoints, thread_id)
-        return await self._storage.threads.keep_latest(thread_id, base, kept)
+        return await self._viewer.ask("keep_latest", thread_id) == b"true"
 
     async def expire(self, limit: int) -> int:
         """Deletes, or drops the history of, up to `limit` threads whose time is over; answers how many."""

@@ -14,6 +14,8 @@ from runyard.runtime.storage.port.queue import QueueDepth
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 LOCK_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30)
 
+LAGS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
 
 class Metrics:
     """Counts what happens in the API process and what workers report to it. Depths are read when asked for."""
@@ -48,6 +50,12 @@ class Metrics:
             "runyard_run_wait_seconds",
             "Seconds from when a run was due to its start.",
             buckets=SECONDS,
+            registry=registry,
+        )
+        self._loop_lag = Histogram(
+            "runyard_loop_lag_seconds",
+            "Seconds by which the event loop of the API process was late.",
+            buckets=LAGS,
             registry=registry,
         )
         self._queue = Gauge("runyard_queue_runs", "Runs in the queue, by place.", ["place"], registry=registry)
@@ -106,6 +114,10 @@ class Metrics:
         self._ended[status] += 1
         self._wait_seconds.observe(waited)
         self._run_seconds.observe(ran)
+
+    def loop_lagged(self, seconds: float) -> None:
+        """How late the event loop was just now."""
+        self._loop_lag.observe(seconds)
 
     def webhook_tried(self, outcome: str) -> None:
         """A try to deliver a webhook has ended: delivered, postponed or given_up."""

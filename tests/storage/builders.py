@@ -8,7 +8,7 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
-from runyard.runtime.storage.port.checkpoints import CheckpointRow, NewBlob, WriteRow
+from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, NewBlob, WriteRow
 from runyard.runtime.storage.port.queue import FinishRequest, Lease, LeasedRun
 from runyard.runtime.storage.port.runs import Lane, NewRun, RunRef
 from runyard.runtime.storage.port.storage import Storage

@@ -13,7 +13,8 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.conformance import checkpointer_test, validate
 
 from runyard.runtime.checkpoints.saver import RunSaver
-from runyard.runtime.storage.port.checkpoints import KeptCheckpoint, NewBlob, StoredBlob
+from runyard.runtime.storage.port.checkpoint_rows import NewBlob
+from runyard.runtime.storage.port.checkpoints import KeptCheckpoint, StoredBlob
 from runyard.runtime.storage.port.storage import Storage
 
 from .builders import checkpoint_row, claim, insert, stateless, write_row

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runyard.runtime.storage.port.checkpoints import CheckpointRow, NewBlob, WriteRow
+from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, NewBlob, WriteRow
 from runyard.runtime.storage.port.events import EventChunk
 from runyard.runtime.storage.port.runs import CancelAction
 from runyard.runtime.storage.port.storage import Storage

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runyard.runtime.errors import LeaseLost
-from runyard.runtime.storage.port.checkpoints import CheckpointRow, NewBlob, WriteRow
+from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, NewBlob, WriteRow
 from runyard.runtime.storage.port.events import EventChunk
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import NewRun

@@ -63,6 +63,8 @@ class AssistantStorage(Protocol):
         """Makes an older version the one that counts, and returns it. None when there is no such assistant; raises
         NotFound when it has no such version."""
 
-    async def delete(self, assistant_id: str, *, threads: int) -> AssistantDeletion | None:
+    async def delete(
+        self, assistant_id: str, *, threads: int, renewed: DefaultAssistant | None = None
+    ) -> AssistantDeletion | None:
         """Deletes up to `threads` threads of the assistant (0: leaves them), and then, when there are no more, the
-        assistant itself. None when there is no such assistant."""
+        assistant itself; `renewed` is made in its place. None when there is no such assistant."""

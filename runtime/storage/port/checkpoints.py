@@ -4,16 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.queue import Lease
-
-
-class NewBlob(NamedTuple):
-    """A channel value as the serializer packed it, under the version that the channel got with it."""
-
-    channel: str
-    version: str
-    type: str
-    data: bytes
 
 
 class StoredBlob(NamedTuple):
@@ -30,37 +22,6 @@ class StoredWrite(NamedTuple):
     channel: str
     type: str
     data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class CheckpointRow:
-    """One checkpoint as the saver packed it. `blobs` are the channel values that are new with it."""
-
-    thread_id: str
-    ns: str
-    checkpoint_id: str
-    parent_id: str | None
-    run_id: str | None
-    type: str
-    data: bytes
-    metadata: bytes
-    blobs: list[NewBlob]
-
-
-@dataclass(frozen=True, slots=True)
-class WriteRow:
-    """One pending write of a task: `idx` is negative for the special channels, which are replaced."""
-
-    thread_id: str
-    ns: str
-    checkpoint_id: str
-    run_id: str | None
-    task_id: str
-    idx: int
-    channel: str
-    type: str
-    data: bytes
-    task_path: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 """The life of a run in the hands of workers."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, FinalStatus, Interest, Lane
 
 
@@ -42,7 +44,10 @@ class FinishRequest:
 
     `answer` is what joining it answers; `values`, `interrupts` and `error` are JSON for the thread. `values` and
     `interrupts` None: they could not be read, so the thread keeps what it has.
-    `spilled` says that checkpoints of a temporary run were written and have to go with its thread.
+    `spilled` says that checkpoints of a temporary run were written and have to go with its thread; `unsaved` packs
+    those that were not, for a thread that stays since another run was put on it.
+    `readable`: the checkpoints of the run that come after the one of that id are dropped, and what it has written on
+    that one; nobody could read the thread's state again.
     """
 
     lease: Lease
@@ -54,6 +59,8 @@ class FinishRequest:
     paused: bool
     temporary: bool
     spilled: bool
+    unsaved: Callable[[], Sequence[CheckpointRow | WriteRow]] | None = None
+    readable: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
 from runyard.generated.models import ThreadStorage as ThreadSizes
-from runyard.runtime.storage.port.checkpoints import CheckpointRow, KeptCheckpoint, WriteRow
+from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
+from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.expiry import Expiry
 
 IfExists = Literal["raise", "do_nothing"]
@@ -38,6 +39,20 @@ class StateEdit:
     values: bytes | None
     interrupts: bytes
     paused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateReading:
+    """What a thread should show, read from its checkpoints, where nobody wrote it when its latest run ended.
+
+    `base` is the id of the latest checkpoint that it was read from, "" for a thread without one; None: nothing could
+    be read, and the thread keeps what it shows. `values`, `interrupts` and `paused` as of a `StateEdit`.
+    """
+
+    base: str | None = None
+    values: bytes | None = None
+    interrupts: bytes | None = None
+    paused: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +126,15 @@ class ThreadStorage(Protocol):
         lifetime is `expiry`. None when there is no such thread."""
 
     async def edit_state(self, thread_id: str, edit: StateEdit) -> None:
-        """Writes a state. Raises NotFound, or Conflict when runs are under way or the thread is not as the edit found
-        it."""
+        """Writes a state. Raises NotFound, or Conflict when runs are under way (delayed ones too), or the thread is
+        not as the edit found it."""
+
+    async def unsettled(self, limit: int) -> list[str]:
+        """Up to `limit` threads that do not show what their checkpoints hold, since a run ended without its worker,
+        and that no run changes now."""
+
+    async def settle(self, thread_id: str, reading: StateReading) -> bool:
+        """Has such a thread show what was read. False when it need not any more, or has changed since."""
 
     async def keep_latest(self, thread_id: str, base: str, kept: Sequence[KeptCheckpoint]) -> bool:
         """Deletes all checkpoints but those; False when runs are under way or `base` is not the latest any more."""

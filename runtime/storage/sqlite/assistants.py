@@ -32,24 +32,27 @@ class SqliteAssistants:
 
     async def ensure_system(self, assistants: Sequence[DefaultAssistant]) -> None:
         def work(connection: sqlite3.Connection) -> None:
-            time = now()
-            for assistant_id, graph_id, name, description in assistants:
-                new = {
-                    "assistant_id": assistant_id,
-                    "graph_id": graph_id,
-                    "name": name,
-                    "description": description,
-                    "config": "{}",
-                    "context": "{}",
-                    "metadata": '{"created_by":"system"}',
-                    "version": 1,
-                    "created_at": time,
-                    "updated_at": time,
-                }
-                if connection.execute(self._sql["ensure_assistant"], new).rowcount:
-                    connection.execute(self._sql["insert_version"], new)
+            for assistant in assistants:
+                self._ensure(connection, assistant)
 
         await self._database.write(work)
+
+    def _ensure(self, connection: sqlite3.Connection, assistant: DefaultAssistant) -> None:
+        time = now()
+        new = {
+            "assistant_id": assistant.assistant_id,
+            "graph_id": assistant.graph_id,
+            "name": assistant.name,
+            "description": assistant.description,
+            "config": "{}",
+            "context": "{}",
+            "metadata": '{"created_by":"system"}',
+            "version": 1,
+            "created_at": time,
+            "updated_at": time,
+        }
+        if connection.execute(self._sql["ensure_assistant"], new).rowcount:
+            connection.execute(self._sql["insert_version"], new)
 
     async def get(self, assistant_id: str) -> Assistant | None:
         return self._database.read(lambda connection: self._get(connection, assistant_id))
@@ -138,7 +141,9 @@ class SqliteAssistants:
 
         return await self._database.write(work)
 
-    async def delete(self, assistant_id: str, *, threads: int) -> AssistantDeletion | None:
+    async def delete(
+        self, assistant_id: str, *, threads: int, renewed: DefaultAssistant | None = None
+    ) -> AssistantDeletion | None:
         def work(connection: sqlite3.Connection) -> AssistantDeletion | None:
             if self._get(connection, assistant_id) is None:
                 return None
@@ -151,6 +156,8 @@ class SqliteAssistants:
             if finished:
                 connection.execute(self._sql["delete_assistant"], (assistant_id,))
                 connection.execute(self._sql["delete_versions"], (assistant_id,))
+                if renewed is not None:
+                    self._ensure(connection, renewed)
             return AssistantDeletion(finished, removed)
 
         return await self._database.write(work)

@@ -63,6 +63,7 @@ def end_cancelled(
         result.webhook = True
     if begun:
         connection.execute(sql["interrupt_thread"], {"thread_id": thread_id, "run_id": run_id})
+        connection.execute(sql["leave_unsettled"], ("interrupted", thread_id))
     result.promoted += free_thread(connection, sql, thread_id, time)
 
 

@@ -12,14 +12,8 @@ from typing import Any
 import orjson
 
 from runyard.runtime.errors import Unavailable
-from runyard.runtime.storage.port.checkpoints import (
-    CheckpointRow,
-    KeptCheckpoint,
-    StoredBlob,
-    StoredCheckpoint,
-    StoredWrite,
-    WriteRow,
-)
+from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
+from runyard.runtime.storage.port.checkpoints import KeptCheckpoint, StoredBlob, StoredCheckpoint, StoredWrite
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.copying import copy_checkpoints
@@ -39,6 +33,12 @@ def undo_checkpoints_of_run(connection: sqlite3.Connection, sql: Queries, thread
     ):
         connection.execute(sql[name], (thread_id, run_id))
     connection.execute(sql["delete_replaced_writes"], (thread_id,))
+
+
+def cut_back_run(connection: sqlite3.Connection, sql: Queries, thread_id: str, run_id: str, checkpoint_id: str) -> None:
+    """Deletes the checkpoints that a run has saved after the one of that id, and what it has written on that one."""
+    for name in ("drop_checkpoints_after", "drop_writes_from"):
+        connection.execute(sql[name], (thread_id, run_id, checkpoint_id))
 
 
 def write_rows(connection: sqlite3.Connection, sql: Queries, rows: Iterable[CheckpointRow | WriteRow]) -> None:

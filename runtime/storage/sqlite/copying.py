@@ -22,7 +22,16 @@ PAGE_BYTES = 1_000_000
 ABANDONED_AFTER = 60_000_000
 """Microseconds after its last page from which on a copy counts as given up."""
 
-_TABLES = ("checkpoint_blobs", "checkpoint_writes", "checkpoints")
+_UNDER_WAY = "(select run_id from runs where thread_id = :source and queue is not null)"
+_FINISHED = f"where thread_id = :source and (run_id is null or run_id not in {_UNDER_WAY})"
+_ROWS = {
+    "checkpoint_blobs": f"select * from checkpoint_blobs {_FINISHED}",
+    "checkpoint_writes": f"select * from checkpoint_writes {_FINISHED} union all "
+    "select thread_id, ns, checkpoint_id, task_id, idx, written_by, channel, type, data, task_path "
+    f"from replaced_writes where thread_id = :source and run_id in {_UNDER_WAY}",
+    "checkpoints": f"select * from checkpoints {_FINISHED}",
+}
+"""What is copied of each table, in this order."""
 
 Page = list[tuple[str, tuple[Any, ...]]]
 """Rows, each with its table; their first column is the thread's id."""
@@ -83,11 +92,12 @@ def _one_state(reader: sqlite3.Connection) -> Iterator[None]:
 
 
 def _pages(reader: sqlite3.Connection, source: str) -> Iterator[Page]:
-    """Values before the checkpoints that refer to them."""
+    """Values before the checkpoints that refer to them. What runs under way have written is half of the next state, and
+    no part of the copy; what they have replaced is."""
     page: Page = []
     size = 0
-    for table in _TABLES:
-        for row in reader.execute(f"select * from {table} where thread_id = ?", (source,)):
+    for table in _ROWS:
+        for row in reader.execute(_ROWS[table], {"source": source}):
             page.append((table, row))
             size += sum(len(value) for value in row if isinstance(value, bytes))
             if len(page) == PAGE_ROWS or size >= PAGE_BYTES:

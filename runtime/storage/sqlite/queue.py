@@ -12,6 +12,7 @@ from runyard.runtime.storage.port.queue import DueResult, FinishRequest, FinishR
 from runyard.runtime.storage.port.runs import CancelResult, Interest, Lane
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import release_run, roll_back_run
+from runyard.runtime.storage.sqlite.checkpoints import cut_back_run, write_rows
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.deliveries import add_delivery
 from runyard.runtime.storage.sqlite.leases import holds, requested_cancel
@@ -97,7 +98,11 @@ class SqliteQueue:
         promoted = 0
         if not request.temporary or not connection.execute(self._sql["delete_temporary_thread"], thread).rowcount:
             promoted = len(connection.execute(self._sql["promote"], thread).fetchall())
-            settled = "error" if request.status in ("error", "timeout") else "interrupted" if request.paused else "idle"
+            settled = _settled(request)
+            unsettled = None
+            if request.temporary:  # another run was put on its thread; what the thread asks was not read
+                connection.execute(self._sql["keep_run"], (lease.seq,))
+                unsettled = "error" if settled == "error" else "interrupted"
             connection.execute(
                 self._sql["settle_thread"],
                 {
@@ -106,8 +111,13 @@ class SqliteQueue:
                     "state": request.values,
                     "interrupts": request.interrupts,
                     "error": request.error,
+                    "unsettled": unsettled,
                 },
             )
+            if request.unsaved is not None:
+                write_rows(connection, self._sql, request.unsaved())
+            if request.readable is not None:
+                cut_back_run(connection, self._sql, lease.thread_id, lease.run_id, request.readable)
         elif request.spilled:
             discard_thread(connection, self._sql, lease.thread_id, TimeSlice(), with_runs=False)
         if row[1] is not None:
@@ -156,6 +166,12 @@ class SqliteQueue:
             )
 
         return await self._database.read_in_pool(read, "lookup")
+
+
+def _settled(request: FinishRequest) -> str:
+    if request.status in ("error", "timeout"):
+        return "error"
+    return "interrupted" if request.paused else "idle"
 
 
 def _leased(worker: str, row: tuple[Any, ...]) -> LeasedRun:

@@ -126,6 +126,8 @@ class SqliteRuns:
             if row is None:
                 return None
             connection.execute(self._sql["delete_events"], (run_id,))
+            if row[0]:  # what it has done so far stays
+                connection.execute(self._sql["leave_unsettled"], ("interrupted", thread_id))
             return free_thread(connection, self._sql, thread_id, now())
 
         return await self._database.write(work)

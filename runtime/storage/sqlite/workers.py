@@ -125,6 +125,7 @@ class SqliteWorkers:
             add_delivery(connection, self._sql, seq, time, error=error)
             result.webhook = True
         connection.execute(self._sql["fail_thread"], (error, thread_id))
+        connection.execute(self._sql["leave_unsettled"], ("error", thread_id))
         result.promoted += free_thread(connection, self._sql, thread_id, time)
         result.ended.append(EndedRun(row["run_id"], thread_id, status))
 

@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from runyard.generated import models
 from runyard.runtime.errors import NotFound
 from runyard.runtime.services.paging import Page
@@ -69,13 +71,13 @@ class FakeAssistants:
         self.calls.append(("set_latest", version))
         return make_assistant(assistant_id)
 
-    async def graph(self, assistant_id: str, xray: bool | int) -> dict[str, Any]:
+    async def graph(self, assistant_id: str, xray: bool | int) -> bytes:
         self.calls.append(("graph", assistant_id, xray))
-        return {"nodes": [{"id": "__start__"}], "edges": [{"source": "__start__", "target": "__end__"}]}
+        return orjson.dumps({"nodes": [{"id": "__start__"}], "edges": [{"source": "__start__", "target": "__end__"}]})
 
-    async def subgraphs(self, assistant_id: str, namespace: str | None, recurse: bool) -> dict[str, Any]:
+    async def subgraphs(self, assistant_id: str, namespace: str | None, recurse: bool) -> bytes:
         self.calls.append(("subgraphs", namespace, recurse))
-        return {"child": {**SCHEMAS, "state_schema": None}}
+        return orjson.dumps({"child": {**SCHEMAS, "state_schema": None}})
 
-    async def schemas(self, assistant_id: str) -> dict[str, Any]:
-        return {"graph_id": "chain", **SCHEMAS}
+    async def schemas(self, assistant_id: str) -> bytes:
+        return orjson.dumps({"graph_id": "chain", **SCHEMAS})

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
+
+import orjson
 
 from runyard.generated import models
 from runyard.generated.mappings import CheckpointConfig
+from runyard.runtime.services.state_fields import select_state_fields
+
+STATE = models.ThreadState(
+    values={"n": 1, "log": ["a"]},
+    next=[],
+    tasks=[],
+    checkpoint=None,
+    metadata=None,
+    created_at=None,
+    parent_checkpoint=None,
+    interrupts=[],
+    checkpoint_id=None,
+    parent_checkpoint_id=None,
+)
 
 
 class FakeThreadStates:
@@ -16,28 +33,23 @@ class FakeThreadStates:
         self.calls: list[tuple[Any, ...]] = []
 
     async def state(
-        self, thread_id: str, checkpoint: CheckpointConfig | None = None, *, subgraphs: bool = False
-    ) -> models.ThreadState:
+        self,
+        thread_id: str,
+        checkpoint: CheckpointConfig | None = None,
+        *,
+        subgraphs: bool = False,
+        select: Sequence[str] | None = None,
+    ) -> bytes:
         self.calls.append(("state", checkpoint, subgraphs))
-        return models.ThreadState(
-            values={"n": 1, "log": ["a"]},
-            next=[],
-            tasks=[],
-            checkpoint=None,
-            metadata=None,
-            created_at=None,
-            parent_checkpoint=None,
-            interrupts=[],
-            checkpoint_id=None,
-            parent_checkpoint_id=None,
-        )
+        return orjson.dumps(select_state_fields(STATE, select))
 
-    async def history(self, thread_id: str, request: models.ThreadStateSearch) -> list[models.ThreadState]:
-        state = await self.state(thread_id)
+    async def history(self, thread_id: str, request: models.ThreadStateSearch) -> bytes:
         self.calls.append(("history", request))
-        return [state]
+        return orjson.dumps([select_state_fields(STATE, request.select)])
 
-    async def update(self, thread_id: str, request: models.ThreadStateUpdate) -> dict[str, Any]:
+    async def update(self, thread_id: str, request: models.ThreadStateUpdate) -> bytes:
         self.calls.append(("update", request))
         checkpoint = {"thread_id": thread_id, "checkpoint_ns": "", "checkpoint_id": str(uuid.uuid4())}
-        return {"checkpoint": checkpoint, "configurable": checkpoint, "checkpoint_id": checkpoint["checkpoint_id"]}
+        return orjson.dumps(
+            {"checkpoint": checkpoint, "configurable": checkpoint, "checkpoint_id": checkpoint["checkpoint_id"]}
+        )

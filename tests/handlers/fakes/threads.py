@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from runyard.generated import models
 from runyard.runtime.services.paging import Page
 
@@ -60,11 +62,13 @@ class FakeThreads:
         self.calls.append(("prune", request))
         return len(request.thread_ids)
 
-    async def storage(self, thread_id: str) -> models.ThreadStorage:
+    async def storage(self, thread_id: str) -> bytes:
         size = models.StorageSize(count=1, bytes=2)
         channels = models.ChannelSizes(count=1, bytes=3, by_channel={"n": models.ChannelSize(versions=1, bytes=3)})
-        return models.ThreadStorage(
-            thread_id=thread_id, total_bytes=7, checkpoints=size, channel_values=channels, pending_writes=size
+        return orjson.dumps(
+            models.ThreadStorage(
+                thread_id=thread_id, total_bytes=7, checkpoints=size, channel_values=channels, pending_writes=size
+            )
         )
 
     async def search(self, request: models.ThreadSearchRequest) -> Page[models.Thread]:

@@ -140,7 +140,7 @@ async def test_a_state_that_cannot_be_read_hides_neither_error_nor_answer_of(
     monkeypatch.setattr(graph_run, "stored_interrupts", unreadable)
     outcome = await graph_runner.run("failing", input={})
     assert answer_of(outcome)["__error__"]["error"] == "ValueError"
-    assert (outcome.values, outcome.interrupts) == (None, None)
+    assert (outcome.values, outcome.interrupts) == (None, None), "the thread keeps what it shows"
     asked = await graph_runner.run("interrupting", input={})
     assert asked.status == "error"
     assert answer_of(asked)["__error__"]["error"] == "AttributeError"

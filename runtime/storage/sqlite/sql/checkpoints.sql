@@ -99,6 +99,12 @@ delete from checkpoint_blobs where thread_id = ? and ns = ? and channel = ? and 
 -- name: remove_write
 delete from checkpoint_writes where thread_id = ? and ns = ? and checkpoint_id = ? and task_id = ? and idx = ?;
 
+-- name: drop_checkpoints_after
+delete from checkpoints where thread_id = ? and run_id = ? and checkpoint_id > ?;
+
+-- name: drop_writes_from
+delete from checkpoint_writes where thread_id = ? and run_id = ? and checkpoint_id >= ?;
+
 -- name: drop_checkpoints
 -- Here and below, what is kept is a JSON array of arrays.
 delete from checkpoints where thread_id = :thread_id and (ns, checkpoint_id) in

@@ -25,14 +25,17 @@ returning thread_id, webhook;
 delete from threads where thread_id = :thread_id and temporary
 and not exists (select 1 from runs where thread_id = :thread_id and queue is not null);
 
+-- name: keep_run
+update runs set temporary = 0 where seq = ?;
+
 -- name: settle_thread
+-- What the run does not say stays as it is.
 update or fail threads set
   settled = :settled,
   status = case when exists (select 1 from runs where thread_id = :thread_id and queue is not null)
                 then 'busy' else :settled end,
-  ran = 1, temporary = 0, state = coalesce(:state, state), interrupts = coalesce(:interrupts, interrupts),
-  error = :error,
-  updated_at = :now, state_updated_at = :now
+  ran = 1, temporary = 0, state = coalesce(:state, state), interrupts = coalesce(:interrupts, interrupts, '{}'),
+  error = :error, unsettled = :unsettled, updated_at = :now, state_updated_at = :now
 where thread_id = :thread_id;
 
 -- name: promote

@@ -62,7 +62,7 @@ select graph_id, assistant_id from runs where thread_id = ? order by seq desc li
 update or fail threads set graph_id = :graph_id, metadata = :metadata where thread_id = :thread_id;
 
 -- name: delete_run
-delete from runs where run_id = ? and thread_id = ? returning seq;
+delete from runs where run_id = ? and thread_id = ? returning queue is not null and attempt > 0;
 
 -- name: seq_of_run
 select seq from runs where run_id = ? and thread_id = ?;
@@ -88,7 +88,8 @@ and not exists (select 1 from discarded_threads as gone where gone.thread_id = r
 
 -- name: result
 -- An answer that is no longer kept is what the thread holds now.
-select status, queue, answer, (select state from threads where threads.thread_id = runs.thread_id), attempt, resumable
+select status, queue, coalesce(answer, failure),
+       (select state from threads where threads.thread_id = runs.thread_id), attempt, resumable
 from runs where run_id = ?
 and not exists (select 1 from discarded_threads as gone where gone.thread_id = runs.thread_id and gone.with_runs);
 
@@ -99,4 +100,7 @@ select seq, run_id, temporary from runs where answer is not null and ended_at < 
 delete from runs where seq = ? and queue is null;
 
 -- name: forget_result
-update runs set answer = null where seq = ? and queue is null;
+-- A thread does not say what became of one of its earlier runs, so what a run that failed answered stays.
+update runs set answer = null,
+  failure = case when status <> 'success' and substr(answer, 1, 12) = cast('{"__error__"' as blob) then answer end
+where seq = ? and queue is null;

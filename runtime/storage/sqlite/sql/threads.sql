@@ -34,8 +34,28 @@ update threads set
   temporary = 0, settled = :settled,
   status = case when exists (select 1 from runs where thread_id = :thread_id and queue is not null)
                 then 'busy' else :settled end,
-  state = :state, interrupts = :interrupts, error = null, updated_at = :now, state_updated_at = :now
+  state = :state, interrupts = :interrupts, error = null, unsettled = null, updated_at = :now, state_updated_at = :now
 where thread_id = :thread_id;
+
+-- name: leave_unsettled
+-- A run has ended without its worker: what it had reached is in its checkpoints, and the thread does not show it yet.
+update threads set unsettled = ? where thread_id = ?;
+
+-- name: unsettled_threads
+-- What a run under way changes it settles itself.
+select thread_id from threads where unsettled is not null
+and not exists (select 1 from runs where runs.thread_id = threads.thread_id and queue = 'running') limit ?;
+
+-- name: settle_unsettled
+update or fail threads set
+  settled = case when unsettled = 'error' then settled else coalesce(:settled, settled) end,
+  status = case when exists (select 1 from runs where thread_id = :thread_id and queue is not null) then 'busy'
+                when unsettled = 'error' then settled else coalesce(:settled, settled) end,
+  state = coalesce(:state, state), interrupts = coalesce(:interrupts, interrupts),
+  error = case when unsettled = 'error' then error end, unsettled = null,
+  updated_at = :now, state_updated_at = :now
+where thread_id = :thread_id and unsettled is not null
+and not exists (select 1 from runs where thread_id = :thread_id and queue = 'running');
 
 -- name: delete_thread
 delete from threads where thread_id = ?;

@@ -9,7 +9,7 @@ import orjson
 from runyard.runtime.errors import Conflict, NotFound
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.expiry import Expiry
-from runyard.runtime.storage.port.threads import DeletedThreads, IfExists, NewThread, StateEdit
+from runyard.runtime.storage.port.threads import DeletedThreads, IfExists, NewThread, StateEdit, StateReading
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.checkpoints import (
     drop_history,
@@ -84,11 +84,11 @@ def edit_state(connection: sqlite3.Connection, sql: Queries, thread_id: str, edi
     """Raises NotFound, or Conflict when a run is under way or the state is no longer what the edit was made from."""
     if connection.execute(sql["thread"], (thread_id,)).fetchone() is None:
         raise NotFound(f"Thread with ID {thread_id} not found")
-    active = [run_id for (run_id,) in connection.execute(sql["runs_ahead"], (thread_id,))]
+    active = [run_id for _, run_id in connection.execute(sql["active_runs"], (thread_id,))]
     if active:
         raise Conflict(
-            f"Thread {thread_id} has in-flight runs: {', '.join(active)}. Wait for them to end or cancel them, "
-            "then edit the state."
+            f"Thread {thread_id} has in-flight runs: {', '.join(active[:10])}{', ...' if len(active) > 10 else ''}. "
+            "Wait for them to end or cancel them, those that start later too, then edit the state."
         )
     if edit.base is not None and _latest(connection, sql, thread_id) != edit.base:
         raise Conflict(f"The state of thread {thread_id} was changed by somebody else meanwhile.")
@@ -103,6 +103,15 @@ def edit_state(connection: sqlite3.Connection, sql: Queries, thread_id: str, edi
             "interrupts": edit.interrupts,
         },
     )
+
+
+def settle(connection: sqlite3.Connection, sql: Queries, thread_id: str, reading: StateReading) -> bool:
+    """Has a thread show what was read; not (False) when a run or somebody else has seen to it since."""
+    if reading.base is not None and _latest(connection, sql, thread_id) != reading.base:
+        return False
+    settled = None if reading.paused is None else "interrupted" if reading.paused else "idle"
+    shown = {"settled": settled, "state": reading.values, "interrupts": reading.interrupts}
+    return bool(connection.execute(sql["settle_unsettled"], {"thread_id": thread_id, "now": now(), **shown}).rowcount)
 
 
 def _latest(connection: sqlite3.Connection, sql: Queries, thread_id: str) -> str:

@@ -14,6 +14,7 @@ from runyard.runtime.storage.port.threads import (
     Leftovers,
     NewThread,
     StateEdit,
+    StateReading,
 )
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.copying import copy_thread
@@ -114,6 +115,15 @@ class SqliteThreads:
 
     async def edit_state(self, thread_id: str, edit: StateEdit) -> None:
         await self._database.write(lambda connection: edits.edit_state(connection, self._sql, thread_id, edit))
+
+    async def unsettled(self, limit: int) -> list[str]:
+        rows = self._database.read(
+            lambda connection: connection.execute(self._sql["unsettled_threads"], (limit,)).fetchall()
+        )
+        return [row[0] for row in rows]
+
+    async def settle(self, thread_id: str, reading: StateReading) -> bool:
+        return await self._database.write(lambda connection: edits.settle(connection, self._sql, thread_id, reading))
 
     async def keep_latest(self, thread_id: str, base: str, kept: Sequence[KeptCheckpoint]) -> bool:
         def step(connection: sqlite3.Connection) -> bool | None:

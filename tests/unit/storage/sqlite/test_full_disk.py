@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from runyard.runtime.errors import Unavailable
-from runyard.runtime.storage.port.checkpoints import CheckpointRow
+from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow
 from runyard.runtime.storage.port.queue import FinishRequest, Lease
 from runyard.runtime.storage.port.runs import Lane, NewRun
 from runyard.runtime.storage.sqlite.storage import SqliteStorage

@@ -18,7 +18,16 @@ READ_ASIDE = {"checkpoints_of_run", "blobs_of_run", "writes_of_run"}
 """Statements that ask for ended runs of a thread too, and take a page of them or all there are."""
 SMALL = ("workers", "discarded_threads", "postponed_expiries", "json_each")
 """Tables that may be looked at as a whole."""
-PARTIAL = ("run_ready", "run_waiting", "run_delayed", "run_owned", "run_active", "thread_temporary", "thread_expires")
+PARTIAL = (
+    "run_ready",
+    "run_waiting",
+    "run_delayed",
+    "run_owned",
+    "run_active",
+    "thread_temporary",
+    "thread_expires",
+    "thread_unsettled",
+)
 """Indexes that hold little, and may be looked at as a whole."""
 
 

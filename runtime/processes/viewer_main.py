@@ -1,0 +1,147 @@
+"""The process that looks at graphs and checkpoints for the API process.
+
+On its socket, messages as on the bus. To it:
+    ("view", number, pickled (name, arguments))      to be answered
+    ("ping",)
+From it:
+    ("broken", detail)                               it cannot load the graphs, and ends
+    ("ready",)                                       it has loaded them
+    ("part", number, bytes)                          of an answer, in order
+    ("end", number)                                  of an answer
+    ("refused", number, error class, detail)         an error that was raised on purpose
+    ("failed", number)                               a defect; it is in the log
+    ("pong",)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import multiprocessing
+import os
+import pickle
+import signal
+import socket
+import sys
+import threading
+from typing import Final
+
+import uvloop
+
+from runyard.runtime.bus.messages import Message
+from runyard.runtime.bus.unix_socket import SocketLink
+from runyard.runtime.config.settings import Settings
+from runyard.runtime.errors import ConfigError, RunyardError
+from runyard.runtime.graphs.registry import Graphs
+from runyard.runtime.processes.worker_main import die_with_server
+from runyard.runtime.services.view_threads import ViewThreads
+from runyard.runtime.storage.backends import make_storage
+from runyard.runtime.telemetry.logs import configure_logs, keep_logging
+
+logger = logging.getLogger(__name__)
+
+PART: Final = 256 * 1024
+"""Bytes of an answer that are sent in one turn of the event loop: large ones hold up no small ones."""
+
+
+def view(settings: Settings, name: str, connection: socket.socket) -> None:
+    """Answers until the connection ends. The entry point of the process, which ends here whatever its threads do."""
+    multiprocessing.set_start_method(None, force=True)  # as for workers
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the API process ends it when it has answered
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    configure_logs(worker=name, project=settings.project.env)
+    if settings.reload:
+        sys.dont_write_bytecode = True
+    code = 1
+    try:
+        graphs, broken = _load(settings)
+        loop = uvloop.new_event_loop()
+        asyncio.set_event_loop(loop)  # instead of what a module may have left there
+        code = loop.run_until_complete(_serve(settings, graphs, broken, connection))
+    except BaseException:  # whatever it is, threads of user code must not keep the process
+        logger.exception("the viewer fails")
+    finally:
+        os._exit(code)
+
+
+def _load(settings: Settings) -> tuple[Graphs, str | None]:
+    """The graphs, and why none of them can be looked at. Before an event loop runs: their modules may run one."""
+    graphs, broken = Graphs(settings.project), None
+    loaded = threading.Event()
+    threading.Thread(target=die_with_server, args=(loaded,), daemon=True).start()
+    try:
+        graphs.load()
+    except ConfigError as error:
+        broken = error.detail
+    loaded.set()
+    keep_logging()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.SIG_IGN)  # whatever a module has set
+    gc.collect()
+    gc.freeze()
+    return graphs, broken
+
+
+async def _serve(settings: Settings, graphs: Graphs, broken: str | None, connection: socket.socket) -> int:
+    return await _View(settings, graphs, broken).run(connection)
+
+
+class _View:
+    """One connection, and the threads that answer."""
+
+    def __init__(self, settings: Settings, graphs: Graphs, broken: str | None) -> None:
+        self._settings = settings
+        self._graphs = graphs
+        self._broken = broken
+        self._ended = asyncio.Event()
+        self._answering: set[asyncio.Task[None]] = set()
+        self._link: SocketLink | None = None
+        self._threads: ViewThreads | None = None
+
+    async def run(self, connection: socket.socket) -> int:
+        loop = asyncio.get_running_loop()
+        _, link = await loop.create_unix_connection(
+            lambda: SocketLink(self._receive, lambda _: self._ended.set()), sock=connection
+        )
+        self._link = link
+        if self._broken is not None:
+            link.send("broken", self._broken)
+            link.close()
+            await self._ended.wait()
+            return 1
+        storage = make_storage(self._settings)
+        storage.open(maintain=False)
+        self._threads = ViewThreads(self._settings, storage, self._graphs)
+        link.send("ready")
+        await self._ended.wait()
+        storage.close()
+        return 0
+
+    def _receive(self, link: SocketLink, message: Message) -> None:
+        match message[0]:
+            case "view":
+                task = asyncio.create_task(self._answer(link, message[1], message[2]))
+                self._answering.add(task)
+                task.add_done_callback(self._answering.discard)
+            case "ping":
+                link.send("pong")
+
+    async def _answer(self, link: SocketLink, number: int, request: bytes) -> None:
+        assert self._threads is not None
+        try:
+            name, arguments = pickle.loads(request)
+            answer = await asyncio.wrap_future(self._threads.ask(name, arguments))
+        except RunyardError as error:
+            link.send("refused", number, type(error).__name__, error.detail)
+            return
+        except BaseException as error:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+            logger.error("a view failed", exc_info=error)
+            link.send("failed", number)
+            return
+        for start in range(0, len(answer), PART):
+            link.send("part", number, answer[start : start + PART])
+            await asyncio.sleep(0)
+        link.send("end", number)

@@ -1,0 +1,286 @@
+"""Starts the viewer process when something is to be looked at, and ends it when nothing is for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import pickle
+import socket
+import uuid
+from collections.abc import Callable
+from multiprocessing.context import ForkServerProcess
+from typing import Any, Final
+
+from runyard.runtime import errors
+from runyard.runtime.bus.messages import Message
+from runyard.runtime.bus.unix_socket import SocketLink
+from runyard.runtime.config.settings import Settings
+from runyard.runtime.errors import RunyardError, Unavailable
+from runyard.runtime.processes.spawning import WorkerSpawner
+
+logger = logging.getLogger(__name__)
+
+VIEW_TIMEOUT: Final = 60.0
+"""Seconds that one view may take."""
+PONG_TIMEOUT: Final = 5.0
+"""Seconds in which a viewer shows that its event loop runs, once a view has taken too long."""
+IDLE_TIMEOUT: Final = 300.0
+"""Seconds after the last view until the process ends."""
+STOP_TIMEOUT: Final = 3.0
+"""Seconds that a viewer gets for what it is answering when it is to end."""
+STUCK_VIEWS: Final = 4
+"""Views that took too long and still hold a thread each, from which on a fresh process takes over."""
+
+
+class Viewers:
+    """At most one viewer process that is asked, and those that end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._spawner: WorkerSpawner | None = None
+        self._current: ViewerProcess | None = None
+        self._starting = asyncio.Lock()
+        self._ending: set[asyncio.Task[None]] = set()
+        self._idle: asyncio.TimerHandle | None = None
+        self._stopping = False
+
+    def start(self, spawner: WorkerSpawner) -> None:
+        """Where processes come from; they are started when they are needed."""
+        self._spawner = spawner
+
+    @property
+    def pid(self) -> int | None:
+        """The process that is asked; None: nobody has asked for a while."""
+        return None if self._current is None else self._current.pid
+
+    async def ask(self, view: str, *arguments: Any) -> bytes:
+        viewer = await self._viewer()
+        try:
+            return await viewer.ask(view, arguments)
+        finally:
+            if viewer.ended or viewer.stuck:
+                self._retire(viewer)
+            self._await_idle()
+
+    async def reload(self, settings: Settings) -> None:
+        """Views are answered by a fresh process from now on: the project, or its code, has changed."""
+        self._settings = settings
+        async with self._starting:
+            if self._current is not None:
+                self._retire(self._current)
+
+    async def stop(self) -> None:
+        """Ends the process; what it was answering ends in Unavailable."""
+        self._stopping = True
+        if self._idle is not None:
+            self._idle.cancel()
+        if self._current is not None:
+            self._retire(self._current)
+        if self._ending:
+            await asyncio.wait(self._ending)
+
+    async def _viewer(self) -> ViewerProcess:
+        async with self._starting:
+            if self._stopping or self._spawner is None:
+                raise Unavailable("The server is stopping.")
+            if self._current is None or self._current.ended:
+                if self._current is not None:
+                    self._retire(self._current)
+                viewer = ViewerProcess(self._settings)
+                try:
+                    await viewer.start(self._spawner)
+                except BaseException:
+                    self._retire(viewer)
+                    raise
+                self._current = viewer
+            return self._current
+
+    def _retire(self, viewer: ViewerProcess) -> None:
+        if viewer is self._current:
+            self._current = None
+        if not viewer.retired:
+            viewer.retired = True
+            task = asyncio.create_task(viewer.end(), name="end a viewer")
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
+    def _await_idle(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+        self._idle = asyncio.get_running_loop().call_later(IDLE_TIMEOUT, self._end_idle)
+
+    def _end_idle(self) -> None:
+        if self._current is None:
+            return
+        if self._current.busy:
+            self._await_idle()
+        else:
+            self._retire(self._current)
+
+
+class ViewerProcess:
+    """One process, from its start to its end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._process: ForkServerProcess | None = None
+        self._link: SocketLink | None = None
+        self._numbers = itertools.count()
+        self._answers: dict[int, _Answer] = {}
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pong = asyncio.Event()
+        self._over = asyncio.Event()
+        self._timed_out: set[int] = set()
+        self._deaf = False
+        self.retired = False
+
+    @property
+    def pid(self) -> int | None:
+        """The process id."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def ended(self) -> bool:
+        """Whether it answers no more."""
+        return self._over.is_set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody waits for an answer."""
+        return bool(self._answers)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether too much of it is held up by views that nobody waits for any more."""
+        return self._deaf or len(self._timed_out) >= STUCK_VIEWS
+
+    async def start(self, spawner: WorkerSpawner) -> None:
+        """Returns when it has loaded the graphs. Raises Unavailable."""
+        here, there = socket.socketpair()
+        with there:
+            here.setblocking(False)
+            name = f"viewer-{uuid.uuid4().hex[:12]}"
+            try:
+                self._process = await spawner.start_viewer(self._settings, name, there)
+            except BaseException:
+                here.close()
+                raise
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._process.sentinel, self._lost)
+        _, self._link = await loop.create_unix_connection(
+            lambda: SocketLink(self._receive, lambda _: self._lost()), sock=here
+        )
+        await self._ready
+
+    async def ask(self, view: str, arguments: tuple[Any, ...]) -> bytes:
+        """As `Viewer.ask`."""
+        if self._link is None or self.ended:
+            raise Unavailable(self._death(view))
+        number = next(self._numbers)
+        answer = self._answers[number] = _Answer(view)
+        self._link.send("view", number, pickle.dumps((view, arguments)))
+        try:
+            async with asyncio.timeout(VIEW_TIMEOUT):
+                return await answer.future
+        except TimeoutError:
+            self._timed_out.add(number)
+            await self._check_pulse()
+            raise Unavailable(
+                f"There is no answer after {VIEW_TIMEOUT:g} s: what the graph does to answer takes too long, or the "
+                "state is too large. Look at what its factory, reducers and validators do."
+            ) from None
+        finally:
+            self._answers.pop(number, None)
+
+    async def end(self) -> None:
+        """Lets it answer what it is asked already, if that does not take long, and ends it."""
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT):
+                await asyncio.gather(*(answer.future for answer in self._answers.values()), return_exceptions=True)
+        except TimeoutError:
+            pass
+        if self._link is not None:
+            self._link.close()
+        self._lost()
+        process = self._process
+        if process is None:
+            return
+        if not await asyncio.to_thread(_joined, process):
+            process.kill()
+            await asyncio.to_thread(process.join)
+
+    async def _check_pulse(self) -> None:
+        """A view that takes too long may hold up all others, where it does not let go of the interpreter."""
+        assert self._link is not None
+        self._pong.clear()
+        self._link.send("ping")
+        try:
+            async with asyncio.timeout(PONG_TIMEOUT):
+                await self._pong.wait()
+        except TimeoutError:
+            self._deaf = True
+
+    def _receive(self, _: SocketLink, message: Message) -> None:
+        match message[0]:
+            case "part":
+                if message[1] in self._answers:
+                    self._answers[message[1]].parts.append(message[2])
+            case "end":
+                self._finish(message[1], lambda answer: answer.future.set_result(b"".join(answer.parts)))
+            case "refused":
+                error = getattr(errors, message[2], Unavailable)
+                refusal: RunyardError = error(message[3])
+                self._finish(message[1], lambda answer: answer.future.set_exception(refusal))
+            case "failed":
+                failure = RuntimeError("a view failed in the viewer process; its traceback is in the log")
+                self._finish(message[1], lambda answer: answer.future.set_exception(failure))
+            case "ready":
+                if not self._ready.done():
+                    self._ready.set_result(None)
+            case "broken":
+                if not self._ready.done():
+                    self._ready.set_exception(Unavailable(message[1]))
+            case "pong":
+                self._pong.set()
+
+    def _finish(self, number: int, finish: Callable[[_Answer], None]) -> None:
+        self._timed_out.discard(number)
+        answer = self._answers.get(number)
+        if answer is not None and not answer.future.done():
+            finish(answer)
+
+    def _lost(self) -> None:
+        """The process or its connection has ended."""
+        if self._over.is_set():
+            return
+        self._over.set()
+        if self._process is not None:
+            asyncio.get_running_loop().remove_reader(self._process.sentinel)
+        if not self._ready.done():
+            self._ready.set_exception(Unavailable(self._death("load the graphs")))
+        for answer in self._answers.values():
+            if not answer.future.done():
+                answer.future.set_exception(Unavailable(self._death(answer.view)))
+
+    @staticmethod
+    def _death(what: str) -> str:
+        return (
+            f"The process that looks at graphs and states ended while it was to answer ({what}); the next request "
+            "starts another. If that ends too, look for what ends it: memory, a native extension, or os._exit in a "
+            "factory, a reducer or a validator."
+        )
+
+
+class _Answer:
+    """What has come of an answer."""
+
+    def __init__(self, view: str) -> None:
+        self.view = view
+        self.parts: list[bytes] = []
+        self.future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+
+def _joined(process: ForkServerProcess) -> bool:
+    process.join(STOP_TIMEOUT)
+    return process.exitcode is not None
