@@ -14,7 +14,7 @@ from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.events import EventChunk
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.queue import Lease
-from runyard.runtime.storage.port.runs import NewRun
+from runyard.runtime.storage.port.runs import NewRun, Strategy
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.port.threads import Leftovers, NewThread
 
@@ -223,3 +223,14 @@ async def test_many_outcomes_are_forgotten_whatever_a_transaction_takes(storage:
     assert await storage.runs.forget_outcomes(-1.0, LIVELY - 2) == LIVELY - 2
     assert await storage.runs.forget_outcomes(-1.0, LIVELY) == 2
     assert [await storage.events.read(lease.run_id, 0, size=1) for lease in leases] == [[]] * LIVELY
+
+
+@pytest.mark.parametrize("strategy", ["interrupt", "rollback"])
+async def test_a_strategy_cancels_however_many_runs_wait(storage: Storage, strategy: Strategy) -> None:
+    thread_id, runs, lease = await large_thread(storage)
+    waiting = [run.run_id for run in runs[LIVELY + 1 : -1]]
+    inserted = await storage.runs.insert([on_thread(thread_id, strategy=strategy)])
+    assert set(waiting) < set(inserted.cancelled.ended)
+    assert list(inserted.cancelled.requested) == [lease.run_id]
+    page = await storage.runs.cancellable(thread_id=thread_id, run_ids=None, status="all", limit=100)
+    assert {run.run_id for run in page.runs} == {lease.run_id, inserted.runs[0].run_id}

@@ -39,7 +39,7 @@ class Database:
         self._sync = sync
         self._meter = meter
         self._connections: list[sqlite3.Connection] = []
-        self._lock = FileLock(path.with_name(f"{path.name}.lock"), meter)
+        self._lock = self._another_lock()
         self._writer = Writer(self._lock)
         self._readers = Readers(self._connect_to_read)
         self._log_keeper: LogKeeper | None = None
@@ -65,7 +65,7 @@ class Database:
             ) from error
         self._writer.start(connection)
         if maintain:
-            self._log_keeper = LogKeeper(self.path, self._connect, self._lock, self._meter)
+            self._log_keeper = LogKeeper(self.path, self._connect, self._another_lock(), self._meter)
             self._log_keeper.start()
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
@@ -73,7 +73,7 @@ class Database:
         patience = time.monotonic() + PATIENCE
         while True:
             try:
-                with self._lock.held():
+                with self._lock:
                     connection.execute("pragma journal_mode = wal")
                     migrate(connection)
                 break
@@ -121,6 +121,9 @@ class Database:
         """Runs `read`, which may take long, in a thread of that pool: searches and counts, which are given up after
         some seconds, lookups, what is read to be copied, or probes of whether it answers."""
         return await self._readers.read_in_pool(read, pool)
+
+    def _another_lock(self) -> FileLock:
+        return FileLock(self.path.with_name(f"{self.path.name}.lock"), self._meter)
 
     def _connect(self) -> sqlite3.Connection:
         """For writing and for upkeep. It never waits for others: whoever does may hold the file lock."""

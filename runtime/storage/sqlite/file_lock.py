@@ -6,15 +6,14 @@ SQLite's own busy handler polls and is unfair, so it is not left to decide who w
 import fcntl
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 
 from runyard.runtime.storage.port.storage import Meter
 
 
 class FileLock:
-    """One process's handle on the lock; one of its pool threads at a time holds it, whichever calls first.
+    """One process's handle on the lock, held in a `with` block. Each thread that takes it has a handle of its own.
 
     Whoever holds it keeps every other writer waiting: nothing may be waited for inside.
     """
@@ -23,6 +22,7 @@ class FileLock:
         self._path = path
         self._meter = meter
         self._file = -1
+        self._waited = self._taken = 0.0
 
     def open(self) -> None:
         """Makes the file. Raises OSError."""
@@ -34,15 +34,15 @@ class FileLock:
             os.close(self._file)
             self._file = -1
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Waits for the lock and holds it in the block."""
+    def __enter__(self) -> None:
         asked = time.perf_counter()
         fcntl.flock(self._file, fcntl.LOCK_EX)
-        taken = time.perf_counter()
-        try:
-            yield
-        finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
-            if self._meter is not None:
-                self._meter.locked(taken - asked, time.perf_counter() - taken)
+        self._taken = time.perf_counter()
+        self._waited = self._taken - asked
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+        if self._meter is not None:
+            self._meter.locked(self._waited, time.perf_counter() - self._taken)

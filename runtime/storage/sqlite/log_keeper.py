@@ -57,12 +57,14 @@ class LogKeeper:
         self._thread.join()
 
     def _run(self) -> None:
+        self._lock.open()
         connection = self._connect()
         while not self._stopping.wait(CHECKPOINT_EVERY):
             try:
                 self.shorten(connection)
             except (sqlite3.Error, OSError) as error:  # the next pass may go through: there may be room again
                 logger.error("%s: the write-ahead log cannot be moved into the database: %s", self._path, error)
+        self._lock.close()
 
     def shorten(self, connection: sqlite3.Connection) -> None:
         """One pass. Never waits for readers, and holds up writers for a few pages at the most."""
@@ -79,7 +81,7 @@ class LogKeeper:
             self._back_off = 0.0
         elif pages - moved <= few and pages != self._restarted_at and time.monotonic() >= self._not_before:
             # Writers that never pause keep a passive pass from starting the log afresh.
-            with self._lock.held():
+            with self._lock:
                 busy, _, _ = connection.execute("pragma wal_checkpoint(restart)").fetchone()
             self._back_off = min(LONGEST_BACK_OFF, max(CHECKPOINT_EVERY, self._back_off * 2)) if busy else 0.0
             self._restarted_at = 0 if busy else pages  # as long as nobody writes the log looks as before

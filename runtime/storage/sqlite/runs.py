@@ -28,6 +28,9 @@ from runyard.runtime.storage.sqlite.leftovers import remove_events, write_withou
 from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts, run_from_row
 from runyard.runtime.storage.sqlite.time_slice import TimeSlice
 
+CROWD = 50
+"""Runs that a transaction cancels for a multitask strategy."""
+
 
 class SqliteRuns:
     """Runs as rows of the table that is the queue too; one whose thread was deleted is no longer shown.
@@ -40,9 +43,37 @@ class SqliteRuns:
         self._sql = queries
 
     async def insert(self, new_runs: Sequence[NewRun]) -> InsertResult:
-        return await write_without_leftovers(
+        made_room = (
+            [run for new_run in new_runs for run in await self._make_room(new_run)] if len(new_runs) == 1 else []
+        )
+        inserted = await write_without_leftovers(
             self._database, self._sql, lambda connection: insert_runs(connection, self._sql, new_runs)
         )
+        for cancelled in made_room:
+            inserted.cancelled.ended.extend(cancelled.ended)
+            inserted.cancelled.webhook |= cancelled.webhook
+        return inserted
+
+    async def _make_room(self, new_run: NewRun) -> list[CancelResult]:
+        """What a multitask strategy cancels of a thread where very many runs wait: all but a few, in transactions of
+        their own. What follows with the run itself is no more than one transaction may do."""
+        results: list[CancelResult] = []
+        if new_run.thread_metadata is not None or new_run.strategy not in ("interrupt", "rollback"):
+            return results
+        action: CancelAction = "interrupt" if new_run.strategy == "interrupt" else "rollback"
+
+        def crowd(connection: sqlite3.Connection) -> list[tuple[int, str]]:
+            return connection.execute(self._sql["crowd_of_thread"], (new_run.thread_id, CROWD, CROWD)).fetchall()
+
+        def work(connection: sqlite3.Connection) -> CancelResult:
+            result, time = CancelResult(), now()
+            for seq, run_id in crowd(connection):
+                cancel_run(connection, self._sql, seq, run_id, action, time, result)
+            return result
+
+        while self._database.read(crowd):
+            results.append(await self._database.write(work))
+        return results
 
     async def get(self, thread_id: str, run_id: str) -> Run | None:
         row = self._database.read(

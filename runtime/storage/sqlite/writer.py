@@ -111,7 +111,7 @@ class Writer:
         patience: float,
     ) -> bool:
         """False: another program writes; it is waited for outside the lock."""
-        with self._lock.held():
+        with self._lock:
             try:
                 connection.execute("begin immediate")
             except sqlite3.OperationalError as error:

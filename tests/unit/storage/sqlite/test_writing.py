@@ -119,7 +119,7 @@ async def test_another_program_that_writes_is_waited_for_outside_the_lock(
     lock = FileLock(database.path.with_name("runyard.db.lock"))
     lock.open()
     for _ in range(5):
-        with lock.held():
+        with lock:
             await asyncio.sleep(0)
     assert not writing.done()
     outsider.execute("rollback")
@@ -194,3 +194,12 @@ async def test_a_database_is_opened_once_another_program_has_written(
     await asyncio.sleep(0.3)
     outsider.execute("rollback")
     assert await asyncio.wait_for(opening.wait(), 30) == 0
+
+
+async def test_writer_and_log_keeper_exclude_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = Database(tmp_path / "runyard.db")
+    database.open(maintain=True)
+    log = database._log_keeper
+    assert log is not None
+    assert log._lock is not database._lock, "two threads that share a handle both hold it"
+    database.close()
