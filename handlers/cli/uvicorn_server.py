@@ -28,7 +28,7 @@ BACKLOG = 2048
 CLOSE_TIMEOUT = 2
 """Seconds that responses get to be sent once all runs have ended or are back in the queue."""
 _LATE = 5.0
-"""Seconds without a look at connections after which the process itself was held up: what clients sent may lie unread."""
+"""Seconds without a look at connections that say that the process was held up: what clients sent may lie unread."""
 GC_THRESHOLD = 50_000
 """New objects between two collections of the youngest generation: large request bodies make many."""
 
