@@ -133,13 +133,18 @@ class BoundedProtocol(HttpToolsProtocol):
             self._completed = True
             self._in_head = True
 
+    def timeout_keep_alive_handler(self) -> None:
+        """Closes an idle connection; one on which a request has begun meanwhile has its own time."""
+        if not self._begun:
+            super().timeout_keep_alive_handler()
+
     def send_400_response(self, msg: str) -> None:
         """Answers with `msg` as the detail, and closes the connection."""
         self._refuse(400, msg)
 
     def _refuse_head(self) -> None:
         self._refuse(
-            431, f"The head of the request is larger than {self._limits.header_bytes} bytes; send less headers"
+            431, f"The head of the request is larger than {self._limits.header_bytes} bytes; send fewer headers"
         )
 
     def _refuse(self, status: int, detail: str) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 BACKLOG = 2048
 CLOSE_TIMEOUT = 2
 """Seconds that responses get to be sent once all runs have ended or are back in the queue."""
+_LATE = 5.0
+"""Seconds without a look at connections that say that the process was held up: what clients sent may lie unread."""
 GC_THRESHOLD = 50_000
 """New objects between two collections of the youngest generation: large request bodies make many."""
 
@@ -122,6 +124,7 @@ class _Server(uvicorn.Server):
         self._runtime = runtime
         self._settings = settings
         self._listener = listener
+        self._looked = 0.0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         # A failed start is told by the command line, in one line; uvicorn would log a traceback.
@@ -148,8 +151,9 @@ class _Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:  # once a second: a timer for each request would cost more
             now = asyncio.get_running_loop().time()
+            late, self._looked = now - self._looked > _LATE, now
             for connection in list(self.server_state.connections):
-                if isinstance(connection, BoundedProtocol) and connection.is_overdue(now):
+                if isinstance(connection, BoundedProtocol) and connection.is_overdue(now) and not late:
                     connection.close_overdue()
         return await super().on_tick(counter)
 

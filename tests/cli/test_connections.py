@@ -33,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         args=("--workers", "0"),
         env={
             "RUNYARD_HEADER_LIMIT": str(HEADER_LIMIT),
-            "RUNYARD_RECEIVE_TIMEOUT": "0.5",
+            "RUNYARD_RECEIVE_TIMEOUT": "1",
             "RUNYARD_IDLE_TIMEOUT": "1",
             "RUNYARD_BODY_LIMIT": "100000",
         },
