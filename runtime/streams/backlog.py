@@ -23,16 +23,17 @@ class Backlog:
         self.size = 0
         self._waiting: dict[Buffer, None] = {}
 
-    def changed(self, buffer: "Buffer", by: int) -> None:
+    def put(self, buffer: "Buffer", size: int) -> None:
         """The buffer holds so many bytes more."""
-        self.size += by
-        if by > 0:
-            self._waiting.setdefault(buffer)
-            if self.size > self.limit:
-                self._shorten(buffer)
+        self.size += size
+        if buffer not in self._waiting:
+            self._waiting[buffer] = None
+        if self.size > self.limit:
+            self._shorten(buffer)
 
-    def read(self, buffer: "Buffer") -> None:
-        """Somebody has taken from the buffer."""
+    def read(self, buffer: "Buffer", size: int) -> None:
+        """So many bytes of the buffer have reached its reader, or were dropped; what is left waits from now on."""
+        self.size -= size
         self._waiting.pop(buffer, None)
         if buffer:
             self._waiting[buffer] = None
@@ -64,24 +65,31 @@ class Buffer:
 
     def put(self, event: Event) -> None:
         """Takes an event; there may be an overflow instead."""
-        size = _size(event)
-        full = bool(self._events) and self._size - _size(self._events[0]) + size > self._limit
+        size = len(event.data) + EVENT_OVERHEAD
+        full = bool(self._events) and self._size + size > self._limit + self._first()
         self._events.append(event)
         self._size += size
-        self._backlog.changed(self, size)
+        self._backlog.put(self, size)
         if full and self._events:
             self.overflow()
 
+    def _first(self) -> int:
+        return len(self._events[0].data) + EVENT_OVERHEAD
+
     def take(self) -> list[Event]:
         """The next events, a batch of them; what was taken before has reached its reader."""
-        self._backlog.changed(self, -self._taken)
-        self._taken = 0
+        sent, taken = self._taken, 0
         events: list[Event] = []
-        while self._events and (not events or self._taken + _size(self._events[0]) <= BATCH):
-            events.append(self._events.popleft())
-            self._taken += _size(events[-1])
-        self._size -= self._taken
-        self._backlog.read(self)
+        waiting = self._events
+        while waiting:
+            size = len(waiting[0].data) + EVENT_OVERHEAD
+            if events and taken + size > BATCH:
+                break
+            events.append(waiting.popleft())
+            taken += size
+        self._taken = taken
+        self._size -= taken
+        self._backlog.read(self, sent)
         return events
 
     def overflow(self) -> None:
@@ -92,17 +100,12 @@ class Buffer:
         """Takes out all that waits."""
         dropped = list(self._events)
         self._events.clear()
-        self._backlog.changed(self, -self._size)
-        self._size = 0
-        self._backlog.read(self)
+        size, self._size = self._size, 0
+        self._backlog.read(self, size)
         return dropped
 
     def close(self) -> None:
         """Nobody reads any more."""
         self.clear()
-        self._backlog.changed(self, -self._taken)
+        self._backlog.read(self, self._taken)
         self._taken = 0
-
-
-def _size(event: Event) -> int:
-    return len(event.data) + EVENT_OVERHEAD

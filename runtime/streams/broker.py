@@ -141,7 +141,8 @@ class Broker:
         for subscription in self._streams(run_id):
             for event in unpacked:
                 subscription.add(event)
-        self._threads.publish(run_id, thread_id, unpacked)
+        if self._threads.of(thread_id):
+            self._threads.publish(run_id, thread_id, unpacked)
 
     def events_stored(self, run_id: str, thread_id: str, number: int) -> None:
         """The run's events up to that number are stored, whether or not somebody was sent them."""

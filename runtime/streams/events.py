@@ -56,7 +56,7 @@ class Event:
 
 def stored_event(event_id: str, name: str, data: bytes) -> Event:
     """An event that can be read again."""
-    return Event(name, data, event_id, EventId.parse(event_id).number)
+    return Event(name, data, event_id, int(event_id.rpartition("-")[2]))
 
 
 def run_done(run_id: str, place: EndPlace) -> Event:

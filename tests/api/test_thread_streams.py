@@ -39,8 +39,9 @@ async def test_every_end_is_told_and_replayed_however_a_run_ends(
     stream = await client.threads.join_stream(thread, last_event_id="-1")
     first = (await client.runs.create(thread, "chain", input={"n": 1}))["run_id"]
     seen = await until_done(stream, first)
-    held = (await client.runs.create(thread, "gated", input=gate.input()))["run_id"]
-    await wait_for_status(client, {"thread_id": thread, "run_id": held}, "running")  # type: ignore[typeddict-item]
+    running = await client.runs.create(thread, "gated", input=gate.input())
+    held = running["run_id"]
+    await wait_for_status(client, running, "running")
     waiting = [
         (await client.runs.create(thread, "chain", input={"n": 1}, multitask_strategy="enqueue"))["run_id"]
         for _ in range(3)
