@@ -20,7 +20,7 @@ from runyard.runtime.execution import unrecorded
 from runyard.runtime.execution.executor import Executor
 from runyard.runtime.execution.worker import Worker
 from runyard.runtime.graphs.registry import Graphs
-from runyard.runtime.storage.port.runs import Lane, NewRun
+from runyard.runtime.storage.port.runs import Interest, Lane, NewRun
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 
 SAMPLES = Path(__file__).parents[2] / "sample_graphs"
@@ -37,6 +37,15 @@ class Heard:
 
     def close(self) -> None:
         pass
+
+    worker: Worker
+
+    async def next(self, kind: str) -> Message:
+        """The next message of that kind."""
+        async with asyncio.timeout(20):
+            while (message := await self._messages.get())[0] != kind:
+                pass
+            return message
 
     async def end_of(self, run_id: str) -> Message:
         """The message that the run has ended."""
@@ -58,13 +67,17 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def working(storage: SqliteStorage, graphs: Graphs, folder: Path) -> AsyncIterator[Heard]:
+async def working(
+    storage: SqliteStorage, graphs: Graphs, folder: Path, *, welcome: bool = True
+) -> AsyncIterator[Heard]:
     settings = Settings(project=load_project(SAMPLES), data_dir=folder, max_attempts=3)
     storage.open(maintain=False)
     heard = Heard()
     worker = Worker("worker", settings, storage, Executor(graphs, storage, None), solo=False)
     worker.connect(heard)
-    worker.receive(("welcome",))
+    heard.worker = worker
+    if welcome:
+        worker.receive(("welcome",))
     task = asyncio.create_task(worker.run())
     try:
         yield heard
@@ -172,3 +185,22 @@ async def test_a_run_that_cannot_even_be_prepared_ends(
         run = new_run("chain")
         await storage.runs.insert([run])
         assert (await heard.end_of(run.run_id))[3] == "error"
+
+
+async def test_nothing_is_claimed_before_the_server_has_said_what_is_followed(
+    storage: SqliteStorage, graphs: Graphs, tmp_path: Path
+) -> None:
+    async with working(storage, graphs, tmp_path, welcome=False) as heard:
+        run = new_run("chain", stream_mode=["values"])
+        await storage.runs.insert([run])
+        heard.worker.receive(("wake",))
+        heard.worker.receive(("flush", 1))
+        assert await heard.next("flushed") == ("flushed", 1)
+        (depth,) = [await storage.queue.depth()]
+        assert (depth.ready, depth.running) == (1, 0)
+        heard.worker.receive(("follow", run.run_id, int(Interest.EVENTS)))
+        heard.worker.receive(("welcome",))
+        (_, run_id, _, events) = await heard.next("events")
+        assert run_id == run.run_id
+        assert events[0][1] == "metadata"
+        await heard.end_of(run.run_id)
