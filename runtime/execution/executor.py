@@ -16,7 +16,7 @@ from runyard.runtime.execution.stopping import INTERRUPT_GRACE, PATIENCE, READIN
 from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.graphs.user_errors import one_line
 from runyard.runtime.lifecycle import timed_out
-from runyard.runtime.storage.port.queue import FinishRequest, FinishResult, LeasedRun
+from runyard.runtime.storage.port.queue import FinishRequest, LeasedRun
 from runyard.runtime.storage.port.runs import FinalStatus
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.store.fenced import check_before_writing
@@ -150,10 +150,8 @@ class Executor:
         """The next attempt continues from the last checkpoint, so what was only in memory is written first."""
         execution.saver.spill()
         await execution.publisher.close()
-        ended = await self._storage.queue.release(execution.leased.lease)
-        if ended is None:
-            return None
-        return RunEnded("interrupted", UNREAD.answer, FinishResult(ended.promoted, ended.webhook, "interrupt"))
+        result = await self._storage.queue.release(execution.leased.lease)
+        return None if result is None else RunEnded("interrupted", UNREAD.answer, result)
 
     async def _finish(self, execution: Execution, outcome: GraphOutcome, status: FinalStatus) -> RunEnded:
         finish = FinishRequest(
