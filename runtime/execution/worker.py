@@ -52,7 +52,7 @@ class Worker:
             os.getpid(),
             interval=min(2.0, settings.lease_seconds / 5),
             held=self._claims.held,
-            answered=self._heartbeat_answered,
+            answered=lambda answer: self._loop.call_soon_threadsafe(self._apply, answer),
         )
 
     def connect(self, link: Link) -> None:
@@ -181,12 +181,7 @@ class Worker:
         if (execution := self._executions.get(lease.run_id)) is not None:
             execution.finishing = True
         await give_back(
-            self._storage.workers,
-            leased,
-            error,
-            self._connected(),
-            max_attempts=self._settings.max_attempts,
-            leaving=self._claims.ended,
+            self._storage.workers, leased, error, self._connected(), self._settings.max_attempts, self._claims.ended
         )
 
     def _is_followed(self, leased: LeasedRun) -> bool:
@@ -227,9 +222,6 @@ class Worker:
         if not execution.task.done():
             self._left.add(execution.task)
         self._done(execution.leased, execution.task)
-
-    def _heartbeat_answered(self, answer: HeartbeatResult) -> None:
-        self._loop.call_soon_threadsafe(self._apply, answer)
 
     def _apply(self, answer: HeartbeatResult) -> None:
         by_seq = self._claims.by_seq()
