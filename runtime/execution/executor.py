@@ -8,6 +8,7 @@ from functools import partial
 import orjson
 from langgraph.store.base import BaseStore
 
+from runyard.runtime.checkpoints.limits import RunLimits
 from runyard.runtime.checkpoints.saver import RunSaver
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.execution.execution import Execution, RunEnded, Stop
@@ -16,7 +17,7 @@ from runyard.runtime.execution.stopping import INTERRUPT_GRACE, PATIENCE, READIN
 from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.graphs.user_errors import one_line
 from runyard.runtime.lifecycle import timed_out
-from runyard.runtime.storage.port.queue import FinishRequest, LeasedRun
+from runyard.runtime.storage.port.queue import FinishRequest, Lease, LeasedRun
 from runyard.runtime.storage.port.runs import FinalStatus
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.store.fenced import check_before_writing
@@ -41,11 +42,13 @@ class Executor:
         it asks for durable steps or has been tried before."""
         kwargs, lease = leased.kwargs, leased.lease
         sync = kwargs.get("durability") == "sync"
+        limits = RunLimits()
         saver = RunSaver(
             self._storage.checkpoints,
             lease=lease,
             sync=sync,
             in_memory=leased.temporary and not sync and lease.attempt == 1,
+            limits=limits,
         )
         graph_run = GraphRun(
             run_id=lease.run_id,
@@ -57,18 +60,14 @@ class Executor:
             metadata=leased.metadata,
             checkpointer=saver,
             store=self._store,
-            wanted=lambda: execution.wanted(),
-            stopped=lambda: execution.stop is not None,
+            wanted=lambda: not limits.no_step and publisher.wanted(),
+            stopped=lambda: limits.stopped,
         )
-        since = asyncio.get_running_loop().time()
-        execution = Execution(leased, saver, publisher, graph_run, task, since)
-        return execution
+        return Execution(leased, saver, publisher, limits, graph_run, task, asyncio.get_running_loop().time())
 
-    async def _check_lease(self, execution: Execution) -> None:
-        """For what the graph writes elsewhere than in its state. Raises LeaseLost when nothing of it is taken any
-        more."""
-        lease = execution.leased.lease
-        if execution.sealed or not await self._storage.queue.holds(lease):
+    async def _check_lease(self, lease: Lease, limits: RunLimits) -> None:
+        """For what a graph writes elsewhere than in its state. Raises LeaseLost when nothing of it is taken any more."""
+        if limits.sealed or not await self._storage.queue.holds(lease):
             raise LeaseLost(f"run {lease.run_id}: what it writes to the store is refused, since its lease is lost")
 
     async def execute(self, execution: Execution) -> RunEnded | None:
@@ -76,7 +75,7 @@ class Executor:
 
         Raises LeaseLost when the run is somebody else's by now.
         """
-        check_before_writing(partial(self._check_lease, execution))
+        check_before_writing(partial(self._check_lease, execution.leased.lease, execution.limits))
         return await self._record(execution, await run_graph(self._graphs, execution.graph_run, execution.emit))
 
     async def fail(self, execution: Execution, error: GeneratorExit) -> RunEnded | None:
@@ -84,7 +83,7 @@ class Executor:
         return await self._record(execution, await failed_run(execution.graph_run, execution.emit, error))
 
     async def _record(self, execution: Execution, outcome: GraphOutcome) -> RunEnded | None:
-        if execution.stop is not None:
+        if execution.limits.stopped:
             return None
         execution.finishing = True
         await execution.publisher.close()
@@ -99,9 +98,9 @@ class Executor:
         if stop == "interrupt":
             await asyncio.wait({execution.task}, timeout=INTERRUPT_GRACE)
         if stop in ("rollback", "lost"):
-            execution.seal()
+            execution.limits.seal()
         else:
-            execution.allow_no_step()
+            execution.limits.no_step = True
         if not await end_task(execution.task):
             logger.warning(
                 "run %s: its graph does not end %g s after it was cancelled; it is left to itself, and nothing that it "
@@ -109,7 +108,7 @@ class Executor:
                 execution.leased.lease.run_id,
                 PATIENCE,
             )
-        execution.seal()
+        execution.limits.seal()
         execution.finishing = True
         if stop == "lost":
             return None

@@ -202,6 +202,7 @@ class Worker:
         if execution is None or execution.finishing or execution.stop is not None:
             return
         execution.stop = stop
+        execution.limits.stopped = True
         execution.stopping = task = self._loop.create_task(self._stop_execution(execution, stop), name=f"stop {run_id}")
         self._tasks.add(task)
         task.add_done_callback(lambda task: self._stopped(execution, task))

@@ -164,7 +164,7 @@ async def test_a_node_that_blocks_its_worker_holds_nobody_up(start_server: Start
     assert await status_of(client, cancelled) == "interrupted"
     assert (await client.threads.get(threads[0]))["status"] == "interrupted"
     continued: Any = await client.runs.wait(threads[0], "chain", input={"n": 1})
-    assert continued["n"] == 111
+    assert continued["n"] == 112
 
     # Where nobody waits for the end of the first, the server sees to it.
     replaced = await at_its_node(client, threads[2], "stubborn", marks.input("blocks", seconds=20.0))
