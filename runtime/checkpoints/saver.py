@@ -53,8 +53,8 @@ class RunSaver(BaseCheckpointSaver[str]):
     `sync`: a write returns when it is durable. `in_memory`: for a run whose thread goes with it; what it saves stays
     in memory for the first second, and a run that ends before leaves nothing to delete. A crash in that second
     costs as much work as it would without a checkpoint that is a second old. `limits`: with `no_step`, what nodes still
-    return is not taken, and no step begins, but the checkpoint is with which LangGraph leaves a run that saves at its end;
-    with `sealed`, nothing is.
+    return is not taken, and no step begins, but the checkpoint is with which LangGraph leaves a run that saves at its
+    end; with `sealed`, nothing is.
     """
 
     serde: SerializerProtocol = StateSerializer()

@@ -35,11 +35,6 @@ class Execution:
     finishing: bool = False
     """The graph has ended; the result is being written, and stopping it makes no sense any more."""
 
-    def emit(self, name: str, data: bytes) -> None:
-        """Passes an event of the graph on."""
-        if not self.limits.no_step:
-            self.publisher.emit(name, data)
-
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:

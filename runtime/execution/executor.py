@@ -12,7 +12,15 @@ from runyard.runtime.checkpoints.limits import RunLimits
 from runyard.runtime.checkpoints.saver import RunSaver
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.execution.execution import Execution, RunEnded, Stop
-from runyard.runtime.execution.graph_run import UNREAD, GraphOutcome, GraphRun, failed_run, run_graph, stopped_graph
+from runyard.runtime.execution.graph_run import (
+    UNREAD,
+    Emit,
+    GraphOutcome,
+    GraphRun,
+    failed_run,
+    run_graph,
+    stopped_graph,
+)
 from runyard.runtime.execution.stopping import INTERRUPT_GRACE, PATIENCE, READING, end_task, within
 from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.graphs.user_errors import one_line
@@ -66,7 +74,7 @@ class Executor:
         return Execution(leased, saver, publisher, limits, graph_run, task, asyncio.get_running_loop().time())
 
     async def _check_lease(self, lease: Lease, limits: RunLimits) -> None:
-        """For what a graph writes elsewhere than in its state. Raises LeaseLost when nothing of it is taken any more."""
+        """For what a graph writes elsewhere than in its state. Raises LeaseLost when that is not taken any more."""
         if limits.sealed or not await self._storage.queue.holds(lease):
             raise LeaseLost(f"run {lease.run_id}: what it writes to the store is refused, since its lease is lost")
 
@@ -76,11 +84,11 @@ class Executor:
         Raises LeaseLost when the run is somebody else's by now.
         """
         check_before_writing(partial(self._check_lease, execution.leased.lease, execution.limits))
-        return await self._record(execution, await run_graph(self._graphs, execution.graph_run, execution.emit))
+        return await self._record(execution, await run_graph(self._graphs, execution.graph_run, _emitter(execution)))
 
     async def fail(self, execution: Execution, error: GeneratorExit) -> RunEnded | None:
         """As `execute`, when a node has raised GeneratorExit, which ended `execute` itself."""
-        return await self._record(execution, await failed_run(execution.graph_run, execution.emit, error))
+        return await self._record(execution, await failed_run(execution.graph_run, _emitter(execution), error))
 
     async def _record(self, execution: Execution, outcome: GraphOutcome) -> RunEnded | None:
         if execution.limits.stopped:
@@ -166,3 +174,15 @@ class Executor:
         )
         result = await self._storage.queue.finish(finish)
         return RunEnded("interrupted" if result.cancelled else status, finish.answer, result)
+
+
+def _emitter(execution: Execution) -> Emit:
+    """Passes events of the graph on, as long as it may say something. Does not refer to the execution, which would stay
+    in memory with what LangGraph keeps of a run."""
+    limits, publish = execution.limits, execution.publisher.emit
+
+    def emit(name: str, data: bytes) -> None:
+        if not limits.no_step:
+            publish(name, data)
+
+    return emit
