@@ -491,7 +491,7 @@ class RunCreateStreamingStateful(RunCreateStateful):
     """A run on a thread, whose outcome or events are answered at once."""
 
     on_disconnect: Literal["cancel", "continue"] = "continue"
-    """Whether the run is cancelled when the connection is closed before its end."""
+    """Whether the run is cancelled when the connection is closed before its end. Without effect for runs in the background: no connection belongs to them."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -499,7 +499,7 @@ class RunCreateStreamingStateless(RunCreateStateless):
     """A run with a thread of its own, whose outcome or events are answered at once."""
 
     on_disconnect: Literal["cancel", "continue"] = "continue"
-    """Whether the run is cancelled when the connection is closed before its end."""
+    """Whether the run is cancelled when the connection is closed before its end. Without effect for runs in the background: no connection belongs to them."""
 
 
 @dataclass(kw_only=True, slots=True)

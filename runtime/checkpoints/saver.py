@@ -11,7 +11,6 @@ import math
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -27,6 +26,7 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from runyard.runtime.checkpoints.addresses import checkpoint_config
+from runyard.runtime.checkpoints.limits import RunLimits
 from runyard.runtime.checkpoints.memory import MemoryCheckpoint, MemoryCheckpoints, MemoryWrites
 from runyard.runtime.checkpoints.rows import CheckpointPacker
 from runyard.runtime.checkpoints.serde.serializer import StateSerializer
@@ -43,20 +43,14 @@ MEMORY_SECONDS = 1.0
 STOPPED = "the run was stopped"
 
 
-@dataclass(slots=True)
-class _Limits:
-    """What a run that is being stopped may not do any more; copies of its saver share them."""
-
-    no_step: bool = False
-    sealed: bool = False
-
-
 class RunSaver(BaseCheckpointSaver[str]):
     """The saver of one run, or, without a lease, of the service that reads and edits threads.
 
     `sync`: a write returns when it is durable. `in_memory`: for a run whose thread goes with it; what it saves stays
     in memory for the first second, and a run that ends before leaves nothing to delete. A crash in that second
-    costs as much work as it would without a checkpoint that is a second old.
+    costs as much work as it would without a checkpoint that is a second old. `limits`: with `no_step`, what nodes still
+    return is not taken, and no step begins, but the checkpoint is with which LangGraph leaves a run that saves at its
+    end; with `sealed`, nothing is.
     """
 
     serde: SerializerProtocol = StateSerializer()
@@ -69,6 +63,7 @@ class RunSaver(BaseCheckpointSaver[str]):
         sync: bool = False,
         in_memory: bool = False,
         serde: SerializerProtocol | None = None,
+        limits: RunLimits | None = None,
     ) -> None:
         super().__init__(serde=serde)
         self._storage = storage
@@ -78,18 +73,9 @@ class RunSaver(BaseCheckpointSaver[str]):
         self._memory = MemoryCheckpoints() if in_memory else None
         self._since = time.monotonic()
         self._posted = False
-        self._limits = _Limits()
+        self._limits = limits or RunLimits()
         self.spilled = not in_memory
         """Whether something may be in storage."""
-
-    def allow_no_step(self) -> None:
-        """The run is being stopped: what its nodes still return is not taken, and no step begins. The checkpoint with
-        which LangGraph leaves a run that saves at its end is."""
-        self._limits.no_step = True
-
-    def seal(self) -> None:
-        """The run is over for its graph, whether that has ended or not: nothing that it saves is taken any more."""
-        self._limits.no_step = self._limits.sealed = True
 
     @property
     def unsaved(self) -> Callable[[], Sequence[CheckpointRow | WriteRow]] | None:

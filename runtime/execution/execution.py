@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runyard.runtime.bus.messages import Link
+from runyard.runtime.checkpoints.limits import RunLimits
 from runyard.runtime.checkpoints.saver import RunSaver
 from runyard.runtime.execution.graph_input import GraphRun
 from runyard.runtime.storage.port.queue import FinishResult, LeasedRun
@@ -24,6 +25,7 @@ class Execution:
     leased: LeasedRun
     saver: RunSaver
     publisher: Publisher
+    limits: RunLimits
     graph_run: GraphRun
     task: "asyncio.Task[None]"
     since: float
@@ -32,29 +34,6 @@ class Execution:
     stopping: "asyncio.Task[None] | None" = None
     finishing: bool = False
     """The graph has ended; the result is being written, and stopping it makes no sense any more."""
-    silenced: bool = False
-    """Nothing that the graph says is passed on any more."""
-    sealed: bool = False
-    """Nothing of the graph is taken any more."""
-
-    def emit(self, name: str, data: bytes) -> None:
-        """Passes an event of the graph on."""
-        if not self.silenced:
-            self.publisher.emit(name, data)
-
-    def wanted(self) -> bool:
-        """Whether anybody can ever see an event that the graph emits now."""
-        return not self.silenced and self.publisher.wanted()
-
-    def allow_no_step(self) -> None:
-        """The graph may still end in an orderly way, but neither go on nor say anything."""
-        self.silenced = True
-        self.saver.allow_no_step()
-
-    def seal(self) -> None:
-        """Nothing of the graph is taken any more, whatever it still does."""
-        self.silenced = self.sealed = True
-        self.saver.seal()
 
 
 @dataclass(frozen=True, slots=True)

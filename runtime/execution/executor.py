@@ -8,15 +8,24 @@ from functools import partial
 import orjson
 from langgraph.store.base import BaseStore
 
+from runyard.runtime.checkpoints.limits import RunLimits
 from runyard.runtime.checkpoints.saver import RunSaver
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.execution.execution import Execution, RunEnded, Stop
-from runyard.runtime.execution.graph_run import UNREAD, GraphOutcome, GraphRun, failed_run, run_graph, stopped_graph
+from runyard.runtime.execution.graph_run import (
+    UNREAD,
+    Emit,
+    GraphOutcome,
+    GraphRun,
+    failed_run,
+    run_graph,
+    stopped_graph,
+)
 from runyard.runtime.execution.stopping import INTERRUPT_GRACE, PATIENCE, READING, end_task, within
 from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.graphs.user_errors import one_line
 from runyard.runtime.lifecycle import timed_out
-from runyard.runtime.storage.port.queue import FinishRequest, FinishResult, LeasedRun
+from runyard.runtime.storage.port.queue import FinishRequest, Lease, LeasedRun
 from runyard.runtime.storage.port.runs import FinalStatus
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.store.fenced import check_before_writing
@@ -41,11 +50,13 @@ class Executor:
         it asks for durable steps or has been tried before."""
         kwargs, lease = leased.kwargs, leased.lease
         sync = kwargs.get("durability") == "sync"
+        limits = RunLimits()
         saver = RunSaver(
             self._storage.checkpoints,
             lease=lease,
             sync=sync,
             in_memory=leased.temporary and not sync and lease.attempt == 1,
+            limits=limits,
         )
         graph_run = GraphRun(
             run_id=lease.run_id,
@@ -57,18 +68,14 @@ class Executor:
             metadata=leased.metadata,
             checkpointer=saver,
             store=self._store,
-            wanted=lambda: execution.wanted(),
-            stopped=lambda: execution.stop is not None,
+            wanted=lambda: not limits.no_step and publisher.wanted(),
+            stopped=lambda: limits.stopped,
         )
-        since = asyncio.get_running_loop().time()
-        execution = Execution(leased, saver, publisher, graph_run, task, since)
-        return execution
+        return Execution(leased, saver, publisher, limits, graph_run, task, asyncio.get_running_loop().time())
 
-    async def _check_lease(self, execution: Execution) -> None:
-        """For what the graph writes elsewhere than in its state. Raises LeaseLost when nothing of it is taken any
-        more."""
-        lease = execution.leased.lease
-        if execution.sealed or not await self._storage.queue.holds(lease):
+    async def _check_lease(self, lease: Lease, limits: RunLimits) -> None:
+        """For what a graph writes elsewhere than in its state. Raises LeaseLost when that is not taken any more."""
+        if limits.sealed or not await self._storage.queue.holds(lease):
             raise LeaseLost(f"run {lease.run_id}: what it writes to the store is refused, since its lease is lost")
 
     async def execute(self, execution: Execution) -> RunEnded | None:
@@ -76,15 +83,15 @@ class Executor:
 
         Raises LeaseLost when the run is somebody else's by now.
         """
-        check_before_writing(partial(self._check_lease, execution))
-        return await self._record(execution, await run_graph(self._graphs, execution.graph_run, execution.emit))
+        check_before_writing(partial(self._check_lease, execution.leased.lease, execution.limits))
+        return await self._record(execution, await run_graph(self._graphs, execution.graph_run, _emitter(execution)))
 
     async def fail(self, execution: Execution, error: GeneratorExit) -> RunEnded | None:
         """As `execute`, when a node has raised GeneratorExit, which ended `execute` itself."""
-        return await self._record(execution, await failed_run(execution.graph_run, execution.emit, error))
+        return await self._record(execution, await failed_run(execution.graph_run, _emitter(execution), error))
 
     async def _record(self, execution: Execution, outcome: GraphOutcome) -> RunEnded | None:
-        if execution.stop is not None:
+        if execution.limits.stopped:
             return None
         execution.finishing = True
         await execution.publisher.close()
@@ -99,9 +106,9 @@ class Executor:
         if stop == "interrupt":
             await asyncio.wait({execution.task}, timeout=INTERRUPT_GRACE)
         if stop in ("rollback", "lost"):
-            execution.seal()
+            execution.limits.seal()
         else:
-            execution.allow_no_step()
+            execution.limits.no_step = True
         if not await end_task(execution.task):
             logger.warning(
                 "run %s: its graph does not end %g s after it was cancelled; it is left to itself, and nothing that it "
@@ -109,7 +116,7 @@ class Executor:
                 execution.leased.lease.run_id,
                 PATIENCE,
             )
-        execution.seal()
+        execution.limits.seal()
         execution.finishing = True
         if stop == "lost":
             return None
@@ -150,10 +157,8 @@ class Executor:
         """The next attempt continues from the last checkpoint, so what was only in memory is written first."""
         execution.saver.spill()
         await execution.publisher.close()
-        ended = await self._storage.queue.release(execution.leased.lease)
-        if ended is None:
-            return None
-        return RunEnded("interrupted", UNREAD.answer, FinishResult(ended.promoted, ended.webhook, "interrupt"))
+        result = await self._storage.queue.release(execution.leased.lease)
+        return None if result is None else RunEnded("interrupted", UNREAD.answer, result)
 
     async def _finish(self, execution: Execution, outcome: GraphOutcome, status: FinalStatus) -> RunEnded:
         finish = FinishRequest(
@@ -171,3 +176,15 @@ class Executor:
         )
         result = await self._storage.queue.finish(finish)
         return RunEnded("interrupted" if result.cancelled else status, finish.answer, result)
+
+
+def _emitter(execution: Execution) -> Emit:
+    """Passes events of the graph on, as long as it may say something. Does not refer to the execution, which would stay
+    in memory with what LangGraph keeps of a run."""
+    limits, publish = execution.limits, execution.publisher.emit
+
+    def emit(name: str, data: bytes) -> None:
+        if not limits.no_step:
+            publish(name, data)
+
+    return emit

@@ -28,7 +28,7 @@ class HeartbeatThread:
         *,
         interval: float,
         held: Callable[[], Sequence[Lease] | None],
-        answered: Callable[[HeartbeatResult], None],
+        answered: Callable[[HeartbeatResult], object],
     ) -> None:
         self._workers = workers
         self._worker = worker

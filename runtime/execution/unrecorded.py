@@ -22,7 +22,6 @@ async def give_back(
     leased: LeasedRun,
     error: Exception,
     link: Link,
-    *,
     max_attempts: int,
     leaving: asyncio.Event,
 ) -> None:

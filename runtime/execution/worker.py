@@ -53,7 +53,7 @@ class Worker:
             os.getpid(),
             interval=min(2.0, settings.lease_seconds / 5),
             held=self._claims.held,
-            answered=self._heartbeat_answered,
+            answered=lambda answer: self._loop.call_soon_threadsafe(self._apply, answer),
         )
 
     def connect(self, link: Link) -> None:
@@ -193,12 +193,7 @@ class Worker:
         if (execution := self._executions.get(lease.run_id)) is not None:
             execution.finishing = True
         await give_back(
-            self._storage.workers,
-            leased,
-            error,
-            self._connected(),
-            max_attempts=self._settings.max_attempts,
-            leaving=self._claims.ended,
+            self._storage.workers, leased, error, self._connected(), self._settings.max_attempts, self._claims.ended
         )
 
     def _is_followed(self, leased: LeasedRun) -> bool:
@@ -219,6 +214,7 @@ class Worker:
         if execution is None or execution.finishing or execution.stop is not None:
             return
         execution.stop = stop
+        execution.limits.stopped = True
         execution.stopping = task = self._loop.create_task(self._stop_execution(execution, stop), name=f"stop {run_id}")
         self._tasks.add(task)
         task.add_done_callback(lambda task: self._stopped(execution, task))
@@ -239,9 +235,6 @@ class Worker:
         if not execution.task.done():
             self._left.add(execution.task)
         self._done(execution.leased, execution.task)
-
-    def _heartbeat_answered(self, answer: HeartbeatResult) -> None:
-        self._loop.call_soon_threadsafe(self._apply, answer)
 
     def _apply(self, answer: HeartbeatResult) -> None:
         by_seq = self._claims.by_seq()

@@ -34,7 +34,9 @@ class RunTask(asyncio.Task[Any]):
     """A task that code of another run cannot cancel, if it is the server's, or what a run itself consists of. What
     nodes start may be shared between runs, so anybody may cancel that."""
 
-    run_id: str | None = None
+    __slots__ = ("run_id",)
+
+    run_id: str | None
     """The run by whose code it was made."""
 
     def cancel(self, msg: Any | None = None) -> bool:

@@ -173,6 +173,26 @@ async def test_an_interrupted_run_leaves_its_progress_and_can_be_continued(
     assert continued["log"] == ["x in", "x out"]
 
 
+@pytest.mark.parametrize("durability", ["sync", "async", "exit"])
+async def test_an_interrupted_run_leaves_its_progress_whatever_its_durability(
+    client: LangGraphClient, thread: str, gate: Gate, durability: Any
+) -> None:
+    await client.runs.wait(thread, "gated", input={**UNHELD, "label": "before"})
+    run = await client.runs.create(
+        thread, "gated", input=gate.input(), stream_mode=["custom"], stream_resumable=True, durability=durability
+    )
+    async for part in client.runs.join_stream(thread, run["run_id"], last_event_id="-1"):
+        if part.event == "custom":
+            break
+    await client.runs.cancel(thread, run["run_id"])
+
+    state: Any = await client.threads.get_state(thread)
+    assert (state["values"]["log"], state["next"]) == (["before in", "before out", "x in"], ["hold"])
+    gate.open()
+    continued: Any = await client.runs.wait(thread, "gated", input=None)
+    assert continued["log"] == ["before in", "before out", "x in", "x out"]
+
+
 async def test_a_run_that_is_rolled_back_never_was(client: LangGraphClient, thread: str, gate: Gate) -> None:
     await client.runs.wait(thread, "gated", input={**UNHELD, "label": "kept"})
     before = await client.threads.get_history(thread, limit=50)

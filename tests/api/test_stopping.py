@@ -15,7 +15,7 @@ from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import NotFoundError
 from langgraph_sdk.schema import Run
 
-from tests.live_server import LiveServer
+from tests.live_server import LiveServer, StartServer
 
 from .waiting import wait_for_status
 
@@ -150,6 +150,30 @@ async def test_many_are_stopped_in_the_time_of_one(client: LangGraphClient, mark
         await client.runs.cancel_many(status="running")
     assert {await status_of(client, run) for run in runs} == {"interrupted"}
     assert marks.left == []
+
+
+@pytest.mark.full  # a worker gets five seconds
+async def test_a_node_that_blocks_its_worker_holds_nobody_up(start_server: StartServer, marks: Marks) -> None:
+    client = get_client(url=start_server().url, api_key=None)
+    threads = [(await client.threads.create())["thread_id"] for _ in range(3)]
+    cancelled = await at_its_node(client, threads[0], "stubborn", marks.input("blocks", seconds=20.0))
+    replaced = await at_its_node(client, threads[1], "stubborn", marks.input("blocks", seconds=0.0))
+    await client.runs.join(threads[1], replaced["run_id"])  # there is a worker beside the blocked one
+
+    await client.runs.cancel(threads[0], cancelled["run_id"])
+    assert await status_of(client, cancelled) == "interrupted"
+    assert (await client.threads.get(threads[0]))["status"] == "interrupted"
+    continued: Any = await client.runs.wait(threads[0], "chain", input={"n": 1})
+    assert continued["n"] == 112
+
+    # Where nobody waits for the end of the first, the server sees to it.
+    replaced = await at_its_node(client, threads[2], "stubborn", marks.input("blocks", seconds=20.0))
+    answer: Any = await client.runs.wait(
+        threads[2], "stubborn", input=marks.input("returns"), multitask_strategy="rollback"
+    )
+    assert answer["log"] == ["whole", "after"]
+    assert await status_of(client, replaced) == "removed"
+    assert "blocks" in marks.left, "the run that blocked for no time went on"
 
 
 @pytest.mark.parametrize("action", ["interrupt", "rollback"])

@@ -129,6 +129,7 @@ async def resist(state: Stubborn) -> Any:
                 except asyncio.CancelledError:
                     continue
         case "blocks":
+            await asyncio.sleep(0.3)  # so that what was said above gets out
             time.sleep(seconds)  # noqa: ASYNC251 - what a careless user does
     return {"log": ["whole"]}
 

@@ -82,7 +82,7 @@ async def test_a_run_that_is_asked_to_stop_and_given_back_ends(storage: Storage,
     await storage.runs.cancel([ref(new_run)], action)
     ended = await storage.queue.release(lease)
     assert ended is not None
-    assert (ended.ended, ended.promoted) == ([new_run.run_id], 1)
+    assert (ended.cancelled, ended.promoted) == (action, 1)
     assert await run_status(storage, new_run) == ("interrupted" if action == "interrupt" else None)
     assert [leased.lease.run_id for leased in await claim_all(storage)] == [next_run.run_id]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runyard.runtime.storage.port.deliveries import Delivery
-from runyard.runtime.storage.port.queue import LeasedRun
+from runyard.runtime.storage.port.queue import FinishResult, LeasedRun
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, NewRun
 from runyard.runtime.storage.port.workers import ReapResult
 
@@ -36,15 +36,15 @@ async def test_cancel_and_claim(track: Track, action: CancelAction) -> None:
 
 
 async def test_cancel_and_release(track: Track) -> None:
-    async def prepare() -> Race[NewRun, CancelResult, CancelResult | None]:
+    async def prepare() -> Race[NewRun, CancelResult, FinishResult | None]:
         new_run, lease = await running(track)
         return Race(new_run, cancelling(new_run), call(lambda storage: storage.queue.release, lease))
 
-    async def judge(new_run: NewRun, cancel: Outcome[CancelResult], release: Outcome[CancelResult | None]) -> str:
+    async def judge(new_run: NewRun, cancel: Outcome[CancelResult], release: Outcome[FinishResult | None]) -> str:
         assert await run_status(track.storage, new_run) == "interrupted"
-        ended = done(release)
-        assert [new_run.run_id] == (done(cancel).ended or (ended.ended if ended else []))
-        return "cancel" if ended else "release"
+        ended_by_release = done(release) is not None
+        assert done(cancel).ended == ([] if ended_by_release else [new_run.run_id])
+        return "cancel" if ended_by_release else "release"
 
     assert await track.repeat(ROUNDS, prepare, judge) == {"cancel", "release"}
 
@@ -80,11 +80,11 @@ async def test_reap_and_reap(track: Track) -> None:
 
 
 async def test_reap_and_release(track: Track) -> None:
-    async def prepare() -> Race[NewRun, ReapResult, CancelResult | None]:
+    async def prepare() -> Race[NewRun, ReapResult, FinishResult | None]:
         new_run, lease = await running(track)
         return Race(new_run, reaping(), call(lambda storage: storage.queue.release, lease))
 
-    async def judge(new_run: NewRun, reap: Outcome[ReapResult], release: Outcome[CancelResult | None]) -> str:
+    async def judge(new_run: NewRun, reap: Outcome[ReapResult], release: Outcome[FinishResult | None]) -> str:
         assert lost(release) == (done(reap).requeued == 1)
         assert await run_status(track.storage, new_run) == "pending"
         return "reap" if lost(release) else "release"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
-from runyard.runtime.storage.port.runs import CancelAction, CancelResult, FinalStatus, Interest, Lane
+from runyard.runtime.storage.port.runs import CancelAction, FinalStatus, Interest, Lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class QueueStorage(Protocol):
     async def holds(self, lease: Lease) -> bool:
         """Whether the lease holds now; for what is written elsewhere."""
 
-    async def release(self, lease: Lease) -> CancelResult | None:
+    async def release(self, lease: Lease) -> FinishResult | None:
         """Gives a run back to the queue, its attempt not held against it. One that was asked to stop ends instead, and
         what followed from that is returned. Raises LeaseLost."""
 

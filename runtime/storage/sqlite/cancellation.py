@@ -6,7 +6,7 @@ import sqlite3
 import orjson
 
 from runyard.runtime.lifecycle import CANCELLED
-from runyard.runtime.storage.port.queue import Lease
+from runyard.runtime.storage.port.queue import FinishResult, Lease
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.checkpoints import undo_checkpoints_of_run
@@ -67,7 +67,7 @@ def end_cancelled(
     result.promoted += free_thread(connection, sql, thread_id, time)
 
 
-def release_run(connection: sqlite3.Connection, sql: Queries, lease: Lease, time: int) -> CancelResult | None:
+def release_run(connection: sqlite3.Connection, sql: Queries, lease: Lease, time: int) -> FinishResult | None:
     """Gives a run back to the queue; one that was asked to stop ends instead, and what that brought about is returned.
     Raises LeaseLost."""
     given = {"seq": lease.seq, "worker": lease.worker, "attempt": lease.attempt, "now": time}
@@ -75,9 +75,9 @@ def release_run(connection: sqlite3.Connection, sql: Queries, lease: Lease, time
         return None
     action = requested_cancel(connection, sql, lease)
     assert action is not None
-    result = CancelResult([lease.run_id])
+    result = CancelResult()
     end_cancelled(connection, sql, lease.seq, lease.run_id, lease.thread_id, action, time, result)
-    return result
+    return FinishResult(result.promoted, result.webhook, action)
 
 
 def roll_back_run(

@@ -9,7 +9,7 @@ import orjson
 
 from runyard.runtime.lifecycle import CANCELLED
 from runyard.runtime.storage.port.queue import DueResult, FinishRequest, FinishResult, Lease, LeasedRun, QueueDepth
-from runyard.runtime.storage.port.runs import CancelResult, Interest, Lane
+from runyard.runtime.storage.port.runs import Interest, Lane
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import release_run, roll_back_run
 from runyard.runtime.storage.sqlite.checkpoints import cut_back_run, write_rows
@@ -127,7 +127,7 @@ class SqliteQueue:
     async def holds(self, lease: Lease) -> bool:
         return self._database.read(lambda connection: holds(connection, self._sql, lease))
 
-    async def release(self, lease: Lease) -> CancelResult | None:
+    async def release(self, lease: Lease) -> FinishResult | None:
         return await self._database.write(lambda connection: release_run(connection, self._sql, lease, now()))
 
     async def make_due(self, limit: int) -> DueResult:
