@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 from scripts.chaos_suite.checks import judge
 from scripts.chaos_suite.client import Client
@@ -67,6 +68,7 @@ class Outcome:
 
 
 Tell = Callable[[str], None]
+T = TypeVar("T")
 
 
 async def run_session(options: Options, tell: Tell, outcome: Outcome) -> None:
@@ -77,15 +79,26 @@ async def run_session(options: Options, tell: Tell, outcome: Outcome) -> None:
         target = Target(folder, clock.env)
         listener = WebhookListener()
         try:
-            await asyncio.to_thread(target.start)
+            await _finished(target.start)
             await _Session(options, tell, outcome, target, listener, clock).run()
-            for text in await asyncio.to_thread(target.end):
+            for text in await _finished(target.end):
                 outcome.found.append(Found(outcome.rounds, Finding(kind="processes", text=text), []))
         finally:
             if options.keep is not None:
                 keep(target, options.keep)
             target.close()
             listener.close()
+
+
+async def _finished(function: Callable[..., T], *args: object) -> T:
+    """What the function returns, in a thread. It comes to its end even if this is cancelled meanwhile: what it starts
+    would else be left behind."""
+    work = asyncio.create_task(asyncio.to_thread(function, *args))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
 
 
 class _Session:
@@ -135,7 +148,7 @@ class _Session:
             await client.close()
         self._note(number, evidence, load)
         if not healthy:  # the next round is to begin with a server that works
-            await asyncio.to_thread(self._recover)
+            await _finished(self._recover)
 
     async def _disturb(self, scene: Scene, evidence: Evidence, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -145,18 +158,18 @@ class _Session:
             if not self._target.server.alive:
                 text = f"the server ended by itself; its log ends with: {self._log_end()}"
                 evidence.failures.append(Finding(kind="processes", text=text))
-                await asyncio.to_thread(self._recover)
+                await _finished(self._recover)
             if self._faults and time.monotonic() < end:
                 await self._strike(scene.rng.choices(self._faults, weights)[0], scene, evidence)
 
     async def _strike(self, name: str, scene: Scene, evidence: Evidence) -> None:
         begin = time.monotonic()
         try:
-            detail = await asyncio.to_thread(FAULTS[name].strike, scene)
+            detail = await _finished(FAULTS[name].strike, scene)
         except (AssertionError, subprocess.TimeoutExpired) as error:
             detail = f"the server did not come back, or did not end: {str(error)[-500:]}"
             evidence.failures.append(Finding(kind="processes", text=f"{name}: {detail}"))
-            await asyncio.to_thread(self._recover)
+            await _finished(self._recover)
         self._outcome.faults[name] = self._outcome.faults.get(name, 0) + 1
         story = FaultStory(name=name, begin=begin, end=time.monotonic(), detail=detail, holds=FAULTS[name].holds)
         evidence.faults.append(story)
