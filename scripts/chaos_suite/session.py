@@ -14,6 +14,8 @@ from random import Random
 from typing import TypeVar
 
 from scripts.chaos_suite.checks import judge
+from scripts.chaos_suite.checks.endings import ACTIVE
+from scripts.chaos_suite.checks.executions import executed_after_the_round
 from scripts.chaos_suite.client import Client
 from scripts.chaos_suite.clock import Clock
 from scripts.chaos_suite.collecting import Database, collect, until
@@ -30,6 +32,7 @@ ROUND_SECONDS = 40.0
 _SHORTEST_ROUND = 10.0
 _WEBHOOK_SECONDS = 40.0  # a try that failed is repeated after 8 s at first
 _WORKER_SECONDS = 30.0
+_TIDIED_TOGETHER = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +115,8 @@ class _Session:
         self._listener = listener
         self._clock = clock
         self._marks = MarkFiles(target.marks)
+        self._over: set[str] = set()
+        """Runs of earlier rounds that were at their end."""
         self._database = Database(target.data / "runyard.db")
         scene = Scene(target, Random(options.seed), clock)
         self._faults = []
@@ -138,15 +143,17 @@ class _Session:
                 await self._disturb(Scene(self._target, Random(seed), self._clock), evidence, seconds)
             finally:
                 await load.finish()
-            healthy = await self._settle(evidence)
+            healthy = await self._settle(client, evidence)
             await collect(client, evidence)
             evidence.marks = self._marks.new()
+            evidence.failures += executed_after_the_round(evidence.marks, self._over)
             evidence.webhooks = self._webhooks()
             evidence.failures += client.failures
             evidence.failures += self._database.findings({run.run_id for run in evidence.runs})
+            self._note(number, evidence, load)
+            await self._tidy(client, evidence)
         finally:
             await client.close()
-        self._note(number, evidence, load)
         if not healthy:  # the next round is to begin with a server that works
             await _finished(self._recover)
 
@@ -178,7 +185,7 @@ class _Session:
         self._target.server.kill_group()
         self._target.start()
 
-    async def _settle(self, evidence: Evidence) -> bool:
+    async def _settle(self, client: Client, evidence: Evidence) -> bool:
         """Whether all workers are there in time, and all runs at their end."""
         await self._database.await_quiet()
         wanted = {run.run_id for run in evidence.runs if run.webhook}
@@ -186,14 +193,22 @@ class _Session:
             lambda: wanted <= {body["run_id"] for body in self._listener.bodies} or not self._database.deliveries(),
             _WEBHOOK_SECONDS,
         )
-        staffed = await until(lambda: len(self._target.workers()) == WORKERS, _WORKER_SECONDS)
-        if not staffed:
-            count = len(self._target.workers())
-            text = f"{count} workers instead of {WORKERS} {_WORKER_SECONDS:.0f} s after the last fault"
+        count = await self._await_workers(client)
+        if count < WORKERS:
+            text = f"{count} workers instead of {WORKERS} connected {_WORKER_SECONDS:.0f} s after the last fault"
             evidence.failures.append(Finding(kind="processes", text=text))
         for violation in self._target.server.violations():
             evidence.failures.append(Finding(kind="answer", text=violation))
-        return staffed and not self._database.active()
+        return count >= WORKERS and not self._database.active()
+
+    async def _await_workers(self, client: Client) -> int:
+        """How many are connected; returns at once when all are."""
+        end, count = time.monotonic() + _WORKER_SECONDS, 0
+        while count < WORKERS and time.monotonic() < end:
+            response = await client.insist("/metrics?format=json", within=_WORKER_SECONDS)
+            count = 0 if response is None else len(response.json()["workers"]["processes"])
+            await asyncio.sleep(0.2)
+        return count
 
     def _webhooks(self) -> list[Webhook]:
         bodies, self._listener.bodies = self._listener.bodies, []
@@ -207,6 +222,14 @@ class _Session:
             )
             for body in bodies
         ]
+
+    async def _tidy(self, client: Client, evidence: Evidence) -> None:
+        """Deletes the threads of the round, so that an hour's data have place; those with a finding are kept."""
+        told = {found.finding.thread_id for found in self._outcome.found}
+        done = [thread_id for thread_id in evidence.threads if thread_id not in told]
+        for start in range(0, len(done), _TIDIED_TOGETHER):
+            await client.ask("POST", "/threads/prune", {"thread_ids": done[start : start + _TIDIED_TOGETHER]})
+        self._over |= {run.run_id for run in evidence.runs if run.found and run.found.status not in ACTIVE}
 
     def _note(self, number: int, evidence: Evidence, load: Load) -> None:
         outcome, findings = self._outcome, judge(evidence)

@@ -85,6 +85,12 @@ def executed_after_the_end(evidence: Evidence) -> list[Finding]:
     return findings
 
 
+def executed_after_the_round(marks: list[Mark], over: set[str]) -> list[Finding]:
+    """Steps begun by runs that were at their end when an earlier round was judged."""
+    late = {mark.run_id: mark for mark in reversed(marks) if mark.what == STARTED and mark.run_id in over}
+    return [_finding("doubled", f"step {mark.step} was begun long after the run's end", mark) for mark in late.values()]
+
+
 def _after(step: str, other: str) -> bool:
     """Whether `other` follows `step` in its graph, in a step of its own."""
     if step.isdecimal():

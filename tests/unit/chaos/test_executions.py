@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from scripts.chaos_suite.checks.executions import GRACE, executed_after_the_end, executed_again, executed_at_once
+from scripts.chaos_suite.checks.executions import (
+    GRACE,
+    executed_after_the_end,
+    executed_after_the_round,
+    executed_again,
+    executed_at_once,
+)
 from scripts.chaos_suite.stories import FaultStory
 from tests.unit.chaos.made_up import evidence, marks, run, stop, thread
 
@@ -91,3 +97,10 @@ def test_a_worker_that_was_kept_from_hearing_of_the_end_is_excused() -> None:
     killed = FaultStory(name="kill-api", begin=1.5, end=19.0)
     assert executed_after_the_end(evidence(run(ended=2.0), marks=late, faults=[held])) == []
     assert executed_after_the_end(evidence(run(ended=2.0), marks=late, faults=[killed])) != []
+
+
+def test_a_step_begun_by_a_run_of_an_earlier_round_is_found() -> None:
+    late = marks("1 1 10 0 start", "2 1 10 1 start")
+    (finding,) = executed_after_the_round(late, {"run"})
+    assert (finding.kind, finding.run_id) == ("doubled", "run")
+    assert executed_after_the_round(late, {"other"}) == []
