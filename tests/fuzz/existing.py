@@ -9,6 +9,8 @@ from typing import Any
 _NAMED_BY_THE_BODY = re.compile(
     r"Version (?P<version>\d+) not found for assistant (?P<assistant>\S+)"
     r"|Checkpoint (?P<checkpoint>.+) not found on thread (?P<thread>\S+)"
+    r"|Graph '(?P<graph>.*)' not found\. Expected one of: .*",
+    re.DOTALL,
 )
 
 
@@ -58,7 +60,7 @@ class Existing:
         }
 
     def misses_what_was_made_up(self, body: Any, response: Any) -> bool:
-        """Whether a 404 is about a checkpoint or a version that the body names, and that no answer showed.
+        """Whether a 404 is about a graph that the body names, or a checkpoint or a version that no answer showed.
 
         Schemathesis takes each 404 behind a creation for the loss of what was created, since it looks at the path
         alone. There, the thread or the assistant does exist.
@@ -66,6 +68,8 @@ class Existing:
         missing = _NAMED_BY_THE_BODY.fullmatch(response.json().get("detail", ""))
         if missing is None or not isinstance(body, dict):
             return False
+        if missing["graph"] is not None:
+            return missing["graph"] == body.get("graph_id")
         if missing["version"] is not None:
             version = int(missing["version"])
             return version == body.get("version") and (missing["assistant"], version) not in self.versions

@@ -51,6 +51,12 @@ def test_a_version_that_was_made_up_is_no_finding() -> None:
     assert is_reported({"version": 8934}, no_version(8933))
 
 
+def test_a_graph_that_was_made_up_is_no_finding() -> None:
+    missing = "Graph '\n' not found. Expected one of: ['chain']"
+    assert not is_reported({"graph_id": "\n"}, missing)
+    assert is_reported({"graph_id": "x"}, missing)
+
+
 def test_what_an_answer_showed_and_is_lost_is_a_finding() -> None:
     checkpoint_id = str(uuid.uuid4())
     address = {"thread_id": THREAD, "checkpoint_id": checkpoint_id}
