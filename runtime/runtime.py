@@ -81,8 +81,8 @@ class Runtime:
         self._viewer = viewer = Viewers(settings) if settings.workers else LocalViewer(settings, self._storage)
         self.system = System(self._storage, project.disabled)
         self.assistants = Assistants(self._storage, project, viewer, self._broker)
-        self.threads = Threads(self._storage, viewer, self._broker, expiry)
         self.thread_states = ThreadStates(self._storage, viewer, self._broker)
+        self.threads = Threads(self._storage, viewer, self.thread_states, self._broker, expiry)
         rules = RunRules(webhooks=webhooks, expiry=expiry)
         self.runs = Runs(self._storage, self._broker, self._workers, self.assistants, rules)
         duties: list[Duty] = [

@@ -118,7 +118,7 @@ class Runs:
     ) -> tuple[Run, ResultWaiter]:
         """Accepts a run and waits for its end."""
         new_run = await self._new_run(request, thread_id, headers, request_id, Lane.INTERACTIVE, Interest.ANSWER)
-        waiter = self._broker.wait_for_result(new_run.run_id, announce=False)
+        waiter = self._broker.wait_for_new(new_run.run_id)
         return await self._insert_followed(new_run, waiter), waiter
 
     async def _new_run(
@@ -159,10 +159,12 @@ class Runs:
 
     async def _insert_followed(self, new_run: NewRun, subscription: ResultWaiter | RunSubscription) -> Run:
         try:
-            return await self._insert(new_run)
+            run = await self._insert(new_run)
         except BaseException:
             await subscription.close()
             raise
+        subscription.run_exists = True
+        return run
 
     # Looking
 

@@ -19,6 +19,8 @@ from runyard.runtime.streams.broker import Broker
 
 logger = logging.getLogger(__name__)
 
+SETTLE_WAIT: Final = 5.0
+"""Seconds that showing a thread waits for what its latest run had reached."""
 READINGS: Final = 3
 """How often a state is read that should be shown, while the server cannot read any."""
 
@@ -32,6 +34,7 @@ class ThreadStates:
         self._viewer = viewer
         self._broker = broker
         self._failed: Counter[str] = Counter()
+        self._settling: dict[str, asyncio.Task[None]] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def state(
@@ -70,19 +73,32 @@ class ThreadStates:
         whose state cannot be read keep what they show. Returns how many were looked at."""
         thread_ids = await self._storage.threads.unsettled(limit)
         for thread_id in thread_ids:
-            if await self._settle(thread_id):
-                self._broker.state_changed(thread_id)
+            await self._settle_once(thread_id)
         return len(thread_ids)
 
-    async def _settle(self, thread_id: str) -> bool:
+    async def settle_one(self, thread_id: str) -> None:
+        """As `settle`, for a thread that is about to be shown. When that takes long, it is shown as it is."""
+        if await self._storage.threads.unsettled(1, thread_id):
+            await asyncio.wait([self._settle_once(thread_id)], timeout=SETTLE_WAIT)
+
+    def _settle_once(self, thread_id: str) -> asyncio.Task[None]:
+        """The reading that is under way, or a new one."""
+        task = self._settling.get(thread_id)
+        if task is None:
+            task = self._settling[thread_id] = asyncio.create_task(self._settle(thread_id), name="settle a thread")
+            task.add_done_callback(lambda _: self._settling.pop(thread_id, None))
+        return task
+
+    async def _settle(self, thread_id: str) -> None:
         try:
             settled = await self._viewer.ask("settle", thread_id) == b"true"
         except RunyardError as error:
             self._failed[thread_id] += 1
             again = isinstance(error, Unavailable) and not isinstance(error, GraphNotLoaded)
             if again and self._failed[thread_id] < READINGS:
-                return False
+                return
             logger.warning("thread %s keeps what it shows: %s", thread_id, error.detail)
             settled = await self._storage.threads.settle(thread_id, StateReading())
         self._failed.pop(thread_id, None)
-        return settled
+        if settled:
+            self._broker.state_changed(thread_id)

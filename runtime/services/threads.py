@@ -16,6 +16,7 @@ from runyard.generated.models import (
 from runyard.runtime.errors import Conflict, Invalid, NotFound
 from runyard.runtime.services.extract import extract, parse_paths
 from runyard.runtime.services.paging import Page, page_of
+from runyard.runtime.services.thread_states import ThreadStates
 from runyard.runtime.services.viewer import Viewer
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.storage import Storage
@@ -31,9 +32,12 @@ THREADS_PER_TRANSACTION: Final = 100
 class Threads:
     """The service behind the operations on threads."""
 
-    def __init__(self, storage: Storage, viewer: Viewer, broker: Broker, expiry: Expiry | None = None) -> None:
+    def __init__(
+        self, storage: Storage, viewer: Viewer, states: ThreadStates, broker: Broker, expiry: Expiry | None = None
+    ) -> None:
         """`expiry` is the lifetime of threads that are made without one."""
         self._storage = storage
+        self._states = states
         self._broker = broker
         self._viewer = viewer
         self._expiry = expiry
@@ -42,6 +46,7 @@ class Threads:
 
     async def get(self, thread_id: str) -> Thread:
         """The thread as it is now. Raises NotFound when there is none of that id."""
+        await self._states.settle_one(thread_id)
         thread = await self._storage.threads.get(thread_id)
         if thread is None:
             raise _unknown(thread_id)

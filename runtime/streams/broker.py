@@ -66,11 +66,18 @@ class Broker:
         self._subscribe(waiter, Interest.ANSWER)
         return waiter
 
+    def wait_for_new(self, run_id: str) -> ResultWaiter:
+        """The end of a run that is about to be created; `run_exists` is to be set when it is."""
+        waiter = self.wait_for_result(run_id, announce=False)
+        waiter.run_exists = False
+        return waiter
+
     def subscribe_new(self, run_id: str, *, resumable: bool) -> RunSubscription:
-        """The events of a run that is about to be created, from the first."""
+        """The events of a run that is about to be created, from the first; `run_exists` is to be set when it is."""
         subscription = RunSubscription(
             run_id, self._unsubscribe, self._reader(run_id), self._backlog, announced=False, resumable=resumable
         )
+        subscription.run_exists = False
         self._subscribe(subscription, Interest.EVENTS)
         return subscription
 
@@ -257,7 +264,7 @@ class Broker:
             followed = [
                 run_id
                 for run_id, subscriptions in self._subscriptions.items()
-                if any(subscription.since < before for subscription in subscriptions)
+                if any(each.run_exists and each.since < before for each in subscriptions)
             ]
             self._threads.check()
             for start in range(0, len(followed), RECHECKED_TOGETHER):

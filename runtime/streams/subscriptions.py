@@ -24,6 +24,8 @@ class Subscription:
         self.announced = announced
         """Whether workers were told about it: the run was there before the subscription."""
         self.since = asyncio.get_running_loop().time()
+        self.run_exists = True
+        """False while the run is yet to be written, which may take long: storage cannot be asked about it."""
         self._ended: RunResult | None = None
         self._waiter: asyncio.Future[None] | None = None
 

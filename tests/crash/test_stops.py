@@ -132,6 +132,41 @@ def test_a_rollback_while_the_worker_dies_leaves_nothing(
     assert_state_before(server, thread)
 
 
+def test_what_a_cancelled_run_had_done_before_it_was_given_back_is_shown_by_its_thread(
+    server: LiveServer, step_log: StepLog, thread: str
+) -> None:
+    run = create_half_done(server, step_log, thread)
+    kill_worker(server, step_log)
+    await_given_back(server, run)
+    cancel(server, run, action="interrupt")
+    shown, state = server.get(f"/threads/{thread}"), server.get(f"/threads/{thread}/state")
+    assert shown["values"] == state["values"]
+
+
+def test_the_rollback_of_a_run_that_was_given_back_leaves_nothing(
+    server: LiveServer, step_log: StepLog, thread: str
+) -> None:
+    run = create_half_done(server, step_log, thread)
+    kill_worker(server, step_log)
+    await_given_back(server, run)
+    cancel(server, run, action="rollback")
+    await_removed(server, run)
+    assert_state_before(server, thread)
+
+
+def test_a_run_that_replaces_one_that_was_given_back_begins_at_the_state_before(
+    server: LiveServer, step_log: StepLog, thread: str
+) -> None:
+    run = create_half_done(server, step_log, thread)
+    kill_worker(server, step_log)
+    await_given_back(server, run)
+    extra = {"multitask_strategy": "rollback"}
+    answer = join_run(server, create_run(server, step_log, thread, steps=3, delay=0.0, extra=extra))
+    assert answer["done"] == [0, 1, 2]
+    await_removed(server, run)
+    assert server.get(f"/threads/{thread}/state")["values"]["done"] == [0, 1, 2]
+
+
 def test_the_rollback_of_a_run_that_goes_on_after_a_kill_leaves_nothing(
     server: LiveServer, step_log: StepLog, thread: str
 ) -> None:

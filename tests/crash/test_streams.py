@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -93,3 +94,18 @@ def test_a_resumable_stream_is_whole_when_the_server_is_killed(server: LiveServe
     stream = ToldStream(server, resumable=True)
     stream.read(disturb=kill_and_start, at=(3,))
     assert_whole(stream, plain)
+
+
+@pytest.mark.parametrize("resumable", [True, False])
+def test_a_stream_is_whole_when_the_api_process_was_suspended(
+    server: LiveServer, plain: ByMode, resumable: bool
+) -> None:
+    def suspend() -> None:
+        os.kill(server.pid, signal.SIGSTOP)
+        time.sleep(4)  # what is tested is that time passes
+        os.kill(server.pid, signal.SIGCONT)
+
+    stream = ToldStream(server, resumable=resumable)
+    stream.read(disturb=suspend, at=(3,))
+    (only,) = stream.attempts()
+    assert only == plain

@@ -96,7 +96,7 @@ async def test_a_thread_shows_what_a_run_had_reached_that_ended_without_its_work
     new_run, leased = await running(storage, thread_id)
     await save(storage, leased, "c1", "c2")
     await end_unattended(storage, end, new_run, leased)
-    assert await storage.threads.unsettled(10) == [thread_id]
+    assert await storage.threads.unsettled(10) == await storage.threads.unsettled(1, thread_id) == [thread_id]
     assert (await shown(storage, thread_id)).values == {"n": 111}
 
     assert await storage.threads.settle(thread_id, READ)

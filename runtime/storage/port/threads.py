@@ -129,9 +129,9 @@ class ThreadStorage(Protocol):
         """Writes a state. Raises NotFound, or Conflict when runs are under way (delayed ones too), or the thread is
         not as the edit found it."""
 
-    async def unsettled(self, limit: int) -> list[str]:
+    async def unsettled(self, limit: int, thread_id: str | None = None) -> list[str]:
         """Up to `limit` threads that do not show what their checkpoints hold, since a run ended without its worker,
-        and that no run changes now."""
+        and that no run changes now; `thread_id`: that one, if it is such a thread."""
 
     async def settle(self, thread_id: str, reading: StateReading) -> bool:
         """Has such a thread show what was read. False when it need not any more, or has changed since."""

@@ -46,6 +46,10 @@ update threads set unsettled = ? where thread_id = ?;
 select thread_id from threads where unsettled is not null
 and not exists (select 1 from runs where runs.thread_id = threads.thread_id and queue = 'running') limit ?;
 
+-- name: unsettled_thread
+select thread_id from threads where thread_id = ? and unsettled is not null
+and not exists (select 1 from runs where runs.thread_id = threads.thread_id and queue = 'running');
+
 -- name: settle_unsettled
 update or fail threads set
   settled = case when unsettled = 'error' then settled else coalesce(:settled, settled) end,

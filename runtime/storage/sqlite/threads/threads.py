@@ -116,10 +116,9 @@ class SqliteThreads:
     async def edit_state(self, thread_id: str, edit: StateEdit) -> None:
         await self._database.write(lambda connection: edits.edit_state(connection, self._sql, thread_id, edit))
 
-    async def unsettled(self, limit: int) -> list[str]:
-        rows = self._database.read(
-            lambda connection: connection.execute(self._sql["unsettled_threads"], (limit,)).fetchall()
-        )
+    async def unsettled(self, limit: int, thread_id: str | None = None) -> list[str]:
+        name, parameters = ("unsettled_threads", [limit]) if thread_id is None else ("unsettled_thread", [thread_id])
+        rows = self._database.read(lambda connection: connection.execute(self._sql[name], parameters).fetchall())
         return [row[0] for row in rows]
 
     async def settle(self, thread_id: str, reading: StateReading) -> bool:

@@ -1,0 +1,22 @@
+"""Two minutes of `scripts/chaos`: everything at once, at random, with a seed that is always the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "chaos"
+LONGEST = 570.0
+"""Seconds for start, two minutes of rounds with what each takes to come to rest, and end."""
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+def test_two_minutes_of_chaos_break_no_promise() -> None:
+    command = [sys.executable, str(SCRIPT), "--minutes", "2", "--seed", "20"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "runs accepted" in ended.stdout
