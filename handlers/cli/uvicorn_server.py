@@ -75,6 +75,7 @@ def run_server(settings: Settings, listener: socket.socket) -> None:
     server = _Server(app, runtime, settings, listener)
     try:
         run_main(server.serve(sockets=[listener]))
+        runtime.leave()
     except SystemExit:  # uvicorn's way to say that the application did not start
         raise app.start_error() from None
 

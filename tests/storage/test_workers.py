@@ -9,7 +9,7 @@ import pytest
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.storage.port.runs import CancelAction
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.workers import StaleWorker
+from runyard.runtime.storage.port.workers import KnownWorker
 
 from .builders import (
     checkpoint_row,
@@ -29,18 +29,22 @@ from .builders import (
 async def test_a_worker_is_known_by_its_heartbeat(storage: Storage) -> None:
     await storage.workers.heartbeat("one", 11, None)
     await storage.workers.heartbeat("two", 22, [])
-    assert sorted(await storage.workers.stale(-1.0)) == [StaleWorker("one", 11), StaleWorker("two", 22)]
-    assert await storage.workers.stale(60.0) == []
+    before = {known.worker: known for known in await storage.workers.known()}
+    assert {name: known.pid for name, known in before.items()} == {"one": 11, "two": 22}
+    await storage.workers.heartbeat("two", 22, [])
+    after = {known.worker: known for known in await storage.workers.known()}
+    assert after["one"] == before["one"]
+    assert after["two"].seen != before["two"].seen, "a heartbeat shows by a change"
     await storage.workers.reap("one", max_attempts=3)
-    assert await storage.workers.stale(-1.0) == [StaleWorker("two", 22)]
+    assert [known.worker for known in await storage.workers.known()] == ["two"]
 
 
-async def test_a_worker_that_never_gave_a_sign_is_stale_when_it_holds_a_run(storage: Storage) -> None:
+async def test_a_worker_that_never_gave_a_sign_is_known_when_it_holds_a_run(storage: Storage) -> None:
     new_run = await insert(storage, stateless())
     await claim(storage, "ghost", new_run)
-    assert await storage.workers.stale(60.0) == [StaleWorker("ghost", 0)]
+    assert await storage.workers.known() == [KnownWorker("ghost", 0, 0)]
     await storage.workers.reap("ghost", max_attempts=3)
-    assert await storage.workers.stale(60.0) == []
+    assert await storage.workers.known() == []
     assert await run_status(storage, new_run) == "pending"
 
 
