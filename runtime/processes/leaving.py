@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import logging
+import multiprocessing.forkserver
 import os
 import signal
 import sys
@@ -56,6 +57,15 @@ class ServerWatch:
         leave(1)
 
 
+def leave_fork_server() -> None:
+    """Gives up this process's hold on the fork server that it comes from, which then ends with the server, whatever its
+    workers and their children do. Code of graphs that wants a fork server gets one of its own."""
+    state = vars(vars(multiprocessing.forkserver)["_forkserver"])
+    if state["_forkserver_alive_fd"] is not None:
+        os.close(state["_forkserver_alive_fd"])
+    state.update(_forkserver_alive_fd=None, _forkserver_address=None, _forkserver_pid=None)
+
+
 def leave(code: int) -> NoReturn:
     """Ends this process and all that it has started, at once: pool threads that sleep, pools and processes of user
     code are not waited for. What the worker itself had to write must be written."""
@@ -69,7 +79,9 @@ def leave(code: int) -> NoReturn:
 
 
 def _end_children() -> None:
-    children = [child for child in psutil.Process().children(recursive=True) if not _ends_by_itself(child)]
+    own = psutil.Process()
+    forked = own.cmdline()  # also that of multiprocessing's fork server, in a process that comes from there
+    children = [child for child in own.children(recursive=True) if not _ends_by_itself(child, forked)]
     if not children:
         return
     for child in children:
@@ -80,10 +92,11 @@ def _end_children() -> None:
             child.kill()
 
 
-def _ends_by_itself(child: psutil.Process) -> bool:
+def _ends_by_itself(child: psutil.Process, forked: list[str]) -> bool:
     """multiprocessing's own helpers do, when nobody needs them any more, and tidy up after those that did."""
     with contextlib.suppress(psutil.Error):
-        return any(word.startswith(HELPERS) for word in child.cmdline())
+        words = child.cmdline()
+        return words != forked and any(word.startswith(HELPERS) for word in words)
     return True
 
 

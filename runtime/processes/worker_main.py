@@ -20,7 +20,7 @@ from runyard.runtime.execution.executor import Executor
 from runyard.runtime.execution.worker import Worker
 from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.processes.event_loop import new_event_loop, run_despite_exits
-from runyard.runtime.processes.leaving import ServerWatch, leave
+from runyard.runtime.processes.leaving import ServerWatch, leave, leave_fork_server
 from runyard.runtime.storage.backends import make_storage
 from runyard.runtime.storage.data_dir import keep_temporaries, lock_worker
 from runyard.runtime.storage.process_identity import ProcessIdentity
@@ -42,6 +42,7 @@ def work(settings: Settings, name: str, socket: Path, server: ProcessIdentity, *
     """
     # The project's code may choose how it starts processes, but multiprocessing has chosen for it.
     multiprocessing.set_start_method(None, force=True)
+    leave_fork_server()
     watch = ServerWatch(server, settings.shutdown_grace + HAND_BACK)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
