@@ -38,7 +38,7 @@ def test_a_forked_child_keeps_neither_runs_nor_metrics_of_its_dead_parent(
     assert join(server, run)["leave"] == "left"
     (child,) = (tmp_path / "marks").iterdir()
     assert psutil.pid_exists(int(child.name)), "it has outlived its parent"
-    poll(lambda: server.workers() and dead not in server.workers())
+    poll(lambda: (pids := server.workers()) and dead not in pids, within=20)
     assert server.stop() == 0
     psutil.Process(int(child.name)).kill()
 
@@ -86,7 +86,7 @@ def test_workers_leave_no_lock_files_and_no_temporary_files(start_server: StartS
     server = start_server(config=PROJECT, args=ONE_WORKER)
     (worker,) = server.await_workers(1)
     os.kill(worker, 9)
-    poll(lambda: server.workers() and worker not in server.workers())
+    poll(lambda: (pids := server.workers()) and worker not in pids, within=20)
     names = [path.name for path in (server.data / "workers").iterdir() if path.suffix != ".lock"]
     assert len(names) == 1
     server.kill_group()

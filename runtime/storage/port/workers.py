@@ -91,4 +91,4 @@ class WorkerStorage(Protocol):
         """All workers that were heard of and not forgotten, or hold runs."""
 
     async def probe(self) -> None:
-        """Returns when a write that changes nothing has got through. Raises Unavailable."""
+        """Returns when a write of no consequence has got through. Raises Unavailable."""

@@ -202,4 +202,5 @@ class SqliteWorkers:
         return self._database.read(read)
 
     async def probe(self) -> None:
-        await self._database.write(lambda connection: None)
+        # A real change: a transaction without one succeeds on a full disk.
+        await self._database.write(lambda connection: connection.execute(self._sql["probe"]).rowcount)

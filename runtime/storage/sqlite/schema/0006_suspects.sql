@@ -12,3 +12,7 @@ create table clock (
   boot text primary key,
   ahead integer not null
 ) without rowid;
+
+-- One row, changed to find out whether writes get through.
+create table probes (number integer not null);
+insert into probes (number) values (0);

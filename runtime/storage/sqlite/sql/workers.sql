@@ -39,3 +39,6 @@ returning webhook;
 
 -- name: fail_thread
 update threads set settled = 'error', error = ? where thread_id = ?;
+
+-- name: probe
+update probes set number = number + 1;
