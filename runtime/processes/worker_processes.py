@@ -43,9 +43,10 @@ class WorkerProcesses:
         self._spawner = spawner
         self._socket = socket
         self._all: dict[str, WorkerProcess] = {}
+        self._starting: set[str] = set()
 
     def __contains__(self, name: str) -> bool:
-        return name in self._all
+        return name in self._all or name in self._starting
 
     def all(self) -> list[WorkerProcess]:
         """Those that have not surely ended."""
@@ -54,10 +55,14 @@ class WorkerProcesses:
     async def start(self, settings: Settings, *, solo: bool = False) -> WorkerProcess:
         """A new one. Raises OSError when the system has no room for it."""
         name = f"{'solo' if solo else 'worker'}-{uuid.uuid4().hex[:12]}"
-        process = await self._spawner.start(settings, name, self._socket, solo=solo)
-        pid = process.pid
-        worker = WorkerProcess(name, process, None if pid is None else ProcessIdentity.of(pid), solo)
-        self._all[name] = worker
+        self._starting.add(name)  # it may have its lock before it is known here
+        try:
+            process = await self._spawner.start(settings, name, self._socket, solo=solo)
+            pid = process.pid
+            worker = WorkerProcess(name, process, None if pid is None else ProcessIdentity.of(pid), solo)
+            self._all[name] = worker
+        finally:
+            self._starting.discard(name)
         return worker
 
     async def see_out(self, worker: WorkerProcess) -> int | None:
