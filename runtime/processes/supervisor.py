@@ -31,7 +31,7 @@ STUCK_AFTER = 2.0
 """Seconds without an answer of any worker after which one more is started, up to twice as many in all."""
 RETIRE_GRACE = 6.0
 """Seconds in which a worker that was replaced has to end; a sync node may hold it, or code that blocks its loop."""
-HAND_BACK = 3.0
+HAND_BACK = 5.0
 """Seconds beyond the grace period, for all workers together, in which they hand back what they still run."""
 LAST_WRITE = 2.0
 """Seconds for taking back the runs of workers that had to be ended."""
