@@ -83,7 +83,7 @@ class Runtime:
             self._storage.deliveries, webhooks, count=self.metrics.webhook_tried, loops=self._loops
         )
         self._workers = Workers(self._webhooks.wake)
-        self._broker = Broker(self._storage, self._workers, self.metrics)
+        self._broker = Broker(self._storage, self._workers, self.metrics, self._loops)
         self._viewer = viewer = Viewers(settings) if settings.workers else LocalViewer(settings, self._storage)
         health = Health(self._loops, self._workers, settings.workers)
         self.system = System(self._storage, health, project.disabled)
