@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from runyard.runtime.background.forks import keep_from_children
+from runyard.runtime.background.forks import keep_port_from_children
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.bus.local import LocalLink
 from runyard.runtime.bus.workers import Workers
@@ -167,9 +167,9 @@ class Runtime:
         """Gives running runs the grace period, hands the rest back to the queue, ends all processes."""
         await self._exits.aclose()
 
-    def keep_from_children(self, descriptor: int) -> None:
-        """Processes that code of graphs forks from this one are not to hold what the descriptor stands for."""
-        keep_from_children(descriptor)
+    def keep_from_children(self, port: int) -> None:
+        """Processes that code of graphs forks from this one are not to hold the sockets of the port."""
+        keep_port_from_children(port)
 
     def leave(self) -> NoReturn:
         """Ends the process, after `stop`: what code of graphs has left in it, pools and pool threads, is not waited
