@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import sys
-import tempfile
 import uuid
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from runyard.runtime.background.forks import keep_port_from_children
+from runyard.runtime.background.rounds import Loops
 from runyard.runtime.bus.local import LocalLink
-from runyard.runtime.bus.unix_socket import SocketLink
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
@@ -28,12 +25,15 @@ from runyard.runtime.maintenance.outcomes import Outcomes
 from runyard.runtime.maintenance.overdue_runs import OverdueRuns, UnstoppedRuns
 from runyard.runtime.maintenance.thread_expiry import ThreadExpiry
 from runyard.runtime.maintenance.unsettled_threads import UnsettledThreads
+from runyard.runtime.processes.bus_socket import BusSocket
 from runyard.runtime.processes.event_loop import run
+from runyard.runtime.processes.leaving import leave
 from runyard.runtime.processes.reload import Reloader
 from runyard.runtime.processes.spawning import WorkerSpawner
 from runyard.runtime.processes.supervisor import Supervisor
 from runyard.runtime.processes.viewers import Viewers
 from runyard.runtime.services.assistants import Assistants
+from runyard.runtime.services.health import Health
 from runyard.runtime.services.local_viewer import LocalViewer
 from runyard.runtime.services.new_runs import RunRules
 from runyard.runtime.services.runs import Runs
@@ -41,7 +41,13 @@ from runyard.runtime.services.system import System
 from runyard.runtime.services.thread_states import ThreadStates
 from runyard.runtime.services.threads import Threads
 from runyard.runtime.storage.backends import make_storage
-from runyard.runtime.storage.data_dir import is_dead, lock_data_dir, lock_worker
+from runyard.runtime.storage.data_dir import (
+    is_dead,
+    lock_data_dir,
+    lock_worker,
+    remove_temporaries,
+    sweep_data_dir,
+)
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.streams.broker import Broker
 from runyard.runtime.telemetry.logs import keep_logging
@@ -51,9 +57,6 @@ from runyard.runtime.webhooks.sender import WebhookSender
 
 if TYPE_CHECKING:
     from runyard.runtime.graphs.registry import Graphs
-
-LONGEST_SOCKET_PATH = 100
-"""Bytes that the system allows for the path of a Unix socket, with a margin."""
 
 
 def run_main(main: Coroutine[Any, Any, None]) -> None:
@@ -70,16 +73,20 @@ class Runtime:
         settings = replace(settings, data_dir=settings.data_dir.absolute())
         self.settings = settings
         self.metrics = Metrics()
-        self._storage = make_storage(settings, self.metrics)
+        self._loops = Loops()
+        self._storage = make_storage(settings, self.metrics, self._loops)
         project, webhooks = settings.project, settings.project.webhooks
         expiry = None
         if project.thread_ttl.minutes is not None:
             expiry = Expiry(project.thread_ttl.strategy, project.thread_ttl.minutes)
-        self._webhooks = WebhookSender(self._storage.deliveries, webhooks, count=self.metrics.webhook_tried)
+        self._webhooks = WebhookSender(
+            self._storage.deliveries, webhooks, count=self.metrics.webhook_tried, loops=self._loops
+        )
         self._workers = Workers(self._webhooks.wake)
-        self._broker = Broker(self._storage, self._workers, self.metrics)
+        self._broker = Broker(self._storage, self._workers, self.metrics, self._loops)
         self._viewer = viewer = Viewers(settings) if settings.workers else LocalViewer(settings, self._storage)
-        self.system = System(self._storage, project.disabled)
+        health = Health(self._loops, self._workers, settings.workers)
+        self.system = System(self._storage, health, project.disabled)
         self.assistants = Assistants(self._storage, project, viewer, self._broker)
         self.thread_states = ThreadStates(self._storage, viewer, self._broker)
         self.threads = Threads(self._storage, viewer, self.thread_states, self._broker, expiry)
@@ -96,11 +103,11 @@ class Runtime:
         ]
         if settings.run_timeout is not None:
             duties.append(OverdueRuns(self._storage.workers, self._broker, settings.run_timeout))
-        self._maintenance = Maintenance(duties)
+        self._maintenance = Maintenance(duties, self._loops)
         self._supervisor: Supervisor | None = None
         self._graphs: Graphs | None = None
         self._exits = AsyncExitStack()
-        self.metrics.connect(self._storage.queue.depth, self._workers.pids)
+        self.metrics.connect(self._storage.queue.depth, self._workers.pids, settings.workers, self._loops)
 
     @property
     def not_loaded(self) -> dict[str, str]:
@@ -128,9 +135,10 @@ class Runtime:
             lag = LoopLag(self.metrics.loop_lagged)
             lag.start()
             exits.callback(lag.stop)
-            lock = lock_data_dir(self.settings)
-            exits.callback(os.close, lock)
-            spawner = WorkerSpawner()  # imports its libraries while this process continues
+            exits.callback(lock_data_dir(self.settings).close)
+            sweep_data_dir(self.settings)
+            exits.callback(remove_temporaries, self.settings, "server")
+            spawner = WorkerSpawner(self.settings)  # imports its libraries while this process continues
             self._storage.open(maintain=True)
             exits.callback(self._storage.close)
             self._broker.start()
@@ -148,7 +156,7 @@ class Runtime:
             exits.push_async_callback(self._maintenance.stop)
             if self.settings.reload:
                 sys.dont_write_bytecode = True  # see `worker_main.work`
-                reloader = Reloader(self.settings.project, self._serve)
+                reloader = Reloader(self.settings.project, self._serve, self._loops)
                 exits.push_async_callback(reloader.stop)
                 await reloader.start()
         except BaseException:
@@ -158,6 +166,15 @@ class Runtime:
     async def stop(self) -> None:
         """Gives running runs the grace period, hands the rest back to the queue, ends all processes."""
         await self._exits.aclose()
+
+    def keep_from_children(self, port: int) -> None:
+        """Processes that code of graphs forks from this one are not to hold the sockets of the port."""
+        keep_port_from_children(port)
+
+    def leave(self) -> NoReturn:
+        """Ends the process, after `stop`: what code of graphs has left in it, pools and pool threads, is not waited
+        for."""
+        leave(0)
 
     def drain(self) -> None:
         """Asks workers to claim no more and to finish what they run; `stop` follows."""
@@ -174,29 +191,19 @@ class Runtime:
         await self.assistants.serve(project, self._workers.graph_names)
 
     async def _start_workers(self, spawner: WorkerSpawner) -> None:
-        socket = self.settings.data_dir.resolve() / "bus"
-        if len(os.fsencode(socket)) > LONGEST_SOCKET_PATH:
-            folder = Path(tempfile.mkdtemp(prefix="runyard-"))
-            self._exits.callback(shutil.rmtree, folder, ignore_errors=True)
-            socket = folder / "bus"
-
-        def connect() -> SocketLink:
-            link = SocketLink(self._workers.receive, self._workers.detach)
-            self._workers.attach(link)
-            return link
-
-        server = await asyncio.get_running_loop().create_unix_server(connect, str(socket))
-        self._exits.callback(server.close)
-        socket.chmod(0o600)
+        socket = BusSocket(self.settings, self._workers, self._loops)
+        self._exits.push_async_callback(socket.stop)
+        await socket.start()
+        local = f"local-{uuid.uuid4().hex[:12]}" if self.settings.workers == 0 else None
         self._supervisor = supervisor = Supervisor(
-            self.settings, self._storage, self._broker, self._workers, spawner, socket
+            self.settings, self._storage, self._broker, self._workers, spawner, socket.path, self._loops, local=local
         )
         self._exits.push_async_callback(supervisor.stop)
         await supervisor.start()
-        if self.settings.workers == 0:
-            await self._start_local_worker()
+        if local is not None:
+            await self._start_local_worker(local)
 
-    async def _start_local_worker(self) -> None:
+    async def _start_local_worker(self, name: str) -> None:
         """`--workers 0`: everything in this process, for debuggers and small tests."""
         from runyard.runtime.execution.executor import Executor
         from runyard.runtime.execution.worker import Worker
@@ -205,11 +212,10 @@ class Runtime:
         await asyncio.to_thread(self.load_graphs)
         assert self._graphs is not None
         store = await open_store(self.settings, self._exits)
-        name = f"local-{uuid.uuid4().hex[:12]}"
         self._exits.callback(is_dead, self.settings, name)
-        self._exits.callback(os.close, lock_worker(self.settings, name))
+        self._exits.callback(lock_worker(self.settings, name).close)
         executor = Executor(self._graphs, self._storage, store, run_timeout=self.settings.run_timeout)
-        worker = Worker(name, self.settings, self._storage, executor, solo=False)
+        worker = Worker(name, self.settings, self._storage, executor, solo=False, loops=self._loops)
         to_worker = LocalLink(worker.receive)
         to_server = LocalLink(lambda message: self._workers.receive(to_worker, message))
         worker.connect(to_server)

@@ -13,6 +13,9 @@ from runyard.handlers.http.responses import HEALTH, JSON, BodyResponse, Response
 class SystemService(Protocol):
     """What the operations need of the service."""
 
+    def check_health(self) -> None:
+        """Raises Unavailable when there are no workers, or one of the loops that keep the server going does not go."""
+
     async def check(self) -> None:
         """Raises Unavailable when the database does not answer."""
 
@@ -48,8 +51,10 @@ class SystemHandlers:
 
     async def health(self, check_db: int) -> Response:
         """GET /ok"""
-        if check_db and self.checks:
-            await self.system.check()
+        if self.checks:
+            self.system.check_health()
+            if check_db:
+                await self.system.check()
         return BodyResponse(200, HEALTH, [JSON])
 
     async def info(self) -> Response:

@@ -70,11 +70,13 @@ def run_server(settings: Settings, listener: socket.socket) -> None:
     from runyard.runtime.runtime import Runtime, run_main
 
     runtime = Runtime(settings)
+    runtime.keep_from_children(listener.getsockname()[1])
     runtime.load_graphs()  # before there is an event loop
     app = _StartErrorRecorder(create_app(runtime))
     server = _Server(app, runtime, settings, listener)
     try:
         run_main(server.serve(sockets=[listener]))
+        runtime.leave()
     except SystemExit:  # uvicorn's way to say that the application did not start
         raise app.start_error() from None
 

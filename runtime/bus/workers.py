@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
@@ -66,6 +67,7 @@ class Workers:
         self._flushed = asyncio.Event()
         self._flush_number = 0
         self._wake_timer: asyncio.TimerHandle | None = None
+        self._none_since: float | None = None
         self.first_ready = asyncio.Event()
         """Set once a worker has said that it is ready."""
         self._awaited: dict[str, asyncio.Event] = {}
@@ -91,7 +93,9 @@ class Workers:
 
     def detach(self, link: Link) -> None:
         """A worker's connection has ended; its runs are the supervisor's business."""
-        self._connected.pop(link, None)
+        worker = self._connected.pop(link, None)
+        if worker is not None and worker.pid and not self.pids():
+            self._none_since = time.monotonic()
         for number in list(self._flushes):
             self._has_flushed(number, link)
 
@@ -141,6 +145,7 @@ class Workers:
             worker.link.send("drain")
         worker.link.send("welcome")
         worker.link.send("wake")
+        self._none_since = None
         self.first_ready.set()
         if name in self._awaited:
             self._awaited.pop(name).set()
@@ -178,9 +183,24 @@ class Workers:
         """Nobody waits for that worker any more."""
         self._awaited.pop(name, None)
 
+    def dropped(self, name: str) -> None:
+        """The process of that worker has ended, whoever may still hold its end of the connection."""
+        for link, worker in list(self._connected.items()):
+            if worker.name == name:
+                self.detach(link)
+                link.close()
+
+    def busy(self) -> set[str]:
+        """The names of the workers that have runs, as far as is known here."""
+        return {worker.name for worker in self._connected.values() if worker.running and worker.name is not None}
+
     def pids(self) -> list[int]:
         """The processes of the connected workers that are ready."""
         return [worker.pid for worker in self._connected.values() if worker.pid]
+
+    def none_since(self) -> float | None:
+        """Since when, by the monotonic clock, no worker has been ready; None: one is, or none has been yet."""
+        return self._none_since
 
     def wake(self, ready: int) -> None:
         """Tells workers that so many runs are ready."""

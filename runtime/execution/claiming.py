@@ -1,16 +1,14 @@
 """Which runs a worker takes on, and when."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 
+from runyard.runtime.background.loops import BackgroundLoop
+from runyard.runtime.background.rounds import Loops
 from runyard.runtime.config.settings import Settings
-from runyard.runtime.errors import RunyardError
 from runyard.runtime.execution.admission import Admission
 from runyard.runtime.storage.port.queue import Lease, LeasedRun, QueueStorage
 from runyard.runtime.storage.port.runs import Lane
-
-logger = logging.getLogger(__name__)
 
 POLL_INTERVAL = 1.0
 """Seconds after which a worker looks for runs unasked, should a wake-up have been lost."""
@@ -21,10 +19,10 @@ SOLO_IDLE_TIMEOUT = 3.0
 class Claims:
     """The leases of a worker, and how it gets more.
 
-    A solo worker takes one run of the solo lane at a time: runs that were there at several crashes.
+    A solo worker takes one run, or one group of runs, of the solo lane at a time: runs that were there at a crash.
     """
 
-    def __init__(self, worker: str, settings: Settings, queue: QueueStorage, *, solo: bool) -> None:
+    def __init__(self, worker: str, settings: Settings, queue: QueueStorage, *, solo: bool, loops: Loops) -> None:
         self._worker = worker
         self._queue = queue
         self._solo = solo
@@ -35,6 +33,8 @@ class Claims:
         self._more = False
         self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self._loops = loops
+        self._rounds: BackgroundLoop | None = None
         self.ended = asyncio.Event()
         """Nothing more is to be claimed."""
 
@@ -46,6 +46,8 @@ class Claims:
         """Nothing more is to be claimed."""
         self.ended.set()
         self._wake.set()
+        if self._rounds is not None:
+            self._rounds.wake()
 
     def held(self) -> list[Lease] | None:
         """All leases; None while a claim is under way, so that nobody can say."""
@@ -58,13 +60,21 @@ class Claims:
     async def claim_until_ended(self, start: Callable[[LeasedRun], None], load: Callable[[int], None]) -> None:
         """Hands what it claims to `start`, and tells `load` after each claim how many runs are held."""
         idle_since = self._loop.time()
-        while not self.ended.is_set():
+
+        async def claim_next() -> float | None:
+            nonlocal idle_since
+            if self.ended.is_set():
+                return None
             await self._woken()
             self._wake.clear()  # before the claim: a wake-up during it must not be lost
-            if await self._claim(start, load):
+            if await self._claim(start, load) or self._leases:
                 idle_since = self._loop.time()
-            elif self._solo and not self._leases and self._loop.time() - idle_since > SOLO_IDLE_TIMEOUT:
-                return
+            elif self._solo and self._loop.time() - idle_since > SOLO_IDLE_TIMEOUT:
+                return None
+            return 0.0
+
+        self._rounds = BackgroundLoop(f"claims of {self._worker}", claim_next, self._loops)
+        await self._rounds.run()
 
     async def _woken(self) -> None:
         timer = self._loop.call_later(POLL_INTERVAL, self._wake.set)
@@ -82,9 +92,6 @@ class Claims:
             claimed = await self._queue.claim(self._worker, limit=limit, interactive=interactive, solo=self._solo)
             for leased in claimed:
                 self._leases[leased.lease.run_id] = leased.lease
-        except RunyardError as error:
-            logger.error("worker %s: cannot claim runs: %s", self._worker, error.detail)
-            return False
         finally:
             self._claiming -= 1
         for leased in claimed:

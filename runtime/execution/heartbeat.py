@@ -2,15 +2,12 @@
 as it likes, and the runs are still its."""
 
 import asyncio
-import logging
-import threading
 from collections.abc import Callable, Sequence
 
-from runyard.runtime.errors import RunyardError
+from runyard.runtime.background.loops import BackgroundThread
+from runyard.runtime.background.rounds import Loops
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.workers import HeartbeatResult, WorkerStorage
-
-logger = logging.getLogger(__name__)
 
 
 class HeartbeatThread:
@@ -29,6 +26,7 @@ class HeartbeatThread:
         interval: float,
         held: Callable[[], Sequence[Lease] | None],
         answered: Callable[[HeartbeatResult], object],
+        loops: Loops,
     ) -> None:
         self._workers = workers
         self._worker = worker
@@ -36,25 +34,18 @@ class HeartbeatThread:
         self._interval = interval
         self._held = held
         self._answered = answered
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        self._runner = asyncio.Runner()
+        self._thread = BackgroundThread(f"heartbeat of {worker}", self._beat, loops)
 
     def start(self) -> None:
-        """The first beat comes after one interval."""
+        """The first beat comes at once."""
         self._thread.start()
 
     def stop(self) -> None:
         """Returns when the last beat is done."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.stop()
+        self._runner.close()
 
-    def _run(self) -> None:
-        asyncio.run(self._beat_until_stopped())
-
-    async def _beat_until_stopped(self) -> None:
-        while not self._stopped.wait(self._interval):
-            try:
-                self._answered(await self._workers.heartbeat(self._worker, self._pid, self._held()))
-            except RunyardError as error:
-                logger.warning("worker %s: a heartbeat failed: %s", self._worker, error.detail)
+    def _beat(self) -> float:
+        self._answered(self._runner.run(self._workers.heartbeat(self._worker, self._pid, self._held())))
+        return self._interval

@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
+from runyard.runtime.background.rounds import Loops
 from runyard.runtime.bus.messages import Link, Message
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import LeaseLost
@@ -31,12 +33,21 @@ HANDOVER_GRACE = 0.2
 class Worker:
     """Everything of one worker but its process. `run` returns when it has drained; see `Claims` for what is solo."""
 
-    def __init__(self, name: str, settings: Settings, storage: Storage, executor: Executor, *, solo: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        storage: Storage,
+        executor: Executor,
+        *,
+        solo: bool,
+        loops: Loops | None = None,
+    ) -> None:
         self.name = name
         self._settings = settings
         self._storage = storage
         self._executor = executor
-        self._claims = Claims(name, settings, storage.queue, solo=solo)
+        self._claims = Claims(name, settings, storage.queue, solo=solo, loops=loops or Loops())
         self._executions: dict[str, Execution] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._left: set[asyncio.Task[None]] = set()
@@ -54,6 +65,7 @@ class Worker:
             interval=min(2.0, settings.lease_seconds / 5),
             held=self._claims.held,
             answered=lambda answer: self._loop.call_soon_threadsafe(self._apply, answer),
+            loops=loops or Loops(),
         )
 
     def connect(self, link: Link) -> None:
@@ -63,7 +75,6 @@ class Worker:
     async def run(self) -> None:
         """Works until drained: by a message, by `drain`, or because the API process has ended."""
         link = self._connected()
-        await self._storage.workers.heartbeat(self.name, os.getpid(), None)
         self._heartbeat.start()
         link.send("hello", self.name, os.getpid())
         try:
@@ -71,7 +82,9 @@ class Worker:
             await self._claims.claim_until_ended(self._start, lambda running: link.send("load", running))
             await self._finish_or_release()
         finally:
-            await asyncio.to_thread(self._heartbeat.stop)
+            # Not in the pool of the nodes: all its threads may be taken.
+            with ThreadPoolExecutor(1) as pool:
+                await self._loop.run_in_executor(pool, self._heartbeat.stop)
             # What could not be given back is not to blame for it: nobody has died.
             await self._storage.workers.reap(self.name, max_attempts=self._settings.max_attempts, crashed=False)
             link.close()

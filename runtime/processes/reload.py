@@ -14,6 +14,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import fields
 
+from runyard.runtime.background.loops import BackgroundLoop
+from runyard.runtime.background.rounds import Loops
 from runyard.runtime.config.langgraph_json import env_file, load_project
 from runyard.runtime.config.project import Project
 from runyard.runtime.errors import RunyardError
@@ -39,39 +41,36 @@ class Reloader:
     change is tried again.
     """
 
-    def __init__(self, project: Project, apply: Callable[[Project], Awaitable[None]]) -> None:
+    def __init__(self, project: Project, apply: Callable[[Project], Awaitable[None]], loops: Loops) -> None:
         self._project = project
         self._apply = apply
         self._seen: Stamps = {}
-        self._task: asyncio.Task[None] | None = None
+        self._reloading: asyncio.Task[None] | None = None
+        self._loop = BackgroundLoop("reload", self._await_change, loops, may_wait=True)
         # What it does is shown at any level: somebody sits in front of it.
         logger.setLevel(logging.INFO)
 
     async def start(self) -> None:
         """Remembers the files as they are, and looks at them from now on."""
         self._seen = await asyncio.to_thread(stamps, self._project)
-        self._task = asyncio.create_task(self._run())
+        self._loop.start()
 
     async def stop(self) -> None:
         """Looks no more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._loop.stop()
+        await self._give_up()
 
-    async def _run(self) -> None:
-        reloading: asyncio.Task[None] | None = None
-        try:
-            while True:
-                changed = await self._next_change()
-                if reloading is not None:
-                    # A change during a reload: perhaps just what lets an import end that never would.
-                    reloading.cancel()
-                    await asyncio.gather(reloading, return_exceptions=True)
-                reloading = asyncio.create_task(self._reload(changed))
-        finally:
-            if reloading is not None:
-                reloading.cancel()
-                await asyncio.gather(reloading, return_exceptions=True)
+    async def _await_change(self) -> float:
+        changed = await self._next_change()
+        # A change during a reload: perhaps just what lets an import end that never would.
+        await self._give_up()
+        self._reloading = asyncio.create_task(self._reload(changed))
+        return 0.0
+
+    async def _give_up(self) -> None:
+        if self._reloading is not None:
+            self._reloading.cancel()
+            await asyncio.gather(self._reloading, return_exceptions=True)
 
     async def _next_change(self) -> list[str]:
         """The files that changed, once nothing has changed between two looks: editors and git write several."""

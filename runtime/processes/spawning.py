@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import multiprocessing
 import multiprocessing.forkserver
+import os
 import socket
 import sys
 import types
@@ -14,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from runyard.runtime.config.settings import Settings
+from runyard.runtime.storage.data_dir import keep_temporaries
+from runyard.runtime.storage.process_identity import ProcessIdentity
 
 
 class WorkerSpawner:
     """Starts processes; making one begins the preloading in the background."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        keep_temporaries(settings, "server")  # the fork server's socket
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["runyard.runtime.processes.preload"])
         self._starting = asyncio.Lock()
@@ -35,24 +39,25 @@ class WorkerSpawner:
         return await self._start(_view, (settings, name, connection), name)
 
     async def _start(self, target: Callable[..., None], arguments: tuple[Any, ...], name: str) -> ForkServerProcess:
-        process = self._context.Process(target=target, args=arguments, name=name, daemon=False)
+        server = ProcessIdentity.of(os.getpid())
+        process = self._context.Process(target=target, args=(server, *arguments), name=name, daemon=False)
         async with self._starting:
             with _no_main(), _no_start_method():
                 await asyncio.to_thread(process.start)
         return process
 
 
-def _work(settings: Settings, name: str, bus: Path, solo: bool) -> None:
+def _work(server: ProcessIdentity, settings: Settings, name: str, bus: Path, solo: bool) -> None:
     # The fork server has it; the API process has no use for it.
     from runyard.runtime.processes.worker_main import work
 
-    work(settings, name, bus, solo=solo)
+    work(settings, name, bus, server, solo=solo)
 
 
-def _view(settings: Settings, name: str, connection: socket.socket) -> None:
+def _view(server: ProcessIdentity, settings: Settings, name: str, connection: socket.socket) -> None:
     from runyard.runtime.processes.viewer_main import view
 
-    view(settings, name, connection)
+    view(settings, name, connection, server)
 
 
 @contextlib.contextmanager

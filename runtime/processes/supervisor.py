@@ -1,42 +1,44 @@
 """Keeps the worker processes alive, and takes the runs of a dead one back at once."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import logging
-import os
-import signal
-import time
-import uuid
 from collections.abc import Coroutine
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from runyard.runtime.background.loops import BackgroundLoop
+from runyard.runtime.background.rounds import Loops
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError, Unavailable
+from runyard.runtime.processes.dead_workers import DeadWorkers
+from runyard.runtime.processes.frozen_workers import FrozenWorkers
+from runyard.runtime.processes.signs_of_life import SignsOfLife
 from runyard.runtime.processes.spawning import WorkerSpawner
-from runyard.runtime.storage.data_dir import is_dead
+from runyard.runtime.processes.suspects import Suspects
+from runyard.runtime.processes.worker_processes import WorkerProcess, WorkerProcesses
+from runyard.runtime.processes.worker_slot import WorkerSlot
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.broker import Broker
 
 logger = logging.getLogger(__name__)
 
 WATCH_INTERVAL = 1.0
-"""Seconds between looks at workers that nobody told us about: those of a server that was killed."""
+"""Seconds between looks at workers that are connected."""
 STUCK_AFTER = 2.0
 """Seconds without an answer of any worker after which one more is started, up to twice as many in all."""
 RETIRE_GRACE = 6.0
 """Seconds in which a worker that was replaced has to end; a sync node may hold it, or code that blocks its loop."""
-BACK_OFF = 0.5
-"""Seconds before a worker that died is replaced; doubled while workers keep dying young, up to 30 s."""
+HAND_BACK = 5.0
+"""Seconds beyond the grace period, for all workers together, in which they hand back what they still run."""
+LAST_WRITE = 2.0
+"""Seconds for taking back the runs of workers that had to be ended."""
 
 
 class Supervisor:
-    """Starts `settings.workers` processes and replaces those that die.
-
-    Runs that were there at several crashes are executed by a process of their own, one at a time: only so can
-    a run be blamed for the death of a worker.
-    """
+    """Starts `settings.workers` processes and replaces those that die."""
 
     def __init__(
         self,
@@ -46,30 +48,37 @@ class Supervisor:
         workers: Workers,
         spawner: WorkerSpawner,
         socket: Path,
+        loops: Loops,
+        *,
+        local: str | None = None,
     ) -> None:
+        """`local`: the worker within this process, if there is one."""
         self._settings = settings
-        self._storage = storage
-        self._broker = broker
         self._workers = workers
-        self._socket = socket
-        self._spawner = spawner
-        self._processes: dict[str, ForkServerProcess] = {}
+        self._loops = loops
+        self._processes = WorkerProcesses(settings, spawner, socket)
+        self._dead = DeadWorkers(settings, storage, broker, workers, loops)
+        self._suspects = Suspects(settings, storage.queue, workers, self._processes, self._ended, loops)
+        self._frozen = FrozenWorkers(settings, self._processes, self._dead, loops)
+        self._signs = SignsOfLife(settings, storage.workers, self._processes, self._dead, loops, local=local)
+        self._watch = BackgroundLoop("watching workers", self._look, loops)
+        self._slots: list[WorkerSlot] = []
+        self._slots_made = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._solo: asyncio.Task[None] | None = None
         self._first_death = asyncio.Event()
         self._spare = 0
-        self._generation = 0
-        self._retired: set[str] = set()
-        self._trusting_until = 0.0
         self._stopping = False
 
     async def start(self) -> None:
         """Takes over what an earlier server left, then starts the workers; returns when they are ready."""
-        await self._reap_dead()
-        await self._start_solo_if_needed()
-        self._spawn(self._watch())
-        tasks = [self._spawn(self._keep_alive(solo=False)) for _ in range(self._settings.workers)]
-        if tasks:
+        await self._signs.find_dead()
+        with contextlib.suppress(Unavailable):  # it is tried again, by the loop
+            await self._dead.take_back_all()
+        for part in (self._dead, self._suspects, self._frozen, self._signs, self._watch):
+            part.start()
+        for _ in range(self._settings.workers):
+            self._add_slot()
+        if self._settings.workers:
             await self._first_ready()
 
     async def _first_ready(self) -> None:
@@ -87,65 +96,47 @@ class Supervisor:
         raise Unavailable("the worker processes end before they are ready; the lines above say why")
 
     async def stop(self) -> None:
-        """Asks all workers to leave, and returns when they have."""
+        """Asks all workers to leave, and returns when they have: after the grace period at the latest, and a moment
+        for what they hand back."""
         self._stopping = True
-        self._retired |= self._processes.keys()  # runs are not to blame for one that has to be killed
+        await self._suspects.stop()
+        for slot in self._slots:
+            slot.close()
+        for worker in self._processes.all():
+            worker.retired = True  # runs are not to blame for one that has to be killed
         self._workers.drain()
-        grace = self._settings.shutdown_grace + 10
-        processes = list(self._processes.values())
-        for process in processes:
-            await asyncio.to_thread(process.join, grace)
-            if process.is_alive():
-                logger.warning("worker process %s does not end; it is killed", process.pid)
-                process.kill()
+        await self._processes.stop(self._settings.shutdown_grace + HAND_BACK)
+        for part in (self._watch, self._signs, self._frozen, self._dead):
+            await part.stop()
+        for slot in self._slots:
+            await slot.stop()
+        await self._suspects.see_out()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(TimeoutError, Unavailable):  # the next server does it
+            await asyncio.wait_for(self._dead.take_back_all(), LAST_WRITE)
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+    def _add_slot(self, first: WorkerProcess | None = None) -> None:
+        self._slots_made += 1
+        slot = WorkerSlot(self._slots_made, self._settings, self._processes, self._ended, self._loops, first=first)
+        self._slots.append(slot)
+        slot.start()
 
-    async def _keep_alive(self, *, solo: bool, first: tuple[str, ForkServerProcess] | None = None) -> None:
-        """Sees to it that there is a worker, until another generation takes over; `first`: one that runs already."""
-        pause = BACK_OFF
-        loop = asyncio.get_running_loop()
-        generation = self._generation
-        while not self._stopping:
-            started = loop.time()
-            name, process = first or await self._start_one(self._settings, solo=solo)
-            first = None
-            code = await self._see_out(name, process)
+    def _ended(self, worker: WorkerProcess, code: int | None) -> None:
+        """A process of ours has surely ended."""
+        if not worker.solo:
             self._first_death.set()
-            if self._stopping or (solo and code == 0) or (not solo and generation != self._generation):
-                return
-            if code and self._workers.first_ready.is_set():
+            if code and self._workers.first_ready.is_set() and not worker.retired and not self._stopping:
                 logger.warning("a worker process ended with code %s; starting another", code)
-            pause = BACK_OFF if loop.time() - started > 10 else min(30.0, pause * 2)
-            await asyncio.sleep(pause if not solo else BACK_OFF)
-            if not solo and generation != self._generation:
-                return
+        self._dead.add(worker.name, crashed=not worker.retired, own=True)
 
-    async def _start_one(self, settings: Settings, *, solo: bool) -> tuple[str, ForkServerProcess]:
-        name = f"{'solo' if solo else 'worker'}-{uuid.uuid4().hex[:12]}"
-        process = await self._spawner.start(settings, name, self._socket, solo=solo)
-        self._processes[name] = process
-        return name, process
-
-    async def _see_out(self, name: str, process: ForkServerProcess) -> int | None:
-        """Waits until a worker process has ended; then takes its runs back. Its exit code."""
-        try:
-            await self._ended(process)
-            # Should its end be reported wrongly: two processes must never execute one run.
-            while not is_dead(self._settings, name):  # noqa: ASYNC110 - a file's lock cannot be awaited
-                await asyncio.sleep(0.05)
-        finally:
-            del self._processes[name]
-        await self.reap(name)
-        self._retired.discard(name)
-        return process.exitcode
+    async def _look(self) -> float:
+        if self._workers.stuck(STUCK_AFTER) and self._spare < self._settings.workers and not self._stopping:
+            logger.warning("code that blocks its event loop holds up all workers; starting another one")
+            self._spare += 1
+            self._add_slot()
+        return WATCH_INTERVAL
 
     async def replace_workers(self, settings: Settings) -> None:
         """Workers for `settings` in the place of those that are there, whose runs go on in the new ones.
@@ -155,31 +146,35 @@ class Supervisor:
         self._workers.broken = None
         served = settings.project.graphs.keys() - self._workers.not_loaded.keys()
         before = self._workers.not_loaded
-        name, process = await self._start_one(settings, solo=False)
+        fresh = await self._processes.start(settings)
         try:
-            if not await self._gets_ready(name, process):
-                raise ConfigError(self._workers.broken or f"a worker ends with code {process.exitcode} at its start")
+            if not await self._gets_ready(fresh):
+                code = fresh.process.exitcode
+                raise ConfigError(self._workers.broken or f"a worker ends with code {code} at its start")
             lost = [detail for graph_id, detail in self._workers.not_loaded.items() if graph_id in served]
             if lost:
                 self._workers.not_loaded = before
                 raise ConfigError(lost[0])
         except BaseException:
-            process.kill()
-            self._spawn(self._bury(name, process))
+            fresh.kill()
+            self._spawn(self._bury(fresh))
             raise
-        self._generation += 1
-        self._settings = settings
+        self._settings = self._suspects.settings = settings
         self._spare = 0
-        old = {known: process for known, process in self._processes.items() if known != name}
-        self._spawn(self._keep_alive(solo=False, first=(name, process)))
+        for slot in self._slots:
+            slot.close()
+        self._slots = [slot for slot in self._slots if slot.running]
+        old = [worker for worker in self._processes.all() if worker is not fresh]
+        self._add_slot(first=fresh)
         for _ in range(settings.workers - 1):
-            self._spawn(self._keep_alive(solo=False))
+            self._add_slot()
         self._spawn(self._retire(old))
 
-    async def _gets_ready(self, name: str, process: ForkServerProcess) -> bool:
+    async def _gets_ready(self, worker: WorkerProcess) -> bool:
         """Waits until a process is a worker that can claim runs; False: it ends instead."""
-        event = self._workers.awaited(name)
-        ready, ended = asyncio.create_task(event.wait()), asyncio.create_task(self._ended(process))
+        event = self._workers.awaited(worker.name)
+        ready = asyncio.create_task(event.wait())
+        ended = asyncio.create_task(self._processes.sentinel(worker))
         try:
             await asyncio.wait({ready, ended}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -187,90 +182,30 @@ class Supervisor:
                 task.cancel()
             # Both have ended before anybody else watches the process: a loop has one reader for a file.
             await asyncio.gather(ready, ended, return_exceptions=True)
-            self._workers.forget(name)
+            self._workers.forget(worker.name)
         return event.is_set()
 
-    async def _bury(self, name: str, process: ForkServerProcess) -> None:
-        await self._see_out(name, process)
+    async def _bury(self, worker: WorkerProcess) -> None:
+        worker.retired = True
+        self._ended(worker, await self._processes.see_out(worker))
 
-    async def _retire(self, old: dict[str, ForkServerProcess]) -> None:
+    async def _retire(self, old: list[WorkerProcess]) -> None:
         """Ends workers of an earlier generation. Their runs are not to blame for it."""
-        self._retired |= old.keys()
-        told = self._workers.give_back(old)
-        for name, process in old.items():
-            if name not in told:  # it is still loading the graphs, and has no runs
-                process.kill()
-        await asyncio.sleep(RETIRE_GRACE)
-        for name, process in old.items():
-            if name in self._processes:
-                process.kill()
+        for worker in old:
+            worker.retired = True
+        told = self._workers.give_back([worker.name for worker in old])
+        for worker in old:
+            if worker.name not in told:  # it is still loading the graphs, and has no runs
+                worker.kill()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RETIRE_GRACE):
+                for worker in old:
+                    await worker.ended.wait()
+        for worker in old:
+            if worker in self._processes.all():
+                worker.kill()
 
-    @staticmethod
-    async def _ended(process: ForkServerProcess) -> None:
-        loop = asyncio.get_running_loop()
-        ended = asyncio.Event()
-        loop.add_reader(process.sentinel, ended.set)
-        try:
-            await ended.wait()
-        finally:
-            loop.remove_reader(process.sentinel)
-        process.join()
-
-    async def reap(self, worker: str) -> None:
-        """Takes the runs of a dead worker back."""
-        crashed = worker not in self._retired
-        reaped = await self._storage.workers.reap(worker, max_attempts=self._settings.max_attempts, crashed=crashed)
-        if crashed and (reaped.requeued or reaped.solo or reaped.ended):
-            logger.warning(
-                "worker %s died: %s runs go back to the queue, %s of them to run alone, %s are ended",
-                worker,
-                reaped.requeued + reaped.solo,
-                reaped.solo,
-                len(reaped.ended),
-            )
-        self._workers.wake(reaped.requeued + reaped.promoted)
-        self._broker.refresh_results(reaped.ended)
-        if reaped.solo:
-            await self._start_solo_if_needed()
-
-    async def _start_solo_if_needed(self) -> None:
-        if self._stopping or (self._solo is not None and not self._solo.done()):
-            return
-        if await self._storage.queue.solo_waiting():
-            self._solo = self._spawn(self._keep_alive(solo=True))
-
-    async def _watch(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            before = time.time()
-            await asyncio.sleep(WATCH_INTERVAL)
-            if time.time() - before > WATCH_INTERVAL + self._settings.lease_seconds / 2:
-                # This process was held up, or the clock was set: workers get the time to say that they live.
-                self._trusting_until = loop.time() + self._settings.lease_seconds
-            await self._reap_dead()
-            await self._start_solo_if_needed()
-            if self._workers.stuck(STUCK_AFTER) and self._spare < self._settings.workers and not self._stopping:
-                logger.warning("code that blocks its event loop holds up all workers; starting another one")
-                self._spare += 1
-                self._spawn(self._keep_alive(solo=False))
-
-    async def _reap_dead(self) -> None:
-        """Workers of a killed server, and own ones that are frozen for longer than their lease."""
-        for worker, _ in await self._storage.workers.stale(0.0):
-            if worker not in self._processes and is_dead(self._settings, worker):
-                await self.reap(worker)
-        if asyncio.get_running_loop().time() < self._trusting_until:
-            return
-        for worker, pid in await self._storage.workers.stale(self._settings.lease_seconds):
-            if pid == os.getpid():
-                continue
-            # It may only be frozen: it must not wake up and continue runs that others have by then. The lock
-            # that it holds says that the process id is still its own.
-            logger.warning("worker %s gives no sign of life; its process is killed", worker)
-            if worker in self._processes:
-                self._processes[worker].kill()
-                continue
-            if pid and not is_dead(self._settings, worker):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            await self.reap(worker)
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

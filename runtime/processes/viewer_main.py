@@ -19,12 +19,10 @@ import asyncio
 import gc
 import logging
 import multiprocessing
-import os
 import pickle
 import signal
 import socket
 import sys
-import threading
 from typing import Final
 
 import uvloop
@@ -34,9 +32,11 @@ from runyard.runtime.bus.unix_socket import SocketLink
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError, RunyardError
 from runyard.runtime.graphs.registry import Graphs
-from runyard.runtime.processes.worker_main import die_with_server
+from runyard.runtime.processes.leaving import ServerWatch, leave, leave_fork_server
 from runyard.runtime.services.view_threads import ViewThreads
 from runyard.runtime.storage.backends import make_storage
+from runyard.runtime.storage.data_dir import keep_temporaries, remove_temporaries
+from runyard.runtime.storage.process_identity import ProcessIdentity
 from runyard.runtime.telemetry.logs import configure_logs, keep_logging
 
 logger = logging.getLogger(__name__)
@@ -45,9 +45,12 @@ PART: Final = 256 * 1024
 """Bytes of an answer that are sent in one turn of the event loop: large ones hold up no small ones."""
 
 
-def view(settings: Settings, name: str, connection: socket.socket) -> None:
+def view(settings: Settings, name: str, connection: socket.socket, server: ProcessIdentity) -> None:
     """Answers until the connection ends. The entry point of the process, which ends here whatever its threads do."""
     multiprocessing.set_start_method(None, force=True)  # as for workers
+    leave_fork_server()
+    ServerWatch(server, 0.0)
+    keep_temporaries(settings, name)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the API process ends it when it has answered
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     configure_logs(worker=name, project=settings.project.env)
@@ -62,19 +65,17 @@ def view(settings: Settings, name: str, connection: socket.socket) -> None:
     except BaseException:  # whatever it is, threads of user code must not keep the process
         logger.exception("the viewer fails")
     finally:
-        os._exit(code)
+        remove_temporaries(settings, name)
+        leave(code)
 
 
 def _load(settings: Settings) -> tuple[Graphs, str | None]:
     """The graphs, and why none of them can be looked at. Before an event loop runs: their modules may run one."""
     graphs, broken = Graphs(settings.project), None
-    loaded = threading.Event()
-    threading.Thread(target=die_with_server, args=(loaded,), daemon=True).start()
     try:
         graphs.load()
     except ConfigError as error:
         broken = error.detail
-    loaded.set()
     keep_logging()
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, signal.SIG_IGN)  # whatever a module has set

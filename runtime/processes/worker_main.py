@@ -2,17 +2,16 @@
 
 import asyncio
 import gc
+import logging
 import multiprocessing
 import os
 import signal
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import psutil
-
+from runyard.runtime.background.forks import keep_from_children
 from runyard.runtime.bus.messages import Message
 from runyard.runtime.bus.unix_socket import SocketLink
 from runyard.runtime.config.settings import Settings
@@ -21,49 +20,60 @@ from runyard.runtime.execution.executor import Executor
 from runyard.runtime.execution.worker import Worker
 from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.processes.event_loop import new_event_loop, run_despite_exits
+from runyard.runtime.processes.leaving import ServerWatch, leave, leave_fork_server
 from runyard.runtime.storage.backends import make_storage
-from runyard.runtime.storage.data_dir import lock_worker
+from runyard.runtime.storage.data_dir import keep_temporaries, lock_worker
+from runyard.runtime.storage.process_identity import ProcessIdentity
 from runyard.runtime.store.opening import open_store
 from runyard.runtime.telemetry.logs import configure_logs, keep_logging
 
+logger = logging.getLogger(__name__)
+
+HAND_BACK = 10.0
+"""Seconds beyond the grace period in which a worker without a server hands back what it runs, and ends."""
 NICE = 5
 """Workers step back when cores are short: the API process answers, and one that waits waits for it."""
 
 
-def work(settings: Settings, name: str, socket: Path, *, solo: bool) -> None:
+def work(settings: Settings, name: str, socket: Path, server: ProcessIdentity, *, solo: bool) -> None:
     """Runs a worker until it has drained. The entry point of a worker process.
 
     SIGTERM drains it; SIGINT, which a terminal sends to the whole group, is left to the API process.
     """
     # The project's code may choose how it starts processes, but multiprocessing has chosen for it.
     multiprocessing.set_start_method(None, force=True)
+    leave_fork_server()
+    watch = ServerWatch(server, settings.shutdown_grace + HAND_BACK)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     configure_logs(worker=name, project=settings.project.env)
     if settings.reload:
         sys.dont_write_bytecode = True  # files change more than once a second, which compiled ones do not notice
     os.nice(NICE)
-    lock = lock_worker(settings, name)
+    lock_worker(settings, name)  # until the process ends
+    keep_temporaries(settings, name)
     graphs, broken = _load_graphs(settings)
     loop = new_event_loop()
     asyncio.set_event_loop(loop)  # instead of what a module may have left there
+    code = 1
     try:
-        run_despite_exits(_work(settings, name, socket, graphs, broken, solo), loop)
-    finally:
-        loop.close()
-    os.close(lock)
+        run_despite_exits(_work(settings, name, socket, graphs, broken, solo, watch), loop)
+        code = 0
+        loop.close()  # sends what is left
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
+    except BaseException:  # said here, since the process ends without the rest of the interpreter's end
+        logger.exception("worker %s ends by an error", name)
+    leave(code)
 
 
 def _load_graphs(settings: Settings) -> tuple[Graphs, str | None]:
     """The graphs, and why none of them can be served. Before an event loop runs: their modules may run one."""
     graphs, broken = Graphs(settings.project), None
-    loaded = threading.Event()
-    threading.Thread(target=die_with_server, args=(loaded,), daemon=True).start()
     try:
         graphs.load(strict=settings.strict)
     except ConfigError as error:
         broken = error.detail
-    loaded.set()
     keep_logging()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whatever a module has set
     gc.collect()
@@ -72,7 +82,15 @@ def _load_graphs(settings: Settings) -> tuple[Graphs, str | None]:
     return graphs, broken
 
 
-async def _work(settings: Settings, name: str, socket: Path, graphs: Graphs, broken: str | None, solo: bool) -> None:
+async def _work(
+    settings: Settings,
+    name: str,
+    socket: Path,
+    graphs: Graphs,
+    broken: str | None,
+    solo: bool,
+    watch: ServerWatch,
+) -> None:
     loop = asyncio.get_running_loop()
     # Sync nodes wait in threads; asyncio's own pool has a handful, and they would queue up there.
     loop.set_default_executor(ThreadPoolExecutor(settings.concurrency, "node"))
@@ -86,18 +104,19 @@ async def _work(settings: Settings, name: str, socket: Path, graphs: Graphs, bro
             worker.receive(message)
 
     def lost(_: SocketLink) -> None:
-        if worker is None:
-            sys.exit(1)
+        if worker is None:  # it has no runs yet
+            leave(1)
         worker.drain()
 
     try:
-        _, link = await loop.create_unix_connection(lambda: SocketLink(receive, lost), str(socket))
-    except OSError:  # the server has ended while the graphs were loaded
+        transport, link = await loop.create_unix_connection(lambda: SocketLink(receive, lost), str(socket))
+    except OSError:  # the server has ended while the graphs were loaded, or is about to listen anew
         sys.exit(1)
+    keep_from_children(transport.get_extra_info("socket").fileno())
     if broken is not None:
         link.send("broken", broken)
         link.close()
-        sys.exit(1)
+        await asyncio.Event().wait()  # until it is sent: then the connection ends, and with it this process
     link.send("graphs", graphs.own_names, graphs.not_loaded)
     storage = make_storage(settings)
     storage.open(maintain=False)
@@ -108,17 +127,9 @@ async def _work(settings: Settings, name: str, socket: Path, graphs: Graphs, bro
             worker = Worker(name, settings, storage, executor, solo=solo)
             loop.add_signal_handler(signal.SIGTERM, worker.drain)
             worker.connect(link)
+            watch.connected()
             for message in early:
                 worker.receive(message)
             await worker.run()
     finally:
         storage.close()
-
-
-def die_with_server(loaded: threading.Event) -> None:
-    """A graph's import may never end, and then nothing else would notice that the server has ended."""
-    forkserver = psutil.Process(os.getppid())
-    server = forkserver.ppid()
-    while not loaded.wait(1.0):
-        if forkserver.ppid() != server:
-            os._exit(1)

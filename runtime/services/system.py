@@ -4,16 +4,22 @@ from importlib import metadata
 from typing import Any
 
 from runyard.runtime.services.configuration import knows_strict_resume
+from runyard.runtime.services.health import Health
 from runyard.runtime.storage.port.storage import Storage
 
 
 class System:
     """The service behind the operations on the server itself."""
 
-    def __init__(self, storage: Storage, disabled: frozenset[str] = frozenset()) -> None:
+    def __init__(self, storage: Storage, health: Health, disabled: frozenset[str] = frozenset()) -> None:
         """`disabled` are the groups of operations that the project takes away."""
         self._storage = storage
+        self._health = health
         self._disabled = disabled
+
+    def check_health(self) -> None:
+        """Raises Unavailable when a part of the server does not do what it is there for: see `Health`."""
+        self._health.check()
 
     async def check(self) -> None:
         """Asks the database something. Raises Unavailable when the database does not answer."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from runyard.runtime.background.rounds import Loops
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.storage.port.storage import Meter, Storage
@@ -14,9 +15,10 @@ STORE = "store.db"
 """The long-term store that graphs see. LangGraph keeps it."""
 
 
-def make_storage(settings: Settings, meter: Meter | None = None) -> Storage:
-    """The backend that the settings name, not opened yet. `meter` is told what writes cost."""
-    return SqliteStorage(settings.data_dir / DATABASE, sync=settings.sync, meter=meter)
+def make_storage(settings: Settings, meter: Meter | None = None, loops: Loops | None = None) -> Storage:
+    """The backend that the settings name, not opened yet. `meter` is told what writes cost, and `loops` of what has to
+    go on in the background."""
+    return SqliteStorage(settings.data_dir / DATABASE, sync=settings.sync, meter=meter, loops=loops)
 
 
 def schema_state(settings: Settings) -> SchemaState:

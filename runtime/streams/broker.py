@@ -8,6 +8,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 
+from runyard.runtime.background.loops import BackgroundLoop
+from runyard.runtime.background.rounds import Loops
 from runyard.runtime.bus.messages import Message, PackedEvent
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, Interest, RunResult
@@ -33,7 +35,7 @@ RECHECKED_TOGETHER = 100
 class Broker:
     """The subscriptions of this process. All methods run on the API's event loop."""
 
-    def __init__(self, storage: Storage, workers: Workers, metrics: Metrics) -> None:
+    def __init__(self, storage: Storage, workers: Workers, metrics: Metrics, loops: Loops | None = None) -> None:
         self._storage = storage
         self._log = EventLog(storage.events)
         self._workers = workers
@@ -41,21 +43,20 @@ class Broker:
         self._backlog = Backlog()
         self._subscriptions: dict[str, list[Subscription]] = {}
         self._threads = ThreadStreams(storage, workers, self._backlog)
-        self._recheck: asyncio.Task[None] | None = None
+        self._recheck = BackgroundLoop("looking at followed runs", self._look_again, loops or Loops())
         self._refreshing: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Begins to hear from workers and to recheck."""
         self._workers.listen(self)
-        self._recheck = asyncio.create_task(self._recheck_repeatedly(), name="recheck followed runs")
+        self._recheck.start()
 
     async def stop(self) -> None:
         """Ends the rechecking."""
-        if self._recheck is not None:
-            self._recheck.cancel()
-            for task in self._refreshing:
-                task.cancel()
-            await asyncio.gather(self._recheck, *self._refreshing, return_exceptions=True)
+        await self._recheck.stop()
+        for task in self._refreshing:
+            task.cancel()
+        await asyncio.gather(*self._refreshing, return_exceptions=True)
         await self._threads.stop()
 
     # Subscribing
@@ -257,15 +258,14 @@ class Broker:
         if any(subscription.announced for subscription in subscriptions):
             self._workers.broadcast("unfollow", result.run_id)
 
-    async def _recheck_repeatedly(self) -> None:
-        while True:
-            await asyncio.sleep(RECHECK_INTERVAL)
-            before = asyncio.get_running_loop().time() - RECHECK_INTERVAL
-            followed = [
-                run_id
-                for run_id, subscriptions in self._subscriptions.items()
-                if any(each.run_exists and each.since < before for each in subscriptions)
-            ]
-            self._threads.check()
-            for start in range(0, len(followed), RECHECKED_TOGETHER):
-                await self._logged(self._read_results(followed[start : start + RECHECKED_TOGETHER], told=False))
+    async def _look_again(self) -> float:
+        before = asyncio.get_running_loop().time() - RECHECK_INTERVAL
+        followed = [
+            run_id
+            for run_id, subscriptions in self._subscriptions.items()
+            if any(each.run_exists and each.since < before for each in subscriptions)
+        ]
+        self._threads.check()
+        for start in range(0, len(followed), RECHECKED_TOGETHER):
+            await self._logged(self._read_results(followed[start : start + RECHECKED_TOGETHER], told=False))
+        return RECHECK_INTERVAL

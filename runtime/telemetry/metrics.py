@@ -9,6 +9,7 @@ import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
+from runyard.runtime.background.rounds import Loops
 from runyard.runtime.storage.port.queue import QueueDepth
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
@@ -66,7 +67,14 @@ class Metrics:
             ["pid"],
             registry=registry,
         )
-        self._workers = Gauge("runyard_workers", "Workers connected.", registry=registry)
+        self._workers = Gauge("runyard_workers", "Workers that are ready.", registry=registry)
+        self._workers_wanted = Gauge("runyard_workers_wanted", "Workers that there should be.", registry=registry)
+        self._late = Gauge(
+            "runyard_loop_late_seconds",
+            "Seconds that a background loop of the API process is late; infinite when it has ended.",
+            ["loop"],
+            registry=registry,
+        )
         self._lock_wait = Histogram(
             "runyard_database_lock_wait_seconds",
             "Seconds that a transaction of the API process waited until it could write.",
@@ -87,11 +95,18 @@ class Metrics:
         self._ended: defaultdict[str, int] = defaultdict(int)
         self._depth: Callable[[], Awaitable[QueueDepth]] | None = None
         self._pids: Callable[[], list[int]] = list
+        self._wanted = 0
+        self._loops = Loops()
 
-    def connect(self, depth: Callable[[], Awaitable[QueueDepth]], pids: Callable[[], list[int]]) -> None:
-        """Where the depth of the queue and the process ids of workers are to be had."""
+    def connect(
+        self, depth: Callable[[], Awaitable[QueueDepth]], pids: Callable[[], list[int]], wanted: int, loops: Loops
+    ) -> None:
+        """Where the depth of the queue and the process ids of workers are to be had, how many of these there should
+        be, and the loops that have to go round."""
         self._depth = depth
         self._pids = pids
+        self._wanted = wanted
+        self._loops = loops
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """One answered request; `route` is the path of the document, not that of the request."""
@@ -138,6 +153,10 @@ class Metrics:
         self._ended.clear()
         self._worker_memory.clear()
         self._workers.set(len(pids := self._pids()))
+        self._workers_wanted.set(self._wanted)
+        self._late.clear()
+        for loop in self._loops.states():
+            self._late.labels(loop.name).set(loop.late)
         for pid in pids:
             if (memory := _resident(pid)) is not None:
                 self._worker_memory.labels(str(pid)).set(memory)
@@ -163,7 +182,7 @@ class Metrics:
             for sample in metric.samples
             if sample.name.endswith("_total")
         }
-        pids = self._pids()
+        pids, loops = self._pids(), self._loops.states()
         return {
             "queue": {
                 "pending": 0 if depth is None else depth.ready + depth.waiting + depth.delayed,
@@ -175,9 +194,11 @@ class Metrics:
             },
             "runs": ended,
             "workers": {
+                "wanted": self._wanted,
                 "connected": len(pids),
                 "processes": [{"pid": pid, "resident_bytes": _resident(pid)} for pid in pids],
             },
+            "loops": {state: [loop.name for loop in loops if loop.state == state] for state in ("late", "ended")},
             "api": {"pid": os.getpid(), "resident_bytes": _resident(os.getpid())},
         }
 

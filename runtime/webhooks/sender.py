@@ -9,7 +9,6 @@ receiver and our note of it makes us send it again.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 import time
@@ -18,6 +17,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
+from runyard.runtime.background.loops import BackgroundLoop
+from runyard.runtime.background.rounds import Loops
 from runyard.runtime.webhooks.client import NotSent, WebhookClient
 from runyard.runtime.webhooks.host_queues import Hosts
 
@@ -77,6 +78,7 @@ class WebhookSender:
         lease_seconds: float = 120.0,
         host_pause: float = 5.0,
         count: Callable[[DeliveryOutcome], None] = lambda outcome: None,
+        loops: Loops | None = None,
     ) -> None:
         self._count = count
         self._storage = storage
@@ -87,29 +89,29 @@ class WebhookSender:
         self._timeouts = (connect_timeout, total_timeout)
         self._lease = lease_seconds
         self._hosts = Hosts(per_host=per_host, clock=time.monotonic, pause=host_pause)
-        self._wake = asyncio.Event()
         self._more = False
         self._posts: set[asyncio.Task[None]] = set()
-        self._loop: asyncio.Task[None] | None = None
+        self._stopped = True
+        self._loop = BackgroundLoop("webhooks", self._claim, loops or Loops())
         self._client: WebhookClient | None = None
 
     def wake(self) -> None:
         """A run with a webhook has ended: look now. Call it in the sender's event loop."""
-        self._wake.set()
+        self._loop.wake()
 
     async def start(self) -> None:
         """Begin with what is due, also from before a restart."""
         connect, total = self._timeouts
         self._client = WebhookClient(self._policy, connections=self._concurrency, connect=connect, total=total)
-        self._loop = asyncio.create_task(self._serve(), name="webhooks")
+        self._stopped = False
+        self._loop.start()
 
     async def stop(self, grace: float = 5.0) -> None:
         """Claim nothing more, give posts in flight `grace` seconds, hand back the rest."""
-        if self._loop is None or self._client is None:
+        if self._client is None:
             return
-        self._loop.cancel()
-        await asyncio.wait([self._loop])
-        self._loop = None
+        self._stopped = True
+        await self._loop.stop()
         for delivery in self._hosts.drain():
             await self._postpone(delivery, 0.0, "the server stopped")
         if self._posts:
@@ -119,19 +121,6 @@ class WebhookSender:
             if late:
                 await asyncio.wait(late)
         await self._client.close()
-
-    async def _serve(self) -> None:
-        while True:
-            # Cleared before looking: a wake-up that comes during the look is kept.
-            self._wake.clear()
-            try:
-                pause = await self._claim()
-            except Exception:  # whatever ails the storage, later deliveries must still go out
-                logger.exception("webhooks: the storage failed; trying again")
-                pause = 5.0
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._wake.wait()
 
     async def _claim(self) -> float:
         """Claim what is due, begin what may begin; returns the seconds after which to look again."""
@@ -163,11 +152,11 @@ class WebhookSender:
         self._posts.discard(post)
         if not post.cancelled() and (error := post.exception()):
             logger.error("webhooks: %s failed", post.get_name(), exc_info=error)
-        if self._loop is None:
+        if self._stopped:
             return
         self._begin()
         if self._more and self._has_room():
-            self._wake.set()
+            self._loop.wake()
 
     async def _post(self, delivery: Delivery) -> None:
         assert self._client is not None
@@ -221,7 +210,7 @@ class WebhookSender:
     async def _postpone(self, delivery: Delivery, seconds: float, reason: str) -> None:
         await self._storage.postpone(delivery.delivery_id, delivery.attempt, seconds=seconds, error=reason)
         self._count("postponed")
-        self._wake.set()  # the pause of the loop was computed without this date
+        self._loop.wake()  # the pause of the loop was computed without this date
 
 
 def _body(delivery: Delivery) -> bytes:

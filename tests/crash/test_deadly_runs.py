@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from tests.live_server import StartServer, poll
 
 from .client import assert_each_step_once, attempt_of, get_run, join_run, run_payload, submit_batch
@@ -45,3 +47,25 @@ def test_a_deadly_run_ends_in_an_error_and_takes_nobody_with_it(start_server: St
     # The server is as good as new.
     poll(lambda: len(server.workers()) >= 2, within=30)
     assert_each_step_once(join_run(server, submit_batch(server, [run_payload(step_log)])[0]))
+
+
+def test_the_neighbours_of_a_deadly_run_are_not_tried_again_one_by_one(
+    start_server: StartServer, step_log: StepLog
+) -> None:
+    """Of one deadly run among 40, only its group is left for the last attempts, each made alone."""
+    server = start_server(config=PROJECT, args=("--workers", "1"), env={"RUNYARD_MAX_ATTEMPTS": "3"})
+    server.await_workers(1)
+    innocent = [run_payload(step_log, steps=2, delay=0.5) for _ in range(40)]
+    fatal = run_payload(step_log, graph="deadly", deadly=True, delay=0.5)
+    runs = submit_batch(server, [*innocent[:20], fatal, *innocent[20:]])
+    deadly = runs.pop(20)
+    for run in runs:
+        assert_each_step_once(join_run(server, run), steps=2)
+    assert join_run(server, deadly)["__error__"]["error"] == "WorkerLost"
+    assert attempt_of(get_run(server, deadly)) == 3
+    attempts = [attempt_of(get_run(server, run)) for run in runs]
+    assert attempts.count(2) > attempts.count(3), "those of other groups were cleared by their second attempt"
+    second = {(run_id, pid) for run_id, attempt, _, pid, _ in map(str.split, step_log.lines()) if attempt == "2"}
+    together = Counter(pid for _, pid in second)
+    assert len(together) >= 2, "several groups"
+    assert max(together.values()) >= 5, "of several runs each"

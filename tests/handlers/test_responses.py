@@ -129,13 +129,16 @@ async def test_health(client: httpx.AsyncClient, runtime: FakeRuntime) -> None:
     runtime.system.database = False
     assert (await client.get("/ok")).status_code == 200
     assert (await client.get("/ok?check_db=1")).status_code == 503
+    runtime.system.fault = "there are no workers"
+    answer = await client.get("/ok")
+    assert (answer.status_code, answer.json()["detail"]) == (503, "there are no workers")
 
 
 async def test_metrics(client: httpx.AsyncClient) -> None:
     response = await client.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain")
     response = await client.get("/metrics?format=json")
-    assert set(response.json()) == {"queue", "runs", "workers", "api"}
+    assert set(response.json()) == {"queue", "runs", "workers", "loops", "api"}
 
 
 async def test_the_document_is_served(client: httpx.AsyncClient, document: Document) -> None:

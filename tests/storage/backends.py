@@ -23,12 +23,14 @@ class Backend:
     so low that the few threads of a test are as many.
     small_steps: "module.name" of what bounds a transaction that removes or copies much, and for each a value with
     which it does next to nothing.
+    time_of_day: "module.name" of the function that says the time of day in nanoseconds.
     """
 
     make: Callable[[Path], Storage]
     claim_grace: str
     search_thresholds: Mapping[str, int]
     small_steps: Mapping[str, float]
+    time_of_day: str
 
 
 BACKENDS = {
@@ -42,5 +44,6 @@ BACKENDS = {
             "runyard.runtime.storage.sqlite.copying.PAGE_ROWS": 2,
             "runyard.runtime.storage.sqlite.runs.CROWD": 2,
         },
+        time_of_day="time.time_ns",
     ),
 }

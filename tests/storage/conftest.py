@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -45,6 +46,18 @@ def storage(another: Open) -> Storage:
 def no_claim_grace(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer to a claim counts as lost as soon as its worker does not hold the run."""
     monkeypatch.setattr(backend.claim_grace, 0)
+
+
+@pytest.fixture
+def set_time_of_day(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Sets the time of day by so many seconds from what it is."""
+
+    def set_it(seconds: float) -> None:
+        module, name = backend.time_of_day.rsplit(".", 1)
+        before: Callable[[], int] = getattr(importlib.import_module(module), name)
+        monkeypatch.setattr(backend.time_of_day, lambda: before() + int(seconds * 1e9))
+
+    return set_it
 
 
 @pytest.fixture(scope="module", params=list(BACKENDS))

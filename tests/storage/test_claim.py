@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from runyard.runtime.storage.port.runs import Lane
 from runyard.runtime.storage.port.storage import Storage
 
@@ -75,3 +77,20 @@ async def test_the_depth_of_the_queue(storage: Storage) -> None:
     depth = await storage.queue.depth()
     assert (depth.ready, depth.waiting, depth.delayed, depth.running) == (1, 1, 1, 1)
     assert 0 <= depth.oldest < 60
+
+
+@pytest.mark.parametrize("room", [1, 8])
+async def test_batches_get_their_share_while_single_runs_never_end(storage: Storage, room: int) -> None:
+    batch = [await insert(storage, stateless(lane=Lane.BATCH)) for _ in range(4)]
+    claimed: list[str] = []
+    for _ in range(40 // room):
+        await insert(storage, *(stateless(lane=Lane.SINGLE) for _ in range(room)))
+        claimed += [leased.lease.run_id for leased in await storage.queue.claim("worker", limit=room, interactive=room)]
+    assert {run.run_id for run in batch} <= {*claimed}
+
+
+async def test_single_runs_go_first_where_there_is_room_for_all(storage: Storage) -> None:
+    for _ in range(5):
+        await insert(storage, stateless(lane=Lane.BATCH), stateless(lane=Lane.SINGLE))
+        claimed = await storage.queue.claim("worker", limit=4, interactive=4)
+        assert [leased.lane for leased in claimed] == [Lane.SINGLE, Lane.BATCH]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -87,3 +88,32 @@ async def until_due(storage: Storage, *, waiting: int) -> None:
     async with asyncio.timeout(5):
         while (await storage.queue.depth()).waiting < waiting:
             await storage.queue.make_due(100)
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+async def test_a_delay_is_as_long_as_before_when_the_time_of_day_is_set(
+    storage: Storage, set_time_of_day: Callable[[float], None], hours: int
+) -> None:
+    soon = await insert(storage, stateless(delay=0.05))
+    later = await insert(storage, stateless(delay=1800.0))
+    set_time_of_day(hours * 3600.0)
+    ready, seconds = await storage.queue.make_due(10)
+    while not ready:
+        assert seconds is not None
+        assert seconds <= 0.05
+        await asyncio.sleep(seconds)
+        ready, seconds = await storage.queue.make_due(10)
+    assert [leased.lease.run_id for leased in await claim_all(storage)] == [soon.run_id]
+    assert await run_status(storage, later) == "pending"
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+async def test_a_run_is_not_overdue_because_the_time_of_day_is_set(
+    storage: Storage, set_time_of_day: Callable[[float], None], hours: int
+) -> None:
+    new_run = await insert(storage, stateless())
+    await claim(storage, "worker", new_run)
+    set_time_of_day(hours * 3600.0)
+    assert (await storage.workers.end_overdue(60.0, b"{}", 10)).ended == []
+    assert (await storage.workers.heartbeat("worker", 1, [])).lost == []
+    assert await run_status(storage, new_run) == "running"

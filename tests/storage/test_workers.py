@@ -9,7 +9,7 @@ import pytest
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.storage.port.runs import CancelAction
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.workers import StaleWorker
+from runyard.runtime.storage.port.workers import KnownWorker
 
 from .builders import (
     checkpoint_row,
@@ -29,18 +29,22 @@ from .builders import (
 async def test_a_worker_is_known_by_its_heartbeat(storage: Storage) -> None:
     await storage.workers.heartbeat("one", 11, None)
     await storage.workers.heartbeat("two", 22, [])
-    assert sorted(await storage.workers.stale(-1.0)) == [StaleWorker("one", 11), StaleWorker("two", 22)]
-    assert await storage.workers.stale(60.0) == []
+    before = {known.worker: known for known in await storage.workers.known()}
+    assert {name: known.pid for name, known in before.items()} == {"one": 11, "two": 22}
+    await storage.workers.heartbeat("two", 22, [])
+    after = {known.worker: known for known in await storage.workers.known()}
+    assert after["one"] == before["one"]
+    assert after["two"].seen != before["two"].seen, "a heartbeat shows by a change"
     await storage.workers.reap("one", max_attempts=3)
-    assert await storage.workers.stale(-1.0) == [StaleWorker("two", 22)]
+    assert [known.worker for known in await storage.workers.known()] == ["two"]
 
 
-async def test_a_worker_that_never_gave_a_sign_is_stale_when_it_holds_a_run(storage: Storage) -> None:
+async def test_a_worker_that_never_gave_a_sign_is_known_when_it_holds_a_run(storage: Storage) -> None:
     new_run = await insert(storage, stateless())
     await claim(storage, "ghost", new_run)
-    assert await storage.workers.stale(60.0) == [StaleWorker("ghost", 0)]
+    assert await storage.workers.known() == [KnownWorker("ghost", 0, 0)]
     await storage.workers.reap("ghost", max_attempts=3)
-    assert await storage.workers.stale(60.0) == []
+    assert await storage.workers.known() == []
     assert await run_status(storage, new_run) == "pending"
 
 
@@ -177,3 +181,48 @@ async def test_a_lease_holds_for_one_attempt_of_one_worker(storage: Storage) -> 
     assert await run_status(storage, new_run) == "running"
     await storage.queue.finish(finish_request(new))
     assert await run_status(storage, new_run) == "success"
+
+
+async def test_a_probe_gets_through(storage: Storage) -> None:
+    await storage.workers.probe()
+    assert await storage.workers.known() == []
+
+
+async def test_suspects_are_divided_and_the_last_attempt_is_made_alone(storage: Storage) -> None:
+    """Of eight runs at a crash the group of the deadly one crashes again; the others never hear of it."""
+    new_runs = [await insert(storage, stateless()) for _ in range(8)]
+    await claim_all(storage, "worker")
+    reaped = await storage.workers.reap("worker", max_attempts=3, groups=4)
+    assert (reaped.requeued, reaped.solo, reaped.ended) == (0, 8, [])
+    assert await claim_all(storage) == [], "no others run beside suspects"
+    assert await storage.queue.solo_waiting() == 4
+    groups = [
+        [
+            leased.lease.run_id
+            for leased in await storage.queue.claim(f"solo {number}", limit=1, interactive=1, solo=True)
+        ]
+        for number in range(4)
+    ]
+    assert groups == [[run.run_id for run in new_runs[index : index + 2]] for index in range(0, 8, 2)]
+    reaped = await storage.workers.reap("solo 1", max_attempts=3, groups=4)
+    assert (reaped.requeued, reaped.solo, reaped.ended) == (0, 2, [])
+    assert await storage.queue.solo_waiting() == 2
+    (innocent,) = await storage.queue.claim("alone", limit=1, interactive=1, solo=True)
+    await storage.queue.finish(finish_request(innocent.lease))
+    (deadly,) = await storage.queue.claim("alone too", limit=1, interactive=1, solo=True)
+    reaped = await storage.workers.reap("alone too", max_attempts=3, groups=4)
+    assert (reaped.requeued, reaped.solo, reaped.ended) == (0, 0, [deadly.lease.run_id])
+    assert deadly.lease.attempt == 3
+
+
+async def test_a_group_that_is_given_back_stays_a_group(storage: Storage) -> None:
+    for _ in range(6):
+        await insert(storage, stateless())
+    await claim_all(storage, "worker")
+    await storage.workers.reap("worker", max_attempts=3, groups=2)
+    group = await storage.queue.claim("solo", limit=1, interactive=1, solo=True)
+    for leased in group:
+        await storage.queue.release(leased.lease)
+    assert await storage.queue.solo_waiting() == 2
+    again = await storage.queue.claim("solo", limit=1, interactive=1, solo=True)
+    assert [leased.lease.run_id for leased in again] == [leased.lease.run_id for leased in group]

@@ -97,7 +97,8 @@ class QueueStorage(Protocol):
 
     async def claim(self, worker: str, *, limit: int, interactive: int, solo: bool = False) -> list[LeasedRun]:
         """Takes up to `interactive` ready runs whose client waits, and as many others as `limit` and what is left of
-        `interactive` allow. `solo`: one run of the solo lane and nothing else. Empty when there is nothing to do."""
+        `interactive` allow; batches get their share of those though there are enough others. `solo`: one run, or one
+        group of runs, of the solo lane and nothing else. Empty when there is nothing to do."""
 
     async def finish(self, request: FinishRequest) -> FinishResult:
         """Ends a run. One that was asked to stop ends as interrupted, whatever the request says, or is removed with
@@ -114,8 +115,8 @@ class QueueStorage(Protocol):
     async def make_due(self, limit: int) -> DueResult:
         """Moves up to `limit` delayed runs whose time has come on: to be ready, or to wait for their thread."""
 
-    async def solo_waiting(self) -> bool:
-        """Whether a run waits for a worker of its own."""
+    async def solo_waiting(self) -> int:
+        """How many runs, or groups of runs, wait for a worker of their own."""
 
     async def depth(self) -> QueueDepth:
         """How many runs stand where."""

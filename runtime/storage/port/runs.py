@@ -21,7 +21,7 @@ class Lane(IntEnum):
     SINGLE = 1
     BATCH = 2
     SOLO = 9
-    """A run that was there at several crashes: only a worker that runs nothing else may take it."""
+    """A run that was there at a crash: only a worker that runs nothing else but its group of suspects may take it."""
 
 
 class Interest(IntEnum):

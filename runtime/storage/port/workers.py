@@ -50,11 +50,13 @@ class EndedRuns:
     webhook: bool = False
 
 
-class StaleWorker(NamedTuple):
-    """A worker that may be dead. `pid` is 0 for one that holds runs and was never heard of."""
+class KnownWorker(NamedTuple):
+    """A worker that is heard of, or holds runs. `seen` changes with each heartbeat and means nothing else; of a worker
+    that was never heard of, it and `pid` are 0."""
 
     worker: str
     pid: int
+    seen: int
 
 
 class WorkerStorage(Protocol):
@@ -65,9 +67,12 @@ class WorkerStorage(Protocol):
         believes the worker holds and it does not (the answer to a claim was lost). `held` None: a claim
         is under way, so nobody can say; nothing is given back, and the result is empty."""
 
-    async def reap(self, worker: str, *, max_attempts: int, crashed: bool = True) -> ReapResult:
+    async def reap(self, worker: str, *, max_attempts: int, crashed: bool = True, groups: int = 0) -> ReapResult:
         """Takes the runs of a dead worker back: to the queue, or to an end when they were asked to stop or there at
-        `max_attempts` crashes. Forgets the worker. `crashed` False: it was ended on purpose, and no run is to blame."""
+        `max_attempts` crashes. Forgets the worker. `crashed` False: it was ended on purpose, and no run is to blame.
+
+        The last attempt of a run is made alone. `groups`: the others that are to be tried again are divided into up to
+        so many groups, each for a worker of its own; 0: they go back to where they were."""
 
     async def end_overdue(self, seconds: float, answer: bytes, limit: int) -> EndedRuns:
         """Ends up to `limit` runs whose attempt has taken longer than `seconds`, with the status `timeout` and that
@@ -82,5 +87,8 @@ class WorkerStorage(Protocol):
         back to the queue, or ends with `answer` (`{"__error__": ...}`) when it was the last attempt; never alone.
         Raises LeaseLost."""
 
-    async def stale(self, seconds: float) -> list[StaleWorker]:
-        """The workers not heard of for so many seconds, or never though they hold runs."""
+    async def known(self) -> list[KnownWorker]:
+        """All workers that were heard of and not forgotten, or hold runs."""
+
+    async def probe(self) -> None:
+        """Returns when a write of no consequence has got through. Raises Unavailable."""

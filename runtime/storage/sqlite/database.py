@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.storage.port.storage import Meter
 from runyard.runtime.storage.private_files import make_private
@@ -33,14 +34,22 @@ def now() -> int:
 class Database:
     """One process's access to the file. `open` first, `close` last; safe to use from several threads."""
 
-    def __init__(self, path: Path, *, sync: Literal["normal", "full"] = "normal", meter: Meter | None = None) -> None:
-        """`meter` is told what writes cost."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        sync: Literal["normal", "full"] = "normal",
+        meter: Meter | None = None,
+        loops: Loops | None = None,
+    ) -> None:
+        """`meter` is told what writes cost, and `loops` of what goes on in the background."""
+        self._loops = loops or Loops()
         self.path = path
         self._sync = sync
         self._meter = meter
         self._connections: list[sqlite3.Connection] = []
         self._lock = self._another_lock()
-        self._writer = Writer(self._lock)
+        self._writer = Writer(self._lock, self._loops)
         self._readers = Readers(self._connect_to_read)
         self._log_keeper: LogKeeper | None = None
 
@@ -65,7 +74,7 @@ class Database:
             ) from error
         self._writer.start(connection)
         if maintain:
-            self._log_keeper = LogKeeper(self.path, self._connect, self._another_lock(), self._meter)
+            self._log_keeper = LogKeeper(self._connect, self._another_lock(), self._meter, self._loops, path=self.path)
             self._log_keeper.start()
 
     def _prepare(self, connection: sqlite3.Connection) -> None:

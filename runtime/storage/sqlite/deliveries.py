@@ -7,7 +7,8 @@ import orjson
 
 from runyard.runtime.storage.port.deliveries import Delivery
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.database import Database, now
+from runyard.runtime.storage.sqlite.database import Database
+from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.rows import fetch_dict, iso_time, run_from_row
 
 
@@ -31,19 +32,20 @@ def add_delivery(
     }
     if error is not None:
         payload["error"] = orjson.Fragment(error)
-    connection.execute(sql["insert_delivery"], (row["run_id"], row["webhook"], orjson.dumps(payload), time, time))
+    connection.execute(sql["insert_delivery"], (row["run_id"], row["webhook"], orjson.dumps(payload), 0, time))
 
 
 class SqliteDeliveries:
     """Deliveries as rows that are deleted once they are done with, delivered or not."""
 
-    def __init__(self, database: Database, queries: Queries) -> None:
+    def __init__(self, database: Database, queries: Queries, clock: QueueClock) -> None:
+        self._clock = clock
         self._database = database
         self._sql = queries
 
     async def claim(self, limit: int, lease_seconds: float) -> list[Delivery]:
         def work(connection: sqlite3.Connection) -> list[Delivery]:
-            time = now()
+            time = self._clock.now()
             leased = time + int(lease_seconds * 1e6)
             rows = connection.execute(
                 self._sql["claim_deliveries"], {"now": time, "leased": leased, "limit": limit}
@@ -62,7 +64,7 @@ class SqliteDeliveries:
 
     async def postpone(self, delivery_id: int, attempt: int, *, seconds: float, error: str) -> None:
         def work(connection: sqlite3.Connection) -> None:
-            due = now() + int(seconds * 1e6)
+            due = self._clock.now() + int(seconds * 1e6)
             connection.execute(
                 self._sql["postpone_delivery"],
                 {"delivery_id": delivery_id, "attempt": attempt, "due": due, "error": error},
@@ -72,4 +74,4 @@ class SqliteDeliveries:
 
     async def next_due(self) -> float | None:
         (due,) = self._database.read(lambda connection: connection.execute(self._sql["next_delivery_due"]).fetchone())
-        return None if due is None else max(0.0, (due - now()) / 1e6)
+        return None if due is None else max(0.0, (due - self._clock.now()) / 1e6)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from runyard.runtime.background.forks import forget_descriptor, keep_from_children
 from runyard.runtime.storage.port.storage import Meter
 
 
@@ -27,10 +28,12 @@ class FileLock:
     def open(self) -> None:
         """Makes the file. Raises OSError."""
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        keep_from_children(self._file)
 
     def close(self) -> None:
         """Nobody may hold the lock any more."""
         if self._file >= 0:
+            forget_descriptor(self._file)
             os.close(self._file)
             self._file = -1
 

@@ -19,8 +19,9 @@ from runyard.runtime.storage.sqlite.rows import expiry_columns, fetch_dict, iso_
 BUSY = "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
 
 
-def insert_runs(connection: sqlite3.Connection, sql: Queries, new_runs: Sequence[NewRun]) -> InsertResult:
-    """Writes the runs in order. Raises NotFound or Conflict; the transaction is then to be undone."""
+def insert_runs(connection: sqlite3.Connection, sql: Queries, new_runs: Sequence[NewRun], clock: int) -> InsertResult:
+    """Writes the runs in order; `clock` is the time by the clock of the queue. Raises NotFound or Conflict; the
+    transaction is then to be undone."""
     time = now()
     stamp = iso_time(time)
     runs: list[Run] = []
@@ -29,7 +30,7 @@ def insert_runs(connection: sqlite3.Connection, sql: Queries, new_runs: Sequence
     cancelled = CancelResult()
     ready = 0
     for new_run in new_runs:
-        due = time + int(new_run.delay * 1e6) if new_run.delay > 0 else None
+        due = clock + int(new_run.delay * 1e6) if new_run.delay > 0 else None
         queue = "ready" if due is None else "delayed"
         metadata = new_run.metadata
         if new_run.thread_metadata is not None:

@@ -2,11 +2,12 @@
 
 import logging
 import sqlite3
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from runyard.runtime.background.loops import BackgroundThread
+from runyard.runtime.background.rounds import Loops
 from runyard.runtime.storage.port.storage import Meter
 from runyard.runtime.storage.sqlite.file_lock import FileLock
 
@@ -34,18 +35,25 @@ class LogKeeper:
     """
 
     def __init__(
-        self, path: Path, connect: Callable[[], sqlite3.Connection], lock: FileLock, meter: Meter | None
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        lock: FileLock,
+        meter: Meter | None,
+        loops: Loops,
+        *,
+        path: Path,
     ) -> None:
+        """`path` is the database's."""
         self._path = path
         self._connect = connect
+        self._connection: sqlite3.Connection | None = None
         self._lock = lock
         self._meter = meter
-        self._stopping = threading.Event()
         self._restarted_at = 0
         self._back_off = 0.0
         self._not_before = 0.0
         self._warn_at = ENORMOUS_LOG
-        self._thread = threading.Thread(target=self._run, name="log keeper", daemon=True)
+        self._thread = BackgroundThread("moving the write-ahead log into the database", self._pass, loops)
 
     def start(self) -> None:
         """Begins at once."""
@@ -53,18 +61,15 @@ class LogKeeper:
 
     def stop(self) -> None:
         """Returns when the pass that is under way has ended."""
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        self._lock.open()
-        connection = self._connect()
-        while not self._stopping.wait(CHECKPOINT_EVERY):
-            try:
-                self.shorten(connection)
-            except (sqlite3.Error, OSError) as error:  # the next pass may go through: there may be room again
-                logger.error("%s: the write-ahead log cannot be moved into the database: %s", self._path, error)
+        self._thread.stop()
         self._lock.close()
+
+    def _pass(self) -> float:
+        if self._connection is None:
+            self._lock.open()
+            self._connection = self._connect()
+        self.shorten(self._connection)
+        return CHECKPOINT_EVERY
 
     def shorten(self, connection: sqlite3.Connection) -> None:
         """One pass. Never waits for readers, and holds up writers for a few pages at the most."""

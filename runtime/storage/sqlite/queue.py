@@ -17,39 +17,70 @@ from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.deliveries import add_delivery
 from runyard.runtime.storage.sqlite.leases import holds, requested_cancel
 from runyard.runtime.storage.sqlite.leftovers import discard_thread
+from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.time_slice import TimeSlice
+
+BATCH_SHARE = 4
+"""One in so many runs that nobody waits for is of a batch, although there are enough single ones."""
 
 
 class SqliteQueue:
     """The queue as a column of the table of runs. `check_saved` raises Unavailable when a checkpoint of the lease
     could not be written; it is called within the transaction that ends the run."""
 
-    def __init__(self, database: Database, queries: Queries, check_saved: Callable[[Lease], None]) -> None:
+    def __init__(
+        self, database: Database, queries: Queries, clock: QueueClock, check_saved: Callable[[Lease], None]
+    ) -> None:
         self._database = database
         self._sql = queries
+        self._clock = clock
         self._check_saved = check_saved
+        self._crowded = False
+        self._owed = 0.0
 
     async def claim(self, worker: str, *, limit: int, interactive: int, solo: bool = False) -> list[LeasedRun]:
         def work(connection: sqlite3.Connection) -> list[LeasedRun]:
             if solo:
-                return self._claim(connection, worker, Lane.SOLO, Lane.SOLO, 1)
+                given = {"worker": worker, "now": now(), "clock": self._clock.now(), "lane": Lane.SOLO}
+                return _in_order(worker, connection.execute(self._sql["claim_suspects"], given).fetchall())
             claimed = self._claim(connection, worker, Lane.INTERACTIVE, Lane.INTERACTIVE, interactive)
             room = min(limit, interactive - len(claimed))
             if room > 0:
-                claimed += self._claim(connection, worker, Lane.SINGLE, Lane.BATCH, room)
+                claimed += self._claim_others(connection, worker, room)
             return claimed
 
         return await self._database.write(work)
+
+    def _claim_others(self, connection: sqlite3.Connection, worker: str, room: int) -> list[LeasedRun]:
+        """Runs that nobody waits for: single ones first, but for the share of batches where there are too many."""
+        claimed: list[LeasedRun] = []
+        if self._crowded:
+            self._owed += room / BATCH_SHARE
+            if self._owed >= 1:
+                claimed = self._claim(connection, worker, Lane.BATCH, Lane.BATCH, int(self._owed))
+                self._owed = self._owed % 1
+        if len(claimed) < room:
+            others = self._claim(connection, worker, Lane.SINGLE, Lane.BATCH, room - len(claimed))
+            # Single ones have taken all that was left: without its share, a batch might wait for as long as they come.
+            self._crowded = len(claimed) + len(others) == room and all(run.lane == Lane.SINGLE for run in others)
+            claimed += others
+        return claimed
 
     def _claim(
         self, connection: sqlite3.Connection, worker: str, lane_from: Lane, lane_to: Lane, limit: int
     ) -> list[LeasedRun]:
         rows = connection.execute(
             self._sql["claim"],
-            {"worker": worker, "now": now(), "lane_from": lane_from, "lane_to": lane_to, "limit": limit},
+            {
+                "worker": worker,
+                "now": now(),
+                "clock": self._clock.now(),
+                "lane_from": lane_from,
+                "lane_to": lane_to,
+                "limit": limit,
+            },
         ).fetchall()
-        # RETURNING answers in no particular order.
-        return [_leased(worker, row) for row in sorted(rows, key=lambda row: (row[6], row[0]))]
+        return _in_order(worker, rows)
 
     async def finish(self, request: FinishRequest) -> FinishResult:
         def work(connection: sqlite3.Connection) -> FinishResult:
@@ -131,7 +162,7 @@ class SqliteQueue:
         return await self._database.write(lambda connection: release_run(connection, self._sql, lease, now()))
 
     async def make_due(self, limit: int) -> DueResult:
-        time = now()
+        time = self._clock.now()
         next_due = self._database.read(lambda connection: connection.execute(self._sql["next_due"]).fetchone()[0])
         if next_due is None or next_due > time:
             return DueResult(0, None if next_due is None else (next_due - time) / 1e6)
@@ -140,7 +171,7 @@ class SqliteQueue:
             ready, time_slice = 0, TimeSlice()
             for seq, thread_id in connection.execute(self._sql["due_runs"], (time, limit)).fetchall():
                 row = connection.execute(
-                    self._sql["make_due"], {"seq": seq, "thread_id": thread_id, "now": time}
+                    self._sql["make_due"], {"seq": seq, "thread_id": thread_id, "now": now()}
                 ).fetchone()
                 ready += row is not None and row[0] == "ready"
                 if time_slice.over:
@@ -149,10 +180,11 @@ class SqliteQueue:
 
         return DueResult(await self._database.write(work), 0.0)
 
-    async def solo_waiting(self) -> bool:
-        return self._database.read(
-            lambda connection: connection.execute(self._sql["ready_solo"], (Lane.SOLO,)).fetchone() is not None
+    async def solo_waiting(self) -> int:
+        (groups,) = self._database.read(
+            lambda connection: connection.execute(self._sql["ready_solo"], (Lane.SOLO,)).fetchone()
         )
+        return int(groups)
 
     async def depth(self) -> QueueDepth:
         def read(connection: sqlite3.Connection) -> QueueDepth:
@@ -172,6 +204,11 @@ def _settled(request: FinishRequest) -> str:
     if request.status in ("error", "timeout"):
         return "error"
     return "interrupted" if request.paused else "idle"
+
+
+def _in_order(worker: str, rows: list[tuple[Any, ...]]) -> list[LeasedRun]:
+    # RETURNING answers in no particular order.
+    return [_leased(worker, row) for row in sorted(rows, key=lambda row: (row[6], row[0]))]
 
 
 def _leased(worker: str, row: tuple[Any, ...]) -> LeasedRun:

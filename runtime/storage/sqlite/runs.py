@@ -25,6 +25,7 @@ from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.events import last_event
 from runyard.runtime.storage.sqlite.insertion import insert_runs
 from runyard.runtime.storage.sqlite.leftovers import remove_events, write_without_leftovers
+from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts, run_from_row
 from runyard.runtime.storage.sqlite.time_slice import TimeSlice
 
@@ -38,7 +39,8 @@ class SqliteRuns:
     The query of `cancellable` is put together from what was asked for.
     """
 
-    def __init__(self, database: Database, queries: Queries) -> None:
+    def __init__(self, database: Database, queries: Queries, clock: QueueClock) -> None:
+        self._clock = clock
         self._database = database
         self._sql = queries
 
@@ -47,7 +49,9 @@ class SqliteRuns:
             [run for new_run in new_runs for run in await self._make_room(new_run)] if len(new_runs) == 1 else []
         )
         inserted = await write_without_leftovers(
-            self._database, self._sql, lambda connection: insert_runs(connection, self._sql, new_runs)
+            self._database,
+            self._sql,
+            lambda connection: insert_runs(connection, self._sql, new_runs, self._clock.now()),
         )
         for cancelled in made_room:
             inserted.cancelled.ended.extend(cancelled.ended)

@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 from typing import Literal
 
+from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import Unavailable
 from runyard.runtime.storage.port.storage import Meter
 from runyard.runtime.storage.queries import load_queries
@@ -14,6 +15,7 @@ from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.deliveries import SqliteDeliveries
 from runyard.runtime.storage.sqlite.events import SqliteEvents
 from runyard.runtime.storage.sqlite.queue import SqliteQueue
+from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.runs import SqliteRuns
 from runyard.runtime.storage.sqlite.threads.threads import SqliteThreads
 from runyard.runtime.storage.sqlite.workers import SqliteWorkers
@@ -25,20 +27,29 @@ LONGEST_PROBE = 6.0
 class SqliteStorage:
     """All of storage in one file. One instance a process; several processes may share the file."""
 
-    def __init__(self, path: Path, *, sync: Literal["normal", "full"] = "normal", meter: Meter | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        sync: Literal["normal", "full"] = "normal",
+        meter: Meter | None = None,
+        loops: Loops | None = None,
+    ) -> None:
         queries = load_queries("sqlite")
-        self._database = Database(path, sync=sync, meter=meter)
-        self.runs = SqliteRuns(self._database, queries)
+        self._database = Database(path, sync=sync, meter=meter, loops=loops)
+        self._clock = QueueClock(self._database, queries)
+        self.runs = SqliteRuns(self._database, queries, self._clock)
         self.checkpoints = SqliteCheckpoints(self._database, queries)
-        self.queue = SqliteQueue(self._database, queries, self.checkpoints.check_saved)
-        self.workers = SqliteWorkers(self._database, queries)
+        self.queue = SqliteQueue(self._database, queries, self._clock, self.checkpoints.check_saved)
+        self.workers = SqliteWorkers(self._database, queries, self._clock)
         self.threads = SqliteThreads(self._database, queries)
         self.assistants = SqliteAssistants(self._database, queries)
         self.events = SqliteEvents(self._database, queries)
-        self.deliveries = SqliteDeliveries(self._database, queries)
+        self.deliveries = SqliteDeliveries(self._database, queries, self._clock)
 
     def open(self, *, maintain: bool) -> None:
         self._database.open(maintain=maintain)
+        self._clock.open()
 
     def close(self) -> None:
         self._database.close()

@@ -9,12 +9,13 @@ import orjson
 from runyard.runtime.lifecycle import EXHAUSTED
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, FinalStatus, Lane
-from runyard.runtime.storage.port.workers import EndedRun, EndedRuns, HeartbeatResult, ReapResult, StaleWorker
+from runyard.runtime.storage.port.workers import EndedRun, EndedRuns, HeartbeatResult, KnownWorker, ReapResult
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import end_cancelled, free_thread, release_run
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.deliveries import add_delivery
 from runyard.runtime.storage.sqlite.leases import requested_cancel
+from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.rows import fetch_dicts
 from runyard.runtime.storage.sqlite.time_slice import TimeSlice
 
@@ -25,7 +26,8 @@ CLAIM_GRACE = 5_000_000
 class SqliteWorkers:
     """Workers as rows that their heartbeats renew."""
 
-    def __init__(self, database: Database, queries: Queries) -> None:
+    def __init__(self, database: Database, queries: Queries, clock: QueueClock) -> None:
+        self._clock = clock
         self._database = database
         self._sql = queries
 
@@ -43,29 +45,38 @@ class SqliteWorkers:
                 if attempts.get(row["seq"]) == row["attempt"]:
                     if row["cancel"] is not None:
                         cancels[row["seq"]] = row["cancel"]
-                elif row["started_at"] < time - CLAIM_GRACE:
+                elif row["claimed_at"] is None or row["claimed_at"] < self._clock.now() - CLAIM_GRACE:
                     unheld = Lease(row["seq"], worker, row["attempt"], row["run_id"], row["thread_id"])
                     release_run(connection, self._sql, unheld, time)
             return HeartbeatResult(cancels, [seq for seq, attempt in attempts.items() if owned.get(seq) != attempt])
 
         return await self._database.write(work)
 
-    async def reap(self, worker: str, *, max_attempts: int, crashed: bool = True) -> ReapResult:
+    async def reap(self, worker: str, *, max_attempts: int, crashed: bool = True, groups: int = 0) -> ReapResult:
         def work(connection: sqlite3.Connection) -> ReapResult:
             requeued = solo = 0
             result = EndedRuns()
-            for row in fetch_dicts(connection, self._sql["runs_of_worker"], (worker,)):
-                if self._end_if_due(connection, row, EXHAUSTED, max_attempts if crashed else None, result):
-                    continue
-                # The last attempt is made alone, so that a run pays only for crashes of its own.
-                alone = row["lane"] == Lane.SOLO or (crashed and row["crashes"] + 2 >= max_attempts)
-                solo += alone
-                requeued += not alone
-                if crashed:
-                    self._requeue_crashed(connection, worker, row["seq"], Lane.SOLO if alone else row["lane"])
-                else:
+            left = [
+                row
+                for row in fetch_dicts(connection, self._sql["runs_of_worker"], (worker,))
+                if not self._end_if_due(connection, row, EXHAUSTED, max_attempts if crashed else None, result)
+            ]
+            size = -(-len(left) // groups) if groups else 0
+            for index, row in enumerate(left):
+                if not crashed:
                     given = {"seq": row["seq"], "worker": worker, "attempt": row["attempt"], "now": now()}
                     connection.execute(self._sql["release"], given)
+                    lane = row["lane"]
+                # The last attempt is made alone, so that a run pays only for crashes of its own.
+                elif row["crashes"] + 2 >= max_attempts or size == 1:
+                    lane = self._requeue_crashed(connection, worker, row["seq"], Lane.SOLO)
+                elif size:
+                    group = f"{worker} {index // size}"
+                    lane = self._requeue_crashed(connection, worker, row["seq"], Lane.SOLO, group)
+                else:
+                    lane = self._requeue_crashed(connection, worker, row["seq"], row["lane"], row["suspects"])
+                solo += lane == Lane.SOLO
+                requeued += lane != Lane.SOLO
             connection.execute(self._sql["forget_worker"], (worker,))
             ended = [run.run_id for run in result.ended]
             return ReapResult(requeued, ended, solo, result.promoted, result.webhook)
@@ -80,7 +91,7 @@ class SqliteWorkers:
             result = EndedRuns()
             if self._end_if_due(connection, row, answer, max_attempts, result):
                 return ReapResult(0, [lease.run_id], 0, result.promoted, result.webhook)
-            self._requeue_crashed(connection, lease.worker, lease.seq, row["lane"])
+            self._requeue_crashed(connection, lease.worker, lease.seq, row["lane"], row["suspects"])
             return ReapResult(1, [], 0, 0, webhook=False)
 
         return await self._database.write(work)
@@ -97,14 +108,18 @@ class SqliteWorkers:
         False: it is to be tried again. `attempts` None: this one does not count."""
         if row["cancel"] is not None:
             self._end_cancelled(connection, row, result)
-        elif attempts is not None and (row["lane"] == Lane.SOLO or row["crashes"] + 1 >= attempts):
+        elif attempts is not None and row["crashes"] + 1 >= attempts:
             self._end(connection, row, "error", answer, result)
         else:
             return False
         return True
 
-    def _requeue_crashed(self, connection: sqlite3.Connection, worker: str, seq: int, lane: int) -> None:
-        connection.execute(self._sql["requeue_crashed"], {"seq": seq, "worker": worker, "lane": lane, "now": now()})
+    def _requeue_crashed(
+        self, connection: sqlite3.Connection, worker: str, seq: int, lane: int, suspects: str | None = None
+    ) -> int:
+        given = {"seq": seq, "worker": worker, "lane": lane, "suspects": suspects, "now": now()}
+        connection.execute(self._sql["requeue_crashed"], given)
+        return lane
 
     def _end(
         self,
@@ -138,7 +153,7 @@ class SqliteWorkers:
         result.ended.append(EndedRun(run_id, thread_id, "interrupted"))
 
     async def end_overdue(self, seconds: float, answer: bytes, limit: int) -> EndedRuns:
-        parameters = (now() - int(seconds * 1e6), limit)
+        parameters = (self._clock.now() - int(seconds * 1e6), limit)
 
         def end(connection: sqlite3.Connection, row: Mapping[str, Any], result: EndedRuns) -> None:
             if row["cancel"] is None:
@@ -178,10 +193,14 @@ class SqliteWorkers:
 
         return await self._database.write(work) if self._database.read(read) else EndedRuns()
 
-    async def stale(self, seconds: float) -> list[StaleWorker]:
-        def read(connection: sqlite3.Connection) -> list[StaleWorker]:
-            stale = connection.execute(self._sql["stale_workers"], (now() - int(seconds * 1e6),)).fetchall()
+    async def known(self) -> list[KnownWorker]:
+        def read(connection: sqlite3.Connection) -> list[KnownWorker]:
+            known = connection.execute(self._sql["known_workers"]).fetchall()
             unknown = connection.execute(self._sql["unknown_workers"]).fetchall()
-            return [StaleWorker(*row) for row in stale] + [StaleWorker(worker, 0) for (worker,) in unknown]
+            return [KnownWorker(*row) for row in known] + [KnownWorker(worker, 0, 0) for (worker,) in unknown]
 
         return self._database.read(read)
+
+    async def probe(self) -> None:
+        # A real change: a transaction without one succeeds on a full disk.
+        await self._database.write(lambda connection: connection.execute(self._sql["probe"]).rowcount)

@@ -13,8 +13,11 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from runyard.runtime.background.loops import BackgroundThread
+from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import Unavailable
 from runyard.runtime.storage.sqlite.errors import is_busy, is_outage, write_refused
 from runyard.runtime.storage.sqlite.file_lock import FileLock
@@ -44,16 +47,17 @@ class QueuedWrite:
 class Writer:
     """Takes writes from any thread. `connection` is its own from `start` on."""
 
-    def __init__(self, lock: FileLock) -> None:
+    def __init__(self, lock: FileLock, loops: Loops) -> None:
         self._lock = lock
+        self._loops = loops
         self._queue: deque[QueuedWrite] = deque()
         self._wake = threading.Condition()
         self._closing = False
-        self._thread: threading.Thread | None = None
+        self._thread: BackgroundThread | None = None
 
     def start(self, connection: sqlite3.Connection) -> None:
         """Begins to make what is asked for; the connection must not wait for locks by itself."""
-        self._thread = threading.Thread(target=self._run, args=(connection,), name="writer", daemon=True)
+        self._thread = BackgroundThread("writer", partial(self._write_next, connection), self._loops)
         self._thread.start()
 
     def stop(self) -> None:
@@ -72,16 +76,17 @@ class Writer:
             self._queue.append(write)
             self._wake.notify()
 
-    def _run(self, connection: sqlite3.Connection) -> None:
-        while True:
-            with self._wake:
-                while not self._queue and not self._closing:
-                    self._wake.wait()
-                if not self._queue:
-                    return
-                gathered = min(len(self._queue), LARGEST_GROUP)
-            if self._commit(connection, gathered) < gathered:
-                time.sleep(GIVE_WAY)
+    def _write_next(self, connection: sqlite3.Connection) -> float | None:
+        assert self._thread is not None
+        with self._wake:
+            self._thread.rounds.wait()
+            while not self._queue and not self._closing:
+                self._wake.wait()
+            if not self._queue:
+                return None
+            self._thread.rounds.begin()
+            gathered = min(len(self._queue), LARGEST_GROUP)
+        return 0.0 if self._commit(connection, gathered) == gathered else GIVE_WAY
 
     def _commit(self, connection: sqlite3.Connection, gathered: int) -> int:
         """One transaction of up to so many writes; returns of how many."""
@@ -91,7 +96,7 @@ class Writer:
         try:
             while not self._try(connection, gathered, group, results, patience):
                 time.sleep(GIVE_WAY * 5)
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait have to hear of it
             refusal = write_refused(error)
             if not group:
                 group = [self._queue.popleft() for _ in range(gathered)]

@@ -8,10 +8,15 @@ from runyard.runtime.errors import Unavailable
 
 
 class FakeSystem:
-    """Healthy, until `database` is set to False."""
+    """Healthy, until `database` is set to False, or `fault` says what does not go."""
 
     def __init__(self) -> None:
         self.database = True
+        self.fault = ""
+
+    def check_health(self) -> None:
+        if self.fault:
+            raise Unavailable(self.fault)
 
     async def check(self) -> None:
         if not self.database:
@@ -43,6 +48,7 @@ class FakeMetrics:
         return {
             "queue": {**queue, "oldest_ready_seconds": 0.0},
             "runs": {"success": 1},
-            "workers": {"connected": 1, "processes": [{"pid": 2, "resident_bytes": None}]},
+            "workers": {"wanted": 1, "connected": 1, "processes": [{"pid": 2, "resident_bytes": None}]},
+            "loops": {"late": [], "ended": []},
             "api": {"pid": 1, "resident_bytes": 1},
         }

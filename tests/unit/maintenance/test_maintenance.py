@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
+from runyard.runtime.background import rounds
+from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import Unavailable
-from runyard.runtime.maintenance import maintenance
 from runyard.runtime.maintenance.maintenance import Maintenance
 
 
@@ -28,9 +29,9 @@ class Failing:
 
 @pytest.mark.parametrize("error", [Unavailable("the disk is full"), ZeroDivisionError("a defect")])
 async def test_a_duty_that_failed_is_performed_again(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintenance, "RECHECK_INTERVAL", 0.0)
+    monkeypatch.setattr(rounds, "FIRST_PAUSE", 0.0)
     duty = Failing(error)
-    loops = Maintenance([duty])
+    loops = Maintenance([duty], Loops())
     loops.start()
     try:
         await asyncio.wait_for(duty.performed.wait(), 10)

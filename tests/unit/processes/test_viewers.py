@@ -26,8 +26,8 @@ PROJECT = Path(__file__).parents[2] / "sample_projects" / "looked_at" / "langgra
 
 
 @pytest.fixture(scope="module")
-def spawner() -> WorkerSpawner:
-    return WorkerSpawner()
+def spawner(tmp_path_factory: pytest.TempPathFactory) -> WorkerSpawner:
+    return WorkerSpawner(Settings(project=load_project(PROJECT), data_dir=tmp_path_factory.mktemp("spawner")))
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ async def use(settings: Settings) -> None:
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in settings.data_dir.rglob("*")}
     storage.close()
     for lock in locks:
-        os.close(lock)
+        lock.close()
     for path, mode in modes.items():
         assert mode == (0o700 if path.is_dir() else 0o600), path
 
@@ -75,7 +75,7 @@ async def test_a_directory_with_other_things_keeps_its_permissions(
     storage = make_storage(settings)
     storage.open(maintain=False)
     storage.close()
-    os.close(lock)
+    lock.close()
     assert (mode(settings.data_dir), mode(other)) == (0o755, 0o644)
     assert mode(settings.data_dir / "runyard.db") == 0o600
     assert "not the server's alone" in caplog.text
@@ -86,5 +86,5 @@ async def test_a_link_is_not_followed(settings: Settings, tmp_path: Path) -> Non
     (tmp_path / "elsewhere").touch()
     (tmp_path / "elsewhere").chmod(0o644)
     (settings.data_dir / "store.db").symlink_to(tmp_path / "elsewhere")
-    os.close(lock_data_dir(settings))
+    lock_data_dir(settings).close()
     assert mode(tmp_path / "elsewhere") == 0o644

@@ -265,7 +265,7 @@ async def test_a_failing_storage_does_not_end_the_sender(
         sender.wake()
         await storage.all_ended()
     assert row.delivered is True
-    assert "the storage failed" in caplog.text
+    assert "webhooks failed" in caplog.text
 
 
 @dataclass

@@ -4,11 +4,21 @@
 -- name: claim
 -- :lane_from and :lane_to bound the lanes; the head of each thread is 'ready', so no thread runs twice.
 update runs set queue = 'running', status = 'running', worker = :worker, attempt = attempt + 1,
-                started_at = :now, updated_at = :now
+                started_at = :now, claimed_at = :clock, updated_at = :now
 where seq in (select seq from runs where queue = 'ready' and lane between :lane_from and :lane_to
               order by lane, seq limit :limit)
 returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching,
-          cancel, metadata, kwargs, started_at - max(created_at, coalesce(due, 0));
+          cancel, metadata, kwargs, max(0, case when due is null then :now - created_at else :clock - due end);
+
+-- name: claim_suspects
+-- The oldest run of the lane, and all of its group.
+update runs set queue = 'running', status = 'running', worker = :worker, attempt = attempt + 1,
+                started_at = :now, claimed_at = :clock, updated_at = :now
+where queue = 'ready' and lane = :lane and (
+  seq = (select min(seq) from runs where queue = 'ready' and lane = :lane) or
+  suspects = (select suspects from runs where queue = 'ready' and lane = :lane order by seq limit 1))
+returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching,
+          cancel, metadata, kwargs, max(0, case when due is null then :now - created_at else :clock - due end);
 
 -- name: check_lease
 -- The fence in front of every write of a worker.
@@ -74,4 +84,4 @@ select (select count(*) from runs indexed by run_ready where queue = 'ready'),
        (select created_at from runs where seq = (select min(seq) from runs indexed by run_ready where queue = 'ready'));
 
 -- name: ready_solo
-select 1 from runs where queue = 'ready' and lane = ? limit 1;
+select count(distinct coalesce(suspects, seq)) from runs where queue = 'ready' and lane = ?;

@@ -4,8 +4,8 @@
 insert into workers (worker, pid, started_at, seen_at) values (:worker, :pid, :now, :now)
 on conflict (worker) do update set seen_at = :now;
 
--- name: stale_workers
-select worker, pid from workers where seen_at < ?;
+-- name: known_workers
+select worker, pid, seen_at from workers;
 
 -- name: unknown_workers
 select distinct worker from runs where queue = 'running' and worker not in (select worker from workers);
@@ -14,16 +14,16 @@ select distinct worker from runs where queue = 'running' and worker not in (sele
 delete from workers where worker = ?;
 
 -- name: runs_of_worker
-select seq, run_id, thread_id, attempt, crashes, cancel, lane, started_at from runs
+select seq, run_id, thread_id, attempt, crashes, cancel, lane, suspects, claimed_at from runs
 where worker = ? and queue = 'running' order by seq;
 
 -- name: requeue_crashed
 update runs set queue = 'ready', status = 'pending', worker = null, crashes = crashes + 1, lane = :lane,
-                updated_at = :now
+                suspects = :suspects, updated_at = :now
 where seq = :seq and worker = :worker and queue = 'running';
 
 -- name: overdue_runs
-select seq, run_id, thread_id, cancel from runs indexed by run_owned where queue = 'running' and started_at < ? limit ?;
+select seq, run_id, thread_id, cancel from runs indexed by run_owned where queue = 'running' and claimed_at < ? limit ?;
 
 -- name: unstopped_runs
 -- What was asked last is what changed the row last. :run_ids is a JSON array, or null for no condition.
@@ -39,3 +39,6 @@ returning webhook;
 
 -- name: fail_thread
 update threads set settled = 'error', error = ? where thread_id = ?;
+
+-- name: probe
+update probes set number = number + 1;

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import Unavailable
 from runyard.runtime.storage.sqlite import log_keeper, readers, writer
 from runyard.runtime.storage.sqlite.database import Database
@@ -68,7 +69,7 @@ def log_size(database: Database) -> int:
 def keeper(database: Database, measured: Measured) -> tuple[LogKeeper, sqlite3.Connection, FileLock]:
     lock = FileLock(database.path.with_name("runyard.db.lock"))
     lock.open()
-    return LogKeeper(database.path, database._connect, lock, measured), database._connect(), lock
+    return LogKeeper(database._connect, lock, measured, Loops(), path=database.path), database._connect(), lock
 
 
 async def test_a_reader_of_an_old_state_is_not_waited_for(

@@ -1,0 +1,125 @@
+"""Loops without end: no error ends them, and they tell how they are."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from runyard.runtime.background import rounds
+from runyard.runtime.background.loops import BackgroundLoop, BackgroundThread
+from runyard.runtime.background.rounds import LATE_AFTER, Loops
+from runyard.runtime.errors import Unavailable
+
+ERRORS = [Unavailable("the disk is full"), OSError(24, "Too many open files"), ZeroDivisionError("a defect")]
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "FIRST_PAUSE", 0.0)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+async def test_a_loop_goes_on_after_any_error(error: Exception) -> None:
+    loops, errors, done = Loops(), [error] * 3, asyncio.Event()
+
+    async def step() -> float:
+        if errors:
+            raise errors.pop()
+        done.set()
+        return 60.0
+
+    loop = BackgroundLoop("a duty", step, loops)
+    loop.start()
+    await asyncio.wait_for(done.wait(), 10)
+    assert [state.state for state in loops.states()] == ["running"]
+    await loop.stop()
+    assert loops.states() == []
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_a_thread_goes_on_after_any_error(error: Exception) -> None:
+    loops, errors, done = Loops(), [error] * 3, threading.Event()
+
+    def step() -> float:
+        if errors:
+            raise errors.pop()
+        done.set()
+        return 60.0
+
+    thread = BackgroundThread("a duty", step, loops)
+    thread.start()
+    assert done.wait(10)
+    assert [state.state for state in loops.states()] == ["running"]
+    thread.stop()
+    assert loops.states() == []
+
+
+async def test_a_pause_ends_when_the_loop_is_woken() -> None:
+    began: asyncio.Queue[None] = asyncio.Queue()
+
+    async def step() -> float:
+        began.put_nowait(None)
+        return 3600.0
+
+    loop = BackgroundLoop("a duty", step, Loops())
+    loop.start()
+    await began.get()
+    loop.wake()
+    await asyncio.wait_for(began.get(), 10)
+    await loop.stop()
+
+
+async def test_a_step_ends_its_loop() -> None:
+    loops = Loops()
+
+    async def step() -> None:
+        return None
+
+    await asyncio.wait_for(BackgroundLoop("a duty", step, loops).run(), 10)
+    assert loops.states() == []
+
+
+async def test_a_loop_that_is_torn_down_is_seen() -> None:
+    class Torn(BaseException):
+        pass
+
+    loops = Loops()
+
+    async def step() -> None:
+        raise Torn
+
+    with pytest.raises(Torn):
+        await BackgroundLoop("a duty", step, loops).run()
+    assert [(state.name, state.state) for state in loops.states()] == [("a duty", "ended")]
+
+
+def test_a_loop_is_late_when_a_round_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    time_now = time.monotonic()
+    monkeypatch.setattr("time.monotonic", lambda: time_now)
+    loops = Loops()
+    account = loops.add("a duty")
+    account.begin()
+    time_now += LATE_AFTER + 1
+    assert [state.state for state in loops.states()] == ["late"]
+    account.rest(60.0)
+    assert [state.state for state in loops.states()] == ["running"]
+    time_now += 60.0
+    assert [state.state for state in loops.states()] == ["running"]
+
+
+def test_a_loop_is_late_when_its_rounds_fail_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    time_now = time.monotonic()
+    monkeypatch.setattr("time.monotonic", lambda: time_now)
+    loops = Loops()
+    account = loops.add("a duty")
+    for _ in range(40):
+        account.begin()
+        account.failed(Unavailable("the disk is full"))
+        time_now += 1.0
+    assert [state.state for state in loops.states()] == ["late"]
+    account.begin()
+    account.rest(1.0)
+    assert [state.state for state in loops.states()] == ["running"]
