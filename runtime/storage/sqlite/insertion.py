@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -19,58 +20,81 @@ from runyard.runtime.storage.sqlite.rows import expiry_columns, fetch_dict, iso_
 BUSY = "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
 
 
-def insert_runs(connection: sqlite3.Connection, sql: Queries, new_runs: Sequence[NewRun], clock: int) -> InsertResult:
-    """Writes the runs in order; `clock` is the time by the clock of the queue. Raises NotFound or Conflict; the
-    transaction is then to be undone."""
+@dataclass(frozen=True, slots=True)
+class PreparedRun:
+    """A run as far as it can be made before the transaction, in which every moment holds up others: `row` is that of
+    the run; `thread` that of a stateless run's thread, and `created` what its client is told."""
+
+    new_run: NewRun
+    row: dict[str, Any]
+    thread: dict[str, Any] | None
+    created: Run | None
+
+
+def prepare_runs(new_runs: Sequence[NewRun], clock: int) -> list[PreparedRun]:
+    """`clock` is the time by the clock of the queue."""
     time = now()
     stamp = iso_time(time)
+    return [_prepared(new_run, clock, time, stamp) for new_run in new_runs]
+
+
+def _prepared(new_run: NewRun, clock: int, time: int, stamp: str) -> PreparedRun:
+    due = clock + int(new_run.delay * 1e6) if new_run.delay > 0 else None
+    stateless = new_run.thread_metadata is not None
+    row = {
+        "run_id": new_run.run_id,
+        "thread_id": new_run.thread_id,
+        "assistant_id": new_run.assistant_id,
+        "graph_id": new_run.graph_id,
+        "queue": "ready" if due is None else "delayed",
+        "lane": int(new_run.lane),
+        "due": due,
+        "strategy": new_run.strategy,
+        "temporary": new_run.temporary,
+        "resumable": new_run.resumable,
+        "watching": int(new_run.interest),
+        "webhook": new_run.webhook,
+        "metadata": orjson.dumps(new_run.metadata).decode() if stateless else None,
+        "kwargs": orjson.dumps(new_run.kwargs).decode(),
+        "now": time,
+    }
+    if not stateless:
+        return PreparedRun(new_run, row, None, None)
+    thread = {
+        "thread_id": new_run.thread_id,
+        "now": time,
+        "status": "busy",
+        "metadata": orjson.dumps(new_run.thread_metadata).decode(),
+        "graph_id": new_run.graph_id,
+        "temporary": new_run.temporary,
+        **expiry_columns(new_run.expiry),
+    }
+    return PreparedRun(new_run, row, thread, _created(new_run, new_run.metadata, stamp))
+
+
+def insert_runs(connection: sqlite3.Connection, sql: Queries, prepared: Sequence[PreparedRun]) -> InsertResult:
+    """Writes the runs in order. Raises NotFound or Conflict; the transaction is then to be undone."""
     runs: list[Run] = []
     threads: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
     cancelled = CancelResult()
     ready = 0
-    for new_run in new_runs:
-        due = clock + int(new_run.delay * 1e6) if new_run.delay > 0 else None
-        queue = "ready" if due is None else "delayed"
-        metadata = new_run.metadata
-        if new_run.thread_metadata is not None:
-            threads.append(
-                {
-                    "thread_id": new_run.thread_id,
-                    "now": time,
-                    "status": "busy",
-                    "metadata": orjson.dumps(new_run.thread_metadata).decode(),
-                    "graph_id": new_run.graph_id,
-                    "temporary": new_run.temporary,
-                    **expiry_columns(new_run.expiry),
-                }
-            )
+    for each in prepared:
+        row, created = each.row, each.created
+        if each.thread is not None:
+            threads.append(each.thread)
         else:
             _write(connection, sql, threads, rows)  # on this thread there may be runs of the same batch
-            metadata, waits = _join_thread(connection, sql, new_run, time, cancelled)
-            if waits and due is None:
-                queue = "waiting"
-        ready += queue == "ready"
-        rows.append(
-            {
-                "run_id": new_run.run_id,
-                "thread_id": new_run.thread_id,
-                "assistant_id": new_run.assistant_id,
-                "graph_id": new_run.graph_id,
-                "queue": queue,
-                "lane": int(new_run.lane),
-                "due": due,
-                "strategy": new_run.strategy,
-                "temporary": new_run.temporary,
-                "resumable": new_run.resumable,
-                "watching": int(new_run.interest),
-                "webhook": new_run.webhook,
-                "metadata": orjson.dumps(metadata).decode(),
-                "kwargs": orjson.dumps(new_run.kwargs).decode(),
-                "now": time,
-            }
-        )
-        runs.append(_created(new_run, metadata, stamp))
+            time = now()
+            metadata, waits = _join_thread(connection, sql, each.new_run, time, cancelled)
+            row = {**row, "metadata": orjson.dumps(metadata).decode(), "now": time}
+            if waits and row["due"] is None:
+                row["queue"] = "waiting"
+            created = _created(each.new_run, metadata, iso_time(time))
+        ready += row["queue"] == "ready"
+        rows.append(row)
+        assert created is not None
+        runs.append(created)
     _write(connection, sql, threads, rows)
     return InsertResult(runs, ready, cancelled)
 

@@ -1,5 +1,6 @@
 """Runs as their clients see them, on SQLite."""
 
+import asyncio
 import sqlite3
 from collections.abc import Sequence
 from functools import partial
@@ -23,12 +24,14 @@ from runyard.runtime.storage.sqlite.cancellation import cancel_run, free_thread
 from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.events import last_event
-from runyard.runtime.storage.sqlite.insertion import insert_runs
+from runyard.runtime.storage.sqlite.insertion import insert_runs, prepare_runs
 from runyard.runtime.storage.sqlite.leftovers import remove_events, write_without_leftovers
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts, run_from_row
 from runyard.runtime.storage.sqlite.time_slice import TimeSlice
 
+PREPARED_INLINE = 200
+"""Runs that are prepared where they are asked for; more would hold up the event loop for milliseconds."""
 CROWD = 50
 """Runs that a transaction cancels for a multitask strategy."""
 
@@ -48,10 +51,10 @@ class SqliteRuns:
         made_room = (
             [run for new_run in new_runs for run in await self._make_room(new_run)] if len(new_runs) == 1 else []
         )
+        prepare = partial(prepare_runs, new_runs, self._clock.now())
+        prepared = prepare() if len(new_runs) <= PREPARED_INLINE else await asyncio.to_thread(prepare)
         inserted = await write_without_leftovers(
-            self._database,
-            self._sql,
-            lambda connection: insert_runs(connection, self._sql, new_runs, self._clock.now()),
+            self._database, self._sql, lambda connection: insert_runs(connection, self._sql, prepared)
         )
         for cancelled in made_room:
             inserted.cancelled.ended.extend(cancelled.ended)
