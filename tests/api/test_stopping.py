@@ -189,11 +189,11 @@ async def test_a_stop_whose_state_cannot_be_read_ends_the_run_and_keeps_the_thre
         await client.runs.cancel(thread, run["run_id"], wait=True, action=action)
         assert await status_of(client, run) == ("interrupted" if action == "interrupt" else "removed")
         after = await client.threads.get(thread)
-        assert (after["status"], after["values"], after["interrupts"]) == (
-            "interrupted",
-            before["values"],
-            before["interrupts"],
-        )
+        assert after["status"] == "interrupted"
+        if graph == "clashing" and action == "interrupt":  # the step before the clash is readable
+            assert after["values"] == {"log": ["prepare"], **marks.input("swallows")}
+        else:
+            assert (after["values"], after["interrupts"]) == (before["values"], before["interrupts"])
 
     await asyncio.gather(stop_one("clashing"), stop_one("hanging"))
 
