@@ -37,18 +37,18 @@ class SqliteWorkers:
             connection.execute(self._sql["heartbeat"], {"worker": worker, "pid": pid, "now": time})
             if held is None:
                 return HeartbeatResult({}, [])
-            attempts = {lease.seq: lease.attempt for lease in held}
-            owned: dict[int, int] = {}
+            claims = {lease.seq: (lease.attempt, lease.token) for lease in held}
+            owned: dict[int, tuple[int, int]] = {}
             cancels: dict[int, CancelAction] = {}
             for row in fetch_dicts(connection, self._sql["runs_of_worker"], (worker,)):
-                owned[row["seq"]] = row["attempt"]
-                if attempts.get(row["seq"]) == row["attempt"]:
+                owned[row["seq"]] = row["attempt"], row["token"]
+                if claims.get(row["seq"]) == owned[row["seq"]]:
                     if row["cancel"] is not None:
                         cancels[row["seq"]] = row["cancel"]
                 elif row["claimed_at"] is None or row["claimed_at"] < self._clock.now() - CLAIM_GRACE:
-                    unheld = Lease(row["seq"], worker, row["attempt"], row["run_id"], row["thread_id"])
+                    unheld = _lease(worker, row)
                     release_run(connection, self._sql, unheld, time)
-            return HeartbeatResult(cancels, [seq for seq, attempt in attempts.items() if owned.get(seq) != attempt])
+            return HeartbeatResult(cancels, [seq for seq, claim in claims.items() if owned.get(seq) != claim])
 
         return await self._database.write(work)
 
@@ -64,8 +64,7 @@ class SqliteWorkers:
             size = -(-len(left) // groups) if groups else 0
             for index, row in enumerate(left):
                 if not crashed:
-                    given = {"seq": row["seq"], "worker": worker, "attempt": row["attempt"], "now": now()}
-                    connection.execute(self._sql["release"], given)
+                    release_run(connection, self._sql, _lease(worker, row), now())
                     lane = row["lane"]
                 # The last attempt is made alone, so that a run pays only for crashes of its own.
                 elif row["crashes"] + 2 >= max_attempts or size == 1:
@@ -204,3 +203,7 @@ class SqliteWorkers:
     async def probe(self) -> None:
         # A real change: a transaction without one succeeds on a full disk.
         await self._database.write(lambda connection: connection.execute(self._sql["probe"]).rowcount)
+
+
+def _lease(worker: str, row: Mapping[str, Any]) -> Lease:
+    return Lease(row["seq"], worker, row["attempt"], row["token"], row["run_id"], row["thread_id"])
