@@ -6,6 +6,7 @@ from runyard.runtime.background.rounds import Loops
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.storage.port.storage import Meter, Storage
+from runyard.runtime.storage.sqlite import server_lock
 from runyard.runtime.storage.sqlite.backup import Progress, copy_databases
 from runyard.runtime.storage.sqlite.migrations import SchemaState, read_schema_state
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
@@ -19,6 +20,11 @@ def make_storage(settings: Settings, meter: Meter | None = None, loops: Loops | 
     """The backend that the settings name, not opened yet. `meter` is told what writes cost, and `loops` of what has to
     go on in the background."""
     return SqliteStorage(settings.data_dir / DATABASE, sync=settings.sync, meter=meter, loops=loops)
+
+
+def has_server(settings: Settings) -> bool:
+    """Whether a server uses the database, and there can be no other. Changes nothing."""
+    return server_lock.has_server(settings.data_dir)
 
 
 def schema_state(settings: Settings) -> SchemaState:

@@ -8,7 +8,7 @@ from langgraph.store.base import BaseStore
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.storage.backends import STORE
 from runyard.runtime.storage.private_files import make_private
-from runyard.runtime.storage.process_lock import alone
+from runyard.runtime.storage.sqlite.process_lock import alone
 from runyard.runtime.store.fenced import FencedStore
 
 

@@ -121,7 +121,7 @@ async def test_the_same_attempt_of_the_same_worker_with_another_token_changes_no
     held = (await claim(storage, "worker", new_run)).lease
     lease = replace(held, token=held.token ^ 1)
     assert not await storage.queue.holds(lease)
-    assert (await storage.workers.heartbeat("worker", 1, [lease])).lost == [lease.seq]
+    assert (await storage.workers.heartbeat("worker", [lease])).lost == [lease.seq]
     await assert_refused(storage, new_run, lease, act)
     assert await storage.queue.holds(held)
 

@@ -57,7 +57,8 @@ class Storage(Protocol):
 
     def open(self, *, maintain: bool) -> None:
         """Gets ready for use; brings the schema up to date. `maintain`: also do the backend's own housekeeping, as
-        one process of a server must. Raises ConfigError when the database cannot be used."""
+        one process of a server must. Raises ConfigError when the database cannot be used, or has a server already and
+        can have one only."""
 
     def close(self) -> None:
         """Returns when all writes that were asked for are done. One that is asked for afterwards raises

@@ -1,5 +1,6 @@
 """Workers, and the runs of dead ones, on SQLite."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,7 +10,14 @@ import orjson
 from runyard.runtime.lifecycle import EXHAUSTED
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, FinalStatus, Lane
-from runyard.runtime.storage.port.workers import EndedRun, EndedRuns, HeartbeatResult, KnownWorker, ReapResult
+from runyard.runtime.storage.port.workers import (
+    EndedRun,
+    EndedRuns,
+    HeartbeatResult,
+    KnownWorker,
+    ReapResult,
+    WorkerState,
+)
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import end_cancelled, free_thread, release_run
 from runyard.runtime.storage.sqlite.database import Database, now
@@ -18,23 +26,37 @@ from runyard.runtime.storage.sqlite.leases import requested_cancel
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.rows import fetch_dicts
 from runyard.runtime.storage.sqlite.time_slice import TimeSlice
+from runyard.runtime.storage.sqlite.worker_locks import WorkerLocks
 
 CLAIM_GRACE = 5_000_000
 """Microseconds after a claim from which on its answer has reached the worker or never will."""
 
 
 class SqliteWorkers:
-    """Workers as rows that their heartbeats renew."""
+    """Workers as rows that their heartbeats renew, and as processes of this machine."""
 
-    def __init__(self, database: Database, queries: Queries, clock: QueueClock) -> None:
+    def __init__(self, database: Database, queries: Queries, clock: QueueClock, locks: WorkerLocks) -> None:
         self._clock = clock
+        self._locks = locks
         self._database = database
         self._sql = queries
 
-    async def heartbeat(self, worker: str, pid: int, held: Sequence[Lease] | None) -> HeartbeatResult:
+    def register(self, worker: str) -> None:
+        self._locks.take(worker)
+
+    def unregister(self, worker: str) -> None:
+        self._locks.give_up(worker)
+
+    async def alive(self) -> dict[str, WorkerState]:
+        return self._locks.states()
+
+    async def evict(self, worker: str) -> bool:
+        return self._locks.kill(worker)
+
+    async def heartbeat(self, worker: str, held: Sequence[Lease] | None) -> HeartbeatResult:
         def work(connection: sqlite3.Connection) -> HeartbeatResult:
             time = now()
-            connection.execute(self._sql["heartbeat"], {"worker": worker, "pid": pid, "now": time})
+            connection.execute(self._sql["heartbeat"], {"worker": worker, "pid": os.getpid(), "now": time})
             if held is None:
                 return HeartbeatResult({}, [])
             claims = {lease.seq: (lease.attempt, lease.token) for lease in held}
@@ -80,7 +102,9 @@ class SqliteWorkers:
             ended = [run.run_id for run in result.ended]
             return ReapResult(requeued, ended, solo, result.promoted, result.webhook)
 
-        return await self._database.write(work)
+        reaped = await self._database.write(work)
+        self._locks.forget(worker)
+        return reaped
 
     async def fail_attempt(self, lease: Lease, answer: bytes, *, max_attempts: int) -> ReapResult:
         def work(connection: sqlite3.Connection) -> ReapResult:
@@ -196,7 +220,7 @@ class SqliteWorkers:
         def read(connection: sqlite3.Connection) -> list[KnownWorker]:
             known = connection.execute(self._sql["known_workers"]).fetchall()
             unknown = connection.execute(self._sql["unknown_workers"]).fetchall()
-            return [KnownWorker(*row) for row in known] + [KnownWorker(worker, 0, 0) for (worker,) in unknown]
+            return [KnownWorker(*row) for row in known] + [KnownWorker(worker, 0) for (worker,) in unknown]
 
         return self._database.read(read)
 

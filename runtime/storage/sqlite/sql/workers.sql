@@ -5,7 +5,7 @@ insert into workers (worker, pid, started_at, seen_at) values (:worker, :pid, :n
 on conflict (worker) do update set seen_at = :now;
 
 -- name: known_workers
-select worker, pid, seen_at from workers;
+select worker, seen_at from workers;
 
 -- name: unknown_workers
 select distinct worker from runs where queue = 'running' and worker not in (select worker from workers);
