@@ -200,11 +200,12 @@ class Runtime:
         """`--workers 0`: everything in this process, for debuggers and small tests."""
         from runyard.runtime.execution.executor import Executor
         from runyard.runtime.execution.worker import Worker
-        from runyard.runtime.store.opening import open_store
+        from runyard.runtime.store.fenced import FencedStore
 
         await asyncio.to_thread(self.load_graphs)
         assert self._graphs is not None
-        store = await open_store(self.settings, self._exits)
+        await self._storage.store.ready()
+        store = FencedStore(self._storage.store, asyncio.get_running_loop())
         self._storage.workers.register(name)
         self._exits.callback(self._storage.workers.unregister, name)
         executor = Executor(self._graphs, self._storage, store, run_timeout=self.settings.run_timeout)

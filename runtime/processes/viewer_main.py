@@ -113,7 +113,7 @@ class _View:
             return 1
         storage = make_storage(self._settings)
         storage.open(maintain=False)
-        self._threads = ViewThreads(self._settings, storage, self._graphs)
+        self._threads = ViewThreads(storage, self._graphs)
         link.send("ready")
         await self._ended.wait()
         storage.close()

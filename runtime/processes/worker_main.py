@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 from runyard.runtime.background.forks import keep_from_children
@@ -25,7 +24,7 @@ from runyard.runtime.processes.leaving import ServerWatch, leave, leave_fork_ser
 from runyard.runtime.processes.temporaries import keep_temporaries
 from runyard.runtime.storage.backends import make_storage
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.store.opening import open_store
+from runyard.runtime.store.fenced import FencedStore
 from runyard.runtime.telemetry.logs import configure_logs, keep_logging
 
 logger = logging.getLogger(__name__)
@@ -123,15 +122,15 @@ async def _work(
     link.send("graphs", graphs.own_names, graphs.not_loaded)
     storage.open(maintain=False)
     try:
-        async with AsyncExitStack() as exits:
-            store = await open_store(settings, exits)
-            executor = Executor(graphs, storage, store, run_timeout=settings.run_timeout)
-            worker = Worker(name, settings, storage, executor, solo=solo)
-            loop.add_signal_handler(signal.SIGTERM, worker.drain)
-            worker.connect(link)
-            watch.connected()
-            for message in early:
-                worker.receive(message)
-            await worker.run()
+        await storage.store.ready()
+        store = FencedStore(storage.store, loop)
+        executor = Executor(graphs, storage, store, run_timeout=settings.run_timeout)
+        worker = Worker(name, settings, storage, executor, solo=solo)
+        loop.add_signal_handler(signal.SIGTERM, worker.drain)
+        worker.connect(link)
+        watch.connected()
+        for message in early:
+            worker.receive(message)
+        await worker.run()
     finally:
         storage.close()

@@ -1,4 +1,4 @@
-"""The embedded backend: everything in one SQLite file."""
+"""The embedded backend: everything in one SQLite file, but for the store of graphs, which has its own."""
 
 import asyncio
 import sqlite3
@@ -19,10 +19,13 @@ from runyard.runtime.storage.sqlite.queue import SqliteQueue
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.runs import SqliteRuns
 from runyard.runtime.storage.sqlite.server_lock import take_for_server
+from runyard.runtime.storage.sqlite.store import SqliteStoreItems
 from runyard.runtime.storage.sqlite.threads.threads import SqliteThreads
 from runyard.runtime.storage.sqlite.worker_locks import WorkerLocks
 from runyard.runtime.storage.sqlite.workers import SqliteWorkers
 
+STORE = "store.db"
+"""The long-term store that graphs see. LangGraph keeps it."""
 LONGEST_PROBE = 6.0
 """Seconds after which a database that has not answered counts as unhealthy."""
 
@@ -52,6 +55,7 @@ class SqliteStorage:
         self.assistants = SqliteAssistants(self._database, queries)
         self.events = SqliteEvents(self._database, queries)
         self.deliveries = SqliteDeliveries(self._database, queries, self._clock)
+        self.store = SqliteStoreItems(self._folder / STORE, sync=sync)
 
     def open(self, *, maintain: bool) -> None:
         if maintain:
@@ -65,6 +69,7 @@ class SqliteStorage:
             raise
 
     def close(self) -> None:
+        self.store.close()
         self._database.close()
         self._unlock()
 
