@@ -31,6 +31,7 @@ from runyard.runtime.processes.leaving import leave
 from runyard.runtime.processes.reload import Reloader
 from runyard.runtime.processes.spawning import WorkerSpawner
 from runyard.runtime.processes.supervisor import Supervisor
+from runyard.runtime.processes.temporaries import remove_temporaries, sweep_temporaries
 from runyard.runtime.processes.viewers import Viewers
 from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.health import Health
@@ -41,13 +42,6 @@ from runyard.runtime.services.system import System
 from runyard.runtime.services.thread_states import ThreadStates
 from runyard.runtime.services.threads import Threads
 from runyard.runtime.storage.backends import make_storage
-from runyard.runtime.storage.data_dir import (
-    is_dead,
-    lock_data_dir,
-    lock_worker,
-    remove_temporaries,
-    sweep_data_dir,
-)
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.streams.broker import Broker
 from runyard.runtime.telemetry.logs import keep_logging
@@ -135,12 +129,11 @@ class Runtime:
             lag = LoopLag(self.metrics.loop_lagged)
             lag.start()
             exits.callback(lag.stop)
-            exits.callback(lock_data_dir(self.settings).close)
-            sweep_data_dir(self.settings)
-            exits.callback(remove_temporaries, self.settings, "server")
-            spawner = WorkerSpawner(self.settings)  # imports its libraries while this process continues
             self._storage.open(maintain=True)
             exits.callback(self._storage.close)
+            sweep_temporaries(self.settings, await self._storage.workers.alive())
+            exits.callback(remove_temporaries, self.settings, "server")
+            spawner = WorkerSpawner(self.settings)  # imports its libraries while this process continues
             self._broker.start()
             exits.push_async_callback(self._broker.stop)
             if isinstance(self._viewer, Viewers):
@@ -207,13 +200,14 @@ class Runtime:
         """`--workers 0`: everything in this process, for debuggers and small tests."""
         from runyard.runtime.execution.executor import Executor
         from runyard.runtime.execution.worker import Worker
-        from runyard.runtime.store.opening import open_store
+        from runyard.runtime.store.fenced import FencedStore
 
         await asyncio.to_thread(self.load_graphs)
         assert self._graphs is not None
-        store = await open_store(self.settings, self._exits)
-        self._exits.callback(is_dead, self.settings, name)
-        self._exits.callback(lock_worker(self.settings, name).close)
+        await self._storage.store.ready()
+        store = FencedStore(self._storage.store, asyncio.get_running_loop())
+        self._storage.workers.register(name)
+        self._exits.callback(self._storage.workers.unregister, name)
         executor = Executor(self._graphs, self._storage, store, run_timeout=self.settings.run_timeout)
         worker = Worker(name, self.settings, self._storage, executor, solo=False, loops=self._loops)
         to_worker = LocalLink(worker.receive)

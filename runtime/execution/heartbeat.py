@@ -21,7 +21,6 @@ class HeartbeatThread:
         self,
         workers: WorkerStorage,
         worker: str,
-        pid: int,
         *,
         interval: float,
         held: Callable[[], Sequence[Lease] | None],
@@ -30,7 +29,6 @@ class HeartbeatThread:
     ) -> None:
         self._workers = workers
         self._worker = worker
-        self._pid = pid
         self._interval = interval
         self._held = held
         self._answered = answered
@@ -47,5 +45,5 @@ class HeartbeatThread:
         self._runner.close()
 
     def _beat(self) -> float:
-        self._answered(self._runner.run(self._workers.heartbeat(self._worker, self._pid, self._held())))
+        self._answered(self._runner.run(self._workers.heartbeat(self._worker, self._held())))
         return self._interval

@@ -61,7 +61,6 @@ class Worker:
         self._heartbeat = HeartbeatThread(
             storage.workers,
             name,
-            os.getpid(),
             interval=min(2.0, settings.lease_seconds / 5),
             held=self._claims.held,
             answered=lambda answer: self._loop.call_soon_threadsafe(self._apply, answer),

@@ -10,7 +10,7 @@ A graph that cannot be loaded keeps no other from being served: whoever asks for
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from copy import copy
 from dataclasses import replace
@@ -29,7 +29,6 @@ from runyard.runtime.graphs.script_thread import EventLoopOffer
 from runyard.runtime.graphs.user_errors import one_line
 
 Graph = Pregel[Any, Any, Any, Any]
-OpenStore = Callable[[], Awaitable[BaseStore]]
 
 UNNAMED = "LangGraph"
 """What LangGraph calls a graph that was compiled without a name."""
@@ -38,22 +37,22 @@ UNNAMED = "LangGraph"
 class Graphs:
     """The graphs of one project. `load` comes first, once in each process that runs graphs.
 
-    `open_store` opens the server's store for factories that want to see it where graphs are opened without one.
+    `store` is the server's, for factories that want to see it where graphs are opened without one.
     """
 
-    def __init__(self, project: Project, open_store: OpenStore | None = None) -> None:
+    def __init__(self, project: Project, store: BaseStore | None = None) -> None:
         self._project = project
-        self._open_store = open_store
+        self._store = store
         self.not_loaded: dict[str, str] = {}
         """Why which graph could not be loaded, in one line."""
         self._static: dict[str, Graph] = {}
         self._factories: dict[str, Factory] = {}
         self._with_store: dict[str, tuple[BaseStore, Graph]] = {}
 
-    def with_store(self, open_store: OpenStore) -> Graphs:
-        """The same graphs, loaded already, for another event loop: `open_store` as above."""
+    def with_store(self, store: BaseStore) -> Graphs:
+        """The same graphs, loaded already, for another event loop: `store` as above."""
         graphs = copy(self)
-        graphs._open_store = open_store
+        graphs._store = store
         return graphs
 
     @property
@@ -147,8 +146,8 @@ class Graphs:
         if graph_id not in self._factories:
             raise self._unknown(graph_id)
         factory, store = self._factories[graph_id], call.store
-        if store is None and factory.wants_store and self._open_store is not None:
-            call = replace(call, store=await self._open_store())
+        if store is None and factory.wants_store:
+            call = replace(call, store=self._store)
         value = factory(call)
         if inspect.isawaitable(value):
             value = await value

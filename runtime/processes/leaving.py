@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import psutil
 
-from runyard.runtime.storage.process_identity import ProcessIdentity
+from runyard.runtime.background.process_identity import ProcessIdentity
 
 PR_SET_PDEATHSIG = 1
 """The call of Linux that asks for a signal at the end of the parent."""

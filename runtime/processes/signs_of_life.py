@@ -12,7 +12,6 @@ from runyard.runtime.background.rounds import Loops
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.processes.dead_workers import DeadWorkers
 from runyard.runtime.processes.worker_processes import WorkerProcesses
-from runyard.runtime.storage.data_dir import is_dead, worker_locks
 from runyard.runtime.storage.port.workers import WorkerStorage
 
 logger = logging.getLogger(__name__)
@@ -74,9 +73,11 @@ class SignsOfLife:
 
     async def find_dead(self) -> None:
         """Gives up the workers of an earlier server whose processes have ended."""
-        for known in await self._storage.known():
-            if self._is_foreign(known.worker) and is_dead(self._settings, known.worker):
-                self._dead.add(known.worker)
+        known = await self._storage.known()  # first: whoever is known was alive before
+        alive = await self._storage.alive()
+        for worker, _ in known:
+            if worker not in alive and self._is_foreign(worker):
+                self._dead.add(worker)
 
     async def _look(self) -> float:
         now = time.monotonic()
@@ -101,7 +102,7 @@ class SignsOfLife:
             return self._interval
         for name, sign in signs.items():
             if sign.silent > lease * LEASES:
-                self._give_up(name)
+                await self._give_up(name)
         return self._interval
 
     async def _gets_through(self) -> bool:
@@ -114,18 +115,14 @@ class SignsOfLife:
         probe, self._probe = self._probe, None
         return not probe.cancelled() and probe.exception() is None
 
-    def _give_up(self, name: str) -> None:
+    async def _give_up(self, name: str) -> None:
         logger.warning("worker %s gives no sign of life; its process is killed", name)
         for worker in self._processes.all():
             if worker.name == name:
                 worker.kill()
                 return
-        owner = dict(worker_locks(self._settings)).get(name)
-        if owner is not None and owner.state() != "unknown":
-            owner.kill()
-            return
-        # Nothing says which process it is. Should it go on, what it writes for its runs is refused.
-        self._dead.add(name)
+        if not await self._storage.evict(name):
+            self._dead.add(name)
 
     def _is_foreign(self, name: str) -> bool:
         return name != self._local and name not in self._processes

@@ -14,9 +14,9 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+from runyard.runtime.background.process_identity import ProcessIdentity
 from runyard.runtime.config.settings import Settings
-from runyard.runtime.storage.data_dir import keep_temporaries
-from runyard.runtime.storage.process_identity import ProcessIdentity
+from runyard.runtime.processes.temporaries import keep_temporaries
 
 
 class WorkerSpawner:

@@ -59,7 +59,7 @@ class Supervisor:
         self._processes = WorkerProcesses(settings, spawner, socket)
         self._dead = DeadWorkers(settings, storage, broker, workers, loops)
         self._suspects = Suspects(settings, storage.queue, workers, self._processes, self._ended, loops)
-        self._frozen = FrozenWorkers(settings, self._processes, self._dead, loops)
+        self._frozen = FrozenWorkers(settings, storage.workers, self._processes, loops)
         self._signs = SignsOfLife(settings, storage.workers, self._processes, self._dead, loops, local=local)
         self._watch = BackgroundLoop("watching workers", self._look, loops)
         self._slots: list[WorkerSlot] = []

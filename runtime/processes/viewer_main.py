@@ -27,16 +27,16 @@ from typing import Final
 
 import uvloop
 
+from runyard.runtime.background.process_identity import ProcessIdentity
 from runyard.runtime.bus.messages import Message
 from runyard.runtime.bus.unix_socket import SocketLink
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError, RunyardError
 from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.processes.leaving import ServerWatch, leave, leave_fork_server
+from runyard.runtime.processes.temporaries import keep_temporaries, remove_temporaries
 from runyard.runtime.services.view_threads import ViewThreads
 from runyard.runtime.storage.backends import make_storage
-from runyard.runtime.storage.data_dir import keep_temporaries, remove_temporaries
-from runyard.runtime.storage.process_identity import ProcessIdentity
 from runyard.runtime.telemetry.logs import configure_logs, keep_logging
 
 logger = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class _View:
             return 1
         storage = make_storage(self._settings)
         storage.open(maintain=False)
-        self._threads = ViewThreads(self._settings, storage, self._graphs)
+        self._threads = ViewThreads(storage, self._graphs)
         link.send("ready")
         await self._ended.wait()
         storage.close()

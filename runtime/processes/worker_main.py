@@ -8,10 +8,10 @@ import os
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 from runyard.runtime.background.forks import keep_from_children
+from runyard.runtime.background.process_identity import ProcessIdentity
 from runyard.runtime.bus.messages import Message
 from runyard.runtime.bus.unix_socket import SocketLink
 from runyard.runtime.config.settings import Settings
@@ -21,10 +21,10 @@ from runyard.runtime.execution.worker import Worker
 from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.processes.event_loop import new_event_loop, run_despite_exits
 from runyard.runtime.processes.leaving import ServerWatch, leave, leave_fork_server
+from runyard.runtime.processes.temporaries import keep_temporaries
 from runyard.runtime.storage.backends import make_storage
-from runyard.runtime.storage.data_dir import keep_temporaries, lock_worker
-from runyard.runtime.storage.process_identity import ProcessIdentity
-from runyard.runtime.store.opening import open_store
+from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.store.fenced import FencedStore
 from runyard.runtime.telemetry.logs import configure_logs, keep_logging
 
 logger = logging.getLogger(__name__)
@@ -50,14 +50,15 @@ def work(settings: Settings, name: str, socket: Path, server: ProcessIdentity, *
     if settings.reload:
         sys.dont_write_bytecode = True  # files change more than once a second, which compiled ones do not notice
     os.nice(NICE)
-    lock_worker(settings, name)  # until the process ends
+    storage = make_storage(settings)
+    storage.workers.register(name)  # before code of the project runs, which may take long, or stop the process
     keep_temporaries(settings, name)
     graphs, broken = _load_graphs(settings)
     loop = new_event_loop()
     asyncio.set_event_loop(loop)  # instead of what a module may have left there
     code = 1
     try:
-        run_despite_exits(_work(settings, name, socket, graphs, broken, solo, watch), loop)
+        run_despite_exits(_work(settings, name, socket, storage, graphs, broken, solo, watch), loop)
         code = 0
         loop.close()  # sends what is left
     except SystemExit as error:
@@ -86,6 +87,7 @@ async def _work(
     settings: Settings,
     name: str,
     socket: Path,
+    storage: Storage,
     graphs: Graphs,
     broken: str | None,
     solo: bool,
@@ -118,18 +120,17 @@ async def _work(
         link.close()
         await asyncio.Event().wait()  # until it is sent: then the connection ends, and with it this process
     link.send("graphs", graphs.own_names, graphs.not_loaded)
-    storage = make_storage(settings)
     storage.open(maintain=False)
     try:
-        async with AsyncExitStack() as exits:
-            store = await open_store(settings, exits)
-            executor = Executor(graphs, storage, store, run_timeout=settings.run_timeout)
-            worker = Worker(name, settings, storage, executor, solo=solo)
-            loop.add_signal_handler(signal.SIGTERM, worker.drain)
-            worker.connect(link)
-            watch.connected()
-            for message in early:
-                worker.receive(message)
-            await worker.run()
+        await storage.store.ready()
+        store = FencedStore(storage.store, loop)
+        executor = Executor(graphs, storage, store, run_timeout=settings.run_timeout)
+        worker = Worker(name, settings, storage, executor, solo=solo)
+        loop.add_signal_handler(signal.SIGTERM, worker.drain)
+        worker.connect(link)
+        watch.connected()
+        for message in early:
+            worker.receive(message)
+        await worker.run()
     finally:
         storage.close()

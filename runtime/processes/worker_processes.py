@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from runyard.runtime.background.process_identity import ProcessIdentity
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.processes.spawning import WorkerSpawner
-from runyard.runtime.storage.data_dir import is_dead, remove_temporaries
-from runyard.runtime.storage.process_identity import ProcessIdentity
+from runyard.runtime.processes.temporaries import remove_temporaries
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +29,16 @@ class WorkerProcess:
     retired: bool = False
     """It is ended on purpose: its runs are not to blame."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a signal keeps it from running, until another continues it."""
+        return self.identity is not None and self.identity.state() == "stopped"
+
+    @property
+    def surely_ended(self) -> bool:
+        """Whether the process is no more, whatever was reported."""
+        return self.identity is None or self.identity.state() not in ("running", "stopped")
 
     def kill(self) -> None:
         """Ends it at once."""
@@ -55,7 +65,7 @@ class WorkerProcesses:
     async def start(self, settings: Settings, *, solo: bool = False) -> WorkerProcess:
         """A new one. Raises OSError when the system has no room for it."""
         name = f"{'solo' if solo else 'worker'}-{uuid.uuid4().hex[:12]}"
-        self._starting.add(name)  # it may have its lock before it is known here
+        self._starting.add(name)  # it may be heard of before it is known here
         try:
             process = await self._spawner.start(settings, name, self._socket, solo=solo)
             pid = process.pid
@@ -69,17 +79,12 @@ class WorkerProcesses:
         """Waits until the process has ended. Its exit code."""
         await self.sentinel(worker)
         # Should its end be reported wrongly: two processes must never execute one run.
-        while not self._has_ended(worker):  # noqa: ASYNC110 - the end of another's child cannot be awaited
+        while not worker.surely_ended:  # noqa: ASYNC110 - the end of another's child cannot be awaited
             await asyncio.sleep(0.05)
         remove_temporaries(self._settings, worker.name)
         self._all.pop(worker.name, None)
         worker.ended.set()
         return worker.process.exitcode
-
-    def _has_ended(self, worker: WorkerProcess) -> bool:
-        if worker.identity is not None and worker.identity.state() in ("running", "stopped"):
-            return False
-        return is_dead(self._settings, worker.name)
 
     @staticmethod
     async def sentinel(worker: WorkerProcess) -> None:

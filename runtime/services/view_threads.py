@@ -8,7 +8,6 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from runyard.runtime.config.settings import Settings
 from runyard.runtime.services.views import Views
 from runyard.runtime.storage.port.storage import Storage
 
@@ -26,10 +25,9 @@ class _Request(NamedTuple):
 
 
 class ViewThreads:
-    """Answers views with graphs that are loaded. A store that factories ask for is opened in each thread."""
+    """Answers views with graphs that are loaded."""
 
-    def __init__(self, settings: Settings, storage: Storage, graphs: Graphs) -> None:
-        self._settings = settings
+    def __init__(self, storage: Storage, graphs: Graphs) -> None:
         self._storage = storage
         self._graphs = graphs
         self._requests: SimpleQueue[_Request | None] = SimpleQueue()
@@ -55,12 +53,11 @@ class ViewThreads:
     def _work(self) -> None:
         from runyard.runtime.checkpoints.thread_states import StoredStates
         from runyard.runtime.graphs.schemas import GraphSchemas
-        from runyard.runtime.store.opening import LateStore
+        from runyard.runtime.store.fenced import FencedStore
 
         loop = asyncio.SelectorEventLoop()  # whatever policy the project has set
         asyncio.set_event_loop(loop)
-        store = LateStore(self._settings)
-        graphs = self._graphs.with_store(store.opened)
+        graphs = self._graphs.with_store(FencedStore(self._storage.store, loop))
         views = Views(self._storage, graphs, StoredStates(self._storage.checkpoints, graphs), GraphSchemas(graphs))
         while (request := self._requests.get()) is not None:
             if not request.answer.set_running_or_notify_cancel():
@@ -73,5 +70,4 @@ class ViewThreads:
                 failure = RuntimeError(f"user code has raised {type(error).__name__}")
                 failure.__cause__ = error
                 request.answer.set_exception(failure)
-        loop.run_until_complete(store.close())
         loop.close()

@@ -1,24 +1,34 @@
 """From settings to a backend."""
 
+import importlib
 from pathlib import Path
 
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.storage.port.storage import Meter, Storage
+from runyard.runtime.storage.sqlite import server_lock
 from runyard.runtime.storage.sqlite.backup import Progress, copy_databases
 from runyard.runtime.storage.sqlite.migrations import SchemaState, read_schema_state
-from runyard.runtime.storage.sqlite.storage import SqliteStorage
+from runyard.runtime.storage.sqlite.storage import STORE, SqliteStorage
 
 DATABASE = "runyard.db"
-STORE = "store.db"
-"""The long-term store that graphs see. LangGraph keeps it."""
 
 
 def make_storage(settings: Settings, meter: Meter | None = None, loops: Loops | None = None) -> Storage:
     """The backend that the settings name, not opened yet. `meter` is told what writes cost, and `loops` of what has to
     go on in the background."""
     return SqliteStorage(settings.data_dir / DATABASE, sync=settings.sync, meter=meter, loops=loops)
+
+
+def preload() -> None:
+    """Imports what a process that runs graphs will need of backends beyond this module."""
+    importlib.import_module("runyard.runtime.storage.sqlite.store_library")
+
+
+def has_server(settings: Settings) -> bool:
+    """Whether a server uses the database, and there can be no other. Changes nothing."""
+    return server_lock.has_server(settings.data_dir)
 
 
 def schema_state(settings: Settings) -> SchemaState:

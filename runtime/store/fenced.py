@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
-from typing import Any, Literal
 
-from langgraph.store.base import NOT_PROVIDED, NotProvided, Op, PutOp, Result
+from langgraph.store.base import BaseStore, Op, PutOp, Result
 
-from runyard.runtime.storage.sqlite.without import without
-
-with without("numpy"):  # for vectors, of which this store has none
-    there = "sqlite_vec" in sys.modules
-    from langgraph.store.sqlite.aio import AsyncSqliteStore
-
-    if not there:
-        del sys.modules["sqlite_vec"]  # a project that imports it itself gets all of it
+from runyard.runtime.storage.port.store import StoreStorage
 
 _check: ContextVar[Callable[[], Awaitable[None]] | None] = ContextVar("runyard_store_check", default=None)
 
@@ -28,34 +19,35 @@ def check_before_writing(check: Callable[[], Awaitable[None]]) -> None:
     _check.set(check)
 
 
-class FencedStore(AsyncSqliteStore):
-    """LangGraph's store, with a look at the run's lease before each write. They lie in two files, so a lease that is
-    lost between the look and the write goes unnoticed; those are microseconds."""
+class FencedStore(BaseStore):
+    """The storage's items as LangGraph's store, with a look at the run's lease before each write. A lease that is lost
+    between the look and the write goes unnoticed; those are microseconds.
 
-    async def aput(
-        self,
-        namespace: tuple[str, ...],
-        key: str,
-        value: Mapping[str, Any],
-        index: Literal[False] | list[str] | None = None,
-        *,
-        ttl: float | NotProvided | None = NOT_PROVIDED,
-    ) -> None:
-        await _allow_write()
-        await super().aput(namespace, key, value, index, ttl=ttl)
+    Used from one event loop, and from threads that are not its own.
+    """
 
-    async def adelete(self, namespace: tuple[str, ...], key: str) -> None:
-        await _allow_write()
-        await super().adelete(namespace, key)
+    supports_ttl = True
+
+    def __init__(self, items: StoreStorage, loop: asyncio.AbstractEventLoop) -> None:
+        self._items = items
+        self._loop = loop
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         ops = list(ops)
-        # The store's own task hands on what it was told by others, for which the methods above have looked.
-        if asyncio.current_task() is not self._task and any(isinstance(op, PutOp) for op in ops):
-            await _allow_write()
-        return await super().abatch(ops)
+        if (check := _check.get()) is not None and any(isinstance(op, PutOp) for op in ops):
+            await check()
+        return await self._items.batch(ops)
 
-
-async def _allow_write() -> None:
-    if (check := _check.get()) is not None:
-        await check()
+    def batch(self, ops: Iterable[Op]) -> list[Result]:
+        """Raises InvalidStateError in the event loop's own thread, which would wait for itself."""
+        try:
+            own = asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            own = False
+        if own:
+            raise asyncio.InvalidStateError(
+                "Synchronous calls to the store are only allowed from another thread than that of the event loop; "
+                "in an async node use the methods that begin with `a`, such as `await store.aput(...)`"
+            )
+        # The context of the caller, with the check that holds for it, goes with it.
+        return asyncio.run_coroutine_threadsafe(self.abatch(ops), self._loop).result()

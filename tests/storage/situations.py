@@ -111,16 +111,16 @@ async def time_passes(storage: Storage, it: Situation) -> None:
 
 
 async def beat_holding(storage: Storage, it: Situation) -> None:
-    await storage.workers.heartbeat(WORKER, 1, [it.lease] if it.lease else [])
+    await storage.workers.heartbeat(WORKER, [it.lease] if it.lease else [])
 
 
 async def beat_claiming(storage: Storage, it: Situation) -> None:
-    await storage.workers.heartbeat(WORKER, 1, None)
+    await storage.workers.heartbeat(WORKER, None)
 
 
 async def beat_empty(storage: Storage, it: Situation) -> None:
     await asyncio.sleep(0.002)  # the claim's answer is lost only when it is older than the beat
-    await storage.workers.heartbeat(WORKER, 1, [])
+    await storage.workers.heartbeat(WORKER, [])
 
 
 async def finished(storage: Storage, it: Situation) -> None:

@@ -71,7 +71,7 @@ async def test_a_running_run_is_asked_and_may_be_asked_again(storage: Storage) -
     for action, effective in requests:
         outcome = await storage.runs.cancel([run], action)
         assert (outcome.ended, outcome.requested) == ([], {new_run.run_id: "worker"})
-        assert (await storage.workers.heartbeat("worker", 1, [lease])).cancels == {lease.seq: effective}
+        assert (await storage.workers.heartbeat("worker", [lease])).cancels == {lease.seq: effective}
 
 
 @pytest.mark.parametrize("action", ["interrupt", "rollback"])
@@ -150,7 +150,7 @@ async def test_deleting_a_running_run_takes_its_lease(storage: Storage) -> None:
     assert await storage.runs.delete(thread_id, first.run_id) == 1
     assert await storage.runs.delete(thread_id, first.run_id) is None
     assert await storage.runs.delete(str(uuid.uuid4()), second.run_id) is None
-    assert (await storage.workers.heartbeat("worker", 1, [lease])).lost == [lease.seq]
+    assert (await storage.workers.heartbeat("worker", [lease])).lost == [lease.seq]
     assert [leased.lease.run_id for leased in await claim_all(storage)] == [second.run_id]
 
 

@@ -115,5 +115,5 @@ async def test_a_run_is_not_overdue_because_the_time_of_day_is_set(
     await claim(storage, "worker", new_run)
     set_time_of_day(hours * 3600.0)
     assert (await storage.workers.end_overdue(60.0, b"{}", 10)).ended == []
-    assert (await storage.workers.heartbeat("worker", 1, [])).lost == []
+    assert (await storage.workers.heartbeat("worker", [])).lost == []
     assert await run_status(storage, new_run) == "running"

@@ -109,6 +109,34 @@ async def test_a_stale_lease_changes_nothing(
     assert await storage.queue.holds(lease)
     await lose(storage, new_run, lease)
     assert not await storage.queue.holds(lease)
+    await assert_refused(storage, new_run, lease, act)
+
+
+@pytest.mark.parametrize("act", WRITES, ids=lambda act: act.__name__)
+async def test_the_same_attempt_of_the_same_worker_with_another_token_changes_nothing(
+    storage: Storage, act: Callable[[Storage, Lease], Awaitable[None]]
+) -> None:
+    """As after a crash that took the claim with it: the worker's next claim counts the same attempt again."""
+    new_run = await insert(storage, stateless(resumable=True))
+    held = (await claim(storage, "worker", new_run)).lease
+    lease = replace(held, token=held.token ^ 1)
+    assert not await storage.queue.holds(lease)
+    assert (await storage.workers.heartbeat("worker", [lease])).lost == [lease.seq]
+    await assert_refused(storage, new_run, lease, act)
+    assert await storage.queue.holds(held)
+
+
+async def test_each_claim_has_a_token_of_its_own(storage: Storage) -> None:
+    new_run = await insert(storage, stateless())
+    first = (await claim(storage, "worker", new_run)).lease
+    await storage.queue.release(first)
+    assert (await claim(storage, "worker", new_run)).lease.token != first.token
+
+
+async def assert_refused(
+    storage: Storage, new_run: NewRun, lease: Lease, act: Callable[[Storage, Lease], Awaitable[None]]
+) -> None:
+    """The write is refused, and nothing changes."""
     before = await snapshot(storage, new_run)
     with pytest.raises(LeaseLost):
         await act(storage, lease)

@@ -131,7 +131,7 @@ async def test_interrupt_asks_the_running_run_to_stop_and_waits_for_it(storage: 
     assert inserted.ready == 0
     assert inserted.cancelled.requested == {first.run_id: "worker"}
     assert inserted.cancelled.ended == [between.run_id]
-    assert (await storage.workers.heartbeat("worker", 1, [lease])).cancels == {lease.seq: "interrupt"}
+    assert (await storage.workers.heartbeat("worker", [lease])).cancels == {lease.seq: "interrupt"}
     assert await claim_all(storage) == []
     await storage.queue.finish(finish_request(lease, status="interrupted"))
     assert [leased.lease.run_id for leased in await claim_all(storage)] == [newest.run_id]
@@ -146,7 +146,7 @@ async def test_rollback_removes_what_was_under_way(storage: Storage) -> None:
     inserted = await storage.runs.insert([newest])
     assert inserted.cancelled.requested == {first.run_id: "worker"}
     assert await run_status(storage, between) is None
-    assert (await storage.workers.heartbeat("worker", 1, [lease])).cancels == {lease.seq: "rollback"}
+    assert (await storage.workers.heartbeat("worker", [lease])).cancels == {lease.seq: "rollback"}
     finished = await storage.queue.finish(finish_request(lease, status="interrupted"))
     assert finished.promoted == 1
     assert await run_status(storage, first) is None

@@ -144,7 +144,7 @@ async def test_finish_and_delete(track: Track) -> None:
 async def test_finish_and_giving_back_what_is_not_held(track: Track) -> None:
     async def prepare() -> Race[NewRun, FinishResult, HeartbeatResult]:
         new_run, lease = await running(track)
-        beat = call(lambda storage: storage.workers.heartbeat, "worker", 1, [])
+        beat = call(lambda storage: storage.workers.heartbeat, "worker", [])
         return Race(new_run, finishing(finish_request(lease)), beat)
 
     async def judge(new_run: NewRun, finish: Outcome[FinishResult], beat: Outcome[HeartbeatResult]) -> str:

@@ -159,7 +159,7 @@ async def test_deletion_and_claim(track: Track) -> None:
     async def judge(new_run: NewRun, delete: Outcome[DeletedThreads], claim: Outcome[list[LeasedRun]]) -> str:
         assert done(delete).runs == [new_run.run_id]
         for leased in done(claim):
-            beat = await track.storage.workers.heartbeat("worker", 1, [leased.lease])
+            beat = await track.storage.workers.heartbeat("worker", [leased.lease])
             assert beat.lost == [leased.lease.seq]
         return "claim" if done(claim) else "delete"
 

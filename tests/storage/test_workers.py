@@ -24,14 +24,15 @@ from .builders import (
     stateless,
     thread_status,
 )
+from .conftest import Open
 
 
 async def test_a_worker_is_known_by_its_heartbeat(storage: Storage) -> None:
-    await storage.workers.heartbeat("one", 11, None)
-    await storage.workers.heartbeat("two", 22, [])
+    await storage.workers.heartbeat("one", None)
+    await storage.workers.heartbeat("two", [])
     before = {known.worker: known for known in await storage.workers.known()}
-    assert {name: known.pid for name, known in before.items()} == {"one": 11, "two": 22}
-    await storage.workers.heartbeat("two", 22, [])
+    assert before.keys() == {"one", "two"}
+    await storage.workers.heartbeat("two", [])
     after = {known.worker: known for known in await storage.workers.known()}
     assert after["one"] == before["one"]
     assert after["two"].seen != before["two"].seen, "a heartbeat shows by a change"
@@ -39,10 +40,25 @@ async def test_a_worker_is_known_by_its_heartbeat(storage: Storage) -> None:
     assert [known.worker for known in await storage.workers.known()] == ["two"]
 
 
+async def test_a_worker_is_alive_from_its_registration_to_its_end(storage: Storage, another: Open) -> None:
+    other = another()
+    assert await other.workers.alive() == {}
+    storage.workers.register("worker")
+    assert await other.workers.alive() == {"worker": "running"}
+    await other.workers.reap("worker", max_attempts=3)
+    assert await other.workers.alive() == {"worker": "running"}, "what becomes of its runs does not end it"
+    storage.workers.unregister("worker")
+    assert await other.workers.alive() == {}
+
+
+async def test_a_worker_that_nobody_has_heard_of_cannot_be_ended(storage: Storage) -> None:
+    assert not await storage.workers.evict("worker")
+
+
 async def test_a_worker_that_never_gave_a_sign_is_known_when_it_holds_a_run(storage: Storage) -> None:
     new_run = await insert(storage, stateless())
     await claim(storage, "ghost", new_run)
-    assert await storage.workers.known() == [KnownWorker("ghost", 0, 0)]
+    assert await storage.workers.known() == [KnownWorker("ghost", 0)]
     await storage.workers.reap("ghost", max_attempts=3)
     assert await storage.workers.known() == []
     assert await run_status(storage, new_run) == "pending"
@@ -53,7 +69,7 @@ async def test_a_heartbeat_tells_what_is_cancelled_and_what_is_lost(storage: Sto
     leases = {leased.lease.run_id: leased.lease for leased in await claim_all(storage)}
     await storage.runs.cancel([ref(cancelled)], "rollback")
     await storage.queue.finish(finish_request(leases[lost.run_id]))
-    beat = await storage.workers.heartbeat("worker", 1, list(leases.values()))
+    beat = await storage.workers.heartbeat("worker", list(leases.values()))
     assert beat.cancels == {leases[cancelled.run_id].seq: "rollback"}
     assert beat.lost == [leases[lost.run_id].seq]
     assert await run_status(storage, held) == "running"
@@ -62,7 +78,7 @@ async def test_a_heartbeat_tells_what_is_cancelled_and_what_is_lost(storage: Sto
 async def test_a_claim_is_not_given_back_while_its_answer_may_be_under_way(storage: Storage) -> None:
     new_run = await insert(storage, stateless())
     await claim(storage, "worker", new_run)
-    await storage.workers.heartbeat("worker", 1, [])
+    await storage.workers.heartbeat("worker", [])
     assert await run_status(storage, new_run) == "running"
 
 
@@ -71,7 +87,7 @@ async def test_giving_back_what_was_lost_does_not_count_as_a_crash(storage: Stor
     new_run = await insert(storage, stateless())
     for _ in range(5):
         lease = (await claim(storage, "worker", new_run)).lease
-        await storage.workers.heartbeat("worker", 1, [])
+        await storage.workers.heartbeat("worker", [])
     assert lease.attempt == 5
     lease = (await claim(storage, "worker", new_run)).lease
     assert (await storage.workers.reap("worker", max_attempts=2)).solo == 1

@@ -10,12 +10,16 @@ from runyard.runtime.storage.port.runs import CancelAction, FinalStatus, Interes
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A worker's claim on a run. Every write for the run carries (seq, worker, attempt) and is refused
-    with `LeaseLost` when they no longer hold; `attempt` grows with each claim, so the triple is unique."""
+    """A worker's claim on a run. Every write for the run carries (seq, worker, attempt, token) and is refused
+    with `LeaseLost` when they no longer hold.
+
+    `attempt` grows with each claim, and `token` is random with each: a database that has lost its last moments, or was
+    put back from a copy, counts the same attempts again, and another token tells the new claim from the old one."""
 
     seq: int
     worker: str
     attempt: int
+    token: int
     run_id: str
     thread_id: str
 

@@ -3,6 +3,9 @@
 Each operation is one transaction with its own guard; nothing rests on one writer at a time or on an order of
 calls. Whatever changes the state of a run names the lease or the status it relies on, and raises `LeaseLost`
 or `Conflict` when that no longer holds. A conformance suite runs on every backend.
+
+What several processes compare goes by one clock, the backend's: methods take and return durations, in seconds unless
+they say otherwise, never points in time. Those that records show (`created_at`) are for people.
 """
 
 from typing import Protocol
@@ -13,6 +16,7 @@ from runyard.runtime.storage.port.deliveries import DeliveryStorage
 from runyard.runtime.storage.port.events import EventStorage
 from runyard.runtime.storage.port.queue import QueueStorage
 from runyard.runtime.storage.port.runs import RunStorage
+from runyard.runtime.storage.port.store import StoreStorage
 from runyard.runtime.storage.port.threads import ThreadStorage
 from runyard.runtime.storage.port.workers import WorkerStorage
 
@@ -55,9 +59,13 @@ class Storage(Protocol):
     @property
     def deliveries(self) -> DeliveryStorage: ...
 
+    @property
+    def store(self) -> StoreStorage: ...
+
     def open(self, *, maintain: bool) -> None:
         """Gets ready for use; brings the schema up to date. `maintain`: also do the backend's own housekeeping, as
-        one process of a server must. Raises ConfigError when the database cannot be used."""
+        one process of a server must. Raises ConfigError when the database cannot be used, or has a server already and
+        can have one only."""
 
     def close(self) -> None:
         """Returns when all writes that were asked for are done. One that is asked for afterwards raises

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import CancelAction, FinalStatus
+
+WorkerState = Literal["running", "stopped"]
+"""`stopped`: it does nothing, and will go on where it was when somebody continues it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +55,34 @@ class EndedRuns:
 
 class KnownWorker(NamedTuple):
     """A worker that is heard of, or holds runs. `seen` changes with each heartbeat and means nothing else; of a worker
-    that was never heard of, it and `pid` are 0."""
+    that was never heard of, it is 0."""
 
     worker: str
-    pid: int
     seen: int
 
 
 class WorkerStorage(Protocol):
-    """Workers: signs of life, and what becomes of the runs of those that are dead or cannot stop them."""
+    """Workers: signs of life, and what becomes of the runs of those that are dead or cannot stop them.
 
-    async def heartbeat(self, worker: str, pid: int, held: Sequence[Lease] | None) -> HeartbeatResult:
+    How a backend knows that a worker lives is its own business: processes and their locks on one machine, or leases by
+    the database's clock on many.
+    """
+
+    def register(self, worker: str) -> None:
+        """Says that this process is that worker, until it ends. Before `open`, and before the first heartbeat."""
+
+    def unregister(self, worker: str) -> None:
+        """The worker has ended, though the process that it was registered by goes on."""
+
+    async def alive(self) -> dict[str, WorkerState]:
+        """The registered workers that have not surely ended; whichever others are `known` have. Asks nobody who might
+        have to wait for a worker that is stopped in the middle of a write."""
+
+    async def evict(self, worker: str) -> bool:
+        """Ends a worker from outside: it is no longer `alive` soon. False: nothing says where it is. Should it go on,
+        what it writes for its runs is refused from `reap` on."""
+
+    async def heartbeat(self, worker: str, held: Sequence[Lease] | None) -> HeartbeatResult:
         """Says that the worker lives, hands it its cancel requests, and gives back runs that the queue
         believes the worker holds and it does not (the answer to a claim was lost). `held` None: a claim
         is under way, so nobody can say; nothing is given back, and the result is empty."""

@@ -70,7 +70,7 @@ def end_cancelled(
 def release_run(connection: sqlite3.Connection, sql: Queries, lease: Lease, time: int) -> FinishResult | None:
     """Gives a run back to the queue; one that was asked to stop ends instead, and what that brought about is returned.
     Raises LeaseLost."""
-    given = {"seq": lease.seq, "worker": lease.worker, "attempt": lease.attempt, "now": time}
+    given = {"seq": lease.seq, "worker": lease.worker, "attempt": lease.attempt, "token": lease.token, "now": time}
     if connection.execute(sql["release"], given).rowcount:
         return None
     action = requested_cancel(connection, sql, lease)

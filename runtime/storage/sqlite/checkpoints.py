@@ -114,7 +114,7 @@ class SqliteCheckpoints:
     def __init__(self, database: Database, queries: Queries) -> None:
         self._database = database
         self._sql = queries
-        self._refused: set[tuple[int, int]] = set()
+        self._refused: set[Lease] = set()
         self._failed: dict[Lease | None, BaseException] = {}
 
     def post(self, lease: Lease | None, rows: Sequence[CheckpointRow | WriteRow]) -> None:
@@ -126,7 +126,7 @@ class SqliteCheckpoints:
         self, connection: sqlite3.Connection, lease: Lease | None, rows: Iterable[CheckpointRow | WriteRow]
     ) -> None:
         if lease is not None and not holds(connection, self._sql, lease):
-            self._refused.add((lease.seq, lease.attempt))
+            self._refused.add(lease)
             return
         write_rows(connection, self._sql, rows)
 
@@ -149,8 +149,8 @@ class SqliteCheckpoints:
             self.check_saved(lease)
         finally:
             self._failed.pop(None, None)  # of a run it has to be known at its end too
-        if lease is not None and (lease.seq, lease.attempt) in self._refused:
-            self._refused.discard((lease.seq, lease.attempt))
+        if lease is not None and lease in self._refused:
+            self._refused.discard(lease)
             raise lease_lost(lease)
 
     def latest(self, thread_id: str, ns: str) -> StoredCheckpoint | None:

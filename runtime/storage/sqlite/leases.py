@@ -9,17 +9,22 @@ from runyard.runtime.storage.queries import Queries
 
 
 def holds(connection: sqlite3.Connection, sql: Queries, lease: Lease) -> bool:
-    """Whether the run is still leased by that attempt of that worker."""
-    return connection.execute(sql["check_lease"], (lease.seq, lease.worker, lease.attempt)).fetchone() is not None
+    """Whether the run is still leased by that claim."""
+    return _check(connection, sql, lease) is not None
 
 
 def requested_cancel(connection: sqlite3.Connection, sql: Queries, lease: Lease) -> CancelAction | None:
     """What was asked of a run whose lease holds. Raises LeaseLost."""
-    row = connection.execute(sql["check_lease"], (lease.seq, lease.worker, lease.attempt)).fetchone()
+    row = _check(connection, sql, lease)
     if row is None:
         raise lease_lost(lease)
-    action: CancelAction | None = row[0]
-    return action
+    return row[0]
+
+
+def _check(connection: sqlite3.Connection, sql: Queries, lease: Lease) -> tuple[CancelAction | None] | None:
+    named = (lease.seq, lease.worker, lease.attempt, lease.token)
+    row: tuple[CancelAction | None] | None = connection.execute(sql["check_lease"], named).fetchone()
+    return row
 
 
 def lease_lost(lease: Lease) -> LeaseLost:

@@ -1,9 +1,10 @@
 """The life of a run in the hands of workers, on SQLite."""
 
+import secrets
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -24,6 +25,13 @@ BATCH_SHARE = 4
 """One in so many runs that nobody waits for is of a batch, although there are enough single ones."""
 
 
+class _Claim(NamedTuple):
+    """What the leases of one claim have in common."""
+
+    worker: str
+    token: int
+
+
 class SqliteQueue:
     """The queue as a column of the table of runs. `check_saved` raises Unavailable when a checkpoint of the lease
     could not be written; it is called within the transaction that ends the run."""
@@ -39,40 +47,43 @@ class SqliteQueue:
         self._owed = 0.0
 
     async def claim(self, worker: str, *, limit: int, interactive: int, solo: bool = False) -> list[LeasedRun]:
+        claim = _Claim(worker, secrets.randbits(63))
+
         def work(connection: sqlite3.Connection) -> list[LeasedRun]:
             if solo:
-                given = {"worker": worker, "now": now(), "clock": self._clock.now(), "lane": Lane.SOLO}
-                return _in_order(worker, connection.execute(self._sql["claim_suspects"], given).fetchall())
-            claimed = self._claim(connection, worker, Lane.INTERACTIVE, Lane.INTERACTIVE, interactive)
+                given = {**claim._asdict(), "now": now(), "clock": self._clock.now(), "lane": Lane.SOLO}
+                return _in_order(claim, connection.execute(self._sql["claim_suspects"], given).fetchall())
+            claimed = self._claim(connection, claim, Lane.INTERACTIVE, Lane.INTERACTIVE, interactive)
             room = min(limit, interactive - len(claimed))
             if room > 0:
-                claimed += self._claim_others(connection, worker, room)
+                claimed += self._claim_others(connection, claim, room)
             return claimed
 
         return await self._database.write(work)
 
-    def _claim_others(self, connection: sqlite3.Connection, worker: str, room: int) -> list[LeasedRun]:
+    def _claim_others(self, connection: sqlite3.Connection, claim: _Claim, room: int) -> list[LeasedRun]:
         """Runs that nobody waits for: single ones first, but for the share of batches where there are too many."""
         claimed: list[LeasedRun] = []
         if self._crowded:
             self._owed += room / BATCH_SHARE
             if self._owed >= 1:
-                claimed = self._claim(connection, worker, Lane.BATCH, Lane.BATCH, int(self._owed))
+                claimed = self._claim(connection, claim, Lane.BATCH, Lane.BATCH, int(self._owed))
                 self._owed = self._owed % 1
         if len(claimed) < room:
-            others = self._claim(connection, worker, Lane.SINGLE, Lane.BATCH, room - len(claimed))
+            others = self._claim(connection, claim, Lane.SINGLE, Lane.BATCH, room - len(claimed))
             # Single ones have taken all that was left: without its share, a batch might wait for as long as they come.
             self._crowded = len(claimed) + len(others) == room and all(run.lane == Lane.SINGLE for run in others)
             claimed += others
         return claimed
 
     def _claim(
-        self, connection: sqlite3.Connection, worker: str, lane_from: Lane, lane_to: Lane, limit: int
+        self, connection: sqlite3.Connection, claim: _Claim, lane_from: Lane, lane_to: Lane, limit: int
     ) -> list[LeasedRun]:
         rows = connection.execute(
             self._sql["claim"],
             {
-                "worker": worker,
+                "worker": claim.worker,
+                "token": claim.token,
                 "now": now(),
                 "clock": self._clock.now(),
                 "lane_from": lane_from,
@@ -80,7 +91,7 @@ class SqliteQueue:
                 "limit": limit,
             },
         ).fetchall()
-        return _in_order(worker, rows)
+        return _in_order(claim, rows)
 
     async def finish(self, request: FinishRequest) -> FinishResult:
         def work(connection: sqlite3.Connection) -> FinishResult:
@@ -117,6 +128,7 @@ class SqliteQueue:
                 "seq": lease.seq,
                 "worker": lease.worker,
                 "attempt": lease.attempt,
+                "token": lease.token,
                 "status": request.status,
                 "answer": request.answer,
                 "cancelled": cancelled,
@@ -206,16 +218,16 @@ def _settled(request: FinishRequest) -> str:
     return "interrupted" if request.paused else "idle"
 
 
-def _in_order(worker: str, rows: list[tuple[Any, ...]]) -> list[LeasedRun]:
+def _in_order(claim: _Claim, rows: list[tuple[Any, ...]]) -> list[LeasedRun]:
     # RETURNING answers in no particular order.
-    return [_leased(worker, row) for row in sorted(rows, key=lambda row: (row[6], row[0]))]
+    return [_leased(claim, row) for row in sorted(rows, key=lambda row: (row[6], row[0]))]
 
 
-def _leased(worker: str, row: tuple[Any, ...]) -> LeasedRun:
+def _leased(claim: _Claim, row: tuple[Any, ...]) -> LeasedRun:
     seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, *rest = row
     interest, cancel, metadata, kwargs, waited = rest
     return LeasedRun(
-        lease=Lease(seq, worker, attempt, run_id, thread_id),
+        lease=Lease(seq, claim.worker, attempt, claim.token, run_id, thread_id),
         assistant_id=assistant_id,
         graph_id=graph_id,
         kwargs=orjson.loads(kwargs),

@@ -1,4 +1,4 @@
-"""The embedded backend: everything in one SQLite file."""
+"""The embedded backend: everything in one SQLite file, but for the store of graphs, which has its own."""
 
 import asyncio
 import sqlite3
@@ -14,12 +14,18 @@ from runyard.runtime.storage.sqlite.checkpoints import SqliteCheckpoints
 from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.deliveries import SqliteDeliveries
 from runyard.runtime.storage.sqlite.events import SqliteEvents
+from runyard.runtime.storage.sqlite.process_lock import ProcessLock
 from runyard.runtime.storage.sqlite.queue import SqliteQueue
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.runs import SqliteRuns
+from runyard.runtime.storage.sqlite.server_lock import take_for_server
+from runyard.runtime.storage.sqlite.store import SqliteStoreItems
 from runyard.runtime.storage.sqlite.threads.threads import SqliteThreads
+from runyard.runtime.storage.sqlite.worker_locks import WorkerLocks
 from runyard.runtime.storage.sqlite.workers import SqliteWorkers
 
+STORE = "store.db"
+"""The long-term store that graphs see. LangGraph keeps it."""
 LONGEST_PROBE = 6.0
 """Seconds after which a database that has not answered counts as unhealthy."""
 
@@ -36,23 +42,41 @@ class SqliteStorage:
         loops: Loops | None = None,
     ) -> None:
         queries = load_queries("sqlite")
+        self._folder = path.parent
+        self._locks = WorkerLocks(self._folder / "workers")
+        self._server_lock: ProcessLock | None = None
         self._database = Database(path, sync=sync, meter=meter, loops=loops)
         self._clock = QueueClock(self._database, queries)
         self.runs = SqliteRuns(self._database, queries, self._clock)
         self.checkpoints = SqliteCheckpoints(self._database, queries)
         self.queue = SqliteQueue(self._database, queries, self._clock, self.checkpoints.check_saved)
-        self.workers = SqliteWorkers(self._database, queries, self._clock)
+        self.workers = SqliteWorkers(self._database, queries, self._clock, self._locks)
         self.threads = SqliteThreads(self._database, queries)
         self.assistants = SqliteAssistants(self._database, queries)
         self.events = SqliteEvents(self._database, queries)
         self.deliveries = SqliteDeliveries(self._database, queries, self._clock)
+        self.store = SqliteStoreItems(self._folder / STORE, sync=sync)
 
     def open(self, *, maintain: bool) -> None:
-        self._database.open(maintain=maintain)
-        self._clock.open()
+        if maintain:
+            self._server_lock = take_for_server(self._folder)
+            self._locks.sweep()  # one that is stopped may keep everybody from writing
+        try:
+            self._database.open(maintain=maintain)
+            self._clock.open()
+        except BaseException:
+            self._unlock()
+            raise
 
     def close(self) -> None:
+        self.store.close()
         self._database.close()
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._server_lock is not None:
+            self._server_lock.close()
+            self._server_lock = None
 
     async def check(self) -> None:
         def read(connection: sqlite3.Connection) -> None:

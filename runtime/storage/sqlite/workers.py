@@ -1,5 +1,6 @@
 """Workers, and the runs of dead ones, on SQLite."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,7 +10,14 @@ import orjson
 from runyard.runtime.lifecycle import EXHAUSTED
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, FinalStatus, Lane
-from runyard.runtime.storage.port.workers import EndedRun, EndedRuns, HeartbeatResult, KnownWorker, ReapResult
+from runyard.runtime.storage.port.workers import (
+    EndedRun,
+    EndedRuns,
+    HeartbeatResult,
+    KnownWorker,
+    ReapResult,
+    WorkerState,
+)
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import end_cancelled, free_thread, release_run
 from runyard.runtime.storage.sqlite.database import Database, now
@@ -18,37 +26,51 @@ from runyard.runtime.storage.sqlite.leases import requested_cancel
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.rows import fetch_dicts
 from runyard.runtime.storage.sqlite.time_slice import TimeSlice
+from runyard.runtime.storage.sqlite.worker_locks import WorkerLocks
 
 CLAIM_GRACE = 5_000_000
 """Microseconds after a claim from which on its answer has reached the worker or never will."""
 
 
 class SqliteWorkers:
-    """Workers as rows that their heartbeats renew."""
+    """Workers as rows that their heartbeats renew, and as processes of this machine."""
 
-    def __init__(self, database: Database, queries: Queries, clock: QueueClock) -> None:
+    def __init__(self, database: Database, queries: Queries, clock: QueueClock, locks: WorkerLocks) -> None:
         self._clock = clock
+        self._locks = locks
         self._database = database
         self._sql = queries
 
-    async def heartbeat(self, worker: str, pid: int, held: Sequence[Lease] | None) -> HeartbeatResult:
+    def register(self, worker: str) -> None:
+        self._locks.take(worker)
+
+    def unregister(self, worker: str) -> None:
+        self._locks.give_up(worker)
+
+    async def alive(self) -> dict[str, WorkerState]:
+        return self._locks.states()
+
+    async def evict(self, worker: str) -> bool:
+        return self._locks.kill(worker)
+
+    async def heartbeat(self, worker: str, held: Sequence[Lease] | None) -> HeartbeatResult:
         def work(connection: sqlite3.Connection) -> HeartbeatResult:
             time = now()
-            connection.execute(self._sql["heartbeat"], {"worker": worker, "pid": pid, "now": time})
+            connection.execute(self._sql["heartbeat"], {"worker": worker, "pid": os.getpid(), "now": time})
             if held is None:
                 return HeartbeatResult({}, [])
-            attempts = {lease.seq: lease.attempt for lease in held}
-            owned: dict[int, int] = {}
+            claims = {lease.seq: (lease.attempt, lease.token) for lease in held}
+            owned: dict[int, tuple[int, int]] = {}
             cancels: dict[int, CancelAction] = {}
             for row in fetch_dicts(connection, self._sql["runs_of_worker"], (worker,)):
-                owned[row["seq"]] = row["attempt"]
-                if attempts.get(row["seq"]) == row["attempt"]:
+                owned[row["seq"]] = row["attempt"], row["token"]
+                if claims.get(row["seq"]) == owned[row["seq"]]:
                     if row["cancel"] is not None:
                         cancels[row["seq"]] = row["cancel"]
                 elif row["claimed_at"] is None or row["claimed_at"] < self._clock.now() - CLAIM_GRACE:
-                    unheld = Lease(row["seq"], worker, row["attempt"], row["run_id"], row["thread_id"])
+                    unheld = _lease(worker, row)
                     release_run(connection, self._sql, unheld, time)
-            return HeartbeatResult(cancels, [seq for seq, attempt in attempts.items() if owned.get(seq) != attempt])
+            return HeartbeatResult(cancels, [seq for seq, claim in claims.items() if owned.get(seq) != claim])
 
         return await self._database.write(work)
 
@@ -64,8 +86,7 @@ class SqliteWorkers:
             size = -(-len(left) // groups) if groups else 0
             for index, row in enumerate(left):
                 if not crashed:
-                    given = {"seq": row["seq"], "worker": worker, "attempt": row["attempt"], "now": now()}
-                    connection.execute(self._sql["release"], given)
+                    release_run(connection, self._sql, _lease(worker, row), now())
                     lane = row["lane"]
                 # The last attempt is made alone, so that a run pays only for crashes of its own.
                 elif row["crashes"] + 2 >= max_attempts or size == 1:
@@ -81,7 +102,9 @@ class SqliteWorkers:
             ended = [run.run_id for run in result.ended]
             return ReapResult(requeued, ended, solo, result.promoted, result.webhook)
 
-        return await self._database.write(work)
+        reaped = await self._database.write(work)
+        self._locks.forget(worker)
+        return reaped
 
     async def fail_attempt(self, lease: Lease, answer: bytes, *, max_attempts: int) -> ReapResult:
         def work(connection: sqlite3.Connection) -> ReapResult:
@@ -197,10 +220,14 @@ class SqliteWorkers:
         def read(connection: sqlite3.Connection) -> list[KnownWorker]:
             known = connection.execute(self._sql["known_workers"]).fetchall()
             unknown = connection.execute(self._sql["unknown_workers"]).fetchall()
-            return [KnownWorker(*row) for row in known] + [KnownWorker(worker, 0, 0) for (worker,) in unknown]
+            return [KnownWorker(*row) for row in known] + [KnownWorker(worker, 0) for (worker,) in unknown]
 
         return self._database.read(read)
 
     async def probe(self) -> None:
         # A real change: a transaction without one succeeds on a full disk.
         await self._database.write(lambda connection: connection.execute(self._sql["probe"]).rowcount)
+
+
+def _lease(worker: str, row: Mapping[str, Any]) -> Lease:
+    return Lease(row["seq"], worker, row["attempt"], row["token"], row["run_id"], row["thread_id"])

@@ -236,18 +236,11 @@ async def test_what_a_factory_cannot_get_is_said(tmp_path: Path, source: str, na
 
 
 async def test_a_factory_that_wants_to_see_the_store_gets_the_servers_own(tmp_path: Path) -> None:
-    store, opened = InMemoryStore(), []
-
-    async def open_store() -> InMemoryStore:
-        opened.append(1)
-        return store
-
+    store = InMemoryStore()
     source = f"{HEAD}\ndef wants(runtime: ServerRuntime): return give(runtime)\ndef plain(config): return give()"
     written = written_graphs(tmp_path, {"w": "./store_seen.py:wants", "p": "./store_seen.py:plain"}, {})
     (tmp_path / "store_seen.py").write_text(source)
-    graphs = Graphs(written._project, open_store)
+    graphs = Graphs(written._project, store)
     graphs.load()
-    await graphs.open("p", CONFIG, store=None, access="threads.read")
-    assert not opened
     await graphs.open("w", CONFIG, store=None, access="threads.read")
     assert calls_in("store_seen")[-1][0].store is store

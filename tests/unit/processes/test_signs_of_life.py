@@ -14,7 +14,7 @@ from runyard.runtime.config.langgraph_json import load_project
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import Unavailable
 from runyard.runtime.processes.signs_of_life import SignsOfLife
-from runyard.runtime.storage.port.workers import KnownWorker
+from runyard.runtime.storage.port.workers import KnownWorker, WorkerState
 
 SAMPLES = Path(__file__).parents[2] / "sample_graphs"
 
@@ -36,10 +36,21 @@ class FakeWorkers:
         self.beats = {"silent": 1, "loud": 1}
         self.writes = "through"
         self.probes = 0
+        self.foreign: list[str] = []
+        self.ended = ""
+        self.evicted: list[str] = []
 
     async def known(self) -> Sequence[KnownWorker]:
         self.beats["loud"] += 1
-        return [KnownWorker(name, 0, seen) for name, seen in self.beats.items()]
+        return [KnownWorker(name, seen) for name, seen in self.beats.items()]
+
+    async def alive(self) -> dict[str, WorkerState]:
+        states: dict[str, WorkerState] = dict.fromkeys({*self.beats, *self.foreign} - {self.ended}, "running")
+        return states
+
+    async def evict(self, worker: str) -> bool:
+        self.evicted.append(worker)
+        return worker in self.foreign
 
     async def probe(self) -> None:
         self.probes += 1
@@ -69,6 +80,16 @@ class FakeProcesses:
         return list(self.there.values())
 
 
+class FakeDead:
+    """Takes down who is said to be dead."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def add(self, name: str) -> None:
+        self.names.add(name)
+
+
 class Scene:
     """Looks at two workers, one of them silent, with leases of 10 seconds."""
 
@@ -77,7 +98,8 @@ class Scene:
         monkeypatch.setattr("runyard.runtime.processes.signs_of_life.time", self.time)
         monkeypatch.setattr("runyard.runtime.processes.signs_of_life.QUICK", 0.02)
         settings = Settings(project=load_project(SAMPLES), data_dir=folder, lease_seconds=10.0)
-        parts: Any = (settings, self.workers, self.processes, None, Loops())
+        self.dead = FakeDead()
+        parts: Any = (settings, self.workers, self.processes, self.dead, Loops())
         self.signs = SignsOfLife(*parts)
 
     async def pass_time(self, seconds: int) -> None:
@@ -134,3 +156,23 @@ async def test_a_clock_that_is_set_back_kills_nobody(scene: Scene) -> None:
         scene.workers.beats["silent"] -= 3_600_000_000
         await scene.pass_time(1)
     assert scene.killed == []
+
+
+@pytest.mark.parametrize("found", [True, False])
+async def test_a_silent_worker_of_another_server_is_ended_through_the_backend(scene: Scene, found: bool) -> None:
+    scene.workers.beats["foreign"] = 1
+    scene.workers.foreign = ["foreign"] if found else []
+    await scene.pass_time(20)
+    assert "foreign" not in scene.workers.evicted
+    await scene.pass_time(10)
+    assert "foreign" in scene.workers.evicted
+    assert ("foreign" in scene.dead.names) != found, "its runs are taken back when its end is seen, or nothing can be"
+
+
+async def test_a_known_worker_of_another_server_that_is_not_alive_is_dead(scene: Scene) -> None:
+    scene.workers.beats["foreign"] = 1
+    await scene.pass_time(1)
+    assert scene.dead.names == set()
+    scene.workers.ended = "foreign"
+    await scene.pass_time(1)
+    assert scene.dead.names == {"foreign"}

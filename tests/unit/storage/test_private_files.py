@@ -12,7 +12,6 @@ import pytest
 from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.storage.backends import make_storage
-from runyard.runtime.storage.data_dir import lock_data_dir, lock_worker
 
 
 @pytest.fixture(autouse=True, params=[0o000, 0o022])
@@ -30,15 +29,14 @@ def settings(tmp_path: Path) -> Settings:
 
 async def use(settings: Settings) -> None:
     """What a server and its workers do with the directory."""
-    locks = [lock_data_dir(settings), lock_worker(settings, "worker")]
     storage = make_storage(settings)
-    storage.open(maintain=False)
-    await storage.workers.heartbeat("worker", 1, None)
+    storage.open(maintain=True)
+    storage.workers.register("worker")
+    await storage.workers.heartbeat("worker", None)
     assert (settings.data_dir / "runyard.db-wal").exists()
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in settings.data_dir.rglob("*")}
     storage.close()
-    for lock in locks:
-        lock.close()
+    storage.workers.unregister("worker")
     for path, mode in modes.items():
         assert mode == (0o700 if path.is_dir() else 0o600), path
 
@@ -71,11 +69,9 @@ async def test_a_directory_with_other_things_keeps_its_permissions(
     other = settings.data_dir / "report.html"
     other.touch()
     other.chmod(0o644)
-    lock = lock_data_dir(settings)
     storage = make_storage(settings)
-    storage.open(maintain=False)
+    storage.open(maintain=True)
     storage.close()
-    lock.close()
     assert (mode(settings.data_dir), mode(other)) == (0o755, 0o644)
     assert mode(settings.data_dir / "runyard.db") == 0o600
     assert "not the server's alone" in caplog.text
@@ -86,5 +82,7 @@ async def test_a_link_is_not_followed(settings: Settings, tmp_path: Path) -> Non
     (tmp_path / "elsewhere").touch()
     (tmp_path / "elsewhere").chmod(0o644)
     (settings.data_dir / "store.db").symlink_to(tmp_path / "elsewhere")
-    lock_data_dir(settings).close()
+    storage = make_storage(settings)
+    storage.open(maintain=True)
+    storage.close()
     assert mode(tmp_path / "elsewhere") == 0o644

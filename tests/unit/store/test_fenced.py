@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 from langgraph.store.base import BaseStore, PutOp
 
 from runyard.runtime.errors import LeaseLost
+from runyard.runtime.storage.sqlite.storage import SqliteStorage
 from runyard.runtime.store.fenced import FencedStore, check_before_writing
 
 PLACE = ("notes",)
@@ -35,8 +39,8 @@ async def test_a_run_writes_as_long_as_its_lease_holds(
         if lost:
             raise LeaseLost("it is another worker's")
 
-    async with FencedStore.from_conn_string(str(tmp_path / "store.db")) as store:
-        await store.setup()
+    with closing(SqliteStorage(tmp_path / "runyard.db")) as storage:
+        store = FencedStore(storage.store, asyncio.get_running_loop())
         await store.aput(PLACE, "a", {"n": 1})
         check_before_writing(check)
         lost = True
@@ -49,3 +53,15 @@ async def test_a_run_writes_as_long_as_its_lease_holds(
         await write(store)
         item = await store.aget(PLACE, "a")
         assert item is None or item.value == {"n": 2}
+
+
+async def test_a_sync_call_in_the_event_loop_is_refused(tmp_path: Path) -> None:
+    with closing(SqliteStorage(tmp_path / "runyard.db")) as storage:
+        store = FencedStore(storage.store, asyncio.get_running_loop())
+        with pytest.raises(asyncio.InvalidStateError, match="aput"):
+            store.put(PLACE, "a", {"n": 1})
+
+
+def test_a_process_that_does_not_use_the_store_does_without_langgraph() -> None:
+    code = "import sys, runyard.runtime.runtime; print(*{'langgraph', 'sqlite_vec'} & sys.modules.keys())"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "\n"

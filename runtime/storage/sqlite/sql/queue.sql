@@ -1,10 +1,10 @@
 -- The life of a run in the hands of a worker, and delayed runs. What a worker writes names its lease: sequence
--- number, worker and attempt.
+-- number, worker, attempt and token.
 
 -- name: claim
 -- :lane_from and :lane_to bound the lanes; the head of each thread is 'ready', so no thread runs twice.
 update runs set queue = 'running', status = 'running', worker = :worker, attempt = attempt + 1,
-                started_at = :now, claimed_at = :clock, updated_at = :now
+                token = :token, started_at = :now, claimed_at = :clock, updated_at = :now
 where seq in (select seq from runs where queue = 'ready' and lane between :lane_from and :lane_to
               order by lane, seq limit :limit)
 returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching,
@@ -13,7 +13,7 @@ returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, tempora
 -- name: claim_suspects
 -- The oldest run of the lane, and all of its group.
 update runs set queue = 'running', status = 'running', worker = :worker, attempt = attempt + 1,
-                started_at = :now, claimed_at = :clock, updated_at = :now
+                token = :token, started_at = :now, claimed_at = :clock, updated_at = :now
 where queue = 'ready' and lane = :lane and (
   seq = (select min(seq) from runs where queue = 'ready' and lane = :lane) or
   suspects = (select suspects from runs where queue = 'ready' and lane = :lane order by seq limit 1))
@@ -22,12 +22,13 @@ returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, tempora
 
 -- name: check_lease
 -- The fence in front of every write of a worker.
-select cancel from runs where seq = ? and worker = ? and attempt = ? and queue = 'running';
+select cancel from runs where seq = ? and worker = ? and attempt = ? and token = ? and queue = 'running';
 
 -- name: finish
 -- Only a run that nobody has asked to stop ends as its graph did.
 update runs set status = :status, queue = null, worker = null, answer = :answer, updated_at = :now, ended_at = :now
-where seq = :seq and worker = :worker and attempt = :attempt and queue = 'running' and (cancel is null or :cancelled)
+where seq = :seq and worker = :worker and attempt = :attempt and token = :token and queue = 'running'
+and (cancel is null or :cancelled)
 returning thread_id, webhook;
 
 -- name: delete_temporary_thread
@@ -58,7 +59,7 @@ returning seq;
 -- name: release
 -- One that was asked to stop does not begin again.
 update runs set queue = 'ready', status = 'pending', worker = null, updated_at = :now
-where seq = :seq and worker = :worker and attempt = :attempt and queue = 'running' and cancel is null;
+where seq = :seq and worker = :worker and attempt = :attempt and token = :token and queue = 'running' and cancel is null;
 
 -- name: due_runs
 select seq, thread_id from runs where queue = 'delayed' and due <= ? order by due limit ?;

@@ -5,7 +5,7 @@ insert into workers (worker, pid, started_at, seen_at) values (:worker, :pid, :n
 on conflict (worker) do update set seen_at = :now;
 
 -- name: known_workers
-select worker, pid, seen_at from workers;
+select worker, seen_at from workers;
 
 -- name: unknown_workers
 select distinct worker from runs where queue = 'running' and worker not in (select worker from workers);
@@ -14,7 +14,7 @@ select distinct worker from runs where queue = 'running' and worker not in (sele
 delete from workers where worker = ?;
 
 -- name: runs_of_worker
-select seq, run_id, thread_id, attempt, crashes, cancel, lane, suspects, claimed_at from runs
+select seq, run_id, thread_id, attempt, token, crashes, cancel, lane, suspects, claimed_at from runs
 where worker = ? and queue = 'running' order by seq;
 
 -- name: requeue_crashed

@@ -9,11 +9,15 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from runyard.runtime.background.forks import forget_descriptor, keep_from_children
-from runyard.runtime.storage.process_identity import ProcessIdentity
+from runyard.runtime.background.process_identity import ProcessIdentity
+
+LOOKS, LOOK = 10, 0.01
+"""How often a lock that somebody has is tried again, and seconds before each try: they may only be looking at it."""
 
 
 class ProcessLock:
@@ -27,7 +31,7 @@ class ProcessLock:
                 path.unlink(missing_ok=True)  # a child of the owner may still hold it
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(file)
                 os.ftruncate(file, 0)
                 identity = ProcessIdentity.of(os.getpid())
                 if identity is not None:
@@ -43,6 +47,18 @@ class ProcessLock:
         """Lets go of the lock."""
         forget_descriptor(self._file)
         os.close(self._file)
+
+
+def _lock(file: int) -> None:
+    """Takes the lock, also from those who only look: they have it for a moment. Raises BlockingIOError."""
+    for _ in range(LOOKS):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOOK)
+        else:
+            return
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def owner_of(path: Path) -> ProcessIdentity | None:

@@ -14,14 +14,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runyard.runtime.storage.process_identity import ProcessIdentity
-from runyard.runtime.storage.process_lock import ProcessLock, is_free
+from runyard.runtime.background.process_identity import ProcessIdentity
+from runyard.runtime.storage.sqlite.process_lock import ProcessLock, is_free
 
 LOCK_AND_FORK = """
 import os, sys, time
 from pathlib import Path
 from runyard.runtime.background import forks
-from runyard.runtime.storage.process_lock import ProcessLock
+from runyard.runtime.storage.sqlite.process_lock import ProcessLock
 lock = ProcessLock(Path(sys.argv[1]))
 if sys.argv[2] == "past Python":  # as a library in C does it: nothing is called in the child
     forks._private.clear()
@@ -63,6 +63,15 @@ def test_a_forked_child_does_not_keep_the_lock_of_its_dead_parent(tmp_path: Path
         lock = ProcessLock(path)
         assert not is_free(path), "and it is held by its new owner alone"
         lock.close()
+
+
+def test_a_look_at_a_lock_keeps_nobody_from_taking_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.lock"
+    path.touch()
+    with path.open() as looker:
+        fcntl.flock(looker, fcntl.LOCK_SH)
+        monkeypatch.setattr("time.sleep", lambda seconds: fcntl.flock(looker, fcntl.LOCK_UN))
+        ProcessLock(path).close()
 
 
 def test_a_lock_without_a_name_is_believed(tmp_path: Path) -> None:
