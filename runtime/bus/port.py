@@ -6,14 +6,15 @@
 | events of a thread  | workers that have its runs| API processes that follow the thread| RunMessage                   |
 | wake                | API processes             | workers, any of which may take it   | Wake                         |
 | control             | API processes             | one worker, or all                  | all else of ToWorker         |
-| workers             | workers                   | API processes                       | all else of FromWorker       |
+| workers             | workers                   | API processes                       | all else of FromWorker, Ended|
 
 The database is the only truth: a message may be lost, which costs time, never a run. What one process sends arrives
 in that order wherever it arrives, whatever the topics. Sending never blocks, and nothing arrives within the call that
 sends it.
 
-Whether somebody follows a run or a thread is told to workers, so that they do not send what nobody reads. A worker
-begins with `Hello`, and is told what is followed before `Welcome`. All methods are called on the event loop.
+Whether somebody follows a run or a thread is told to workers, so that they do not send what nobody reads; with several
+API processes, `Unfollow` comes when none of them follows it any more. A worker begins with `Hello`, and is told what is
+followed before `Welcome`. All methods are called on the event loop.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -89,8 +90,8 @@ class WorkerListener(Protocol):
     """Is told what workers say about themselves."""
 
     def heard(self, worker: str | None, message: FromWorker) -> None:
-        """All messages of workers, those about runs too, before `RunListener` gets them. `worker`: its name; None: it
-        has not said hello."""
+        """All messages of workers that arrive here, those about runs too, before `RunListener` gets them. `worker`: its
+        name; None: it has not said hello."""
 
     def lost(self, worker: str) -> None:
         """A worker that had said hello has left the bus; its runs are the supervisor's business."""

@@ -233,6 +233,17 @@ async def test_texts_of_other_classes_arrive_as_texts(backend: Backend) -> None:
     await backend.hears.until(GraphsLoaded({"graph": "name"}, {}))
 
 
+async def test_a_text_that_cannot_be_written_holds_up_nothing(backend: Backend) -> None:
+    worker = await backend.greeted("worker")
+    worker.bus.send(GraphsLoaded({}, {"graph": "no file \udcff.py"}))
+    worker.bus.send(RunEvents("run", "thread", [(None, "values", b"\xff")]))
+    said = [
+        message for _, message in await backend.hears.until(RunEvents("run", "thread", [(None, "values", b"\xff")]))
+    ]
+    assert isinstance(said[0], GraphsLoaded)
+    assert said[0].not_loaded["graph"].startswith("no file ")
+
+
 # Hello
 
 
