@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from runyard.runtime.background.forks import keep_port_from_children
 from runyard.runtime.background.rounds import Loops
-from runyard.runtime.bus.local import LocalLink
+from runyard.runtime.bus.linked import LinkedBus
+from runyard.runtime.bus.local import LocalWorkerBus
+from runyard.runtime.bus.messages import GraphsLoaded
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
@@ -76,8 +78,9 @@ class Runtime:
         self._webhooks = WebhookSender(
             self._storage.deliveries, webhooks, count=self.metrics.webhook_tried, loops=self._loops
         )
-        self._workers = Workers(self._webhooks.wake)
-        self._broker = Broker(self._storage, self._workers, self.metrics, self._loops)
+        self._bus = LinkedBus()
+        self._workers = Workers(self._bus, self._webhooks.wake)
+        self._broker = Broker(self._storage, self._bus, self._workers, self.metrics, self._loops)
         self._viewer = viewer = Viewers(settings) if settings.workers else LocalViewer(settings, self._storage)
         health = Health(self._loops, self._workers, settings.workers)
         self.system = System(self._storage, health, project.disabled)
@@ -184,7 +187,7 @@ class Runtime:
         await self.assistants.serve(project, self._workers.graph_names)
 
     async def _start_workers(self, spawner: WorkerSpawner) -> None:
-        socket = BusSocket(self.settings, self._workers, self._loops)
+        socket = BusSocket(self.settings, self._bus, self._loops)
         self._exits.push_async_callback(socket.stop)
         await socket.start()
         local = f"local-{uuid.uuid4().hex[:12]}" if self.settings.workers == 0 else None
@@ -210,17 +213,14 @@ class Runtime:
         self._exits.callback(self._storage.workers.unregister, name)
         executor = Executor(self._graphs, self._storage, store, run_timeout=self.settings.run_timeout)
         worker = Worker(name, self.settings, self._storage, executor, solo=False, loops=self._loops)
-        to_worker = LocalLink(worker.receive)
-        to_server = LocalLink(lambda message: self._workers.receive(to_worker, message))
-        worker.connect(to_server)
-        self._workers.attach(to_worker)
-        to_server.send("graphs", self._graphs.own_names, self._graphs.not_loaded)
+        bus = LocalWorkerBus(self._bus)
+        bus.send(GraphsLoaded(self._graphs.own_names, self._graphs.not_loaded))
+        worker.connect(bus)
         task = asyncio.create_task(worker.run(), name=name)
 
         async def leave() -> None:
             worker.drain()
             await task
-            self._workers.detach(to_worker)
 
         self._exits.push_async_callback(leave)
         ready = asyncio.create_task(self._workers.first_ready.wait())

@@ -1,46 +1,158 @@
-"""What the API process and its workers say to each other: wake-ups, stream events, ends of runs, cancel signals.
+"""What the API process and its workers say to each other.
 
-The database is the only truth; a lost message costs time, never a run. A message is a tuple whose first part
-names it.
-
-From a worker:
-    ("hello", worker, pid)
-    ("broken", detail)                               it cannot load the graphs, and ends
-    ("graphs", {graph: name}, {graph: detail})       before "hello": what graphs call themselves, and why some are not
-                                                     loaded
-    ("load", running)                                answers each wake-up
-    ("events", run_id, thread_id, [[id or nil, name, data], ...])
-    ("stored", run_id, thread_id, number)            answers "follow" of a resumable run: its last stored event
-    ("ended", run_id, thread_id, status, answer or nil, last stored event or 0, seconds it waited, seconds it ran)
-                                                     after all of the run's events
-    ("ready", count)                                 runs that became ready by the end of another
-    ("webhook",)                                     a webhook call is due
-    ("flushed", number)                              answers "flush": behind all that was sent before
-To a worker:
-    ("welcome",)                                     answers "hello", behind all that the worker has to know; before, it
-                                                     claims nothing
-    ("flush", number)
-    ("wake",)
-    ("cancel", run_id, action)                       interrupt, rollback, or lost: somebody deleted it
-    ("follow", run_id, interest)    ("unfollow", run_id)
-    ("follow_thread", thread_id)    ("unfollow_thread", thread_id)
-                                                     "unfollow": nobody is left
-    ("drain",)
-    ("give_back",)                                   as drain, but without the grace period for what runs
+On a wire, a message is a msgpack array whose first part names it.
 """
 
-from typing import Any, Protocol
+from typing import Final, Literal
 
-Message = tuple[Any, ...] | list[Any]
+import msgspec
+
 PackedEvent = tuple[str | None, str, bytes]
 """An event on the bus and in storage: id or None, name, JSON."""
 
 
-class Link(Protocol):
-    """One end of a connection between the API process and a worker."""
+class Message(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=True):
+    """Something that is said once."""
 
-    def send(self, *message: Any) -> None:
-        """Sends a message, in order; never blocks. After `close`, nothing is sent any more."""
 
-    def close(self) -> None:
-        """Sends what is left and ends the connection."""
+# About runs, from the worker that has them
+
+
+class RunEvents(Message, frozen=True):
+    """Events of a run, in order."""
+
+    run_id: str
+    thread_id: str
+    events: list[PackedEvent]
+
+
+class EventsStored(Message, frozen=True):
+    """Answers `Follow` of a resumable run: the number of its last stored event."""
+
+    run_id: str
+    thread_id: str
+    number: int
+
+
+class Ended(Message, frozen=True):
+    """The end of a run, after all of its events. `answer` None: nobody was known to ask for it. `last`: the number of
+    its last stored event, 0 if there is none. Times in seconds."""
+
+    run_id: str
+    thread_id: str
+    status: str
+    answer: bytes | None
+    last: int
+    waited: float
+    ran: float
+
+
+# About workers, from themselves
+
+
+class Hello(Message, frozen=True):
+    """The worker listens, and wants to know all that others were told before."""
+
+    worker: str
+    pid: int
+
+
+class Broken(Message, frozen=True):
+    """The worker cannot load the graphs, and ends."""
+
+    detail: str
+
+
+class GraphsLoaded(Message, frozen=True):
+    """Before `Hello`: what graphs call themselves, and why some are not loaded, by their ids."""
+
+    names: dict[str, str]
+    not_loaded: dict[str, str]
+
+
+class Load(Message, frozen=True):
+    """Answers each wake-up: how many runs the worker has."""
+
+    running: int
+
+
+class RunsReady(Message, frozen=True):
+    """So many runs became ready by the end of another."""
+
+    count: int
+
+
+class WebhookDue(Message, frozen=True):
+    """A webhook call is due."""
+
+
+class Flushed(Message, frozen=True):
+    """Answers `Flush`: behind all that was sent before."""
+
+    number: int
+
+
+# To workers
+
+
+class Wake(Message, frozen=True):
+    """There are runs to claim."""
+
+
+class Welcome(Message, frozen=True):
+    """Answers `Hello`, behind all that the worker has to know; before, it claims nothing."""
+
+
+class Flush(Message, frozen=True):
+    """To be answered by `Flushed`."""
+
+    number: int
+
+
+class Cancel(Message, frozen=True):
+    """Whoever has the run stops it. `action`: interrupt, rollback, or lost: somebody deleted it."""
+
+    run_id: str
+    action: Literal["interrupt", "rollback", "lost"]
+
+
+class Follow(Message, frozen=True):
+    """Somebody follows the run; `interest` as a number, see the storage port."""
+
+    run_id: str
+    interest: int
+
+
+class Unfollow(Message, frozen=True):
+    """Nobody is left who follows the run."""
+
+    run_id: str
+
+
+class FollowThread(Message, frozen=True):
+    """Somebody follows the thread: all of its runs."""
+
+    thread_id: str
+
+
+class UnfollowThread(Message, frozen=True):
+    """Nobody is left who follows the thread."""
+
+    thread_id: str
+
+
+class Drain(Message, frozen=True):
+    """The worker claims no more; what runs gets the grace period."""
+
+
+class GiveBack(Message, frozen=True):
+    """As `Drain`, but without the grace period for what runs."""
+
+
+RunMessage = RunEvents | EventsStored | Ended
+FromWorker = RunMessage | Hello | Broken | GraphsLoaded | Load | RunsReady | WebhookDue | Flushed
+Followed = Follow | FollowThread
+ToWorker = Wake | Welcome | Flush | Cancel | Followed | Unfollow | UnfollowThread | Drain | GiveBack
+
+FROM_WORKER: Final = msgspec.msgpack.Decoder(list[FromWorker])
+TO_WORKER: Final = msgspec.msgpack.Decoder(list[ToWorker])

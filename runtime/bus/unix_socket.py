@@ -1,47 +1,91 @@
-"""A link over a Unix domain socket.
+"""The bus over a Unix domain socket.
 
 On the wire: 4 bytes little-endian length, then a msgpack list of messages; one frame carries all that was sent in
 one turn of the event loop.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, cast
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar, cast
 
-import ormsgpack
+import msgspec
 
-from runyard.runtime.bus.messages import Message
+from runyard.runtime.bus.early import EarlyMessages
+from runyard.runtime.bus.linked import LinkedBus
+from runyard.runtime.bus.messages import FROM_WORKER, TO_WORKER, FromWorker, Message, ToWorker
 
 LENGTH = 4
 """Bytes of a frame's length."""
 
+Sent = TypeVar("Sent", bound=Message)
+Received = TypeVar("Received", bound=Message)
 
-class SocketLink(asyncio.Protocol):
-    """A link over a Unix domain socket."""
 
-    def __init__(self, receive: Callable[["SocketLink", Message], None], lost: Callable[["SocketLink"], None]) -> None:
+def _plain(value: object) -> str:
+    """Code of graphs may hand over classes of its own that are texts."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise TypeError(f"{type(value).__name__} is nothing that a message can have")
+
+
+_ENCODER = msgspec.msgpack.Encoder(enc_hook=_plain)
+
+
+def _encode(messages: Sequence[Message]) -> bytes:
+    """A frame's body. What UTF-8 cannot say, halves of surrogate pairs in names of files or in texts of errors, becomes
+    question marks: one message does not hold up the others."""
+    try:
+        return _ENCODER.encode(messages)
+    except UnicodeEncodeError:
+        return _ENCODER.encode(_readable(msgspec.to_builtins(messages, builtin_types=(bytes,), enc_hook=_plain)))
+
+
+def _readable(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case list() | tuple():
+            return [_readable(each) for each in value]
+        case dict():
+            return {_readable(key): _readable(each) for key, each in value.items()}
+    return value
+
+
+class SocketLink(asyncio.Protocol, Generic[Sent, Received]):
+    """One end of a connection. `lost` is called when it has ended, whoever ended it."""
+
+    def __init__(
+        self,
+        decoder: "msgspec.msgpack.Decoder[list[Received]]",
+        receive: Callable[["SocketLink[Sent, Received]", Received], None],
+        lost: Callable[["SocketLink[Sent, Received]"], None],
+    ) -> None:
+        self._decoder = decoder
         self._receive = receive
         self._lost = lost
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
-        self._out: list[Message] = []
+        self._out: list[Sent] = []
         self._in = bytearray()
 
-    def send(self, *message: Any) -> None:
+    def send(self, message: Sent) -> None:
+        """Sends a message, in order; never blocks. After `close`, nothing is sent any more."""
         if not self._out:
             self._loop.call_soon(self._flush)
         self._out.append(message)
 
     def close(self) -> None:
+        """Sends what is left and ends the connection."""
         self._flush()
         if self._transport is not None:
             self._transport.close()
 
     def _flush(self) -> None:
-        if self._out and self._transport is not None and not self._transport.is_closing():
-            body = ormsgpack.packb(self._out)
+        out, self._out = self._out, []
+        if out and self._transport is not None and not self._transport.is_closing():
+            body = _encode(out)
             self._transport.write(len(body).to_bytes(LENGTH, "little") + body)
-        self._out = []
 
     # What asyncio calls
 
@@ -55,10 +99,44 @@ class SocketLink(asyncio.Protocol):
             end = start + LENGTH + int.from_bytes(self._in[start : start + LENGTH], "little")
             if size < end:
                 break
-            for message in ormsgpack.unpackb(self._in[start + LENGTH : end]):
+            for message in self._decoder.decode(self._in[start + LENGTH : end]):
                 self._receive(self, message)
             start = end
         del self._in[:start]
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost(self)
+
+
+def accept_worker(bus: LinkedBus) -> SocketLink[ToWorker, FromWorker]:
+    """The API process's end of a worker's new connection: the factory for a listening socket."""
+    link: SocketLink[ToWorker, FromWorker] = SocketLink(FROM_WORKER, bus.receive, bus.detach)
+    bus.attach(link)
+    return link
+
+
+class SocketWorkerBus:
+    """A `WorkerBus`."""
+
+    def __init__(self, lost: Callable[[], None]) -> None:
+        """`lost`: the connection has ended."""
+        self._early = EarlyMessages()
+        self._link: SocketLink[FromWorker, ToWorker] = SocketLink(
+            TO_WORKER, lambda _, message: self._early.receive(message), lambda _: lost()
+        )
+
+    async def connect(self, path: str) -> socket.socket:
+        """Connects to the API process. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_unix_connection(lambda: self._link, path)
+        connection: socket.socket = transport.get_extra_info("socket")
+        return connection
+
+    def listen(self, receive: Callable[[ToWorker], None]) -> None:
+        self._early.listen(receive)
+
+    def send(self, message: FromWorker) -> None:
+        self._link.send(message)
+
+    def close(self) -> None:
+        self._link.close()

@@ -1,13 +1,28 @@
-"""The workers that are connected to this process: what they say, and which of them is told what."""
+"""The workers that have said hello to this process: what they say of themselves, and which of them is told what."""
 
 import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
 
-from runyard.runtime.bus.messages import Link, Message, PackedEvent
+from runyard.runtime.bus.messages import (
+    Broken,
+    Drain,
+    Ended,
+    Flush,
+    Flushed,
+    FromWorker,
+    GiveBack,
+    GraphsLoaded,
+    Hello,
+    Load,
+    RunEvents,
+    RunsReady,
+    WebhookDue,
+    Welcome,
+)
+from runyard.runtime.bus.port import ServerBus
 
 logger = logging.getLogger(__name__)
 
@@ -19,51 +34,28 @@ FLUSH_STEP = 0.5
 so that what has come meanwhile is read first."""
 
 
-class RunListener(Protocol):
-    """Is told what workers say about runs, and knows what a worker has to be told when it connects."""
-
-    def publish(self, run_id: str, thread_id: str, events: Sequence[PackedEvent]) -> None:
-        """Events of a run, in order."""
-
-    def events_stored(self, run_id: str, thread_id: str, number: int) -> None:
-        """The number of a run's last stored event."""
-
-    def run_ended(
-        self, run_id: str, thread_id: str, status: str, answer: bytes | None, last: int, waited: float, ran: float
-    ) -> None:
-        """The end of a run; `answer` None: nobody was known to ask for it. `last`: the number of its last stored event;
-        0 if there is none. Times in seconds."""
-
-    def interests(self) -> Iterable[Message]:
-        """What is followed now, as messages to a worker."""
-
-
-class ConnectedWorker:
+class KnownWorker:
     """A worker as this process sees it."""
 
-    def __init__(self, link: Link) -> None:
-        self.link = link
-        self.name: str | None = None
-        self.pid = 0
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
         self.running = 0
         self.woken_at: float | None = None
-        self.ready = False
-        """Whether it has said hello and can be told something."""
 
 
 class Workers:
-    """Routes messages from and to workers. All methods run on the API's event loop.
+    """Knows workers, and shares wake-ups out among them. All methods run on the API's event loop.
 
     Nothing here is needed for a run to end: a worker that hears nothing looks into the queue by itself.
     """
 
-    def __init__(self, webhook_due: Callable[[], None]) -> None:
+    def __init__(self, bus: ServerBus, webhook_due: Callable[[], None]) -> None:
+        self._bus = bus
         self.webhook_due = webhook_due
         """To be called when there is a webhook call to make."""
-        self._listener: RunListener | None = None
-        self._connected: dict[Link, ConnectedWorker] = {}
+        self._known: dict[str, KnownWorker] = {}
         self._draining = False
-        self._flushes: dict[int, set[Link]] = {}
+        self._flushes: dict[int, set[str]] = {}
         self._flushed = asyncio.Event()
         self._flush_number = 0
         self._wake_timer: asyncio.TimerHandle | None = None
@@ -77,89 +69,69 @@ class Workers:
         """What graphs call themselves, as far as that is known before they are run."""
         self.not_loaded: dict[str, str] = {}
         """Graphs that the latest worker could not load, and why."""
-
-    def listen(self, listener: RunListener) -> None:
-        """Who hears of runs; before the first worker connects."""
-        self._listener = listener
+        bus.hear_workers(self)
 
     def stop(self) -> None:
         """Ends what waits for workers."""
         if self._wake_timer is not None:
             self._wake_timer.cancel()
 
-    def attach(self, link: Link) -> None:
-        """A worker has connected; it is told nothing before it says hello."""
-        self._connected[link] = ConnectedWorker(link)
-
-    def detach(self, link: Link) -> None:
-        """A worker's connection has ended; its runs are the supervisor's business."""
-        worker = self._connected.pop(link, None)
-        if worker is not None and worker.pid and not self.pids():
+    def lost(self, worker: str) -> None:
+        """A worker has left the bus; its runs are the supervisor's business."""
+        if self._known.pop(worker, None) is not None and not self._known:
             self._none_since = time.monotonic()
         for number in list(self._flushes):
-            self._has_flushed(number, link)
+            self._has_flushed(number, worker)
 
-    def receive(self, link: Link, message: Message) -> None:
+    def heard(self, worker: str | None, message: FromWorker) -> None:
         """A message from a worker."""
-        worker = self._connected.get(link)
-        if worker is None or self._listener is None:
+        known = None if worker is None else self._known.get(worker)
+        if known is not None:
+            known.woken_at = None
+        if isinstance(message, RunEvents):  # the most frequent
             return
-        worker.woken_at = None
-        match message[0]:
-            case "events":
-                self._listener.publish(message[1], message[2], message[3])
-            case "ended":
-                worker.running = max(0, worker.running - 1)
-                self._listener.run_ended(*message[1:])
-            case "load":
-                worker.running = message[1]
-            case "ready":
-                self.wake(message[1])
-            case "webhook":
+        match message:
+            case Ended() if known is not None:
+                known.running = max(0, known.running - 1)
+            case Load(running) if known is not None:
+                known.running = running
+            case RunsReady(count):
+                self.wake(count)
+            case WebhookDue():
                 self.webhook_due()
-            case "stored":
-                self._listener.events_stored(*message[1:])
-            case "flushed":
-                self._has_flushed(message[1], link)
-            case "hello":
-                self._greet(worker, *message[1:])
-            case "graphs":
-                self.graph_names = message[1]
-                for detail in {*message[2].values()} - {*self.not_loaded.values()}:
+            case Flushed(number) if worker is not None:
+                self._has_flushed(number, worker)
+            case Hello(name, pid):
+                self._greet(name, pid)
+            case GraphsLoaded(names, not_loaded):
+                self.graph_names = names
+                for detail in {*not_loaded.values()} - {*self.not_loaded.values()}:
                     logger.warning("%s; the other graphs are served", detail)
-                self.not_loaded = message[2]
-            case "broken":
-                self.broken = message[1]
+                self.not_loaded = not_loaded
+            case Broken(detail):
+                self.broken = detail
                 if self.first_ready.is_set():
-                    logger.error("a worker cannot load the graphs: %s", message[1])
+                    logger.error("a worker cannot load the graphs: %s", detail)
 
-    def _greet(self, worker: ConnectedWorker, name: str, pid: int) -> None:
-        """Tells a worker that can listen now all that others were told before. It may say hello more than once."""
-        assert self._listener is not None
-        for other in [other for other in self._connected.values() if other.name == name and other is not worker]:
-            self.detach(other.link)  # what it had before this connection
-        worker.name, worker.pid, worker.ready = name, pid, True
-        for message in self._listener.interests():
-            worker.link.send(*message)
+    def _greet(self, name: str, pid: int) -> None:
+        """The worker listens, and knows by now what is followed. It may say hello more than once."""
+        known = self._known.setdefault(name, KnownWorker(pid))
+        known.pid = pid
         if self._draining:
-            worker.link.send("drain")
-        worker.link.send("welcome")
-        worker.link.send("wake")
+            self._bus.tell(Drain(), name)
+        self._bus.tell(Welcome(), name)
+        self._bus.wake([name])
         self._none_since = None
         self.first_ready.set()
         if name in self._awaited:
             self._awaited.pop(name).set()
 
-    def _ready(self) -> list[ConnectedWorker]:
-        return [worker for worker in self._connected.values() if worker.ready]
-
     async def flushed(self) -> bool:
-        """Returns when all that connected workers have sent until now is there; False: some did not answer in time,
+        """Returns when all that workers have sent until now is there; False: some did not answer in time,
         since code of a graph blocks their event loops."""
         self._flush_number = number = self._flush_number + 1
-        self._flushes[number] = {worker.link for worker in self._ready()}
-        for link in [*self._flushes[number]]:
-            link.send("flush", number)
+        self._flushes[number] = {*self._known}
+        self._bus.tell(Flush(number))
         for _ in range(FLUSH_STEPS):
             if not self._flushes[number]:
                 break
@@ -168,10 +140,10 @@ class Workers:
                 await asyncio.wait_for(self._flushed.wait(), FLUSH_STEP)
         return not self._flushes.pop(number)
 
-    def _has_flushed(self, number: int, link: Link) -> None:
+    def _has_flushed(self, number: int, worker: str) -> None:
         awaited = self._flushes.get(number)
         if awaited is not None:
-            awaited.discard(link)
+            awaited.discard(worker)
             if not awaited:
                 self._flushed.set()
 
@@ -184,19 +156,16 @@ class Workers:
         self._awaited.pop(name, None)
 
     def dropped(self, name: str) -> None:
-        """The process of that worker has ended, whoever may still hold its end of the connection."""
-        for link, worker in list(self._connected.items()):
-            if worker.name == name:
-                self.detach(link)
-                link.close()
+        """The process of that worker has ended."""
+        self._bus.drop(name)
 
     def busy(self) -> set[str]:
         """The names of the workers that have runs, as far as is known here."""
-        return {worker.name for worker in self._connected.values() if worker.running and worker.name is not None}
+        return {name for name, worker in self._known.items() if worker.running}
 
     def pids(self) -> list[int]:
-        """The processes of the connected workers that are ready."""
-        return [worker.pid for worker in self._connected.values() if worker.pid]
+        """The processes of the workers."""
+        return [worker.pid for worker in self._known.values()]
 
     def none_since(self) -> float | None:
         """Since when, by the monotonic clock, no worker has been ready; None: one is, or none has been yet."""
@@ -204,51 +173,44 @@ class Workers:
 
     def wake(self, ready: int) -> None:
         """Tells workers that so many runs are ready."""
-        workers = self._ready()
-        if ready <= 0 or not workers:
+        if ready <= 0 or not self._known:
             return
         now = asyncio.get_running_loop().time()
-        answering = [worker for worker in workers if worker.woken_at is None]
+        answering = [name for name, worker in self._known.items() if worker.woken_at is None]
         if ready == 1 and answering:
-            chosen: Iterable[ConnectedWorker] = [min(answering, key=lambda worker: worker.running)]
+            chosen = [min(answering, key=lambda name: self._known[name].running)]
         else:
-            chosen = workers
-        for worker in chosen:
+            chosen = [*self._known]
+        for name in chosen:
+            worker = self._known[name]
             if worker.woken_at is None:
                 worker.woken_at = now
                 worker.running += 1
-            worker.link.send("wake")
+        self._bus.wake(chosen)
         if self._wake_timer is None:
             self._wake_timer = asyncio.get_running_loop().call_later(WAKE_TIMEOUT, self._wake_others)
 
     def _wake_others(self) -> None:
         """A worker that does not answer is busy with something that blocks it: the others may have room."""
         self._wake_timer = None
-        workers = self._ready()
-        if any(worker.woken_at is not None for worker in workers):
-            for worker in workers:
-                if worker.woken_at is None:
-                    worker.link.send("wake")
+        answering = [name for name, worker in self._known.items() if worker.woken_at is None]
+        if len(answering) < len(self._known):
+            self._bus.wake(answering)
 
     def stuck(self, seconds: float) -> bool:
         """Whether no worker has answered a wake-up for that long: something blocks all of them."""
         before = asyncio.get_running_loop().time() - seconds
-        workers = self._ready()
+        workers = self._known.values()
         return bool(workers) and all(worker.woken_at is not None and worker.woken_at < before for worker in workers)
 
     def drain(self) -> None:
         """Asks all workers to stop claiming, finish or give back what they run, and leave, those too that come yet."""
         self._draining = True
-        self.broadcast("drain")
+        self._bus.tell(Drain())
 
     def give_back(self, names: Iterable[str]) -> set[str]:
-        """Asks these workers to hand back what they run and leave; answers which of them are connected."""
-        told = {worker.name: worker for worker in self._connected.values() if worker.name in {*names}}
-        for worker in told.values():
-            worker.link.send("give_back")
-        return {name for name in told if name is not None}
-
-    def broadcast(self, *message: Any) -> None:
-        """Tells all workers that are ready; others are told what still matters once they are."""
-        for worker in self._ready():
-            worker.link.send(*message)
+        """Asks these workers to hand back what they run and leave; answers which of them are known."""
+        told = {*names} & self._known.keys()
+        for name in told:
+            self._bus.tell(GiveBack(), name)
+        return told

@@ -4,7 +4,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Literal
 
-from runyard.runtime.bus.messages import Link
+from runyard.runtime.bus.messages import Ended, RunsReady, WebhookDue
+from runyard.runtime.bus.port import WorkerBus
 from runyard.runtime.checkpoints.limits import RunLimits
 from runyard.runtime.checkpoints.saver import RunSaver
 from runyard.runtime.execution.graph_input import GraphRun
@@ -50,12 +51,12 @@ class RunEnded:
         return self.result.cancelled == "rollback"
 
 
-def announce_end(link: Link, execution: Execution, ended: RunEnded, *, followed: bool, ran: float) -> None:
+def announce_end(bus: WorkerBus, execution: Execution, ended: RunEnded, *, followed: bool, ran: float) -> None:
     """Passes the end of a run on, after so many seconds; the answer only where it is `followed`: somebody waits."""
     lease, waited = execution.leased.lease, execution.leased.waited
     answer = ended.answer if followed and not ended.removed else None
-    link.send("ended", lease.run_id, lease.thread_id, ended.status, answer, execution.publisher.last, waited, ran)
+    bus.send(Ended(lease.run_id, lease.thread_id, ended.status, answer, execution.publisher.last, waited, ran))
     if ended.result.promoted:
-        link.send("ready", ended.result.promoted)
+        bus.send(RunsReady(ended.result.promoted))
     if ended.result.webhook:
-        link.send("webhook")
+        bus.send(WebhookDue())

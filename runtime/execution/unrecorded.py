@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import logging
 
-from runyard.runtime.bus.messages import Link
+from runyard.runtime.bus.messages import Ended, RunsReady, WebhookDue
+from runyard.runtime.bus.port import WorkerBus
 from runyard.runtime.errors import LeaseLost, RunyardError
 from runyard.runtime.graphs.user_errors import describe_error, one_line
 from runyard.runtime.lifecycle import error_result
@@ -21,7 +22,7 @@ async def give_back(
     workers: WorkerStorage,
     leased: LeasedRun,
     error: Exception,
-    link: Link,
+    bus: WorkerBus,
     max_attempts: int,
     leaving: asyncio.Event,
 ) -> None:
@@ -52,8 +53,8 @@ async def give_back(
             if leaving.is_set():
                 return
     if taken.ended:
-        link.send("ended", lease.run_id, lease.thread_id, "error", None, 0, leased.waited, 0.0)
+        bus.send(Ended(lease.run_id, lease.thread_id, "error", None, 0, leased.waited, 0.0))
     if ready := taken.requeued + taken.promoted:
-        link.send("ready", ready)
+        bus.send(RunsReady(ready))
     if taken.webhook:
-        link.send("webhook")
+        bus.send(WebhookDue())

@@ -7,7 +7,23 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
 from runyard.runtime.background.rounds import Loops
-from runyard.runtime.bus.messages import Link, Message
+from runyard.runtime.bus.messages import (
+    Cancel,
+    Drain,
+    Flush,
+    Flushed,
+    Follow,
+    FollowThread,
+    GiveBack,
+    Hello,
+    Load,
+    ToWorker,
+    Unfollow,
+    UnfollowThread,
+    Wake,
+    Welcome,
+)
+from runyard.runtime.bus.port import WorkerBus
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.execution.claiming import Claims
@@ -56,7 +72,7 @@ class Worker:
         self._followed_threads: set[str] = set()
         self._welcomed = asyncio.Event()
         self._grace = settings.shutdown_grace
-        self._link: Link | None = None
+        self._bus: WorkerBus | None = None
         self._loop = asyncio.get_running_loop()
         self._heartbeat = HeartbeatThread(
             storage.workers,
@@ -67,18 +83,19 @@ class Worker:
             loops=loops or Loops(),
         )
 
-    def connect(self, link: Link) -> None:
-        """The link to the API process; before `run`."""
-        self._link = link
+    def connect(self, bus: WorkerBus) -> None:
+        """Its end of the bus; before `run`."""
+        self._bus = bus
+        bus.listen(self.receive)
 
     async def run(self) -> None:
         """Works until drained: by a message, by `drain`, or because the API process has ended."""
-        link = self._connected()
+        bus = self._connected()
         self._heartbeat.start()
-        link.send("hello", self.name, os.getpid())
+        bus.send(Hello(self.name, os.getpid()))
         try:
             await self._welcomed.wait()  # nothing is claimed before it is known who follows what
-            await self._claims.claim_until_ended(self._start, lambda running: link.send("load", running))
+            await self._claims.claim_until_ended(self._start, lambda running: bus.send(Load(running)))
             await self._finish_or_release()
         finally:
             # Not in the pool of the nodes: all its threads may be taken.
@@ -86,7 +103,7 @@ class Worker:
                 await self._loop.run_in_executor(pool, self._heartbeat.stop)
             # What could not be given back is not to blame for it: nobody has died.
             await self._storage.workers.reap(self.name, max_attempts=self._settings.max_attempts, crashed=False)
-            link.close()
+            bus.close()
 
     def drain(self) -> None:
         """Claims no more; what runs gets the grace period and then goes back to the queue."""
@@ -98,33 +115,33 @@ class Worker:
         self._grace = HANDOVER_GRACE
         self.drain()
 
-    def receive(self, message: Message) -> None:
-        """A message from the API process."""
-        match message[0]:
-            case "wake":
+    def receive(self, message: ToWorker) -> None:
+        """A message from an API process."""
+        match message:
+            case Wake():
                 self._claims.wake()
-            case "cancel":
-                self._stop(message[1], message[2])
-            case "welcome":
+            case Cancel(run_id, action):
+                self._stop(run_id, action)
+            case Welcome():
                 self._welcomed.set()
-            case "flush":
-                self._connected().send("flushed", message[1])
-            case "follow":
-                self._follow(message[1], message[2])
-            case "unfollow":
-                self._followed.pop(message[1], None)
-                if (execution := self._executions.get(message[1])) is not None:
+            case Flush(number):
+                self._connected().send(Flushed(number))
+            case Follow(run_id, interest):
+                self._follow(run_id, interest)
+            case Unfollow(run_id):
+                self._followed.pop(run_id, None)
+                if (execution := self._executions.get(run_id)) is not None:
                     execution.publisher.follow(execution.leased.lease.thread_id in self._followed_threads)
-            case "follow_thread":
-                self._followed_threads.add(message[1])
+            case FollowThread(thread_id):
+                self._followed_threads.add(thread_id)
                 for execution in self._executions.values():
-                    if execution.leased.lease.thread_id == message[1]:
+                    if execution.leased.lease.thread_id == thread_id:
                         execution.publisher.follow(True)
-            case "unfollow_thread":
-                self._followed_threads.discard(message[1])
-            case "drain":
+            case UnfollowThread(thread_id):
+                self._followed_threads.discard(thread_id)
+            case Drain():
                 self.drain()
-            case "give_back":
+            case GiveBack():
                 self._give_back()
 
     def _follow(self, run_id: str, interest: int) -> None:
@@ -267,6 +284,6 @@ class Worker:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=RELEASE_GRACE)
 
-    def _connected(self) -> Link:
-        assert self._link is not None
-        return self._link
+    def _connected(self) -> WorkerBus:
+        assert self._bus is not None
+        return self._bus

@@ -62,8 +62,8 @@ class Graphs:
 
     @property
     def own_names(self) -> dict[str, str]:
-        """What the graphs call themselves that are the same for every run."""
-        return {graph_id: graph.name for graph_id, graph in self._static.items()}
+        """What the graphs call themselves that are the same for every run, where that is a text."""
+        return {graph_id: graph.name for graph_id, graph in self._static.items() if isinstance(graph.name, str)}
 
     def description(self, graph_id: str) -> str | None:
         """What langgraph.json says about the graph. Raises `NotFound`."""

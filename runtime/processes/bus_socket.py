@@ -7,12 +7,13 @@ import logging
 import os
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from runyard.runtime.background.loops import BackgroundLoop
 from runyard.runtime.background.rounds import Loops
-from runyard.runtime.bus.unix_socket import SocketLink
-from runyard.runtime.bus.workers import Workers
+from runyard.runtime.bus.linked import LinkedBus
+from runyard.runtime.bus.unix_socket import accept_worker
 from runyard.runtime.config.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -30,9 +31,9 @@ class BusSocket:
     come it is made anew.
     """
 
-    def __init__(self, settings: Settings, workers: Workers, loops: Loops) -> None:
+    def __init__(self, settings: Settings, bus: LinkedBus, loops: Loops) -> None:
         self._settings = settings
-        self._workers = workers
+        self._bus = bus
         self._folder: Path | None = None
         self._server: asyncio.Server | None = None
         self._loop = BackgroundLoop("looking after the bus", self._look, loops)
@@ -54,14 +55,11 @@ class BusSocket:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _connect(self) -> SocketLink:
-        link = SocketLink(self._workers.receive, self._workers.detach)
-        self._workers.attach(link)
-        return link
-
     async def _listen(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._server = await asyncio.get_running_loop().create_unix_server(self._connect, str(self.path))
+        self._server = await asyncio.get_running_loop().create_unix_server(
+            partial(accept_worker, self._bus), str(self.path)
+        )
         self.path.chmod(0o600)
 
     async def _look(self) -> float:

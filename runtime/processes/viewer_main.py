@@ -1,17 +1,4 @@
-"""The process that looks at graphs and checkpoints for the API process.
-
-On its socket, messages as on the bus. To it:
-    ("view", number, pickled (name, arguments))      to be answered
-    ("ping",)
-From it:
-    ("broken", detail)                               it cannot load the graphs, and ends
-    ("ready",)                                       it has loaded them
-    ("part", number, bytes)                          of an answer, in order
-    ("end", number)                                  of an answer
-    ("refused", number, error class, detail)         an error that was raised on purpose
-    ("failed", number)                               a defect; it is in the log
-    ("pong",)
-"""
+"""The process that looks at graphs and checkpoints for the API process."""
 
 from __future__ import annotations
 
@@ -28,18 +15,33 @@ from typing import Final
 import uvloop
 
 from runyard.runtime.background.process_identity import ProcessIdentity
-from runyard.runtime.bus.messages import Message
+from runyard.runtime.bus.messages import Broken
 from runyard.runtime.bus.unix_socket import SocketLink
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError, RunyardError
 from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.processes.leaving import ServerWatch, leave, leave_fork_server
 from runyard.runtime.processes.temporaries import keep_temporaries, remove_temporaries
+from runyard.runtime.processes.viewer_messages import (
+    TO_VIEWER,
+    End,
+    Failed,
+    FromViewer,
+    Part,
+    Ping,
+    Pong,
+    Ready,
+    Refused,
+    ToViewer,
+    View,
+)
 from runyard.runtime.services.view_threads import ViewThreads
 from runyard.runtime.storage.backends import make_storage
 from runyard.runtime.telemetry.logs import configure_logs, keep_logging
 
 logger = logging.getLogger(__name__)
+
+Link = SocketLink[FromViewer, ToViewer]
 
 PART: Final = 256 * 1024
 """Bytes of an answer that are sent in one turn of the event loop: large ones hold up no small ones."""
@@ -97,52 +99,51 @@ class _View:
         self._broken = broken
         self._ended = asyncio.Event()
         self._answering: set[asyncio.Task[None]] = set()
-        self._link: SocketLink | None = None
+        self._link: Link | None = None
         self._threads: ViewThreads | None = None
 
     async def run(self, connection: socket.socket) -> int:
         loop = asyncio.get_running_loop()
-        _, link = await loop.create_unix_connection(
-            lambda: SocketLink(self._receive, lambda _: self._ended.set()), sock=connection
-        )
+        link: Link = SocketLink(TO_VIEWER, self._receive, lambda _: self._ended.set())
+        await loop.create_unix_connection(lambda: link, sock=connection)
         self._link = link
         if self._broken is not None:
-            link.send("broken", self._broken)
+            link.send(Broken(self._broken))
             link.close()
             await self._ended.wait()
             return 1
         storage = make_storage(self._settings)
         storage.open(maintain=False)
         self._threads = ViewThreads(storage, self._graphs)
-        link.send("ready")
+        link.send(Ready())
         await self._ended.wait()
         storage.close()
         return 0
 
-    def _receive(self, link: SocketLink, message: Message) -> None:
-        match message[0]:
-            case "view":
-                task = asyncio.create_task(self._answer(link, message[1], message[2]))
+    def _receive(self, link: Link, message: ToViewer) -> None:
+        match message:
+            case View(number, request):
+                task = asyncio.create_task(self._answer(link, number, request))
                 self._answering.add(task)
                 task.add_done_callback(self._answering.discard)
-            case "ping":
-                link.send("pong")
+            case Ping():
+                link.send(Pong())
 
-    async def _answer(self, link: SocketLink, number: int, request: bytes) -> None:
+    async def _answer(self, link: Link, number: int, request: bytes) -> None:
         assert self._threads is not None
         try:
             name, arguments = pickle.loads(request)
             answer = await asyncio.wrap_future(self._threads.ask(name, arguments))
         except RunyardError as error:
-            link.send("refused", number, type(error).__name__, error.detail)
+            link.send(Refused(number, type(error).__name__, error.detail))
             return
         except BaseException as error:
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise
             logger.error("a view failed", exc_info=error)
-            link.send("failed", number)
+            link.send(Failed(number))
             return
         for start in range(0, len(answer), PART):
-            link.send("part", number, answer[start : start + PART])
+            link.send(Part(number, answer[start : start + PART]))
             await asyncio.sleep(0)
-        link.send("end", number)
+        link.send(End(number))

@@ -13,11 +13,24 @@ from multiprocessing.context import ForkServerProcess
 from typing import Any, Final
 
 from runyard.runtime import errors
-from runyard.runtime.bus.messages import Message
+from runyard.runtime.bus.messages import Broken
 from runyard.runtime.bus.unix_socket import SocketLink
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import RunyardError, Unavailable
 from runyard.runtime.processes.spawning import WorkerSpawner
+from runyard.runtime.processes.viewer_messages import (
+    FROM_VIEWER,
+    End,
+    Failed,
+    FromViewer,
+    Part,
+    Ping,
+    Pong,
+    Ready,
+    Refused,
+    ToViewer,
+    View,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +138,7 @@ class ViewerProcess:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._process: ForkServerProcess | None = None
-        self._link: SocketLink | None = None
+        self._link: SocketLink[ToViewer, FromViewer] | None = None
         self._numbers = itertools.count()
         self._answers: dict[int, _Answer] = {}
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -168,9 +181,9 @@ class ViewerProcess:
                 raise
         loop = asyncio.get_running_loop()
         loop.add_reader(self._process.sentinel, self._lost)
-        _, self._link = await loop.create_unix_connection(
-            lambda: SocketLink(self._receive, lambda _: self._lost()), sock=here
-        )
+        link: SocketLink[ToViewer, FromViewer] = SocketLink(FROM_VIEWER, self._receive, lambda _: self._lost())
+        await loop.create_unix_connection(lambda: link, sock=here)
+        self._link = link
         await self._ready
 
     async def ask(self, view: str, arguments: tuple[Any, ...]) -> bytes:
@@ -179,7 +192,7 @@ class ViewerProcess:
             raise Unavailable(self._death(view))
         number = next(self._numbers)
         answer = self._answers[number] = _Answer(view)
-        self._link.send("view", number, pickle.dumps((view, arguments)))
+        self._link.send(View(number, pickle.dumps((view, arguments))))
         try:
             async with asyncio.timeout(VIEW_TIMEOUT):
                 return await answer.future
@@ -214,34 +227,34 @@ class ViewerProcess:
         """A view that takes too long may hold up all others, where it does not let go of the interpreter."""
         assert self._link is not None
         self._pong.clear()
-        self._link.send("ping")
+        self._link.send(Ping())
         try:
             async with asyncio.timeout(PONG_TIMEOUT):
                 await self._pong.wait()
         except TimeoutError:
             self._deaf = True
 
-    def _receive(self, _: SocketLink, message: Message) -> None:
-        match message[0]:
-            case "part":
-                if message[1] in self._answers:
-                    self._answers[message[1]].parts.append(message[2])
-            case "end":
-                self._finish(message[1], lambda answer: answer.future.set_result(b"".join(answer.parts)))
-            case "refused":
-                error = getattr(errors, message[2], Unavailable)
-                refusal: RunyardError = error(message[3])
-                self._finish(message[1], lambda answer: answer.future.set_exception(refusal))
-            case "failed":
+    def _receive(self, _: SocketLink[ToViewer, FromViewer], message: FromViewer) -> None:
+        match message:
+            case Part(number, data):
+                if number in self._answers:
+                    self._answers[number].parts.append(data)
+            case End(number):
+                self._finish(number, lambda answer: answer.future.set_result(b"".join(answer.parts)))
+            case Refused(number, name, detail):
+                error = getattr(errors, name, Unavailable)
+                refusal: RunyardError = error(detail)
+                self._finish(number, lambda answer: answer.future.set_exception(refusal))
+            case Failed(number):
                 failure = RuntimeError("a view failed in the viewer process; its traceback is in the log")
-                self._finish(message[1], lambda answer: answer.future.set_exception(failure))
-            case "ready":
+                self._finish(number, lambda answer: answer.future.set_exception(failure))
+            case Ready():
                 if not self._ready.done():
                     self._ready.set_result(None)
-            case "broken":
+            case Broken(detail):
                 if not self._ready.done():
-                    self._ready.set_exception(Unavailable(message[1]))
-            case "pong":
+                    self._ready.set_exception(Unavailable(detail))
+            case Pong():
                 self._pong.set()
 
     def _finish(self, number: int, finish: Callable[[_Answer], None]) -> None:

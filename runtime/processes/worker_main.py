@@ -12,8 +12,8 @@ from pathlib import Path
 
 from runyard.runtime.background.forks import keep_from_children
 from runyard.runtime.background.process_identity import ProcessIdentity
-from runyard.runtime.bus.messages import Message
-from runyard.runtime.bus.unix_socket import SocketLink
+from runyard.runtime.bus.messages import Broken, GraphsLoaded
+from runyard.runtime.bus.unix_socket import SocketWorkerBus
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.execution.executor import Executor
@@ -97,29 +97,23 @@ async def _work(
     # Sync nodes wait in threads; asyncio's own pool has a handful, and they would queue up there.
     loop.set_default_executor(ThreadPoolExecutor(settings.concurrency, "node"))
     worker: Worker | None = None
-    early: list[Message] = []
 
-    def receive(_: SocketLink, message: Message) -> None:
-        if worker is None:
-            early.append(message)
-        else:
-            worker.receive(message)
-
-    def lost(_: SocketLink) -> None:
+    def lost() -> None:
         if worker is None:  # it has no runs yet
             leave(1)
         worker.drain()
 
+    bus = SocketWorkerBus(lost)
     try:
-        transport, link = await loop.create_unix_connection(lambda: SocketLink(receive, lost), str(socket))
+        connection = await bus.connect(str(socket))
     except OSError:  # the server has ended while the graphs were loaded, or is about to listen anew
         sys.exit(1)
-    keep_from_children(transport.get_extra_info("socket").fileno())
+    keep_from_children(connection.fileno())
     if broken is not None:
-        link.send("broken", broken)
-        link.close()
+        bus.send(Broken(broken))
+        bus.close()
         await asyncio.Event().wait()  # until it is sent: then the connection ends, and with it this process
-    link.send("graphs", graphs.own_names, graphs.not_loaded)
+    bus.send(GraphsLoaded(graphs.own_names, graphs.not_loaded))
     storage.open(maintain=False)
     try:
         await storage.store.ready()
@@ -127,10 +121,8 @@ async def _work(
         executor = Executor(graphs, storage, store, run_timeout=settings.run_timeout)
         worker = Worker(name, settings, storage, executor, solo=solo)
         loop.add_signal_handler(signal.SIGTERM, worker.drain)
-        worker.connect(link)
+        worker.connect(bus)
         watch.connected()
-        for message in early:
-            worker.receive(message)
         await worker.run()
     finally:
         storage.close()

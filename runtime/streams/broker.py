@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, 
 
 from runyard.runtime.background.loops import BackgroundLoop
 from runyard.runtime.background.rounds import Loops
-from runyard.runtime.bus.messages import Message, PackedEvent
+from runyard.runtime.bus.messages import Cancel, Follow, Followed, PackedEvent
+from runyard.runtime.bus.port import ServerBus
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, Interest, RunResult
 from runyard.runtime.storage.port.storage import Storage
@@ -35,20 +36,23 @@ RECHECKED_TOGETHER = 100
 class Broker:
     """The subscriptions of this process. All methods run on the API's event loop."""
 
-    def __init__(self, storage: Storage, workers: Workers, metrics: Metrics, loops: Loops | None = None) -> None:
+    def __init__(
+        self, storage: Storage, bus: ServerBus, workers: Workers, metrics: Metrics, loops: Loops | None = None
+    ) -> None:
         self._storage = storage
         self._log = EventLog(storage.events)
+        self._bus = bus
         self._workers = workers
         self._metrics = metrics
         self._backlog = Backlog()
         self._subscriptions: dict[str, list[Subscription]] = {}
-        self._threads = ThreadStreams(storage, workers, self._backlog)
+        self._threads = ThreadStreams(storage, bus, workers, self._backlog)
         self._recheck = BackgroundLoop("looking at followed runs", self._look_again, loops or Loops())
         self._refreshing: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Begins to hear from workers and to recheck."""
-        self._workers.listen(self)
+        self._bus.hear_runs(self)
         self._recheck.start()
 
     async def stop(self) -> None:
@@ -118,8 +122,7 @@ class Broker:
 
     def _subscribe(self, subscription: Subscription, interest: Interest) -> None:
         self._subscriptions.setdefault(subscription.run_id, []).append(subscription)
-        if subscription.announced:
-            self._workers.broadcast("follow", subscription.run_id, int(interest))
+        self._bus.follow_run(subscription.run_id, int(interest), announce=subscription.announced)
 
     def _unsubscribe(self, subscription: Subscription) -> None:
         others = self._subscriptions.get(subscription.run_id)
@@ -128,16 +131,16 @@ class Broker:
         others.remove(subscription)
         if not others:
             del self._subscriptions[subscription.run_id]
-            if subscription.announced or isinstance(subscription, RunSubscription):
-                self._workers.broadcast("unfollow", subscription.run_id)
+            announce = subscription.announced or isinstance(subscription, RunSubscription)
+            self._bus.unfollow_run(subscription.run_id, announce=announce)
 
     # What workers say
 
-    def interests(self) -> Iterator[Message]:
-        """What is followed now, as messages to a worker that is ready."""
+    def interests(self) -> Iterator[Followed]:
+        """What is followed now."""
         for run_id, subscriptions in self._subscriptions.items():
             events = any(isinstance(subscription, RunSubscription) for subscription in subscriptions)
-            yield "follow", run_id, int(Interest.EVENTS if events else Interest.ANSWER)
+            yield Follow(run_id, int(Interest.EVENTS if events else Interest.ANSWER))
         yield from self._threads.interests()
 
     def publish(self, run_id: str, thread_id: str, events: Sequence[PackedEvent]) -> None:
@@ -180,7 +183,7 @@ class Broker:
     def announce_cancellation(self, result: CancelResult, action: CancelAction) -> None:
         """Passes on what a cancel request did: to workers, and to those who follow what has ended by it."""
         for run_id in result.requested:
-            self._workers.broadcast("cancel", run_id, action)
+            self._bus.tell(Cancel(run_id, action))
         self._workers.wake(result.promoted)
         if result.webhook:
             self._workers.webhook_due()
@@ -189,7 +192,7 @@ class Broker:
     def runs_ended_unasked(self, result: EndedRuns, ran: float) -> None:
         """Runs were ended in their workers' place, after so many seconds or more: whatever is left of them stops."""
         for run_id, _, status in result.ended:
-            self._workers.broadcast("cancel", run_id, "lost")
+            self._bus.tell(Cancel(run_id, "lost"))
             self._metrics.run_ended(status, 0.0, ran)
         self.refresh_results([ended.run_id for ended in result.ended])
         self._workers.wake(result.promoted)
@@ -198,7 +201,7 @@ class Broker:
 
     def run_deleted(self, run_id: str) -> None:
         """The run is no more: its worker stops, those who follow it learn it."""
-        self._workers.broadcast("cancel", run_id, "lost")
+        self._bus.tell(Cancel(run_id, "lost"))
         self.refresh_results([run_id])
 
     def threads_deleted(self, deleted: DeletedThreads) -> None:
@@ -255,8 +258,9 @@ class Broker:
         subscriptions = self._subscriptions.pop(result.run_id, ())
         for subscription in subscriptions:
             subscription.end(result, untold=untold)
-        if any(subscription.announced for subscription in subscriptions):
-            self._workers.broadcast("unfollow", result.run_id)
+        if subscriptions:
+            announce = any(subscription.announced for subscription in subscriptions)
+            self._bus.unfollow_run(result.run_id, announce=announce)
 
     async def _look_again(self) -> float:
         before = asyncio.get_running_loop().time() - RECHECK_INTERVAL

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import ormsgpack
 
-from runyard.runtime.bus.messages import Link, PackedEvent
+from runyard.runtime.bus.messages import EventsStored, PackedEvent, RunEvents
+from runyard.runtime.bus.port import WorkerBus
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.storage.port.events import EventChunk, EventStorage
 from runyard.runtime.storage.port.queue import Lease
@@ -14,7 +15,7 @@ from runyard.runtime.streams.events import PAGE
 
 
 class Publisher:
-    """Sends a run's events to the API process, those of one turn of the loop together.
+    """Sends a run's events to those who follow it, those of one turn of the loop together.
 
     Events of a resumable run get an id and are stored before they are sent: whoever has seen an event can go
     on behind it, whatever happens to the processes.
@@ -23,7 +24,7 @@ class Publisher:
     def __init__(
         self,
         lease: Lease,
-        link: Link,
+        bus: WorkerBus,
         storage: EventStorage,
         *,
         resumable: bool,
@@ -32,7 +33,7 @@ class Publisher:
         lost: Callable[[], None],
     ) -> None:
         self._lease = lease
-        self._link = link
+        self._bus = bus
         self._storage = storage
         self._resumable = resumable
         self.followed = followed
@@ -51,7 +52,7 @@ class Publisher:
     def follow(self, followed: bool) -> None:
         """Whether somebody watches, from now on. Who begins to is told of the events that are only stored."""
         if followed and self._resumable:
-            self._link.send("stored", self._lease.run_id, self._lease.thread_id, self._stored)
+            self._bus.send(EventsStored(self._lease.run_id, self._lease.thread_id, self._stored))
         self.followed = followed
 
     def wanted(self) -> bool:
@@ -85,7 +86,7 @@ class Publisher:
 
     def _publish(self, events: list[PackedEvent]) -> None:
         if self.followed:
-            self._link.send("events", self._lease.run_id, self._lease.thread_id, events)
+            self._bus.send(RunEvents(self._lease.run_id, self._lease.thread_id, events))
 
     async def _store_and_send(self) -> None:
         try:

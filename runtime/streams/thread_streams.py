@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from runyard.runtime.bus.messages import Message
+from runyard.runtime.bus.messages import FollowThread
+from runyard.runtime.bus.port import ServerBus
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.storage.port.events import EndPlace, RunEnd
 from runyard.runtime.storage.port.runs import RunResult
@@ -37,9 +38,10 @@ class ThreadStreams:
     """Ends are told in the order in which storage has them; those whose worker said so at once, others when all that
     workers have sent is there: so that no end comes before the events of its run."""
 
-    def __init__(self, storage: Storage, workers: Workers, backlog: Backlog) -> None:
+    def __init__(self, storage: Storage, bus: ServerBus, workers: Workers, backlog: Backlog) -> None:
         self._storage = storage
         self._log = EventLog(storage.events)
+        self._bus = bus
         self._workers = workers
         self._backlog = backlog
         self._followed: dict[str, _Followed] = {}
@@ -68,7 +70,7 @@ class ThreadStreams:
             after=after,
         )
         self._followed.setdefault(thread_id, _Followed(last_end)).streams.append(stream)
-        self._workers.broadcast("follow_thread", thread_id)
+        self._bus.follow_thread(thread_id)
         return stream
 
     def _unsubscribe(self, stream: ThreadSubscription) -> None:
@@ -78,12 +80,12 @@ class ThreadStreams:
         followed.streams.remove(stream)
         if not followed.streams:
             del self._followed[stream.thread_id]
-            self._workers.broadcast("unfollow_thread", stream.thread_id)
+            self._bus.unfollow_thread(stream.thread_id)
 
-    def interests(self) -> Iterator[Message]:
-        """What is followed now, as messages to a worker."""
+    def interests(self) -> Iterator[FollowThread]:
+        """What is followed now."""
         for thread_id in self._followed:
-            yield "follow_thread", thread_id
+            yield FollowThread(thread_id)
 
     def of(self, thread_id: str) -> Sequence[ThreadSubscription]:
         """Those who follow the thread."""
@@ -102,7 +104,7 @@ class ThreadStreams:
         if followed is not None:
             for stream in followed.streams:
                 stream.end(RunResult("", "interrupted", b"null"))
-            self._workers.broadcast("unfollow_thread", thread_id)
+            self._bus.unfollow_thread(thread_id)
 
     # Ends
 

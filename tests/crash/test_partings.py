@@ -94,4 +94,4 @@ def test_workers_leave_no_lock_files_and_no_temporary_files(start_server: StartS
     poll(lambda: len(server.workers()) == 1)
     assert not {*names} & {path.name for path in (server.data / "workers").iterdir()}
     server.stop()
-    assert not [*(server.data / "tmp").iterdir()]
+    assert not [*(server.data / "tmp").glob("*")]

@@ -26,7 +26,7 @@ ANNOTATIONS = frozenset({"description", "default", "deprecated", "x-camel-case-t
 FORMATS: dict[str, st.SearchStrategy[str]] = {
     "uuid": st.uuids().flatmap(lambda made: st.sampled_from([str(made), str(made).upper()])),
     "uri-reference": st.from_regex(
-        r"(https?://[a-z0-9.]{1,9}(:[0-9]{1,5})?)?/[a-z0-9%41/]{0,9}(\?[a-z=&]*)?", fullmatch=True
+        r"(https?://[a-z0-9.]{1,9}(:[0-9]{1,5})?)?/([a-z0-9/]|%[0-9A-F]{2}){0,9}(\?[a-z=&]*)?", fullmatch=True
     ),
 }
 Components = Mapping[str, Schema]

@@ -17,7 +17,8 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
+from rfc3986_validator import validate_rfc3986
 
 from runyard.handlers.contract.document import load_document
 
@@ -26,7 +27,7 @@ from .documents import Schema, body_of
 from .fakes.runtime import FakeRuntime
 from .known_differences import DIFFERENCES, Difference, Verdict
 from .made_up_bodies import body_schema, edges, keywords, mutated_bodies, valid_bodies, written
-from .made_up_values import ANNOTATIONS, KEYWORDS
+from .made_up_values import ANNOTATIONS, FORMATS, KEYWORDS
 
 UUID = "4f7c3f6e-8a39-4f9b-9c7e-0d6a2f1b3c5d"
 Ask = Callable[[str, str, bytes], httpx.Response]
@@ -41,9 +42,20 @@ _DECLARED = {
 EXAMPLES = {name: next(iter(body["examples"].values()))["value"] for name, body in _DECLARED.items()}
 BODIES: dict[str, Schema] = {name: body_schema(body["schema"], DOCUMENT) for name, body in _DECLARED.items()}
 """The schema of each request body, by its operation."""
+FORMAT_CHECKER = FormatChecker(["uuid"])
+"""Knows the formats of the bodies itself: jsonschema leaves a format unchecked where a package is missing."""
+
+
+@FORMAT_CHECKER.checks("uri-reference")
+def is_uri_reference(value: object) -> bool:
+    """RFC 3986: "%" stands before two hex digits, and no line ends behind the reference."""
+    if not isinstance(value, str):
+        return True
+    return not value.endswith("\n") and validate_rfc3986(value, rule="URI_reference") is not None
+
+
 VALIDATORS = {
-    operation: Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
-    for operation, schema in BODIES.items()
+    operation: Draft202012Validator(schema, format_checker=FORMAT_CHECKER) for operation, schema in BODIES.items()
 }
 
 
@@ -129,6 +141,26 @@ def test_each_known_difference_is_real(ask: Ask, difference: Difference) -> None
     refused = response.status_code in (400, 422)
     assert refused == VALIDATORS[operation].is_valid(json.loads(raw)), "the verdicts do not differ"
     assert difference.explains("refused" if refused else "accepted", operation, raw, response, VALIDATORS[operation])
+
+
+@pytest.mark.parametrize("reference", ["/%", "/%zz", "/%4", "/\n", "/a b", "http://[::1", "/é"])
+def test_a_webhook_that_is_no_uri_reference_is_refused_by_schema_and_server(ask: Ask, reference: str) -> None:
+    body = json.dumps({**EXAMPLES["POST /runs/wait"], "webhook": reference})
+    response = ask("POST", "/runs/wait", body.encode())
+    assert response.status_code == 422
+    assert "webhook" in response.json()["detail"]
+    assert not VALIDATORS["POST /runs/wait"].is_valid(json.loads(body))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_the_generator_makes_of_a_format_is_of_that_format(name: str) -> None:
+    @settings(max_examples=50, deadline=None, database=None)
+    @given(FORMATS[name])
+    def check(value: str) -> None:
+        assert FORMAT_CHECKER.conforms(value, name)
+
+    assert name in FORMAT_CHECKER.checkers
+    check()
 
 
 def test_the_generator_knows_every_keyword_of_the_bodies() -> None:

@@ -10,7 +10,21 @@ from typing import Any
 import pytest
 
 from runyard.runtime.bus import workers as workers_module
-from runyard.runtime.bus.messages import Message
+from runyard.runtime.bus.linked import LinkedBus
+from runyard.runtime.bus.messages import (
+    Drain,
+    Ended,
+    Flush,
+    Flushed,
+    Follow,
+    FromWorker,
+    Hello,
+    Load,
+    ToWorker,
+    Unfollow,
+    Wake,
+    Welcome,
+)
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.storage.port.runs import RunResult
 from runyard.runtime.streams.broker import Broker
@@ -18,33 +32,35 @@ from runyard.runtime.telemetry.metrics import Metrics
 
 
 class Told:
-    """A worker's end of the link."""
+    """A link to a worker, which keeps what it is told."""
 
-    def __init__(self, workers: Workers, name: str) -> None:
-        self.workers = workers
+    def __init__(self, bus: LinkedBus, name: str) -> None:
+        self.bus = bus
         self.name = name
-        self.messages: list[Message] = []
-        workers.attach(self)
+        self.messages: list[ToWorker] = []
+        self.told = asyncio.Event()
+        bus.attach(self)
 
-    def send(self, *message: Any) -> None:
+    def send(self, message: ToWorker) -> None:
         self.messages.append(message)
+        self.told.set()
 
     def close(self) -> None:
         pass
 
-    def says(self, *message: Any) -> None:
-        self.workers.receive(self, message)
+    def says(self, message: FromWorker) -> None:
+        self.bus.receive(self, message)
 
     def says_hello(self) -> None:
-        self.says("hello", self.name, 1)
+        self.says(Hello(self.name, 1))
 
-    def kinds(self) -> list[str]:
-        return [message[0] for message in self.messages]
+    def kinds(self) -> list[type[ToWorker]]:
+        return [type(message) for message in self.messages]
 
     def answers_flushes(self) -> None:
         for message in self.messages:
-            if message[0] == "flush":
-                self.says("flushed", message[1])
+            if isinstance(message, Flush):
+                self.says(Flushed(message.number))
 
 
 class NothingEnded:
@@ -53,69 +69,80 @@ class NothingEnded:
 
 
 @pytest.fixture
-def workers() -> Workers:
-    return Workers(lambda: None)
+def bus() -> LinkedBus:
+    return LinkedBus()
 
 
 @pytest.fixture
-def broker(workers: Workers) -> Broker:
+def workers(bus: LinkedBus) -> Workers:
+    return Workers(bus, lambda: None)
+
+
+@pytest.fixture
+def broker(bus: LinkedBus, workers: Workers) -> Broker:
     storage: Any = SimpleNamespace(runs=NothingEnded(), events=None, threads=None)
-    broker = Broker(storage, workers, Metrics())
-    workers.listen(broker)
+    broker = Broker(storage, bus, workers, Metrics())
+    bus.hear_runs(broker)
     return broker
 
 
-async def test_a_worker_that_says_hello_is_told_what_others_were_told_before(workers: Workers, broker: Broker) -> None:
-    early, late = Told(workers, "early"), Told(workers, "late")
+async def test_a_worker_that_says_hello_is_told_what_others_were_told_before(
+    bus: LinkedBus, workers: Workers, broker: Broker
+) -> None:
+    early, late = Told(bus, "early"), Told(bus, "late")
     early.says_hello()
     waiter = broker.wait_for_result("run", announce=True)
     workers.drain()
     assert late.messages == []
     late.says_hello()
-    assert late.kinds() == ["follow", "drain", "welcome", "wake"]
-    assert early.kinds() == ["welcome", "wake", "follow", "drain"]
+    assert late.kinds() == [Follow, Drain, Welcome, Wake]
+    assert early.kinds() == [Welcome, Wake, Follow, Drain]
     await waiter.close()
-    assert late.kinds()[-1] == early.kinds()[-1] == "unfollow"
+    assert late.kinds()[-1] == early.kinds()[-1] == Unfollow
 
 
-async def test_a_second_hello_is_answered_like_the_first(workers: Workers, broker: Broker) -> None:
-    worker = Told(workers, "worker")
+async def test_a_second_hello_is_answered_like_the_first(bus: LinkedBus, workers: Workers, broker: Broker) -> None:
+    worker = Told(bus, "worker")
     worker.says_hello()
     broker.wait_for_result("run", announce=True)
     worker.says_hello()
-    assert worker.kinds() == ["welcome", "wake", "follow", "follow", "welcome", "wake"]
+    assert worker.kinds() == [Welcome, Wake, Follow, Follow, Welcome, Wake]
 
 
 async def test_a_worker_that_connects_again_is_told_by_its_new_connection_alone(
-    workers: Workers, broker: Broker
+    bus: LinkedBus, workers: Workers, broker: Broker
 ) -> None:
-    before, after = Told(workers, "worker"), Told(workers, "worker")
+    before, after = Told(bus, "worker"), Told(bus, "worker")
     before.says_hello()
     after.says_hello()
     broker.wait_for_result("run", announce=True)
-    assert "follow" not in before.kinds()
-    assert "follow" in after.kinds()
+    assert Follow not in before.kinds()
+    assert Follow in after.kinds()
 
 
-async def test_a_run_that_has_ended_is_followed_by_no_worker_any_more(workers: Workers, broker: Broker) -> None:
-    worker = Told(workers, "worker")
+async def test_a_run_that_has_ended_is_followed_by_no_worker_any_more(
+    bus: LinkedBus, workers: Workers, broker: Broker
+) -> None:
+    worker = Told(bus, "worker")
     worker.says_hello()
     for number in range(10):
         waiter = broker.wait_for_result(f"run {number}", announce=True)
         broker.run_ended(f"run {number}", "thread", "success", b"1", 0, 0.0, 0.0)
         assert await waiter.result(5) == b"1"
         await waiter.close()
-    assert worker.kinds().count("follow") == worker.kinds().count("unfollow") == 10
+    assert worker.kinds().count(Follow) == worker.kinds().count(Unfollow) == 10
     assert list(broker.interests()) == []
 
 
-async def test_a_flush_waits_for_all_workers_that_are_ready_and_connected(workers: Workers, broker: Broker) -> None:
-    quick, slow, importing = Told(workers, "quick"), Told(workers, "slow"), Told(workers, "importing")
+async def test_a_flush_waits_for_all_workers_that_are_ready_and_connected(
+    bus: LinkedBus, workers: Workers, broker: Broker
+) -> None:
+    quick, slow, importing = Told(bus, "quick"), Told(bus, "slow"), Told(bus, "importing")
     quick.says_hello()
     slow.says_hello()
     flush = asyncio.create_task(workers.flushed())
     await asyncio.sleep(0)
-    assert "flush" not in importing.kinds()
+    assert Flush not in importing.kinds()
     quick.answers_flushes()
     await asyncio.sleep(0)
     assert not flush.done()
@@ -125,13 +152,67 @@ async def test_a_flush_waits_for_all_workers_that_are_ready_and_connected(worker
     flush = asyncio.create_task(workers.flushed())
     await asyncio.sleep(0)
     quick.answers_flushes()
-    workers.detach(slow)
+    bus.detach(slow)
     assert await flush
 
 
 async def test_a_worker_that_does_not_answer_a_flush_is_not_waited_for_without_end(
-    workers: Workers, broker: Broker, monkeypatch: pytest.MonkeyPatch
+    bus: LinkedBus, workers: Workers, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers_module, "FLUSH_STEP", 0.001)
-    Told(workers, "stuck").says_hello()
+    Told(bus, "stuck").says_hello()
     assert not await workers.flushed()
+
+
+async def test_one_ready_run_wakes_the_worker_with_the_fewest_and_several_wake_all(
+    bus: LinkedBus, workers: Workers, broker: Broker
+) -> None:
+    busy, idle = Told(bus, "busy"), Told(bus, "idle")
+    for worker in (busy, idle):
+        worker.says_hello()
+        worker.messages.clear()
+    busy.says(Load(3))
+    workers.wake(1)
+    assert (busy.kinds(), idle.kinds()) == ([], [Wake])
+    workers.wake(2)
+    assert (busy.kinds(), idle.kinds()) == ([Wake], [Wake, Wake])
+    workers.stop()
+
+
+async def test_a_worker_that_does_not_answer_its_wake_up_is_not_waited_for(
+    bus: LinkedBus, workers: Workers, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers_module, "WAKE_TIMEOUT", 0.001)
+    blocked, other = Told(bus, "blocked"), Told(bus, "other")
+    for worker in (blocked, other):
+        worker.says_hello()
+        worker.messages.clear()
+    other.says(Load(1))
+    other.told.clear()
+    workers.wake(1)
+    await asyncio.wait_for(other.told.wait(), 10)
+    assert other.kinds() == [Wake]
+    assert blocked.kinds() == [Wake]
+    assert workers.stuck(-1) is False
+    workers.wake(2)
+    assert workers.stuck(-1) is True
+    other.says(Load(1))
+    assert workers.stuck(-1) is False
+    workers.stop()
+
+
+async def test_a_worker_is_known_from_its_hello_until_it_has_left_the_bus(
+    bus: LinkedBus, workers: Workers, broker: Broker
+) -> None:
+    worker = Told(bus, "worker")
+    assert (workers.pids(), workers.none_since()) == ([], None)
+    worker.says_hello()
+    worker.says(Load(2))
+    assert (workers.pids(), workers.busy()) == ([1], {"worker"})
+    for _ in range(2):
+        worker.says(Ended("run", "thread", "success", None, 0, 0.0, 0.0))
+    assert workers.busy() == set()
+    workers.dropped("worker")
+    assert workers.pids() == []
+    assert workers.none_since() is not None
+    assert workers.give_back(["worker"]) == set()

@@ -5,14 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
-from runyard.runtime.bus.messages import Message
+from runyard.runtime.bus.messages import (
+    Ended,
+    Flush,
+    Flushed,
+    Follow,
+    FromWorker,
+    RunEvents,
+    ToWorker,
+    Wake,
+    Welcome,
+)
 from runyard.runtime.config.langgraph_json import load_project
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import Unavailable
@@ -23,37 +33,38 @@ from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.storage.port.runs import Interest, Lane, NewRun
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 
+Kind = TypeVar("Kind", bound=FromWorker)
 SAMPLES = Path(__file__).parents[2] / "sample_graphs"
 
 
 class Heard:
-    """The API process's end of the link: it keeps what the worker says."""
+    """The worker's end of a bus that keeps what the worker says."""
 
     def __init__(self) -> None:
-        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        self._messages: asyncio.Queue[FromWorker] = asyncio.Queue()
+        self.tell: Callable[[ToWorker], None] = lambda _: None
 
-    def send(self, *message: Any) -> None:
+    def listen(self, receive: Callable[[ToWorker], None]) -> None:
+        self.tell = receive
+
+    def send(self, message: FromWorker) -> None:
         self._messages.put_nowait(message)
 
     def close(self) -> None:
         pass
 
-    worker: Worker
-
-    async def next(self, kind: str) -> Message:
+    async def next(self, kind: type[Kind]) -> Kind:
         """The next message of that kind."""
         async with asyncio.timeout(20):
-            while (message := await self._messages.get())[0] != kind:
+            while not isinstance(message := await self._messages.get(), kind):
                 pass
             return message
 
-    async def end_of(self, run_id: str) -> Message:
+    async def end_of(self, run_id: str) -> Ended:
         """The message that the run has ended."""
-        async with asyncio.timeout(20):
-            while True:
-                message = await self._messages.get()
-                if message[:2] == ("ended", run_id):
-                    return message
+        while (ended := await self.next(Ended)).run_id != run_id:
+            pass
+        return ended
 
 
 @pytest.fixture
@@ -75,9 +86,8 @@ async def working(
     heard = Heard()
     worker = Worker("worker", settings, storage, Executor(graphs, storage, None), solo=False)
     worker.connect(heard)
-    heard.worker = worker
     if welcome:
-        worker.receive(("welcome",))
+        heard.tell(Welcome())
     task = asyncio.create_task(worker.run())
     try:
         yield heard
@@ -141,7 +151,7 @@ async def test_an_end_that_cannot_be_recorded_is_tried_three_times_and_then_an_e
         run = new_run("chain")
         await storage.runs.insert([run])
         heard_of = await heard.end_of(run.run_id)
-        assert heard_of[3] == "error"
+        assert heard_of.status == "error"
         (ended,) = await storage.runs.ended([run.run_id])
         assert ended.status == "error"
         assert json.loads(ended.answer)["__error__"] == {"error": type(error).__name__, "message": str(error)}
@@ -158,7 +168,7 @@ async def test_an_end_that_is_recorded_at_the_second_attempt_is_the_runs_own(
     async with working(storage, graphs, tmp_path) as heard:
         run = new_run("chain")
         await storage.runs.insert([run])
-        assert (await heard.end_of(run.run_id))[3] == "success"
+        assert (await heard.end_of(run.run_id)).status == "success"
 
 
 async def test_while_nothing_can_be_written_nothing_is_executed_again(
@@ -170,7 +180,7 @@ async def test_while_nothing_can_be_written_nothing_is_executed_again(
     async with working(storage, graphs, tmp_path) as heard:
         run = new_run("chain")
         await storage.runs.insert([run])
-        assert (await heard.end_of(run.run_id))[3] == "success"
+        assert (await heard.end_of(run.run_id)).status == "success"
     assert (give_back.calls, finish.calls) == (21, 2)
 
 
@@ -184,7 +194,7 @@ async def test_a_run_that_cannot_even_be_prepared_ends(
     async with working(storage, graphs, tmp_path) as heard:
         run = new_run("chain")
         await storage.runs.insert([run])
-        assert (await heard.end_of(run.run_id))[3] == "error"
+        assert (await heard.end_of(run.run_id)).status == "error"
 
 
 async def test_nothing_is_claimed_before_the_server_has_said_what_is_followed(
@@ -193,14 +203,14 @@ async def test_nothing_is_claimed_before_the_server_has_said_what_is_followed(
     async with working(storage, graphs, tmp_path, welcome=False) as heard:
         run = new_run("chain", stream_mode=["values"])
         await storage.runs.insert([run])
-        heard.worker.receive(("wake",))
-        heard.worker.receive(("flush", 1))
-        assert await heard.next("flushed") == ("flushed", 1)
+        heard.tell(Wake())
+        heard.tell(Flush(1))
+        assert (await heard.next(Flushed)).number == 1
         (depth,) = [await storage.queue.depth()]
         assert (depth.ready, depth.running) == (1, 0)
-        heard.worker.receive(("follow", run.run_id, int(Interest.EVENTS)))
-        heard.worker.receive(("welcome",))
-        (_, run_id, _, events) = await heard.next("events")
-        assert run_id == run.run_id
-        assert events[0][1] == "metadata"
+        heard.tell(Follow(run.run_id, int(Interest.EVENTS)))
+        heard.tell(Welcome())
+        sent = await heard.next(RunEvents)
+        assert sent.run_id == run.run_id
+        assert sent.events[0][1] == "metadata"
         await heard.end_of(run.run_id)

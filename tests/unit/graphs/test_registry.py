@@ -13,7 +13,7 @@ from langgraph.store.memory import InMemoryStore
 from runyard.runtime.errors import ConfigError, NotFound
 from runyard.runtime.graphs.registry import Graphs
 
-from .written_graphs import written_graphs
+from .written_graphs import GRAPH_SOURCE, written_graphs
 
 
 async def test_every_kind_of_graph_is_opened(graphs: Graphs) -> None:
@@ -70,3 +70,14 @@ async def test_a_factory_that_gives_no_graph_is_refused(tmp_path: Path) -> None:
     graphs.load()
     with pytest.raises(ConfigError, match="is of type int, not a graph"):
         await graphs.open("f", {}, store=None)
+
+
+def test_a_name_that_is_no_text_is_none_of_a_graph(tmp_path: Path) -> None:
+    named = GRAPH_SOURCE + "graph = graph.compile()\ngraph.name = 7\n"
+    graphs = written_graphs(
+        tmp_path,
+        {"named": "./named.py:graph", "plain": "./plain.py:graph"},
+        {"named.py": named, "plain.py": GRAPH_SOURCE},
+    )
+    graphs.load()
+    assert graphs.own_names.keys() == {"plain"}

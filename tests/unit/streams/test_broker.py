@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from runyard.runtime.bus.linked import LinkedBus
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.storage.port.runs import RunResult
 from runyard.runtime.streams import broker
@@ -33,7 +34,8 @@ async def test_a_recheck_that_failed_is_made_again(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(broker, "RECHECK_INTERVAL", 0.001)
     results = Results()
     storage: Any = SimpleNamespace(runs=results, events=None, threads=None)
-    streams = Broker(storage, Workers(lambda: None), Metrics())
+    bus = LinkedBus()
+    streams = Broker(storage, bus, Workers(bus, lambda: None), Metrics())
     streams.start()
     waiter = streams.wait_for_result("a run", announce=False)
     try:
