@@ -47,7 +47,7 @@ class SqliteWorkers:
                         cancels[row["seq"]] = row["cancel"]
                 elif row["claimed_at"] is None or row["claimed_at"] < self._clock.now() - CLAIM_GRACE:
                     unheld = Lease(row["seq"], worker, row["attempt"], row["run_id"], row["thread_id"])
-                    release_run(connection, self._sql, unheld, time)
+                    release_run(connection, self._sql, unheld, (), time)
             return HeartbeatResult(cancels, [seq for seq, attempt in attempts.items() if owned.get(seq) != attempt])
 
         return await self._database.write(work)

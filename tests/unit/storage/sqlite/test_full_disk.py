@@ -88,21 +88,18 @@ async def status(storage: SqliteStorage, lease: Lease) -> str:
 async def test_a_run_whose_checkpoint_was_not_written_does_not_succeed(storage: SqliteStorage) -> None:
     lease, other = await claimed_run(storage), await claimed_run(storage)
     async with full_disk(storage):
-        storage.checkpoints.post(lease, [checkpoint(lease, 1_000_000)])
         with pytest.raises(Unavailable, match="full"):
-            await storage.checkpoints.flush(lease)
-    with pytest.raises(Unavailable, match="full"):
-        await storage.queue.finish(finish_request(lease))
+            await storage.queue.finish(finish_request(lease), [checkpoint(lease, 1_000_000)])
     await storage.queue.finish(finish_request(other))
     assert await status(storage, lease) == "running"
     assert await status(storage, other) == "success"
 
     await storage.queue.release(lease)
     (again,) = await storage.queue.claim("worker", limit=1, interactive=1)
-    storage.checkpoints.post(again.lease, [checkpoint(lease, 1_000_000)])
+    await storage.checkpoints.append(again.lease, [checkpoint(lease, 1_000_000)])
     await storage.queue.finish(finish_request(again.lease))
     assert await status(storage, lease) == "success"
-    assert storage.checkpoints.latest(lease.thread_id, "") is not None
+    assert await storage.checkpoints.latest(lease.thread_id, "") is not None
 
 
 async def test_what_the_disk_does_not_take_is_refused_as_a_whole(storage: SqliteStorage) -> None:
