@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
 import pytest
@@ -92,8 +92,16 @@ class Summed(TypedDict, total=False):
     log: Annotated[list[str], DeltaChannel(joined, snapshot_frequency=4)]
 
 
+async def prune_as_langgraph_does(storage: SqliteStorage, graph: Graph) -> None:
+    await settled(graph)
+    await RunSaver(storage.checkpoints, admin=storage.checkpoints).aprune([THREAD])
+
+
+@pytest.mark.parametrize("way", [prune, prune_as_langgraph_does], ids=["by the thread", "by the saver"])
 @pytest.mark.parametrize("calls", range(1, 7))
-async def test_a_value_that_is_put_together_from_its_past_stays_whole(storage: SqliteStorage, calls: int) -> None:
+async def test_a_value_that_is_put_together_from_its_past_stays_whole(
+    storage: SqliteStorage, calls: int, way: Callable[[SqliteStorage, Graph], Awaitable[None]]
+) -> None:
     async def add(state: Summed) -> Any:
         return {"log": [f"added {len(state['log'])}"]}
 
@@ -104,7 +112,7 @@ async def test_a_value_that_is_put_together_from_its_past_stays_whole(storage: S
         values = await graph.ainvoke({"log": [f"said {number}"]}, CONFIG)
     await settled(graph)
     before = len(await stored_checkpoints(storage))
-    await prune(storage, graph)
+    await way(storage, graph)
     assert len(await stored_checkpoints(storage)) < before or calls == 1, "the first call has no snapshot behind it"
     assert (await graph.aget_state(CONFIG)).values == values
     assert (await graph.ainvoke({"log": ["more"]}, CONFIG))["log"][: 2 * calls] == values["log"]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from runyard.runtime.checkpoints.unwritten import UnwrittenRows
 from runyard.runtime.errors import Unavailable
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow
 from runyard.runtime.storage.port.queue import FinishRequest, Lease
@@ -88,8 +89,14 @@ async def status(storage: SqliteStorage, lease: Lease) -> str:
 async def test_a_run_whose_checkpoint_was_not_written_does_not_succeed(storage: SqliteStorage) -> None:
     lease, other = await claimed_run(storage), await claimed_run(storage)
     async with full_disk(storage):
+        rows = UnwrittenRows(storage.checkpoints, lease)
+        rows.add([checkpoint(lease, 1_000_000)])
+        with pytest.raises(Unavailable, match="full"):
+            await rows.settle()
         with pytest.raises(Unavailable, match="full"):
             await storage.queue.finish(finish_request(lease), [checkpoint(lease, 1_000_000)])
+    with pytest.raises(Unavailable, match="full"):
+        rows.take()
     await storage.queue.finish(finish_request(other))
     assert await status(storage, lease) == "running"
     assert await status(storage, other) == "success"
