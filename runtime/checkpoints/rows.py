@@ -4,7 +4,7 @@ Channel values are stored by version, so that a long list that a step did not to
 Small plain values are kept in the checkpoint itself.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -24,18 +24,15 @@ from runyard.runtime.checkpoints.serde.forms import UnsavableValue, type_name
 from runyard.runtime.checkpoints.serde.serializer import StateSerializer
 from runyard.runtime.graphs.user_errors import error_repr, one_line
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, NewBlob, WriteRow
-from runyard.runtime.storage.port.checkpoints import StoredBlob, StoredCheckpoint
+from runyard.runtime.storage.port.checkpoints import StoredCheckpoint
 from runyard.runtime.storage.port.threads import StoredChannel
 
 SMALL_TEXT = 200
 """Characters up to which a string is stored in the checkpoint itself."""
 
-Blobs = Callable[[str, str, dict[str, str]], dict[str, StoredBlob]]
-"""Reads channel values: (thread id, namespace, channel -> version) -> channel -> value."""
-
 
 class CheckpointPacker:
-    """Packs and unpacks with one serializer."""
+    """Packs with one serializer, and unpacks with it what `reading` reads."""
 
     def __init__(self, serde: SerializerProtocol) -> None:
         self._serde = serde
@@ -116,33 +113,59 @@ class CheckpointPacker:
                 f'channel "{channel}" holds a {type_name(type(value))} that cannot be saved: {one_line(error)}'
             ) from error
 
-    def unpack(self, stored: StoredCheckpoint, blobs: Blobs) -> CheckpointTuple:
-        """The checkpoint with its channel values, which `blobs` reads, and its pending writes."""
-        loads = self._serde.loads_typed
-        checkpoint: Checkpoint = loads((stored.type, stored.data))
+    def reading(self) -> "Reading":
+        """For one read of storage."""
+        return Reading(self._serde)
+
+
+class Reading:
+    """Unpacks what one read of storage brings, of which `references` is told while it is made."""
+
+    def __init__(self, serde: SerializerProtocol) -> None:
+        self._serde = serde
+        self._loaded: dict[bytes, Checkpoint] = {}
+
+    def references(self, kind: str, data: bytes) -> Mapping[str, str]:
+        """The channel values that a packed checkpoint refers to: channel -> version."""
+        checkpoint = self._loaded[data] = self._serde.loads_typed((kind, data))
         small = checkpoint["channel_values"]
-        versions = {
-            channel: version for channel, version in self.versions_of(checkpoint).items() if channel not in small
-        }
-        found = blobs(stored.thread_id, stored.ns, versions)
-        checkpoint["channel_values"] = {**small, **{channel: loads(blob) for channel, blob in found.items()}}
+        return {channel: version for channel, version in _versions(checkpoint).items() if channel not in small}
+
+    def unpack(self, stored: StoredCheckpoint) -> CheckpointTuple:
+        """A checkpoint with its channel values and its pending writes."""
+        loads = self._serde.loads_typed
+        checkpoint = self._loaded.pop(stored.data, None) or self._load(stored)
+        small = checkpoint["channel_values"]
+        checkpoint["channel_values"] = {**small, **{channel: loads(blob) for channel, blob in stored.blobs.items()}}
         parent = checkpoint_config(stored.thread_id, stored.ns, stored.parent_id) if stored.parent_id else None
         return CheckpointTuple(
             config=checkpoint_config(stored.thread_id, stored.ns, stored.checkpoint_id),
             checkpoint=checkpoint,
-            metadata=loads(("msgpack", stored.metadata)),
+            metadata=self.metadata(stored),
             parent_config=parent,
             pending_writes=[(task, channel, loads((kind, data))) for task, channel, kind, data in stored.writes],
         )
 
-    def versions(self, stored: StoredCheckpoint) -> dict[str, str]:
-        """The version of each channel at a stored checkpoint."""
-        return self.versions_of(self._serde.loads_typed((stored.type, stored.data)))
+    def metadata(self, stored: StoredCheckpoint) -> CheckpointMetadata:
+        """The metadata of a checkpoint, as LangGraph knows it."""
+        metadata: CheckpointMetadata = self._serde.loads_typed(("msgpack", stored.metadata))
+        return metadata
 
-    @staticmethod
-    def versions_of(checkpoint: Checkpoint) -> dict[str, str]:
-        """The version of each channel at a checkpoint of LangGraph's."""
-        return {channel: str(version) for channel, version in checkpoint["channel_versions"].items()}
+    def versions(self, stored: StoredCheckpoint) -> dict[str, str]:
+        """The version of each channel at a checkpoint."""
+        return _versions(self._loaded.get(stored.data) or self._load(stored))
+
+    def channels(self, stored: StoredCheckpoint) -> Collection[str]:
+        """The channels whose values are in the packed checkpoint itself."""
+        return (self._loaded.get(stored.data) or self._load(stored))["channel_values"]
+
+    def _load(self, stored: StoredCheckpoint) -> Checkpoint:
+        checkpoint: Checkpoint = self._serde.loads_typed((stored.type, stored.data))
+        return checkpoint
+
+
+def _versions(checkpoint: Checkpoint) -> dict[str, str]:
+    return {channel: str(version) for channel, version in checkpoint["channel_versions"].items()}
 
 
 def channel_sizes(kind: str, data: bytes) -> dict[str, StoredChannel]:

@@ -1,7 +1,8 @@
 """LangGraph's checkpoint saver on Runyard's storage.
 
-A run's saver packs what LangGraph hands it at once, posts the rows to the storage's writer and continues; the
-writer commits them in groups, in order, fenced by the run's lease. Reading waits for the writes of this saver.
+A run's saver packs what LangGraph hands it at once, hands the rows over to be written and continues; they are written
+in order, fenced by the run's lease, and the last of them with the end of the run. Reading waits for the writes of this
+saver.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,10 +29,12 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from runyard.runtime.checkpoints.addresses import checkpoint_config
 from runyard.runtime.checkpoints.limits import RunLimits
 from runyard.runtime.checkpoints.memory import MemoryCheckpoint, MemoryCheckpoints, MemoryWrites
+from runyard.runtime.checkpoints.pruning import latest_checkpoints
 from runyard.runtime.checkpoints.rows import CheckpointPacker
 from runyard.runtime.checkpoints.serde.serializer import StateSerializer
+from runyard.runtime.checkpoints.unwritten import UnwrittenRows
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
-from runyard.runtime.storage.port.checkpoints import CheckpointStorage, KeptCheckpoint, StoredCheckpoint
+from runyard.runtime.storage.port.checkpoints import CheckpointAdmin, SaverStorage
 from runyard.runtime.storage.port.queue import Lease
 
 logger = logging.getLogger(__name__)
@@ -39,7 +42,8 @@ logger = logging.getLogger(__name__)
 MEMORY_SECONDS = 1.0
 """Seconds for which the checkpoints of a temporary run are only in memory."""
 
-
+PAGE = 20
+"""Checkpoints of a history that are read in one go, with all their values."""
 STOPPED = "the run was stopped"
 
 
@@ -50,15 +54,16 @@ class RunSaver(BaseCheckpointSaver[str]):
     in memory for the first second, and a run that ends before leaves nothing to delete. A crash in that second
     costs as much work as it would without a checkpoint that is a second old. `limits`: with `no_step`, what nodes still
     return is not taken, and no step begins, but the checkpoint is with which LangGraph leaves a run that saves at its
-    end; with `sealed`, nothing is.
+    end; with `sealed`, nothing is. `admin`: for those of LangGraph's operations that are about whole threads.
     """
 
     serde: SerializerProtocol = StateSerializer()
 
     def __init__(
         self,
-        storage: CheckpointStorage,
+        storage: SaverStorage,
         *,
+        admin: CheckpointAdmin | None = None,
         lease: Lease | None = None,
         sync: bool = False,
         in_memory: bool = False,
@@ -67,12 +72,12 @@ class RunSaver(BaseCheckpointSaver[str]):
     ) -> None:
         super().__init__(serde=serde)
         self._storage = storage
-        self._lease = lease
+        self._admin = admin
+        self._unwritten = UnwrittenRows(storage, lease)
         self._run_id = None if lease is None else lease.run_id
         self._sync = sync
         self._memory = MemoryCheckpoints() if in_memory else None
         self._since = time.monotonic()
-        self._posted = False
         self._limits = limits or RunLimits()
         self.spilled = not in_memory
         """Whether something may be in storage."""
@@ -103,7 +108,7 @@ class RunSaver(BaseCheckpointSaver[str]):
             return
         self._memory = None
         self.spilled = True
-        self._post(rows)
+        self._unwritten.add(rows)
 
     def _pack_from_memory(self, item: MemoryCheckpoint | MemoryWrites) -> Sequence[CheckpointRow | WriteRow]:
         if isinstance(item, MemoryCheckpoint):
@@ -121,19 +126,13 @@ class RunSaver(BaseCheckpointSaver[str]):
             self.spill()
         return self._memory
 
-    def _post(self, rows: Sequence[CheckpointRow | WriteRow]) -> None:
-        self._posted = True
-        self._storage.post(self._lease, rows)
+    def take_unwritten(self) -> Sequence[CheckpointRow | WriteRow]:
+        """What is to be written with the end of the run; see `UnwrittenRows.take`."""
+        return self._unwritten.take()
 
-    async def _settle(self) -> None:
-        if self._posted:
-            self._posted = False
-            await self._storage.flush(self._lease)
-
-    def _settle_blocking(self) -> None:
-        if self._posted:
-            self._posted = False
-            self._storage.flush_blocking(self._lease)
+    async def settle(self) -> None:
+        """Returns when all that was saved so far is durable. Raises LeaseLost, Unavailable."""
+        await self._unwritten.settle()
 
     # What LangGraph calls
 
@@ -151,8 +150,8 @@ class RunSaver(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         saved = self._save(config, checkpoint, metadata, new_versions)
-        if self._sync:
-            self._settle_blocking()
+        if self._sync or self._unwritten.too_many:
+            self._unwritten.settle_blocking()
         return saved
 
     async def aput(
@@ -163,8 +162,8 @@ class RunSaver(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         saved = self._save(config, checkpoint, metadata, new_versions)
-        if self._sync:
-            await self._settle()
+        if self._sync or self._unwritten.too_many:
+            await self.settle()
         return saved
 
     def _save(
@@ -179,32 +178,41 @@ class RunSaver(BaseCheckpointSaver[str]):
         if memory := self._memory_while_short():
             memory.items.append(MemoryCheckpoint(config, checkpoint, {**metadata}, new_versions))
         else:
-            self._post([self._rows.pack(config, checkpoint, metadata, new_versions)])
+            self._unwritten.add([self._rows.pack(config, checkpoint, metadata, new_versions)])
         configurable = config["configurable"]
         return checkpoint_config(configurable["thread_id"], configurable.get("checkpoint_ns", ""), checkpoint["id"])
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
+        self._save_writes(config, writes, task_id, task_path)
+        if self._unwritten.too_many:
+            self._unwritten.settle_blocking()
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        self._save_writes(config, writes, task_id, task_path)
+        if self._unwritten.too_many:
+            await self.settle()
+
+    def _save_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str
+    ) -> None:
         if self._limits.no_step:
             raise asyncio.CancelledError(STOPPED)
         if memory := self._memory_while_short():
             memory.items.append(MemoryWrites(config, writes, task_id, task_path))
         else:
-            self._post(self._rows.pack_writes(config, writes, task_id, task_path, self._run_id))
-
-    async def aput_writes(
-        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
-    ) -> None:
-        self.put_writes(config, writes, task_id, task_path)
+            self._unwritten.add(self._rows.pack_writes(config, writes, task_id, task_path, self._run_id))
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        self._settle_blocking()
-        return self._find(config)
+        self._unwritten.settle_blocking()
+        return self._storage.wait_for(self._find(config))
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        await self._settle()
-        return self._find(config)
+        await self.settle()
+        return await self._find(config)
 
     def list(
         self,
@@ -214,8 +222,10 @@ class RunSaver(BaseCheckpointSaver[str]):
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
-        self._settle_blocking()
-        yield from self._history(config, filter, before, limit)
+        self._unwritten.settle_blocking()
+        found = self._history(config, filter, before, limit)
+        while (item := self._storage.wait_for(_next(found))) is not None:
+            yield item
 
     async def alist(
         self,
@@ -225,70 +235,63 @@ class RunSaver(BaseCheckpointSaver[str]):
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
-        await self._settle()
-        for found in self._history(config, filter, before, limit):
+        await self.settle()
+        async for found in self._history(config, filter, before, limit):
             yield found
 
     async def adelete_thread(self, thread_id: str) -> None:
-        await self._settle()
-        await self._storage.delete_thread(thread_id)
+        await (await self._settled_admin()).delete_thread(thread_id)
 
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
-        await self._settle()
-        await self._storage.delete_runs(run_ids)
+        await (await self._settled_admin()).delete_runs(run_ids)
 
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
-        await self._settle()
-        await self._storage.copy_thread(source_thread_id, target_thread_id)
+        await (await self._settled_admin()).copy_thread(source_thread_id, target_thread_id)
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
-        await self._settle()
+        admin = await self._settled_admin()
         for thread_id in thread_ids:
             if strategy == "delete":
-                await self._storage.delete_thread(thread_id)
-                continue
-            latest: dict[str, StoredCheckpoint] = {}
-            for stored in self._storage.history(thread_id, None, before=None, limit=None):
-                latest.setdefault(stored.ns, stored)
-            await self._storage.prune(
-                thread_id,
-                [
-                    KeptCheckpoint(ns, stored.checkpoint_id, self._rows.versions(stored))
-                    for ns, stored in latest.items()
-                ],
-            )
+                await admin.delete_thread(thread_id)
+            else:
+                _, kept = await latest_checkpoints(self._storage, thread_id, self.serde)
+                await admin.prune(thread_id, kept)
+
+    async def _settled_admin(self) -> CheckpointAdmin:
+        if self._admin is None:
+            raise NotImplementedError("this saver is there for one state only")
+        await self.settle()
+        return self._admin
 
     # Reading
 
-    def _find(self, config: RunnableConfig) -> CheckpointTuple | None:
+    async def _find(self, config: RunnableConfig) -> CheckpointTuple | None:
         if self._memory is not None:
             return self._memory.find(config)
         configurable = config["configurable"]
         thread_id, ns = configurable["thread_id"], configurable.get("checkpoint_ns", "")
-        checkpoint_id = get_checkpoint_id(config)
-        if checkpoint_id:
-            stored = self._storage.get(thread_id, ns, checkpoint_id)
+        reading = self._rows.reading()
+        if checkpoint_id := get_checkpoint_id(config):
+            stored = await self._storage.get(thread_id, ns, checkpoint_id, reading.references)
         else:
-            stored = self._storage.latest(thread_id, ns)
-        return None if stored is None else self._rows.unpack(stored, self._storage.blobs)
+            stored = await self._storage.latest(thread_id, ns, reading.references)
+        return None if stored is None else reading.unpack(stored)
 
-    def _history(
+    async def _history(
         self,
         config: RunnableConfig | None,
         filter: Mapping[str, Any] | None,
         before: RunnableConfig | None,
         limit: int | None,
-    ) -> Iterator[CheckpointTuple]:
+    ) -> AsyncIterator[CheckpointTuple]:
         configurable = config["configurable"] if config else {}
         ns, wanted = configurable.get("checkpoint_ns"), get_checkpoint_id(config) if config else None
         earlier = get_checkpoint_id(before) if before else None
         if self._memory is not None:
-            found = self._memory.history()
+            found = _all(self._memory.history())
         else:
-            at_most = None if filter or wanted else limit
-            stored = self._storage.history(configurable.get("thread_id"), ns, before=earlier, limit=at_most)
-            found = (self._rows.unpack(row, self._storage.blobs) for row in stored)
-        for item in found:
+            found = self._stored(configurable.get("thread_id"), ns, earlier, None if filter or wanted else limit)
+        async for item in found:
             if limit is not None and limit <= 0:
                 return
             here = item.config["configurable"]
@@ -302,6 +305,31 @@ class RunSaver(BaseCheckpointSaver[str]):
             yield item
             if limit is not None:
                 limit -= 1
+
+    async def _stored(
+        self, thread_id: str | None, ns: str | None, before: str | None, limit: int | None
+    ) -> AsyncIterator[CheckpointTuple]:
+        """Page by page, but for a listing of several histories, whose checkpoints may have the same ids."""
+        paged = thread_id is not None and ns is not None
+        while limit is None or limit > 0:
+            size = limit if not paged else PAGE if limit is None else min(PAGE, limit)
+            reading = self._rows.reading()
+            page = await self._storage.history(thread_id, ns, before=before, limit=size, references=reading.references)
+            for stored in page:
+                yield reading.unpack(stored)
+            if not paged or size is None or len(page) < size:
+                return
+            before = page[-1].checkpoint_id
+            limit = None if limit is None else limit - size
+
+
+async def _all(items: Iterable[CheckpointTuple]) -> AsyncIterator[CheckpointTuple]:
+    for item in items:
+        yield item
+
+
+async def _next(items: AsyncIterator[CheckpointTuple]) -> CheckpointTuple | None:
+    return await anext(items, None)
 
 
 # LangGraph asks for the parameters of this method once a run; finding them out costs 3% of a short one.

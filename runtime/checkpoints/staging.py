@@ -4,71 +4,83 @@ LangGraph makes an edit in several writes, and reads its own ones in between. Th
 of them and the thread's row can be written in one guarded transaction, or not at all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
 
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.checkpoints import (
-    CheckpointStorage,
-    KeptCheckpoint,
+    CheckpointReader,
+    Handover,
+    References,
     StoredBlob,
     StoredCheckpoint,
     StoredWrite,
 )
 from runyard.runtime.storage.port.queue import Lease
 
+T = TypeVar("T")
+
 
 class StagedCheckpoints:
-    """Checkpoint storage for a saver: what is stored of threads, with the staged rows on top.
+    """Storage for a saver: what is stored of threads, with the staged rows on top."""
 
-    Reads answer as `CheckpointStorage` does; deleting, copying and pruning go straight to storage.
-    """
-
-    def __init__(self, storage: CheckpointStorage) -> None:
+    def __init__(self, storage: CheckpointReader) -> None:
         self._storage = storage
         self.rows: list[CheckpointRow | WriteRow] = []
         """What is to be written, in order."""
 
-    def post(self, lease: Lease | None, rows: Sequence[CheckpointRow | WriteRow]) -> None:
-        """Stages rows; no lease is needed, since nothing is written yet."""
+    def append(self, lease: Lease | None, rows: Sequence[CheckpointRow | WriteRow]) -> Handover:
+        """Stages rows; no lease is needed, and nothing to be waited for, since nothing is written yet."""
         self.rows += rows
+        staged = Handover()
+        staged.set_result(None)
+        return staged
 
-    async def flush(self, lease: Lease | None) -> None:
-        """Nothing is durable before the whole edit is."""
+    async def latest(self, thread_id: str, ns: str, references: References | None = None) -> StoredCheckpoint | None:
+        found = await self.history(thread_id, ns, before=None, limit=1, references=references)
+        return next(iter(found), None)
 
-    def flush_blocking(self, lease: Lease | None) -> None:
-        """Nothing is durable before the whole edit is."""
-
-    def latest(self, thread_id: str, ns: str) -> StoredCheckpoint | None:
-        return next(iter(self.history(thread_id, ns, before=None, limit=1)), None)
-
-    def get(self, thread_id: str, ns: str, checkpoint_id: str) -> StoredCheckpoint | None:
+    async def get(
+        self, thread_id: str, ns: str, checkpoint_id: str, references: References | None = None
+    ) -> StoredCheckpoint | None:
         for row in self._checkpoints(thread_id, ns):
             if row.checkpoint_id == checkpoint_id:
-                return self._with_writes(_stored(row))
-        stored = self._storage.get(thread_id, ns, checkpoint_id)
+                return self._with_writes(await self._staged(row, references))
+        stored = await self._storage.get(thread_id, ns, checkpoint_id, references)
         return None if stored is None else self._with_writes(stored)
 
-    def history(
-        self, thread_id: str | None, ns: str | None, *, before: str | None, limit: int | None
+    async def history(
+        self,
+        thread_id: str | None,
+        ns: str | None,
+        *,
+        before: str | None,
+        limit: int | None,
+        references: References | None = None,
     ) -> list[StoredCheckpoint]:
         found = [
-            _stored(row) for row in self._checkpoints(thread_id, ns) if before is None or row.checkpoint_id < before
+            await self._staged(row, references)
+            for row in self._checkpoints(thread_id, ns)
+            if before is None or row.checkpoint_id < before
         ]
-        found += self._storage.history(thread_id, ns, before=before, limit=limit)
+        found += await self._storage.history(thread_id, ns, before=before, limit=limit, references=references)
         found.sort(key=lambda stored: stored.checkpoint_id, reverse=True)
         return [self._with_writes(stored) for stored in found[:limit]]
 
-    def namespaces(self, thread_id: str) -> list[str]:
+    async def namespaces(self, thread_id: str) -> list[str]:
         own = {row.ns for row in self._checkpoints(thread_id, None)}
-        return [*own.union(self._storage.namespaces(thread_id))]
+        return [*own.union(await self._storage.namespaces(thread_id))]
 
-    def blobs(self, thread_id: str, ns: str, versions: dict[str, str]) -> dict[str, StoredBlob]:
-        found = self._storage.blobs(thread_id, ns, versions)
+    async def blobs(self, thread_id: str, ns: str, versions: Mapping[str, str]) -> dict[str, StoredBlob]:
+        found = await self._storage.blobs(thread_id, ns, versions)
         for row in self._checkpoints(thread_id, ns):
             for channel, version, kind, data in row.blobs:
                 if versions.get(channel) == version:
                     found[channel] = StoredBlob(kind, data)
         return found
+
+    def wait_for(self, reading: Coroutine[Any, Any, T]) -> T:
+        return self._storage.wait_for(reading)
 
     def _checkpoints(self, thread_id: str | None, ns: str | None) -> list[CheckpointRow]:
         return [
@@ -76,6 +88,19 @@ class StagedCheckpoints:
             for row in self.rows
             if isinstance(row, CheckpointRow) and thread_id in (None, row.thread_id) and ns in (None, row.ns)
         ]
+
+    async def _staged(self, row: CheckpointRow, references: References | None) -> StoredCheckpoint:
+        return StoredCheckpoint(
+            row.thread_id,
+            row.ns,
+            row.checkpoint_id,
+            row.parent_id,
+            row.type,
+            row.data,
+            row.metadata,
+            [],
+            {} if references is None else await self.blobs(row.thread_id, row.ns, references(row.type, row.data)),
+        )
 
     def _with_writes(self, stored: StoredCheckpoint) -> StoredCheckpoint:
         place = (stored.thread_id, stored.ns, stored.checkpoint_id)
@@ -87,23 +112,3 @@ class StagedCheckpoints:
         rows.sort(key=lambda row: (row.task_path, row.task_id, row.idx))
         stored.writes.extend(StoredWrite(row.task_id, row.channel, row.type, row.data) for row in rows)
         return stored
-
-    # What no edit does; here for the saver's sake.
-
-    async def delete_thread(self, thread_id: str) -> None:
-        await self._storage.delete_thread(thread_id)
-
-    async def delete_runs(self, run_ids: Sequence[str]) -> None:
-        await self._storage.delete_runs(run_ids)
-
-    async def copy_thread(self, source: str, target: str) -> None:
-        await self._storage.copy_thread(source, target)
-
-    async def prune(self, thread_id: str, keep: Sequence[KeptCheckpoint]) -> None:
-        await self._storage.prune(thread_id, keep)
-
-
-def _stored(row: CheckpointRow) -> StoredCheckpoint:
-    return StoredCheckpoint(
-        row.thread_id, row.ns, row.checkpoint_id, row.parent_id, row.type, row.data, row.metadata, []
-    )

@@ -28,7 +28,7 @@ from runyard.runtime.graphs.configurable import configurable_of
 from runyard.runtime.graphs.factories import Access
 from runyard.runtime.graphs.registry import Graph, Graphs
 from runyard.runtime.graphs.user_errors import describe_error, one_line
-from runyard.runtime.storage.port.checkpoints import CheckpointStorage, KeptCheckpoint
+from runyard.runtime.storage.port.checkpoints import KeptCheckpoint, SaverStorage
 from runyard.runtime.storage.port.threads import StateEdit, StateReading, StoredChannel
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class StoredStates:
     that cannot be read: the class of a state, its reducers and its branches may refuse what a checkpoint holds.
     """
 
-    def __init__(self, storage: CheckpointStorage, graphs: Graphs) -> None:
+    def __init__(self, storage: SaverStorage, graphs: Graphs) -> None:
         self._storage = storage
         self._graphs = graphs
 
@@ -95,7 +95,7 @@ class StoredStates:
         Raises NotFound for a checkpoint that there is not, BadRequest for what the graph does not take.
         """
         checkpoint = request.checkpoint or {"checkpoint_id": request.checkpoint_id}
-        latest = self._storage.latest(thread.thread_id, "")
+        latest = await self._storage.latest(thread.thread_id, "")
         base = "" if latest is None else latest.checkpoint_id
         staged = StagedCheckpoints(self._storage)
         async with self._opened(thread, RunSaver(staged), checkpoint, "threads.update") as opened:
@@ -130,7 +130,7 @@ class StoredStates:
     async def reading(self, thread: ThreadGraph) -> StateReading:
         """What the thread should show as it is now."""
         saver = RunSaver(self._storage)
-        latest = self._storage.latest(thread.thread_id, "")
+        latest = await self._storage.latest(thread.thread_id, "")
         if latest is None:
             return StateReading(base="")
         async with self._opened(thread, saver, None, "threads.read") as opened:
@@ -143,9 +143,9 @@ class StoredStates:
                     paused=bool(snapshot.next),
                 )
 
-    def latest_checkpoints(self, thread_id: str) -> tuple[str, list[KeptCheckpoint]]:
-        """What a thread needs when its history is dropped; for a pool thread, since it may take long."""
-        return latest_checkpoints(RunSaver(self._storage), thread_id, self._storage.namespaces(thread_id))
+    async def latest_checkpoints(self, thread_id: str) -> tuple[str, list[KeptCheckpoint]]:
+        """What a thread needs when its history is dropped."""
+        return await latest_checkpoints(self._storage, thread_id, RunSaver.serde)
 
     @staticmethod
     def channel_sizes(kind: str, data: bytes) -> dict[str, StoredChannel]:

@@ -53,6 +53,7 @@ class Executor:
         limits = RunLimits()
         saver = RunSaver(
             self._storage.checkpoints,
+            admin=self._storage.checkpoints,
             lease=lease,
             sync=sync,
             in_memory=leased.temporary and not sync and lease.attempt == 1,
@@ -157,7 +158,7 @@ class Executor:
         """The next attempt continues from the last checkpoint, so what was only in memory is written first."""
         execution.saver.spill()
         await execution.publisher.close()
-        result = await self._storage.queue.release(execution.leased.lease)
+        result = await self._storage.queue.release(execution.leased.lease, execution.saver.take_unwritten())
         return None if result is None else RunEnded("interrupted", UNREAD.answer, result)
 
     async def _finish(self, execution: Execution, outcome: GraphOutcome, status: FinalStatus) -> RunEnded:
@@ -174,7 +175,7 @@ class Executor:
             unsaved=execution.saver.unsaved,
             readable=outcome.readable,
         )
-        result = await self._storage.queue.finish(finish)
+        result = await self._storage.queue.finish(finish, execution.saver.take_unwritten())
         return RunEnded("interrupted" if result.cancelled else status, finish.answer, result)
 
 

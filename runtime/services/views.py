@@ -93,7 +93,7 @@ class Views:
     async def keep_latest(self, thread_id: str) -> bytes:
         """Drops the history of a thread, so that only its present is left. False when there is no such thread,
         or when it changes right now."""
-        base, kept = self._states.latest_checkpoints(thread_id)
+        base, kept = await self._states.latest_checkpoints(thread_id)
         return orjson.dumps(await self._storage.threads.keep_latest(thread_id, base, kept))
 
     async def settle(self, thread_id: str) -> bytes:

@@ -143,5 +143,5 @@ async def test_nothing_is_lost_and_nothing_runs_twice_at_once(
     kept = open_storage(server)
     assert (await kept.runs.cancellable(thread_id=None, run_ids=None, status="all", limit=1)).runs == []
     temporary = {run["thread_id"] for run in runs.values() if run["kwargs"]["temporary"]}
-    left = {row.thread_id for row in kept.checkpoints.history(None, None, before=None, limit=None)}
+    left = {row.thread_id for row in await kept.checkpoints.history(None, None, before=None, limit=None)}
     assert not left & temporary, "a temporary thread leaves no checkpoints behind"

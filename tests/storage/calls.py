@@ -42,11 +42,6 @@ def call(
     return Call(str(operation(cast(Storage, _Path()))), arguments, keywords)
 
 
-def call_sync(operation: Callable[[Storage], Callable[P, T]], /, *arguments: P.args, **keywords: P.kwargs) -> Call[T]:
-    """As `call`, for an operation that is not a coroutine."""
-    return Call(str(operation(cast(Storage, _Path()))), arguments, keywords)
-
-
 @dataclass(frozen=True)
 class Done(Generic[T]):
     result: T

@@ -25,34 +25,32 @@ def thread() -> str:
     return str(uuid.uuid4())
 
 
-async def test_a_checkpoint_comes_back_as_it_was_posted(storage: Storage) -> None:
+async def test_a_checkpoint_comes_back_as_it_was_written(storage: Storage) -> None:
     thread_id = thread()
     row = checkpoint_row(thread_id, "2", parent_id="1", run_id="r", data=b"\x00\xffdata", metadata=b"\x01")
-    storage.checkpoints.post(None, [row])
-    await storage.checkpoints.flush(None)
-    found = storage.checkpoints.get(thread_id, "", "2")
+    await storage.checkpoints.append(None, [row])
+    found = await storage.checkpoints.get(thread_id, "", "2")
     assert found is not None
-    assert found == storage.checkpoints.latest(thread_id, "")
+    assert found == await storage.checkpoints.latest(thread_id, "")
     assert (found.thread_id, found.ns, found.checkpoint_id, found.parent_id) == (thread_id, "", "2", "1")
     assert (found.type, found.data, found.metadata, found.writes) == (row.type, row.data, row.metadata, [])
-    assert storage.checkpoints.blobs(thread_id, "", {"log": "1"}) == {"log": StoredBlob("msgpack", b"blob")}
+    assert await storage.checkpoints.blobs(thread_id, "", {"log": "1"}) == {"log": StoredBlob("msgpack", b"blob")}
 
 
 async def test_what_is_not_there_is_not_found(storage: Storage) -> None:
     thread_id = thread()
-    storage.checkpoints.post(None, [checkpoint_row(thread_id, "1")])
-    await storage.checkpoints.flush(None)
-    assert storage.checkpoints.get(thread_id, "", "2") is None
-    assert storage.checkpoints.get(thread_id, "child", "1") is None
-    assert storage.checkpoints.latest(thread(), "") is None
-    assert storage.checkpoints.history(thread(), None, before=None, limit=None) == []
-    assert storage.checkpoints.blobs(thread_id, "", {"log": "2", "other": "1"}) == {}
+    await storage.checkpoints.append(None, [checkpoint_row(thread_id, "1")])
+    assert await storage.checkpoints.get(thread_id, "", "2") is None
+    assert await storage.checkpoints.get(thread_id, "child", "1") is None
+    assert await storage.checkpoints.latest(thread(), "") is None
+    assert await storage.checkpoints.history(thread(), None, before=None, limit=None) == []
+    assert await storage.checkpoints.blobs(thread_id, "", {"log": "2", "other": "1"}) == {}
 
 
 async def test_writes_come_in_the_order_in_which_langgraph_applies_them(storage: Storage) -> None:
     thread_id = thread()
     places = [("b", "1", 0), ("a", "3", 1), ("a", "3", 0), ("a", "2", 0), ("a", "2", -1)]
-    storage.checkpoints.post(
+    await storage.checkpoints.append(
         None,
         [
             checkpoint_row(thread_id, "1"),
@@ -62,8 +60,7 @@ async def test_writes_come_in_the_order_in_which_langgraph_applies_them(storage:
             ),
         ],
     )
-    await storage.checkpoints.flush(None)
-    found = storage.checkpoints.latest(thread_id, "")
+    found = await storage.checkpoints.latest(thread_id, "")
     assert found is not None
     assert [data for *_, data in found.writes] == [repr(place).encode() for place in sorted(places)]
 
@@ -71,13 +68,12 @@ async def test_writes_come_in_the_order_in_which_langgraph_applies_them(storage:
 async def test_a_write_is_kept_and_a_special_one_replaced(storage: Storage) -> None:
     thread_id = thread()
     for data in (b"first", b"second"):
-        storage.checkpoints.post(
+        await storage.checkpoints.append(
             None,
             [write_row(thread_id, "1", idx=0, data=data), write_row(thread_id, "1", idx=-3, channel="e", data=data)],
         )
-    storage.checkpoints.post(None, [checkpoint_row(thread_id, "1")])
-    await storage.checkpoints.flush(None)
-    found = storage.checkpoints.get(thread_id, "", "1")
+    await storage.checkpoints.append(None, [checkpoint_row(thread_id, "1")])
+    found = await storage.checkpoints.get(thread_id, "", "1")
     assert found is not None
     assert {channel: data for _, channel, _, data in found.writes} == {"log": b"first", "e": b"second"}
 
@@ -85,45 +81,43 @@ async def test_a_write_is_kept_and_a_special_one_replaced(storage: Storage) -> N
 async def test_history_goes_back_in_time_by_namespace(storage: Storage) -> None:
     thread_id, other = thread(), thread()
     rows = [checkpoint_row(thread_id, str(number), ns=ns) for number in range(1, 5) for ns in ("", "child")]
-    storage.checkpoints.post(None, [*rows, checkpoint_row(other, "9")])
-    await storage.checkpoints.flush(None)
+    await storage.checkpoints.append(None, [*rows, checkpoint_row(other, "9")])
 
-    def found(thread_id: str | None, ns: str | None, **limits: Any) -> list[str]:
+    async def found(thread_id: str | None, ns: str | None, **limits: Any) -> list[str]:
         limits = {"before": None, "limit": None, **limits}
-        return [row.checkpoint_id for row in storage.checkpoints.history(thread_id, ns, **limits)]
+        return [row.checkpoint_id for row in await storage.checkpoints.history(thread_id, ns, **limits)]
 
-    assert found(thread_id, "") == found(thread_id, "child") == ["4", "3", "2", "1"]
-    assert found(thread_id, "", limit=2) == ["4", "3"]
-    assert found(thread_id, "", before="3") == ["2", "1"]
-    assert found(thread_id, "", before="3", limit=1) == ["2"]
-    assert sorted(found(thread_id, None)) == sorted("12341234")
-    assert sorted(found(None, "")) == sorted("12349")
+    assert await found(thread_id, "") == await found(thread_id, "child") == ["4", "3", "2", "1"]
+    assert await found(thread_id, "", limit=2) == ["4", "3"]
+    assert await found(thread_id, "", before="3") == ["2", "1"]
+    assert await found(thread_id, "", before="3", limit=1) == ["2"]
+    assert sorted(await found(thread_id, None)) == sorted("12341234")
+    assert sorted(await found(None, "")) == sorted("12349")
 
 
-async def test_posting_a_checkpoint_again_replaces_it(storage: Storage) -> None:
+async def test_writing_a_checkpoint_again_replaces_it(storage: Storage) -> None:
     thread_id = thread()
-    storage.checkpoints.post(None, [checkpoint_row(thread_id, "1"), checkpoint_row(thread_id, "1", data=b"newer")])
-    await storage.checkpoints.flush(None)
-    found = storage.checkpoints.latest(thread_id, "")
+    await storage.checkpoints.append(
+        None, [checkpoint_row(thread_id, "1"), checkpoint_row(thread_id, "1", data=b"newer")]
+    )
+    found = await storage.checkpoints.latest(thread_id, "")
     assert found is not None
     assert found.data == b"newer"
 
 
-async def test_what_was_flushed_is_there_for_other_processes(storage: Storage, another: Open) -> None:
+async def test_what_was_written_is_there_for_other_processes(storage: Storage, another: Open) -> None:
     thread_id = thread()
-    storage.checkpoints.post(None, [checkpoint_row(thread_id, "1")])
-    await storage.checkpoints.flush(None)
-    assert another().checkpoints.latest(thread_id, "") is not None
+    await storage.checkpoints.append(None, [checkpoint_row(thread_id, "1")])
+    assert await another().checkpoints.latest(thread_id, "") is not None
 
 
-def test_a_pool_thread_may_wait_for_a_flush(storage: Storage) -> None:
+def test_a_pool_thread_may_write_and_read(storage: Storage) -> None:
     thread_id = thread()
     found = []
 
     def save() -> None:
-        storage.checkpoints.post(None, [checkpoint_row(thread_id, "1")])
-        storage.checkpoints.flush_blocking(None)
-        found.append(storage.checkpoints.latest(thread_id, ""))
+        storage.checkpoints.append(None, [checkpoint_row(thread_id, "1")]).result()
+        found.append(storage.checkpoints.wait_for(storage.checkpoints.latest(thread_id, "")))
 
     saver = threading.Thread(target=save)
     saver.start()
@@ -134,7 +128,7 @@ def test_a_pool_thread_may_wait_for_a_flush(storage: Storage) -> None:
 async def test_deleting_copying_and_pruning(storage: Storage) -> None:
     source, target, other = thread(), thread(), thread()
     blobs = {number: [NewBlob("log", str(number), "msgpack", f"blob {number}".encode())] for number in (1, 2)}
-    storage.checkpoints.post(
+    await storage.checkpoints.append(
         None,
         [checkpoint_row(source, str(number), run_id=f"run {number}", blobs=blobs[number]) for number in (1, 2)]
         + [write_row(source, str(number), run_id=f"run {number}") for number in (1, 2)]
@@ -142,44 +136,46 @@ async def test_deleting_copying_and_pruning(storage: Storage) -> None:
     )
     await storage.checkpoints.copy_thread(source, target)
 
-    def found(thread_id: str) -> list[tuple[str, int]]:
-        rows = storage.checkpoints.history(thread_id, "", before=None, limit=None)
+    async def found(thread_id: str) -> list[tuple[str, int]]:
+        rows = await storage.checkpoints.history(thread_id, "", before=None, limit=None)
         return [(row.checkpoint_id, len(row.writes)) for row in rows]
 
     versions = {"log": "1"}
-    assert found(source) == found(target) == [("2", 1), ("1", 1)]
-    assert storage.checkpoints.blobs(target, "", versions) == storage.checkpoints.blobs(source, "", versions)
+    assert await found(source) == await found(target) == [("2", 1), ("1", 1)]
+    (copied, blobs_of_source) = [await storage.checkpoints.blobs(item, "", versions) for item in (target, source)]
+    assert copied == blobs_of_source != {}
 
     await storage.checkpoints.prune(source, [KeptCheckpoint("", "2", {"log": "2"})])
-    assert found(source) == [("2", 1)]
-    assert storage.checkpoints.blobs(source, "", {"log": "1"}) == {}
-    assert storage.checkpoints.blobs(source, "", {"log": "2"}) == {"log": StoredBlob("msgpack", b"blob 2")}
-    assert found(target) == [("2", 1), ("1", 1)]
+    assert await found(source) == [("2", 1)]
+    assert await storage.checkpoints.blobs(source, "", {"log": "1"}) == {}
+    assert await storage.checkpoints.blobs(source, "", {"log": "2"}) == {"log": StoredBlob("msgpack", b"blob 2")}
+    assert await found(target) == [("2", 1), ("1", 1)]
 
     await storage.checkpoints.delete_runs(["run 1"])
-    assert found(target) == [("2", 1)]
-    assert storage.checkpoints.blobs(target, "", versions) == {}
+    assert await found(target) == [("2", 1)]
+    assert await storage.checkpoints.blobs(target, "", versions) == {}
 
     await storage.checkpoints.delete_thread(target)
-    assert found(target) == []
-    assert found(source) == [("2", 1)]
-    assert found(other) == [("1", 0)]
+    assert await found(target) == []
+    assert await found(source) == [("2", 1)]
+    assert await found(other) == [("1", 0)]
 
 
-async def test_posts_of_many_runs_at_once_are_all_kept(storage: Storage) -> None:
+async def test_appends_of_many_runs_at_once_are_all_kept(storage: Storage) -> None:
     new_runs = [await insert(storage, stateless()) for _ in range(20)]
     leases = [leased.lease for leased in await storage.queue.claim("worker", limit=20, interactive=20)]
 
     async def work(number: int) -> None:
         for step in range(10):
-            storage.checkpoints.post(leases[number], [checkpoint_row(leases[number].thread_id, f"{step:02}")])
-            if step % 3 == 0:
-                await storage.checkpoints.flush(leases[number])
-        await storage.checkpoints.flush(leases[number])
+            append = storage.checkpoints.append(
+                leases[number], [checkpoint_row(leases[number].thread_id, f"{step:02}")]
+            )
+            if step % 3 == 0 or step == 9:
+                await append
 
     await asyncio.gather(*(work(number) for number in range(20)))
     for new_run in new_runs:
-        assert len(storage.checkpoints.history(new_run.thread_id, "", before=None, limit=None)) == 10
+        assert len(await storage.checkpoints.history(new_run.thread_id, "", before=None, limit=None)) == 10
 
 
 @pytest.mark.parametrize("kind", ["of a service", "of a run", "that waits for the disk"])
@@ -190,7 +186,7 @@ async def test_the_saver_conforms_to_langgraph(storage: Storage, kind: str) -> N
 
     @checkpointer_test(name=f"RunSaver {kind}")
     async def saver() -> AsyncGenerator[BaseCheckpointSaver[Any], None]:
-        yield RunSaver(storage.checkpoints, lease=lease, sync=kind.endswith("disk"))
+        yield RunSaver(storage.checkpoints, admin=storage.checkpoints, lease=lease, sync=kind.endswith("disk"))
 
     report = await validate(saver)
     results = {name: result.passed for name, result in report.results.items()}

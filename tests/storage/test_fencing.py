@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -52,8 +54,8 @@ async def snapshot(storage: Storage, new_run: NewRun) -> tuple[Any, ...]:
         await storage.threads.get(new_run.thread_id),
         await storage.runs.ended([new_run.run_id]),
         await storage.events.read(new_run.run_id, 0, size=1000),
-        storage.checkpoints.history(new_run.thread_id, None, before=None, limit=None),
-        storage.checkpoints.blobs(new_run.thread_id, "", {"log": "2"}),
+        await storage.checkpoints.history(new_run.thread_id, None, before=None, limit=None),
+        await storage.checkpoints.blobs(new_run.thread_id, "", {"log": "2"}),
         await storage.queue.depth(),
         await storage.deliveries.next_due() is None,
     )
@@ -84,13 +86,11 @@ async def save(storage: Storage, lease: Lease) -> None:
         checkpoint_row(lease.thread_id, "2", run_id=lease.run_id, blobs=[NewBlob("log", "2", "msgpack", b"late")]),
         write_row(lease.thread_id, "1", run_id=lease.run_id, idx=1),
     ]
-    storage.checkpoints.post(lease, rows)
-    await storage.checkpoints.flush(lease)
+    await storage.checkpoints.append(lease, rows)
 
 
 async def save_blocking(storage: Storage, lease: Lease) -> None:
-    storage.checkpoints.post(lease, [checkpoint_row(lease.thread_id, "2", run_id=lease.run_id)])
-    storage.checkpoints.flush_blocking(lease)
+    storage.checkpoints.append(lease, [checkpoint_row(lease.thread_id, "2", run_id=lease.run_id)]).result()
 
 
 WRITES = (finish, interrupt, release, fail_attempt, append_events, save, save_blocking)
@@ -103,8 +103,7 @@ async def test_a_stale_lease_changes_nothing(
 ) -> None:
     new_run = await insert(storage, stateless(resumable=True))
     lease = (await claim(storage, "worker", new_run)).lease
-    storage.checkpoints.post(lease, [checkpoint_row(new_run.thread_id, "1", run_id=new_run.run_id)])
-    await storage.checkpoints.flush(lease)
+    await storage.checkpoints.append(lease, [checkpoint_row(new_run.thread_id, "1", run_id=new_run.run_id)])
     await storage.events.append(lease, [EventChunk(1, 1, b"first")])
     assert await storage.queue.holds(lease)
     await lose(storage, new_run, lease)
@@ -146,25 +145,54 @@ async def assert_refused(
     assert before[:6] + before[7:] == after[:6] + after[7:]
 
 
-async def test_a_refusal_is_told_at_the_next_flush_and_spares_other_runs(storage: Storage) -> None:
+async def test_a_refusal_spares_other_runs(storage: Storage) -> None:
     lost, held = await insert(storage, stateless()), await insert(storage, stateless())
     lost_lease = (await claim(storage, "worker", lost)).lease
     held_lease = (await claim(storage, "worker", held)).lease
     await storage.queue.release(lost_lease)
-    for lease in (lost_lease, held_lease):
-        storage.checkpoints.post(lease, [checkpoint_row(lease.thread_id, "1")])
-    await storage.checkpoints.flush(held_lease)
-    await storage.checkpoints.flush(None)
+    refused, kept = (
+        storage.checkpoints.append(lease, [checkpoint_row(lease.thread_id, "1")]) for lease in (lost_lease, held_lease)
+    )
     with pytest.raises(LeaseLost):
-        await storage.checkpoints.flush(lost_lease)
-    assert storage.checkpoints.latest(lost.thread_id, "") is None
-    assert storage.checkpoints.latest(held.thread_id, "") is not None
+        await refused
+    await kept
+    assert await storage.checkpoints.latest(lost.thread_id, "") is None
+    assert await storage.checkpoints.latest(held.thread_id, "") is not None
 
 
-async def test_what_was_posted_before_the_end_is_there_after_it(storage: Storage) -> None:
+async def test_what_the_saver_still_held_is_written_with_the_end(storage: Storage) -> None:
     new_run = await insert(storage, stateless())
     lease = (await claim(storage, "worker", new_run)).lease
-    storage.checkpoints.post(lease, [checkpoint_row(new_run.thread_id, "1")])
-    await storage.queue.finish(finish_request(lease))
+    rows = [checkpoint_row(new_run.thread_id, "1"), checkpoint_row(new_run.thread_id, "2")]
+    await storage.checkpoints.append(lease, rows[:1])
+    await storage.queue.finish(finish_request(lease), rows)
     assert await run_status(storage, new_run) == "success"
-    assert storage.checkpoints.latest(new_run.thread_id, "") is not None
+    found = await storage.checkpoints.history(new_run.thread_id, "", before=None, limit=None)
+    assert [item.checkpoint_id for item in found] == ["2", "1"]
+
+
+async def test_what_the_saver_still_held_is_written_when_a_run_goes_back(storage: Storage) -> None:
+    new_run = await insert(storage, stateless())
+    lease = (await claim(storage, "worker", new_run)).lease
+    await storage.queue.release(lease, [checkpoint_row(new_run.thread_id, "1")])
+    assert await run_status(storage, new_run) == "pending"
+    assert await storage.checkpoints.latest(new_run.thread_id, "") is not None
+
+
+async def test_an_end_that_is_refused_writes_nothing_of_what_the_saver_held(storage: Storage) -> None:
+    new_run = await insert(storage, stateless())
+    lease = (await claim(storage, "worker", new_run)).lease
+    await storage.queue.release(lease)
+    with pytest.raises(LeaseLost):
+        await storage.queue.finish(finish_request(lease), [checkpoint_row(new_run.thread_id, "1")])
+    assert await storage.checkpoints.latest(new_run.thread_id, "") is None
+
+
+async def test_an_append_is_taken_back_before_it_has_begun(storage: Storage) -> None:
+    thread_id = str(uuid.uuid4())
+    appends = [storage.checkpoints.append(None, [checkpoint_row(thread_id, str(number))]) for number in range(300)]
+    taken = [number for number, append in enumerate(appends) if number and append.cancel()]
+    await asyncio.wait_for(appends[0], 10)
+    await storage.checkpoints.append(None, [checkpoint_row(thread_id, "last")])
+    found = await storage.checkpoints.history(thread_id, "", before=None, limit=None)
+    assert {item.checkpoint_id for item in found} == {"last", *map(str, range(300))} - {*map(str, taken)}

@@ -119,8 +119,7 @@ async def test_a_temporary_run_leaves_no_checkpoints_however_it_ends(storage: St
         checkpoint_row(new_run.thread_id, "1", run_id=new_run.run_id),
         write_row(new_run.thread_id, "1", run_id=new_run.run_id),
     ]
-    storage.checkpoints.post(lease, rows)
-    await storage.checkpoints.flush(lease)
+    await storage.checkpoints.append(lease, rows)
     run = ref(new_run)
     finish = finish_request(lease, temporary=True, spilled=True)
     match end:
@@ -140,24 +139,24 @@ async def test_a_temporary_run_leaves_no_checkpoints_however_it_ends(storage: St
         case "delete":
             await storage.runs.delete(run.thread_id, run.run_id)
     assert await thread_status(storage, new_run.thread_id) is None
-    assert storage.checkpoints.history(new_run.thread_id, None, before=None, limit=None) == []
-    assert storage.checkpoints.blobs(new_run.thread_id, "", {"log": "1"}) == {}
+    assert await storage.checkpoints.history(new_run.thread_id, None, before=None, limit=None) == []
+    assert await storage.checkpoints.blobs(new_run.thread_id, "", {"log": "1"}) == {}
 
 
 async def test_a_kept_thread_keeps_its_checkpoints_when_a_run_on_it_is_cancelled(storage: Storage) -> None:
     thread_id = await idle_thread(storage)
-    storage.checkpoints.post(None, [checkpoint_row(thread_id, "1")])
+    await storage.checkpoints.append(None, [checkpoint_row(thread_id, "1")])
     new_run = await insert(storage, on_thread(thread_id))
     await storage.runs.cancel([ref(new_run)], "interrupt")
-    assert storage.checkpoints.get(thread_id, "", "1") is not None
+    assert await storage.checkpoints.get(thread_id, "", "1") is not None
 
 
 async def test_rolling_back_removes_what_the_run_wrote_and_nothing_else(storage: Storage) -> None:
     thread_id = await idle_thread(storage)
-    storage.checkpoints.post(None, [checkpoint_row(thread_id, "1", run_id="before")])
+    await storage.checkpoints.append(None, [checkpoint_row(thread_id, "1", run_id="before")])
     new_run = await insert(storage, on_thread(thread_id))
     lease = (await claim(storage, "worker", new_run)).lease
-    storage.checkpoints.post(
+    await storage.checkpoints.append(
         lease,
         [
             checkpoint_row(thread_id, "2", run_id=new_run.run_id, blobs=[NewBlob("log", "2", "msgpack", b"new")]),
@@ -170,10 +169,10 @@ async def test_rolling_back_removes_what_the_run_wrote_and_nothing_else(storage:
     assert not finished.webhook
     assert await run_status(storage, new_run) is None
     assert await storage.events.read(new_run.run_id, 0, size=1000) == []
-    (left,) = storage.checkpoints.history(thread_id, None, before=None, limit=None)
+    (left,) = await storage.checkpoints.history(thread_id, None, before=None, limit=None)
     assert (left.checkpoint_id, left.writes) == ("1", [])
-    assert list(storage.checkpoints.blobs(thread_id, "", {"log": "1"})) == ["log"]
-    assert storage.checkpoints.blobs(thread_id, "", {"log": "2"}) == {}
+    assert list(await storage.checkpoints.blobs(thread_id, "", {"log": "1"})) == ["log"]
+    assert await storage.checkpoints.blobs(thread_id, "", {"log": "2"}) == {}
     thread = await storage.threads.get(thread_id)
     assert thread is not None
     assert (thread.status, thread.values) == ("idle", {"n": 111})

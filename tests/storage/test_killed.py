@@ -11,8 +11,8 @@ import pytest
 
 from .backends import BACKENDS
 from .builders import checkpoint_row, claim_all, finish_request, run_status, stateless, thread_status
-from .calls import Call, call, call_sync
-from .races import Racer, finishing
+from .calls import Call, call
+from .races import Racer
 
 SIZE = 400
 """Runs of a batch: writing them takes some milliseconds, in which the kills fall."""
@@ -60,8 +60,7 @@ async def test_a_success_of_a_killed_worker_has_its_checkpoints(backend: str, tm
     calls: list[Call[Any]] = []
     for lease in leases:
         rows = [checkpoint_row(lease.thread_id, str(step)) for step in range(5)]
-        calls.append(call_sync(lambda storage: storage.checkpoints.post, lease, rows))
-        calls.append(finishing(finish_request(lease)))
+        calls.append(call(lambda storage: storage.queue.finish, finish_request(lease), rows))
     moment = time.monotonic() + 0.02
     worker.send(moment, *calls)
     time.sleep(0.02 + rng.uniform(0.02, 0.05))  # noqa: ASYNC251 - the kill is to fall at random
@@ -73,6 +72,6 @@ async def test_a_success_of_a_killed_worker_has_its_checkpoints(backend: str, tm
         assert run is not None
         if run.status == "success":
             successes += 1
-            assert len(storage.checkpoints.history(lease.thread_id, "", before=None, limit=None)) == 5
+            assert len(await storage.checkpoints.history(lease.thread_id, "", before=None, limit=None)) == 5
     assert 0 < successes < SIZE
     storage.close()

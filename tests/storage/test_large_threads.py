@@ -53,15 +53,15 @@ async def large_thread(storage: Storage) -> tuple[str, list[NewRun], Lease]:
         for number in range(1, 4):
             await storage.events.append(lease, [EventChunk(number, number, b"event")])
         await storage.queue.finish(finish_request(lease))
-    storage.checkpoints.post(None, [checkpoint_row(thread_id, f"{step:03}") for step in range(LIVELY)])
+    await storage.checkpoints.append(None, [checkpoint_row(thread_id, f"{step:03}") for step in range(LIVELY)])
     runs += [await insert(storage, on_thread(thread_id)) for _ in range(LIVELY)]
     lease = (await claim(storage, "worker", runs[LIVELY])).lease
     runs.append(await insert(storage, on_thread(thread_id, delay=0.001)))
     return thread_id, runs, lease
 
 
-def history(storage: Storage, thread_id: str) -> list[str]:
-    return [item.checkpoint_id for item in storage.checkpoints.history(thread_id, None, before=None, limit=None)]
+async def history(storage: Storage, thread_id: str) -> list[str]:
+    return [item.checkpoint_id for item in await storage.checkpoints.history(thread_id, None, before=None, limit=None)]
 
 
 async def remove_all(storage: Storage) -> tuple[int, list[str]]:
@@ -108,7 +108,7 @@ async def test_what_is_left_is_removed_in_small_steps_also_by_another_process(
     steps, by_and_by = await remove_all(another())
     assert steps > LIVELY
     assert sorted(at_once + by_and_by) == sorted(run.run_id for run in runs[LIVELY:])
-    assert history(storage, thread_id) == []
+    assert await history(storage, thread_id) == []
     assert await storage.events.read(runs[0].run_id, 0, size=1000) == []
     assert (await storage.queue.depth()).waiting == 0
     assert await remove_all(storage) == (1, [])
@@ -122,7 +122,7 @@ async def test_an_id_can_be_used_again(storage: Storage, by_a_run: bool) -> None
         await insert(storage, on_thread(thread_id, create_thread=True))
     else:
         await storage.threads.create(NewThread(thread_id=thread_id, metadata={}), "raise")
-    assert history(storage, thread_id) == []
+    assert await history(storage, thread_id) == []
     assert len(await storage.runs.of_thread(thread_id, limit=100, offset=0, status=None)) == by_a_run
     assert await storage.runs.locate(runs[0].run_id) is None
     await remove_all(storage)
@@ -132,34 +132,32 @@ async def test_an_id_can_be_used_again(storage: Storage, by_a_run: bool) -> None
 async def test_the_answer_of_a_temporary_run_outlives_its_many_checkpoints(storage: Storage) -> None:
     new_run = await insert(storage, stateless(temporary=True))
     lease = (await claim(storage, "worker", new_run)).lease
-    storage.checkpoints.post(lease, [checkpoint_row(new_run.thread_id, f"{step:03}") for step in range(LIVELY)])
+    await storage.checkpoints.append(lease, [checkpoint_row(new_run.thread_id, f"{step:03}") for step in range(LIVELY)])
     await storage.queue.finish(finish_request(lease, temporary=True, spilled=True))
     await remove_all(storage)
-    assert history(storage, new_run.thread_id) == []
+    assert await history(storage, new_run.thread_id) == []
     (ended,) = await storage.runs.ended([new_run.run_id])
     assert (ended.status, ended.answer) == ("success", b'{"n":111}')
 
 
 async def test_a_long_history_is_dropped_as_a_whole(storage: Storage) -> None:
     thread_id = await idle_thread(storage)
-    storage.checkpoints.post(None, [checkpoint_row(thread_id, f"{step:03}") for step in range(LIVELY)])
-    await storage.checkpoints.flush(None)
+    await storage.checkpoints.append(None, [checkpoint_row(thread_id, f"{step:03}") for step in range(LIVELY)])
     last = f"{LIVELY - 1:03}"
     kept = [KeptCheckpoint("", last, {"log": "1"})]
     assert await storage.threads.keep_latest(thread_id, last, kept)
-    assert history(storage, thread_id) == [last]
-    assert storage.checkpoints.blobs(thread_id, "", {"log": "1"}) != {}
+    assert await history(storage, thread_id) == [last]
+    assert await storage.checkpoints.blobs(thread_id, "", {"log": "1"}) != {}
 
 
 async def test_checkpoints_are_deleted_however_many_there_are(storage: Storage) -> None:
     thread_id = await idle_thread(storage)
     rows = [checkpoint_row(thread_id, f"{step:03}", run_id=f"run {step % 2}") for step in range(LIVELY)]
-    storage.checkpoints.post(None, rows)
-    await storage.checkpoints.flush(None)
+    await storage.checkpoints.append(None, rows)
     await storage.checkpoints.delete_runs(["run 0"])
-    assert len(history(storage, thread_id)) == LIVELY // 2
+    assert len(await history(storage, thread_id)) == LIVELY // 2
     await storage.checkpoints.delete_thread(thread_id)
-    assert history(storage, thread_id) == []
+    assert await history(storage, thread_id) == []
 
 
 async def test_a_history_that_cannot_be_dropped_does_not_keep_others_from_expiring(storage: Storage) -> None:
@@ -191,17 +189,16 @@ async def test_a_postponed_thread_is_deleted_as_any_other(storage: Storage) -> N
 
 async def test_a_large_thread_is_copied_as_a_whole(storage: Storage) -> None:
     thread_id, _, lease = await large_thread(storage)
-    storage.checkpoints.post(lease, [write_row(thread_id, "003", task_id=f"task {n}") for n in range(5)])
-    await storage.checkpoints.flush(lease)
+    await storage.checkpoints.append(lease, [write_row(thread_id, "003", task_id=f"task {n}") for n in range(5)])
     copied = await storage.threads.copy(thread_id, str(uuid.uuid4()))
     assert copied is not None
     assert (copied.status, copied.values) == ("idle", {"n": 111})
-    assert history(storage, copied.thread_id) == history(storage, thread_id) != []
-    (source, copy) = (storage.checkpoints.get(one, "", "003") for one in (thread_id, copied.thread_id))
+    assert await history(storage, copied.thread_id) == await history(storage, thread_id) != []
+    source, copy = [await storage.checkpoints.get(one, "", "003") for one in (thread_id, copied.thread_id)]
     assert source is not None
     assert copy is not None
     assert copy.writes == source.writes
-    assert storage.checkpoints.blobs(copied.thread_id, "", {"log": "1"}) != {}
+    assert await storage.checkpoints.blobs(copied.thread_id, "", {"log": "1"}) != {}
     assert await storage.threads.remove_leftovers() == Leftovers(more=False)
     assert await storage.threads.get(copied.thread_id) == copied
 
@@ -210,7 +207,7 @@ async def test_the_checkpoints_of_a_large_thread_are_copied(storage: Storage) ->
     thread_id, _, _ = await large_thread(storage)
     target = await idle_thread(storage)
     await storage.checkpoints.copy_thread(thread_id, target)
-    assert history(storage, target) == history(storage, thread_id) != []
+    assert await history(storage, target) == await history(storage, thread_id) != []
 
 
 async def test_many_outcomes_are_forgotten_whatever_a_transaction_takes(storage: Storage) -> None:

@@ -41,7 +41,7 @@ async def asking_thread(storage: Storage) -> str:
         checkpoint_row(lease.thread_id, "1", run_id=lease.run_id),
         write_row(lease.thread_id, "1", run_id=lease.run_id, idx=INTERRUPT, channel="__interrupt__", data=QUESTION),
     ]
-    storage.checkpoints.post(lease, rows)
+    await storage.checkpoints.append(lease, rows)
     await storage.queue.finish(finish_request(lease, interrupts=b'{"task":[{"id":"i","value":"?"}]}', paused=True))
     return new_run.thread_id
 
@@ -56,7 +56,7 @@ async def answer(storage: Storage, new_run: NewRun) -> Lease:
         write_row(thread_id, "1", run_id=run_id, idx=INTERRUPT, channel="__interrupt__", data=b"and another"),
         checkpoint_row(thread_id, "2", run_id=run_id, blobs=[NewBlob("log", "2", "msgpack", b"new")]),
     ]
-    storage.checkpoints.post(lease, rows)
+    await storage.checkpoints.append(lease, rows)
     await storage.events.append(lease, [EventChunk(lease.attempt, lease.attempt, b"said")])
     return lease
 
@@ -70,8 +70,8 @@ async def snapshot(storage: Storage, thread_id: str) -> tuple[Any, ...]:
         thread.interrupts,
         thread.metadata,
         await storage.threads.graph_ids(thread_id),
-        storage.checkpoints.history(thread_id, None, before=None, limit=None),
-        storage.checkpoints.blobs(thread_id, "", {"log": "2"}),
+        await storage.checkpoints.history(thread_id, None, before=None, limit=None),
+        await storage.checkpoints.blobs(thread_id, "", {"log": "2"}),
     )
 
 
@@ -114,7 +114,8 @@ async def at_the_second_attempt(storage: Storage, new_run: NewRun, lease: Lease)
 async def not_stopped_in_time(storage: Storage, new_run: NewRun, lease: Lease) -> None:
     await storage.runs.cancel([ref(new_run)], "rollback")
     assert (await storage.workers.end_unstopped(0.0, 10, [new_run.run_id])).ended[0].run_id == new_run.run_id
-    storage.checkpoints.post(lease, [checkpoint_row(new_run.thread_id, "3", run_id=new_run.run_id)])
+    with pytest.raises(LeaseLost):
+        await storage.checkpoints.append(lease, [checkpoint_row(new_run.thread_id, "3", run_id=new_run.run_id)])
     with pytest.raises(LeaseLost):
         await storage.queue.finish(finish_request(lease))
 
@@ -165,7 +166,7 @@ async def test_what_an_ended_run_replaced_stays_replaced(storage: Storage) -> No
     await storage.queue.finish(finish_request(await answer(storage, first)))
     second = await insert(storage, on_thread(thread_id))
     await while_it_runs(storage, second, (await claim(storage, "worker", second)).lease)
-    stored = storage.checkpoints.get(thread_id, "", "1")
+    stored = await storage.checkpoints.get(thread_id, "", "1")
     assert stored is not None
     assert [write.data for write in stored.writes] == [b"an answer", b"and another"]
 
@@ -189,7 +190,7 @@ async def test_an_interrupt_without_the_worker_leaves_the_thread_where_it_can_be
     new_run = await insert(storage, on_thread(thread_id))
     lease = (await claim(storage, "worker", new_run)).lease
     if begun:
-        storage.checkpoints.post(lease, [checkpoint_row(thread_id, "3", run_id=lease.run_id)])
+        await storage.checkpoints.append(lease, [checkpoint_row(thread_id, "3", run_id=lease.run_id)])
     await storage.runs.cancel([ref(new_run)], "interrupt")
     assert (await storage.workers.end_unstopped(60.0, 10)).ended == []
     ended = await storage.workers.end_unstopped(0.0, 10, [new_run.run_id])

@@ -46,12 +46,11 @@ async def running(storage: Storage, thread_id: str) -> tuple[NewRun, LeasedRun]:
 async def save(storage: Storage, leased: LeasedRun, *checkpoint_ids: str) -> None:
     lease = leased.lease
     rows = [checkpoint_row(lease.thread_id, each, run_id=lease.run_id) for each in checkpoint_ids]
-    storage.checkpoints.post(lease, rows)
-    await storage.checkpoints.flush(lease)
+    await storage.checkpoints.append(lease, rows)
 
 
 async def saved(storage: Storage, thread_id: str) -> list[str]:
-    found = storage.checkpoints.history(thread_id, None, before=None, limit=None)
+    found = await storage.checkpoints.history(thread_id, None, before=None, limit=None)
     return sorted(stored.checkpoint_id for stored in found)
 
 
@@ -160,13 +159,12 @@ async def test_a_copy_has_nothing_of_a_run_under_way(storage: Storage) -> None:
     _, leased = await running(storage, thread_id)
     await save(storage, leased, "c2")
     half = write_row(thread_id, "c1", run_id=leased.lease.run_id)
-    storage.checkpoints.post(leased.lease, [half])
-    await storage.checkpoints.flush(leased.lease)
+    await storage.checkpoints.append(leased.lease, [half])
 
     for what in ("running", "given back"):
         await storage.threads.copy(thread_id, target := str(uuid.uuid4()))
         assert await saved(storage, target) == ["c1"], what
-        (copied,) = storage.checkpoints.history(target, None, before=None, limit=None)
+        (copied,) = await storage.checkpoints.history(target, None, before=None, limit=None)
         assert copied.writes == [], what
         if what == "running":
             await storage.queue.release(leased.lease)
@@ -213,12 +211,12 @@ async def test_a_run_is_cut_back_to_the_last_checkpoint_that_can_be_read(storage
     _, leased = await running(storage, thread_id)
     await save(storage, leased, "c2", "c3")
     writes = [write_row(thread_id, "c2", run_id=leased.lease.run_id)]
-    storage.checkpoints.post(leased.lease, writes)
+    await storage.checkpoints.append(leased.lease, writes)
 
     await storage.queue.finish(failed_request(leased.lease, values=None, readable="c2"))
 
     assert await saved(storage, thread_id) == ["c1", "c2"]
-    latest = storage.checkpoints.latest(thread_id, "")
+    latest = await storage.checkpoints.latest(thread_id, "")
     assert latest is not None
     assert latest.writes == []
 

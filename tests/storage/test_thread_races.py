@@ -54,7 +54,7 @@ async def test_two_edits_of_one_state(track: Track) -> None:
     async def judge(thread_id: str, left: Outcome[None], right: Outcome[None]) -> str:
         assert raised(left, Conflict) != raised(right, Conflict)
         winner = "right" if raised(left, Conflict) else "left"
-        (kept,) = track.storage.checkpoints.history(thread_id, None, before=None, limit=None)
+        (kept,) = await track.storage.checkpoints.history(thread_id, None, before=None, limit=None)
         assert kept.checkpoint_id == winner
         assert await track.storage.threads.values(thread_id) == f'"{winner}"'.encode()
         return winner
@@ -70,7 +70,7 @@ async def test_edit_and_insert(track: Track) -> None:
 
     async def judge(new_run: NewRun, edited: Outcome[None], insert: Outcome[InsertResult]) -> str:
         done(insert)
-        saved = track.storage.checkpoints.latest(new_run.thread_id, "")
+        saved = await track.storage.checkpoints.latest(new_run.thread_id, "")
         assert (saved is None) == raised(edited, Conflict), "an edit is whole or not there"
         await claim(track.storage, "worker", new_run)
         return "insert" if raised(edited, Conflict) else "edit"
@@ -136,8 +136,7 @@ async def test_patches_do_not_lose_each_other(track: Track) -> None:
 async def test_deletion_and_the_end_of_a_run(track: Track) -> None:
     async def prepare() -> Race[NewRun, DeletedThreads, FinishResult]:
         new_run, lease = await running(track)
-        track.storage.checkpoints.post(lease, [checkpoint_row(new_run.thread_id, "1")])
-        await track.storage.checkpoints.flush(lease)
+        await track.storage.checkpoints.append(lease, [checkpoint_row(new_run.thread_id, "1")])
         return Race(new_run, deleting(new_run.thread_id), finishing(finish_request(lease)))
 
     async def judge(new_run: NewRun, delete: Outcome[DeletedThreads], finish: Outcome[FinishResult]) -> str:
@@ -145,7 +144,7 @@ async def test_deletion_and_the_end_of_a_run(track: Track) -> None:
         assert done(delete).runs == ([new_run.run_id] if lost(finish) else [])
         assert await thread_status(track.storage, new_run.thread_id) is None
         assert await run_status(track.storage, new_run) is None
-        assert track.storage.checkpoints.latest(new_run.thread_id, "") is None
+        assert await track.storage.checkpoints.latest(new_run.thread_id, "") is None
         return "delete" if lost(finish) else "finish"
 
     assert await track.repeat(ROUNDS, prepare, judge) == {"delete", "finish"}
@@ -190,8 +189,8 @@ async def test_copy_and_deletion(track: Track) -> None:
         done(delete)
         copied = done(copy) is not None
         assert (await thread_status(track.storage, target) == "idle") == copied
-        assert (track.storage.checkpoints.latest(target, "") is not None) == copied
-        assert bool(track.storage.checkpoints.blobs(target, "", {"log": "1"})) == copied
+        assert (await track.storage.checkpoints.latest(target, "") is not None) == copied
+        assert bool(await track.storage.checkpoints.blobs(target, "", {"log": "1"})) == copied
         return "copy" if copied else "delete"
 
     assert await track.repeat(ROUNDS, prepare, judge) == {"copy", "delete"}
@@ -209,9 +208,9 @@ async def test_dropping_the_history_and_insert(track: Track) -> None:
 
     async def judge(new_run: NewRun, keep: Outcome[bool], insert: Outcome[InsertResult]) -> str:
         done(insert)
-        left = track.storage.checkpoints.history(new_run.thread_id, "", before=None, limit=None)
+        left = await track.storage.checkpoints.history(new_run.thread_id, "", before=None, limit=None)
         assert [one.checkpoint_id for one in left] == (["2"] if done(keep) else ["2", "1"])
-        assert track.storage.checkpoints.blobs(new_run.thread_id, "", {"log": "1"})
+        assert await track.storage.checkpoints.blobs(new_run.thread_id, "", {"log": "1"})
         return "keep" if done(keep) else "insert"
 
     assert await track.repeat(ROUNDS, prepare, judge) == {"keep", "insert"}

@@ -39,8 +39,8 @@ async def make(storage: Storage, **changes: Any) -> str:
     return (await storage.threads.create(new_thread, "raise")).thread_id
 
 
-def history(storage: Storage, thread_id: str) -> list[str]:
-    return [item.checkpoint_id for item in storage.checkpoints.history(thread_id, None, before=None, limit=None)]
+async def history(storage: Storage, thread_id: str) -> list[str]:
+    return [item.checkpoint_id for item in await storage.checkpoints.history(thread_id, None, before=None, limit=None)]
 
 
 async def test_a_thread_is_made_once(storage: Storage) -> None:
@@ -53,7 +53,7 @@ async def test_a_thread_is_made_once(storage: Storage) -> None:
     with pytest.raises(Conflict, match="already exists"):
         await storage.threads.create(again, "raise")
     assert await storage.threads.create(again, "do_nothing") == thread
-    assert history(storage, new_thread.thread_id) == []
+    assert await history(storage, new_thread.thread_id) == []
 
 
 async def test_a_thread_is_made_with_its_first_state(storage: Storage) -> None:
@@ -62,7 +62,7 @@ async def test_a_thread_is_made_with_its_first_state(storage: Storage) -> None:
     thread = await storage.threads.get(thread_id)
     assert thread is not None
     assert (thread.status, thread.values, thread.interrupts) == ("interrupted", {"n": 5}, {"t": []})
-    assert history(storage, thread_id) == ["1"]
+    assert await history(storage, thread_id) == ["1"]
 
 
 async def test_a_patch_merges_at_the_top_level(storage: Storage) -> None:
@@ -83,8 +83,7 @@ async def test_deleting_takes_everything_along(storage: Storage) -> None:
     later = await insert(storage, on_thread(new_run.thread_id, delay=1000.0))
     lease = (await claim(storage, "worker", new_run)).lease
     await storage.events.append(lease, [EventChunk(1, 2, b"events")])
-    storage.checkpoints.post(lease, [checkpoint_row(new_run.thread_id, "1"), write_row(new_run.thread_id, "1")])
-    await storage.checkpoints.flush(lease)
+    await storage.checkpoints.append(lease, [checkpoint_row(new_run.thread_id, "1"), write_row(new_run.thread_id, "1")])
     other = await idle_thread(storage)
 
     removed = await storage.threads.delete([new_run.thread_id, str(uuid.uuid4()), other])
@@ -93,8 +92,8 @@ async def test_deleting_takes_everything_along(storage: Storage) -> None:
     assert await storage.threads.get(new_run.thread_id) is None
     assert await storage.runs.get(new_run.thread_id, new_run.run_id) is None
     assert await storage.events.read(new_run.run_id, 0, size=1000) == []
-    assert history(storage, new_run.thread_id) == []
-    assert storage.checkpoints.blobs(new_run.thread_id, "", {"log": "1"}) == {}
+    assert await history(storage, new_run.thread_id) == []
+    assert await storage.checkpoints.blobs(new_run.thread_id, "", {"log": "1"}) == {}
     with pytest.raises(LeaseLost):
         await storage.queue.finish(finish_request(lease))
     assert await storage.queue.claim("worker", limit=9, interactive=9) == []
@@ -112,11 +111,11 @@ async def test_a_copy_has_the_state_and_no_runs(storage: Storage) -> None:
     assert (copied.thread_id, copied.status, copied.values) == (target, "interrupted", {"n": 5})
     assert copied.metadata == original.metadata
     assert copied.created_at > original.created_at
-    assert history(storage, target) == history(storage, source) == ["1"]
+    assert await history(storage, target) == await history(storage, source) == ["1"]
     assert await storage.runs.of_thread(target, limit=9, offset=0, status=None) == []
     await storage.threads.delete([source])
-    assert history(storage, target) == ["1"]
-    assert storage.checkpoints.blobs(target, "", {"log": "1"}) == {"log": StoredBlob("msgpack", b"blob")}
+    assert await history(storage, target) == ["1"]
+    assert await storage.checkpoints.blobs(target, "", {"log": "1"}) == {"log": StoredBlob("msgpack", b"blob")}
     assert running.thread_id == source
     assert await storage.threads.copy(source, str(uuid.uuid4())) is None
 
@@ -132,7 +131,7 @@ async def test_an_edit_needs_a_thread_at_rest(storage: Storage) -> None:
     with pytest.raises(Conflict, match=new_run.run_id):
         await storage.threads.edit_state(thread_id, edit(thread_id))
     await storage.queue.finish(finish_request(lease))
-    assert history(storage, thread_id) == []
+    assert await history(storage, thread_id) == []
     await storage.threads.edit_state(thread_id, edit(thread_id))
     thread = await storage.threads.get(thread_id)
     assert thread is not None
@@ -145,10 +144,10 @@ async def test_an_edit_names_the_state_that_it_knew(storage: Storage) -> None:
         *(storage.threads.edit_state(thread_id, edit(thread_id, name)) for name in "123"), return_exceptions=True
     )
     assert [type(answer) for answer in answers] == [type(None), Conflict, Conflict]
-    assert history(storage, thread_id) == ["1"], "nothing of a refused edit is written"
+    assert await history(storage, thread_id) == ["1"], "nothing of a refused edit is written"
     await storage.threads.edit_state(thread_id, edit(thread_id, "2", base="1"))
     await storage.threads.edit_state(thread_id, edit(thread_id, "3", base=None))
-    assert history(storage, thread_id) == ["3", "2", "1"]
+    assert await history(storage, thread_id) == ["3", "2", "1"]
 
 
 async def test_dropping_a_history(storage: Storage) -> None:
@@ -156,16 +155,16 @@ async def test_dropping_a_history(storage: Storage) -> None:
     rows = [checkpoint_row(thread_id, name, blobs=[NewBlob("log", name, "msgpack", b"blob")]) for name in "123"]
     rows.append(checkpoint_row(thread_id, "9", ns="child"))
     await storage.threads.edit_state(thread_id, edit(thread_id, rows=[*rows, write_row(thread_id, "1")]))
-    assert sorted(storage.checkpoints.namespaces(thread_id)) == ["", "child"]
+    assert sorted(await storage.checkpoints.namespaces(thread_id)) == ["", "child"]
     kept = [KeptCheckpoint("", "3", {"log": "3"})]
     assert not await storage.threads.keep_latest(thread_id, "2", kept), "it is not the latest"
     new_run = await insert(storage, on_thread(thread_id))
     assert not await storage.threads.keep_latest(thread_id, "3", kept), "a run is under way"
-    assert history(storage, thread_id) == ["9", "3", "2", "1"]
+    assert await history(storage, thread_id) == ["9", "3", "2", "1"]
     await storage.queue.finish(finish_request((await claim(storage, "worker", new_run)).lease))
     assert await storage.threads.keep_latest(thread_id, "3", kept)
-    assert history(storage, thread_id) == ["3"]
-    blobs = [storage.checkpoints.blobs(thread_id, "", {"log": name}) for name in "123"]
+    assert await history(storage, thread_id) == ["3"]
+    blobs = [await storage.checkpoints.blobs(thread_id, "", {"log": name}) for name in "123"]
     assert [bool(found) for found in blobs] == [False, False, True]
     assert not await storage.threads.keep_latest(str(uuid.uuid4()), "", [])
 

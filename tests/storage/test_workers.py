@@ -164,14 +164,14 @@ async def test_reaping_touches_no_other_worker(storage: Storage) -> None:
 async def test_a_run_that_was_to_stop_ends_with_its_dead_worker(storage: Storage, action: CancelAction) -> None:
     new_run = await insert(storage, on_thread(await idle_thread(storage)))
     lease = (await claim(storage, "worker", new_run)).lease
-    storage.checkpoints.post(lease, [checkpoint_row(new_run.thread_id, "1", run_id=new_run.run_id)])
+    await storage.checkpoints.append(lease, [checkpoint_row(new_run.thread_id, "1", run_id=new_run.run_id)])
     waiting = await insert(storage, on_thread(new_run.thread_id))
     await storage.runs.cancel([ref(new_run)], action)
     reaped = await storage.workers.reap("worker", max_attempts=3)
     assert reaped.ended == [new_run.run_id]
     assert reaped.promoted == 1, "workers have to be woken for the run that waited"
     assert await run_status(storage, new_run) == ("interrupted" if action == "interrupt" else None)
-    left = storage.checkpoints.get(new_run.thread_id, "", "1")
+    left = await storage.checkpoints.get(new_run.thread_id, "", "1")
     assert (left is None) == (action == "rollback")
     assert [leased.lease.run_id for leased in await claim_all(storage)] == [waiting.run_id]
 

@@ -1,11 +1,16 @@
-"""Rows of the LangGraph saver."""
+"""Rows of the LangGraph saver: to read, to write under a lease, and to look after."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.queue import Lease
+
+T = TypeVar("T")
 
 
 class StoredBlob(NamedTuple):
@@ -26,8 +31,8 @@ class StoredWrite(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredCheckpoint:
-    """One checkpoint as read, with its pending writes in the order in which LangGraph applies them: by task path,
-    task and `idx`."""
+    """One checkpoint as read, with its pending writes in the order in which LangGraph applies them (by task path,
+    task and `idx`), and the channel values that it refers to, where they were asked for."""
 
     thread_id: str
     ns: str
@@ -37,6 +42,12 @@ class StoredCheckpoint:
     data: bytes
     metadata: bytes
     writes: list[StoredWrite]
+    blobs: dict[str, StoredBlob] = field(default_factory=dict)
+
+
+References = Callable[[str, bytes], Mapping[str, str]]
+"""Says of a packed checkpoint, given its type and data, which channel values it refers to: channel -> version. Storage
+calls it within a read, where it finds the checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,41 +56,80 @@ class KeptCheckpoint:
 
     ns: str
     checkpoint_id: str
-    versions: dict[str, str]
+    versions: Mapping[str, str]
 
 
-class CheckpointStorage(Protocol):
-    """Rows of the LangGraph saver. Writes with a lease are fenced by it; they keep the order in which they
-    were posted, also with regard to `finish` of the same process. Writes without one are those of a service."""
+class Handover(Future[None]):
+    """The writing of rows that were handed over. Its exception is LeaseLost or Unavailable.
 
-    def post(self, lease: Lease | None, rows: Sequence[CheckpointRow | WriteRow]) -> None:
-        """Hands rows over to be written, and returns at once. `flush` reports what became of them.
-        Raises Unavailable when storage is closed."""
+    A future of worker threads, since a graph may block its event loop while it waits for its checkpoints. `await`
+    waits on the running loop, whichever that is; being cancelled there does not cancel the writing.
+    """
 
-    async def flush(self, lease: Lease | None) -> None:
-        """Returns when all that was posted is durable. Raises LeaseLost when some of it was refused, Unavailable
-        when some of it could not be written."""
+    def __await__(self) -> Generator[Any, None, None]:
+        if not self.done():
+            loop = asyncio.get_running_loop()
+            waiter = loop.create_future()
 
-    def flush_blocking(self, lease: Lease | None) -> None:
-        """As `flush`, for a caller that may block its thread."""
+            def wake() -> None:
+                if not waiter.done():
+                    waiter.set_result(None)
 
-    def latest(self, thread_id: str, ns: str) -> StoredCheckpoint | None:
+            def written(_: Future[None]) -> None:
+                with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
+                    loop.call_soon_threadsafe(wake)
+
+            self.add_done_callback(written)
+            yield from waiter
+        self.result()
+
+
+class CheckpointReader(Protocol):
+    """Reads checkpoints, each with its pending writes and the channel values that `references` names."""
+
+    async def latest(self, thread_id: str, ns: str, references: References | None = None) -> StoredCheckpoint | None:
         """The newest checkpoint of a namespace; None when there is none."""
 
-    def get(self, thread_id: str, ns: str, checkpoint_id: str) -> StoredCheckpoint | None:
+    async def get(
+        self, thread_id: str, ns: str, checkpoint_id: str, references: References | None = None
+    ) -> StoredCheckpoint | None:
         """One checkpoint; None when it is not there."""
 
-    def history(
-        self, thread_id: str | None, ns: str | None, *, before: str | None, limit: int | None
+    async def history(
+        self,
+        thread_id: str | None,
+        ns: str | None,
+        *,
+        before: str | None,
+        limit: int | None,
+        references: References | None = None,
     ) -> list[StoredCheckpoint]:
         """Checkpoints, newest first: of one thread and namespace or (None) of all, only those with an id lower than
         `before`, at most `limit`."""
 
-    def namespaces(self, thread_id: str) -> list[str]:
+    async def namespaces(self, thread_id: str) -> list[str]:
         """The namespaces in which a thread has checkpoints: "" and those of subgraphs."""
 
-    def blobs(self, thread_id: str, ns: str, versions: dict[str, str]) -> dict[str, StoredBlob]:
-        """The values of channels at the versions given; a channel without such a value is left out."""
+    async def blobs(self, thread_id: str, ns: str, versions: Mapping[str, str]) -> dict[str, StoredBlob]:
+        """The values of channels at the versions given, for a checkpoint that is not stored yet; a channel without
+        such a value is left out."""
+
+    def wait_for(self, reading: Coroutine[Any, Any, T]) -> T:
+        """What a coroutine returns or raises that awaits nothing but reads of this reader. Blocks the thread, which may
+        be that of an event loop: LangGraph reads so where a graph is called by a sync node."""
+
+
+class CheckpointWriter(Protocol):
+    """Writes checkpoints for a lease, fenced by it; without one, for a service."""
+
+    def append(self, lease: Lease | None, rows: Sequence[CheckpointRow | WriteRow]) -> Handover:
+        """Hands rows over to be written, all of them or none, and returns at once. Whoever needs one append to come
+        behind another waits for that; with one that has not begun, cancelling it takes the rows back. Raises
+        Unavailable when storage is closed."""
+
+
+class CheckpointAdmin(Protocol):
+    """Looks after the checkpoints of whole threads and runs."""
 
     async def delete_thread(self, thread_id: str) -> None:
         """Deletes all of a thread; nothing when there is nothing."""
@@ -92,3 +142,11 @@ class CheckpointStorage(Protocol):
 
     async def prune(self, thread_id: str, keep: Sequence[KeptCheckpoint]) -> None:
         """Deletes all of a thread but those checkpoints, with their pending writes and values."""
+
+
+class SaverStorage(CheckpointReader, CheckpointWriter, Protocol):
+    """What a saver needs."""
+
+
+class CheckpointStorage(SaverStorage, CheckpointAdmin, Protocol):
+    """All that can be done with checkpoints."""

@@ -104,17 +104,17 @@ class QueueStorage(Protocol):
         `interactive` allow; batches get their share of those though there are enough others. `solo`: one run, or one
         group of runs, of the solo lane and nothing else. Empty when there is nothing to do."""
 
-    async def finish(self, request: FinishRequest) -> FinishResult:
-        """Ends a run. One that was asked to stop ends as interrupted, whatever the request says, or is removed with
-        all that it has done (rollback). Raises LeaseLost; Unavailable when one of its posted checkpoints could not be
-        written: the run is then to be tried again."""
+    async def finish(self, request: FinishRequest, rows: Sequence[CheckpointRow | WriteRow] = ()) -> FinishResult:
+        """Ends a run, and writes the checkpoints that its saver still held, in one transaction; some of them may be
+        there already. One that was asked to stop ends as interrupted, whatever the request says, or is removed with
+        all that it has done (rollback). Raises LeaseLost."""
 
     async def holds(self, lease: Lease) -> bool:
         """Whether the lease holds now; for what is written elsewhere."""
 
-    async def release(self, lease: Lease) -> FinishResult | None:
-        """Gives a run back to the queue, its attempt not held against it. One that was asked to stop ends instead, and
-        what followed from that is returned. Raises LeaseLost."""
+    async def release(self, lease: Lease, rows: Sequence[CheckpointRow | WriteRow] = ()) -> FinishResult | None:
+        """Gives a run back to the queue, its attempt not held against it, and writes `rows` as `finish` does. One that
+        was asked to stop ends instead, and what followed from that is returned. Raises LeaseLost."""
 
     async def make_due(self, limit: int) -> DueResult:
         """Moves up to `limit` delayed runs whose time has come on: to be ready, or to wait for their thread."""

@@ -2,14 +2,16 @@
 transaction."""
 
 import sqlite3
+from collections.abc import Sequence
 
 import orjson
 
 from runyard.runtime.lifecycle import CANCELLED
+from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.queue import FinishResult, Lease
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.checkpoints import undo_checkpoints_of_run
+from runyard.runtime.storage.sqlite.checkpoints import undo_checkpoints_of_run, write_rows
 from runyard.runtime.storage.sqlite.deliveries import add_delivery
 from runyard.runtime.storage.sqlite.leases import requested_cancel
 from runyard.runtime.storage.sqlite.leftovers import discard_thread
@@ -67,14 +69,18 @@ def end_cancelled(
     result.promoted += free_thread(connection, sql, thread_id, time)
 
 
-def release_run(connection: sqlite3.Connection, sql: Queries, lease: Lease, time: int) -> FinishResult | None:
-    """Gives a run back to the queue; one that was asked to stop ends instead, and what that brought about is returned.
-    Raises LeaseLost."""
+def release_run(
+    connection: sqlite3.Connection, sql: Queries, lease: Lease, rows: Sequence[CheckpointRow | WriteRow], time: int
+) -> FinishResult | None:
+    """Gives a run back to the queue, with what it has reached; one that was asked to stop ends instead, and what that
+    brought about is returned. Raises LeaseLost."""
     given = {"seq": lease.seq, "worker": lease.worker, "attempt": lease.attempt, "token": lease.token, "now": time}
     if connection.execute(sql["release"], given).rowcount:
+        write_rows(connection, sql, rows)
         return None
     action = requested_cancel(connection, sql, lease)
     assert action is not None
+    write_rows(connection, sql, rows)
     result = CancelResult()
     end_cancelled(connection, sql, lease.seq, lease.run_id, lease.thread_id, action, time, result)
     return FinishResult(result.promoted, result.webhook, action)

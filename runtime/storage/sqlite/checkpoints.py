@@ -1,19 +1,20 @@
-"""Rows of the LangGraph saver, on SQLite.
-
-Checkpoints, blobs and writes are posted to the same queue as the ends of runs, so a success never commits
-before the checkpoints that it rests on. That a write was refused, for its lease no longer held, is remembered until
-the next flush of that lease; that one could not be written, also for the end of its run.
-"""
+"""Rows of the LangGraph saver, on SQLite. Reads take microseconds, so they are answered where they are asked for."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import orjson
 
-from runyard.runtime.errors import Unavailable
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
-from runyard.runtime.storage.port.checkpoints import KeptCheckpoint, StoredBlob, StoredCheckpoint, StoredWrite
+from runyard.runtime.storage.port.checkpoints import (
+    Handover,
+    KeptCheckpoint,
+    References,
+    StoredBlob,
+    StoredCheckpoint,
+    StoredWrite,
+)
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.copying import copy_checkpoints
@@ -21,6 +22,8 @@ from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.leases import holds, lease_lost
 from runyard.runtime.storage.sqlite.leftovers import remove_checkpoints, remove_history
 from runyard.runtime.storage.sqlite.time_slice import TimeSlice
+
+T = TypeVar("T")
 
 
 def undo_checkpoints_of_run(connection: sqlite3.Connection, sql: Queries, thread_id: str, run_id: str) -> None:
@@ -114,60 +117,40 @@ class SqliteCheckpoints:
     def __init__(self, database: Database, queries: Queries) -> None:
         self._database = database
         self._sql = queries
-        self._refused: set[Lease] = set()
-        self._failed: dict[Lease | None, BaseException] = {}
 
-    def post(self, lease: Lease | None, rows: Sequence[CheckpointRow | WriteRow]) -> None:
-        self._database.write_later(
-            lambda connection: self._write(connection, lease, rows), lambda error: self._failed.update({lease: error})
-        )
+    def append(self, lease: Lease | None, rows: Sequence[CheckpointRow | WriteRow]) -> Handover:
+        def work(connection: sqlite3.Connection) -> None:
+            if lease is not None and not holds(connection, self._sql, lease):
+                raise lease_lost(lease)
+            write_rows(connection, self._sql, rows)
 
-    def _write(
-        self, connection: sqlite3.Connection, lease: Lease | None, rows: Iterable[CheckpointRow | WriteRow]
-    ) -> None:
-        if lease is not None and not holds(connection, self._sql, lease):
-            self._refused.add(lease)
-            return
-        write_rows(connection, self._sql, rows)
+        handover = Handover()
+        self._database.hand_over(work, handover)
+        return handover
 
-    async def flush(self, lease: Lease | None) -> None:
-        await self._database.write(lambda connection: None)
-        self._check(lease)
+    async def latest(self, thread_id: str, ns: str, references: References | None = None) -> StoredCheckpoint | None:
+        return self._one("latest_checkpoint", (thread_id, ns), references)
 
-    def flush_blocking(self, lease: Lease | None) -> None:
-        self._database.write_blocking(lambda connection: None)
-        self._check(lease)
+    async def get(
+        self, thread_id: str, ns: str, checkpoint_id: str, references: References | None = None
+    ) -> StoredCheckpoint | None:
+        return self._one("checkpoint", (thread_id, ns, checkpoint_id), references)
 
-    def check_saved(self, lease: Lease | None) -> None:
-        """Raises Unavailable when something that was posted could not be written: what the run does then is worth
-        nothing, and it has to be tried again."""
-        if (error := self._failed.get(lease)) is not None:
-            raise Unavailable(f"a checkpoint could not be written: {error}")
-
-    def _check(self, lease: Lease | None) -> None:
-        try:
-            self.check_saved(lease)
-        finally:
-            self._failed.pop(None, None)  # of a run it has to be known at its end too
-        if lease is not None and lease in self._refused:
-            self._refused.discard(lease)
-            raise lease_lost(lease)
-
-    def latest(self, thread_id: str, ns: str) -> StoredCheckpoint | None:
-        return self._one("latest_checkpoint", (thread_id, ns))
-
-    def get(self, thread_id: str, ns: str, checkpoint_id: str) -> StoredCheckpoint | None:
-        return self._one("checkpoint", (thread_id, ns, checkpoint_id))
-
-    def _one(self, name: str, parameters: tuple[str, ...]) -> StoredCheckpoint | None:
+    def _one(self, name: str, parameters: tuple[str, ...], references: References | None) -> StoredCheckpoint | None:
         def read(connection: sqlite3.Connection) -> StoredCheckpoint | None:
             row = connection.execute(self._sql[name], parameters).fetchone()
-            return None if row is None else self._stored(connection, row)
+            return None if row is None else self._stored(connection, row, references)
 
         return self._database.read(read)
 
-    def history(
-        self, thread_id: str | None, ns: str | None, *, before: str | None, limit: int | None
+    async def history(
+        self,
+        thread_id: str | None,
+        ns: str | None,
+        *,
+        before: str | None,
+        limit: int | None,
+        references: References | None = None,
     ) -> list[StoredCheckpoint]:
         def read(connection: sqlite3.Connection) -> list[StoredCheckpoint]:
             conditions, parameters = [], []
@@ -185,40 +168,61 @@ class SqliteCheckpoints:
                 f"{where}order by checkpoint_id desc limit ?",
                 (*parameters, -1 if limit is None else limit),
             ).fetchall()
-            return [self._stored(connection, row) for row in rows]
+            return [self._stored(connection, row, references) for row in rows]
 
         return self._database.read(read)
 
-    def _stored(self, connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredCheckpoint:
+    def _stored(
+        self, connection: sqlite3.Connection, row: tuple[Any, ...], references: References | None
+    ) -> StoredCheckpoint:
         writes = connection.execute(self._sql["writes"], row[:3]).fetchall()
         # LangGraph applies the writes of a step in the order of (task path, task id, index).
         writes.sort(key=lambda write: (write[4], write[0], write[5]))
         thread_id, ns, checkpoint_id, parent_id, kind, data, metadata = row
-        stored = [StoredWrite(task_id, channel, type_, value) for task_id, channel, type_, value, _, _ in writes]
-        return StoredCheckpoint(thread_id, ns, checkpoint_id, parent_id, kind, data, metadata, stored)
+        return StoredCheckpoint(
+            thread_id,
+            ns,
+            checkpoint_id,
+            parent_id,
+            kind,
+            data,
+            metadata,
+            [StoredWrite(task_id, channel, type_, value) for task_id, channel, type_, value, _, _ in writes],
+            {} if references is None else self._blobs(connection, thread_id, ns, references(kind, data)),
+        )
 
-    def namespaces(self, thread_id: str) -> list[str]:
+    async def namespaces(self, thread_id: str) -> list[str]:
         rows = self._database.read(
             lambda connection: connection.execute(self._sql["namespaces"], (thread_id,)).fetchall()
         )
         return [row[0] for row in rows]
 
-    def blobs(self, thread_id: str, ns: str, versions: dict[str, str]) -> dict[str, StoredBlob]:
-        def read(connection: sqlite3.Connection) -> dict[str, StoredBlob]:
-            found: dict[str, StoredBlob] = {}
-            for channel, version in versions.items():
-                row = connection.execute(self._sql["blob"], (thread_id, ns, channel, version)).fetchone()
-                if row is not None:
-                    found[channel] = StoredBlob(*row)
-            return found
+    async def blobs(self, thread_id: str, ns: str, versions: Mapping[str, str]) -> dict[str, StoredBlob]:
+        return self._database.read(lambda connection: self._blobs(connection, thread_id, ns, versions))
 
-        return self._database.read(read)
+    def _blobs(
+        self, connection: sqlite3.Connection, thread_id: str, ns: str, versions: Mapping[str, str]
+    ) -> dict[str, StoredBlob]:
+        found: dict[str, StoredBlob] = {}
+        for channel, version in versions.items():
+            row = connection.execute(self._sql["blob"], (thread_id, ns, channel, version)).fetchone()
+            if row is not None:
+                found[channel] = StoredBlob(*row)
+        return found
+
+    def wait_for(self, reading: Coroutine[Any, Any, T]) -> T:
+        try:
+            reading.send(None)
+        except StopIteration as answered:
+            answer: T = answered.value
+            return answer
+        reading.close()
+        raise RuntimeError("only reads of checkpoints, which never suspend here, can be waited for")
 
     async def delete_thread(self, thread_id: str) -> None:
         await self._repeat(lambda connection: remove_checkpoints(connection, self._sql, thread_id, TimeSlice()))
 
     async def delete_runs(self, run_ids: Sequence[str]) -> None:
-        await self._database.write(lambda connection: None)  # what was posted before is there to be found then
         for run_id in run_ids:
             for found, removing in (
                 ("checkpoints_of_run", "remove_checkpoint"),
@@ -249,7 +253,6 @@ class SqliteCheckpoints:
             pass
 
     async def copy_thread(self, source: str, target: str) -> None:
-        await self._database.write(lambda connection: None)  # what was posted before is there to be copied then
         await self._database.read_in_pool(
             lambda reader: copy_checkpoints(reader, self._database, source, target), "copy"
         )

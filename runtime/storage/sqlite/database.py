@@ -18,7 +18,7 @@ from runyard.runtime.storage.sqlite.file_lock import FileLock
 from runyard.runtime.storage.sqlite.log_keeper import LONG_LOG, PAGE, LogKeeper
 from runyard.runtime.storage.sqlite.migrations import migrate
 from runyard.runtime.storage.sqlite.readers import Pool, Readers
-from runyard.runtime.storage.sqlite.writer import GIVE_WAY, PATIENCE, QueuedWrite, Write, Writer
+from runyard.runtime.storage.sqlite.writer import GIVE_WAY, PATIENCE, QueuedWrite, Writer
 
 T = TypeVar("T")
 
@@ -118,9 +118,9 @@ class Database:
         self._writer.add(QueuedWrite(write, future))
         return future.result()
 
-    def write_later(self, write: Write, on_error: Callable[[BaseException], None]) -> None:
-        """As `write`, for what nobody waits for. `on_error` is called before any later write is made."""
-        self._writer.add(QueuedWrite(write, on_error=on_error))
+    def hand_over(self, write: Callable[[sqlite3.Connection], T], future: "Future[T]") -> None:
+        """As `write`, with the future that gets the result; the write is not made if that is cancelled before."""
+        self._writer.add(QueuedWrite(write, future))
 
     def read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         """Runs `read`, which must cost no more than microseconds, in the caller's thread."""

@@ -2,13 +2,14 @@
 
 import secrets
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import orjson
 
 from runyard.runtime.lifecycle import CANCELLED
+from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.queue import DueResult, FinishRequest, FinishResult, Lease, LeasedRun, QueueDepth
 from runyard.runtime.storage.port.runs import Interest, Lane
 from runyard.runtime.storage.queries import Queries
@@ -33,16 +34,12 @@ class _Claim(NamedTuple):
 
 
 class SqliteQueue:
-    """The queue as a column of the table of runs. `check_saved` raises Unavailable when a checkpoint of the lease
-    could not be written; it is called within the transaction that ends the run."""
+    """The queue as a column of the table of runs."""
 
-    def __init__(
-        self, database: Database, queries: Queries, clock: QueueClock, check_saved: Callable[[Lease], None]
-    ) -> None:
+    def __init__(self, database: Database, queries: Queries, clock: QueueClock) -> None:
         self._database = database
         self._sql = queries
         self._clock = clock
-        self._check_saved = check_saved
         self._crowded = False
         self._owed = 0.0
 
@@ -93,14 +90,15 @@ class SqliteQueue:
         ).fetchall()
         return _in_order(claim, rows)
 
-    async def finish(self, request: FinishRequest) -> FinishResult:
+    async def finish(self, request: FinishRequest, rows: Sequence[CheckpointRow | WriteRow] = ()) -> FinishResult:
         def work(connection: sqlite3.Connection) -> FinishResult:
-            self._check_saved(request.lease)
-            return self._finish(connection, request) or self._finish_cancelled(connection, request)
+            return self._finish(connection, request, rows) or self._finish_cancelled(connection, request, rows)
 
         return await self._database.write(work)
 
-    def _finish_cancelled(self, connection: sqlite3.Connection, request: FinishRequest) -> FinishResult:
+    def _finish_cancelled(
+        self, connection: sqlite3.Connection, request: FinishRequest, rows: Sequence[CheckpointRow | WriteRow]
+    ) -> FinishResult:
         """The end of a run that was asked to stop: that holds, whatever the graph came to meanwhile."""
         lease = request.lease
         if requested_cancel(connection, self._sql, lease) == "rollback":
@@ -113,12 +111,17 @@ class SqliteQueue:
             answer=CANCELLED if failed else request.answer,
             error=None,
         )
-        finished = self._finish(connection, interrupted, cancelled=True)
+        finished = self._finish(connection, interrupted, rows, cancelled=True)
         assert finished is not None
         return replace(finished, cancelled="interrupt")
 
     def _finish(
-        self, connection: sqlite3.Connection, request: FinishRequest, *, cancelled: bool = False
+        self,
+        connection: sqlite3.Connection,
+        request: FinishRequest,
+        rows: Sequence[CheckpointRow | WriteRow],
+        *,
+        cancelled: bool = False,
     ) -> FinishResult | None:
         """None when the lease does not hold, or the run was asked to stop and is not `cancelled`."""
         lease, time = request.lease, now()
@@ -157,8 +160,7 @@ class SqliteQueue:
                     "unsettled": unsettled,
                 },
             )
-            if request.unsaved is not None:
-                write_rows(connection, self._sql, request.unsaved())
+            write_rows(connection, self._sql, rows if request.unsaved is None else [*rows, *request.unsaved()])
             if request.readable is not None:
                 cut_back_run(connection, self._sql, lease.thread_id, lease.run_id, request.readable)
         elif request.spilled:
@@ -170,8 +172,8 @@ class SqliteQueue:
     async def holds(self, lease: Lease) -> bool:
         return self._database.read(lambda connection: holds(connection, self._sql, lease))
 
-    async def release(self, lease: Lease) -> FinishResult | None:
-        return await self._database.write(lambda connection: release_run(connection, self._sql, lease, now()))
+    async def release(self, lease: Lease, rows: Sequence[CheckpointRow | WriteRow] = ()) -> FinishResult | None:
+        return await self._database.write(lambda connection: release_run(connection, self._sql, lease, rows, now()))
 
     async def make_due(self, limit: int) -> DueResult:
         time = self._clock.now()

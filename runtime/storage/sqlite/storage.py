@@ -49,7 +49,7 @@ class SqliteStorage:
         self._clock = QueueClock(self._database, queries)
         self.runs = SqliteRuns(self._database, queries, self._clock)
         self.checkpoints = SqliteCheckpoints(self._database, queries)
-        self.queue = SqliteQueue(self._database, queries, self._clock, self.checkpoints.check_saved)
+        self.queue = SqliteQueue(self._database, queries, self._clock)
         self.workers = SqliteWorkers(self._database, queries, self._clock, self._locks)
         self.threads = SqliteThreads(self._database, queries)
         self.assistants = SqliteAssistants(self._database, queries)

@@ -69,7 +69,7 @@ class SqliteWorkers:
                         cancels[row["seq"]] = row["cancel"]
                 elif row["claimed_at"] is None or row["claimed_at"] < self._clock.now() - CLAIM_GRACE:
                     unheld = _lease(worker, row)
-                    release_run(connection, self._sql, unheld, time)
+                    release_run(connection, self._sql, unheld, (), time)
             return HeartbeatResult(cancels, [seq for seq, claim in claims.items() if owned.get(seq) != claim])
 
         return await self._database.write(work)
@@ -86,7 +86,7 @@ class SqliteWorkers:
             size = -(-len(left) // groups) if groups else 0
             for index, row in enumerate(left):
                 if not crashed:
-                    release_run(connection, self._sql, _lease(worker, row), now())
+                    release_run(connection, self._sql, _lease(worker, row), (), now())
                     lane = row["lane"]
                 # The last attempt is made alone, so that a run pays only for crashes of its own.
                 elif row["crashes"] + 2 >= max_attempts or size == 1:

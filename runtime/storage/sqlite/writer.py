@@ -37,11 +37,15 @@ PATIENCE = 30.0
 
 @dataclass(slots=True)
 class QueuedWrite:
-    """A write, and what gets its result: the future of who waits, or, only if it fails, `on_error`."""
+    """A write, and the future that gets its result."""
 
     write: Write
-    future: "asyncio.Future[Any] | Future[Any] | None" = None
-    on_error: Callable[[BaseException], None] | None = None
+    future: "asyncio.Future[Any] | Future[Any]"
+
+    def begin(self) -> bool:
+        """False when it is not to be made: it was taken back in time."""
+        future = self.future
+        return not isinstance(future, Future) or future.running() or future.set_running_or_notify_cancel()
 
 
 class Writer:
@@ -100,10 +104,7 @@ class Writer:
             refusal = write_refused(error)
             if not group:
                 group = [self._queue.popleft() for _ in range(gathered)]
-            results = [WriteResult(queued.future, None, refusal) for queued in group if queued.future is not None]
-            for queued in group:
-                if queued.on_error is not None:
-                    queued.on_error(refusal)
+            results = [WriteResult(queued.future, None, refusal) for queued in group if queued.begin()]
         deliver_results(results)
         return len(group)
 
@@ -128,11 +129,8 @@ class Writer:
                 while len(group) < gathered and (not group or time.monotonic() < end):
                     queued = self._queue.popleft()
                     group.append(queued)
-                    value, error_of_write = self._make(connection, queued.write)
-                    if queued.future is not None:
-                        results.append(WriteResult(queued.future, value, error_of_write))
-                    elif error_of_write is not None and queued.on_error is not None:
-                        queued.on_error(error_of_write)
+                    if queued.begin():
+                        results.append(WriteResult(queued.future, *self._make(connection, queued.write)))
                 connection.execute("commit")
             finally:
                 if connection.in_transaction:

@@ -46,6 +46,14 @@ def on_saver(graph: Graph, saver: RunSaver) -> Graph:
     return graph.copy({"checkpointer": saver})
 
 
-def stored_checkpoints(storage: SqliteStorage) -> list[tuple[str, str]]:
+async def settled(graph: Graph) -> None:
+    """Returns when all that the graph's saver was given is stored."""
+    assert isinstance(graph.checkpointer, RunSaver)
+    await graph.checkpointer.settle()
+
+
+async def stored_checkpoints(storage: SqliteStorage) -> list[tuple[str, str]]:
     """Namespace and id of each checkpoint of the thread."""
-    return [(row.ns, row.checkpoint_id) for row in storage.checkpoints.history(THREAD, None, before=None, limit=None)]
+    return [
+        (row.ns, row.checkpoint_id) for row in await storage.checkpoints.history(THREAD, None, before=None, limit=None)
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
 import pytest
@@ -13,16 +13,16 @@ from typing_extensions import TypedDict
 
 from runyard.runtime.checkpoints.pruning import latest_checkpoints
 from runyard.runtime.checkpoints.saver import RunSaver
+from runyard.runtime.graphs.registry import Graph
 from runyard.runtime.storage.port.threads import NewThread
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 
-from .asking_graph import CONFIG, THREAD, graph_that_asks, on_saver, stored_checkpoints
+from .asking_graph import CONFIG, THREAD, graph_that_asks, on_saver, settled, stored_checkpoints
 
 
-async def prune(storage: SqliteStorage) -> None:
-    await storage.checkpoints.flush(None)
-    saver = RunSaver(storage.checkpoints)
-    base, kept = latest_checkpoints(saver, THREAD, storage.checkpoints.namespaces(THREAD))
+async def prune(storage: SqliteStorage, graph: Graph) -> None:
+    await settled(graph)
+    base, kept = await latest_checkpoints(storage.checkpoints, THREAD, RunSaver.serde)
     assert await storage.threads.keep_latest(THREAD, base, kept)
 
 
@@ -42,10 +42,11 @@ async def test_a_thread_that_has_ended_keeps_one_checkpoint(storage: SqliteStora
         await graph.ainvoke({"log": ["in"]}, CONFIG)
         await graph.ainvoke(Command(resume="yes"), CONFIG)
     before = await graph.aget_state(CONFIG)
-    assert len(stored_checkpoints(storage)) > 12
-    await prune(storage)
+    await settled(graph)
+    assert len(await stored_checkpoints(storage)) > 12
+    await prune(storage, graph)
     after = await graph.aget_state(CONFIG)
-    assert [ns for ns, _ in stored_checkpoints(storage)] == [""]
+    assert [ns for ns, _ in await stored_checkpoints(storage)] == [""]
     assert (after.values, after.next) == (before.values, before.next)
     await graph.ainvoke({"log": ["again"]}, CONFIG)
     assert (await graph.ainvoke(Command(resume="yes"), CONFIG))["log"][: len(before.values["log"])] == before.values[
@@ -60,8 +61,8 @@ async def test_a_thread_that_waits_within_a_subgraph_goes_on(storage: SqliteStor
     await graph.ainvoke(Command(resume="yes"), CONFIG)
     await graph.ainvoke({"log": ["in"]}, CONFIG)
     before = comparable(await graph.aget_state(CONFIG, subgraphs=True))
-    await prune(storage)
-    assert len(stored_checkpoints(storage)) == 2, (
+    await prune(storage, graph)
+    assert len(await stored_checkpoints(storage)) == 2, (
         "the thread's, and that of the subgraph that waits; not that of the one before"
     )
     assert comparable(await graph.aget_state(CONFIG, subgraphs=True)) == before
@@ -76,11 +77,11 @@ async def test_a_subgraph_that_remembers_still_does(storage: SqliteStorage) -> N
     for _ in range(2):
         await graph.ainvoke({"log": ["in"]}, CONFIG)
         await graph.ainvoke(Command(resume="yes"), CONFIG)
-    await storage.checkpoints.flush(None)
-    remembered = storage.checkpoints.latest(THREAD, "child")
-    await prune(storage)
-    assert sorted(ns for ns, _ in stored_checkpoints(storage)) == ["", "child"]
-    assert storage.checkpoints.latest(THREAD, "child") == remembered
+    await settled(graph)
+    remembered = await storage.checkpoints.latest(THREAD, "child")
+    await prune(storage, graph)
+    assert sorted(ns for ns, _ in await stored_checkpoints(storage)) == ["", "child"]
+    assert await storage.checkpoints.latest(THREAD, "child") == remembered
 
 
 def joined(state: list[str], writes: Sequence[list[str]]) -> list[str]:
@@ -91,8 +92,16 @@ class Summed(TypedDict, total=False):
     log: Annotated[list[str], DeltaChannel(joined, snapshot_frequency=4)]
 
 
+async def prune_as_langgraph_does(storage: SqliteStorage, graph: Graph) -> None:
+    await settled(graph)
+    await RunSaver(storage.checkpoints, admin=storage.checkpoints).aprune([THREAD])
+
+
+@pytest.mark.parametrize("way", [prune, prune_as_langgraph_does], ids=["by the thread", "by the saver"])
 @pytest.mark.parametrize("calls", range(1, 7))
-async def test_a_value_that_is_put_together_from_its_past_stays_whole(storage: SqliteStorage, calls: int) -> None:
+async def test_a_value_that_is_put_together_from_its_past_stays_whole(
+    storage: SqliteStorage, calls: int, way: Callable[[SqliteStorage, Graph], Awaitable[None]]
+) -> None:
     async def add(state: Summed) -> Any:
         return {"log": [f"added {len(state['log'])}"]}
 
@@ -101,12 +110,13 @@ async def test_a_value_that_is_put_together_from_its_past_stays_whole(storage: S
     graph = on_saver(graph, RunSaver(storage.checkpoints))
     for number in range(calls):
         values = await graph.ainvoke({"log": [f"said {number}"]}, CONFIG)
-    before = len(stored_checkpoints(storage))
-    await prune(storage)
-    assert len(stored_checkpoints(storage)) < before or calls == 1, "the first call has no snapshot behind it"
+    await settled(graph)
+    before = len(await stored_checkpoints(storage))
+    await way(storage, graph)
+    assert len(await stored_checkpoints(storage)) < before or calls == 1, "the first call has no snapshot behind it"
     assert (await graph.aget_state(CONFIG)).values == values
     assert (await graph.ainvoke({"log": ["more"]}, CONFIG))["log"][: 2 * calls] == values["log"]
 
 
 async def test_a_thread_without_checkpoints_has_none_to_keep(storage: SqliteStorage) -> None:
-    assert latest_checkpoints(RunSaver(storage.checkpoints), THREAD, []) == ("", [])
+    assert await latest_checkpoints(storage.checkpoints, THREAD, RunSaver.serde) == ("", [])

@@ -6,14 +6,15 @@ from runyard.runtime.checkpoints.saver import RunSaver
 from runyard.runtime.checkpoints.staging import StagedCheckpoints
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 
-from .asking_graph import CONFIG, graph_that_asks, on_saver, stored_checkpoints
+from .asking_graph import CONFIG, graph_that_asks, on_saver, settled, stored_checkpoints
 
 
 async def test_an_edit_reads_its_own_writes_and_leaves_storage_alone(storage: SqliteStorage) -> None:
     graph = graph_that_asks()
-    await on_saver(graph, RunSaver(storage.checkpoints)).ainvoke({"log": ["in"]}, CONFIG)
-    await storage.checkpoints.flush(None)
-    before = stored_checkpoints(storage)
+    saving = on_saver(graph, RunSaver(storage.checkpoints))
+    await saving.ainvoke({"log": ["in"]}, CONFIG)
+    await settled(saving)
+    before = await stored_checkpoints(storage)
 
     edits = StagedCheckpoints(storage.checkpoints)
     editing = on_saver(graph, RunSaver(edits))
@@ -25,18 +26,18 @@ async def test_an_edit_reads_its_own_writes_and_leaves_storage_alone(storage: Sq
     history = [item async for item in editing.aget_state_history(CONFIG, limit=4)]
     assert [item.values.get("count") for item in history] == [2, 1, 0, 1]
     assert await editing.aget_state(history[1].config) == history[1]
-    assert stored_checkpoints(storage) == before
+    assert await stored_checkpoints(storage) == before
 
-    storage.checkpoints.post(None, edits.rows)
-    await storage.checkpoints.flush(None)
+    await storage.checkpoints.append(None, edits.rows)
     stored = await on_saver(graph, RunSaver(storage.checkpoints)).aget_state(CONFIG)
     assert (stored.values, stored.next, stored.config) == (edited.values, edited.next, edited.config)
 
 
 async def test_a_subgraph_can_be_edited_by_its_namespace(storage: SqliteStorage) -> None:
     graph = graph_that_asks()
-    await on_saver(graph, RunSaver(storage.checkpoints)).ainvoke({"log": ["in"]}, CONFIG)
-    await storage.checkpoints.flush(None)
+    saving = on_saver(graph, RunSaver(storage.checkpoints))
+    await saving.ainvoke({"log": ["in"]}, CONFIG)
+    await settled(saving)
     edits = StagedCheckpoints(storage.checkpoints)
     editing = on_saver(graph, RunSaver(edits))
     (task,) = (await editing.aget_state(CONFIG)).tasks

@@ -32,8 +32,7 @@ class Crash(Exception):
 async def cut_copy(storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     """Source and target of a copy that was cut after its first page."""
     source, target = await idle_thread(storage), str(uuid.uuid4())
-    storage.checkpoints.post(None, [checkpoint_row(source, str(step)) for step in range(9)])
-    await storage.checkpoints.flush(None)
+    await storage.checkpoints.append(None, [checkpoint_row(source, str(step)) for step in range(9)])
     pages = copying._pages
 
     def two_pages(reader: sqlite3.Connection, thread_id: str) -> Iterator[copying.Page]:
@@ -49,9 +48,9 @@ async def cut_copy(storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch) -> t
     return source, target
 
 
-def rows(storage: SqliteStorage, thread_id: str) -> int:
-    return len(storage.checkpoints.history(thread_id, None, before=None, limit=None)) + len(
-        storage.checkpoints.blobs(thread_id, "", {"log": "1"})
+async def rows(storage: SqliteStorage, thread_id: str) -> int:
+    return len(await storage.checkpoints.history(thread_id, None, before=None, limit=None)) + len(
+        await storage.checkpoints.blobs(thread_id, "", {"log": "1"})
     )
 
 
@@ -60,21 +59,21 @@ async def test_what_was_copied_is_removed_after_a_while(
 ) -> None:
     monkeypatch.setattr(copying, "ABANDONED_AFTER", 0)
     _, target = await cut_copy(storage, monkeypatch)
-    assert rows(storage, target) > 0
+    assert await rows(storage, target) > 0
     assert await storage.threads.get(target) is None
     while (await storage.threads.remove_leftovers()).more:
         pass
-    assert rows(storage, target) == 0
+    assert await rows(storage, target) == 0
 
 
 async def test_what_is_being_copied_is_left_alone(storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     _, target = await cut_copy(storage, monkeypatch)
-    before = rows(storage, target)
+    before = await rows(storage, target)
     assert not (await storage.threads.remove_leftovers()).more
-    assert rows(storage, target) == before
+    assert await rows(storage, target) == before
 
     await storage.threads.create(NewThread(thread_id=target, metadata={}), "raise")
-    assert rows(storage, target) == 0, "whoever uses the id gives the copy up"
+    assert await rows(storage, target) == 0, "whoever uses the id gives the copy up"
 
 
 async def test_a_copy_that_was_given_up_meanwhile_is_not_finished(

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from runyard.runtime.checkpoints.unwritten import UnwrittenRows
 from runyard.runtime.errors import Unavailable
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow
 from runyard.runtime.storage.port.queue import FinishRequest, Lease
@@ -88,21 +89,24 @@ async def status(storage: SqliteStorage, lease: Lease) -> str:
 async def test_a_run_whose_checkpoint_was_not_written_does_not_succeed(storage: SqliteStorage) -> None:
     lease, other = await claimed_run(storage), await claimed_run(storage)
     async with full_disk(storage):
-        storage.checkpoints.post(lease, [checkpoint(lease, 1_000_000)])
+        rows = UnwrittenRows(storage.checkpoints, lease)
+        rows.add([checkpoint(lease, 1_000_000)])
         with pytest.raises(Unavailable, match="full"):
-            await storage.checkpoints.flush(lease)
+            await rows.settle()
+        with pytest.raises(Unavailable, match="full"):
+            await storage.queue.finish(finish_request(lease), [checkpoint(lease, 1_000_000)])
     with pytest.raises(Unavailable, match="full"):
-        await storage.queue.finish(finish_request(lease))
+        rows.take()
     await storage.queue.finish(finish_request(other))
     assert await status(storage, lease) == "running"
     assert await status(storage, other) == "success"
 
     await storage.queue.release(lease)
     (again,) = await storage.queue.claim("worker", limit=1, interactive=1)
-    storage.checkpoints.post(again.lease, [checkpoint(lease, 1_000_000)])
+    await storage.checkpoints.append(again.lease, [checkpoint(lease, 1_000_000)])
     await storage.queue.finish(finish_request(again.lease))
     assert await status(storage, lease) == "success"
-    assert storage.checkpoints.latest(lease.thread_id, "") is not None
+    assert await storage.checkpoints.latest(lease.thread_id, "") is not None
 
 
 async def test_what_the_disk_does_not_take_is_refused_as_a_whole(storage: SqliteStorage) -> None:
