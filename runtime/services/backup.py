@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from runyard.runtime.errors import ConfigError
-from runyard.runtime.storage.backends import copy_data
+from runyard.runtime.storage.backends import storage_in
 
 
 def back_up(data_dir: Path, target: Path, progress: Callable[[int, int], None]) -> list[str]:
@@ -24,7 +24,7 @@ def back_up(data_dir: Path, target: Path, progress: Callable[[int, int], None]) 
         target.parent.mkdir(parents=True, exist_ok=True)
         partial.mkdir(mode=0o700)
         try:
-            names = copy_data(data_dir, partial, progress)
+            names = storage_in(data_dir).copy_to(partial, progress)
             os.rename(partial, target)
             _flush(target.parent)
         finally:

@@ -20,7 +20,7 @@ from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.services.graph_probe import probe_graphs
-from runyard.runtime.storage.backends import has_server, schema_state
+from runyard.runtime.storage.backends import make_storage
 
 Level = Literal["ok", "note", "problem", "unusable"]
 
@@ -158,11 +158,12 @@ def _data_dir(found: Diagnosis, settings: Settings) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
         found.add("data", "problem", f"{folder} cannot be written to", f"change its permissions, or {other}")
         return
-    if has_server(settings):
+    storage = make_storage(settings)
+    if storage.served():
         found.add("data", "problem", f"{folder} is used by another Runyard server", f"stop that one, or {other}")
         return
     try:
-        state = schema_state(settings)
+        state = storage.schema()
     except ConfigError as error:
         found.add("data", "problem", error.detail)
         return

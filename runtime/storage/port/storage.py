@@ -8,9 +8,11 @@ What several processes compare goes by one clock, the backend's: methods take an
 they say otherwise, never points in time. Those that records show (`created_at`) are for people.
 """
 
+from pathlib import Path
 from typing import Protocol
 
 from runyard.runtime.storage.port.assistants import AssistantStorage
+from runyard.runtime.storage.port.capabilities import Capabilities, Progress, SchemaState
 from runyard.runtime.storage.port.checkpoints import CheckpointStorage
 from runyard.runtime.storage.port.deliveries import DeliveryStorage
 from runyard.runtime.storage.port.events import EventStorage
@@ -61,6 +63,21 @@ class Storage(Protocol):
 
     @property
     def store(self) -> StoreStorage: ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def served(self) -> bool:
+        """Whether a server uses the database, so that no other can. Changes nothing; need not be open."""
+
+    def schema(self) -> SchemaState:
+        """How far the database's schema is, also that of a database that does not exist yet. Changes nothing; need not
+        be open. Raises ConfigError for what is no database of Runyard's."""
+
+    def copy_to(self, folder: Path, progress: Progress) -> list[str]:
+        """Copies all that is kept, which may be in use, into another folder; need not be open. Returns the names of the
+        files. Raises ConfigError when there is nothing to copy, a copy is not sound, or the backend makes none;
+        OSError."""
 
     def open(self, *, maintain: bool) -> None:
         """Gets ready for use; brings the schema up to date. `maintain`: also do the backend's own housekeeping, as

@@ -3,11 +3,12 @@
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 from runyard.runtime.errors import ConfigError
+from runyard.runtime.storage.port.capabilities import Progress
 from runyard.runtime.storage.private_files import make_private
 
 PAGES = 2_000
@@ -16,9 +17,6 @@ PAUSE = 0.002
 """Seconds between two steps, so that the disk serves others too."""
 PATIENCE = 10.0
 """Seconds for which somebody who has a database for themselves is waited for."""
-
-Progress = Callable[[int, int], None]
-"""Is told of pages: how many are copied, and how many there are."""
 
 
 def copy_databases(sources: Sequence[Path], folder: Path, progress: Progress) -> None:

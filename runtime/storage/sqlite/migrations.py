@@ -7,12 +7,12 @@ use it: so a server of the version before can be started again after an upgrade,
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from importlib import metadata, resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from runyard.runtime.errors import ConfigError
+from runyard.runtime.storage.port.capabilities import SchemaState
 from runyard.runtime.storage.sqlite.without import without
 
 with without("numpy", "pandas"):  # for data frames, which nobody hands to it here
@@ -24,17 +24,6 @@ SET = "runyard"
 OLDEST_READER = 7
 """The earliest schema whose servers can use a database of the present one. Raised by a migration that takes something
 away, or that earlier servers would misunderstand; one minor version at least after what it takes away was last used."""
-
-
-@dataclass(frozen=True, slots=True)
-class SchemaState:
-    """Names of migrations: those that a database has, those that it lacks, those that only a newer version knows.
-    `refusal` says why this version cannot use the database, if that is so."""
-
-    applied: list[str]
-    missing: list[str]
-    unknown: list[str]
-    refusal: str | None = None
 
 
 def migrate(connection: sqlite3.Connection) -> None:

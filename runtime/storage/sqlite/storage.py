@@ -6,19 +6,22 @@ from pathlib import Path
 from typing import Literal
 
 from runyard.runtime.background.rounds import Loops
-from runyard.runtime.errors import Unavailable
+from runyard.runtime.errors import ConfigError, Unavailable
+from runyard.runtime.storage.port.capabilities import Capabilities, Progress, SchemaState
 from runyard.runtime.storage.port.storage import Meter
 from runyard.runtime.storage.queries import load_queries
 from runyard.runtime.storage.sqlite.assistants import SqliteAssistants
+from runyard.runtime.storage.sqlite.backup import copy_databases
 from runyard.runtime.storage.sqlite.checkpoints import SqliteCheckpoints
 from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.deliveries import SqliteDeliveries
 from runyard.runtime.storage.sqlite.events import SqliteEvents
+from runyard.runtime.storage.sqlite.migrations import read_schema_state
 from runyard.runtime.storage.sqlite.process_lock import ProcessLock
 from runyard.runtime.storage.sqlite.queue import SqliteQueue
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.runs import SqliteRuns
-from runyard.runtime.storage.sqlite.server_lock import take_for_server
+from runyard.runtime.storage.sqlite.server_lock import has_server, take_for_server
 from runyard.runtime.storage.sqlite.store import SqliteStoreItems
 from runyard.runtime.storage.sqlite.threads.threads import SqliteThreads
 from runyard.runtime.storage.sqlite.worker_locks import WorkerLocks
@@ -42,7 +45,7 @@ class SqliteStorage:
         loops: Loops | None = None,
     ) -> None:
         queries = load_queries("sqlite")
-        self._folder = path.parent
+        self._path, self._folder = path, path.parent
         self._locks = WorkerLocks(self._folder / "workers")
         self._server_lock: ProcessLock | None = None
         self._database = Database(path, sync=sync, meter=meter, loops=loops)
@@ -56,6 +59,23 @@ class SqliteStorage:
         self.events = SqliteEvents(self._database, queries)
         self.deliveries = SqliteDeliveries(self._database, queries, self._clock)
         self.store = SqliteStoreItems(self._folder / STORE, sync=sync)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(several_servers=False, copies=True, semantic_search=False)
+
+    def served(self) -> bool:
+        return has_server(self._folder)
+
+    def schema(self) -> SchemaState:
+        return read_schema_state(self._path)
+
+    def copy_to(self, folder: Path, progress: Progress) -> list[str]:
+        sources = [path for path in (self._path, self._folder / STORE) if path.exists()]
+        if not sources:
+            raise ConfigError(f"{self._folder}: there is no database of Runyard's; name the data directory with --data")
+        copy_databases(sources, folder, progress)
+        return [source.name for source in sources]
 
     def open(self, *, maintain: bool) -> None:
         if maintain:

@@ -1,0 +1,34 @@
+"""What a backend says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Progress = Callable[[int, int], None]
+"""Is told how many parts of a copy are made, and how many there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What not every backend can do; all else, each can.
+
+    several_servers: more than one server may use the database at once.
+    copies: `Storage.copy_to` makes copies; else the database's own tools have to.
+    semantic_search: the store of graphs finds items by what they mean; else a `query` changes nothing.
+    """
+
+    several_servers: bool
+    copies: bool
+    semantic_search: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """Names of migrations: those that a database has, those that it lacks, those that only a newer version knows.
+    `refusal` says why this version cannot use the database, if that is so."""
+
+    applied: list[str]
+    missing: list[str]
+    unknown: list[str]
+    refusal: str | None = None
