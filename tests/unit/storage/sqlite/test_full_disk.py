@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from runyard.runtime.errors import Unavailable
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow
 from runyard.runtime.storage.port.queue import FinishRequest, Lease
 from runyard.runtime.storage.port.runs import Lane, NewRun
@@ -56,7 +57,7 @@ async def claimed_run(storage: SqliteStorage) -> Lease:
         kwargs={"config": {}},
         thread_metadata={},
     )
-    await storage.runs.insert([new_run])
+    await storage.runs.insert(Scope.everything(), [new_run])
     (leased,) = await storage.queue.claim("worker", limit=1, interactive=1)
     return leased.lease
 
@@ -80,7 +81,7 @@ def finish_request(lease: Lease) -> FinishRequest:
 
 
 async def status(storage: SqliteStorage, lease: Lease) -> str:
-    found = await storage.runs.get(lease.thread_id, lease.run_id)
+    found = await storage.runs.get(Scope.everything(), lease.thread_id, lease.run_id)
     assert found is not None
     return found.status
 
