@@ -8,6 +8,9 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from runyard.generated import models
 
+Principal = TypeVar("Principal", contravariant=True)
+"""Who makes a request."""
+
 Response = TypeVar("Response", covariant=True)
 """What handlers on the event loop return."""
 
@@ -15,74 +18,80 @@ Page = TypeVar("Page", covariant=True)
 """What plain functions return."""
 
 
-class Assistants(Protocol[Response]):
+class Assistants(Protocol[Principal, Response]):
     """The handlers that operations name `assistants.<method>`."""
 
-    async def create(self, *, body: models.AssistantCreate) -> Response:
+    async def create(self, *, body: models.AssistantCreate, principal: Principal) -> Response:
         """POST /assistants: Create an assistant."""
 
-    async def search(self, *, body: models.AssistantSearchRequest) -> Response:
+    async def search(self, *, body: models.AssistantSearchRequest, principal: Principal) -> Response:
         """POST /assistants/search: Search assistants."""
 
-    async def count(self, *, body: models.AssistantCountRequest) -> Response:
+    async def count(self, *, body: models.AssistantCountRequest, principal: Principal) -> Response:
         """POST /assistants/count: Count assistants."""
 
-    async def get(self, *, assistant_id: str) -> Response:
+    async def get(self, *, assistant_id: str, principal: Principal) -> Response:
         """GET /assistants/{assistant_id}: Get an assistant."""
 
-    async def patch(self, *, assistant_id: str, body: dict[str, Any]) -> Response:
+    async def patch(self, *, assistant_id: str, body: dict[str, Any], principal: Principal) -> Response:
         """PATCH /assistants/{assistant_id}: Change an assistant."""
 
-    async def delete(self, *, assistant_id: str, delete_threads: bool) -> Response:
+    async def delete(self, *, assistant_id: str, delete_threads: bool, principal: Principal) -> Response:
         """DELETE /assistants/{assistant_id}: Delete an assistant."""
 
-    async def graph(self, *, assistant_id: str, xray: bool | int) -> Response:
+    async def graph(self, *, assistant_id: str, xray: bool | int, principal: Principal) -> Response:
         """GET /assistants/{assistant_id}/graph: Draw the graph of an assistant."""
 
-    async def subgraphs(self, *, assistant_id: str, recurse: bool) -> Response:
+    async def subgraphs(self, *, assistant_id: str, recurse: bool, principal: Principal) -> Response:
         """GET /assistants/{assistant_id}/subgraphs: Get the subgraphs of an assistant."""
 
-    async def subgraphs_in(self, *, assistant_id: str, namespace: str, recurse: bool) -> Response:
+    async def subgraphs_in(self, *, assistant_id: str, namespace: str, recurse: bool, principal: Principal) -> Response:
         """GET /assistants/{assistant_id}/subgraphs/{namespace}: Get the subgraphs of an assistant in a namespace."""
 
-    async def schemas(self, *, assistant_id: str) -> Response:
+    async def schemas(self, *, assistant_id: str, principal: Principal) -> Response:
         """GET /assistants/{assistant_id}/schemas: Get the schemas of an assistant."""
 
-    async def versions(self, *, assistant_id: str, body: models.AssistantVersionsSearchRequest) -> Response:
+    async def versions(
+        self, *, assistant_id: str, body: models.AssistantVersionsSearchRequest, principal: Principal
+    ) -> Response:
         """POST /assistants/{assistant_id}/versions: List the versions of an assistant."""
 
-    async def set_latest(self, *, assistant_id: str, body: models.AssistantVersionChange) -> Response:
+    async def set_latest(
+        self, *, assistant_id: str, body: models.AssistantVersionChange, principal: Principal
+    ) -> Response:
         """POST /assistants/{assistant_id}/latest: Go back to a version of an assistant."""
 
 
-class Threads(Protocol[Response]):
+class Threads(Protocol[Principal, Response]):
     """The handlers that operations name `threads.<method>`."""
 
-    async def create(self, *, body: models.ThreadCreate) -> Response:
+    async def create(self, *, body: models.ThreadCreate, principal: Principal) -> Response:
         """POST /threads: Create a thread."""
 
-    async def search(self, *, body: models.ThreadSearchRequest) -> Response:
+    async def search(self, *, body: models.ThreadSearchRequest, principal: Principal) -> Response:
         """POST /threads/search: Search threads."""
 
-    async def count(self, *, body: models.ThreadCountRequest) -> Response:
+    async def count(self, *, body: models.ThreadCountRequest, principal: Principal) -> Response:
         """POST /threads/count: Count threads."""
 
-    async def prune(self, *, body: models.ThreadPruneRequest) -> Response:
+    async def prune(self, *, body: models.ThreadPruneRequest, principal: Principal) -> Response:
         """POST /threads/prune: Tidy up threads."""
 
-    async def get(self, *, thread_id: str, include: str | None) -> Response:
+    async def get(self, *, thread_id: str, include: str | None, principal: Principal) -> Response:
         """GET /threads/{thread_id}: Get a thread."""
 
-    async def patch(self, *, thread_id: str, prefer: str | None, body: dict[str, Any]) -> Response:
+    async def patch(
+        self, *, thread_id: str, prefer: str | None, body: dict[str, Any], principal: Principal
+    ) -> Response:
         """PATCH /threads/{thread_id}: Change a thread."""
 
-    async def delete(self, *, thread_id: str) -> Response:
+    async def delete(self, *, thread_id: str, principal: Principal) -> Response:
         """DELETE /threads/{thread_id}: Delete a thread."""
 
-    async def copy(self, *, thread_id: str) -> Response:
+    async def copy(self, *, thread_id: str, principal: Principal) -> Response:
         """POST /threads/{thread_id}/copy: Copy a thread."""
 
-    async def storage(self, *, thread_id: str) -> Response:
+    async def storage(self, *, thread_id: str, principal: Principal) -> Response:
         """GET /threads/{thread_id}/storage: Get the size of a thread."""
 
     async def stream(
@@ -92,19 +101,25 @@ class Threads(Protocol[Response]):
         last_event_id: str | None,
         stream_modes: models.ThreadStreamMode | list[models.ThreadStreamMode],
         stream_mode: list[models.ThreadStreamMode] | None,
+        principal: Principal,
     ) -> Response:
         """GET /threads/{thread_id}/stream: Watch a thread."""
 
 
-class ThreadStates(Protocol[Response]):
+class ThreadStates(Protocol[Principal, Response]):
     """The handlers that operations name `thread_states.<method>`."""
 
     async def get(
-        self, *, thread_id: str, subgraphs: bool | None, select: list[models.ThreadStateField] | None
+        self,
+        *,
+        thread_id: str,
+        subgraphs: bool | None,
+        select: list[models.ThreadStateField] | None,
+        principal: Principal,
     ) -> Response:
         """GET /threads/{thread_id}/state: Get the state of a thread."""
 
-    async def update(self, *, thread_id: str, body: models.ThreadStateUpdate) -> Response:
+    async def update(self, *, thread_id: str, body: models.ThreadStateUpdate, principal: Principal) -> Response:
         """POST /threads/{thread_id}/state: Edit the state of a thread."""
 
     async def get_at(
@@ -114,20 +129,23 @@ class ThreadStates(Protocol[Response]):
         checkpoint_id: str,
         subgraphs: bool | None,
         select: list[models.ThreadStateField] | None,
+        principal: Principal,
     ) -> Response:
         """GET /threads/{thread_id}/state/{checkpoint_id}: Get an earlier state of a thread."""
 
-    async def post_at(self, *, thread_id: str, body: models.ThreadStateCheckpointRequest) -> Response:
+    async def post_at(
+        self, *, thread_id: str, body: models.ThreadStateCheckpointRequest, principal: Principal
+    ) -> Response:
         """POST /threads/{thread_id}/state/checkpoint: Get a state of a thread by its checkpoint."""
 
-    async def history(self, *, thread_id: str, limit: int, before: str | None) -> Response:
+    async def history(self, *, thread_id: str, limit: int, before: str | None, principal: Principal) -> Response:
         """GET /threads/{thread_id}/history: List the states of a thread."""
 
-    async def search(self, *, thread_id: str, body: models.ThreadStateSearch) -> Response:
+    async def search(self, *, thread_id: str, body: models.ThreadStateSearch, principal: Principal) -> Response:
         """POST /threads/{thread_id}/history: Search the states of a thread."""
 
 
-class ThreadRuns(Protocol[Response]):
+class ThreadRuns(Protocol[Principal, Response]):
     """The handlers that operations name `thread_runs.<method>`."""
 
     async def list_runs(
@@ -152,6 +170,7 @@ class ThreadRuns(Protocol[Response]):
             ]
         ]
         | None,
+        principal: Principal,
     ) -> Response:
         """GET /threads/{thread_id}/runs: List the runs of a thread."""
 
@@ -161,6 +180,7 @@ class ThreadRuns(Protocol[Response]):
         thread_id: str,
         x_request_id: str | None,
         body: models.RunCreateStateful,
+        principal: Principal,
         configurable_headers: Mapping[str, str],
     ) -> Response:
         """POST /threads/{thread_id}/runs: Start a run on a thread."""
@@ -171,6 +191,7 @@ class ThreadRuns(Protocol[Response]):
         thread_id: str,
         x_request_id: str | None,
         body: models.RunCreateStreamingStateful,
+        principal: Principal,
         configurable_headers: Mapping[str, str],
     ) -> Response:
         """POST /threads/{thread_id}/runs/wait: Start a run on a thread and wait for it."""
@@ -181,14 +202,15 @@ class ThreadRuns(Protocol[Response]):
         thread_id: str,
         x_request_id: str | None,
         body: models.RunCreateStreamingStateful,
+        principal: Principal,
         configurable_headers: Mapping[str, str],
     ) -> Response:
         """POST /threads/{thread_id}/runs/stream: Start a run on a thread and watch it."""
 
-    async def get(self, *, thread_id: str, run_id: str) -> Response:
+    async def get(self, *, thread_id: str, run_id: str, principal: Principal) -> Response:
         """GET /threads/{thread_id}/runs/{run_id}: Get a run."""
 
-    async def delete(self, *, thread_id: str, run_id: str) -> Response:
+    async def delete(self, *, thread_id: str, run_id: str, principal: Principal) -> Response:
         """DELETE /threads/{thread_id}/runs/{run_id}: Delete a run."""
 
     async def join(
@@ -199,6 +221,7 @@ class ThreadRuns(Protocol[Response]):
         cancel_on_disconnect: bool,
         namespace: str | None,
         checkpoint_id: str | None,
+        principal: Principal,
     ) -> Response:
         """GET /threads/{thread_id}/runs/{run_id}/join: Wait for a run."""
 
@@ -212,26 +235,39 @@ class ThreadRuns(Protocol[Response]):
         cancel_on_disconnect: bool,
         namespace: str | None,
         checkpoint_id: str | None,
+        principal: Principal,
     ) -> Response:
         """GET /threads/{thread_id}/runs/{run_id}/stream: Watch a run."""
 
-    async def cancel(self, *, thread_id: str, run_id: str, wait: bool, action: str) -> Response:
+    async def cancel(self, *, thread_id: str, run_id: str, wait: bool, action: str, principal: Principal) -> Response:
         """POST /threads/{thread_id}/runs/{run_id}/cancel: Cancel a run."""
 
-    async def cancel_many(self, *, action: Literal["interrupt", "rollback"], body: models.RunsCancel) -> Response:
+    async def cancel_many(
+        self, *, action: Literal["interrupt", "rollback"], body: models.RunsCancel, principal: Principal
+    ) -> Response:
         """POST /runs/cancel: Cancel many runs."""
 
 
-class StatelessRuns(Protocol[Response]):
+class StatelessRuns(Protocol[Principal, Response]):
     """The handlers that operations name `stateless_runs.<method>`."""
 
     async def create(
-        self, *, x_request_id: str | None, body: models.RunCreateStateless, configurable_headers: Mapping[str, str]
+        self,
+        *,
+        x_request_id: str | None,
+        body: models.RunCreateStateless,
+        principal: Principal,
+        configurable_headers: Mapping[str, str],
     ) -> Response:
         """POST /runs: Start a run."""
 
     async def create_batch(
-        self, *, x_request_id: str | None, body: models.RunBatchCreate, configurable_headers: Mapping[str, str]
+        self,
+        *,
+        x_request_id: str | None,
+        body: models.RunBatchCreate,
+        principal: Principal,
+        configurable_headers: Mapping[str, str],
     ) -> Response:
         """POST /runs/batch: Start a batch of runs."""
 
@@ -240,6 +276,7 @@ class StatelessRuns(Protocol[Response]):
         *,
         x_request_id: str | None,
         body: models.RunCreateStreamingStateless,
+        principal: Principal,
         configurable_headers: Mapping[str, str],
     ) -> Response:
         """POST /runs/wait: Start a run and wait for it."""
@@ -249,11 +286,12 @@ class StatelessRuns(Protocol[Response]):
         *,
         x_request_id: str | None,
         body: models.RunCreateStreamingStateless,
+        principal: Principal,
         configurable_headers: Mapping[str, str],
     ) -> Response:
         """POST /runs/stream: Start a run and watch it."""
 
-    async def find(self, *, run_id: str) -> Response:
+    async def find(self, *, run_id: str, principal: Principal) -> Response:
         """GET /runs/{run_id}: Get a run by its id alone."""
 
     async def follow(
@@ -265,6 +303,7 @@ class StatelessRuns(Protocol[Response]):
         cancel_on_disconnect: bool,
         namespace: str | None,
         checkpoint_id: str | None,
+        principal: Principal,
     ) -> Response:
         """GET /runs/{run_id}/stream: Watch a run by its id alone."""
 
@@ -302,7 +341,7 @@ class System(Protocol[Response]):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Operations(Generic[Response, Page]):
+class Operations(Generic[Principal, Response, Page]):
     """The handler of each operation, by its operationId."""
 
     handlers: Mapping[str, Callable[..., Coroutine[Any, Any, Response]]]
@@ -313,14 +352,14 @@ class Operations(Generic[Response, Page]):
 
 def operations(
     *,
-    assistants: Assistants[Response],
-    threads: Threads[Response],
-    thread_states: ThreadStates[Response],
-    thread_runs: ThreadRuns[Response],
-    stateless_runs: StatelessRuns[Response],
+    assistants: Assistants[Principal, Response],
+    threads: Threads[Principal, Response],
+    thread_states: ThreadStates[Principal, Response],
+    thread_runs: ThreadRuns[Principal, Response],
+    stateless_runs: StatelessRuns[Principal, Response],
     pages: Pages[Page],
     system: System[Response],
-) -> Operations[Response, Page]:
+) -> Operations[Principal, Response, Page]:
     """Each operation with the method that its `x-handler` names."""
     return Operations(
         handlers={

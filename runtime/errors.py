@@ -2,6 +2,7 @@
 
     RunyardError
     +-- BadRequest    the request is well-formed but contradicts itself          400
+    +-- Forbidden     the caller may not make this change                        403
     +-- NotFound      the thing named does not exist                             404
     +-- Conflict      the thing exists, but its state forbids the change         409
     +-- Invalid       a value is not acceptable; the detail names its place      422
@@ -26,6 +27,10 @@ class RunyardError(Exception):
 
 class BadRequest(RunyardError):
     """The request is well-formed but contradicts itself."""
+
+
+class Forbidden(RunyardError):
+    """The caller may not make this change; the detail names its place."""
 
 
 class NotFound(RunyardError):

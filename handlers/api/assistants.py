@@ -14,6 +14,8 @@ from runyard.generated.models import (
 )
 from runyard.handlers.api.selection import omit_field, paging_headers, select_fields
 from runyard.handlers.http.responses import BodyResponse, Response, encoded_response, json_response
+from runyard.runtime.auth.principal import Principal
+from runyard.runtime.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,42 +26,44 @@ if TYPE_CHECKING:
 class AssistantService(Protocol):
     """What the operations need of the service."""
 
-    async def create(self, request: AssistantCreate) -> Assistant:
+    async def create(self, scope: Scope, request: AssistantCreate) -> Assistant:
         """A new assistant, or the one with that id if the request says so. Raises NotFound for an unknown graph,
         Conflict for an id that is taken, BadRequest for a config and a context that contradict each other."""
 
-    async def search(self, request: AssistantSearchRequest) -> Page[Assistant]:
+    async def search(self, scope: Scope, request: AssistantSearchRequest) -> Page[Assistant]:
         """One page of the assistants that match."""
 
-    async def count(self, request: AssistantCountRequest) -> int:
+    async def count(self, scope: Scope, request: AssistantCountRequest) -> int:
         """How many assistants match."""
 
-    async def get(self, assistant_id: str) -> Assistant:
+    async def get(self, scope: Scope, assistant_id: str) -> Assistant:
         """By its uuid. Raises NotFound."""
 
-    async def patch(self, assistant_id: str, given: Mapping[str, Any]) -> Assistant:
+    async def patch(self, scope: Scope, assistant_id: str, given: Mapping[str, Any]) -> Assistant:
         """A new version, changed by the fields that were given. Raises NotFound, also for an unknown graph, and
         BadRequest for a config and a context that contradict each other."""
 
-    async def delete(self, assistant_id: str, delete_threads: bool) -> None:
+    async def delete(self, scope: Scope, assistant_id: str, delete_threads: bool) -> None:
         """Deletes the assistant, and with `delete_threads` the threads whose latest run was one of it. Raises
         NotFound."""
 
-    async def versions(self, assistant_id: str, request: AssistantVersionsSearchRequest) -> list[Assistant]:
+    async def versions(
+        self, scope: Scope, assistant_id: str, request: AssistantVersionsSearchRequest
+    ) -> list[Assistant]:
         """The versions of an assistant, newest first. Raises NotFound."""
 
-    async def set_latest(self, assistant_id: str, version: int) -> Assistant:
+    async def set_latest(self, scope: Scope, assistant_id: str, version: int) -> Assistant:
         """Makes a version the present one. Raises NotFound for an unknown assistant or version."""
 
-    async def graph(self, assistant_id: str, xray: bool | int) -> bytes:
+    async def graph(self, scope: Scope, assistant_id: str, xray: bool | int) -> bytes:
         """Nodes and edges of the graph, those of subgraphs too with `xray` (True, or how many levels). The
         assistant's uuid or the name of a graph. Raises NotFound, Invalid for what is neither, and Unavailable when
         the graph cannot be loaded."""
 
-    async def subgraphs(self, assistant_id: str, namespace: str | None, recurse: bool) -> bytes:
+    async def subgraphs(self, scope: Scope, assistant_id: str, namespace: str | None, recurse: bool) -> bytes:
         """The schemas of the subgraphs by their namespace, of all or of one. Raises NotFound, Unavailable."""
 
-    async def schemas(self, assistant_id: str) -> bytes:
+    async def schemas(self, scope: Scope, assistant_id: str) -> bytes:
         """The JSON schemas of input, output, state, config and context. Raises NotFound, Unavailable."""
 
 
@@ -69,53 +73,53 @@ class AssistantHandlers:
     def __init__(self, assistants: AssistantService) -> None:
         self.assistants = assistants
 
-    async def create(self, body: AssistantCreate) -> Response:
+    async def create(self, principal: Principal, body: AssistantCreate) -> Response:
         """POST /assistants"""
-        return json_response(await self.assistants.create(body))
+        return json_response(await self.assistants.create(principal.scope, body))
 
-    async def search(self, body: AssistantSearchRequest) -> Response:
+    async def search(self, principal: Principal, body: AssistantSearchRequest) -> Response:
         """POST /assistants/search"""
-        page = await self.assistants.search(body)
+        page = await self.assistants.search(principal.scope, body)
         return json_response(select_fields(page.items, body.select), headers=paging_headers(page))
 
-    async def count(self, body: AssistantCountRequest) -> Response:
+    async def count(self, principal: Principal, body: AssistantCountRequest) -> Response:
         """POST /assistants/count"""
-        return json_response(await self.assistants.count(body))
+        return json_response(await self.assistants.count(principal.scope, body))
 
-    async def get(self, assistant_id: str) -> Response:
+    async def get(self, principal: Principal, assistant_id: str) -> Response:
         """GET /assistants/{assistant_id}"""
-        return json_response(await self.assistants.get(assistant_id))
+        return json_response(await self.assistants.get(principal.scope, assistant_id))
 
-    async def patch(self, assistant_id: str, body: dict[str, Any]) -> Response:
+    async def patch(self, principal: Principal, assistant_id: str, body: dict[str, Any]) -> Response:
         """PATCH /assistants/{assistant_id}"""
-        return json_response(await self.assistants.patch(assistant_id, body))
+        return json_response(await self.assistants.patch(principal.scope, assistant_id, body))
 
-    async def delete(self, assistant_id: str, delete_threads: bool) -> Response:
+    async def delete(self, principal: Principal, assistant_id: str, delete_threads: bool) -> Response:
         """DELETE /assistants/{assistant_id}"""
-        await self.assistants.delete(assistant_id, delete_threads)
+        await self.assistants.delete(principal.scope, assistant_id, delete_threads)
         return BodyResponse(204)
 
-    async def versions(self, assistant_id: str, body: AssistantVersionsSearchRequest) -> Response:
+    async def versions(self, principal: Principal, assistant_id: str, body: AssistantVersionsSearchRequest) -> Response:
         """POST /assistants/{assistant_id}/versions"""
-        versions = await self.assistants.versions(assistant_id, body)
+        versions = await self.assistants.versions(principal.scope, assistant_id, body)
         return json_response(omit_field(versions, "updated_at"))
 
-    async def set_latest(self, assistant_id: str, body: AssistantVersionChange) -> Response:
+    async def set_latest(self, principal: Principal, assistant_id: str, body: AssistantVersionChange) -> Response:
         """POST /assistants/{assistant_id}/latest"""
-        return json_response(await self.assistants.set_latest(assistant_id, body.version))
+        return json_response(await self.assistants.set_latest(principal.scope, assistant_id, body.version))
 
-    async def graph(self, assistant_id: str, xray: bool | int) -> Response:
+    async def graph(self, principal: Principal, assistant_id: str, xray: bool | int) -> Response:
         """GET /assistants/{assistant_id}/graph"""
-        return encoded_response(await self.assistants.graph(assistant_id, xray))
+        return encoded_response(await self.assistants.graph(principal.scope, assistant_id, xray))
 
-    async def subgraphs(self, assistant_id: str, recurse: bool) -> Response:
+    async def subgraphs(self, principal: Principal, assistant_id: str, recurse: bool) -> Response:
         """GET /assistants/{assistant_id}/subgraphs"""
-        return encoded_response(await self.assistants.subgraphs(assistant_id, None, recurse))
+        return encoded_response(await self.assistants.subgraphs(principal.scope, assistant_id, None, recurse))
 
-    async def subgraphs_in(self, assistant_id: str, namespace: str, recurse: bool) -> Response:
+    async def subgraphs_in(self, principal: Principal, assistant_id: str, namespace: str, recurse: bool) -> Response:
         """GET /assistants/{assistant_id}/subgraphs/{namespace}"""
-        return encoded_response(await self.assistants.subgraphs(assistant_id, namespace, recurse))
+        return encoded_response(await self.assistants.subgraphs(principal.scope, assistant_id, namespace, recurse))
 
-    async def schemas(self, assistant_id: str) -> Response:
+    async def schemas(self, principal: Principal, assistant_id: str) -> Response:
         """GET /assistants/{assistant_id}/schemas"""
-        return encoded_response(await self.assistants.schemas(assistant_id))
+        return encoded_response(await self.assistants.schemas(principal.scope, assistant_id))

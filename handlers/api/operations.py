@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import flask
 
     from runyard.handlers.http.responses import Response
+    from runyard.runtime.auth.principal import Principal
     from runyard.runtime.config.settings import Settings
 
 
@@ -57,7 +58,7 @@ class Services(Protocol):
         """Runs, with a thread of the client's or of their own."""
 
 
-def operation_table(services: Services, document: Mapping[str, Any]) -> Operations[Response, flask.Response]:
+def operation_table(services: Services, document: Mapping[str, Any]) -> Operations[Principal, Response, flask.Response]:
     """The handler of each operation of the document. mypy holds each one against the signature that it asks for."""
     project = services.settings.project
     return operations(

@@ -11,6 +11,8 @@ from runyard.handlers.http.disconnect import OnDisconnect
 from runyard.handlers.http.event_stream import EventStream, EventSubscription
 from runyard.handlers.http.json_wait import JsonWait, ResultWaiter
 from runyard.handlers.http.responses import Response, json_response, location
+from runyard.runtime.auth.principal import Principal
+from runyard.runtime.scope import Scope
 from runyard.runtime.services.new_runs import NO_HEADERS, Headers, RunCreate
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ class StatelessRunService(AbandonService, Protocol):
 
     async def create(
         self,
+        scope: Scope,
         request: RunCreate,
         *,
         thread_id: str | None = None,
@@ -33,12 +36,18 @@ class StatelessRunService(AbandonService, Protocol):
         request contradicts."""
 
     async def create_batch(
-        self, requests: Sequence[RunCreateStateless], *, headers: Headers = NO_HEADERS, request_id: str | None = None
+        self,
+        scope: Scope,
+        requests: Sequence[RunCreateStateless],
+        *,
+        headers: Headers = NO_HEADERS,
+        request_id: str | None = None,
     ) -> list[Run]:
         """Accepts all runs, in order, or none. Raises what `create` raises, and names the item."""
 
     async def wait(
         self,
+        scope: Scope,
         request: RunCreate,
         *,
         thread_id: str | None = None,
@@ -49,6 +58,7 @@ class StatelessRunService(AbandonService, Protocol):
 
     async def stream(
         self,
+        scope: Scope,
         request: RunCreate,
         *,
         thread_id: str | None = None,
@@ -57,11 +67,17 @@ class StatelessRunService(AbandonService, Protocol):
     ) -> tuple[Run, EventSubscription]:
         """As `create`; also follows the run's events, from the first."""
 
-    async def find(self, run_id: str) -> Run:
+    async def find(self, scope: Scope, run_id: str) -> Run:
         """A run by its own id. Raises NotFound."""
 
     async def follow_run(
-        self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None, namespace: str | None
+        self,
+        scope: Scope,
+        run_id: str,
+        *,
+        last_event_id: str | None,
+        modes: Sequence[str] | None,
+        namespace: str | None,
     ) -> EventSubscription:
         """The events of a run, from now on or from behind `last_event_id` ("-1": from the first); of all modes, or
         of some; of all of it, or of one subgraph's namespace. Raises NotFound."""
@@ -74,44 +90,61 @@ class StatelessRunHandlers:
         self.runs = runs
 
     async def create(
-        self, body: RunCreateStateless, configurable_headers: Headers, x_request_id: str | None
+        self, principal: Principal, body: RunCreateStateless, configurable_headers: Headers, x_request_id: str | None
     ) -> Response:
         """POST /runs"""
-        run = await self.runs.create(body, headers=configurable_headers, request_id=x_request_id)
+        run = await self.runs.create(principal.scope, body, headers=configurable_headers, request_id=x_request_id)
         return json_response(run, headers=[location(b"content-location", f"/runs/{run.run_id}")])
 
     async def create_batch(
-        self, body: RunBatchCreate, configurable_headers: Headers, x_request_id: str | None
+        self, principal: Principal, body: RunBatchCreate, configurable_headers: Headers, x_request_id: str | None
     ) -> Response:
         """POST /runs/batch"""
-        return json_response(await self.runs.create_batch(body, headers=configurable_headers, request_id=x_request_id))
+        return json_response(
+            await self.runs.create_batch(principal.scope, body, headers=configurable_headers, request_id=x_request_id)
+        )
 
     async def wait(
-        self, body: RunCreateStreamingStateless, configurable_headers: Headers, x_request_id: str | None
+        self,
+        principal: Principal,
+        body: RunCreateStreamingStateless,
+        configurable_headers: Headers,
+        x_request_id: str | None,
     ) -> Response:
         """POST /runs/wait"""
-        run, waiter = await self.runs.wait(body, headers=configurable_headers, request_id=x_request_id)
+        run, waiter = await self.runs.wait(principal.scope, body, headers=configurable_headers, request_id=x_request_id)
         path = f"/threads/{run.thread_id}/runs/{run.run_id}"
         headers = [location(b"location", f"{path}/join"), location(b"content-location", path)]
-        on_disconnect = cancel_on_disconnect(self.runs, run) if body.on_disconnect == "cancel" else None
+        on_disconnect = (
+            cancel_on_disconnect(self.runs, principal.scope, run) if body.on_disconnect == "cancel" else None
+        )
         return JsonWait(waiter, headers, on_disconnect)
 
     async def stream(
-        self, body: RunCreateStreamingStateless, configurable_headers: Headers, x_request_id: str | None
+        self,
+        principal: Principal,
+        body: RunCreateStreamingStateless,
+        configurable_headers: Headers,
+        x_request_id: str | None,
     ) -> Response:
         """POST /runs/stream"""
-        run, subscription = await self.runs.stream(body, headers=configurable_headers, request_id=x_request_id)
+        run, subscription = await self.runs.stream(
+            principal.scope, body, headers=configurable_headers, request_id=x_request_id
+        )
         path = f"/runs/{run.run_id}"
         headers = [location(b"location", f"{path}/stream"), location(b"content-location", path)]
-        on_disconnect = cancel_on_disconnect(self.runs, run) if body.on_disconnect == "cancel" else None
+        on_disconnect = (
+            cancel_on_disconnect(self.runs, principal.scope, run) if body.on_disconnect == "cancel" else None
+        )
         return EventStream(subscription, headers, on_disconnect)
 
-    async def find(self, run_id: str) -> Response:
+    async def find(self, principal: Principal, run_id: str) -> Response:
         """GET /runs/{run_id}"""
-        return json_response(await self.runs.find(run_id))
+        return json_response(await self.runs.find(principal.scope, run_id))
 
     async def follow(
         self,
+        principal: Principal,
         run_id: str,
         last_event_id: str | None,
         stream_mode: list[str] | None,
@@ -121,13 +154,13 @@ class StatelessRunHandlers:
     ) -> Response:
         """GET /runs/{run_id}/stream"""
         check_no_checkpoint(checkpoint_id)
-        on_disconnect = await self._cancel_on_disconnect(run_id) if cancel_on_disconnect else None
+        on_disconnect = await self._cancel_on_disconnect(principal.scope, run_id) if cancel_on_disconnect else None
         subscription = await self.runs.follow_run(
-            run_id, last_event_id=last_event_id, modes=modes_of(stream_mode), namespace=namespace
+            principal.scope, run_id, last_event_id=last_event_id, modes=modes_of(stream_mode), namespace=namespace
         )
         path = f"/runs/{run_id}"
         headers = [location(b"location", f"{path}/stream"), location(b"content-location", path)]
         return EventStream(subscription, headers, on_disconnect)
 
-    async def _cancel_on_disconnect(self, run_id: str) -> OnDisconnect:
-        return cancel_on_disconnect(self.runs, await self.runs.find(run_id))
+    async def _cancel_on_disconnect(self, scope: Scope, run_id: str) -> OnDisconnect:
+        return cancel_on_disconnect(self.runs, scope, await self.runs.find(scope, run_id))

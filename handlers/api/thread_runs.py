@@ -14,7 +14,9 @@ from runyard.handlers.http.event_stream import EventStream, EventSubscription
 from runyard.handlers.http.json_wait import JsonWait, ResultWaiter
 from runyard.handlers.http.responses import BodyResponse, Response, json_response, location
 from runyard.handlers.http.scope import Header
+from runyard.runtime.auth.principal import Principal
 from runyard.runtime.errors import Invalid, NotFound
+from runyard.runtime.scope import Scope
 from runyard.runtime.services.new_runs import NO_HEADERS, Headers, RunCreate
 
 CancelAction = Literal["interrupt", "rollback"]
@@ -26,6 +28,7 @@ class ThreadRunService(AbandonService, Protocol):
 
     async def create(
         self,
+        scope: Scope,
         request: RunCreate,
         *,
         thread_id: str | None = None,
@@ -38,6 +41,7 @@ class ThreadRunService(AbandonService, Protocol):
 
     async def wait(
         self,
+        scope: Scope,
         request: RunCreate,
         *,
         thread_id: str | None = None,
@@ -48,6 +52,7 @@ class ThreadRunService(AbandonService, Protocol):
 
     async def stream(
         self,
+        scope: Scope,
         request: RunCreate,
         *,
         thread_id: str | None = None,
@@ -56,17 +61,18 @@ class ThreadRunService(AbandonService, Protocol):
     ) -> tuple[Run, EventSubscription]:
         """As `create`; also follows the run's events, from the first."""
 
-    async def get(self, thread_id: str, run_id: str) -> Run:
+    async def get(self, scope: Scope, thread_id: str, run_id: str) -> Run:
         """Raises NotFound."""
 
-    async def delete(self, thread_id: str, run_id: str) -> None:
+    async def delete(self, scope: Scope, thread_id: str, run_id: str) -> None:
         """Removes a run; what it has done to the thread stays. Raises NotFound."""
 
-    async def join(self, thread_id: str, run_id: str) -> ResultWaiter:
+    async def join(self, scope: Scope, thread_id: str, run_id: str) -> ResultWaiter:
         """Waits for a run's result. Raises NotFound for a run of another thread."""
 
     async def follow(
         self,
+        scope: Scope,
         thread_id: str,
         run_id: str,
         *,
@@ -77,14 +83,14 @@ class ThreadRunService(AbandonService, Protocol):
         """The events of a run, from now on or from behind `last_event_id` ("-1": from the first); of all modes, or
         of some; of all of it, or of one subgraph's namespace. Raises NotFound for a run of another thread."""
 
-    async def cancel(self, thread_id: str, run_id: str, *, action: CancelAction) -> None:
+    async def cancel(self, scope: Scope, thread_id: str, run_id: str, *, action: CancelAction) -> None:
         """Stops a run; returns when it has ended. Raises NotFound when there is nothing to stop."""
 
-    async def cancel_many(self, request: RunsCancel, *, action: CancelAction) -> None:
+    async def cancel_many(self, scope: Scope, request: RunsCancel, *, action: CancelAction) -> None:
         """Stops the named runs, or all that have a status; returns when they have ended. Raises NotFound when there is
         nothing to stop."""
 
-    async def list(self, thread_id: str, *, limit: int, offset: int, status: str | None) -> list[Run]:
+    async def list(self, scope: Scope, thread_id: str, *, limit: int, offset: int, status: str | None) -> list[Run]:
         """The runs of a thread, newest first; none for an unknown status. Raises NotFound."""
 
 
@@ -95,50 +101,78 @@ class ThreadRunHandlers:
         self.runs = runs
 
     async def list_runs(
-        self, thread_id: str, limit: int, offset: int, status: str | None, select: Sequence[str] | None
+        self,
+        principal: Principal,
+        thread_id: str,
+        limit: int,
+        offset: int,
+        status: str | None,
+        select: Sequence[str] | None,
     ) -> Response:
         """GET /threads/{thread_id}/runs"""
-        runs = await self.runs.list(thread_id, limit=limit, offset=offset, status=status)
+        runs = await self.runs.list(principal.scope, thread_id, limit=limit, offset=offset, status=status)
         return json_response(select_fields(runs, select))
 
     async def create(
-        self, thread_id: str, body: RunCreateStateful, configurable_headers: Headers, x_request_id: str | None
+        self,
+        principal: Principal,
+        thread_id: str,
+        body: RunCreateStateful,
+        configurable_headers: Headers,
+        x_request_id: str | None,
     ) -> Response:
         """POST /threads/{thread_id}/runs"""
-        run = await self.runs.create(body, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id)
+        run = await self.runs.create(
+            principal.scope, body, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id
+        )
         return json_response(run, headers=[location(b"content-location", f"/threads/{thread_id}/runs/{run.run_id}")])
 
     async def create_and_wait(
-        self, thread_id: str, body: RunCreateStreamingStateful, configurable_headers: Headers, x_request_id: str | None
+        self,
+        principal: Principal,
+        thread_id: str,
+        body: RunCreateStreamingStateful,
+        configurable_headers: Headers,
+        x_request_id: str | None,
     ) -> Response:
         """POST /threads/{thread_id}/runs/wait"""
         run, waiter = await self.runs.wait(
-            body, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id
+            principal.scope, body, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id
         )
-        on_disconnect = cancel_on_disconnect(self.runs, run) if body.on_disconnect == "cancel" else None
+        on_disconnect = (
+            cancel_on_disconnect(self.runs, principal.scope, run) if body.on_disconnect == "cancel" else None
+        )
         return JsonWait(waiter, _locations(thread_id, run.run_id, "join"), on_disconnect)
 
     async def create_and_stream(
-        self, thread_id: str, body: RunCreateStreamingStateful, configurable_headers: Headers, x_request_id: str | None
+        self,
+        principal: Principal,
+        thread_id: str,
+        body: RunCreateStreamingStateful,
+        configurable_headers: Headers,
+        x_request_id: str | None,
     ) -> Response:
         """POST /threads/{thread_id}/runs/stream"""
         run, subscription = await self.runs.stream(
-            body, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id
+            principal.scope, body, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id
         )
-        on_disconnect = cancel_on_disconnect(self.runs, run) if body.on_disconnect == "cancel" else None
+        on_disconnect = (
+            cancel_on_disconnect(self.runs, principal.scope, run) if body.on_disconnect == "cancel" else None
+        )
         return EventStream(subscription, _locations(thread_id, run.run_id, "stream"), on_disconnect)
 
-    async def get(self, thread_id: str, run_id: str) -> Response:
+    async def get(self, principal: Principal, thread_id: str, run_id: str) -> Response:
         """GET /threads/{thread_id}/runs/{run_id}"""
-        return json_response(await self.runs.get(thread_id, run_id))
+        return json_response(await self.runs.get(principal.scope, thread_id, run_id))
 
-    async def delete(self, thread_id: str, run_id: str) -> Response:
+    async def delete(self, principal: Principal, thread_id: str, run_id: str) -> Response:
         """DELETE /threads/{thread_id}/runs/{run_id}"""
-        await self.runs.delete(thread_id, run_id)
+        await self.runs.delete(principal.scope, thread_id, run_id)
         return BodyResponse(204)
 
     async def join(
         self,
+        principal: Principal,
         thread_id: str,
         run_id: str,
         cancel_on_disconnect: bool,
@@ -147,12 +181,15 @@ class ThreadRunHandlers:
     ) -> Response:
         """GET /threads/{thread_id}/runs/{run_id}/join"""
         check_whole(namespace, checkpoint_id)
-        on_disconnect = await self._cancel_on_disconnect(thread_id, run_id) if cancel_on_disconnect else None
-        waiter = await self.runs.join(thread_id, run_id)
+        on_disconnect = (
+            await self._cancel_on_disconnect(principal.scope, thread_id, run_id) if cancel_on_disconnect else None
+        )
+        waiter = await self.runs.join(principal.scope, thread_id, run_id)
         return JsonWait(waiter, _locations(thread_id, run_id, "join"), on_disconnect)
 
     async def stream(
         self,
+        principal: Principal,
         thread_id: str,
         run_id: str,
         last_event_id: str | None,
@@ -163,31 +200,33 @@ class ThreadRunHandlers:
     ) -> Response:
         """GET /threads/{thread_id}/runs/{run_id}/stream"""
         check_no_checkpoint(checkpoint_id)
-        on_disconnect = await self._cancel_on_disconnect(thread_id, run_id) if cancel_on_disconnect else None
+        on_disconnect = (
+            await self._cancel_on_disconnect(principal.scope, thread_id, run_id) if cancel_on_disconnect else None
+        )
         modes = modes_of(stream_mode)
         subscription = await self.runs.follow(
-            thread_id, run_id, last_event_id=last_event_id, modes=modes, namespace=namespace
+            principal.scope, thread_id, run_id, last_event_id=last_event_id, modes=modes, namespace=namespace
         )
         return EventStream(subscription, _locations(thread_id, run_id, "stream"), on_disconnect)
 
-    async def _cancel_on_disconnect(self, thread_id: str, run_id: str) -> OnDisconnect:
-        return cancel_on_disconnect(self.runs, await self.runs.get(thread_id, run_id))
+    async def _cancel_on_disconnect(self, scope: Scope, thread_id: str, run_id: str) -> OnDisconnect:
+        return cancel_on_disconnect(self.runs, scope, await self.runs.get(scope, thread_id, run_id))
 
-    async def cancel(self, thread_id: str, run_id: str, wait: bool, action: str) -> Response:
+    async def cancel(self, principal: Principal, thread_id: str, run_id: str, wait: bool, action: str) -> Response:
         """POST /threads/{thread_id}/runs/{run_id}/cancel"""
         if action not in _ACTIONS:
             # Whether there is something to cancel comes first (observed).
-            if (await self.runs.get(thread_id, run_id)).status not in ("pending", "running"):
+            if (await self.runs.get(principal.scope, thread_id, run_id)).status not in ("pending", "running"):
                 raise NotFound("No matching runs to cancel.")
             raise Invalid(f'query.action: "{action[:100]}" is not one of "interrupt", "rollback"')
-        await self.runs.cancel(thread_id, run_id, action=_ACTIONS[action])
+        await self.runs.cancel(principal.scope, thread_id, run_id, action=_ACTIONS[action])
         if wait:
             return json_response({}, headers=_locations(thread_id, run_id, "join"))
         return BodyResponse(202)
 
-    async def cancel_many(self, body: RunsCancel, action: CancelAction) -> Response:
+    async def cancel_many(self, principal: Principal, body: RunsCancel, action: CancelAction) -> Response:
         """POST /runs/cancel"""
-        await self.runs.cancel_many(body, action=action)
+        await self.runs.cancel_many(principal.scope, body, action=action)
         return BodyResponse(204)
 
 

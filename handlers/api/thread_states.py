@@ -8,7 +8,9 @@ from typing import Protocol
 from runyard.generated.mappings import CheckpointConfig, ThreadStateBound
 from runyard.generated.models import ThreadStateCheckpointRequest, ThreadStateSearch, ThreadStateUpdate
 from runyard.handlers.http.responses import Response, encoded_response
+from runyard.runtime.auth.principal import Principal
 from runyard.runtime.config.ids import usual_id
+from runyard.runtime.scope import Scope
 
 
 class ThreadStateService(Protocol):
@@ -16,6 +18,7 @@ class ThreadStateService(Protocol):
 
     async def state(
         self,
+        scope: Scope,
         thread_id: str,
         checkpoint: CheckpointConfig | None = None,
         *,
@@ -26,10 +29,10 @@ class ThreadStateService(Protocol):
         the states of interrupted subgraphs to their tasks; `select` names the fields that are wanted. Raises NotFound,
         BadRequest for a state that cannot be read, Unavailable when nothing can be."""
 
-    async def history(self, thread_id: str, request: ThreadStateSearch) -> bytes:
+    async def history(self, scope: Scope, thread_id: str, request: ThreadStateSearch) -> bytes:
         """The states of the thread, newest first. Raises as `state` does."""
 
-    async def update(self, thread_id: str, request: ThreadStateUpdate) -> bytes:
+    async def update(self, scope: Scope, thread_id: str, request: ThreadStateUpdate) -> bytes:
         """Writes a new state; answers its checkpoint. Raises NotFound for an unknown thread or checkpoint, Conflict
         while runs are pending or running, BadRequest for what the graph does not accept, Unavailable."""
 
@@ -40,39 +43,46 @@ class ThreadStateHandlers:
     def __init__(self, states: ThreadStateService) -> None:
         self.states = states
 
-    async def get(self, thread_id: str, subgraphs: bool | None, select: list[str] | None) -> Response:
+    async def get(
+        self, principal: Principal, thread_id: str, subgraphs: bool | None, select: list[str] | None
+    ) -> Response:
         """GET /threads/{thread_id}/state"""
-        return await self._respond(thread_id, None, subgraphs, select)
+        return await self._respond(principal.scope, thread_id, None, subgraphs, select)
 
     async def get_at(
-        self, thread_id: str, checkpoint_id: str, subgraphs: bool | None, select: list[str] | None
+        self, principal: Principal, thread_id: str, checkpoint_id: str, subgraphs: bool | None, select: list[str] | None
     ) -> Response:
         """GET /threads/{thread_id}/state/{checkpoint_id}"""
-        return await self._respond(thread_id, {"checkpoint_id": checkpoint_id}, subgraphs, select)
+        return await self._respond(principal.scope, thread_id, {"checkpoint_id": checkpoint_id}, subgraphs, select)
 
-    async def post_at(self, thread_id: str, body: ThreadStateCheckpointRequest) -> Response:
+    async def post_at(self, principal: Principal, thread_id: str, body: ThreadStateCheckpointRequest) -> Response:
         """POST /threads/{thread_id}/state/checkpoint"""
-        return await self._respond(thread_id, body.checkpoint, body.subgraphs, body.select)
+        return await self._respond(principal.scope, thread_id, body.checkpoint, body.subgraphs, body.select)
 
     async def _respond(
-        self, thread_id: str, checkpoint: CheckpointConfig | None, subgraphs: bool | None, select: list[str] | None
+        self,
+        scope: Scope,
+        thread_id: str,
+        checkpoint: CheckpointConfig | None,
+        subgraphs: bool | None,
+        select: list[str] | None,
     ) -> Response:
         return encoded_response(
-            await self.states.state(thread_id, checkpoint, subgraphs=bool(subgraphs), select=select)
+            await self.states.state(scope, thread_id, checkpoint, subgraphs=bool(subgraphs), select=select)
         )
 
-    async def update(self, thread_id: str, body: ThreadStateUpdate) -> Response:
+    async def update(self, principal: Principal, thread_id: str, body: ThreadStateUpdate) -> Response:
         """POST /threads/{thread_id}/state"""
-        return encoded_response(await self.states.update(thread_id, body))
+        return encoded_response(await self.states.update(principal.scope, thread_id, body))
 
-    async def history(self, thread_id: str, limit: int, before: str | None) -> Response:
+    async def history(self, principal: Principal, thread_id: str, limit: int, before: str | None) -> Response:
         """GET /threads/{thread_id}/history"""
         checkpoint: ThreadStateBound | None = None
         if before is not None:
             checkpoint = {"checkpoint_id": usual_id(before) or before}
         search = ThreadStateSearch(limit=limit, before=checkpoint)
-        return encoded_response(await self.states.history(thread_id, search))
+        return encoded_response(await self.states.history(principal.scope, thread_id, search))
 
-    async def search(self, thread_id: str, body: ThreadStateSearch) -> Response:
+    async def search(self, principal: Principal, thread_id: str, body: ThreadStateSearch) -> Response:
         """POST /threads/{thread_id}/history"""
-        return encoded_response(await self.states.history(thread_id, body))
+        return encoded_response(await self.states.history(principal.scope, thread_id, body))

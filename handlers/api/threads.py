@@ -16,6 +16,8 @@ from runyard.generated.models import (
 from runyard.handlers.api.selection import paging_headers, select_thread_fields
 from runyard.handlers.http.event_stream import EventStream, EventSubscription
 from runyard.handlers.http.responses import BodyResponse, Response, encoded_response, json_response
+from runyard.runtime.auth.principal import Principal
+from runyard.runtime.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,34 +30,34 @@ _MINIMAL = "return=minimal"
 class ThreadService(Protocol):
     """What the operations need of the service."""
 
-    async def create(self, request: ThreadCreate) -> Thread:
+    async def create(self, scope: Scope, request: ThreadCreate) -> Thread:
         """A new thread, with a first state if `supersteps` are given; or the one with that id if the request says
         so. Raises Conflict for an id that is taken, Invalid, and what writing a state raises."""
 
-    async def search(self, request: ThreadSearchRequest) -> Page[Thread]:
+    async def search(self, scope: Scope, request: ThreadSearchRequest) -> Page[Thread]:
         """One page of the threads that match, with what `extract` names. Raises Invalid for a path of `extract`
         that cannot lead to anything."""
 
-    async def count(self, request: ThreadCountRequest) -> int:
+    async def count(self, scope: Scope, request: ThreadCountRequest) -> int:
         """How many threads match."""
 
-    async def prune(self, request: ThreadPruneRequest) -> int:
+    async def prune(self, scope: Scope, request: ThreadPruneRequest) -> int:
         """Deletes threads, or their history; says how many. Unknown ones are passed over."""
 
-    async def get(self, thread_id: str) -> Thread:
+    async def get(self, scope: Scope, thread_id: str) -> Thread:
         """Raises NotFound."""
 
-    async def patch(self, thread_id: str, given: Mapping[str, Any]) -> Thread:
+    async def patch(self, scope: Scope, thread_id: str, given: Mapping[str, Any]) -> Thread:
         """The thread, changed by the fields that were given. Raises NotFound, Invalid for a `ttl` without a number
         of minutes."""
 
-    async def delete(self, thread_id: str) -> None:
+    async def delete(self, scope: Scope, thread_id: str) -> None:
         """Deletes the thread with all that belongs to it. Raises NotFound."""
 
-    async def copy(self, thread_id: str) -> Thread:
+    async def copy(self, scope: Scope, thread_id: str) -> Thread:
         """A new thread with the same metadata, state and history. Raises Conflict when there is no such thread."""
 
-    async def storage(self, thread_id: str) -> bytes:
+    async def storage(self, scope: Scope, thread_id: str) -> bytes:
         """How many bytes the thread occupies, and where. Raises NotFound, Unavailable when the graphs cannot be
         loaded."""
 
@@ -64,7 +66,7 @@ class ThreadStreamService(Protocol):
     """Where the runs of a thread are followed."""
 
     async def follow_thread(
-        self, thread_id: str, *, last_event_id: str | None, modes: Sequence[str]
+        self, scope: Scope, thread_id: str, *, last_event_id: str | None, modes: Sequence[str]
     ) -> EventSubscription:
         """The events of all runs of a thread, from now on or from behind `last_event_id`. Raises NotFound."""
 
@@ -76,13 +78,13 @@ class ThreadHandlers:
         self.threads = threads
         self.runs = runs
 
-    async def create(self, body: ThreadCreate) -> Response:
+    async def create(self, principal: Principal, body: ThreadCreate) -> Response:
         """POST /threads"""
-        return json_response(select_thread_fields(await self.threads.create(body)))
+        return json_response(select_thread_fields(await self.threads.create(principal.scope, body)))
 
-    async def search(self, body: ThreadSearchRequest) -> Response:
+    async def search(self, principal: Principal, body: ThreadSearchRequest) -> Response:
         """POST /threads/search"""
-        page = await self.threads.search(body)
+        page = await self.threads.search(principal.scope, body)
         select: list[str] | None = None
         if body.select is not None:
             select = [*body.select, "extracted"] if body.extract else [*body.select]
@@ -90,41 +92,42 @@ class ThreadHandlers:
             [select_thread_fields(thread, select) for thread in page.items], headers=paging_headers(page)
         )
 
-    async def count(self, body: ThreadCountRequest) -> Response:
+    async def count(self, principal: Principal, body: ThreadCountRequest) -> Response:
         """POST /threads/count"""
-        return json_response(await self.threads.count(body))
+        return json_response(await self.threads.count(principal.scope, body))
 
-    async def prune(self, body: ThreadPruneRequest) -> Response:
+    async def prune(self, principal: Principal, body: ThreadPruneRequest) -> Response:
         """POST /threads/prune"""
-        return json_response(ThreadPruneResponse(pruned_count=await self.threads.prune(body)))
+        return json_response(ThreadPruneResponse(pruned_count=await self.threads.prune(principal.scope, body)))
 
-    async def get(self, thread_id: str, include: str | None) -> Response:
+    async def get(self, principal: Principal, thread_id: str, include: str | None) -> Response:
         """GET /threads/{thread_id}"""
-        thread = await self.threads.get(thread_id)
+        thread = await self.threads.get(principal.scope, thread_id)
         return json_response(select_thread_fields(thread, include=(include or "").split(",")))
 
-    async def patch(self, thread_id: str, body: dict[str, Any], prefer: str | None) -> Response:
+    async def patch(self, principal: Principal, thread_id: str, body: dict[str, Any], prefer: str | None) -> Response:
         """PATCH /threads/{thread_id}"""
-        thread = await self.threads.patch(thread_id, body)
+        thread = await self.threads.patch(principal.scope, thread_id, body)
         if prefer is not None and _MINIMAL in (part.strip() for part in prefer.lower().split(",")):
             return BodyResponse(204, headers=[(b"preference-applied", _MINIMAL.encode())])
         return json_response(select_thread_fields(thread))
 
-    async def delete(self, thread_id: str) -> Response:
+    async def delete(self, principal: Principal, thread_id: str) -> Response:
         """DELETE /threads/{thread_id}"""
-        await self.threads.delete(thread_id)
+        await self.threads.delete(principal.scope, thread_id)
         return BodyResponse(204)
 
-    async def copy(self, thread_id: str) -> Response:
+    async def copy(self, principal: Principal, thread_id: str) -> Response:
         """POST /threads/{thread_id}/copy"""
-        return json_response(select_thread_fields(await self.threads.copy(thread_id)))
+        return json_response(select_thread_fields(await self.threads.copy(principal.scope, thread_id)))
 
-    async def storage(self, thread_id: str) -> Response:
+    async def storage(self, principal: Principal, thread_id: str) -> Response:
         """GET /threads/{thread_id}/storage"""
-        return encoded_response(await self.threads.storage(thread_id))
+        return encoded_response(await self.threads.storage(principal.scope, thread_id))
 
     async def stream(
         self,
+        principal: Principal,
         thread_id: str,
         last_event_id: str | None,
         stream_modes: ThreadStreamMode | list[ThreadStreamMode],
@@ -132,5 +135,7 @@ class ThreadHandlers:
     ) -> Response:
         """GET /threads/{thread_id}/stream"""
         modes = stream_mode or ([stream_modes] if isinstance(stream_modes, str) else stream_modes)
-        subscription = await self.runs.follow_thread(thread_id, last_event_id=last_event_id, modes=modes)
+        subscription = await self.runs.follow_thread(
+            principal.scope, thread_id, last_event_id=last_event_id, modes=modes
+        )
         return EventStream(subscription, [])

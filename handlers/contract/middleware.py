@@ -19,11 +19,15 @@ from runyard.handlers.contract.deprecation import Application, announcing
 from runyard.handlers.contract.header_selection import header_selector
 from runyard.handlers.contract.parameters import Parameters
 from runyard.handlers.http.scope import Header, Receive, Scope, Send
+from runyard.runtime.auth.principal import ANONYMOUS, Principal
 from runyard.runtime.config.project import HeaderFilter
 from runyard.runtime.errors import BadRequest, Invalid
 
 HEADERS = "configurable_headers"
 """The argument of handlers that make runs: what the project's `http.configurable_headers` selects."""
+
+PRINCIPAL = "principal"
+"""The argument of all handlers but the public ones: who makes the request."""
 
 HeaderSelector = Callable[[Iterable[Header]], dict[str, str]]
 
@@ -38,11 +42,14 @@ class ContractOperation:
         parameters: Parameters,
         body: BodyContract | None,
         select_headers: HeaderSelector | None,
+        principal: Principal | None,
     ) -> None:
+        """`principal`: who makes the requests; None: the handler does not ask."""
         self.next_app = next_app
         self.parameters = parameters
         self.body = body
         self.select_headers = select_headers
+        self.principal = principal
         self.handler = function if inspect.iscoroutinefunction(function) else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,6 +62,8 @@ class ContractOperation:
         if self.handler is None:
             await self.next_app(scope, receive, send)
             return
+        if self.principal is not None:
+            arguments[PRINCIPAL] = self.principal
         if self.select_headers is not None:
             arguments[HEADERS] = self.select_headers(scope["headers"])
         response = await self.handler(**arguments)
@@ -91,7 +100,8 @@ class ContractAPI(RoutedAPI[Application]):
         unreadable_error = BadRequest if definition.get("x-runyard-unreadable-status") == 400 else Invalid
         checked = Parameters(parameters, components, unreadable_error)
         select_headers = self.select_headers if HEADERS in hints else None
-        contract = ContractOperation(self.next_app, operation.function, checked, body, select_headers)
+        principal = ANONYMOUS if PRINCIPAL in hints else None
+        contract = ContractOperation(self.next_app, operation.function, checked, body, select_headers, principal)
         return announcing(contract, definition)
 
 

@@ -16,6 +16,7 @@ from runyard.handlers.http.scope import Header
 from runyard.runtime.errors import (
     BadRequest,
     Conflict,
+    Forbidden,
     Invalid,
     NotFound,
     NotSupported,
@@ -30,6 +31,7 @@ _LONGEST_DETAIL = 4_000
 
 STATUS: dict[type[RunyardError], int] = {
     BadRequest: 400,
+    Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
     Invalid: 422,

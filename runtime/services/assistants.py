@@ -18,6 +18,7 @@ from runyard.generated.models import (
 from runyard.runtime.config.assistant_ids import default_assistant_id
 from runyard.runtime.config.project import Project
 from runyard.runtime.errors import Invalid, NotFound
+from runyard.runtime.scope import Scope
 from runyard.runtime.services.configuration import check_config, configured
 from runyard.runtime.services.paging import Page, page_of
 from runyard.runtime.services.viewer import Viewer
@@ -66,27 +67,29 @@ class Assistants:
 
     # Looking
 
-    async def get(self, assistant_id: str) -> Assistant:
+    async def get(self, scope: Scope, assistant_id: str) -> Assistant:
         """The assistant with that uuid, in its latest version. Raises NotFound when there is none."""
-        assistant = await self._storage.assistants.get(assistant_id)
+        assistant = await self._storage.assistants.get(scope, assistant_id)
         if assistant is None:
             raise NotFound("Not Found")
         return assistant
 
-    async def search(self, request: AssistantSearchRequest) -> Page[Assistant]:
+    async def search(self, scope: Scope, request: AssistantSearchRequest) -> Page[Assistant]:
         """One page of the assistants that fit."""
-        found = await self._storage.assistants.search(request, limit=request.limit + 1, offset=request.offset)
+        found = await self._storage.assistants.search(scope, request, limit=request.limit + 1, offset=request.offset)
         return page_of(found, limit=request.limit, offset=request.offset)
 
-    async def count(self, request: AssistantCountRequest) -> int:
+    async def count(self, scope: Scope, request: AssistantCountRequest) -> int:
         """How many assistants there are that `search` would find."""
-        return await self._storage.assistants.count(request)
+        return await self._storage.assistants.count(scope, request)
 
-    async def versions(self, assistant_id: str, request: AssistantVersionsSearchRequest) -> list[Assistant]:
+    async def versions(
+        self, scope: Scope, assistant_id: str, request: AssistantVersionsSearchRequest
+    ) -> list[Assistant]:
         """Newest first; `created_at` and `updated_at` are those of the version."""
-        return _found(await self._storage.assistants.versions(assistant_id, request), assistant_id)
+        return _found(await self._storage.assistants.versions(scope, assistant_id, request), assistant_id)
 
-    async def resolve(self, name: str) -> Assistant:
+    async def resolve(self, scope: Scope, name: str) -> Assistant:
         """The assistant that a run names: by uuid, or by the name of a graph.
 
         Raises Invalid for an unknown name, NotFound for an unknown uuid or one whose graph is not served.
@@ -102,7 +105,7 @@ class Assistants:
                 f"Invalid assistant: {name!r}. Must be either:\n- A valid assistant UUID, or\n"
                 f"- One of the registered graphs: {', '.join(self._graphs)}"
             ) from None
-        assistant = await self._storage.assistants.get(assistant_id)
+        assistant = await self._storage.assistants.get(scope, assistant_id)
         if assistant is None:
             raise NotFound("Thread or assistant not found.")
         if assistant.graph_id in self._unserved:
@@ -134,7 +137,7 @@ class Assistants:
 
     # Editing
 
-    async def create(self, request: AssistantCreate) -> Assistant:
+    async def create(self, scope: Scope, request: AssistantCreate) -> Assistant:
         """A new assistant, as its first version. Raises NotFound for an unknown graph, Invalid for a config that
         would have no effect, Conflict for an id that is taken."""
         self._check_graph(request.graph_id)
@@ -152,22 +155,24 @@ class Assistants:
             created_at="",
             updated_at="",
         )
-        return await self._storage.assistants.create(assistant, request.if_exists)
+        return await self._storage.assistants.create(scope, assistant, request.if_exists)
 
-    async def patch(self, assistant_id: str, given: Mapping[str, Any]) -> Assistant:
+    async def patch(self, scope: Scope, assistant_id: str, given: Mapping[str, Any]) -> Assistant:
         """Makes a new version: metadata is merged at its top level, the rest that was given replaced."""
         if "graph_id" in given:
             self._check_graph(given["graph_id"])
         check_config(given.get("config"))
         configured(given.get("config", {}).get("configurable"), given.get("context"))  # refuses both at once
-        changed = await self._storage.assistants.change(assistant_id, lambda assistant: _changed(assistant, given))
+        changed = await self._storage.assistants.change(
+            scope, assistant_id, lambda assistant: _changed(assistant, given)
+        )
         return _found(changed, assistant_id)
 
-    async def set_latest(self, assistant_id: str, version: int) -> Assistant:
+    async def set_latest(self, scope: Scope, assistant_id: str, version: int) -> Assistant:
         """Goes back (or forward) to a version, with all that belongs to it."""
-        return _found(await self._storage.assistants.set_latest(assistant_id, version), assistant_id)
+        return _found(await self._storage.assistants.set_latest(scope, assistant_id, version), assistant_id)
 
-    async def delete(self, assistant_id: str, delete_threads: bool) -> None:
+    async def delete(self, scope: Scope, assistant_id: str, delete_threads: bool) -> None:
         """Deletes the assistant; `delete_threads`: also the threads whose latest run was one of it. Many threads
         are deleted in several transactions, the assistant in the last. The default assistant of a graph that is
         served is there again at once, as it is at a start: runs name graphs by it."""
@@ -175,7 +180,7 @@ class Assistants:
         threads = THREADS_PER_TRANSACTION if delete_threads else 0
         deleted = False
         while not deleted:
-            answer = await self._storage.assistants.delete(assistant_id, threads=threads, renewed=renewed)
+            answer = await self._storage.assistants.delete(scope, assistant_id, threads=threads, renewed=renewed)
             if answer is None:
                 raise NotFound(f"Assistant with ID {assistant_id} not found")
             deleted, with_it = answer
@@ -189,26 +194,26 @@ class Assistants:
 
     # The graph behind it
 
-    async def graph(self, assistant_id: str, xray: bool | int) -> bytes:
+    async def graph(self, scope: Scope, assistant_id: str, xray: bool | int) -> bytes:
         """Nodes and edges, those of subgraphs too with `xray` (True, or how deep), as JSON. The assistant's uuid or the
         name of a graph."""
-        return await self._viewer.ask("graph", await self._named(assistant_id), xray)
+        return await self._viewer.ask("graph", await self._named(scope, assistant_id), xray)
 
-    async def subgraphs(self, assistant_id: str, namespace: str | None, recurse: bool) -> bytes:
+    async def subgraphs(self, scope: Scope, assistant_id: str, namespace: str | None, recurse: bool) -> bytes:
         """The schemas of its subgraphs by their namespace, as JSON; nothing for a namespace that there is not."""
         return await self._viewer.ask(
-            "subgraphs", self._with_defaults(await self.get(assistant_id)), namespace, recurse
+            "subgraphs", self._with_defaults(await self.get(scope, assistant_id)), namespace, recurse
         )
 
-    async def schemas(self, assistant_id: str) -> bytes:
+    async def schemas(self, scope: Scope, assistant_id: str) -> bytes:
         """The JSON schemas of input, output, state, config and context; null for what has none."""
-        return await self._viewer.ask("schemas", self._with_defaults(await self.get(assistant_id)))
+        return await self._viewer.ask("schemas", self._with_defaults(await self.get(scope, assistant_id)))
 
-    async def _named(self, name: str) -> Assistant:
+    async def _named(self, scope: Scope, name: str) -> Assistant:
         if name in self._graphs:
-            return self._with_defaults(await self.get(default_assistant_id(name)))
+            return self._with_defaults(await self.get(scope, default_assistant_id(name)))
         try:
-            return self._with_defaults(await self.get(str(uuid.UUID(name))))
+            return self._with_defaults(await self.get(scope, str(uuid.UUID(name))))
         except ValueError:
             raise Invalid("Invalid assistant ID: must be a UUID or the name of a graph") from None
 

@@ -8,6 +8,7 @@ from functools import partial
 from runyard.generated.models import Assistant, Run, RunCreateStateless, RunsCancel
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.errors import NotFound, RunyardError
+from runyard.runtime.scope import Scope
 from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.new_runs import (
     NO_HEADERS,
@@ -17,7 +18,16 @@ from runyard.runtime.services.new_runs import (
     new_stateless_run,
     new_thread_run,
 )
-from runyard.runtime.storage.port.runs import CancelAction, CancelResult, Interest, Lane, NewRun, RunRef, RunStatus
+from runyard.runtime.storage.port.runs import (
+    CancelAction,
+    CancelResult,
+    Interest,
+    Lane,
+    NewRun,
+    RunLocation,
+    RunRef,
+    RunStatus,
+)
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.broker import Broker
 from runyard.runtime.streams.selection import selection
@@ -58,6 +68,7 @@ class Runs:
 
     async def create(
         self,
+        scope: Scope,
         request: RunCreate,
         *,
         thread_id: str | None = None,
@@ -66,11 +77,16 @@ class Runs:
     ) -> Run:
         """Accepts a run in the background: on a thread, or with one of its own."""
         return await self._insert(
-            await self._new_run(request, thread_id, headers, request_id, Lane.SINGLE, Interest.NONE)
+            scope, await self._new_run(scope, request, thread_id, headers, request_id, Lane.SINGLE, Interest.NONE)
         )
 
     async def create_batch(
-        self, requests: Sequence[RunCreateStateless], *, headers: Headers = NO_HEADERS, request_id: str | None = None
+        self,
+        scope: Scope,
+        requests: Sequence[RunCreateStateless],
+        *,
+        headers: Headers = NO_HEADERS,
+        request_id: str | None = None,
     ) -> list[Run]:
         """Accepts all runs, in order, or none: every item is resolved before the one transaction that writes
         them. An error names the item."""
@@ -81,7 +97,7 @@ class Runs:
             try:
                 name = request.assistant_id
                 if name not in known:
-                    known[name] = await self._assistants.resolve(name)
+                    known[name] = await self._assistants.resolve(scope, name)
                 new_runs.append(
                     new_stateless_run(
                         request, known[name], self._rules, headers, request_id=request_id, lane=Lane.BATCH
@@ -91,12 +107,13 @@ class Runs:
                 raise type(error)(f"body[{index}]: {error.detail}") from None
             if index % 500 == 499:
                 await asyncio.sleep(0)  # others have requests too
-        inserted = await self._storage.runs.insert(new_runs)
+        inserted = await self._storage.runs.insert(scope, new_runs)
         self._workers.wake(inserted.ready)
         return inserted.runs
 
     async def stream(
         self,
+        scope: Scope,
         request: RunCreate,
         *,
         thread_id: str | None = None,
@@ -104,12 +121,13 @@ class Runs:
         request_id: str | None = None,
     ) -> tuple[Run, RunSubscription]:
         """Accepts a run and follows its events from the first."""
-        new_run = await self._new_run(request, thread_id, headers, request_id, Lane.INTERACTIVE, Interest.EVENTS)
+        new_run = await self._new_run(scope, request, thread_id, headers, request_id, Lane.INTERACTIVE, Interest.EVENTS)
         subscription = self._broker.subscribe_new(new_run.run_id, resumable=new_run.resumable)
-        return await self._insert_followed(new_run, subscription), subscription
+        return await self._insert_followed(scope, new_run, subscription), subscription
 
     async def wait(
         self,
+        scope: Scope,
         request: RunCreate,
         *,
         thread_id: str | None = None,
@@ -117,12 +135,13 @@ class Runs:
         request_id: str | None = None,
     ) -> tuple[Run, ResultWaiter]:
         """Accepts a run and waits for its end."""
-        new_run = await self._new_run(request, thread_id, headers, request_id, Lane.INTERACTIVE, Interest.ANSWER)
+        new_run = await self._new_run(scope, request, thread_id, headers, request_id, Lane.INTERACTIVE, Interest.ANSWER)
         waiter = self._broker.wait_for_new(new_run.run_id)
-        return await self._insert_followed(new_run, waiter), waiter
+        return await self._insert_followed(scope, new_run, waiter), waiter
 
     async def _new_run(
         self,
+        scope: Scope,
         request: RunCreate,
         thread_id: str | None,
         headers: Headers,
@@ -130,7 +149,7 @@ class Runs:
         lane: Lane,
         interest: Interest,
     ) -> NewRun:
-        assistant = await self._assistants.resolve(request.assistant_id)
+        assistant = await self._assistants.resolve(scope, request.assistant_id)
         request_id = _request_id(request_id)
         if isinstance(request, RunCreateStateless):
             return new_stateless_run(
@@ -148,8 +167,8 @@ class Runs:
             interest=interest,
         )
 
-    async def _insert(self, new_run: NewRun) -> Run:
-        inserted = await self._storage.runs.insert([new_run])
+    async def _insert(self, scope: Scope, new_run: NewRun) -> Run:
+        inserted = await self._storage.runs.insert(scope, [new_run])
         self._workers.wake(inserted.ready)
         if inserted.cancelled.ended or inserted.cancelled.requested:
             self._broker.announce_cancellation(
@@ -157,9 +176,11 @@ class Runs:
             )
         return inserted.runs[0]
 
-    async def _insert_followed(self, new_run: NewRun, subscription: ResultWaiter | RunSubscription) -> Run:
+    async def _insert_followed(
+        self, scope: Scope, new_run: NewRun, subscription: ResultWaiter | RunSubscription
+    ) -> Run:
         try:
-            run = await self._insert(new_run)
+            run = await self._insert(scope, new_run)
         except BaseException:
             await subscription.close()
             raise
@@ -168,42 +189,44 @@ class Runs:
 
     # Looking
 
-    async def get(self, thread_id: str, run_id: str) -> Run:
+    async def get(self, scope: Scope, thread_id: str, run_id: str) -> Run:
         """A run of a thread. Raises NotFound when there is none, also once the run's thread was deleted."""
-        run = await self._storage.runs.get(thread_id, run_id)
+        run = await self._storage.runs.get(scope, thread_id, run_id)
         if run is None:
-            await self._thread_exists(thread_id)
+            await self._thread_exists(scope, thread_id)
             raise NotFound("Not Found")
         return run
 
-    async def list(self, thread_id: str, *, limit: int, offset: int, status: str | None) -> list[Run]:
+    async def list(self, scope: Scope, thread_id: str, *, limit: int, offset: int, status: str | None) -> list[Run]:
         """The runs of a thread, newest first; none for a status that does not exist."""
-        await self._thread_exists(thread_id)
+        await self._thread_exists(scope, thread_id)
         known: RunStatus | None = status  # type: ignore[assignment]
-        return await self._storage.runs.of_thread(thread_id, limit=limit, offset=offset, status=known)
+        return await self._storage.runs.of_thread(scope, thread_id, limit=limit, offset=offset, status=known)
 
-    async def find(self, run_id: str) -> Run:
+    async def find(self, scope: Scope, run_id: str) -> Run:
         """A run by its own id. Raises NotFound, also once the run's thread was deleted."""
-        run = await self._storage.runs.find(run_id)
+        run = await self._storage.runs.find(scope, run_id)
         if run is None:
             raise NotFound(f"Run with ID {run_id} not found")
         return run
 
-    async def _thread_exists(self, thread_id: str) -> None:
-        if await self._storage.threads.get(thread_id) is None:
+    async def _thread_exists(self, scope: Scope, thread_id: str) -> None:
+        if await self._storage.threads.get(scope, thread_id) is None:
             raise NotFound(f"Thread with ID {thread_id} not found")
 
     # Following
 
-    async def join(self, thread_id: str, run_id: str) -> ResultWaiter:
+    async def join(self, scope: Scope, thread_id: str, run_id: str) -> ResultWaiter:
         """Waits for what a run answers; also what a deleted stateless run answered, for as long as it is kept."""
-        await self._belongs(thread_id, run_id)
+        if await self._belongs(scope, thread_id, run_id) is None:
+            return self._broker.wait_for_nothing(run_id)
         waiter = self._broker.wait_for_result(run_id, announce=True)
         await self._end_if_ended(waiter)
         return waiter
 
     async def follow(
         self,
+        scope: Scope,
         thread_id: str,
         run_id: str,
         *,
@@ -213,29 +236,37 @@ class Runs:
     ) -> RunSubscription:
         """Follows the events of a run: from now on, or, of a resumable run, from behind `last_event_id`
         ("-1": from the first), also when it has ended. Only those of some modes, or of one subgraph's `namespace`."""
-        resumable = await self._belongs(thread_id, run_id)
+        location = await self._belongs(scope, thread_id, run_id)
+        if location is None:
+            return self._broker.follow_nothing(run_id)
         subscription = await self._broker.subscribe(
-            run_id, resumable=resumable, after=last_event_id, wanted=selection(modes, namespace)
+            run_id, resumable=location.resumable, after=last_event_id, wanted=selection(modes, namespace)
         )
         await self._end_if_ended(subscription)
         return subscription
 
     async def follow_run(
-        self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None, namespace: str | None = None
+        self,
+        scope: Scope,
+        run_id: str,
+        *,
+        last_event_id: str | None,
+        modes: Sequence[str] | None,
+        namespace: str | None = None,
     ) -> RunSubscription:
         """As `follow`, for a client that knows only the run. Raises NotFound when there is no such run."""
-        location = await self._storage.runs.locate(run_id)
+        location = await self._storage.runs.locate(scope, run_id)
         if location is None:
             raise NotFound(f"Run with ID {run_id} not found")
         return await self.follow(
-            location.thread_id, run_id, last_event_id=last_event_id, modes=modes, namespace=namespace
+            scope, location.thread_id, run_id, last_event_id=last_event_id, modes=modes, namespace=namespace
         )
 
     async def follow_thread(
-        self, thread_id: str, *, last_event_id: str | None, modes: Sequence[str]
+        self, scope: Scope, thread_id: str, *, last_event_id: str | None, modes: Sequence[str]
     ) -> ThreadSubscription:
         """Follows all runs of a thread until the client goes; see `ThreadSubscription` for the modes."""
-        await self._thread_exists(thread_id)
+        await self._thread_exists(scope, thread_id)
         return await self._broker.subscribe_thread(thread_id, frozenset(modes), last_event_id)
 
     async def _end_if_ended(self, subscription: ResultWaiter | RunSubscription) -> None:
@@ -245,35 +276,33 @@ class Runs:
             await subscription.close()
             raise
 
-    async def _belongs(self, thread_id: str, run_id: str) -> bool:
-        """Whether the run is resumable. A run of another thread is none."""
-        location = await self._storage.runs.locate(run_id)
-        if location is None:
-            return False
-        if location.thread_id != thread_id:
+    async def _belongs(self, scope: Scope, thread_id: str, run_id: str) -> RunLocation | None:
+        """Where the run is; None when it is not there. Raises NotFound for a run of another thread."""
+        location = await self._storage.runs.locate(scope, run_id)
+        if location is not None and location.thread_id != thread_id:
             raise NotFound(f"Run {run_id} is not a run of thread {thread_id}")
-        return location.resumable
+        return location
 
     # Cancelling
 
-    async def cancel(self, thread_id: str, run_id: str, *, action: CancelAction) -> None:
+    async def cancel(self, scope: Scope, thread_id: str, run_id: str, *, action: CancelAction) -> None:
         """Stops a run; returns when it has ended. Raises NotFound when there is nothing to stop."""
-        location = await self._storage.runs.locate(run_id)
+        location = await self._storage.runs.locate(scope, run_id)
         if location is None or location.thread_id != thread_id:
             raise NotFound("No runs found to cancel.")
-        outcome = await self._cancel([RunRef(thread_id, run_id)], action)
+        outcome = await self._cancel(scope, [RunRef(thread_id, run_id)], action)
         if not outcome.ended and not outcome.requested:
             raise NotFound(NOTHING_CANCELLED)
         await self._stopped([*outcome.requested])
 
-    async def cancel_many(self, request: RunsCancel, *, action: CancelAction) -> None:
+    async def cancel_many(self, scope: Scope, request: RunsCancel, *, action: CancelAction) -> None:
         """Stops the named runs of a thread, or all that have a status, a few in each transaction; returns when they
         have ended. What is left when that is cut short is stopped by asking again."""
         met = found = False
         requested: list[str] = []
-        async for runs in self._cancellable(request):
+        async for runs in self._cancellable(scope, request):
             found |= bool(runs)
-            outcome = await self._cancel(runs, action)
+            outcome = await self._cancel(scope, runs, action)
             met |= bool(outcome.ended or outcome.requested)
             requested += outcome.requested
         if not found:
@@ -282,9 +311,10 @@ class Runs:
             raise NotFound(NOTHING_CANCELLED)
         await self._stopped(requested)
 
-    async def _cancellable(self, request: RunsCancel) -> AsyncIterator[Sequence[RunRef]]:
+    async def _cancellable(self, scope: Scope, request: RunsCancel) -> AsyncIterator[Sequence[RunRef]]:
         find = partial(
             self._storage.runs.cancellable,
+            scope,
             thread_id=request.thread_id,
             status=request.status or "all",
             limit=CANCELLED_TOGETHER,
@@ -301,21 +331,21 @@ class Runs:
                 return
             page = await find(run_ids=None, after=page.after)
 
-    async def delete(self, thread_id: str, run_id: str) -> None:
+    async def delete(self, scope: Scope, thread_id: str, run_id: str) -> None:
         """Removes a run, also one that is running; what it has done to the thread stays. Raises NotFound."""
-        promoted = await self._storage.runs.delete(thread_id, run_id)
+        promoted = await self._storage.runs.delete(scope, thread_id, run_id)
         if promoted is None:
             raise NotFound("Run not found")
         self._broker.run_deleted(run_id)
         self._workers.wake(promoted)
 
-    async def abandon(self, run: Run) -> None:
+    async def abandon(self, scope: Scope, run: Run) -> None:
         """The client of a run that is to end with its connection has left. Nobody waits for the end."""
-        await self._cancel([RunRef(run.thread_id, run.run_id)], "interrupt")
+        await self._cancel(scope, [RunRef(run.thread_id, run.run_id)], "interrupt")
 
-    async def _cancel(self, runs: Sequence[RunRef], action: CancelAction) -> CancelResult:
+    async def _cancel(self, scope: Scope, runs: Sequence[RunRef], action: CancelAction) -> CancelResult:
         """Ends what is pending and asks the rest to stop."""
-        outcome = await self._storage.runs.cancel(runs, action)
+        outcome = await self._storage.runs.cancel(scope, runs, action)
         self._broker.announce_cancellation(outcome, action)
         return outcome
 

@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 from runyard.generated.mappings import CheckpointConfig
 from runyard.generated.models import ThreadStateSearch, ThreadStateUpdate
 from runyard.runtime.errors import GraphNotLoaded, NotFound, RunyardError, Unavailable
+from runyard.runtime.scope import Scope
 from runyard.runtime.services.viewer import Viewer
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.port.threads import StateReading
@@ -39,6 +40,7 @@ class ThreadStates:
 
     async def state(
         self,
+        scope: Scope,
         thread_id: str,
         checkpoint: CheckpointConfig | None = None,
         *,
@@ -46,26 +48,26 @@ class ThreadStates:
         select: Sequence[str] | None = None,
     ) -> bytes:
         """See `Views.state`."""
-        await self._exists(thread_id)
-        return await self._viewer.ask("state", thread_id, checkpoint, subgraphs, select)
+        await self._exists(scope, thread_id)
+        return await self._viewer.ask("state", scope, thread_id, checkpoint, subgraphs, select)
 
-    async def history(self, thread_id: str, request: ThreadStateSearch) -> bytes:
+    async def history(self, scope: Scope, thread_id: str, request: ThreadStateSearch) -> bytes:
         """See `Views.history`."""
-        await self._exists(thread_id)
-        return await self._viewer.ask("history", thread_id, request)
+        await self._exists(scope, thread_id)
+        return await self._viewer.ask("history", scope, thread_id, request)
 
-    async def update(self, thread_id: str, request: ThreadStateUpdate) -> bytes:
+    async def update(self, scope: Scope, thread_id: str, request: ThreadStateUpdate) -> bytes:
         """See `Views.update`."""
-        await self._exists(thread_id)
+        await self._exists(scope, thread_id)
         lock = self._locks.setdefault(thread_id, asyncio.Lock())
         async with lock:
-            written = await self._viewer.ask("update", thread_id, request)
+            written = await self._viewer.ask("update", scope, thread_id, request)
         self._broker.state_changed(thread_id)
         return written
 
-    async def _exists(self, thread_id: str) -> None:
+    async def _exists(self, scope: Scope, thread_id: str) -> None:
         """Raises NotFound: no process has to be started to find out."""
-        if await self._storage.threads.graph_ids(thread_id) is None:
+        if await self._storage.threads.graph_ids(scope, thread_id) is None:
             raise NotFound(f"Thread with ID {thread_id} not found")
 
     async def settle(self, limit: int) -> int:

@@ -14,6 +14,7 @@ from runyard.generated.models import (
     ThreadSearchRequest,
 )
 from runyard.runtime.errors import Conflict, Invalid, NotFound
+from runyard.runtime.scope import Scope
 from runyard.runtime.services.extract import extract, parse_paths
 from runyard.runtime.services.paging import Page, page_of
 from runyard.runtime.services.thread_states import ThreadStates
@@ -44,93 +45,93 @@ class Threads:
 
     # Looking
 
-    async def get(self, thread_id: str) -> Thread:
+    async def get(self, scope: Scope, thread_id: str) -> Thread:
         """The thread as it is now. Raises NotFound when there is none of that id."""
         await self._states.settle_one(thread_id)
-        thread = await self._storage.threads.get(thread_id)
+        thread = await self._storage.threads.get(scope, thread_id)
         if thread is None:
             raise _unknown(thread_id)
         return thread
 
-    async def search(self, request: ThreadSearchRequest) -> Page[Thread]:
+    async def search(self, scope: Scope, request: ThreadSearchRequest) -> Page[Thread]:
         """Threads with what `extract` asks for. Raises Invalid for a path that leads nowhere near a thread."""
         paths = parse_paths(request.extract or {})
-        found = await self._storage.threads.search(request, limit=request.limit + 1, offset=request.offset)
+        found = await self._storage.threads.search(scope, request, limit=request.limit + 1, offset=request.offset)
         if paths:
             for thread in found:
                 thread.extracted = extract(thread, paths)
         return page_of(found, limit=request.limit, offset=request.offset)
 
-    async def count(self, request: ThreadCountRequest) -> int:
+    async def count(self, scope: Scope, request: ThreadCountRequest) -> int:
         """How many threads there are that `search` would find."""
-        return await self._storage.threads.count(request)
+        return await self._storage.threads.count(scope, request)
 
-    async def storage(self, thread_id: str) -> bytes:
+    async def storage(self, scope: Scope, thread_id: str) -> bytes:
         """How much storage the thread uses, as JSON. Raises NotFound."""
-        if await self._storage.threads.graph_ids(thread_id) is None:
+        if await self._storage.threads.graph_ids(scope, thread_id) is None:
             raise _unknown(thread_id)
-        return await self._viewer.ask("storage", thread_id)
+        return await self._viewer.ask("storage", scope, thread_id)
 
     # Editing
 
-    async def create(self, request: ThreadCreate) -> Thread:
+    async def create(self, scope: Scope, request: ThreadCreate) -> Thread:
         """A new thread, with a first state if `supersteps` are given, all at once. Raises Conflict."""
         thread_id = request.thread_id or str(uuid7())
         metadata = request.metadata or {}
         expiry = self._expiry if request.ttl is None else _expiry(request.ttl.ttl, request.ttl.strategy)
         new_thread = NewThread(thread_id=thread_id, metadata=metadata, expiry=expiry)
         if not request.supersteps:
-            return await self._storage.threads.create(new_thread, request.if_exists)
+            return await self._storage.threads.create(scope, new_thread, request.if_exists)
         if request.if_exists == "do_nothing":
-            existing = await self._storage.threads.get(thread_id)
+            existing = await self._storage.threads.get(scope, thread_id)
             if existing is not None:
                 return existing
-        await self._viewer.ask("create_thread", new_thread, request.supersteps, request.if_exists)
-        return await self.get(thread_id)
+        await self._viewer.ask("create_thread", scope, new_thread, request.supersteps, request.if_exists)
+        return await self.get(scope, thread_id)
 
-    async def patch(self, thread_id: str, given: Mapping[str, Any]) -> Thread:
+    async def patch(self, scope: Scope, thread_id: str, given: Mapping[str, Any]) -> Thread:
         """Merges metadata at its top level and sets the lifetime, where they are given. Raises NotFound."""
         ttl = given.get("ttl")
         expiry = None if ttl is None else _expiry(ttl.get("ttl"), ttl.get("strategy", "delete"))
-        thread = await self._storage.threads.patch(thread_id, given.get("metadata"), expiry)
+        thread = await self._storage.threads.patch(scope, thread_id, given.get("metadata"), expiry)
         if thread is None:
             raise _unknown(thread_id)
         return thread
 
-    async def delete(self, thread_id: str) -> None:
+    async def delete(self, scope: Scope, thread_id: str) -> None:
         """Deletes the thread with all that belongs to it; what runs on it is stopped. Raises NotFound."""
-        deleted = await self._storage.threads.delete([thread_id])
+        deleted = await self._storage.threads.delete(scope, [thread_id])
         if not deleted.threads:
             raise _unknown(thread_id)
         self._broker.threads_deleted(deleted)
 
-    async def copy(self, thread_id: str) -> Thread:
+    async def copy(self, scope: Scope, thread_id: str) -> Thread:
         """A new thread with the same metadata, state and history, but without runs or ttl. Raises Conflict when there
         is nothing to copy (observed at POST /threads/{thread_id}/copy)."""
-        copied = await self._storage.threads.copy(thread_id, str(uuid7()), self._expiry)
+        copied = await self._storage.threads.copy(scope, thread_id, str(uuid7()), self._expiry)
         if copied is None:
             raise Conflict(f"Thread with ID {thread_id} not found, so it cannot be copied")
         return copied
 
-    async def prune(self, request: ThreadPruneRequest) -> int:
+    async def prune(self, scope: Scope, request: ThreadPruneRequest) -> int:
         """Deletes threads, or their history; answers how many. Threads that are not there are passed over, and
         those with runs under way keep their history."""
         pruned = 0
         for start in range(0, len(request.thread_ids), THREADS_PER_TRANSACTION):
             thread_ids = request.thread_ids[start : start + THREADS_PER_TRANSACTION]
             if request.strategy == "delete":
-                deleted = await self._storage.threads.delete(thread_ids)
+                deleted = await self._storage.threads.delete(scope, thread_ids)
                 self._broker.threads_deleted(deleted)
                 pruned += len(deleted.threads)
             else:
                 for thread_id in dict.fromkeys(thread_ids):
-                    pruned += await self.keep_latest(thread_id)
+                    pruned += await self.keep_latest(scope, thread_id)
         return pruned
 
-    async def keep_latest(self, thread_id: str) -> bool:
+    async def keep_latest(self, scope: Scope, thread_id: str) -> bool:
         """Drops the history of a thread, so that only its present is left. False when there is no such thread,
         or when it changes right now."""
-        return await self._viewer.ask("keep_latest", thread_id) == b"true"
+        return await self._viewer.ask("keep_latest", scope, thread_id) == b"true"
 
     async def expire(self, limit: int) -> int:
         """Deletes, or drops the history of, up to `limit` threads whose time is over; answers how many."""
@@ -139,7 +140,7 @@ class Threads:
         expired = len(deleted.threads)
         for thread_id in await self._storage.threads.history_expired(limit):
             try:
-                expired += await self.keep_latest(thread_id)
+                expired += await self.keep_latest(Scope.everything(), thread_id)
             except Exception:  # a checkpoint that cannot be unpacked must not keep other threads from expiring
                 logger.exception("the history of thread %s cannot be dropped; it is tried again later", thread_id)
                 await self._storage.threads.postpone_expiry(thread_id)

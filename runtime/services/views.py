@@ -16,6 +16,7 @@ from runyard.generated.mappings import CheckpointConfig
 from runyard.generated.models import Assistant, ThreadState, ThreadStateSearch, ThreadStateUpdate, ThreadSuperstep
 from runyard.runtime.checkpoints.thread_graph import ThreadGraph
 from runyard.runtime.errors import BadRequest, NotFound
+from runyard.runtime.scope import Scope
 from runyard.runtime.services.state_fields import select_state_fields
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.port.threads import IfExists, NewThread, StateReading
@@ -38,41 +39,46 @@ class Views:
     # States of threads
 
     async def state(
-        self, thread_id: str, checkpoint: CheckpointConfig | None, subgraphs: bool, select: Sequence[str] | None
+        self,
+        scope: Scope,
+        thread_id: str,
+        checkpoint: CheckpointConfig | None,
+        subgraphs: bool,
+        select: Sequence[str] | None,
     ) -> bytes:
         """The latest state, or that at a checkpoint; one that does not exist has an empty state (observed at
         GET /threads/{thread_id}/state/{checkpoint_id}). `subgraphs` puts the states of subgraphs that are under
         way into their tasks. Raises NotFound, and BadRequest for a state that cannot be read."""
-        thread = await self._graph_of(thread_id)
+        thread = await self._graph_of(scope, thread_id)
         if thread is None:
             state = _empty_state(thread_id, checkpoint)
         else:
             state = await self._states.state(thread, checkpoint, subgraphs=subgraphs)
         return orjson.dumps(select_state_fields(state, select))
 
-    async def history(self, thread_id: str, request: ThreadStateSearch) -> bytes:
+    async def history(self, scope: Scope, thread_id: str, request: ThreadStateSearch) -> bytes:
         """The states of the thread, or of the subgraph or the checkpoint that is named, newest first. Raises
         NotFound, and BadRequest when one of them cannot be read."""
-        thread = await self._graph_of(thread_id)
+        thread = await self._graph_of(scope, thread_id)
         states = [] if thread is None else await self._states.history(thread, request)
         return orjson.dumps([select_state_fields(state, request.select) for state in states])
 
-    async def update(self, thread_id: str, request: ThreadStateUpdate) -> bytes:
+    async def update(self, scope: Scope, thread_id: str, request: ThreadStateUpdate) -> bytes:
         """Writes a new state through the graph's reducers; answers where it is.
 
         Raises NotFound for a thread or a checkpoint that there is not, Conflict while runs are under way,
         BadRequest for what the graph does not take.
         """
-        thread = await self._graph_of(thread_id)
+        thread = await self._graph_of(scope, thread_id)
         if thread is None:
             raise BadRequest(_no_graph(thread_id))
         address, edit = await self._states.stage_update(thread, request)
-        await self._storage.threads.edit_state(thread_id, edit)
+        await self._storage.threads.edit_state(scope, thread_id, edit)
         checkpoint_id = address.get("checkpoint_id")
         return orjson.dumps({"checkpoint": address, "configurable": address, "checkpoint_id": checkpoint_id})
 
     async def create_thread(
-        self, new_thread: NewThread, supersteps: Sequence[ThreadSuperstep], if_exists: IfExists
+        self, scope: Scope, new_thread: NewThread, supersteps: Sequence[ThreadSuperstep], if_exists: IfExists
     ) -> bytes:
         """Makes a thread with a first state, all at once; answers whether there was none. Raises Conflict, and
         BadRequest for what the graph does not take."""
@@ -80,32 +86,32 @@ class Views:
         if not isinstance(graph_id, str):
             raise BadRequest(_no_graph(new_thread.thread_id))
         edit = await self._states.stage_first_state(ThreadGraph(new_thread.thread_id, graph_id, {}), supersteps)
-        await self._storage.threads.create(replace(new_thread, edit=edit), if_exists)
+        await self._storage.threads.create(scope, replace(new_thread, edit=edit), if_exists)
         return b"true"
 
-    async def storage(self, thread_id: str) -> bytes:
+    async def storage(self, scope: Scope, thread_id: str) -> bytes:
         """How much storage the thread uses. Raises NotFound."""
-        usage = await self._storage.threads.usage(thread_id, self._states.channel_sizes)
+        usage = await self._storage.threads.usage(scope, thread_id, self._states.channel_sizes)
         if usage is None:
             raise _unknown(thread_id)
         return orjson.dumps(usage)
 
-    async def keep_latest(self, thread_id: str) -> bytes:
+    async def keep_latest(self, scope: Scope, thread_id: str) -> bytes:
         """Drops the history of a thread, so that only its present is left. False when there is no such thread,
         or when it changes right now."""
         base, kept = await self._states.latest_checkpoints(thread_id)
-        return orjson.dumps(await self._storage.threads.keep_latest(thread_id, base, kept))
+        return orjson.dumps(await self._storage.threads.keep_latest(scope, thread_id, base, kept))
 
     async def settle(self, thread_id: str) -> bytes:
         """Has a thread show what its latest run had reached, which ended without its worker. False when it need not any
         more. Raises BadRequest for a state that cannot be read."""
-        thread = await self._graph_of(thread_id)
+        thread = await self._graph_of(Scope.everything(), thread_id)
         reading = StateReading() if thread is None else await self._states.reading(thread)
         return orjson.dumps(await self._storage.threads.settle(thread_id, reading))
 
-    async def _graph_of(self, thread_id: str) -> ThreadGraph | None:
+    async def _graph_of(self, scope: Scope, thread_id: str) -> ThreadGraph | None:
         """The graph whose state the thread holds; None when no run or client has named one."""
-        candidates = await self._storage.threads.graph_ids(thread_id)
+        candidates = await self._storage.threads.graph_ids(scope, thread_id)
         if candidates is None:
             raise _unknown(thread_id)
         served = [graph_id for graph_id in candidates if graph_id in self._graphs.names]
@@ -115,7 +121,7 @@ class Views:
         configurable: Mapping[str, Any] = {}
         if self._graphs.is_factory(graph_id):
             # What the latest run was configured with: the factory makes the same graph from it.
-            runs = await self._storage.runs.of_thread(thread_id, limit=1, offset=0, status=None)
+            runs = await self._storage.runs.of_thread(scope, thread_id, limit=1, offset=0, status=None)
             configurable = runs[0].kwargs["config"]["configurable"] if runs else {}
         return ThreadGraph(thread_id, graph_id, configurable)
 

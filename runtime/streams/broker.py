@@ -13,6 +13,8 @@ from runyard.runtime.background.rounds import Loops
 from runyard.runtime.bus.messages import Cancel, Follow, Followed, PackedEvent
 from runyard.runtime.bus.port import ServerBus
 from runyard.runtime.bus.workers import Workers
+from runyard.runtime.lifecycle import UNKNOWN
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, Interest, RunResult
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.port.threads import DeletedThreads
@@ -107,12 +109,26 @@ class Broker:
         self._subscribe(subscription, Interest.EVENTS)
         return subscription
 
+    def wait_for_nothing(self, run_id: str) -> ResultWaiter:
+        """For a run that is not there, whatever its id: it has ended, with an error that says so."""
+        waiter = ResultWaiter(run_id, self._unsubscribe, announced=False)
+        waiter.end(RunResult(run_id, "error", UNKNOWN))
+        return waiter
+
+    def follow_nothing(self, run_id: str) -> RunSubscription:
+        """As `wait_for_nothing`; its only event is the error."""
+        subscription = RunSubscription(
+            run_id, self._unsubscribe, self._reader(run_id), self._backlog, announced=False, resumable=False
+        )
+        subscription.end(RunResult(run_id, "error", UNKNOWN))
+        return subscription
+
     def _reader(self, run_id: str) -> Callable[[int], Awaitable[list[Event]]]:
         return lambda number: self._log.of_run(run_id, after=number)
 
     async def end_if_ended(self, subscription: Subscription) -> None:
         """For a run that may have ended before the subscription to it began."""
-        for result in await self._storage.runs.ended([subscription.run_id]):
+        for result in await self._storage.runs.ended(Scope.everything(), [subscription.run_id]):
             subscription.end(result)
 
     async def subscribe_thread(self, thread_id: str, modes: frozenset[str], after: str | None) -> ThreadSubscription:
@@ -243,7 +259,7 @@ class Broker:
     async def _read_results(self, run_ids: Sequence[str], *, told: bool) -> None:
         """`told`: a worker said that the runs have ended, so all that it had to say of them is there."""
         late: list[RunResult] = []
-        for result in await self._storage.runs.ended(run_ids):
+        for result in await self._storage.runs.ended(Scope.everything(), run_ids):
             may_be_cut = any(each.may_be_cut for each in self._subscriptions.get(result.run_id, ()))
             if told or not result.started or not may_be_cut:
                 self._deliver(result)

@@ -10,6 +10,7 @@ from functools import partial
 from runyard.runtime.bus.messages import FollowThread
 from runyard.runtime.bus.port import ServerBus
 from runyard.runtime.bus.workers import Workers
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.events import EndPlace, RunEnd
 from runyard.runtime.storage.port.runs import RunResult
 from runyard.runtime.storage.port.storage import Storage
@@ -64,7 +65,7 @@ class ThreadStreams:
             thread_id,
             self._unsubscribe,
             read_stored,
-            partial(self._storage.threads.values, thread_id),
+            partial(self._storage.threads.values, Scope.everything(), thread_id),
             self._backlog,
             modes,
             after=after,
@@ -141,7 +142,7 @@ class ThreadStreams:
             # That of a temporary run is not written; its thread may have ended with it.
             for stream in followed.streams:
                 stream.run_done(run_id, None)
-            if await self._storage.threads.graph_ids(thread_id) is None:
+            if await self._storage.threads.graph_ids(Scope.everything(), thread_id) is None:
                 self.deleted(thread_id)
 
     async def _tell_untold(self) -> None:
@@ -149,7 +150,10 @@ class ThreadStreams:
         for count, thread_id in enumerate(list(self._followed)):
             if count % CHECKED_TOGETHER == CHECKED_TOGETHER - 1:
                 await asyncio.sleep(0)
-            if await self._ends(thread_id) or await self._storage.threads.graph_ids(thread_id) is None:
+            if (
+                await self._ends(thread_id)
+                or await self._storage.threads.graph_ids(Scope.everything(), thread_id) is None
+            ):
                 suspected.append(thread_id)
         if not suspected:
             return
@@ -162,7 +166,7 @@ class ThreadStreams:
             for end in ends:
                 if followed.told < end.place:
                     self._tell_late(followed, end)
-            if await self._storage.threads.graph_ids(thread_id) is None:
+            if await self._storage.threads.graph_ids(Scope.everything(), thread_id) is None:
                 self.deleted(thread_id)
 
     async def _ends(self, thread_id: str) -> list[RunEnd]:

@@ -1,8 +1,9 @@
 """From the operations of the document to the types of their handlers: what `generated/handlers.py` says.
 
 An operation names its handler with `x-handler: threads.create`: the method `create` of the object `threads`. It is a
-coroutine function, or with `x-page: true` a plain function, which Flask serves. With `x-configurable-headers: true` it
-also gets the request's headers that the project hands on to runs.
+coroutine function, which gets the `principal` too: who makes the request. With `x-public: true` it does not, since it
+answers whoever asks; with `x-page: true` it is a plain function, which Flask serves to whoever asks. With
+`x-configurable-headers: true` it also gets the request's headers that the project hands on to runs.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from runyard.generated import models
 
+Principal = TypeVar("Principal", contravariant=True)
+"""Who makes a request."""
+
 Response = TypeVar("Response", covariant=True)
 """What handlers on the event loop return."""
 
@@ -36,7 +40,7 @@ Page = TypeVar("Page", covariant=True)
 
 _TABLE = '''
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Operations(Generic[Response, Page]):
+class Operations(Generic[Principal, Response, Page]):
     """The handler of each operation, by its operationId."""
 
     handlers: Mapping[str, Callable[..., Coroutine[Any, Any, Response]]]
@@ -69,6 +73,7 @@ class Handler:
     owner: str
     method: str
     is_page: bool
+    is_public: bool
     parameters: dict[str, str]
     summary: str
 
@@ -81,6 +86,11 @@ class Handler:
     def result(self) -> str:
         """The type variable of what it returns."""
         return "Page" if self.is_page else "Response"
+
+    @property
+    def variables(self) -> set[str]:
+        """The type variables of its signature."""
+        return {self.result} if self.is_public else {"Principal", self.result}
 
 
 def handlers_module(document: dict[str, Any], header: str) -> str:
@@ -113,6 +123,7 @@ def _handler(path: str, method: str, definition: dict[str, Any], components: dic
     if definition.get("x-head") and method != "get":
         raise HandlerError(path, method, "x-head is for GET only", "x-head")
     is_page = definition.get("x-page", False)
+    is_public = is_page or definition.get("x-public", False)
     if is_page and "requestBody" in definition:
         raise HandlerError(path, method, "a page cannot have a body", "requestBody")
     try:
@@ -124,6 +135,8 @@ def _handler(path: str, method: str, definition: dict[str, Any], components: dic
             parameters["body"] = _body(method, definition["requestBody"], components["schemas"])
         except Untyped as error:
             raise HandlerError(path, method, str(error), "requestBody") from None
+    if not is_public:
+        parameters["principal"] = "Principal"
     if definition.get("x-configurable-headers"):
         parameters["configurable_headers"] = "Mapping[str, str]"
     return Handler(
@@ -133,6 +146,7 @@ def _handler(path: str, method: str, definition: dict[str, Any], components: dic
         owner=named[1],
         method=named[2],
         is_page=is_page,
+        is_public=is_public,
         parameters=parameters,
         summary=definition["summary"],
     )
@@ -193,7 +207,8 @@ def _class_name(owner: str) -> str:
 
 
 def _variables(handlers: list[Handler]) -> str:
-    return ", ".join(sorted({handler.result for handler in handlers}, reverse=True))
+    used = set[str]().union(*(handler.variables for handler in handlers))
+    return ", ".join(name for name in ("Principal", "Response", "Page") if name in used)
 
 
 def _protocol(owner: str, handlers: list[Handler]) -> str:
@@ -221,7 +236,7 @@ def _function(owners: dict[str, list[Handler]]) -> str:
         [
             "def operations(*,",
             *owned,
-            ") -> Operations[Response, Page]:",
+            ") -> Operations[Principal, Response, Page]:",
             '    """Each operation with the method that its `x-handler` names."""',
             "    return Operations(",
             *("handlers={", *entries[False], "},"),

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from runyard.runtime.scope import Scope
 from tests.live_server import LiveServer, StartServer, poll
 
 from .client import assert_each_step_once, attempt_of, get_run, join_run, run_payload, submit_batch, threads_tagged
@@ -141,7 +142,9 @@ async def test_nothing_is_lost_and_nothing_runs_twice_at_once(
 
     assert server.stop() == 0
     kept = open_storage(server)
-    assert (await kept.runs.cancellable(thread_id=None, run_ids=None, status="all", limit=1)).runs == []
+    assert (
+        await kept.runs.cancellable(Scope.everything(), thread_id=None, run_ids=None, status="all", limit=1)
+    ).runs == []
     temporary = {run["thread_id"] for run in runs.values() if run["kwargs"]["temporary"]}
     left = {row.thread_id for row in await kept.checkpoints.history(None, None, before=None, limit=None)}
     assert not left & temporary, "a temporary thread leaves no checkpoints behind"

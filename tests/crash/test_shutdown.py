@@ -8,6 +8,7 @@ import signal
 
 import pytest
 
+from runyard.runtime.scope import Scope
 from tests.live_server import StartServer, poll
 
 from .client import assert_each_step_once, attempt_of, get_run, join_run, run_payload, submit_batch
@@ -54,8 +55,8 @@ async def test_runs_that_end_in_time_are_not_handed_back(
     assert server.stop() == 0
     storage = open_storage(server)
     for run in runs:
-        ended = await storage.runs.get(run["thread_id"], run["run_id"])
+        ended = await storage.runs.get(Scope.everything(), run["thread_id"], run["run_id"])
         assert ended is not None
         assert ended.status == "success"
         assert ended.kwargs["config"]["metadata"]["run_attempt"] == 1
-        assert_each_step_once(json.loads(await storage.threads.values(run["thread_id"]) or b""))
+        assert_each_step_once(json.loads(await storage.threads.values(Scope.everything(), run["thread_id"]) or b""))

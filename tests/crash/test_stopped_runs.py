@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from runyard.runtime.scope import Scope
 from tests.live_server import LiveServer, StartServer, poll
 
 from .client import run_payload
@@ -81,7 +82,7 @@ async def test_a_restart_neither_ends_runs_that_resist_it_nor_costs_them_an_atte
         poll(lambda: not server.processes())
         storage = open_storage(server)
         for run in runs:
-            found = await storage.runs.get(run["thread_id"], run["run_id"])
+            found = await storage.runs.get(Scope.everything(), run["thread_id"], run["run_id"])
             assert found is not None
             assert found.status == "pending"
         server.start()

@@ -23,7 +23,7 @@ from runyard.generated import mappings, models
 from runyard.handlers.api.operations import operation_table
 from runyard.handlers.contract.answers.frames import Frames
 from runyard.handlers.contract.answers.schemas import Schemas
-from runyard.handlers.contract.middleware import HEADERS
+from runyard.handlers.contract.middleware import HEADERS, PRINCIPAL
 from runyard.handlers.contract.models import model_maker
 from runyard.handlers.contract.parameters import Parameters
 
@@ -98,8 +98,18 @@ def test_handlers_take_exactly_the_declared_parameters(
         expected = set(Parameters(parameters_of(definition, document), document["components"]).names)
         if body_of(definition):
             expected.add("body")
-        given = set(inspect.signature(handler).parameters) - {HEADERS}
+        given = set(inspect.signature(handler).parameters) - {HEADERS, PRINCIPAL}
         assert given == expected, f"{method} {path}"
+
+
+def test_all_but_what_tells_of_the_server_itself_is_told_who_asks(runtime: FakeRuntime, document: Document) -> None:
+    handlers = operation_table(runtime, document).handlers
+    assert {name for name, handler in handlers.items() if PRINCIPAL not in inspect.signature(handler).parameters} == {
+        "health_check_ok_get",
+        "server_info_info_get",
+        "system_metrics_metrics_get",
+        "openapi_json_get",
+    }
 
 
 def test_only_pages_go_through_flask(runtime: FakeRuntime, document: Document) -> None:
@@ -121,7 +131,7 @@ def test_everything_is_described(document: Document, operations: list[Operation]
 
 def test_the_generators_marks_are_not_published(document: Document) -> None:
     published = json.dumps(document)
-    for mark in ("x-keep-mapping", "x-document-only", "x-handler", "x-page", "x-configurable-headers"):
+    for mark in ("x-keep-mapping", "x-document-only", "x-handler", "x-page", "x-public", "x-configurable-headers"):
         assert f'"{mark}"' not in published
 
 

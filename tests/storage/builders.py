@@ -8,6 +8,7 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, NewBlob, WriteRow
 from runyard.runtime.storage.port.queue import FinishRequest, Lease, LeasedRun
 from runyard.runtime.storage.port.runs import Lane, NewRun, RunRef
@@ -45,7 +46,7 @@ def ref(new_run: NewRun) -> RunRef:
 
 async def insert(storage: Storage, *new_runs: NewRun) -> NewRun:
     """Inserts runs in one transaction; returns the first."""
-    await storage.runs.insert(new_runs)
+    await storage.runs.insert(Scope.everything(), new_runs)
     return new_runs[0]
 
 
@@ -133,11 +134,11 @@ def write_row(thread_id: str, checkpoint_id: str, **changes: Any) -> WriteRow:
 
 async def run_status(storage: Storage, new_run: NewRun) -> str | None:
     """The run's status; None when it was removed."""
-    run = await storage.runs.get(new_run.thread_id, new_run.run_id)
+    run = await storage.runs.get(Scope.everything(), new_run.thread_id, new_run.run_id)
     return None if run is None else run.status
 
 
 async def thread_status(storage: Storage, thread_id: str) -> str | None:
     """The thread's status; None when it was removed."""
-    thread = await storage.threads.get(thread_id)
+    thread = await storage.threads.get(Scope.everything(), thread_id)
     return None if thread is None else thread.status

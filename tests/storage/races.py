@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.queue import FinishRequest, FinishResult, Lease, LeasedRun
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, InsertResult, NewRun, RunRef
 from runyard.runtime.storage.port.storage import Storage
@@ -123,16 +124,20 @@ class Track:
         assert depth.ready + depth.running <= len(threads)
         assert depth.ready + depth.running + depth.delayed >= len(threads), "a run waits for nothing"
         for thread_id in threads:
-            thread = await self.storage.threads.get(thread_id)
+            thread = await self.storage.threads.get(Scope.everything(), thread_id)
             assert thread is not None
             assert thread.status == "busy"
 
     async def _active(self) -> list[RunRef]:
-        return (await self.storage.runs.cancellable(thread_id=None, run_ids=None, status="all", limit=1000)).runs
+        return (
+            await self.storage.runs.cancellable(
+                Scope.everything(), thread_id=None, run_ids=None, status="all", limit=1000
+            )
+        ).runs
 
     async def _clear(self) -> None:
         for run in await self._active():
-            await self.storage.runs.delete(run.thread_id, run.run_id)
+            await self.storage.runs.delete(Scope.everything(), run.thread_id, run.run_id)
 
 
 # What many races are made of.
@@ -156,7 +161,7 @@ def claiming(worker: str, limit: int = 5) -> Call[list[LeasedRun]]:
 
 
 def cancelling(new_run: NewRun, action: CancelAction = "interrupt") -> Call[CancelResult]:
-    return call(lambda storage: storage.runs.cancel, [ref(new_run)], action)
+    return call(lambda storage: storage.runs.cancel, Scope.everything(), [ref(new_run)], action)
 
 
 def finishing(request: FinishRequest) -> Call[FinishResult]:
@@ -168,4 +173,4 @@ def reaping(max_attempts: int = 3) -> Call[ReapResult]:
 
 
 def inserting(new_run: NewRun) -> Call[InsertResult]:
-    return call(lambda storage: storage.runs.insert, [new_run])
+    return call(lambda storage: storage.runs.insert, Scope.everything(), [new_run])

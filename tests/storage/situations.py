@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from runyard.runtime.lifecycle import timed_out
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import NewRun, Strategy
 from runyard.runtime.storage.port.storage import Storage
@@ -54,14 +55,14 @@ async def running(storage: Storage) -> Situation:
 async def flagged(storage: Storage) -> Situation:
     """Running, and asked to stop."""
     made = await running(storage)
-    await storage.runs.cancel([ref(made.new_run)], "interrupt")
+    await storage.runs.cancel(Scope.everything(), [ref(made.new_run)], "interrupt")
     return made
 
 
 async def undone(storage: Storage) -> Situation:
     """Running, and asked to stop and to undo what it did."""
     made = await running(storage)
-    await storage.runs.cancel([ref(made.new_run)], "rollback")
+    await storage.runs.cancel(Scope.everything(), [ref(made.new_run)], "rollback")
     return made
 
 
@@ -170,15 +171,15 @@ async def overdue(storage: Storage, it: Situation) -> None:
 
 
 async def cancelled(storage: Storage, it: Situation) -> None:
-    await storage.runs.cancel([ref(it.new_run)], "interrupt")
+    await storage.runs.cancel(Scope.everything(), [ref(it.new_run)], "interrupt")
 
 
 async def cancelled_back(storage: Storage, it: Situation) -> None:
-    await storage.runs.cancel([ref(it.new_run)], "rollback")
+    await storage.runs.cancel(Scope.everything(), [ref(it.new_run)], "rollback")
 
 
 async def deleted(storage: Storage, it: Situation) -> None:
-    await storage.runs.delete(it.new_run.thread_id, it.new_run.run_id)
+    await storage.runs.delete(Scope.everything(), it.new_run.thread_id, it.new_run.run_id)
 
 
 def joined(strategy: Strategy) -> Happening:

@@ -16,6 +16,7 @@ from runyard.generated.models import (
     AssistantVersionsSearchRequest,
 )
 from runyard.runtime.errors import Conflict, NotFound
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.assistants import DefaultAssistant
 from runyard.runtime.storage.port.storage import Storage
 
@@ -39,57 +40,59 @@ def assistant(**changes: Any) -> Assistant:
 
 
 async def versions(storage: Storage, assistant_id: str, **asked: Any) -> list[int]:
-    found = await storage.assistants.versions(assistant_id, AssistantVersionsSearchRequest(**asked))
+    found = await storage.assistants.versions(Scope.everything(), assistant_id, AssistantVersionsSearchRequest(**asked))
     assert found is not None
     return [item.version for item in found]
 
 
 async def test_an_assistant_is_made_once(storage: Storage) -> None:
-    made = await storage.assistants.create(new_run := assistant(), "raise")
+    made = await storage.assistants.create(Scope.everything(), new_run := assistant(), "raise")
     assert replace(made, created_at="", updated_at="") == new_run
     assert made.created_at == made.updated_at != ""
     with pytest.raises(Conflict, match="already exists"):
-        await storage.assistants.create(new_run, "raise")
-    assert await storage.assistants.create(replace(new_run, name="other"), "do_nothing") == made
-    assert await storage.assistants.count(AssistantCountRequest(metadata={"k": "v"})) == 1
-    assert await storage.assistants.count(AssistantCountRequest(graph_id="echo")) == 0
+        await storage.assistants.create(Scope.everything(), new_run, "raise")
+    assert await storage.assistants.create(Scope.everything(), replace(new_run, name="other"), "do_nothing") == made
+    assert await storage.assistants.count(Scope.everything(), AssistantCountRequest(metadata={"k": "v"})) == 1
+    assert await storage.assistants.count(Scope.everything(), AssistantCountRequest(graph_id="echo")) == 0
 
 
 async def test_each_change_is_a_version_to_go_back_to(storage: Storage) -> None:
-    made = await storage.assistants.create(assistant(), "raise")
+    made = await storage.assistants.create(Scope.everything(), assistant(), "raise")
     id_ = made.assistant_id
-    second = await storage.assistants.change(id_, lambda old: replace(old, name="2", context={}, metadata={"x": 1}))
+    second = await storage.assistants.change(
+        Scope.everything(), id_, lambda old: replace(old, name="2", context={}, metadata={"x": 1})
+    )
     assert second is not None
     assert (second.version, second.name, second.context, second.created_at) == (2, "2", {}, made.created_at)
     assert second.updated_at > made.updated_at
-    first = await storage.assistants.set_latest(id_, 1)
+    first = await storage.assistants.set_latest(Scope.everything(), id_, 1)
     assert first is not None
     assert replace(first, updated_at="") == replace(made, updated_at=""), "all of it goes back"
-    assert await storage.assistants.get(id_) == first
-    third = await storage.assistants.change(id_, lambda old: replace(old, name=old.name + "3"))
+    assert await storage.assistants.get(Scope.everything(), id_) == first
+    third = await storage.assistants.change(Scope.everything(), id_, lambda old: replace(old, name=old.name + "3"))
     assert third is not None
     assert (third.version, third.name) == (3, "mine3"), "version 2 stays what it was"
     assert await versions(storage, id_) == [3, 2, 1]
     assert await versions(storage, id_, limit=1, offset=1) == [2]
     assert await versions(storage, id_, metadata={"x": 1}) == [2]
     with pytest.raises(NotFound, match="Version 9"):
-        await storage.assistants.set_latest(id_, 9)
+        await storage.assistants.set_latest(Scope.everything(), id_, 9)
     nobody = str(uuid.uuid4())
-    assert await storage.assistants.change(nobody, lambda old: old) is None
-    assert await storage.assistants.set_latest(nobody, 1) is None
-    assert await storage.assistants.versions(nobody, AssistantVersionsSearchRequest()) is None
+    assert await storage.assistants.change(Scope.everything(), nobody, lambda old: old) is None
+    assert await storage.assistants.set_latest(Scope.everything(), nobody, 1) is None
+    assert await storage.assistants.versions(Scope.everything(), nobody, AssistantVersionsSearchRequest()) is None
 
 
 async def test_changes_at_the_same_time_do_not_lose_each_other(storage: Storage) -> None:
-    made = await storage.assistants.create(assistant(metadata={}), "raise")
+    made = await storage.assistants.create(Scope.everything(), assistant(metadata={}), "raise")
 
     async def add(key: str) -> None:
         await storage.assistants.change(
-            made.assistant_id, lambda old: replace(old, metadata={**old.metadata, key: True})
+            Scope.everything(), made.assistant_id, lambda old: replace(old, metadata={**old.metadata, key: True})
         )
 
     await asyncio.gather(*(add(key) for key in "abcdefgh"))
-    after = await storage.assistants.get(made.assistant_id)
+    after = await storage.assistants.get(Scope.everything(), made.assistant_id)
     assert after is not None
     assert sorted(after.metadata) == list("abcdefgh")
     assert after.version == 9
@@ -98,16 +101,16 @@ async def test_changes_at_the_same_time_do_not_lose_each_other(storage: Storage)
 async def test_name_and_description_of_a_default_assistant_are_the_users_once_changed(storage: Storage) -> None:
     id_ = str(uuid.uuid4())
     await storage.assistants.ensure_system([DefaultAssistant(id_, "chain", "chain", "one")])
-    await storage.assistants.change(id_, lambda old: replace(old, description="mine"))
+    await storage.assistants.change(Scope.everything(), id_, lambda old: replace(old, description="mine"))
     await storage.assistants.ensure_system([DefaultAssistant(id_, "chain", "Chain", "two")])
-    after = await storage.assistants.get(id_)
+    after = await storage.assistants.get(Scope.everything(), id_)
     assert after is not None
     assert (after.name, after.description, after.version) == ("chain", "mine", 2)
     assert await versions(storage, id_) == [2, 1]
 
 
 async def test_deleting_with_and_without_threads(storage: Storage) -> None:
-    id_ = (await storage.assistants.create(assistant(), "raise")).assistant_id
+    id_ = (await storage.assistants.create(Scope.everything(), assistant(), "raise")).assistant_id
     mine = {"graph_id": "chain", "assistant_id": id_}
     new_runs = [await insert(storage, stateless(thread_metadata=mine)) for _ in range(3)]
     new_runs.append(await insert(storage, stateless(thread_metadata=mine, temporary=True)))
@@ -115,19 +118,19 @@ async def test_deleting_with_and_without_threads(storage: Storage) -> None:
 
     deleted: list[str] = []
     steps = 0
-    while (deletion := await storage.assistants.delete(id_, threads=3)) is not None:
+    while (deletion := await storage.assistants.delete(Scope.everything(), id_, threads=3)) is not None:
         steps += 1
         deleted += deletion.removed.threads
-        assert (await storage.assistants.get(id_) is None) == deletion.finished
+        assert (await storage.assistants.get(Scope.everything(), id_) is None) == deletion.finished
     assert steps == 2, "three threads, then one and the assistant"
     assert sorted(deleted) == sorted(new_run.thread_id for new_run in new_runs)
-    assert await storage.threads.get(other.thread_id) is not None
+    assert await storage.threads.get(Scope.everything(), other.thread_id) is not None
 
-    kept = (await storage.assistants.create(assistant(assistant_id=id_), "raise")).assistant_id
+    kept = (await storage.assistants.create(Scope.everything(), assistant(assistant_id=id_), "raise")).assistant_id
     assert await versions(storage, kept) == [1], "nothing is left of the one before"
     new_run = await insert(storage, stateless(thread_metadata=mine))
-    assert await storage.assistants.delete(kept, threads=0) is not None
-    assert await storage.threads.get(new_run.thread_id) is not None
+    assert await storage.assistants.delete(Scope.everything(), kept, threads=0) is not None
+    assert await storage.threads.get(Scope.everything(), new_run.thread_id) is not None
 
 
 async def test_each_graph_has_a_default_assistant_that_stays(storage: Storage) -> None:
@@ -136,19 +139,21 @@ async def test_each_graph_has_a_default_assistant_that_stays(storage: Storage) -
     await storage.assistants.ensure_system(
         [DefaultAssistant(id_, *graph) for id_, graph in zip(ids, graphs, strict=True)]
     )
-    before = await storage.assistants.get(ids[1])
+    before = await storage.assistants.get(Scope.everything(), ids[1])
     await storage.assistants.ensure_system([DefaultAssistant(ids[1], "echo", "echoes", "Says it twice.")])
-    after = await storage.assistants.get(ids[1])
+    after = await storage.assistants.get(Scope.everything(), ids[1])
     assert before is not None
     assert after is not None
     assert (before.name, before.graph_id, before.description) == ("echo", "echo", "Says it again.")
     assert (after.name, after.description) == ("echoes", "Says it twice.")
     assert (after.created_at, after.version) == (before.created_at, 1)
     assert after.metadata == {"created_by": "system"}
-    assert await storage.assistants.get(str(uuid.uuid4())) is None
+    assert await storage.assistants.get(Scope.everything(), str(uuid.uuid4())) is None
 
     async def found(limit: int = 10, offset: int = 0, **asked: Any) -> list[str]:
-        rows = await storage.assistants.search(AssistantSearchRequest(**asked), limit=limit, offset=offset)
+        rows = await storage.assistants.search(
+            Scope.everything(), AssistantSearchRequest(**asked), limit=limit, offset=offset
+        )
         return [assistant.graph_id for assistant in rows]
 
     assert sorted(await found()) == ["Chained", "chain", "echo"]

@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from runyard.runtime.lifecycle import CANCELLED
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import CancelAction, RunRef
 from runyard.runtime.storage.port.storage import Storage
 
@@ -27,26 +28,26 @@ from .builders import (
 
 async def test_cancelling_a_pending_run_ends_it(storage: Storage) -> None:
     new_run = await insert(storage, stateless())
-    outcome = await storage.runs.cancel([ref(new_run)], "interrupt")
+    outcome = await storage.runs.cancel(Scope.everything(), [ref(new_run)], "interrupt")
     assert (outcome.ended, outcome.requested) == ([new_run.run_id], {})
-    (ended,) = await storage.runs.ended([new_run.run_id])
+    (ended,) = await storage.runs.ended(Scope.everything(), [new_run.run_id])
     assert (ended.status, ended.answer) == ("interrupted", CANCELLED)
     assert await claim_all(storage) == []
 
 
 async def test_rolling_back_a_pending_run_removes_it(storage: Storage) -> None:
     new_run = await insert(storage, stateless())
-    outcome = await storage.runs.cancel([ref(new_run)], "rollback")
+    outcome = await storage.runs.cancel(Scope.everything(), [ref(new_run)], "rollback")
     assert outcome.ended == [new_run.run_id]
     assert await run_status(storage, new_run) is None
-    (ended,) = await storage.runs.ended([new_run.run_id])
+    (ended,) = await storage.runs.ended(Scope.everything(), [new_run.run_id])
     assert ended.status == "error"
 
 
 async def test_cancelling_a_pending_run_frees_the_next(storage: Storage) -> None:
     thread_id = await idle_thread(storage)
     first, second = await insert(storage, on_thread(thread_id)), await insert(storage, on_thread(thread_id))
-    outcome = await storage.runs.cancel([ref(first)], "interrupt")
+    outcome = await storage.runs.cancel(Scope.everything(), [ref(first)], "interrupt")
     assert outcome.promoted == 1
     assert [leased.lease.run_id for leased in await claim_all(storage)] == [second.run_id]
 
@@ -54,7 +55,7 @@ async def test_cancelling_a_pending_run_frees_the_next(storage: Storage) -> None
 async def test_cancelling_a_waiting_run_frees_nothing(storage: Storage) -> None:
     thread_id = await idle_thread(storage)
     first, second = await insert(storage, on_thread(thread_id)), await insert(storage, on_thread(thread_id))
-    outcome = await storage.runs.cancel([ref(second)], "interrupt")
+    outcome = await storage.runs.cancel(Scope.everything(), [ref(second)], "interrupt")
     assert (outcome.ended, outcome.promoted) == ([second.run_id], 0)
     assert [leased.lease.run_id for leased in await claim_all(storage)] == [first.run_id]
 
@@ -69,7 +70,7 @@ async def test_a_running_run_is_asked_and_may_be_asked_again(storage: Storage) -
         ("interrupt", "rollback"),
     ]
     for action, effective in requests:
-        outcome = await storage.runs.cancel([run], action)
+        outcome = await storage.runs.cancel(Scope.everything(), [run], action)
         assert (outcome.ended, outcome.requested) == ([], {new_run.run_id: "worker"})
         assert (await storage.workers.heartbeat("worker", [lease])).cancels == {lease.seq: effective}
 
@@ -79,7 +80,7 @@ async def test_a_run_that_is_asked_to_stop_and_given_back_ends(storage: Storage,
     thread_id = await idle_thread(storage)
     new_run, next_run = await insert(storage, on_thread(thread_id)), await insert(storage, on_thread(thread_id))
     lease = (await claim(storage, "worker", new_run)).lease
-    await storage.runs.cancel([ref(new_run)], action)
+    await storage.runs.cancel(Scope.everything(), [ref(new_run)], action)
     ended = await storage.queue.release(lease)
     assert ended is not None
     assert (ended.cancelled, ended.promoted) == (action, 1)
@@ -92,6 +93,7 @@ async def test_what_has_ended_or_never_was_is_passed_over(storage: Storage) -> N
     await storage.queue.finish(finish_request((await claim(storage, "worker", done)).lease))
     await insert(storage, pending)
     outcome = await storage.runs.cancel(
+        Scope.everything(),
         [
             ref(done),
             RunRef(str(uuid.uuid4()), str(uuid.uuid4())),
@@ -112,7 +114,7 @@ async def test_what_can_be_cancelled_is_found_by_thread_run_and_status(storage: 
 
     async def found(**asked: object) -> set[str]:
         given = {"thread_id": None, "run_ids": None, "status": "all", "limit": 10, **asked}
-        page = await storage.runs.cancellable(**given)  # type: ignore[arg-type]
+        page = await storage.runs.cancellable(Scope.everything(), **given)  # type: ignore[arg-type]
         assert page.after is None
         return {run.run_id for run in page.runs}
 
@@ -122,7 +124,9 @@ async def test_what_can_be_cancelled_is_found_by_thread_run_and_status(storage: 
     assert await found(thread_id=thread_id) == {running.run_id, waiting.run_id}
     assert await found(thread_id=thread_id, run_ids=[waiting.run_id, elsewhere.run_id]) == {waiting.run_id}
     assert await found(run_ids=[]) == set()
-    page = await storage.runs.cancellable(thread_id=None, run_ids=[elsewhere.run_id], status="all", limit=10)
+    page = await storage.runs.cancellable(
+        Scope.everything(), thread_id=None, run_ids=[elsewhere.run_id], status="all", limit=10
+    )
     assert page.runs == [ref(elsewhere)]
 
 
@@ -130,10 +134,10 @@ async def test_what_can_be_cancelled_comes_in_pages_that_leave_out_what_is_new(s
     thread_id = await idle_thread(storage)
     there = [await insert(storage, on_thread(thread_id)) for _ in range(3)]
     there += [await insert(storage, stateless()) for _ in range(4)]
-    find = partial(storage.runs.cancellable, thread_id=None, run_ids=None, status="all", limit=3)
+    find = partial(storage.runs.cancellable, Scope.everything(), thread_id=None, run_ids=None, status="all", limit=3)
     page = await find()
     found = list(page.runs)
-    await storage.runs.cancel(page.runs, "rollback")
+    await storage.runs.cancel(Scope.everything(), page.runs, "rollback")
     for _ in range(5):
         await insert(storage, stateless())
     await insert(storage, on_thread(thread_id))
@@ -147,18 +151,18 @@ async def test_deleting_a_running_run_takes_its_lease(storage: Storage) -> None:
     thread_id = await idle_thread(storage)
     first, second = await insert(storage, on_thread(thread_id)), await insert(storage, on_thread(thread_id))
     lease = (await claim(storage, "worker", first)).lease
-    assert await storage.runs.delete(thread_id, first.run_id) == 1
-    assert await storage.runs.delete(thread_id, first.run_id) is None
-    assert await storage.runs.delete(str(uuid.uuid4()), second.run_id) is None
+    assert await storage.runs.delete(Scope.everything(), thread_id, first.run_id) == 1
+    assert await storage.runs.delete(Scope.everything(), thread_id, first.run_id) is None
+    assert await storage.runs.delete(Scope.everything(), str(uuid.uuid4()), second.run_id) is None
     assert (await storage.workers.heartbeat("worker", [lease])).lost == [lease.seq]
     assert [leased.lease.run_id for leased in await claim_all(storage)] == [second.run_id]
 
 
 async def test_deleting_an_ended_run_frees_nothing(storage: Storage) -> None:
     thread_id = await idle_thread(storage)
-    (done,) = await storage.runs.of_thread(thread_id, limit=1, offset=0, status=None)
+    (done,) = await storage.runs.of_thread(Scope.everything(), thread_id, limit=1, offset=0, status=None)
     await insert(storage, on_thread(thread_id))
-    assert await storage.runs.delete(thread_id, done.run_id) == 0
+    assert await storage.runs.delete(Scope.everything(), thread_id, done.run_id) == 0
     assert await thread_status(storage, thread_id) == "busy"
 
 
@@ -167,6 +171,6 @@ async def test_a_rollback_that_comes_after_an_interrupt_holds(storage: Storage) 
     lease = (await claim(storage, "worker", new_run)).lease
     actions: list[CancelAction] = ["interrupt", "rollback"]
     for action in actions:
-        await storage.runs.cancel([ref(new_run)], action)
+        await storage.runs.cancel(Scope.everything(), [ref(new_run)], action)
     await storage.queue.finish(finish_request(lease, status="interrupted"))
-    assert await storage.runs.get(new_run.thread_id, new_run.run_id) is None
+    assert await storage.runs.get(Scope.everything(), new_run.thread_id, new_run.run_id) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import Lane
 from runyard.runtime.storage.port.storage import Storage
 
@@ -56,7 +57,7 @@ async def test_each_claim_is_a_new_attempt(storage: Storage) -> None:
     for attempt in (1, 2, 3):
         lease = (await claim(storage, "worker", new_run)).lease
         assert lease.attempt == attempt
-        run = await storage.runs.get(new_run.thread_id, new_run.run_id)
+        run = await storage.runs.get(Scope.everything(), new_run.thread_id, new_run.run_id)
         assert run is not None
         assert run.kwargs["config"]["metadata"]["run_attempt"] == attempt
         await storage.queue.release(lease)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import orjson
 
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.storage import Storage
 
 from .builders import (
@@ -47,7 +48,7 @@ async def test_every_kind_of_end_is_told_once(storage: Storage) -> None:
     await claim(storage, "dead", new_runs["reaped"])
     await insert(storage, new_runs["cancelled"])
     await storage.queue.finish(failed_request(leases["failed"]))
-    await storage.runs.cancel([ref(new_runs["cancelled"])], "interrupt")
+    await storage.runs.cancel(Scope.everything(), [ref(new_runs["cancelled"])], "interrupt")
     await storage.queue.finish(finish_request(leases["stopped"], status="interrupted"))
     await storage.workers.reap("dead", max_attempts=1)
     await storage.queue.finish(finish_request(leases["temporary"], temporary=True))
@@ -70,7 +71,7 @@ async def test_a_run_that_is_undone_is_not_told(storage: Storage) -> None:
     await insert(storage, running)
     lease = (await claim(storage, "worker", running)).lease
     await insert(storage, pending)
-    await storage.runs.cancel([ref(pending), ref(running)], "rollback")
+    await storage.runs.cancel(Scope.everything(), [ref(pending), ref(running)], "rollback")
     await storage.queue.finish(finish_request(lease, status="interrupted"))
     assert await storage.deliveries.claim(10, 60.0) == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.events import EventChunk, EventPlace
 from runyard.runtime.storage.port.runs import RunRef
 from runyard.runtime.storage.port.storage import Storage
@@ -41,7 +42,7 @@ async def test_events_stay_readable_after_the_end_and_go_with_the_run(storage: S
     await storage.events.append(lease, [EventChunk(1, 1, b"a")])
     await storage.queue.finish(finish_request(lease))
     assert len(await storage.events.read(new_run.run_id, 0, size=1000)) == 1
-    await storage.runs.delete(new_run.thread_id, new_run.run_id)
+    await storage.runs.delete(Scope.everything(), new_run.thread_id, new_run.run_id)
     assert await storage.events.read(new_run.run_id, 0, size=1000) == []
 
 
@@ -93,10 +94,10 @@ async def test_the_ends_of_a_thread_are_those_of_its_runs_in_order_however_they_
     running = await insert(storage, on_thread(thread_id))
     await claim(storage, "worker", running)
     cancelled = await insert(storage, on_thread(thread_id))
-    await storage.runs.cancel([RunRef(thread_id, cancelled.run_id)], "interrupt")
+    await storage.runs.cancel(Scope.everything(), [RunRef(thread_id, cancelled.run_id)], "interrupt")
     rolled_back = await insert(storage, on_thread(thread_id))
-    await storage.runs.cancel([RunRef(thread_id, rolled_back.run_id)], "rollback")
-    await storage.runs.delete(thread_id, running.run_id)
+    await storage.runs.cancel(Scope.everything(), [RunRef(thread_id, rolled_back.run_id)], "rollback")
+    await storage.runs.delete(Scope.everything(), thread_id, running.run_id)
 
     ends = await storage.events.ends(thread_id, before, limit=10)
     assert [end.run_id for end in ends] == [ran, cancelled.run_id, rolled_back.run_id, running.run_id]
@@ -106,11 +107,11 @@ async def test_the_ends_of_a_thread_are_those_of_its_runs_in_order_however_they_
         assert await storage.events.end_of(thread_id, end.place.seq) == end.place
         assert await storage.events.ends(thread_id, end.place, limit=10) == ends[place + 1 :]
     assert await storage.events.ends(thread_id, before, limit=2) == ends[:2]
-    await storage.runs.delete(thread_id, ran)
+    await storage.runs.delete(Scope.everything(), thread_id, ran)
     assert [end.run_id for end in await storage.events.ends(thread_id, before, limit=10)] == [
         end.run_id for end in ends
     ]
-    await storage.threads.delete([thread_id])
+    await storage.threads.delete(Scope.everything(), [thread_id])
     assert await storage.events.ends(thread_id, before, limit=10) == []
     assert await storage.events.end_of(thread_id, ends[0].place.seq) is None
 
@@ -122,14 +123,14 @@ async def test_the_end_of_an_executed_run_says_that_its_events_are_not_stored(st
     await storage.queue.finish(finish_request((await claim(storage, "worker", new_run)).lease))
     (end,) = await storage.events.ends(thread_id, before, limit=10)
     assert end.unstored
-    (result,) = await storage.runs.ended([new_run.run_id])
+    (result,) = await storage.runs.ended(Scope.everything(), [new_run.run_id])
     assert (result.started, result.last_event) == (True, 0)
 
 
 async def test_a_result_names_the_last_event(storage: Storage) -> None:
     thread_id = await idle_thread(storage)
     run_id = await run_with_events(storage, thread_id, [EventChunk(1, 7, b"events")])
-    (result,) = await storage.runs.ended([run_id])
+    (result,) = await storage.runs.ended(Scope.everything(), [run_id])
     assert result.last_event == 7
 
 
@@ -149,7 +150,7 @@ async def test_old_events_are_forgotten_in_steps(storage: Storage) -> None:
     assert steps > 2
     assert [await storage.events.last(run_id) for run_id in old] == [0, 0]
     assert await storage.events.read(running.run_id, 0, size=1000) == chunks
-    location = await storage.runs.locate(old[0])
+    location = await storage.runs.locate(Scope.everything(), old[0])
     assert location is not None
     assert not location.resumable
-    assert await storage.runs.get(thread_id, old[0]) is not None
+    assert await storage.runs.get(Scope.everything(), thread_id, old[0]) is not None

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from runyard.runtime.errors import LeaseLost
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, NewBlob, WriteRow
 from runyard.runtime.storage.port.events import EventChunk
 from runyard.runtime.storage.port.queue import Lease
@@ -41,7 +42,7 @@ async def to_the_end(storage: Storage, new_run: NewRun, lease: Lease) -> None:
 
 
 async def to_its_deletion(storage: Storage, new_run: NewRun, lease: Lease) -> None:
-    await storage.runs.delete(new_run.thread_id, new_run.run_id)
+    await storage.runs.delete(Scope.everything(), new_run.thread_id, new_run.run_id)
 
 
 LOSSES: tuple[Lose, ...] = (to_the_queue, to_itself, to_another, to_the_end, to_its_deletion)
@@ -50,9 +51,9 @@ LOSSES: tuple[Lose, ...] = (to_the_queue, to_itself, to_another, to_the_end, to_
 async def snapshot(storage: Storage, new_run: NewRun) -> tuple[Any, ...]:
     """All that can be seen of a run."""
     return (
-        await storage.runs.get(new_run.thread_id, new_run.run_id),
-        await storage.threads.get(new_run.thread_id),
-        await storage.runs.ended([new_run.run_id]),
+        await storage.runs.get(Scope.everything(), new_run.thread_id, new_run.run_id),
+        await storage.threads.get(Scope.everything(), new_run.thread_id),
+        await storage.runs.ended(Scope.everything(), [new_run.run_id]),
         await storage.events.read(new_run.run_id, 0, size=1000),
         await storage.checkpoints.history(new_run.thread_id, None, before=None, limit=None),
         await storage.checkpoints.blobs(new_run.thread_id, "", {"log": "2"}),

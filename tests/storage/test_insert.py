@@ -7,6 +7,7 @@ import uuid
 import pytest
 
 from runyard.runtime.errors import Conflict, NotFound
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import Lane
 from runyard.runtime.storage.port.storage import Storage
 
@@ -25,7 +26,7 @@ from .builders import (
 
 async def test_runs_of_a_batch_come_back_and_are_claimed_in_order(storage: Storage) -> None:
     new_runs = [stateless(lane=Lane.BATCH) for _ in range(50)]
-    inserted = await storage.runs.insert(new_runs)
+    inserted = await storage.runs.insert(Scope.everything(), new_runs)
     wanted = [new_run.run_id for new_run in new_runs]
     assert [run.run_id for run in inserted.runs] == wanted
     assert {run.status for run in inserted.runs} == {"pending"}
@@ -37,8 +38,8 @@ async def test_runs_of_a_batch_come_back_and_are_claimed_in_order(storage: Stora
 
 async def test_a_run_shows_what_it_was_written_with(storage: Storage) -> None:
     new_run = stateless(metadata={"k": [1, "two"], "assistant_id": "x"}, strategy="reject")
-    (created,) = (await storage.runs.insert([new_run])).runs
-    found = await storage.runs.get(new_run.thread_id, new_run.run_id)
+    (created,) = (await storage.runs.insert(Scope.everything(), [new_run])).runs
+    found = await storage.runs.get(Scope.everything(), new_run.thread_id, new_run.run_id)
     assert found == created
     assert found is not None
     assert found.kwargs["input"] == {"n": 1}
@@ -51,16 +52,16 @@ async def test_a_run_shows_what_it_was_written_with(storage: Storage) -> None:
 
 async def test_a_stateless_run_makes_its_thread(storage: Storage) -> None:
     new_run = await insert(storage, stateless(thread_metadata={"graph_id": "chain", "mine": "yes"}))
-    thread = await storage.threads.get(new_run.thread_id)
+    thread = await storage.threads.get(Scope.everything(), new_run.thread_id)
     assert thread is not None
     assert (thread.status, thread.metadata) == ("busy", {"graph_id": "chain", "mine": "yes"})
-    assert await storage.threads.graph_ids(new_run.thread_id) == ["chain", "chain"]
+    assert await storage.threads.graph_ids(Scope.everything(), new_run.thread_id) == ["chain", "chain"]
 
 
 async def test_one_impossible_run_refuses_the_batch(storage: Storage) -> None:
     good = [stateless() for _ in range(20)]
     with pytest.raises(NotFound):
-        await storage.runs.insert([*good, on_thread(str(uuid.uuid4()))])
+        await storage.runs.insert(Scope.everything(), [*good, on_thread(str(uuid.uuid4()))])
     for new_run in good:
         assert await run_status(storage, new_run) is None
         assert await thread_status(storage, new_run.thread_id) is None
@@ -72,7 +73,8 @@ async def test_a_batch_that_is_refused_takes_back_what_it_cancelled(storage: Sto
     first, busy = [await insert(storage, on_thread(thread_id)) for thread_id in threads]
     with pytest.raises(Conflict):
         await storage.runs.insert(
-            [on_thread(first.thread_id, strategy="rollback"), on_thread(busy.thread_id, strategy="reject")]
+            Scope.everything(),
+            [on_thread(first.thread_id, strategy="rollback"), on_thread(busy.thread_id, strategy="reject")],
         )
     assert await run_status(storage, first) == "pending"
     assert len(await claim_all(storage)) == 2
@@ -81,7 +83,7 @@ async def test_a_batch_that_is_refused_takes_back_what_it_cancelled(storage: Sto
 async def test_a_run_id_is_taken_once(storage: Storage) -> None:
     new_run = await insert(storage, stateless())
     with pytest.raises(Exception):  # noqa: B017, PT011 - a defect of the caller; what is raised is the backend's
-        await storage.runs.insert([stateless(), stateless(run_id=new_run.run_id)])
+        await storage.runs.insert(Scope.everything(), [stateless(), stateless(run_id=new_run.run_id)])
     assert (await storage.queue.depth()).ready == 1
 
 
@@ -95,7 +97,7 @@ async def test_a_thread_that_is_missing_is_made_where_asked(storage: Storage) ->
 async def test_a_run_takes_over_the_metadata_of_its_thread(storage: Storage) -> None:
     made = await insert(storage, stateless(thread_metadata={"graph_id": "chain", "mine": "thread"}))
     await storage.queue.finish(finish_request((await claim(storage, "worker", made)).lease))
-    (run,) = (await storage.runs.insert([on_thread(made.thread_id, metadata={"own": 1})])).runs
+    (run,) = (await storage.runs.insert(Scope.everything(), [on_thread(made.thread_id, metadata={"own": 1})])).runs
     assert run.metadata["mine"] == "thread"
     assert run.metadata["own"] == 1
 
@@ -103,8 +105,8 @@ async def test_a_run_takes_over_the_metadata_of_its_thread(storage: Storage) -> 
 async def test_runs_of_one_thread_are_executed_in_the_order_of_their_creation(storage: Storage) -> None:
     thread_id = await idle_thread(storage)
     new_runs = [on_thread(thread_id, lane=lane) for lane in (Lane.BATCH, Lane.SINGLE, Lane.INTERACTIVE, Lane.SINGLE)]
-    await storage.runs.insert(new_runs[:2])
-    await storage.runs.insert(new_runs[2:])
+    await storage.runs.insert(Scope.everything(), new_runs[:2])
+    await storage.runs.insert(Scope.everything(), new_runs[2:])
     for position, new_run in enumerate(new_runs):
         (leased,) = await claim_all(storage)
         assert leased.lease.run_id == new_run.run_id
@@ -117,7 +119,7 @@ async def test_runs_of_one_thread_are_executed_in_the_order_of_their_creation(st
 async def test_several_runs_for_one_thread_in_one_batch(storage: Storage) -> None:
     thread_id = await idle_thread(storage)
     new_runs = [on_thread(thread_id) for _ in range(3)]
-    inserted = await storage.runs.insert(new_runs)
+    inserted = await storage.runs.insert(Scope.everything(), new_runs)
     assert inserted.ready == 1
     assert [leased.lease.run_id for leased in await claim_all(storage)] == [new_runs[0].run_id]
 
@@ -127,7 +129,7 @@ async def test_interrupt_asks_the_running_run_to_stop_and_waits_for_it(storage: 
     lease = (await claim(storage, "worker", first)).lease
     between = await insert(storage, on_thread(first.thread_id))
     newest = on_thread(first.thread_id, strategy="interrupt")
-    inserted = await storage.runs.insert([newest])
+    inserted = await storage.runs.insert(Scope.everything(), [newest])
     assert inserted.ready == 0
     assert inserted.cancelled.requested == {first.run_id: "worker"}
     assert inserted.cancelled.ended == [between.run_id]
@@ -143,7 +145,7 @@ async def test_rollback_removes_what_was_under_way(storage: Storage) -> None:
     lease = (await claim(storage, "worker", first)).lease
     between = await insert(storage, on_thread(first.thread_id))
     newest = on_thread(first.thread_id, strategy="rollback")
-    inserted = await storage.runs.insert([newest])
+    inserted = await storage.runs.insert(Scope.everything(), [newest])
     assert inserted.cancelled.requested == {first.run_id: "worker"}
     assert await run_status(storage, between) is None
     assert (await storage.workers.heartbeat("worker", [lease])).cancels == {lease.seq: "rollback"}
@@ -156,7 +158,7 @@ async def test_rollback_removes_what_was_under_way(storage: Storage) -> None:
 async def test_interrupt_takes_the_place_of_a_run_that_has_not_begun(storage: Storage) -> None:
     first = await insert(storage, on_thread(await idle_thread(storage)))
     newest = on_thread(first.thread_id, strategy="interrupt")
-    inserted = await storage.runs.insert([newest])
+    inserted = await storage.runs.insert(Scope.everything(), [newest])
     assert inserted.ready == 1
     assert [leased.lease.run_id for leased in await claim_all(storage)] == [newest.run_id]
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from runyard.runtime.scope import Scope
+
 from .backends import BACKENDS
 from .builders import checkpoint_row, claim_all, finish_request, run_status, stateless, thread_status
 from .calls import Call, call
@@ -31,7 +33,9 @@ async def test_batches_of_killed_processes_are_whole_or_absent(backend: str, tmp
         batches = [[[stateless() for _ in range(SIZE)] for _ in range(4)] for _ in writers]
         moment = time.monotonic() + 0.02
         for writer, theirs in zip(writers, batches, strict=True):
-            writer.send(moment, *(call(lambda storage: storage.runs.insert, batch) for batch in theirs))
+            writer.send(
+                moment, *(call(lambda storage: storage.runs.insert, Scope.everything(), batch) for batch in theirs)
+            )
         time.sleep(0.02 + rng.uniform(0.005, 0.06))  # noqa: ASYNC251 - the kill is to fall at random
         for writer in writers:
             writer.process.kill()
@@ -55,7 +59,7 @@ async def test_a_success_of_a_killed_worker_has_its_checkpoints(backend: str, tm
     storage.open(maintain=False)
     worker = Racer(backend, tmp_path)
     worker.await_ready()
-    await storage.runs.insert([stateless() for _ in range(SIZE)])
+    await storage.runs.insert(Scope.everything(), [stateless() for _ in range(SIZE)])
     leases = [leased.lease for leased in await claim_all(storage)]
     calls: list[Call[Any]] = []
     for lease in leases:
@@ -68,7 +72,7 @@ async def test_a_success_of_a_killed_worker_has_its_checkpoints(backend: str, tm
     worker.close()
     successes = 0
     for lease in leases:
-        run = await storage.runs.get(lease.thread_id, lease.run_id)
+        run = await storage.runs.get(Scope.everything(), lease.thread_id, lease.run_id)
         assert run is not None
         if run.status == "success":
             successes += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.deliveries import Delivery
 from runyard.runtime.storage.port.queue import FinishResult, LeasedRun
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, NewRun
@@ -124,7 +125,7 @@ async def test_outcomes_are_forgotten_once(track: Track) -> None:
     async def judge(new_runs: list[NewRun], left: Outcome[int], right: Outcome[int]) -> str:
         assert {done(left), done(right)} == {1, 3}
         for new_run in new_runs:
-            assert await track.storage.runs.locate(new_run.run_id) is None
+            assert await track.storage.runs.locate(Scope.everything(), new_run.run_id) is None
         return "left" if done(left) == 3 else "right"
 
     assert await track.repeat(ROUNDS // 2, prepare, judge) == {"left", "right"}

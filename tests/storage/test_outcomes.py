@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from runyard.runtime.lifecycle import UNKNOWN
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.events import EventChunk
 from runyard.runtime.storage.port.storage import Storage
 
@@ -22,7 +23,7 @@ async def test_only_runs_that_have_ended_are_told(storage: Storage) -> None:
     leases = [leased.lease for leased in await storage.queue.claim("worker", limit=3, interactive=3)]
     await storage.queue.release(leases[0])
     await storage.queue.finish(finish_request(leases[2]))
-    ended = await storage.runs.ended([pending.run_id, running.run_id, done.run_id, unknown])
+    ended = await storage.runs.ended(Scope.everything(), [pending.run_id, running.run_id, done.run_id, unknown])
     assert [(one.run_id, one.status) for one in ended] == [(done.run_id, "success"), (unknown, "error")]
     assert ended[1].answer == UNKNOWN
 
@@ -40,10 +41,10 @@ async def test_outcomes_are_forgotten_when_they_are_old(storage: Storage) -> Non
     assert len(await storage.events.read(temporary.run_id, 0, size=1000)) == 1
     assert await storage.runs.forget_outcomes(-1.0, 100) == 2
     assert await storage.runs.forget_outcomes(-1.0, 100) == 0
-    assert await storage.runs.locate(temporary.run_id) is None
+    assert await storage.runs.locate(Scope.everything(), temporary.run_id) is None
     assert await storage.events.read(temporary.run_id, 0, size=1000) == []
     assert await run_status(storage, kept) == "success"
-    (ended,) = await storage.runs.ended([kept.run_id])
+    (ended,) = await storage.runs.ended(Scope.everything(), [kept.run_id])
     assert (ended.status, ended.answer) == ("success", b'{"n":111}'), "joining it answers what the thread holds now"
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.lifecycle import timed_out
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.port.workers import EndedRun
 
@@ -23,10 +24,10 @@ async def test_only_runs_whose_attempt_took_too_long_are_ended(storage: Storage)
     result = await storage.workers.end_overdue(-1.0, ANSWER, 10)
     assert result.ended == [EndedRun(first.run_id, first.thread_id, "timeout")]
     assert (await run_status(storage, first), await run_status(storage, pending)) == ("timeout", "pending")
-    thread = await storage.threads.get(first.thread_id)
+    thread = await storage.threads.get(Scope.everything(), first.thread_id)
     assert thread is not None
     assert thread.status == "error"
-    assert (await storage.runs.ended([first.run_id]))[0].answer == ANSWER
+    assert (await storage.runs.ended(Scope.everything(), [first.run_id]))[0].answer == ANSWER
     with pytest.raises(LeaseLost):
         await storage.queue.finish(finish_request(lease))
     assert await run_status(storage, first) == "timeout"
@@ -38,7 +39,7 @@ async def test_the_next_run_of_the_thread_gets_its_turn(storage: Storage) -> Non
     await claim(storage, "worker", first)
     second = await insert(storage, on_thread(thread_id))
     assert (await storage.workers.end_overdue(-1.0, ANSWER, 10)).promoted == 1
-    thread = await storage.threads.get(thread_id)
+    thread = await storage.threads.get(Scope.everything(), thread_id)
     assert thread is not None
     assert (thread.status, thread.error) == ("busy", orjson.loads(ANSWER)["__error__"])
     assert (await claim(storage, "worker", second)).lease.attempt == 1
@@ -48,8 +49,8 @@ async def test_a_temporary_thread_goes_with_its_run(storage: Storage) -> None:
     draft = await insert(storage, stateless(temporary=True))
     await claim(storage, "worker", draft)
     assert len((await storage.workers.end_overdue(-1.0, ANSWER, 10)).ended) == 1
-    assert await storage.threads.get(draft.thread_id) is None
-    assert (await storage.runs.ended([draft.run_id]))[0].status == "timeout"
+    assert await storage.threads.get(Scope.everything(), draft.thread_id) is None
+    assert (await storage.runs.ended(Scope.everything(), [draft.run_id]))[0].status == "timeout"
 
 
 async def test_many_are_ended_in_portions(storage: Storage) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.queue import FinishResult, LeasedRun
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, NewRun
 from runyard.runtime.storage.port.workers import HeartbeatResult, ReapResult
@@ -116,9 +117,9 @@ async def test_finish_and_finish(track: Track) -> None:
     async def judge(new_run: NewRun, left: Outcome[FinishResult], right: Outcome[FinishResult]) -> str:
         assert lost(left) != lost(right)
         winner = "right" if lost(left) else "left"
-        (ended,) = await track.storage.runs.ended([new_run.run_id])
+        (ended,) = await track.storage.runs.ended(Scope.everything(), [new_run.run_id])
         assert ended.answer.decode() == f'"{winner}"'
-        assert await track.storage.threads.values(new_run.thread_id) == ended.answer
+        assert await track.storage.threads.values(Scope.everything(), new_run.thread_id) == ended.answer
         return winner
 
     assert await track.repeat(ROUNDS, prepare, judge) == {"left", "right"}
@@ -127,14 +128,14 @@ async def test_finish_and_finish(track: Track) -> None:
 async def test_finish_and_delete(track: Track) -> None:
     async def prepare() -> Race[NewRun, FinishResult, int | None]:
         new_run, lease = await running(track)
-        delete = call(lambda storage: storage.runs.delete, new_run.thread_id, new_run.run_id)
+        delete = call(lambda storage: storage.runs.delete, Scope.everything(), new_run.thread_id, new_run.run_id)
         return Race(new_run, finishing(finish_request(lease)), delete)
 
     async def judge(new_run: NewRun, finish: Outcome[FinishResult], delete: Outcome[int | None]) -> str:
         done(delete)
         assert await run_status(track.storage, new_run) is None
         assert await thread_status(track.storage, new_run.thread_id) == "idle"
-        values = await track.storage.threads.values(new_run.thread_id)
+        values = await track.storage.threads.values(Scope.everything(), new_run.thread_id)
         assert (values is None) == lost(finish)
         return "delete" if lost(finish) else "finish"
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from runyard.runtime.errors import LeaseLost
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, NewBlob, WriteRow
 from runyard.runtime.storage.port.events import EventChunk
 from runyard.runtime.storage.port.queue import Lease
@@ -62,48 +63,48 @@ async def answer(storage: Storage, new_run: NewRun) -> Lease:
 
 
 async def snapshot(storage: Storage, thread_id: str) -> tuple[Any, ...]:
-    thread = await storage.threads.get(thread_id)
+    thread = await storage.threads.get(Scope.everything(), thread_id)
     assert thread is not None
     return (
         thread.status,
         thread.values,
         thread.interrupts,
         thread.metadata,
-        await storage.threads.graph_ids(thread_id),
+        await storage.threads.graph_ids(Scope.everything(), thread_id),
         await storage.checkpoints.history(thread_id, None, before=None, limit=None),
         await storage.checkpoints.blobs(thread_id, "", {"log": "2"}),
     )
 
 
 async def while_it_runs(storage: Storage, new_run: NewRun, lease: Lease) -> None:
-    await storage.runs.cancel([ref(new_run)], "rollback")
+    await storage.runs.cancel(Scope.everything(), [ref(new_run)], "rollback")
     await storage.queue.finish(finish_request(lease, status="interrupted"))
 
 
 async def while_it_succeeds(storage: Storage, new_run: NewRun, lease: Lease) -> None:
-    await storage.runs.cancel([ref(new_run)], "rollback")
+    await storage.runs.cancel(Scope.everything(), [ref(new_run)], "rollback")
     await storage.queue.finish(finish_request(lease, values=b'{"late":1}'))
 
 
 async def while_it_fails(storage: Storage, new_run: NewRun, lease: Lease) -> None:
-    await storage.runs.cancel([ref(new_run)], "rollback")
+    await storage.runs.cancel(Scope.everything(), [ref(new_run)], "rollback")
     await storage.queue.finish(failed_request(lease))
 
 
 async def beside_an_interrupt(storage: Storage, new_run: NewRun, lease: Lease) -> None:
     for action in ("interrupt", "rollback", "interrupt"):
-        await storage.runs.cancel([ref(new_run)], action)
+        await storage.runs.cancel(Scope.everything(), [ref(new_run)], action)
     await storage.queue.finish(finish_request(lease, status="interrupted"))
 
 
 async def given_back(storage: Storage, new_run: NewRun, lease: Lease) -> None:
     await storage.queue.release(lease)
-    await storage.runs.cancel([ref(new_run)], "rollback")
+    await storage.runs.cancel(Scope.everything(), [ref(new_run)], "rollback")
 
 
 async def after_a_crash(storage: Storage, new_run: NewRun, lease: Lease) -> None:
     await storage.workers.reap(lease.worker, max_attempts=3)
-    await storage.runs.cancel([ref(new_run)], "rollback")
+    await storage.runs.cancel(Scope.everything(), [ref(new_run)], "rollback")
 
 
 async def at_the_second_attempt(storage: Storage, new_run: NewRun, lease: Lease) -> None:
@@ -112,7 +113,7 @@ async def at_the_second_attempt(storage: Storage, new_run: NewRun, lease: Lease)
 
 
 async def not_stopped_in_time(storage: Storage, new_run: NewRun, lease: Lease) -> None:
-    await storage.runs.cancel([ref(new_run)], "rollback")
+    await storage.runs.cancel(Scope.everything(), [ref(new_run)], "rollback")
     assert (await storage.workers.end_unstopped(0.0, 10, [new_run.run_id])).ended[0].run_id == new_run.run_id
     with pytest.raises(LeaseLost):
         await storage.checkpoints.append(lease, [checkpoint_row(new_run.thread_id, "3", run_id=new_run.run_id)])
@@ -121,14 +122,14 @@ async def not_stopped_in_time(storage: Storage, new_run: NewRun, lease: Lease) -
 
 
 async def worker_died(storage: Storage, new_run: NewRun, lease: Lease) -> None:
-    await storage.runs.cancel([ref(new_run)], "rollback")
+    await storage.runs.cancel(Scope.everything(), [ref(new_run)], "rollback")
     await storage.workers.reap(lease.worker, max_attempts=3)
 
 
 async def for_another_run(storage: Storage, new_run: NewRun, lease: Lease) -> None:
     await storage.workers.reap(lease.worker, max_attempts=3)
     other = await insert(storage, on_thread(new_run.thread_id, strategy="rollback"))
-    await storage.runs.delete(other.thread_id, other.run_id)
+    await storage.runs.delete(Scope.everything(), other.thread_id, other.run_id)
 
 
 WAYS = (
@@ -154,7 +155,7 @@ async def test_a_rollback_brings_back_what_the_run_replaced(
     lease = await answer(storage, new_run)
     await roll_back(storage, new_run, lease)
     assert await snapshot(storage, thread_id) == before
-    assert await storage.runs.get(thread_id, new_run.run_id) is None
+    assert await storage.runs.get(Scope.everything(), thread_id, new_run.run_id) is None
     assert await storage.events.read(new_run.run_id, 0, size=1) == []
     (write,) = before[5][0].writes
     assert write.data == QUESTION
@@ -176,9 +177,9 @@ async def test_a_rollback_gives_the_thread_its_graph_back(storage: Storage) -> N
     await insert(storage, on_thread(thread_id, graph_id="chain"))
     await storage.queue.finish(finish_request((await storage.queue.claim("w", limit=1, interactive=1))[0].lease))
     other = on_thread(thread_id, graph_id="other", assistant_id=str(uuid.uuid4()))
-    await storage.runs.insert([other])
-    await storage.runs.cancel([ref(other)], "rollback")
-    assert await storage.threads.graph_ids(thread_id) == ["chain", "chain"]
+    await storage.runs.insert(Scope.everything(), [other])
+    await storage.runs.cancel(Scope.everything(), [ref(other)], "rollback")
+    assert await storage.threads.graph_ids(Scope.everything(), thread_id) == ["chain", "chain"]
 
 
 @pytest.mark.parametrize("begun", [True, False])
@@ -191,23 +192,23 @@ async def test_an_interrupt_without_the_worker_leaves_the_thread_where_it_can_be
     lease = (await claim(storage, "worker", new_run)).lease
     if begun:
         await storage.checkpoints.append(lease, [checkpoint_row(thread_id, "3", run_id=lease.run_id)])
-    await storage.runs.cancel([ref(new_run)], "interrupt")
+    await storage.runs.cancel(Scope.everything(), [ref(new_run)], "interrupt")
     assert (await storage.workers.end_unstopped(60.0, 10)).ended == []
     ended = await storage.workers.end_unstopped(0.0, 10, [new_run.run_id])
     assert [(run.run_id, run.status) for run in ended.ended] == [(new_run.run_id, "interrupted")]
-    thread = await storage.threads.get(thread_id)
+    thread = await storage.threads.get(Scope.everything(), thread_id)
     assert thread is not None
     assert (thread.status, thread.values) == ("interrupted" if begun else "idle", {"n": 111})
 
 
 async def test_a_stop_whose_state_cannot_be_read_keeps_values_and_interrupts(storage: Storage) -> None:
     thread_id = await asking_thread(storage)
-    before = await storage.threads.get(thread_id)
+    before = await storage.threads.get(Scope.everything(), thread_id)
     new_run = await insert(storage, on_thread(thread_id))
     lease = (await claim(storage, "worker", new_run)).lease
-    await storage.runs.cancel([ref(new_run)], "interrupt")
+    await storage.runs.cancel(Scope.everything(), [ref(new_run)], "interrupt")
     await storage.queue.finish(finish_request(lease, status="interrupted", values=None, interrupts=None, paused=True))
-    after = await storage.threads.get(thread_id)
+    after = await storage.threads.get(Scope.everything(), thread_id)
     assert before is not None
     assert after is not None
     assert (after.status, after.values, after.interrupts) == ("interrupted", before.values, before.interrupts)

@@ -9,6 +9,7 @@ import pytest
 
 from runyard.generated.models import Thread
 from runyard.runtime.errors import Conflict
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.assistants import DefaultAssistant
 from runyard.runtime.storage.port.queue import LeasedRun
 from runyard.runtime.storage.port.runs import NewRun
@@ -33,7 +34,7 @@ READ = StateReading(base="c2", values=b'{"n":5}', interrupts=QUESTION, paused=Tr
 
 
 async def shown(storage: Storage, thread_id: str) -> Thread:
-    thread = await storage.threads.get(thread_id)
+    thread = await storage.threads.get(Scope.everything(), thread_id)
     assert thread is not None
     return thread
 
@@ -60,18 +61,18 @@ async def end_unattended(storage: Storage, end: str, new_run: NewRun, leased: Le
         case "lost at every attempt":
             await storage.workers.reap("worker", max_attempts=1)
         case "lost while it was cancelled":
-            await storage.runs.cancel([ref(new_run)], "interrupt")
+            await storage.runs.cancel(Scope.everything(), [ref(new_run)], "interrupt")
             await storage.workers.reap("worker", max_attempts=3)
         case "cancelled between two attempts":
             await storage.workers.reap("worker", max_attempts=3)
-            await storage.runs.cancel([ref(new_run)], "interrupt")
+            await storage.runs.cancel(Scope.everything(), [ref(new_run)], "interrupt")
         case "overdue":
             await storage.workers.end_overdue(-1.0, b'{"__error__":{"error":"TimeoutError","message":""}}', 10)
         case "not recorded":
             answer = b'{"__error__":{"error":"E","message":""}}'
             await storage.workers.fail_attempt(leased.lease, answer, max_attempts=1)
         case "deleted":
-            await storage.runs.delete(new_run.thread_id, new_run.run_id)
+            await storage.runs.delete(Scope.everything(), new_run.thread_id, new_run.run_id)
 
 
 FAILURES = ("lost at every attempt", "overdue", "not recorded")
@@ -139,7 +140,7 @@ async def test_an_edit_settles_a_thread(storage: Storage) -> None:
     thread_id = await idle_thread(storage)
     await end_unattended(storage, "lost at every attempt", *await running(storage, thread_id))
     edit = StateEdit(rows=[], base=None, values=b'{"n":7}', interrupts=b"{}", paused=False)
-    await storage.threads.edit_state(thread_id, edit)
+    await storage.threads.edit_state(Scope.everything(), thread_id, edit)
     assert await storage.threads.unsettled(10) == []
 
 
@@ -148,7 +149,7 @@ async def test_a_state_is_not_edited_while_a_run_is_to_start_later(storage: Stor
     later = await insert(storage, on_thread(thread_id, delay=3600.0))
     edit = StateEdit(rows=[], base=None, values=b'{"n":7}', interrupts=b"{}", paused=False)
     with pytest.raises(Conflict, match=later.run_id):
-        await storage.threads.edit_state(thread_id, edit)
+        await storage.threads.edit_state(Scope.everything(), thread_id, edit)
 
 
 async def test_a_copy_has_nothing_of_a_run_under_way(storage: Storage) -> None:
@@ -162,7 +163,7 @@ async def test_a_copy_has_nothing_of_a_run_under_way(storage: Storage) -> None:
     await storage.checkpoints.append(leased.lease, [half])
 
     for what in ("running", "given back"):
-        await storage.threads.copy(thread_id, target := str(uuid.uuid4()))
+        await storage.threads.copy(Scope.everything(), thread_id, target := str(uuid.uuid4()))
         assert await saved(storage, target) == ["c1"], what
         (copied,) = await storage.checkpoints.history(target, None, before=None, limit=None)
         assert copied.writes == [], what
@@ -173,7 +174,7 @@ async def test_a_copy_has_nothing_of_a_run_under_way(storage: Storage) -> None:
 async def test_a_copy_of_an_unsettled_thread_is_brought_up_too(storage: Storage) -> None:
     thread_id = await idle_thread(storage)
     await end_unattended(storage, "lost at every attempt", *await running(storage, thread_id))
-    await storage.threads.copy(thread_id, target := str(uuid.uuid4()))
+    await storage.threads.copy(Scope.everything(), thread_id, target := str(uuid.uuid4()))
     assert {*await storage.threads.unsettled(10)} == {thread_id, target}
 
 
@@ -189,7 +190,9 @@ async def test_a_thread_that_outlives_its_temporary_run_has_the_checkpoints_that
     assert await saved(storage, first.thread_id) == ["c1"]
     await storage.queue.finish(finish_request((await claim(storage, "worker", second)).lease))
     await storage.runs.forget_outcomes(-1.0, 10)
-    assert await storage.runs.get(first.thread_id, first.run_id) is not None, "it is a run of a thread that stays"
+    assert await storage.runs.get(Scope.everything(), first.thread_id, first.run_id) is not None, (
+        "it is a run of a thread that stays"
+    )
 
 
 async def test_what_a_run_has_saved_in_memory_goes_with_its_thread(storage: Storage) -> None:
@@ -200,7 +203,7 @@ async def test_what_a_run_has_saved_in_memory_goes_with_its_thread(storage: Stor
         raise AssertionError("nobody needs it")
 
     await storage.queue.finish(finish_request(leased.lease, temporary=True, unsaved=unsaved))
-    assert await storage.threads.get(first.thread_id) is None
+    assert await storage.threads.get(Scope.everything(), first.thread_id) is None
 
 
 async def test_a_run_is_cut_back_to_the_last_checkpoint_that_can_be_read(storage: Storage) -> None:
@@ -228,28 +231,30 @@ async def test_a_run_that_failed_says_so_when_its_outcome_is_no_longer_kept(stor
     await storage.queue.finish(failed_request(leased.lease, status=status))
     _, leased = await running(storage, thread_id)
     await storage.queue.finish(finish_request(leased.lease))
-    before = await storage.runs.ended([new_run.run_id])
+    before = await storage.runs.ended(Scope.everything(), [new_run.run_id])
 
     assert await storage.runs.forget_outcomes(-1.0, 10) > 0
     assert await storage.runs.forget_outcomes(-1.0, 10) == 0
 
-    assert await storage.runs.ended([new_run.run_id]) == before
+    assert await storage.runs.ended(Scope.everything(), [new_run.run_id]) == before
     assert b"boom" in before[0].answer
 
 
 async def test_an_assistant_that_is_renewed_is_there_again_as_it_was_at_first(storage: Storage) -> None:
     default = DefaultAssistant(str(uuid.uuid4()), "chain", "chain", None)
     await storage.assistants.ensure_system([default])
-    await storage.assistants.change(default.assistant_id, lambda assistant: assistant)
-    deletion = await storage.assistants.delete(default.assistant_id, threads=0, renewed=default)
+    await storage.assistants.change(Scope.everything(), default.assistant_id, lambda assistant: assistant)
+    deletion = await storage.assistants.delete(Scope.everything(), default.assistant_id, threads=0, renewed=default)
     assert deletion is not None
     assert deletion.finished
-    renewed = await storage.assistants.get(default.assistant_id)
+    renewed = await storage.assistants.get(Scope.everything(), default.assistant_id)
     assert renewed is not None
     assert (renewed.version, renewed.metadata) == (1, {"created_by": "system"})
 
 
 async def test_a_new_thread_has_nothing_to_settle(storage: Storage) -> None:
-    await storage.threads.create(NewThread(thread_id=(thread_id := str(uuid.uuid4())), metadata={}), "raise")
+    await storage.threads.create(
+        Scope.everything(), NewThread(thread_id=(thread_id := str(uuid.uuid4())), metadata={}), "raise"
+    )
     assert await storage.threads.unsettled(10) == []
     assert not await storage.threads.settle(thread_id, StateReading())

@@ -6,6 +6,7 @@ import uuid
 
 from runyard.generated.models import Assistant, Thread
 from runyard.runtime.errors import Conflict, NotFound
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.queue import FinishResult, LeasedRun
@@ -38,11 +39,11 @@ def edit(thread_id: str, checkpoint_id: str, base: str | None = "") -> StateEdit
 
 
 def editing(thread_id: str, change: StateEdit) -> Call[None]:
-    return call(lambda storage: storage.threads.edit_state, thread_id, change)
+    return call(lambda storage: storage.threads.edit_state, Scope.everything(), thread_id, change)
 
 
 def deleting(thread_id: str) -> Call[DeletedThreads]:
-    return call(lambda storage: storage.threads.delete, [thread_id])
+    return call(lambda storage: storage.threads.delete, Scope.everything(), [thread_id])
 
 
 async def test_two_edits_of_one_state(track: Track) -> None:
@@ -56,7 +57,7 @@ async def test_two_edits_of_one_state(track: Track) -> None:
         winner = "right" if raised(left, Conflict) else "left"
         (kept,) = await track.storage.checkpoints.history(thread_id, None, before=None, limit=None)
         assert kept.checkpoint_id == winner
-        assert await track.storage.threads.values(thread_id) == f'"{winner}"'.encode()
+        assert await track.storage.threads.values(Scope.everything(), thread_id) == f'"{winner}"'.encode()
         return winner
 
     assert await track.repeat(ROUNDS, prepare, judge) == {"left", "right"}
@@ -86,7 +87,7 @@ async def test_edit_and_the_end_of_a_run(track: Track) -> None:
 
     async def judge(new_run: NewRun, edited: Outcome[None], finish: Outcome[FinishResult]) -> str:
         done(finish)
-        values = await track.storage.threads.values(new_run.thread_id)
+        values = await track.storage.threads.values(Scope.everything(), new_run.thread_id)
         assert values == (b'{"n":111}' if raised(edited, Conflict) else b'"1"')
         assert await thread_status(track.storage, new_run.thread_id) == "idle"
         return "edit" if raised(edited, Conflict) else "finish"
@@ -98,7 +99,12 @@ async def test_two_creations_of_one_thread(track: Track) -> None:
     async def prepare() -> Race[str, Thread, Thread]:
         thread_id = str(uuid.uuid4())
         left, right = (
-            call(lambda storage: storage.threads.create, NewThread(thread_id=thread_id, metadata={"by": side}), "raise")
+            call(
+                lambda storage: storage.threads.create,
+                Scope.everything(),
+                NewThread(thread_id=thread_id, metadata={"by": side}),
+                "raise",
+            )
             for side in ("left", "right")
         )
         return Race(thread_id, left, right)
@@ -106,7 +112,7 @@ async def test_two_creations_of_one_thread(track: Track) -> None:
     async def judge(thread_id: str, left: Outcome[Thread], right: Outcome[Thread]) -> str:
         assert raised(left, Conflict) != raised(right, Conflict)
         winner = "right" if raised(left, Conflict) else "left"
-        thread = await track.storage.threads.get(thread_id)
+        thread = await track.storage.threads.get(Scope.everything(), thread_id)
         assert thread is not None
         assert thread.metadata["by"] == winner
         return winner
@@ -118,12 +124,13 @@ async def test_patches_do_not_lose_each_other(track: Track) -> None:
     async def prepare() -> Race[str, Thread | None, Thread | None]:
         thread_id = await idle_thread(track.storage)
         left, right = (
-            call(lambda storage: storage.threads.patch, thread_id, {side: 1}, None) for side in ("left", "right")
+            call(lambda storage: storage.threads.patch, Scope.everything(), thread_id, {side: 1}, None)
+            for side in ("left", "right")
         )
         return Race(thread_id, left, right)
 
     async def judge(thread_id: str, left: Outcome[Thread | None], right: Outcome[Thread | None]) -> str:
-        thread = await track.storage.threads.get(thread_id)
+        thread = await track.storage.threads.get(Scope.everything(), thread_id)
         assert thread is not None
         assert thread.metadata.keys() >= {"left", "right"}
         patched = done(left)
@@ -173,7 +180,9 @@ async def test_deletion_and_insert(track: Track) -> None:
     async def judge(new_run: NewRun, delete: Outcome[DeletedThreads], insert: Outcome[InsertResult]) -> str:
         done(delete)
         assert await thread_status(track.storage, new_run.thread_id) is None
-        assert await track.storage.runs.locate(new_run.run_id) is None, "no run is left without a thread"
+        assert await track.storage.runs.locate(Scope.everything(), new_run.run_id) is None, (
+            "no run is left without a thread"
+        )
         return "delete" if raised(insert, NotFound) else "insert"
 
     assert await track.repeat(ROUNDS, prepare, judge) == {"delete", "insert"}
@@ -182,8 +191,12 @@ async def test_deletion_and_insert(track: Track) -> None:
 async def test_copy_and_deletion(track: Track) -> None:
     async def prepare() -> Race[str, Thread | None, DeletedThreads]:
         thread_id, target = await idle_thread(track.storage), str(uuid.uuid4())
-        await track.storage.threads.edit_state(thread_id, edit(thread_id, "1"))
-        return Race(target, call(lambda storage: storage.threads.copy, thread_id, target), deleting(thread_id))
+        await track.storage.threads.edit_state(Scope.everything(), thread_id, edit(thread_id, "1"))
+        return Race(
+            target,
+            call(lambda storage: storage.threads.copy, Scope.everything(), thread_id, target),
+            deleting(thread_id),
+        )
 
     async def judge(target: str, copy: Outcome[Thread | None], delete: Outcome[DeletedThreads]) -> str:
         done(delete)
@@ -199,10 +212,10 @@ async def test_copy_and_deletion(track: Track) -> None:
 async def test_dropping_the_history_and_insert(track: Track) -> None:
     async def prepare() -> Race[NewRun, bool, InsertResult]:
         thread_id = await idle_thread(track.storage)
-        await track.storage.threads.edit_state(thread_id, edit(thread_id, "1"))
-        await track.storage.threads.edit_state(thread_id, edit(thread_id, "2", base="1"))
+        await track.storage.threads.edit_state(Scope.everything(), thread_id, edit(thread_id, "1"))
+        await track.storage.threads.edit_state(Scope.everything(), thread_id, edit(thread_id, "2", base="1"))
         kept = [KeptCheckpoint("", "2", {"log": "1"})]
-        keep = call(lambda storage: storage.threads.keep_latest, thread_id, "2", kept)
+        keep = call(lambda storage: storage.threads.keep_latest, Scope.everything(), thread_id, "2", kept)
         new_run = on_thread(thread_id)
         return Race(new_run, keep, inserting(new_run))
 
@@ -219,7 +232,7 @@ async def test_dropping_the_history_and_insert(track: Track) -> None:
 async def test_expiry_and_insert(track: Track) -> None:
     async def prepare() -> Race[NewRun, DeletedThreads, InsertResult]:
         expiring = NewThread(thread_id=str(uuid.uuid4()), metadata={}, expiry=Expiry("delete", 0))
-        await track.storage.threads.create(expiring, "raise")
+        await track.storage.threads.create(Scope.everything(), expiring, "raise")
         new_run = on_thread(expiring.thread_id)
         return Race(new_run, call(lambda storage: storage.threads.delete_expired, 10), inserting(new_run))
 
@@ -246,7 +259,7 @@ async def test_two_creations_of_one_assistant(track: Track) -> None:
             created_at="",
             updated_at="",
         )
-        return call(lambda storage: storage.assistants.create, assistant, "raise")
+        return call(lambda storage: storage.assistants.create, Scope.everything(), assistant, "raise")
 
     async def prepare() -> Race[str, Assistant, Assistant]:
         assistant_id = str(uuid.uuid4())
@@ -255,7 +268,7 @@ async def test_two_creations_of_one_assistant(track: Track) -> None:
     async def judge(assistant_id: str, left: Outcome[Assistant], right: Outcome[Assistant]) -> str:
         assert raised(left, Conflict) != raised(right, Conflict)
         winner = "right" if raised(left, Conflict) else "left"
-        made = await track.storage.assistants.get(assistant_id)
+        made = await track.storage.assistants.get(Scope.everything(), assistant_id)
         assert made is not None
         assert made.name == winner
         return winner

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.port.threads import NewThread, StateEdit
 
@@ -67,18 +68,18 @@ async def fill(storage: Storage, rnd: random.Random) -> list[Thread]:
         metadata = {key: rnd.choice(VALUES) for key in KEYS if rnd.random() < 0.6} | {"number": number % 7}
         if number % 5 == 0:
             temporary = stateless(thread_id=thread_id, thread_metadata=metadata, temporary=number % 2 == 0)
-            await storage.runs.insert([temporary])
+            await storage.runs.insert(Scope.everything(), [temporary])
         else:
             values = f'{{"n": {rnd.randrange(3)}, "t": "{rnd.choice("xy")}", "deep": {{"b": true}}}}'.encode()
             edit = StateEdit(rows=[], base=None, values=values, interrupts=b"{}", paused=number % 4 == 0)
             new_thread = NewThread(thread_id=thread_id, metadata=metadata, edit=edit if number % 3 else None)
-            await storage.threads.create(new_thread, "raise")
+            await storage.threads.create(Scope.everything(), new_thread, "raise")
         made.append(thread_id)
     for thread_id in rnd.sample(made, 30):
-        await storage.threads.patch(thread_id, {"user": rnd.choice(VALUES), "new": "word"}, None)
-    await storage.runs.insert([on_thread(thread_id) for thread_id in rnd.sample(made, 5)])
-    await storage.threads.delete(rnd.sample(made, 10))
-    found = [await storage.threads.get(thread_id) for thread_id in made]
+        await storage.threads.patch(Scope.everything(), thread_id, {"user": rnd.choice(VALUES), "new": "word"}, None)
+    await storage.runs.insert(Scope.everything(), [on_thread(thread_id) for thread_id in rnd.sample(made, 5)])
+    await storage.threads.delete(Scope.everything(), rnd.sample(made, 10))
+    found = [await storage.threads.get(Scope.everything(), thread_id) for thread_id in made]
     return [thread for thread in found if thread is not None]
 
 
@@ -119,21 +120,25 @@ async def test_a_search_finds_what_looking_at_each_thread_finds(
             reverse=request.sort_order != "asc",
         )
         page = slice(request.offset, request.offset + request.limit)
-        found = await storage.threads.search(request, limit=request.limit, offset=request.offset)
+        found = await storage.threads.search(Scope.everything(), request, limit=request.limit, offset=request.offset)
         assert [thread.thread_id for thread in found] == [thread.thread_id for thread in wanted[page]], request
         hits += len(found)
         if not request.ids:
             count = ThreadCountRequest(metadata=request.metadata, values=request.values, status=request.status)
-            assert await storage.threads.count(count) == len(wanted), request
+            assert await storage.threads.count(Scope.everything(), count) == len(wanted), request
     assert hits > 1000
 
 
 async def test_a_list_without_values_need_not_read_them(storage: Storage) -> None:
     edit = StateEdit(rows=[], base=None, values=b'{"n": 1}', interrupts=b"{}", paused=False)
-    await storage.threads.create(NewThread(thread_id=str(uuid.uuid4()), metadata={}, edit=edit), "raise")
+    await storage.threads.create(
+        Scope.everything(), NewThread(thread_id=str(uuid.uuid4()), metadata={}, edit=edit), "raise"
+    )
     request = ThreadSearchRequest(select=["thread_id", "status"])
-    (slim,) = await storage.threads.search(request, limit=1, offset=0)
-    (full,) = await storage.threads.search(replace(request, extract={"n": "values.n"}), limit=1, offset=0)
+    (slim,) = await storage.threads.search(Scope.everything(), request, limit=1, offset=0)
+    (full,) = await storage.threads.search(
+        Scope.everything(), replace(request, extract={"n": "values.n"}), limit=1, offset=0
+    )
     assert slim.values is None
     assert full.values == {"n": 1}
 
@@ -173,10 +178,10 @@ async def test_threads_are_found_by_status_metadata_values_and_ids(storage: Stor
 
     async def found(**asked: Any) -> list[int]:
         request = ThreadSearchRequest(**asked)
-        rows = await storage.threads.search(request, limit=10, offset=0)
+        rows = await storage.threads.search(Scope.everything(), request, limit=10, offset=0)
         numbers = [threads.index(thread.thread_id) for thread in rows]
         if "ids" not in asked:
-            assert await storage.threads.count(ThreadCountRequest(**asked)) == len(numbers)
+            assert await storage.threads.count(Scope.everything(), ThreadCountRequest(**asked)) == len(numbers)
         return numbers
 
     assert await found() == [3, 2, 1, 0], "the newest first"
@@ -207,7 +212,9 @@ async def test_pages_of_threads_follow_each_other(storage: Storage) -> None:
     wanted = [new_run.thread_id for new_run in new_runs]
     for order in ("asc", "desc"):
         request = ThreadSearchRequest(sort_by="created_at", sort_order=order)
-        pages = [await storage.threads.search(request, limit=3, offset=offset) for offset in (0, 3, 6, 9)]
+        pages = [
+            await storage.threads.search(Scope.everything(), request, limit=3, offset=offset) for offset in (0, 3, 6, 9)
+        ]
         assert [len(page) for page in pages] == [3, 3, 1, 0]
         assert [thread.thread_id for page in pages for thread in page] == wanted
         wanted.reverse()
@@ -219,7 +226,10 @@ async def test_threads_are_sorted_by_what_is_asked_for(storage: Storage) -> None
     for column in ("thread_id", "status", "created_at", "updated_at"):
         for order in ("asc", "desc"):
             request = ThreadSearchRequest(ids=threads, sort_by=column, sort_order=order)
-            keys = [getattr(thread, column) for thread in await storage.threads.search(request, limit=9, offset=0)]
+            keys = [
+                getattr(thread, column)
+                for thread in await storage.threads.search(Scope.everything(), request, limit=9, offset=0)
+            ]
             assert keys == sorted(keys, reverse=order == "desc")
             assert len(keys) == 4
 
@@ -227,7 +237,14 @@ async def test_threads_are_sorted_by_what_is_asked_for(storage: Storage) -> None
 async def test_a_filter_may_have_hundreds_of_keys(storage: Storage) -> None:
     metadata = {f"key {number}": number % 7 for number in range(500)}
     thread_id = str(uuid.uuid4())
-    await storage.threads.create(NewThread(thread_id=thread_id, metadata=metadata), "raise")
+    await storage.threads.create(Scope.everything(), NewThread(thread_id=thread_id, metadata=metadata), "raise")
     for wanted, count in ((metadata, 1), ({**metadata, "key 499": "other"}, 0)):
-        assert await storage.threads.count(ThreadCountRequest(metadata=wanted)) == count
-        assert len(await storage.threads.search(ThreadSearchRequest(metadata=wanted), limit=9, offset=0)) == count
+        assert await storage.threads.count(Scope.everything(), ThreadCountRequest(metadata=wanted)) == count
+        assert (
+            len(
+                await storage.threads.search(
+                    Scope.everything(), ThreadSearchRequest(metadata=wanted), limit=9, offset=0
+                )
+            )
+            == count
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runyard.runtime.errors import Conflict, LeaseLost
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.storage import Storage
 
 from .builders import run_status, thread_status
@@ -89,7 +90,7 @@ async def test_what_becomes_of_a_run(storage: Storage, event: str, state: str, o
 
 async def assert_each_thread_runs_once(storage: Storage, it: Situation) -> None:
     """Whatever happened, what is left of the queue is the thread's runs, one after the other."""
-    runs = await storage.runs.of_thread(it.new_run.thread_id, limit=100, offset=0, status=None)
+    runs = await storage.runs.of_thread(Scope.everything(), it.new_run.thread_id, limit=100, offset=0, status=None)
     under_way = [run for run in runs if run.status in UNDER_WAY]
     depth = await storage.queue.depth()
     assert depth.ready + depth.running == (1 if [run for run in under_way if not is_delayed(run, it)] else 0)

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from runyard.runtime.errors import LeaseLost
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import CancelAction
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.port.workers import KnownWorker
@@ -67,7 +68,7 @@ async def test_a_worker_that_never_gave_a_sign_is_known_when_it_holds_a_run(stor
 async def test_a_heartbeat_tells_what_is_cancelled_and_what_is_lost(storage: Storage) -> None:
     held, cancelled, lost = [await insert(storage, stateless()) for _ in range(3)]
     leases = {leased.lease.run_id: leased.lease for leased in await claim_all(storage)}
-    await storage.runs.cancel([ref(cancelled)], "rollback")
+    await storage.runs.cancel(Scope.everything(), [ref(cancelled)], "rollback")
     await storage.queue.finish(finish_request(leases[lost.run_id]))
     beat = await storage.workers.heartbeat("worker", list(leases.values()))
     assert beat.cancels == {leases[cancelled.run_id].seq: "rollback"}
@@ -120,10 +121,10 @@ async def test_the_runs_of_a_dead_worker_go_back_and_end_when_it_happens_too_oft
     assert (reaped.requeued, reaped.solo, reaped.ended) == (0, 0, [new_run.run_id])
     assert await run_status(storage, new_run) == "error"
     assert await thread_status(storage, new_run.thread_id) == "error"
-    thread = await storage.threads.get(new_run.thread_id)
+    thread = await storage.threads.get(Scope.everything(), new_run.thread_id)
     assert thread is not None
     assert thread.error is not None
-    (ended,) = await storage.runs.ended([new_run.run_id])
+    (ended,) = await storage.runs.ended(Scope.everything(), [new_run.run_id])
     assert json.loads(ended.answer)["__error__"] == thread.error
 
 
@@ -147,7 +148,7 @@ async def test_an_end_that_cannot_be_written_costs_an_attempt_and_at_last_the_ru
     lease = (await claim(storage, "worker", new_run)).lease
     taken = await storage.workers.fail_attempt(lease, answer, max_attempts=3)
     assert (taken.requeued, taken.ended, taken.promoted) == (0, [new_run.run_id], 1)
-    (ended,) = await storage.runs.ended([new_run.run_id])
+    (ended,) = await storage.runs.ended(Scope.everything(), [new_run.run_id])
     assert (ended.status, ended.answer) == ("error", answer)
     await storage.queue.finish(finish_request((await claim(storage, "worker", behind)).lease))
 
@@ -166,7 +167,7 @@ async def test_a_run_that_was_to_stop_ends_with_its_dead_worker(storage: Storage
     lease = (await claim(storage, "worker", new_run)).lease
     await storage.checkpoints.append(lease, [checkpoint_row(new_run.thread_id, "1", run_id=new_run.run_id)])
     waiting = await insert(storage, on_thread(new_run.thread_id))
-    await storage.runs.cancel([ref(new_run)], action)
+    await storage.runs.cancel(Scope.everything(), [ref(new_run)], action)
     reaped = await storage.workers.reap("worker", max_attempts=3)
     assert reaped.ended == [new_run.run_id]
     assert reaped.promoted == 1, "workers have to be woken for the run that waited"

@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import Any, Literal, NamedTuple, Protocol
 
 from runyard.generated.models import Run
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.expiry import Expiry
 
 RunStatus = Literal["pending", "running", "error", "success", "timeout", "interrupted"]
@@ -129,31 +130,34 @@ class InsertResult:
 class RunStorage(Protocol):
     """Runs as their clients see them."""
 
-    async def insert(self, new_runs: Sequence[NewRun]) -> InsertResult:
+    async def insert(self, scope: Scope, new_runs: Sequence[NewRun]) -> InsertResult:
         """Writes all of the runs, and the threads of stateless ones, or nothing.
 
         Multitask strategies take effect here. Raises NotFound for a thread that does not exist,
         Conflict for one that is busy where the strategy is `reject`.
         """
 
-    async def get(self, thread_id: str, run_id: str) -> Run | None:
+    async def get(self, scope: Scope, thread_id: str, run_id: str) -> Run | None:
         """A run of a thread; None when the thread, or such a run of it, is not there."""
 
-    async def find(self, run_id: str) -> Run | None:
+    async def find(self, scope: Scope, run_id: str) -> Run | None:
         """A run by its own id; None when it, or its thread, is not there."""
 
-    async def of_thread(self, thread_id: str, *, limit: int, offset: int, status: RunStatus | None) -> list[Run]:
+    async def of_thread(
+        self, scope: Scope, thread_id: str, *, limit: int, offset: int, status: RunStatus | None
+    ) -> list[Run]:
         """The runs of a thread, newest first; `status` None: whatever theirs is."""
 
-    async def locate(self, run_id: str) -> RunLocation | None:
+    async def locate(self, scope: Scope, run_id: str) -> RunLocation | None:
         """Where a run is to be found, also one whose thread was deleted; None when there is no such run."""
 
-    async def ended(self, run_ids: Sequence[str]) -> list[RunResult]:
+    async def ended(self, scope: Scope, run_ids: Sequence[str]) -> list[RunResult]:
         """Those of the runs that have ended, stateless ones included whose thread was deleted with them;
         a run that is not there at all counts as ended with an error that says so."""
 
     async def cancellable(
         self,
+        scope: Scope,
         *,
         thread_id: str | None,
         run_ids: Sequence[str] | None,
@@ -165,11 +169,11 @@ class RunStorage(Protocol):
         all. `status` is pending, running or all. `after` is where an earlier page ended: runs that were created since
         the first page are on none."""
 
-    async def cancel(self, runs: Sequence[RunRef], action: CancelAction) -> CancelResult:
+    async def cancel(self, scope: Scope, runs: Sequence[RunRef], action: CancelAction) -> CancelResult:
         """Ends pending runs (or removes them, for `rollback`) and flags running ones. Passes over runs that have
         ended or are not there. One transaction, so of few runs."""
 
-    async def delete(self, thread_id: str, run_id: str) -> int | None:
+    async def delete(self, scope: Scope, thread_id: str, run_id: str) -> int | None:
         """Removes a run, also a running one, whose worker loses its lease. Returns how many runs became ready;
         None when there is no such run."""
 

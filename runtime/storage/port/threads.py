@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
 from runyard.generated.models import ThreadStorage as ThreadSizes
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.expiry import Expiry
@@ -86,46 +87,48 @@ class Leftovers:
 class ThreadStorage(Protocol):
     """Threads without their checkpoints, and the edits that concern both."""
 
-    async def get(self, thread_id: str) -> Thread | None:
+    async def get(self, scope: Scope, thread_id: str) -> Thread | None:
         """A thread with its latest values; None when it is not there."""
 
-    async def values(self, thread_id: str) -> bytes | None:
+    async def values(self, scope: Scope, thread_id: str) -> bytes | None:
         """The latest values as JSON; None when there are none, or no thread."""
 
-    async def graph_ids(self, thread_id: str) -> list[str] | None:
+    async def graph_ids(self, scope: Scope, thread_id: str) -> list[str] | None:
         """The graphs whose state the thread may hold, the likeliest first: the one that its metadata names,
         that of its latest run. None when there is no thread."""
 
-    async def search(self, request: ThreadSearchRequest, *, limit: int, offset: int) -> list[Thread]:
+    async def search(self, scope: Scope, request: ThreadSearchRequest, *, limit: int, offset: int) -> list[Thread]:
         """The threads that match, in the order that was asked for; without one, the newest first. `extract` is left
         to the caller; `values` may be missing where neither that nor `select` needs them."""
 
-    async def count(self, request: ThreadCountRequest) -> int:
+    async def count(self, scope: Scope, request: ThreadCountRequest) -> int:
         """How many threads match."""
 
-    async def usage(self, thread_id: str, read: ChannelReader) -> ThreadSizes | None:
+    async def usage(self, scope: Scope, thread_id: str, read: ChannelReader) -> ThreadSizes | None:
         """What the thread occupies, in rows and bytes of packed values; None when it is not there."""
 
-    async def create(self, new_thread: NewThread, if_exists: IfExists) -> Thread:
+    async def create(self, scope: Scope, new_thread: NewThread, if_exists: IfExists) -> Thread:
         """The new thread, its state included, or the existing one as it is. Raises Conflict when it exists and
         `if_exists` is `raise`."""
 
-    async def patch(self, thread_id: str, metadata: Mapping[str, Any] | None, expiry: Expiry | None) -> Thread | None:
+    async def patch(
+        self, scope: Scope, thread_id: str, metadata: Mapping[str, Any] | None, expiry: Expiry | None
+    ) -> Thread | None:
         """Merges metadata at its top level and sets the lifetime; None changes nothing. Returns the thread as it is
         then, None when it is not there."""
 
-    async def delete(self, thread_ids: Sequence[str]) -> DeletedThreads:
+    async def delete(self, scope: Scope, thread_ids: Sequence[str]) -> DeletedThreads:
         """Deletes the threads with runs, events and checkpoints; runs under way lose their lease. Passes over
         threads that are not there. Of a large thread something may be left that nobody sees, for `remove_leftovers`."""
 
     async def remove_leftovers(self) -> Leftovers:
         """Removes some of what deleted threads have left behind."""
 
-    async def copy(self, source: str, target: str, expiry: Expiry | None = None) -> Thread | None:
+    async def copy(self, scope: Scope, source: str, target: str, expiry: Expiry | None = None) -> Thread | None:
         """A new thread with metadata, state and history of another one, as they are before its runs under way; its
         lifetime is `expiry`. None when there is no such thread."""
 
-    async def edit_state(self, thread_id: str, edit: StateEdit) -> None:
+    async def edit_state(self, scope: Scope, thread_id: str, edit: StateEdit) -> None:
         """Writes a state. Raises NotFound, or Conflict when runs are under way (delayed ones too), or the thread is
         not as the edit found it."""
 
@@ -136,7 +139,7 @@ class ThreadStorage(Protocol):
     async def settle(self, thread_id: str, reading: StateReading) -> bool:
         """Has such a thread show what was read. False when it need not any more, or has changed since."""
 
-    async def keep_latest(self, thread_id: str, base: str, kept: Sequence[KeptCheckpoint]) -> bool:
+    async def keep_latest(self, scope: Scope, thread_id: str, base: str, kept: Sequence[KeptCheckpoint]) -> bool:
         """Deletes all checkpoints but those; False when runs are under way or `base` is not the latest any more."""
 
     async def delete_expired(self, limit: int) -> DeletedThreads:

@@ -12,19 +12,21 @@ from runyard.generated.models import (
     AssistantSearchRequest,
     AssistantVersionsSearchRequest,
 )
-from runyard.runtime.errors import Conflict, NotFound
+from runyard.runtime.errors import Conflict, Forbidden, NotFound
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.assistants import AssistantChange, AssistantDeletion, DefaultAssistant
 from runyard.runtime.storage.port.threads import IfExists
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts, iso_time
+from runyard.runtime.storage.sqlite.scoping import add_scope_of_threads, on_assistant, shows_assistant
 from runyard.runtime.storage.sqlite.threads.edits import delete_threads
 
 
 class SqliteAssistants:
-    """Assistants as rows that repeat their latest version. The queries of searches and of `versions` are put together
-    from what was asked for."""
+    """Assistants as rows that repeat their latest version. The queries of searches, of `versions` and of the threads
+    of an assistant are put together from what was asked for."""
 
     def __init__(self, database: Database, queries: Queries) -> None:
         self._database = database
@@ -54,15 +56,19 @@ class SqliteAssistants:
         if connection.execute(self._sql["ensure_assistant"], new).rowcount:
             connection.execute(self._sql["insert_version"], new)
 
-    async def get(self, assistant_id: str) -> Assistant | None:
-        return self._database.read(lambda connection: self._get(connection, assistant_id))
+    async def get(self, scope: Scope, assistant_id: str) -> Assistant | None:
+        return self._database.read(
+            on_assistant(scope, assistant_id, lambda connection: self._get(connection, assistant_id), reading=True)
+        )
 
     def _get(self, connection: sqlite3.Connection, assistant_id: str) -> Assistant | None:
         row = fetch_dict(connection, self._sql["assistant"], (assistant_id,))
         return None if row is None else _assistant(row)
 
-    async def search(self, request: AssistantSearchRequest, *, limit: int, offset: int) -> list[Assistant]:
-        where = _conditions(request)
+    async def search(
+        self, scope: Scope, request: AssistantSearchRequest, *, limit: int, offset: int
+    ) -> list[Assistant]:
+        where = _conditions(scope, request)
         column, order = request.sort_by or "created_at", request.sort_order or "desc"
         sql = f"select * from assistants {where} order by {column} {order}, rowid {order} limit ? offset ?"
         rows = await self._database.read_in_pool(
@@ -70,15 +76,17 @@ class SqliteAssistants:
         )
         return [_assistant(row) for row in rows]
 
-    async def count(self, request: AssistantCountRequest) -> int:
-        where = _conditions(request)
+    async def count(self, scope: Scope, request: AssistantCountRequest) -> int:
+        where = _conditions(scope, request)
         sql = f"select count(*) from assistants {where}"
         found = await self._database.read_in_pool(
             lambda connection: connection.execute(sql, where.parameters).fetchone(), "search"
         )
         return int(found[0])
 
-    async def versions(self, assistant_id: str, request: AssistantVersionsSearchRequest) -> list[Assistant] | None:
+    async def versions(
+        self, scope: Scope, assistant_id: str, request: AssistantVersionsSearchRequest
+    ) -> list[Assistant] | None:
         where = Conditions()
         where.equal("assistant_id", assistant_id)
         where.containing("metadata", request.metadata)
@@ -92,43 +100,45 @@ class SqliteAssistants:
             rows = fetch_dicts(connection, sql, (*where.parameters, request.limit, request.offset))
             return [_assistant(row) for row in rows]
 
-        return await self._database.read_in_pool(read, "search")
+        return await self._database.read_in_pool(on_assistant(scope, assistant_id, read, reading=True), "search")
 
     # Editing
 
-    async def create(self, assistant: Assistant, if_exists: IfExists) -> Assistant:
+    async def create(self, scope: Scope, assistant: Assistant, if_exists: IfExists) -> Assistant:
         def work(connection: sqlite3.Connection) -> Assistant:
             existing = self._get(connection, assistant.assistant_id)
             if existing is not None:
-                if if_exists == "raise":
+                shown = shows_assistant(connection, scope, assistant.assistant_id, reading=True)
+                if if_exists == "raise" or not shown:
                     raise Conflict(f"Assistant {assistant.assistant_id} already exists")
                 return existing
             time = now()
-            self._put(connection, {**_row(assistant), "version": 1, "created_at": time, "updated_at": time})
+            self._put(connection, scope, {**_row(assistant), "version": 1, "created_at": time, "updated_at": time})
             created = self._get(connection, assistant.assistant_id)
             assert created is not None
             return created
 
         return await self._database.write(work)
 
-    async def change(self, assistant_id: str, change: AssistantChange) -> Assistant | None:
+    async def change(self, scope: Scope, assistant_id: str, change: AssistantChange) -> Assistant | None:
         def work(connection: sqlite3.Connection) -> Assistant | None:
             found = fetch_dict(connection, self._sql["assistant"], (assistant_id,))
             if found is None:
                 return None
             (latest,) = connection.execute(self._sql["latest_version"], (assistant_id,)).fetchone()
             changed = {**_row(change(_assistant(found))), "version": max(latest or 0, found["version"]) + 1}
-            self._put(connection, {**changed, "created_at": found["created_at"], "updated_at": now()})
+            self._put(connection, scope, {**changed, "created_at": found["created_at"], "updated_at": now()})
+            _check_kept(connection, scope, assistant_id)
             return self._get(connection, assistant_id)
 
-        return await self._database.write(work)
+        return await self._database.write(on_assistant(scope, assistant_id, work, reading=False))
 
-    def _put(self, connection: sqlite3.Connection, row: dict[str, Any]) -> None:
+    def _put(self, connection: sqlite3.Connection, scope: Scope, row: dict[str, Any]) -> None:
         """Writes a new version and makes it the latest."""
-        connection.execute(self._sql["put_assistant"], row)
+        connection.execute(self._sql["put_assistant"], {**row, "creator": scope.identity})
         connection.execute(self._sql["insert_version"], {**row, "created_at": row["updated_at"]})
 
-    async def set_latest(self, assistant_id: str, version: int) -> Assistant | None:
+    async def set_latest(self, scope: Scope, assistant_id: str, version: int) -> Assistant | None:
         def work(connection: sqlite3.Connection) -> Assistant | None:
             if self._get(connection, assistant_id) is None:
                 return None
@@ -137,20 +147,18 @@ class SqliteAssistants:
             )
             if not changed.rowcount:
                 raise NotFound(f"Version {version} not found for assistant {assistant_id}")
+            _check_kept(connection, scope, assistant_id)
             return self._get(connection, assistant_id)
 
-        return await self._database.write(work)
+        return await self._database.write(on_assistant(scope, assistant_id, work, reading=False))
 
     async def delete(
-        self, assistant_id: str, *, threads: int, renewed: DefaultAssistant | None = None
+        self, scope: Scope, assistant_id: str, *, threads: int, renewed: DefaultAssistant | None = None
     ) -> AssistantDeletion | None:
         def work(connection: sqlite3.Connection) -> AssistantDeletion | None:
             if self._get(connection, assistant_id) is None:
                 return None
-            found: list[str] = []
-            for name in ("threads_of_assistant", "temporary_threads_of_assistant"):
-                rows = connection.execute(self._sql[name], (assistant_id, threads - len(found)))
-                found += [row[0] for row in rows.fetchall()]
+            found = _threads_of(connection, scope, assistant_id, threads)
             removed = delete_threads(connection, self._sql, found)
             finished = threads == 0 or len(found) < threads
             if finished:
@@ -160,11 +168,32 @@ class SqliteAssistants:
                     self._ensure(connection, renewed)
             return AssistantDeletion(finished, removed)
 
-        return await self._database.write(work)
+        return await self._database.write(on_assistant(scope, assistant_id, work, reading=False))
 
 
-def _conditions(request: AssistantSearchRequest | AssistantCountRequest) -> Conditions:
+def _threads_of(connection: sqlite3.Connection, scope: Scope, assistant_id: str, limit: int) -> list[str]:
+    """Threads of the assistant, kept and temporary ones, that are in scope."""
+    kept = Conditions("key = 'assistant_id'")
+    kept.equal("value", assistant_id)
+    temporary = Conditions("temporary")
+    temporary.equal("json_extract(metadata, '$.assistant_id')", assistant_id)
+    found: list[str] = []
+    for table, index, where in (("thread_tags", "", kept), ("threads", "indexed by thread_temporary", temporary)):
+        add_scope_of_threads(where, scope, f"{table}.thread_id")
+        sql = f"select thread_id from {table} {index} {where} limit ?"
+        found += [row[0] for row in connection.execute(sql, (*where.parameters, limit - len(found))).fetchall()]
+    return found
+
+
+def _check_kept(connection: sqlite3.Connection, scope: Scope, assistant_id: str) -> None:
+    """Behind a change. Raises Forbidden when it has moved the assistant out of scope."""
+    if not shows_assistant(connection, scope, assistant_id, reading=False):
+        raise Forbidden("metadata: the assistant would be out of your reach with it; leave the keys that make it yours")
+
+
+def _conditions(scope: Scope, request: AssistantSearchRequest | AssistantCountRequest) -> Conditions:
     where = Conditions()
+    where.within(scope, "metadata", "system")
     where.equal("graph_id", request.graph_id)
     if request.name is not None:
         where.like("name", request.name)

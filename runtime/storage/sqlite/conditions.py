@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from runyard.runtime.scope import Scope
+
 MOST_TERMS = 50
 """Values that SQLite compares one by one; it refuses expressions that are very deep, and each is a level."""
 
@@ -30,6 +32,34 @@ def _within(wanted: Any, found: Any) -> bool:
     if isinstance(wanted, bool) or isinstance(found, bool):
         return wanted is found
     return bool(wanted == found)
+
+
+def has_items(document: str | bytes | None, key: str, wanted: str) -> bool:
+    """SQL function: whether the JSON document has under the key a list with the wanted JSON, or with all of a list."""
+    found = None if document is None else orjson.loads(document).get(key)
+    items = _parsed(wanted)
+    return isinstance(found, list) and all(
+        any(_same(item, other) for other in found) for item in (items if isinstance(items, list) else [items])
+    )
+
+
+def _same(wanted: Any, found: Any) -> bool:
+    return wanted == found and isinstance(wanted, bool) == isinstance(found, bool)
+
+
+def operators(scope: Scope) -> Iterator[tuple[str, str, Any]]:
+    """What the filter of a scope asks for, as (key of the metadata, operator, value)."""
+    for key, test in (scope.filter or {}).items():
+        if isinstance(test, dict) and any(name.startswith("$") for name in test):
+            for operator, value in test.items():
+                yield key, operator, value
+        else:
+            yield key, "$eq", test
+
+
+def equalities(scope: Scope) -> Iterator[tuple[str, Any]]:
+    """The keys of the metadata whose value the filter of a scope says, with that value."""
+    return ((key, value) for key, operator, value in operators(scope) if operator == "$eq")
 
 
 class Conditions:
@@ -75,6 +105,21 @@ class Conditions:
                 self.add(f"json_extract({column}, ?) = ?", path, value)
         if rest:
             self.add(f"contains({column}, ?)", orjson.dumps(rest).decode())
+
+    def within(self, scope: Scope, column: str, always: str | None = None) -> None:
+        """The metadata in the column is what the scope's filter asks for, or the condition `always` holds."""
+        if not scope.filter:
+            return
+        wanted = Conditions()
+        for key, operator, value in operators(scope):
+            if operator == "$eq":
+                wanted.containing(column, {key: value})
+            elif operator == "$contains":
+                wanted.add(f"has_items({column}, ?, ?)", key, orjson.dumps(value).decode())
+            else:
+                raise ValueError(f"a filter of metadata knows $eq and $contains, not {operator}")
+        terms = " and ".join(wanted._terms)
+        self.add(terms if always is None else f"({always} or ({terms}))", *wanted.parameters)
 
     def __str__(self) -> str:
         return f"where {' and '.join(self._terms)}" if self._terms else ""

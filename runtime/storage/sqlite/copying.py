@@ -11,10 +11,12 @@ from functools import partial
 from typing import Any
 
 from runyard.runtime.errors import Unavailable
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.rows import expiry_columns, fetch_dict
+from runyard.runtime.storage.sqlite.scoping import shows_thread
 
 PAGE_ROWS = 200
 PAGE_BYTES = 1_000_000
@@ -38,13 +40,19 @@ Page = list[tuple[str, tuple[Any, ...]]]
 
 
 def copy_thread(
-    reader: sqlite3.Connection, database: Database, sql: Queries, source: str, target: str, expiry: Expiry | None
+    reader: sqlite3.Connection,
+    database: Database,
+    sql: Queries,
+    scope: Scope,
+    source: str,
+    target: str,
+    expiry: Expiry | None,
 ) -> bool:
     """Copies a thread without its runs: it is as the source was before those that are under way. False when there is
     no such thread. Blocks; called in a pool thread, whose connection `reader` is."""
     with _one_state(reader):
         thread = fetch_dict(reader, sql["thread"], (source,))
-        if thread is None:
+        if thread is None or not shows_thread(reader, scope, source):
             return False
         pages = _pages(reader, source)
         page, marked = next(pages, []), False
@@ -60,6 +68,7 @@ def copy_thread(
         "status": thread["settled"],
         "temporary": 0,
         "kept_at": None,
+        "creator": scope.identity,
         **expiry_columns(expiry),
     }
 

@@ -12,7 +12,7 @@ from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.storage.port.storage import Meter
 from runyard.runtime.storage.private_files import make_private
-from runyard.runtime.storage.sqlite.conditions import contains
+from runyard.runtime.storage.sqlite.conditions import contains, has_items
 from runyard.runtime.storage.sqlite.errors import is_busy
 from runyard.runtime.storage.sqlite.file_lock import FileLock
 from runyard.runtime.storage.sqlite.log_keeper import LONG_LOG, PAGE, LogKeeper
@@ -157,4 +157,5 @@ class Database:
         connection.execute("pragma wal_autocheckpoint = 0")
         connection.execute("pragma cache_size = -4000")
         connection.create_function("contains", 2, contains, deterministic=True)
+        connection.create_function("has_items", 3, has_items, deterministic=True)
         return connection

@@ -9,6 +9,7 @@ import orjson
 
 from runyard.generated.models import Run
 from runyard.runtime.errors import Conflict, NotFound
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, InsertResult, NewRun
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import cancel_run
@@ -16,8 +17,10 @@ from runyard.runtime.storage.sqlite.database import now
 from runyard.runtime.storage.sqlite.leftovers import refuse_leftovers
 from runyard.runtime.storage.sqlite.many_rows import insert_rows
 from runyard.runtime.storage.sqlite.rows import expiry_columns, fetch_dict, iso_time
+from runyard.runtime.storage.sqlite.scoping import shows_thread
 
 BUSY = "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
+NO_THREAD = "Thread or assistant not found."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +34,14 @@ class PreparedRun:
     created: Run | None
 
 
-def prepare_runs(new_runs: Sequence[NewRun], clock: int) -> list[PreparedRun]:
+def prepare_runs(scope: Scope, new_runs: Sequence[NewRun], clock: int) -> list[PreparedRun]:
     """`clock` is the time by the clock of the queue."""
     time = now()
     stamp = iso_time(time)
-    return [_prepared(new_run, clock, time, stamp) for new_run in new_runs]
+    return [_prepared(scope, new_run, clock, time, stamp) for new_run in new_runs]
 
 
-def _prepared(new_run: NewRun, clock: int, time: int, stamp: str) -> PreparedRun:
+def _prepared(scope: Scope, new_run: NewRun, clock: int, time: int, stamp: str) -> PreparedRun:
     due = clock + int(new_run.delay * 1e6) if new_run.delay > 0 else None
     stateless = new_run.thread_metadata is not None
     row = {
@@ -56,6 +59,7 @@ def _prepared(new_run: NewRun, clock: int, time: int, stamp: str) -> PreparedRun
         "webhook": new_run.webhook,
         "metadata": orjson.dumps(new_run.metadata).decode() if stateless else None,
         "kwargs": orjson.dumps(new_run.kwargs).decode(),
+        "creator": scope.identity,
         "now": time,
     }
     if not stateless:
@@ -67,12 +71,15 @@ def _prepared(new_run: NewRun, clock: int, time: int, stamp: str) -> PreparedRun
         "metadata": orjson.dumps(new_run.thread_metadata).decode(),
         "graph_id": new_run.graph_id,
         "temporary": new_run.temporary,
+        "creator": scope.identity,
         **expiry_columns(new_run.expiry),
     }
     return PreparedRun(new_run, row, thread, _created(new_run, new_run.metadata, stamp))
 
 
-def insert_runs(connection: sqlite3.Connection, sql: Queries, prepared: Sequence[PreparedRun]) -> InsertResult:
+def insert_runs(
+    connection: sqlite3.Connection, sql: Queries, scope: Scope, prepared: Sequence[PreparedRun]
+) -> InsertResult:
     """Writes the runs in order. Raises NotFound or Conflict; the transaction is then to be undone."""
     runs: list[Run] = []
     threads: list[dict[str, Any]] = []
@@ -86,7 +93,7 @@ def insert_runs(connection: sqlite3.Connection, sql: Queries, prepared: Sequence
         else:
             _write(connection, sql, threads, rows)  # on this thread there may be runs of the same batch
             time = now()
-            metadata, waits = _join_thread(connection, sql, each.new_run, time, cancelled)
+            metadata, waits = _join_thread(connection, sql, scope, each.new_run, time, cancelled)
             row = {**row, "metadata": orjson.dumps(metadata).decode(), "now": time}
             if waits and row["due"] is None:
                 row["queue"] = "waiting"
@@ -109,13 +116,13 @@ def _write(
 
 
 def _join_thread(
-    connection: sqlite3.Connection, sql: Queries, new_run: NewRun, time: int, cancelled: CancelResult
+    connection: sqlite3.Connection, sql: Queries, scope: Scope, new_run: NewRun, time: int, cancelled: CancelResult
 ) -> tuple[dict[str, Any], bool]:
     """Puts a run on an existing thread: its metadata, and whether it has to wait."""
     row = fetch_dict(connection, sql["thread"], (new_run.thread_id,))
     if row is None:
         if not new_run.create_thread:
-            raise NotFound("Thread or assistant not found.")
+            raise NotFound(NO_THREAD)
         refuse_leftovers(connection, sql, new_run.thread_id)
         row = {"metadata": "{}"}
         connection.execute(
@@ -127,9 +134,12 @@ def _join_thread(
                 "metadata": "{}",
                 "graph_id": new_run.graph_id,
                 "temporary": False,
+                "creator": scope.identity,
                 **expiry_columns(new_run.expiry),
             },
         )
+    elif not shows_thread(connection, scope, new_run.thread_id):
+        raise NotFound(NO_THREAD)  # and none can be made under this id
     elif row["temporary"]:
         # It is more than its first run's now, whatever becomes of that one.
         connection.execute(

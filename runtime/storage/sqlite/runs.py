@@ -7,6 +7,7 @@ from functools import partial
 
 from runyard.generated.models import Run
 from runyard.runtime.lifecycle import UNKNOWN
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import (
     CancelAction,
     CancelResult,
@@ -28,6 +29,14 @@ from runyard.runtime.storage.sqlite.insertion import insert_runs, prepare_runs
 from runyard.runtime.storage.sqlite.leftovers import remove_events, write_without_leftovers
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts, run_from_row
+from runyard.runtime.storage.sqlite.scoping import (
+    add_scope_of_threads,
+    in_one_state,
+    on_run,
+    on_thread,
+    shows_run,
+    shows_thread,
+)
 from runyard.runtime.storage.sqlite.time_slice import TimeSlice
 
 PREPARED_INLINE = 200
@@ -47,21 +56,21 @@ class SqliteRuns:
         self._database = database
         self._sql = queries
 
-    async def insert(self, new_runs: Sequence[NewRun]) -> InsertResult:
+    async def insert(self, scope: Scope, new_runs: Sequence[NewRun]) -> InsertResult:
         made_room = (
-            [run for new_run in new_runs for run in await self._make_room(new_run)] if len(new_runs) == 1 else []
+            [run for new_run in new_runs for run in await self._make_room(scope, new_run)] if len(new_runs) == 1 else []
         )
-        prepare = partial(prepare_runs, new_runs, self._clock.now())
+        prepare = partial(prepare_runs, scope, new_runs, self._clock.now())
         prepared = prepare() if len(new_runs) <= PREPARED_INLINE else await asyncio.to_thread(prepare)
         inserted = await write_without_leftovers(
-            self._database, self._sql, lambda connection: insert_runs(connection, self._sql, prepared)
+            self._database, self._sql, lambda connection: insert_runs(connection, self._sql, scope, prepared)
         )
         for cancelled in made_room:
             inserted.cancelled.ended.extend(cancelled.ended)
             inserted.cancelled.webhook |= cancelled.webhook
         return inserted
 
-    async def _make_room(self, new_run: NewRun) -> list[CancelResult]:
+    async def _make_room(self, scope: Scope, new_run: NewRun) -> list[CancelResult]:
         """What a multitask strategy cancels of a thread where very many runs wait: all but a few, in transactions of
         their own. What follows with the run itself is no more than one transaction may do."""
         results: list[CancelResult] = []
@@ -70,6 +79,8 @@ class SqliteRuns:
         action: CancelAction = "interrupt" if new_run.strategy == "interrupt" else "rollback"
 
         def crowd(connection: sqlite3.Connection) -> list[tuple[int, str]]:
+            if not shows_thread(connection, scope, new_run.thread_id):
+                return []
             return connection.execute(self._sql["crowd_of_thread"], (new_run.thread_id, CROWD, CROWD)).fetchall()
 
         def work(connection: sqlite3.Connection) -> CancelResult:
@@ -82,35 +93,45 @@ class SqliteRuns:
             results.append(await self._database.write(work))
         return results
 
-    async def get(self, thread_id: str, run_id: str) -> Run | None:
+    async def get(self, scope: Scope, thread_id: str, run_id: str) -> Run | None:
+        parameters = {"run_id": run_id, "thread_id": thread_id}
         row = self._database.read(
-            lambda connection: fetch_dict(connection, self._sql["run"], {"run_id": run_id, "thread_id": thread_id})
+            on_run(scope, run_id, lambda connection: fetch_dict(connection, self._sql["run"], parameters))
         )
         return None if row is None else run_from_row(row)
 
-    async def find(self, run_id: str) -> Run | None:
-        row = self._database.read(lambda connection: fetch_dict(connection, self._sql["run_by_id"], (run_id,)))
+    async def find(self, scope: Scope, run_id: str) -> Run | None:
+        row = self._database.read(
+            on_run(scope, run_id, lambda connection: fetch_dict(connection, self._sql["run_by_id"], (run_id,)))
+        )
         return None if row is None else run_from_row(row)
 
-    async def of_thread(self, thread_id: str, *, limit: int, offset: int, status: RunStatus | None) -> list[Run]:
+    async def of_thread(
+        self, scope: Scope, thread_id: str, *, limit: int, offset: int, status: RunStatus | None
+    ) -> list[Run]:
         parameters = {"thread_id": thread_id, "status": status, "limit": limit, "offset": offset}
         rows = await self._database.read_in_pool(
-            lambda connection: fetch_dicts(connection, self._sql["runs_of_thread"], parameters), "search"
+            on_thread(
+                scope, thread_id, lambda connection: fetch_dicts(connection, self._sql["runs_of_thread"], parameters)
+            ),
+            "search",
         )
-        return [run_from_row(row) for row in rows]
+        return [run_from_row(row) for row in rows or ()]
 
-    async def locate(self, run_id: str) -> RunLocation | None:
-        row = self._database.read(lambda connection: connection.execute(self._sql["locate"], (run_id,)).fetchone())
+    async def locate(self, scope: Scope, run_id: str) -> RunLocation | None:
+        row = self._database.read(
+            on_run(scope, run_id, lambda connection: connection.execute(self._sql["locate"], (run_id,)).fetchone())
+        )
         return None if row is None else RunLocation(row[0], bool(row[1]))
 
-    async def ended(self, run_ids: Sequence[str]) -> list[RunResult]:
-        return self._database.read(lambda connection: self._ended(connection, run_ids))
+    async def ended(self, scope: Scope, run_ids: Sequence[str]) -> list[RunResult]:
+        return self._database.read(in_one_state(scope, lambda connection: self._ended(connection, scope, run_ids)))
 
-    def _ended(self, connection: sqlite3.Connection, run_ids: Sequence[str]) -> list[RunResult]:
+    def _ended(self, connection: sqlite3.Connection, scope: Scope, run_ids: Sequence[str]) -> list[RunResult]:
         found: list[RunResult] = []
         for run_id in run_ids:
             row = connection.execute(self._sql["result"], (run_id,)).fetchone()
-            if row is None:
+            if row is None or not shows_run(connection, scope, run_id):
                 found.append(RunResult(run_id, "error", UNKNOWN))
                 continue
             status, queue, answer, state, attempt, resumable = row
@@ -121,6 +142,7 @@ class SqliteRuns:
 
     async def cancellable(
         self,
+        scope: Scope,
         *,
         thread_id: str | None,
         run_ids: Sequence[str] | None,
@@ -129,6 +151,7 @@ class SqliteRuns:
         after: RunPosition | None = None,
     ) -> RunPage:
         where = Conditions("queue is not null")
+        add_scope_of_threads(where, scope, "runs.thread_id")
         if status != "all":
             where.add("(queue = 'running') = ?", status == "running")
         where.equal("thread_id", thread_id)
@@ -146,19 +169,19 @@ class SqliteRuns:
 
         return await self._database.read_in_pool(read, "lookup")
 
-    async def cancel(self, runs: Sequence[RunRef], action: CancelAction) -> CancelResult:
+    async def cancel(self, scope: Scope, runs: Sequence[RunRef], action: CancelAction) -> CancelResult:
         def work(connection: sqlite3.Connection) -> CancelResult:
             result = CancelResult()
             time = now()
             for thread_id, run_id in runs:
                 row = connection.execute(self._sql["seq_of_run"], (run_id, thread_id)).fetchone()
-                if row is not None:
+                if row is not None and shows_run(connection, scope, run_id):
                     cancel_run(connection, self._sql, row[0], run_id, action, time, result)
             return result
 
         return await self._database.write(work)
 
-    async def delete(self, thread_id: str, run_id: str) -> int | None:
+    async def delete(self, scope: Scope, thread_id: str, run_id: str) -> int | None:
         def work(connection: sqlite3.Connection) -> int | None:
             row = connection.execute(self._sql["delete_run"], (run_id, thread_id)).fetchone()
             if row is None:
@@ -168,7 +191,7 @@ class SqliteRuns:
                 connection.execute(self._sql["leave_unsettled"], ("interrupted", thread_id))
             return free_thread(connection, self._sql, thread_id, now())
 
-        return await self._database.write(work)
+        return await self._database.write(on_run(scope, run_id, work))
 
     async def forget_outcomes(self, older_than: float, limit: int) -> int:
         dropped, more = 0, True

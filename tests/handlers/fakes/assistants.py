@@ -10,6 +10,7 @@ import orjson
 
 from runyard.generated import models
 from runyard.runtime.errors import NotFound
+from runyard.runtime.scope import Scope
 from runyard.runtime.services.paging import Page
 
 from .times import NOW
@@ -40,44 +41,44 @@ class FakeAssistants:
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
 
-    async def get(self, assistant_id: str) -> models.Assistant:
+    async def get(self, scope: Scope, assistant_id: str) -> models.Assistant:
         if assistant_id == str(uuid.UUID(int=0)):
             raise NotFound("Not Found")
         return make_assistant(assistant_id)
 
-    async def search(self, request: models.AssistantSearchRequest) -> Page[models.Assistant]:
+    async def search(self, scope: Scope, request: models.AssistantSearchRequest) -> Page[models.Assistant]:
         return Page([make_assistant(str(uuid.uuid4()))], 1, None)
 
-    async def create(self, request: models.AssistantCreate) -> models.Assistant:
+    async def create(self, scope: Scope, request: models.AssistantCreate) -> models.Assistant:
         self.calls.append(("create", request))
         return make_assistant(request.assistant_id or str(uuid.uuid4()))
 
-    async def patch(self, assistant_id: str, given: Mapping[str, Any]) -> models.Assistant:
+    async def patch(self, scope: Scope, assistant_id: str, given: Mapping[str, Any]) -> models.Assistant:
         self.calls.append(("patch", given))
         return make_assistant(assistant_id)
 
-    async def delete(self, assistant_id: str, delete_threads: bool) -> None:
+    async def delete(self, scope: Scope, assistant_id: str, delete_threads: bool) -> None:
         self.calls.append(("delete", delete_threads))
 
-    async def count(self, request: models.AssistantCountRequest) -> int:
+    async def count(self, scope: Scope, request: models.AssistantCountRequest) -> int:
         return 3
 
     async def versions(
-        self, assistant_id: str, request: models.AssistantVersionsSearchRequest
+        self, scope: Scope, assistant_id: str, request: models.AssistantVersionsSearchRequest
     ) -> list[models.Assistant]:
         return [make_assistant(assistant_id)]
 
-    async def set_latest(self, assistant_id: str, version: int) -> models.Assistant:
+    async def set_latest(self, scope: Scope, assistant_id: str, version: int) -> models.Assistant:
         self.calls.append(("set_latest", version))
         return make_assistant(assistant_id)
 
-    async def graph(self, assistant_id: str, xray: bool | int) -> bytes:
+    async def graph(self, scope: Scope, assistant_id: str, xray: bool | int) -> bytes:
         self.calls.append(("graph", assistant_id, xray))
         return orjson.dumps({"nodes": [{"id": "__start__"}], "edges": [{"source": "__start__", "target": "__end__"}]})
 
-    async def subgraphs(self, assistant_id: str, namespace: str | None, recurse: bool) -> bytes:
+    async def subgraphs(self, scope: Scope, assistant_id: str, namespace: str | None, recurse: bool) -> bytes:
         self.calls.append(("subgraphs", namespace, recurse))
         return orjson.dumps({"child": {**SCHEMAS, "state_schema": None}})
 
-    async def schemas(self, assistant_id: str) -> bytes:
+    async def schemas(self, scope: Scope, assistant_id: str) -> bytes:
         return orjson.dumps({"graph_id": "chain", **SCHEMAS})

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from runyard.generated import models
+from runyard.runtime.scope import Scope
 from runyard.runtime.services.new_runs import NO_HEADERS, Headers, RunCreate
 from runyard.runtime.streams.events import Event
 
@@ -103,6 +104,7 @@ class FakeRuns:
 
     async def create(
         self,
+        scope: Scope,
         request: RunCreate,
         *,
         thread_id: str | None = None,
@@ -116,6 +118,7 @@ class FakeRuns:
 
     async def create_batch(
         self,
+        scope: Scope,
         requests: Sequence[models.RunCreateStateless],
         *,
         headers: Headers = NO_HEADERS,
@@ -128,6 +131,7 @@ class FakeRuns:
 
     async def stream(
         self,
+        scope: Scope,
         request: RunCreate,
         *,
         thread_id: str | None = None,
@@ -135,39 +139,49 @@ class FakeRuns:
         request_id: str | None = None,
     ) -> tuple[models.Run, FakeSubscription]:
         return await self.create(
-            request, thread_id=thread_id, headers=headers, request_id=request_id
+            scope, request, thread_id=thread_id, headers=headers, request_id=request_id
         ), self._subscription()
 
     async def wait(
         self,
+        scope: Scope,
         request: RunCreate,
         *,
         thread_id: str | None = None,
         headers: Headers = NO_HEADERS,
         request_id: str | None = None,
     ) -> tuple[models.Run, FakeResultWaiter]:
-        return await self.create(request, thread_id=thread_id, headers=headers, request_id=request_id), self._waiter()
+        return await self.create(
+            scope, request, thread_id=thread_id, headers=headers, request_id=request_id
+        ), self._waiter()
 
-    async def find(self, run_id: str) -> models.Run:
+    async def find(self, scope: Scope, run_id: str) -> models.Run:
         return make_run(run_id=run_id)
 
-    async def delete(self, thread_id: str, run_id: str) -> None:
+    async def delete(self, scope: Scope, thread_id: str, run_id: str) -> None:
         self.calls.append(("delete", thread_id, run_id))
 
     async def follow_run(
-        self, run_id: str, *, last_event_id: str | None, modes: Sequence[str] | None, namespace: str | None
+        self,
+        scope: Scope,
+        run_id: str,
+        *,
+        last_event_id: str | None,
+        modes: Sequence[str] | None,
+        namespace: str | None,
     ) -> FakeSubscription:
         self.calls.append(("watch_run", run_id, last_event_id, modes))
         return self._subscription()
 
     async def follow_thread(
-        self, thread_id: str, *, last_event_id: str | None, modes: Sequence[str]
+        self, scope: Scope, thread_id: str, *, last_event_id: str | None, modes: Sequence[str]
     ) -> FakeSubscription:
         self.calls.append(("watch_thread", last_event_id, modes))
         return self._subscription()
 
     async def follow(
         self,
+        scope: Scope,
         thread_id: str,
         run_id: str,
         *,
@@ -178,23 +192,29 @@ class FakeRuns:
         self.calls.append(("watch", last_event_id, modes))
         return self._subscription()
 
-    async def get(self, thread_id: str, run_id: str) -> models.Run:
+    async def get(self, scope: Scope, thread_id: str, run_id: str) -> models.Run:
         self.calls.append(("get", thread_id, run_id))
         return make_run(thread_id=thread_id, run_id=run_id, status=self.status)
 
-    async def join(self, thread_id: str, run_id: str) -> FakeResultWaiter:
+    async def join(self, scope: Scope, thread_id: str, run_id: str) -> FakeResultWaiter:
         return self._waiter()
 
-    async def cancel(self, thread_id: str, run_id: str, *, action: Literal["interrupt", "rollback"]) -> None:
+    async def cancel(
+        self, scope: Scope, thread_id: str, run_id: str, *, action: Literal["interrupt", "rollback"]
+    ) -> None:
         self.calls.append(("cancel", action))
 
-    async def cancel_many(self, request: models.RunsCancel, *, action: Literal["interrupt", "rollback"]) -> None:
+    async def cancel_many(
+        self, scope: Scope, request: models.RunsCancel, *, action: Literal["interrupt", "rollback"]
+    ) -> None:
         self.calls.append(("cancel_many", request, action))
 
-    async def abandon(self, run: models.Run) -> None:
+    async def abandon(self, scope: Scope, run: models.Run) -> None:
         self.abandoned.append(run)
 
-    async def list(self, thread_id: str, *, limit: int, offset: int, status: str | None) -> list[models.Run]:
+    async def list(
+        self, scope: Scope, thread_id: str, *, limit: int, offset: int, status: str | None
+    ) -> list[models.Run]:
         self.calls.append(("list", thread_id, limit, offset, status))
         return [make_run(thread_id=thread_id)]
 

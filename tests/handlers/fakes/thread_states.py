@@ -10,6 +10,7 @@ import orjson
 
 from runyard.generated import models
 from runyard.generated.mappings import CheckpointConfig
+from runyard.runtime.scope import Scope
 from runyard.runtime.services.state_fields import select_state_fields
 
 STATE = models.ThreadState(
@@ -34,6 +35,7 @@ class FakeThreadStates:
 
     async def state(
         self,
+        scope: Scope,
         thread_id: str,
         checkpoint: CheckpointConfig | None = None,
         *,
@@ -43,11 +45,11 @@ class FakeThreadStates:
         self.calls.append(("state", checkpoint, subgraphs))
         return orjson.dumps(select_state_fields(STATE, select))
 
-    async def history(self, thread_id: str, request: models.ThreadStateSearch) -> bytes:
+    async def history(self, scope: Scope, thread_id: str, request: models.ThreadStateSearch) -> bytes:
         self.calls.append(("history", request))
         return orjson.dumps([select_state_fields(STATE, request.select)])
 
-    async def update(self, thread_id: str, request: models.ThreadStateUpdate) -> bytes:
+    async def update(self, scope: Scope, thread_id: str, request: models.ThreadStateUpdate) -> bytes:
         self.calls.append(("update", request))
         checkpoint = {"thread_id": thread_id, "checkpoint_ns": "", "checkpoint_id": str(uuid.uuid4())}
         return orjson.dumps(

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from runyard.generated import models
+from runyard.runtime.scope import Scope
 from runyard.runtime.services.paging import Page
 
 from .times import NOW
@@ -35,34 +36,34 @@ class FakeThreads:
         self.error: Exception | None = None
         self.calls: list[tuple[str, Any]] = []
 
-    async def get(self, thread_id: str) -> models.Thread:
+    async def get(self, scope: Scope, thread_id: str) -> models.Thread:
         if self.error is not None:
             raise self.error
         thread = make_thread(thread_id)
         thread.ttl = models.ThreadExpiry(strategy="delete", ttl_minutes=5, expires_at=NOW)
         return thread
 
-    async def create(self, request: models.ThreadCreate) -> models.Thread:
+    async def create(self, scope: Scope, request: models.ThreadCreate) -> models.Thread:
         if self.error is not None:
             raise self.error
         self.calls.append(("create", request))
         return make_thread(request.thread_id or str(uuid.uuid4()))
 
-    async def patch(self, thread_id: str, given: Mapping[str, Any]) -> models.Thread:
+    async def patch(self, scope: Scope, thread_id: str, given: Mapping[str, Any]) -> models.Thread:
         self.calls.append(("patch", given))
         return make_thread(thread_id)
 
-    async def delete(self, thread_id: str) -> None:
+    async def delete(self, scope: Scope, thread_id: str) -> None:
         self.calls.append(("delete", thread_id))
 
-    async def copy(self, thread_id: str) -> models.Thread:
+    async def copy(self, scope: Scope, thread_id: str) -> models.Thread:
         return make_thread(str(uuid.uuid4()))
 
-    async def prune(self, request: models.ThreadPruneRequest) -> int:
+    async def prune(self, scope: Scope, request: models.ThreadPruneRequest) -> int:
         self.calls.append(("prune", request))
         return len(request.thread_ids)
 
-    async def storage(self, thread_id: str) -> bytes:
+    async def storage(self, scope: Scope, thread_id: str) -> bytes:
         size = models.StorageSize(count=1, bytes=2)
         channels = models.ChannelSizes(count=1, bytes=3, by_channel={"n": models.ChannelSize(versions=1, bytes=3)})
         return orjson.dumps(
@@ -71,11 +72,11 @@ class FakeThreads:
             )
         )
 
-    async def search(self, request: models.ThreadSearchRequest) -> Page[models.Thread]:
+    async def search(self, scope: Scope, request: models.ThreadSearchRequest) -> Page[models.Thread]:
         thread = make_thread(str(uuid.uuid4()))
         if request.extract:
             thread.extracted = dict.fromkeys(request.extract, 1)
         return Page([thread], request.offset + 2, request.offset + 1)
 
-    async def count(self, request: models.ThreadCountRequest) -> int:
+    async def count(self, scope: Scope, request: models.ThreadCountRequest) -> int:
         return 7

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 from runyard.runtime.checkpoints.pruning import latest_checkpoints
 from runyard.runtime.checkpoints.saver import RunSaver
 from runyard.runtime.graphs.registry import Graph
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.threads import NewThread
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 
@@ -23,7 +24,7 @@ from .asking_graph import CONFIG, THREAD, graph_that_asks, on_saver, settled, st
 async def prune(storage: SqliteStorage, graph: Graph) -> None:
     await settled(graph)
     base, kept = await latest_checkpoints(storage.checkpoints, THREAD, RunSaver.serde)
-    assert await storage.threads.keep_latest(THREAD, base, kept)
+    assert await storage.threads.keep_latest(Scope.everything(), THREAD, base, kept)
 
 
 def comparable(snapshot: StateSnapshot) -> Any:
@@ -36,7 +37,7 @@ def comparable(snapshot: StateSnapshot) -> Any:
 
 
 async def test_a_thread_that_has_ended_keeps_one_checkpoint(storage: SqliteStorage) -> None:
-    await storage.threads.create(NewThread(thread_id=THREAD, metadata={}), "raise")
+    await storage.threads.create(Scope.everything(), NewThread(thread_id=THREAD, metadata={}), "raise")
     graph = on_saver(graph_that_asks(), RunSaver(storage.checkpoints))
     for _ in range(3):
         await graph.ainvoke({"log": ["in"]}, CONFIG)
@@ -55,7 +56,7 @@ async def test_a_thread_that_has_ended_keeps_one_checkpoint(storage: SqliteStora
 
 
 async def test_a_thread_that_waits_within_a_subgraph_goes_on(storage: SqliteStorage) -> None:
-    await storage.threads.create(NewThread(thread_id=THREAD, metadata={}), "raise")
+    await storage.threads.create(Scope.everything(), NewThread(thread_id=THREAD, metadata={}), "raise")
     graph = on_saver(graph_that_asks(), RunSaver(storage.checkpoints))
     await graph.ainvoke({"log": ["in"]}, CONFIG)
     await graph.ainvoke(Command(resume="yes"), CONFIG)
@@ -72,7 +73,7 @@ async def test_a_thread_that_waits_within_a_subgraph_goes_on(storage: SqliteStor
 
 
 async def test_a_subgraph_that_remembers_still_does(storage: SqliteStorage) -> None:
-    await storage.threads.create(NewThread(thread_id=THREAD, metadata={}), "raise")
+    await storage.threads.create(Scope.everything(), NewThread(thread_id=THREAD, metadata={}), "raise")
     graph = on_saver(graph_that_asks(remembering=True), RunSaver(storage.checkpoints))
     for _ in range(2):
         await graph.ainvoke({"log": ["in"]}, CONFIG)
@@ -105,7 +106,7 @@ async def test_a_value_that_is_put_together_from_its_past_stays_whole(
     async def add(state: Summed) -> Any:
         return {"log": [f"added {len(state['log'])}"]}
 
-    await storage.threads.create(NewThread(thread_id=THREAD, metadata={}), "raise")
+    await storage.threads.create(Scope.everything(), NewThread(thread_id=THREAD, metadata={}), "raise")
     graph: Any = StateGraph(Summed).add_node("add", add).add_edge(START, "add").compile()
     graph = on_saver(graph, RunSaver(storage.checkpoints))
     for number in range(calls):

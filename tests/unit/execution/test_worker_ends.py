@@ -30,6 +30,7 @@ from runyard.runtime.execution import unrecorded
 from runyard.runtime.execution.executor import Executor
 from runyard.runtime.execution.worker import Worker
 from runyard.runtime.graphs.registry import Graphs
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import Interest, Lane, NewRun
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 
@@ -149,13 +150,13 @@ async def test_an_end_that_cannot_be_recorded_is_tried_three_times_and_then_an_e
     refusal.replace(monkeypatch, storage.queue, "finish")
     async with working(storage, graphs, tmp_path) as heard:
         run = new_run("chain")
-        await storage.runs.insert([run])
+        await storage.runs.insert(Scope.everything(), [run])
         heard_of = await heard.end_of(run.run_id)
         assert heard_of.status == "error"
-        (ended,) = await storage.runs.ended([run.run_id])
+        (ended,) = await storage.runs.ended(Scope.everything(), [run.run_id])
         assert ended.status == "error"
         assert json.loads(ended.answer)["__error__"] == {"error": type(error).__name__, "message": str(error)}
-        thread = await storage.threads.get(run.thread_id)
+        thread = await storage.threads.get(Scope.everything(), run.thread_id)
         assert thread is not None
         assert thread.status == "error"
     assert refusal.calls == 3
@@ -167,7 +168,7 @@ async def test_an_end_that_is_recorded_at_the_second_attempt_is_the_runs_own(
     Refusal(Unavailable("no room"), times=1).replace(monkeypatch, storage.queue, "finish")
     async with working(storage, graphs, tmp_path) as heard:
         run = new_run("chain")
-        await storage.runs.insert([run])
+        await storage.runs.insert(Scope.everything(), [run])
         assert (await heard.end_of(run.run_id)).status == "success"
 
 
@@ -179,7 +180,7 @@ async def test_while_nothing_can_be_written_nothing_is_executed_again(
     give_back.replace(monkeypatch, storage.workers, "fail_attempt")
     async with working(storage, graphs, tmp_path) as heard:
         run = new_run("chain")
-        await storage.runs.insert([run])
+        await storage.runs.insert(Scope.everything(), [run])
         assert (await heard.end_of(run.run_id)).status == "success"
     assert (give_back.calls, finish.calls) == (21, 2)
 
@@ -193,7 +194,7 @@ async def test_a_run_that_cannot_even_be_prepared_ends(
     monkeypatch.setattr(Executor, "prepare", refuse)
     async with working(storage, graphs, tmp_path) as heard:
         run = new_run("chain")
-        await storage.runs.insert([run])
+        await storage.runs.insert(Scope.everything(), [run])
         assert (await heard.end_of(run.run_id)).status == "error"
 
 
@@ -202,7 +203,7 @@ async def test_nothing_is_claimed_before_the_server_has_said_what_is_followed(
 ) -> None:
     async with working(storage, graphs, tmp_path, welcome=False) as heard:
         run = new_run("chain", stream_mode=["values"])
-        await storage.runs.insert([run])
+        await storage.runs.insert(Scope.everything(), [run])
         heard.tell(Wake())
         heard.tell(Flush(1))
         assert (await heard.next(Flushed)).number == 1

@@ -54,7 +54,8 @@ def test_a_handler_takes_the_parameters_of_its_operation() -> None:
     parameters = [LAKE_ID, DEPTH, {"$ref": "#/components/parameters/Limit"}]
     paths = {"/lakes/{lake_id}": {"get": operation("lakes.get", parameters=parameters)}}
     assert methods(paths) == {
-        "Lakes.get": "async (self, *, lake_id: str, max_depth: float | None, limit: int) -> Response"
+        "Lakes.get": "async (self, *, lake_id: str, max_depth: float | None, limit: int, principal: Principal) "
+        "-> Response"
     }
 
 
@@ -64,16 +65,22 @@ def test_a_body_is_its_class_and_that_of_a_change_what_was_given() -> None:
         "/lakes/{lake_id}": {"patch": operation("lakes.patch", requestBody=body("LakePatch"))},
     }
     assert methods(paths) == {
-        "Lakes.create": "async (self, *, body: models.Lake) -> Response",
-        "Lakes.patch": "async (self, *, body: dict[str, Any]) -> Response",
+        "Lakes.create": "async (self, *, body: models.Lake, principal: Principal) -> Response",
+        "Lakes.patch": "async (self, *, body: dict[str, Any], principal: Principal) -> Response",
     }
 
 
 def test_a_handler_that_makes_runs_gets_the_headers_that_are_handed_on() -> None:
     more = {"requestBody": body("Lake"), "x-configurable-headers": True}
     assert methods({"/lakes": {"post": operation("lakes.create", **more)}}) == {
-        "Lakes.create": "async (self, *, body: models.Lake, configurable_headers: Mapping[str, str]) -> Response"
+        "Lakes.create": "async (self, *, body: models.Lake, principal: Principal, "
+        "configurable_headers: Mapping[str, str]) -> Response"
     }
+
+
+def test_a_handler_that_answers_whoever_asks_is_not_told_who_does() -> None:
+    public = operation("lakes.health", **{"x-public": True})
+    assert methods({"/ok": {"get": public}}) == {"Lakes.health": "async (self) -> Response"}
 
 
 def test_a_page_is_a_plain_function() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from runyard.runtime.errors import ConfigError
+from runyard.runtime.scope import Scope
 from runyard.runtime.services.backup import back_up
 from runyard.runtime.storage.sqlite import backup
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
@@ -44,11 +45,11 @@ async def test_a_copy_is_the_state_of_one_moment_while_others_write(
 ) -> None:
     monkeypatch.setattr(backup, "PAGES", 5)
     for _ in range(20):
-        await storage.runs.insert([stateless() for _ in range(BATCH)])
+        await storage.runs.insert(Scope.everything(), [stateless() for _ in range(BATCH)])
     copying = asyncio.create_task(asyncio.to_thread(back_up, data, tmp_path / "copy", quietly))
     written = 0
     while not copying.done():
-        await storage.runs.insert([stateless() for _ in range(BATCH)])
+        await storage.runs.insert(Scope.everything(), [stateless() for _ in range(BATCH)])
         written += 1
     assert await copying == ["runyard.db", "store.db"]
     assert written > 1, "others could write meanwhile"

@@ -11,6 +11,7 @@ import pytest
 
 from runyard.runtime.bus.linked import LinkedBus
 from runyard.runtime.bus.workers import Workers
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import RunResult
 from runyard.runtime.streams import broker
 from runyard.runtime.streams.broker import Broker
@@ -23,7 +24,7 @@ class Results:
     def __init__(self) -> None:
         self.asked = 0
 
-    async def ended(self, run_ids: Sequence[str]) -> list[RunResult]:
+    async def ended(self, scope: Scope, run_ids: Sequence[str]) -> list[RunResult]:
         self.asked += 1
         if self.asked == 1:
             raise OSError("the disk is away")

@@ -6,17 +6,17 @@ select * from assistants where assistant_id = ?;
 -- name: ensure_assistant
 -- Name and description are those of the graph for as long as nobody has changed the assistant.
 insert into assistants (assistant_id, graph_id, name, description, config, context, metadata, version,
-                        created_at, updated_at)
+                        created_at, updated_at, system)
 values (:assistant_id, :graph_id, :name, :description, :config, :context, :metadata, :version,
-        :created_at, :updated_at)
+        :created_at, :updated_at, 1)
 on conflict (assistant_id) do update set name = excluded.name, description = excluded.description
 where version = 1 and (name <> excluded.name or description is not excluded.description);
 
 -- name: put_assistant
 insert into assistants (assistant_id, graph_id, name, description, config, context, metadata, version,
-                        created_at, updated_at)
+                        created_at, updated_at, creator)
 values (:assistant_id, :graph_id, :name, :description, :config, :context, :metadata, :version,
-        :created_at, :updated_at)
+        :created_at, :updated_at, :creator)
 on conflict (assistant_id) do update set
   graph_id = excluded.graph_id, name = excluded.name, description = excluded.description,
   config = excluded.config, context = excluded.context, metadata = excluded.metadata,
@@ -45,10 +45,3 @@ delete from assistants where assistant_id = ?;
 
 -- name: delete_versions
 delete from assistant_versions where assistant_id = ?;
-
--- name: threads_of_assistant
-select thread_id from thread_tags where key = 'assistant_id' and value = ? limit ?;
-
--- name: temporary_threads_of_assistant
-select thread_id from threads indexed by thread_temporary
-where temporary and json_extract(metadata, '$.assistant_id') = ? limit ?;

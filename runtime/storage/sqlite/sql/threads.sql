@@ -5,8 +5,8 @@
 -- "or fail", as in all frequent writes to this table: what its triggers write then needs no journal of its own,
 -- which costs more than they do. For one row it makes no other difference.
 insert or fail into threads (thread_id, created_at, updated_at, state_updated_at, status, metadata, graph_id, temporary,
-                             ttl_strategy, ttl_minutes)
-values (:thread_id, :now, :now, :now, :status, :metadata, :graph_id, :temporary, :ttl_strategy, :ttl_minutes);
+                             creator, ttl_strategy, ttl_minutes)
+values (:thread_id, :now, :now, :now, :status, :metadata, :graph_id, :temporary, :creator, :ttl_strategy, :ttl_minutes);
 
 -- name: thread
 select * from threads where thread_id = ?;

@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from runyard.runtime.errors import Conflict, NotFound
+from runyard.runtime.errors import Conflict, Forbidden, NotFound
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.threads import DeletedThreads, IfExists, NewThread, StateEdit, StateReading
@@ -18,13 +19,17 @@ from runyard.runtime.storage.sqlite.checkpoints import (
 from runyard.runtime.storage.sqlite.database import now
 from runyard.runtime.storage.sqlite.leftovers import discard_thread, refuse_leftovers
 from runyard.runtime.storage.sqlite.rows import expiry_columns
+from runyard.runtime.storage.sqlite.scoping import shows_thread
 from runyard.runtime.storage.sqlite.time_slice import TimeSlice
 
 
-def create_thread(connection: sqlite3.Connection, sql: Queries, new_thread: NewThread, if_exists: IfExists) -> None:
-    """Writes the thread and its first state. Raises Conflict when it is there already and `if_exists` is `raise`."""
+def create_thread(
+    connection: sqlite3.Connection, sql: Queries, scope: Scope, new_thread: NewThread, if_exists: IfExists
+) -> None:
+    """Writes the thread and its first state. Raises Conflict when it is there already and `if_exists` is `raise`, or it
+    is outside the scope."""
     if connection.execute(sql["thread"], (new_thread.thread_id,)).fetchone() is not None:
-        if if_exists == "raise":
+        if if_exists == "raise" or not shows_thread(connection, scope, new_thread.thread_id):
             raise Conflict(f"Thread with ID {new_thread.thread_id} already exists")
         return
     refuse_leftovers(connection, sql, new_thread.thread_id)
@@ -37,26 +42,31 @@ def create_thread(connection: sqlite3.Connection, sql: Queries, new_thread: NewT
             "metadata": orjson.dumps(new_thread.metadata).decode(),
             "graph_id": None,
             "temporary": False,
+            "creator": scope.identity,
             **expiry_columns(new_thread.expiry),
         },
     )
     if new_thread.edit is not None:
-        edit_state(connection, sql, new_thread.thread_id, new_thread.edit)
+        _edit_state(connection, sql, new_thread.thread_id, new_thread.edit)
 
 
 def patch_thread(
     connection: sqlite3.Connection,
     sql: Queries,
+    scope: Scope,
     thread_id: str,
     metadata: Mapping[str, Any] | None,
     expiry: Expiry | None,
 ) -> None:
-    """Merges metadata and sets the lifetime; nothing when there is no such thread."""
+    """Merges metadata and sets the lifetime; nothing when there is no such thread. Raises Forbidden when that would
+    move it out of scope."""
     row = connection.execute(sql["thread_metadata"], (thread_id,)).fetchone()
     if row is None:
         return
     merged = {**orjson.loads(row[0]), **(metadata or {})}
     connection.execute(sql["set_thread_metadata"], (orjson.dumps(merged).decode(), now(), thread_id))
+    if not shows_thread(connection, scope, thread_id):
+        raise Forbidden("metadata: the thread would be out of your reach with it; leave the keys that make it yours")
     _set_expiry(connection, sql, thread_id, expiry)
 
 
@@ -80,10 +90,15 @@ def delete_threads(connection: sqlite3.Connection, sql: Queries, thread_ids: Ite
     return removed
 
 
-def edit_state(connection: sqlite3.Connection, sql: Queries, thread_id: str, edit: StateEdit) -> None:
+def edit_state(connection: sqlite3.Connection, sql: Queries, scope: Scope, thread_id: str, edit: StateEdit) -> None:
     """Raises NotFound, or Conflict when a run is under way or the state is no longer what the edit was made from."""
-    if connection.execute(sql["thread"], (thread_id,)).fetchone() is None:
+    there = connection.execute(sql["thread"], (thread_id,)).fetchone() is not None
+    if not there or not shows_thread(connection, scope, thread_id):
         raise NotFound(f"Thread with ID {thread_id} not found")
+    _edit_state(connection, sql, thread_id, edit)
+
+
+def _edit_state(connection: sqlite3.Connection, sql: Queries, thread_id: str, edit: StateEdit) -> None:
     active = [run_id for _, run_id in connection.execute(sql["active_runs"], (thread_id,))]
     if active:
         raise Conflict(

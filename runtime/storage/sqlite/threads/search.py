@@ -12,13 +12,14 @@ from what was asked for.
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final
 
 import orjson
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
-from runyard.runtime.storage.sqlite.conditions import Conditions
+from runyard.runtime.scope import Scope
+from runyard.runtime.storage.sqlite.conditions import Conditions, equalities
 from runyard.runtime.storage.sqlite.rows import fetch_dict, thread_from_row
 
 NARROW: Final = 2_000
@@ -51,20 +52,20 @@ TEMPORARY: Final = Source("threads indexed by thread_temporary")
 
 
 def search_threads(
-    connection: sqlite3.Connection, request: ThreadSearchRequest, *, limit: int, offset: int
+    connection: sqlite3.Connection, scope: Scope, request: ThreadSearchRequest, *, limit: int, offset: int
 ) -> list[Thread]:
     direction = request.sort_order or "desc"
     column = request.sort_by or "created_at"
     keys = _KEYS.get(column, f"{column}, thread_id").split(", ")
     order = ", ".join(f"threads.{key} {direction}" for key in keys)
-    narrowest = _narrowest(connection, request)
+    narrowest = _narrowest(connection, scope, request)
     if narrowest.rows >= NARROW:
         # SQLite would rather sort everything than walk along the ids.
         by_id = " indexed by sqlite_autoindex_threads_1" if column == "thread_id" else ""
         narrowest = Source(f"threads{by_id}", by_status=column == "created_at")
     found: list[tuple[Any, ...]] = []
     selected = ", ".join(f"threads.{key}" for key in keys)
-    for source, where in ((narrowest, _kept(request, narrowest)), (TEMPORARY, _temporary(request))):
+    for source, where in ((narrowest, _kept(scope, request, narrowest)), (TEMPORARY, _temporary(scope, request))):
         sql = f"select {selected} from {source.tables} {where} order by {order} limit ?"
         found += connection.execute(sql, (*source.parameters, *where.parameters, offset + limit))
     found.sort(reverse=direction == "desc")
@@ -74,17 +75,18 @@ def search_threads(
     return [thread_from_row(row) for row in rows if row is not None]
 
 
-def count_threads(connection: sqlite3.Connection, request: ThreadCountRequest) -> int:
-    narrowest = _narrowest(connection, request)
+def count_threads(connection: sqlite3.Connection, scope: Scope, request: ThreadCountRequest) -> int:
+    narrowest = _narrowest(connection, scope, request)
     total = 0
-    for source, where in ((narrowest, _kept(request, narrowest)), (TEMPORARY, _temporary(request))):
+    for source, where in ((narrowest, _kept(scope, request, narrowest)), (TEMPORARY, _temporary(scope, request))):
         sql = f"select count(*) from {source.tables} {where}"
         total += connection.execute(sql, (*source.parameters, *where.parameters)).fetchone()[0]
     return total
 
 
-def _kept(request: Request, source: Source) -> Conditions:
+def _kept(scope: Scope, request: Request, source: Source) -> Conditions:
     where = Conditions("not threads.temporary")
+    where.within(scope, "threads.metadata")
     # A plus keeps SQLite from taking the index of the status where another one is meant.
     where.equal("threads.status" if source.by_status else "+threads.status", request.status)
     where.containing("threads.metadata", request.metadata)
@@ -92,8 +94,9 @@ def _kept(request: Request, source: Source) -> Conditions:
     return where
 
 
-def _temporary(request: Request) -> Conditions:
+def _temporary(scope: Scope, request: Request) -> Conditions:
     where = Conditions("threads.temporary")
+    where.within(scope, "threads.metadata")
     where.among("threads.thread_id", _ids(request))
     where.equal("+threads.status", request.status)
     where.containing("threads.metadata", request.metadata)
@@ -101,11 +104,11 @@ def _temporary(request: Request) -> Conditions:
     return where
 
 
-def _narrowest(connection: sqlite3.Connection, request: Request) -> Source:
-    return min(_sources(connection, request), key=lambda source: source.rows)
+def _narrowest(connection: sqlite3.Connection, scope: Scope, request: Request) -> Source:
+    return min(_sources(connection, scope, request), key=lambda source: source.rows)
 
 
-def _sources(connection: sqlite3.Connection, request: Request) -> Iterator[Source]:
+def _sources(connection: sqlite3.Connection, scope: Scope, request: Request) -> Iterator[Source]:
     ids = _ids(request)
     if ids is not None:
         wanted = "(select distinct value from json_each(?)) as wanted"
@@ -113,7 +116,7 @@ def _sources(connection: sqlite3.Connection, request: Request) -> Iterator[Sourc
             f"{wanted} cross join threads on threads.thread_id = wanted.value", (orjson.dumps(ids).decode(),), rows=0
         )
         return
-    for key, value in islice((request.metadata or {}).items(), MOST_SOURCES):
+    for key, value in islice(chain(equalities(scope), (request.metadata or {}).items()), MOST_SOURCES):
         tag = _tag(value)
         if tag is not None:
             sql = "select count(*) from (select 1 from thread_tags where key = ? and value in (?, ?) limit ?)"

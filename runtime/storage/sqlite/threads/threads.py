@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest, ThreadStorage
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.threads import (
@@ -21,6 +22,7 @@ from runyard.runtime.storage.sqlite.copying import copy_thread
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.leftovers import remove_leftovers, write_without_leftovers
 from runyard.runtime.storage.sqlite.rows import fetch_dict, thread_from_row
+from runyard.runtime.storage.sqlite.scoping import on_thread, one_state, shows_thread
 from runyard.runtime.storage.sqlite.threads import edits
 from runyard.runtime.storage.sqlite.threads.search import count_threads, search_threads
 from runyard.runtime.storage.sqlite.threads.usage import usage_of_thread
@@ -42,79 +44,79 @@ class SqliteThreads:
 
     # Reading
 
-    async def get(self, thread_id: str) -> Thread | None:
-        return self._database.read(lambda connection: self._get(connection, thread_id))
+    async def get(self, scope: Scope, thread_id: str) -> Thread | None:
+        return self._database.read(on_thread(scope, thread_id, lambda connection: self._get(connection, thread_id)))
 
     def _get(self, connection: sqlite3.Connection, thread_id: str) -> Thread | None:
         row = fetch_dict(connection, self._sql["thread"], (thread_id,))
         return None if row is None else thread_from_row(row)
 
-    async def values(self, thread_id: str) -> bytes | None:
-        row = self._read_row(self._sql["thread_values"], thread_id)
+    async def values(self, scope: Scope, thread_id: str) -> bytes | None:
+        row = self._read_row(scope, self._sql["thread_values"], thread_id)
         return None if row is None else row[0]
 
-    async def graph_ids(self, thread_id: str) -> list[str] | None:
-        row = self._read_row(self._sql["graphs_of_thread"], thread_id)
+    async def graph_ids(self, scope: Scope, thread_id: str) -> list[str] | None:
+        row = self._read_row(scope, self._sql["graphs_of_thread"], thread_id)
         return None if row is None else [graph_id for graph_id in row if graph_id is not None]
 
-    def _read_row(self, sql: str, thread_id: str) -> tuple[Any, ...] | None:
+    def _read_row(self, scope: Scope, sql: str, thread_id: str) -> tuple[Any, ...] | None:
         row: tuple[Any, ...] | None = self._database.read(
-            lambda connection: connection.execute(sql, (thread_id,)).fetchone()
+            on_thread(scope, thread_id, lambda connection: connection.execute(sql, (thread_id,)).fetchone())
         )
         return row
 
-    async def search(self, request: ThreadSearchRequest, *, limit: int, offset: int) -> list[Thread]:
+    async def search(self, scope: Scope, request: ThreadSearchRequest, *, limit: int, offset: int) -> list[Thread]:
         return await self._read_snapshot(
-            lambda connection: search_threads(connection, request, limit=limit, offset=offset)
+            lambda connection: search_threads(connection, scope, request, limit=limit, offset=offset)
         )
 
-    async def count(self, request: ThreadCountRequest) -> int:
-        return await self._read_snapshot(lambda connection: count_threads(connection, request))
+    async def count(self, scope: Scope, request: ThreadCountRequest) -> int:
+        return await self._read_snapshot(lambda connection: count_threads(connection, scope, request))
 
     async def _read_snapshot(self, reads: Callable[[sqlite3.Connection], T]) -> T:
         """Several reads that see one and the same state."""
+        return await self._database.read_in_pool(lambda connection: one_state(connection, reads), "search")
 
-        def read(connection: sqlite3.Connection) -> T:
-            connection.execute("begin")
-            try:
-                return reads(connection)
-            finally:
-                connection.execute("commit")
-
-        return await self._database.read_in_pool(read, "search")
-
-    async def usage(self, thread_id: str, read: ChannelReader) -> ThreadStorage | None:
-        return await self._read_snapshot(lambda connection: usage_of_thread(connection, self._sql, thread_id, read))
+    async def usage(self, scope: Scope, thread_id: str, read: ChannelReader) -> ThreadStorage | None:
+        return await self._read_snapshot(
+            on_thread(scope, thread_id, lambda connection: usage_of_thread(connection, self._sql, thread_id, read))
+        )
 
     # Editing
 
-    async def create(self, new_thread: NewThread, if_exists: IfExists) -> Thread:
+    async def create(self, scope: Scope, new_thread: NewThread, if_exists: IfExists) -> Thread:
         def work(connection: sqlite3.Connection) -> Thread:
-            edits.create_thread(connection, self._sql, new_thread, if_exists)
+            edits.create_thread(connection, self._sql, scope, new_thread, if_exists)
             created = self._get(connection, new_thread.thread_id)
             assert created is not None
             return created
 
         return await write_without_leftovers(self._database, self._sql, work)
 
-    async def patch(self, thread_id: str, metadata: Mapping[str, Any] | None, expiry: Expiry | None) -> Thread | None:
+    async def patch(
+        self, scope: Scope, thread_id: str, metadata: Mapping[str, Any] | None, expiry: Expiry | None
+    ) -> Thread | None:
         def work(connection: sqlite3.Connection) -> Thread | None:
-            edits.patch_thread(connection, self._sql, thread_id, metadata, expiry)
+            edits.patch_thread(connection, self._sql, scope, thread_id, metadata, expiry)
             return self._get(connection, thread_id)
+
+        return await self._database.write(on_thread(scope, thread_id, work))
+
+    async def delete(self, scope: Scope, thread_ids: Sequence[str]) -> DeletedThreads:
+        def work(connection: sqlite3.Connection) -> DeletedThreads:
+            shown = (thread_id for thread_id in thread_ids if shows_thread(connection, scope, thread_id))
+            return edits.delete_threads(connection, self._sql, shown)
 
         return await self._database.write(work)
 
-    async def delete(self, thread_ids: Sequence[str]) -> DeletedThreads:
-        return await self._database.write(lambda connection: edits.delete_threads(connection, self._sql, thread_ids))
-
-    async def copy(self, source: str, target: str, expiry: Expiry | None = None) -> Thread | None:
+    async def copy(self, scope: Scope, source: str, target: str, expiry: Expiry | None = None) -> Thread | None:
         def read(reader: sqlite3.Connection) -> bool:
-            return copy_thread(reader, self._database, self._sql, source, target, expiry)
+            return copy_thread(reader, self._database, self._sql, scope, source, target, expiry)
 
-        return await self.get(target) if await self._database.read_in_pool(read, "copy") else None
+        return await self.get(scope, target) if await self._database.read_in_pool(read, "copy") else None
 
-    async def edit_state(self, thread_id: str, edit: StateEdit) -> None:
-        await self._database.write(lambda connection: edits.edit_state(connection, self._sql, thread_id, edit))
+    async def edit_state(self, scope: Scope, thread_id: str, edit: StateEdit) -> None:
+        await self._database.write(lambda connection: edits.edit_state(connection, self._sql, scope, thread_id, edit))
 
     async def unsettled(self, limit: int, thread_id: str | None = None) -> list[str]:
         name, parameters = ("unsettled_threads", [limit]) if thread_id is None else ("unsettled_thread", [thread_id])
@@ -124,8 +126,10 @@ class SqliteThreads:
     async def settle(self, thread_id: str, reading: StateReading) -> bool:
         return await self._database.write(lambda connection: edits.settle(connection, self._sql, thread_id, reading))
 
-    async def keep_latest(self, thread_id: str, base: str, kept: Sequence[KeptCheckpoint]) -> bool:
+    async def keep_latest(self, scope: Scope, thread_id: str, base: str, kept: Sequence[KeptCheckpoint]) -> bool:
         def step(connection: sqlite3.Connection) -> bool | None:
+            if not shows_thread(connection, scope, thread_id):
+                return False
             return edits.keep_latest(connection, self._sql, thread_id, base, kept)
 
         while (kept_latest := await self._database.write(step)) is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from runyard.runtime.errors import Unavailable
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.threads import NewThread
 from runyard.runtime.storage.sqlite import copying
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
@@ -44,7 +45,7 @@ async def cut_copy(storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch) -> t
     with monkeypatch.context() as patched:
         patched.setattr(copying, "_pages", two_pages)
         with pytest.raises(Crash):
-            await storage.threads.copy(source, target)
+            await storage.threads.copy(Scope.everything(), source, target)
     return source, target
 
 
@@ -60,7 +61,7 @@ async def test_what_was_copied_is_removed_after_a_while(
     monkeypatch.setattr(copying, "ABANDONED_AFTER", 0)
     _, target = await cut_copy(storage, monkeypatch)
     assert await rows(storage, target) > 0
-    assert await storage.threads.get(target) is None
+    assert await storage.threads.get(Scope.everything(), target) is None
     while (await storage.threads.remove_leftovers()).more:
         pass
     assert await rows(storage, target) == 0
@@ -72,7 +73,7 @@ async def test_what_is_being_copied_is_left_alone(storage: SqliteStorage, monkey
     assert not (await storage.threads.remove_leftovers()).more
     assert await rows(storage, target) == before
 
-    await storage.threads.create(NewThread(thread_id=target, metadata={}), "raise")
+    await storage.threads.create(Scope.everything(), NewThread(thread_id=target, metadata={}), "raise")
     assert await rows(storage, target) == 0, "whoever uses the id gives the copy up"
 
 
@@ -80,8 +81,8 @@ async def test_a_copy_that_was_given_up_meanwhile_is_not_finished(
     storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, target = await cut_copy(storage, monkeypatch)
-    await storage.threads.create(NewThread(thread_id=target, metadata={}), "raise")
-    await storage.threads.delete([target])
+    await storage.threads.create(Scope.everything(), NewThread(thread_id=target, metadata={}), "raise")
+    await storage.threads.delete(Scope.everything(), [target])
     write = copying._write_marked
 
     def given_up(connection: sqlite3.Connection, **given: object) -> None:
@@ -90,5 +91,5 @@ async def test_a_copy_that_was_given_up_meanwhile_is_not_finished(
 
     monkeypatch.setattr(copying, "_write_marked", given_up)
     with pytest.raises(Unavailable, match="given up"):
-        await storage.threads.copy(source, target)
-    assert await storage.threads.get(target) is None
+        await storage.threads.copy(Scope.everything(), source, target)
+    assert await storage.threads.get(Scope.everything(), target) is None

@@ -14,6 +14,7 @@ import pytest
 
 from runyard.runtime.checkpoints.unwritten import UnwrittenRows
 from runyard.runtime.errors import Unavailable
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow
 from runyard.runtime.storage.port.queue import FinishRequest, Lease
 from runyard.runtime.storage.port.runs import Lane, NewRun
@@ -57,7 +58,7 @@ async def claimed_run(storage: SqliteStorage) -> Lease:
         kwargs={"config": {}},
         thread_metadata={},
     )
-    await storage.runs.insert([new_run])
+    await storage.runs.insert(Scope.everything(), [new_run])
     (leased,) = await storage.queue.claim("worker", limit=1, interactive=1)
     return leased.lease
 
@@ -81,7 +82,7 @@ def finish_request(lease: Lease) -> FinishRequest:
 
 
 async def status(storage: SqliteStorage, lease: Lease) -> str:
-    found = await storage.runs.get(lease.thread_id, lease.run_id)
+    found = await storage.runs.get(Scope.everything(), lease.thread_id, lease.run_id)
     assert found is not None
     return found.status
 

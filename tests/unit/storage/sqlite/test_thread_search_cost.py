@@ -12,9 +12,11 @@ import orjson
 import pytest
 
 from runyard.generated.models import ThreadCountRequest, ThreadSearchRequest
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.threads.search import count_threads, search_threads
 
+EVERYTHING = Scope.everything()
 THREADS = 20_000
 GRAIN = 1_000
 """Steps between two counts."""
@@ -61,7 +63,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Con
     connection.close()
 
 
-def steps_of(connection: sqlite3.Connection, request: Any) -> int:
+def steps_of(connection: sqlite3.Connection, request: Any, scope: Scope = EVERYTHING) -> int:
     steps = 0
 
     def count() -> int:
@@ -71,9 +73,9 @@ def steps_of(connection: sqlite3.Connection, request: Any) -> int:
 
     connection.set_progress_handler(count, GRAIN)
     if isinstance(request, ThreadCountRequest):
-        assert count_threads(connection, request) >= 0
+        assert count_threads(connection, scope, request) >= 0
     else:
-        assert search_threads(connection, request, limit=11, offset=request.offset)
+        assert search_threads(connection, scope, request, limit=11, offset=request.offset)
     connection.set_progress_handler(None, 0)
     return steps
 
@@ -109,7 +111,7 @@ def test_a_search_does_not_look_at_every_thread(connection: sqlite3.Connection, 
 
 def test_a_search_for_nothing_ends_at_once(connection: sqlite3.Connection) -> None:
     request = ThreadSearchRequest(metadata={"user": "nobody"})
-    assert search_threads(connection, request, limit=10, offset=0) == []
+    assert search_threads(connection, Scope.everything(), request, limit=10, offset=0) == []
     assert steps_of(connection, ThreadCountRequest(metadata={"user": "nobody"})) < CHEAP
 
 
@@ -117,3 +119,15 @@ def test_looking_at_every_thread_takes_more(connection: sqlite3.Connection) -> N
     """That the bound above means something."""
     connection.create_function("contains", 2, lambda document, wanted: True)
     assert steps_of(connection, ThreadCountRequest(values={"n": 3})) > CHEAP
+
+
+def test_what_a_scope_asks_for_leads_the_search(connection: sqlite3.Connection) -> None:
+    for scope in (Scope(filter={"user": "user 7"}), Scope(filter={"customer": {"$eq": 7}})):
+        assert search_threads(connection, scope, ThreadSearchRequest(), limit=10, offset=0)
+        for request in (
+            ThreadSearchRequest(),
+            ThreadSearchRequest(sort_by="updated_at", status="idle"),
+            ThreadCountRequest(),
+            ThreadCountRequest(metadata={"graph_id": "chat"}),
+        ):
+            assert steps_of(connection, request, scope) < CHEAP

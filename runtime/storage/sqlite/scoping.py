@@ -1,0 +1,95 @@
+"""What lies outside the scope of a call is as if it were not there, on SQLite.
+
+Without a filter nothing is looked at. With one, the row that decides is looked at in the transaction of the call, in
+front of what the call does; searches have the filter among their conditions.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar
+
+from runyard.runtime.scope import Scope
+from runyard.runtime.storage.sqlite.conditions import Conditions
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+_METADATA_OF_RUN = (
+    # A temporary run outlives its thread for a while.
+    "coalesce((select metadata from threads where threads.thread_id = runs.thread_id), runs.metadata)"
+)
+
+
+def shows_thread(connection: sqlite3.Connection, scope: Scope, thread_id: str) -> bool:
+    """Whether a thread that there may be is in scope."""
+    return _shows(connection, scope, "threads", "metadata", thread_id)
+
+
+def shows_run(connection: sqlite3.Connection, scope: Scope, run_id: str) -> bool:
+    """Whether a run that there may be is in scope: its thread is."""
+    return _shows(connection, scope, "runs", _METADATA_OF_RUN, run_id)
+
+
+def shows_assistant(connection: sqlite3.Connection, scope: Scope, assistant_id: str, *, reading: bool) -> bool:
+    """Whether an assistant that there may be is in scope; a graph's own may be read in each."""
+    return _shows(connection, scope, "assistants", "metadata", assistant_id, "system" if reading else None)
+
+
+def _shows(
+    connection: sqlite3.Connection, scope: Scope, table: str, metadata: str, row_id: str, always: str | None = None
+) -> bool:
+    if not scope.filter:
+        return True
+    where = Conditions()
+    where.equal(f"{table.removesuffix('s')}_id", row_id)
+    where.within(scope, metadata, always)
+    return connection.execute(f"select 1 from {table} {where}", where.parameters).fetchone() is not None
+
+
+def on_thread(scope: Scope, thread_id: str, work: Work[T]) -> Work[T | None]:
+    """What `work` returns; None for a thread outside the scope."""
+    return _if_shown(scope, lambda connection: shows_thread(connection, scope, thread_id), work)
+
+
+def on_run(scope: Scope, run_id: str, work: Work[T]) -> Work[T | None]:
+    """What `work` returns; None for a run outside the scope."""
+    return _if_shown(scope, lambda connection: shows_run(connection, scope, run_id), work)
+
+
+def on_assistant(scope: Scope, assistant_id: str, work: Work[T], *, reading: bool) -> Work[T | None]:
+    """What `work` returns; None for an assistant outside the scope."""
+    return _if_shown(scope, lambda connection: shows_assistant(connection, scope, assistant_id, reading=reading), work)
+
+
+def _if_shown(scope: Scope, shown: Work[bool], work: Work[T]) -> Work[T | None]:
+    if not scope.filter:
+        return work
+
+    def guarded(connection: sqlite3.Connection) -> T | None:
+        return one_state(connection, lambda connection: work(connection) if shown(connection) else None)
+
+    return guarded
+
+
+def in_one_state(scope: Scope, work: Work[T]) -> Work[T]:
+    """`work` that looks at rows one by one; without a filter it needs no transaction for that."""
+    return (lambda connection: one_state(connection, work)) if scope.filter else work
+
+
+def one_state(connection: sqlite3.Connection, work: Work[T]) -> T:
+    """Several statements that see one and the same state, in the transaction that there is or in one for reading."""
+    if connection.in_transaction:
+        return work(connection)
+    connection.execute("begin")
+    try:
+        return work(connection)
+    finally:
+        connection.execute("commit")
+
+
+def add_scope_of_threads(where: Conditions, scope: Scope, column: str) -> None:
+    """The column is the id of a thread in scope."""
+    if scope.filter:
+        of_thread = Conditions(f"scoped.thread_id = {column}")
+        of_thread.within(scope, "scoped.metadata")
+        where.add(f"exists (select 1 from threads as scoped {of_thread})", *of_thread.parameters)
