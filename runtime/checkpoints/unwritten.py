@@ -29,7 +29,7 @@ class UnwrittenRows:
         self._gathered: list[Row] = []
         self._appending: list[Row] = []
         self._append: Handover | None = None
-        self._held = 0
+        self._held = self._gathered_size = 0
         self._failure: BaseException | None = None
         self._closed = False
 
@@ -43,14 +43,16 @@ class UnwrittenRows:
         with self._lock:
             if self._closed or self._failure is not None:
                 return
+            size = sum(map(_size, rows))
             self._gathered += rows
-            self._held += sum(map(_size, rows))
+            self._gathered_size += size
+            self._held += size
             if self._append is None:
                 self._begin()
 
     def _begin(self) -> None:
         self._appending, self._gathered = self._gathered, []
-        self._held = sum(map(_size, self._appending))
+        self._held, self._gathered_size = self._gathered_size, 0
         try:
             self._append = append = self._writer.append(self._lease, self._appending)
         except Unavailable as error:
@@ -102,7 +104,7 @@ class UnwrittenRows:
         """As `settle`, for a caller that may block its thread."""
         while (append := self._under_way()) is not None:
             try:
-                append.result()
+                append.wait()
             except concurrent.futures.CancelledError:
                 continue
             finally:

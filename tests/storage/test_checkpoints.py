@@ -116,7 +116,7 @@ def test_a_pool_thread_may_write_and_read(storage: Storage) -> None:
     found = []
 
     def save() -> None:
-        storage.checkpoints.append(None, [checkpoint_row(thread_id, "1")]).result()
+        storage.checkpoints.append(None, [checkpoint_row(thread_id, "1")]).wait()
         found.append(storage.checkpoints.wait_for(storage.checkpoints.latest(thread_id, "")))
 
     saver = threading.Thread(target=save)
@@ -166,12 +166,14 @@ async def test_appends_of_many_runs_at_once_are_all_kept(storage: Storage) -> No
     leases = [leased.lease for leased in await storage.queue.claim("worker", limit=20, interactive=20)]
 
     async def work(number: int) -> None:
+        appends = []
         for step in range(10):
-            append = storage.checkpoints.append(
-                leases[number], [checkpoint_row(leases[number].thread_id, f"{step:02}")]
-            )
-            if step % 3 == 0 or step == 9:
-                await append
+            row = checkpoint_row(leases[number].thread_id, f"{step:02}")
+            appends.append(storage.checkpoints.append(leases[number], [row]))
+            if step % 3 == 0:
+                await appends[-1]
+        for append in appends:
+            await append
 
     await asyncio.gather(*(work(number) for number in range(20)))
     for new_run in new_runs:

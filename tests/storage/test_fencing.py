@@ -91,7 +91,7 @@ async def save(storage: Storage, lease: Lease) -> None:
 
 
 async def save_blocking(storage: Storage, lease: Lease) -> None:
-    storage.checkpoints.append(lease, [checkpoint_row(lease.thread_id, "2", run_id=lease.run_id)]).result()
+    storage.checkpoints.append(lease, [checkpoint_row(lease.thread_id, "2", run_id=lease.run_id)]).wait()
 
 
 WRITES = (finish, interrupt, release, fail_attempt, append_events, save, save_blocking)

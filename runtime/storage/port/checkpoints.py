@@ -63,11 +63,21 @@ class Handover(Future[None]):
     """The writing of rows that were handed over. Its exception is LeaseLost or Unavailable.
 
     A future of worker threads, since a graph may block its event loop while it waits for its checkpoints. `await`
-    waits on the running loop, whichever that is; being cancelled there does not cancel the writing.
+    waits on the running loop, whichever that is; being cancelled there does not cancel the writing. Storage may put off
+    what nobody waits for, by some milliseconds: `hasten` is called by whoever does.
     """
+
+    def hasten(self) -> None:
+        """Has it written at once. Here: it is under way anyway."""
+
+    def wait(self) -> None:
+        """Blocks the thread until it is durable. Raises as `await` does."""
+        self.hasten()
+        self.result()
 
     def __await__(self) -> Generator[Any, None, None]:
         if not self.done():
+            self.hasten()
             loop = asyncio.get_running_loop()
             waiter = loop.create_future()
 

@@ -108,6 +108,13 @@ def drop_history(connection: sqlite3.Connection, sql: Queries, thread_id: str, k
     return remove_history(connection, sql, thread_id, checkpoints, orjson.dumps(blobs).decode(), TimeSlice())
 
 
+class _Append(Handover):
+    begin: Callable[[], None]
+
+    def hasten(self) -> None:
+        self.begin()
+
+
 class SqliteCheckpoints:
     """Checkpoints as rows, their large channel values and pending writes in tables of their own.
 
@@ -124,9 +131,9 @@ class SqliteCheckpoints:
                 raise lease_lost(lease)
             write_rows(connection, self._sql, rows)
 
-        handover = Handover()
-        self._database.hand_over(work, handover)
-        return handover
+        append = _Append()
+        append.begin = self._database.write_by_and_by(work, append)
+        return append
 
     async def latest(self, thread_id: str, ns: str, references: References | None = None) -> StoredCheckpoint | None:
         return self._one("latest_checkpoint", (thread_id, ns), references)

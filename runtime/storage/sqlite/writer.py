@@ -3,6 +3,9 @@
 Writes go through one queue, in order. The writer takes what has gathered, runs it in one transaction and then delivers
 the results; so nothing waits for more to come, and a busy time pays for few commits. A write that raises undoes only
 itself.
+
+What nobody waits for can be put off: a run that ends meanwhile takes its checkpoints back, and has them written in the
+one transaction that ends it.
 """
 
 import asyncio
@@ -29,6 +32,8 @@ LARGEST_GROUP = 1_000
 """Writes in one transaction, at the most."""
 LONGEST_GROUP = 0.02
 """Seconds after which no further write is added to a transaction."""
+PUT_OFF = 0.02
+"""Seconds for which a write is put off that nobody waits for. A kill costs as much more of a run's progress."""
 GIVE_WAY = 0.001
 """Seconds between two transactions of a process that has more to write than fits into one: others write too."""
 PATIENCE = 30.0
@@ -55,6 +60,7 @@ class Writer:
         self._lock = lock
         self._loops = loops
         self._queue: deque[QueuedWrite] = deque()
+        self._later: deque[tuple[float, QueuedWrite]] = deque()
         self._wake = threading.Condition()
         self._closing = False
         self._thread: BackgroundThread | None = None
@@ -76,16 +82,50 @@ class Writer:
         """Raises Unavailable when the writer is being stopped."""
         with self._wake:
             if self._closing:
-                raise Unavailable("the database is being closed; try again when the server is back")
+                raise _closed()
             self._queue.append(write)
             self._wake.notify()
+
+    def put_off(self, write: QueuedWrite) -> None:
+        """Takes a write that nobody waits for yet. Raises as `add` does."""
+        with self._wake:
+            if self._closing:
+                raise _closed()
+            self._later.append((time.monotonic() + PUT_OFF, write))
+            if len(self._later) == 1:
+                self._wake.notify()
+
+    def hasten(self, write: QueuedWrite) -> None:
+        """Has a write made now that was put off."""
+        with self._wake:
+            for place, (_, later) in enumerate(self._later):
+                if later is write:
+                    del self._later[place]
+                    self._queue.append(write)
+                    self._wake.notify()
+                    return
+
+    def _take_due(self) -> float | None:
+        """Puts what is due into the queue; returns the seconds until more is, None when nothing is put off."""
+        while self._later:
+            due, write = self._later[0]
+            left = due - time.monotonic()
+            taken_back = write.future.cancelled()
+            if left > 0 and not taken_back and not self._closing:
+                return left
+            self._later.popleft()
+            if not taken_back:
+                self._queue.append(write)
+        return None
 
     def _write_next(self, connection: sqlite3.Connection) -> float | None:
         assert self._thread is not None
         with self._wake:
             self._thread.rounds.wait()
+            due = self._take_due()
             while not self._queue and not self._closing:
-                self._wake.wait()
+                self._wake.wait(due)
+                due = self._take_due()
             if not self._queue:
                 return None
             self._thread.rounds.begin()
@@ -150,3 +190,7 @@ class Writer:
             return None, write_refused(error) if is_outage(error) else error
         connection.execute("release write")
         return value, None
+
+
+def _closed() -> Unavailable:
+    return Unavailable("the database is being closed; try again when the server is back")
