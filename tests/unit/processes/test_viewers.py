@@ -19,6 +19,7 @@ from runyard.runtime.errors import BadRequest, Unavailable
 from runyard.runtime.processes import viewers as module
 from runyard.runtime.processes.spawning import WorkerSpawner
 from runyard.runtime.processes.viewers import Viewers
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.backends import make_storage
 from runyard.runtime.storage.port.threads import NewThread
 
@@ -52,12 +53,12 @@ async def make_thread(viewers: Viewers) -> str:
     """A thread with a state."""
     thread = NewThread(thread_id=str(uuid7()), metadata={"graph_id": "graph"})
     steps = [ThreadSuperstep(updates=[ThreadSuperstepUpdate(values={"text": "x"}, as_node="note")])]
-    assert await viewers.ask("create_thread", thread, steps, "raise") == b"true"
+    assert await viewers.ask("create_thread", Scope.everything(), thread, steps, "raise") == b"true"
     return thread.thread_id
 
 
 async def values(viewers: Viewers, thread_id: str) -> Any:
-    return orjson.loads(await viewers.ask("state", thread_id, None, False, None))["values"]
+    return orjson.loads(await viewers.ask("state", Scope.everything(), thread_id, None, False, None))["values"]
 
 
 async def test_an_idle_process_ends_and_the_next_view_starts_another(
@@ -92,7 +93,7 @@ async def test_views_that_take_too_long_are_given_up_and_then_their_process(
         for thread_id in threads:
             assert viewers.pid == first
             with pytest.raises(Unavailable, match="no answer after"):
-                await viewers.ask("update", thread_id, held)
+                await viewers.ask("update", Scope.everything(), thread_id, held)
     assert await values(viewers, threads[0]) == {"text": "x", "log": []}
     assert viewers.pid != first
 
@@ -100,7 +101,7 @@ async def test_views_that_take_too_long_are_given_up_and_then_their_process(
 async def test_what_is_refused_is_refused_by_its_name(viewers: Viewers) -> None:
     thread = NewThread(thread_id=str(uuid7()), metadata={})
     with pytest.raises(BadRequest, match="has no assigned graph ID"):
-        await viewers.ask("create_thread", thread, [], "raise")
+        await viewers.ask("create_thread", Scope.everything(), thread, [], "raise")
     with pytest.raises(RuntimeError, match="its traceback is in the log"):
         await viewers.ask("no such view")
 
@@ -112,7 +113,7 @@ async def test_a_process_that_is_to_end_answers_what_it_was_asked_before(
     first = viewers.pid
     gate = tmp_path / "gate"
     held: Any = ThreadStateUpdate(values={"log": [str(gate)]})
-    under_way = asyncio.create_task(viewers.ask("update", thread_id, held))
+    under_way = asyncio.create_task(viewers.ask("update", Scope.everything(), thread_id, held))
     await asyncio.sleep(0)
     await viewers.reload(settings)
     assert await values(viewers, thread_id) == {"text": "x", "log": []}
