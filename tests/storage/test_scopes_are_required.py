@@ -14,6 +14,7 @@ OF_SERVER = {
     "workers": "workers live and die",
     "deliveries": "maintenance calls webhooks",
     "events": "workers write them; they are read for those whom a scope has let in to their run or thread",
+    "capabilities": "what the backend can, which is no data",
     "store": "graphs use it; no operation of the interface reads or writes it",
     "checkpoints": "workers write them; they are read for those whom a scope has let in to their thread",
 }
