@@ -65,7 +65,7 @@ class LinkedBus:
             return
         if isinstance(message, RunEvents):  # the most frequent first, and without a pattern, which takes longer
             workers.heard(self._names[link], message)
-            runs.publish(message.run_id, message.thread_id, message.events)
+            runs.publish(message.run_id, message.thread_id, message.events, message.first, message.before)
             return
         if isinstance(message, Hello):
             self._greet(link, message.worker, runs)

@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 import msgspec
 
-PackedEvent = tuple[str | None, str, bytes]
-"""An event on the bus and in storage: id or None, name, JSON."""
+PackedEvent = tuple[str, bytes]
+"""An event on the bus and in storage: name, JSON."""
 
 
 class Message(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=True):
@@ -19,11 +19,14 @@ class Message(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=True):
 
 
 class RunEvents(Message, frozen=True):
-    """Events of a run, in order."""
+    """Events of a run, in order. `first`: the number of the first in the log of the thread, 0 when they are not stored;
+    `before`: that of the run's last stored event before it."""
 
     run_id: str
     thread_id: str
     events: list[PackedEvent]
+    first: int
+    before: int
 
 
 class EventsStored(Message, frozen=True):

@@ -71,7 +71,7 @@ class ServerBus(Protocol):
 class RunListener(Protocol):
     """Is told what workers say about runs, and knows what a worker has to be told when it says hello."""
 
-    def publish(self, run_id: str, thread_id: str, events: Sequence[PackedEvent]) -> None:
+    def publish(self, run_id: str, thread_id: str, events: Sequence[PackedEvent], first: int, before: int) -> None:
         """See `RunEvents`."""
 
     def events_stored(self, run_id: str, thread_id: str, number: int) -> None:

@@ -50,7 +50,7 @@ class Settings:
     run_timeout: seconds that each attempt at a run may take; then it ends in `timeout`. None: as long as it likes.
     reload: whether changes of the project's code and configuration are served at once, for development.
     result_ttl: seconds for which the outcome of a deleted stateless run can still be joined.
-    event_ttl: seconds for which the events of a resumable run can still be read after its end.
+    event_ttl: seconds for which streams still have the events of a resumable run, and the end of any, after its end.
     check_answers: hold every answer against the document; violations are logged and counted.
     strict: whether one graph that cannot be loaded keeps the server from starting.
     """

@@ -1,4 +1,4 @@
-"""Stored events are kept for a while after the end of their run, then dropped."""
+"""Stored events, and ends in the logs of threads, are kept for a while after the end of the run, then dropped."""
 
 from runyard.runtime.maintenance.duty import MORE_TO_DO
 from runyard.runtime.storage.port.events import EventStorage
@@ -9,7 +9,7 @@ ROWS_PER_TRANSACTION = 100
 
 
 class EventRetention:
-    """Drops events of runs that ended more than `event_ttl` seconds ago."""
+    """Drops events and ends of runs that ended more than `event_ttl` seconds ago."""
 
     def __init__(self, events: EventStorage, event_ttl: float) -> None:
         self._events = events

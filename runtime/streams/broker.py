@@ -94,7 +94,7 @@ class Broker:
         """The events of a run that is there, those that are wanted (None: all): from now on, or, of a resumable run,
         from behind the id `after`, from the first for one that is not of the run."""
         last = await self._storage.events.last(run_id) if resumable else 0
-        seen = last if after is None else EventId.parse(after).number
+        seen = last if after is None else EventId.parse(after, last=last).seq
         subscription = RunSubscription(
             run_id,
             self._unsubscribe,
@@ -102,7 +102,7 @@ class Broker:
             self._backlog,
             announced=True,
             resumable=resumable,
-            after=seen if seen <= last else 0,
+            after=seen,
             replay=resumable and after is not None,
             wanted=wanted,
         )
@@ -159,24 +159,25 @@ class Broker:
             yield Follow(run_id, int(Interest.EVENTS if events else Interest.ANSWER))
         yield from self._threads.interests()
 
-    def publish(self, run_id: str, thread_id: str, events: Sequence[PackedEvent]) -> None:
-        """Events of a run, in order."""
-        unpacked = [
-            Event(name, data) if event_id is None else stored_event(event_id, name, data)
-            for event_id, name, data in events
-        ]
+    def publish(self, run_id: str, thread_id: str, events: Sequence[PackedEvent], first: int, before: int) -> None:
+        """Events of a run, in order. `first`: the number of the first, 0 when they are not stored; `before`: that of
+        the run's last stored event before it."""
+        unpacked = (
+            [stored_event(number, name, data) for number, (name, data) in enumerate(events, first)]
+            if first
+            else [Event(name, data) for name, data in events]
+        )
         for subscription in self._streams(run_id):
-            for event in unpacked:
-                subscription.add(event)
-        if self._threads.of(thread_id):
-            self._threads.publish(run_id, thread_id, unpacked)
+            subscription.add(unpacked, before)
+        for stream in self._threads.of(thread_id):
+            stream.add(unpacked)
 
     def events_stored(self, run_id: str, thread_id: str, number: int) -> None:
         """The run's events up to that number are stored, whether or not somebody was sent them."""
         for subscription in self._streams(run_id):
             subscription.stored(number)
         for stream in self._threads.of(thread_id):
-            stream.stored(run_id, number)
+            stream.stored(number)
 
     def _streams(self, run_id: str) -> list[RunSubscription]:
         return [each for each in self._subscriptions.get(run_id, ()) if isinstance(each, RunSubscription)]

@@ -1,7 +1,6 @@
 """The events of one run on their way out of the worker."""
 
 import asyncio
-import time
 from collections.abc import Callable
 
 import ormsgpack
@@ -9,7 +8,7 @@ import ormsgpack
 from runyard.runtime.bus.messages import EventsStored, PackedEvent, RunEvents
 from runyard.runtime.bus.port import WorkerBus
 from runyard.runtime.errors import LeaseLost
-from runyard.runtime.storage.port.events import EventChunk, EventStorage
+from runyard.runtime.storage.port.events import EventStorage, NewEvents
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.streams.events import PAGE
 
@@ -17,8 +16,8 @@ from runyard.runtime.streams.events import PAGE
 class Publisher:
     """Sends a run's events to those who follow it, those of one turn of the loop together.
 
-    Events of a resumable run get an id and are stored before they are sent: whoever has seen an event can go
-    on behind it, whatever happens to the processes.
+    Events of a resumable run are stored before they are sent, and get their numbers there: whoever has seen an event
+    can go on behind it, whatever happens to the processes.
     """
 
     def __init__(
@@ -37,7 +36,7 @@ class Publisher:
         self._storage = storage
         self._resumable = resumable
         self.followed = followed
-        self._number = self._stored = last
+        self._stored = last
         self._lost = lost
         self._waiting: list[PackedEvent] = []
         self._loop = asyncio.get_running_loop()
@@ -62,12 +61,11 @@ class Publisher:
     def emit(self, name: str, data: bytes) -> None:
         """Takes an event; never blocks."""
         if self._resumable:
-            self._number += 1
-            self._waiting.append((f"{time.time_ns() // 1_000_000}-{self._number}", name, data))
+            self._waiting.append((name, data))
             if self._sending is None:
                 self._sending = self._loop.create_task(self._store_and_send())
         elif self.followed:
-            self._waiting.append((None, name, data))
+            self._waiting.append((name, data))
             if not self._scheduled:
                 self._scheduled = True
                 self._loop.call_soon(self._send)
@@ -82,35 +80,35 @@ class Publisher:
         self._scheduled = False
         if self._waiting:
             events, self._waiting = self._waiting, []
-            self._publish(events)
+            self._publish(events, 0)
 
-    def _publish(self, events: list[PackedEvent]) -> None:
+    def _publish(self, events: list[PackedEvent], first: int) -> None:
         if self.followed:
-            self._bus.send(RunEvents(self._lease.run_id, self._lease.thread_id, events))
+            self._bus.send(RunEvents(self._lease.run_id, self._lease.thread_id, events, first, self._stored))
 
     async def _store_and_send(self) -> None:
         try:
             while self._waiting:
                 events, self._waiting = self._waiting, []
-                await self._storage.append(self._lease, _chunks(events, self._stored))
-                self._stored += len(events)
-                self._publish(events)
+                last = await self._storage.append(self._lease, _packed(events))
+                self._publish(events, last - len(events) + 1)
+                self._stored = last
             self._sending = None
         except LeaseLost:
             self._lost()
             raise
 
 
-def _chunks(events: list[PackedEvent], last: int) -> list[EventChunk]:
-    """The events behind that number, in pieces that can be read one by one."""
-    chunks: list[EventChunk] = []
+def _packed(events: list[PackedEvent]) -> list[NewEvents]:
+    """The events in pieces that can be read one by one."""
+    pieces: list[NewEvents] = []
     piece: list[PackedEvent] = []
     size = 0
     for event in events:
-        if piece and size + len(event[2]) > PAGE:
-            chunks.append(EventChunk(last + 1, last + len(piece), ormsgpack.packb(piece)))
-            last, piece, size = last + len(piece), [], 0
+        if piece and size + len(event[1]) > PAGE:
+            pieces.append(NewEvents(len(piece), ormsgpack.packb(piece)))
+            piece, size = [], 0
         piece.append(event)
-        size += len(event[2])
-    chunks.append(EventChunk(last + 1, last + len(piece), ormsgpack.packb(piece)))
-    return chunks
+        size += len(event[1])
+    pieces.append(NewEvents(len(piece), ormsgpack.packb(piece)))
+    return pieces

@@ -1,7 +1,7 @@
 """What follows a run from outside: its events, or only its end."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import orjson
@@ -72,9 +72,9 @@ class ResultWaiter(Subscription):
 class RunSubscription(Subscription):
     """Waits for the events of a run.
 
-    Those of a resumable run are numbered, and the run's end names the last: what is missing, for whatever reason, is
-    read from storage, a page whenever the reader has taken the one before. The stream of another run says with an
-    `error` event that something is missing.
+    Those of a resumable run have numbers, each is sent with that of the one before, and the run's end names the last:
+    what is missing, for whatever reason, is read from storage, a page whenever the reader has taken the one before. The
+    stream of another run says with an `error` event that something is missing.
     """
 
     def __init__(
@@ -105,19 +105,17 @@ class RunSubscription(Subscription):
     def may_be_cut(self) -> bool:
         return not self.resumable
 
-    def add(self, event: Event) -> None:
-        """An event of the run."""
+    def add(self, events: Sequence[Event], before: int = 0) -> None:
+        """Events of the run, in order. `before`: the number of its last stored event before them."""
         if self.resumable:
-            if event.number <= self._newest:
-                return  # it was there before
-            gap = event.number > self._newest + 1
-            self._newest = event.number
-            if gap or self._behind:
+            seen, self._newest = self._newest, max(self._newest, events[-1].number)
+            if before > seen or (self._behind and self._newest > seen):
                 self._fall_behind()
                 return
-        elif self._cut is not None:
-            return
-        self._buffer.put(event)
+            events = [event for event in events if event.number > seen]
+        for event in events:
+            if self._cut is None and not self._behind:  # either may happen to the one before
+                self._buffer.put(event)
         self._notify()
 
     def stored(self, number: int) -> None:

@@ -11,11 +11,11 @@ from runyard.runtime.bus.messages import FollowThread
 from runyard.runtime.bus.port import ServerBus
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.port.events import EndPlace, RunEnd
+from runyard.runtime.storage.port.events import RunEnd
 from runyard.runtime.storage.port.runs import RunResult
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.backlog import Backlog
-from runyard.runtime.streams.events import Event, EventId, EventLog
+from runyard.runtime.streams.events import Event, EventLog
 from runyard.runtime.streams.thread_subscription import ThreadSubscription
 
 logger = logging.getLogger(__name__)
@@ -28,9 +28,10 @@ CHECKED_TOGETHER = 100
 
 @dataclass(slots=True)
 class _Followed:
-    """A thread that is followed: by whom, the last end that they were told, and the runs of the last few."""
+    """A thread that is followed: by whom, up to which number of its log ends were told, and the runs of the last few
+    of them."""
 
-    told: EndPlace
+    told: int
     told_runs: deque[str] = field(default_factory=partial(deque, maxlen=64))
     streams: list[ThreadSubscription] = field(default_factory=list)
 
@@ -57,20 +58,21 @@ class ThreadStreams:
     async def subscribe(self, thread_id: str, modes: frozenset[str], after: str | None) -> ThreadSubscription:
         """The events of all runs of a thread, those to come included, until it is closed."""
 
-        def read_stored(event_id: EventId) -> AsyncIterator[list[Event]]:
-            return self._log.of_thread(thread_id, after=event_id)
+        def read_log(after: int, upto: int) -> AsyncIterator[list[Event]]:
+            return self._log.of_thread(thread_id, after=after, upto=upto)
 
-        last_end = await self._storage.events.last_end(thread_id)
+        last = await self._storage.events.last_of_thread(thread_id)
         stream = ThreadSubscription(
             thread_id,
             self._unsubscribe,
-            read_stored,
+            read_log,
             partial(self._storage.threads.values, Scope.everything(), thread_id),
             self._backlog,
             modes,
+            last=last,
             after=after,
         )
-        self._followed.setdefault(thread_id, _Followed(last_end)).streams.append(stream)
+        self._followed.setdefault(thread_id, _Followed(last)).streams.append(stream)
         self._bus.follow_thread(thread_id)
         return stream
 
@@ -92,12 +94,6 @@ class ThreadStreams:
         """Those who follow the thread."""
         followed = self._followed.get(thread_id)
         return () if followed is None else followed.streams
-
-    def publish(self, run_id: str, thread_id: str, events: Sequence[Event]) -> None:
-        """Events of a run, in order."""
-        for stream in self.of(thread_id):
-            for event in events:
-                stream.add(run_id, event)
 
     def deleted(self, thread_id: str) -> None:
         """The thread is no more: its streams end."""
@@ -164,31 +160,36 @@ class ThreadStreams:
             if followed is None:
                 continue
             for end in ends:
-                if followed.told < end.place:
+                if followed.told < end.last:
                     self._tell_late(followed, end)
             if await self._storage.threads.graph_ids(Scope.everything(), thread_id) is None:
                 self.deleted(thread_id)
 
-    async def _ends(self, thread_id: str) -> list[RunEnd]:
+    async def _ends(self, thread_id: str) -> Sequence[RunEnd]:
+        """Those that are to be told."""
         followed = self._followed.get(thread_id)
         if followed is None:
-            return []
-        return await self._storage.events.ends(thread_id, followed.told, limit=ENDS_TOGETHER)
+            return ()
+        found = await self._storage.events.ends(thread_id, followed.told, limit=ENDS_TOGETHER)
+        if not found.ends:
+            followed.told = max(followed.told, found.upto)
+        return found.ends
 
     @staticmethod
     def _tell(followed: _Followed, end: RunEnd) -> None:
-        if followed.told < end.place:
-            followed.told = end.place
+        if followed.told < end.last:
+            followed.told = end.last
             followed.told_runs.append(end.run_id)
             for stream in followed.streams:
-                stream.run_done(end.run_id, end.place)
+                stream.run_done(end.run_id, end.last)
 
     @staticmethod
     def _tell_late(followed: _Followed, end: RunEnd) -> None:
         """Events may be missing before the end: storage has them, and the end among them."""
-        followed.told = end.place
+        followed.told = end.last
         followed.told_runs.append(end.run_id)
         for stream in followed.streams:
             if end.unstored:
                 stream.run_cut(end.run_id)
-            stream.catch_up()
+            stream.stored(end.last)
+            stream.state_changed()

@@ -1,20 +1,20 @@
 """Follows all runs of a thread, those to come included."""
 
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
-from runyard.runtime.storage.port.events import EndPlace
 from runyard.runtime.storage.port.runs import RunResult
 from runyard.runtime.streams.backlog import Backlog, Buffer
 from runyard.runtime.streams.cuts import cut, slow_thread_reader
 from runyard.runtime.streams.events import Event, EventId, done_data, run_done
 from runyard.runtime.streams.subscriptions import Subscription
 
-ReadThreadEvents = Callable[[EventId], AsyncIterator[list[Event]]]
-"""Reads the stored events of a thread that come after an id, and the ends of its runs, page by page."""
+ReadThreadEvents = Callable[[int, int], AsyncIterator[list[Event]]]
+"""Reads the log of a thread behind one number and up to another, page by page."""
 ReadThreadValues = Callable[[], Awaitable[bytes | None]]
 """Reads what a thread holds now, as JSON."""
+_READ_UPTO = ""
+"""Names what stands in the buffer for events that have not come; its number is that of the last of them."""
 
 
 class ThreadSubscription(Subscription):
@@ -23,68 +23,75 @@ class ThreadSubscription(Subscription):
     `modes`: "run_modes" (all events of the runs, then a `metadata` event that says that the run is done),
     "lifecycle" (only beginnings and ends of runs), "state_update" (the thread's values after each run and each
     edit, as `state_update` events). Every event has an id (observed at
-    GET /threads/{thread_id}/stream); events of resumable runs, and ends, are read from storage where they are missing.
+    GET /threads/{thread_id}/stream).
+
+    Events of resumable runs, and ends, have numbers without gaps. Where one does not follow the one before, those in
+    between are read from the log of the thread.
     """
 
     def __init__(
         self,
         thread_id: str,
         unsubscribe: Callable[[Any], None],
-        read_stored: ReadThreadEvents,
+        read_log: ReadThreadEvents,
         read_values: ReadThreadValues,
         backlog: Backlog,
         modes: frozenset[str],
         *,
+        last: int,
         after: str | None,
     ) -> None:
-        """`after`: the id behind which to begin ("-1": with the first event); None: with the present."""
+        """`last`: the last number that was given on the thread. `after`: the id behind which to begin ("-1": with the
+        first event); None: with the present."""
         super().__init__("", unsubscribe, announced=True)
         self.thread_id = thread_id
-        self._read_stored = read_stored
+        self._read_log = read_log
         self._read_values = read_values
         self._modes = modes
         self._buffer = Buffer(backlog, self._overflowed)
-        self._made = 0
-        self._position = EventId(_now(), 0) if after is None else EventId.parse(after)
-        self._missing = after is not None
+        self._held: Sequence[Event] = ()
+        self._position = EventId(last) if after is None else EventId.parse(after, last=last)
+        self._newest = last
+        self._missing = self._position.seq < last
         self._replay: AsyncIterator[list[Event]] | None = None
-        self._replayed = EventId(-1, 0)
-        self._latest: tuple[str, int] | None = None
         self._state_changed = False
 
     # What happens on the thread
 
-    def add(self, run_id: str, event: Event) -> None:
-        """An event of a run."""
-        if event.number:
-            self.stored(run_id, event.number - 1)
-            self._latest = (run_id, event.number)
-        self._put(event)
+    def add(self, events: Sequence[Event]) -> None:
+        """Events of a run, in order."""
+        for event in events:
+            self._add(event)
 
-    def stored(self, run_id: str, number: int) -> None:
-        """The run's events up to that number are stored; the last of them may not have come."""
-        if self._latest is None:
-            self._latest = (run_id, number)
-            return
-        known = self._latest[1] if self._latest[0] == run_id else 0
-        if number > known:
-            self._latest = (run_id, number)
-            self.catch_up()
+    def _add(self, event: Event) -> None:
+        if not event.number:
+            self._put(event)
+        elif event.number == self._newest + 1:
+            self._newest = event.number
+            self._put(event)
+        else:
+            self.stored(event.number)
 
-    def run_done(self, run_id: str, place: EndPlace | None) -> None:
-        """A run of the thread has ended. `place`: where storage has that."""
-        self._put(Event("metadata", done_data(run_id)) if place is None else run_done(run_id, place))
+    def _put(self, event: Event) -> None:
+        if self._ended is None and self._wanted(event):
+            self._buffer.put(event)
+            self._notify()
+
+    def stored(self, number: int) -> None:
+        """The log reaches up to that number; the last of it may not have come."""
+        if number > self._newest and self._ended is None:
+            self._newest = number
+            self._buffer.put(Event(_READ_UPTO, b"", number=number))
+            self._notify()
+
+    def run_done(self, run_id: str, number: int | None) -> None:
+        """A run of the thread has ended. `number`: that of the end in the log."""
+        self._add(Event("metadata", done_data(run_id)) if number is None else run_done(run_id, number))
         self.state_changed()
 
     def run_cut(self, run_id: str) -> None:
         """A run has ended whose worker told of neither the end nor what came before, and its events are not stored."""
         self._put(cut(run_id))
-
-    def catch_up(self) -> None:
-        """Something is in storage that has not come."""
-        self._missing = True
-        self.state_changed()
-        self._notify()
 
     def state_changed(self) -> None:
         """The thread's values may be others now; they are read when the stream is."""
@@ -96,11 +103,6 @@ class ThreadSubscription(Subscription):
 
     def _wanted(self, event: Event) -> bool:
         return "run_modes" in self._modes or ("lifecycle" in self._modes and event.name in ("metadata", "error"))
-
-    def _put(self, event: Event) -> None:
-        if self._wanted(event):
-            self._buffer.put(event)
-            self._notify()
 
     def _overflowed(self, dropped: list[Event]) -> None:
         self._missing = True
@@ -117,10 +119,10 @@ class ThreadSubscription(Subscription):
         """The next events at hand; an empty list after `timeout` seconds of silence; None once the thread was
         deleted."""
         while True:
-            events = await self._stored_page() if self._replay is not None or self._missing else self._buffered()
+            events = await self._next_page() if self._replay is not None else self._buffered()
             if events:
                 return events
-            if self._replay is not None or self._missing or self._buffer:
+            if self._at_hand:
                 continue
             if self._state_changed:
                 self._state_changed = False
@@ -128,39 +130,42 @@ class ThreadSubscription(Subscription):
             if self._ended is not None:
                 return None
             await self._wait(timeout)
-            if not (self._buffer or self._missing or self._state_changed or self._ended is not None):
+            if not (self._at_hand or self._state_changed or self._ended is not None):
                 return []
 
-    async def _stored_page(self) -> list[Event]:
-        """What comes meanwhile waits; it may repeat the last of this."""
-        if self._replay is None:
-            self._missing = False
-            self._replay = self._read_stored(self._position)
+    @property
+    def _at_hand(self) -> bool:
+        return self._replay is not None or self._missing or bool(self._held or self._buffer)
+
+    async def _next_page(self) -> list[Event]:
+        assert self._replay is not None
         page = await anext(self._replay, None)
         if page is None:
             self._replay = None
             return []
-        self._position = self._replayed = EventId.parse(page[-1].id)
-        return [event for event in page if self._wanted(event)]
+        return [self._with_id(event) for event in page if self._wanted(event)]
 
     def _buffered(self) -> list[Event]:
-        events = []
-        for event in self._buffer.take():
-            if event.number:
-                event_id = EventId.parse(event.id)
-                if event_id <= self._replayed:
-                    continue
-                self._position = max(self._position, event_id)
-            events.append(self._with_id(event))
+        """What was held back came before the buffer overflowed, what is in it now after that."""
+        if not self._held and self._missing:
+            self._missing = False
+            self._replay = self._read_log(self._position.seq, self._newest)
+            return []
+        events: list[Event] = []
+        batch, self._held = self._held or self._buffer.take(), ()
+        for place, event in enumerate(batch):
+            if not event.number:
+                events.append(self._with_id(event))
+            elif event.number > self._position.seq:
+                if event.name == _READ_UPTO:
+                    self._replay, self._held = self._read_log(self._position.seq, event.number), batch[place + 1 :]
+                    break
+                events.append(self._with_id(event))
         return events
 
     def _with_id(self, event: Event) -> Event:
-        if event.id is not None:
+        if event.number:
+            self._position = EventId(event.number)
             return event
-        self._made += 1
-        return Event(event.name, event.data, f"{_now()}-{self._made}")
-
-
-def _now() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
+        self._position = EventId(self._position.seq, self._position.unstored + 1)
+        return Event(event.name, event.data, str(self._position))

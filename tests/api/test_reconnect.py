@@ -98,5 +98,5 @@ async def test_a_stream_outlives_a_restart_of_the_server(start_server: StartServ
 
     assert data_of(parts, "values")[-1]["log"] == ["x in", "x out"]
     assert "error" not in event_names(parts)
-    numbers = [int(str(part.id).rpartition("-")[2]) for part in parts]
+    numbers = [int(str(part.id).partition("-")[0]) for part in parts]
     assert numbers == sorted(set(numbers))

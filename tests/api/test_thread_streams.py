@@ -80,6 +80,21 @@ async def test_a_client_that_was_away_hears_of_the_events_and_the_end(client: La
     assert len({*ids}) == len(ids)
 
 
+async def test_a_run_and_its_thread_give_an_event_the_same_id(client: LangGraphClient, thread: str) -> None:
+    runs = []
+    for _ in range(2):
+        create: Any = {"stream_mode": ["updates", "custom"], "stream_resumable": True}
+        runs.append(await client.runs.create(thread, "chain", input={"n": 1}, **create))
+        await client.runs.join(thread, runs[-1]["run_id"])
+    whole = await until_done(
+        await client.threads.join_stream(thread, last_event_id="-1"), *(run["run_id"] for run in runs)
+    )
+    of_runs = [await collect(join_stream(client, run, last_event_id="-1")) for run in runs]
+    assert [part for part in whole if part.data.get("status") != "run_done"] == of_runs[0] + of_runs[1]
+    numbers = [tuple(map(int, str(part.id).split("-"))) for part in whole]
+    assert numbers == [(number, 0) for number in range(1, len(whole) + 1)], "nothing is missing"
+
+
 async def test_the_stream_of_a_thread_ends_with_the_assistant_that_takes_it_along(
     client: LangGraphClient, thread: str
 ) -> None:
@@ -93,7 +108,20 @@ async def test_the_stream_of_a_thread_ends_with_the_assistant_that_takes_it_alon
 
 @pytest.mark.parametrize(
     "last",
-    ["9" * 5000, "9" * 30 + "-" + "9" * 30, "1-" + "9" * 17, "", "-", "--", "a-b", "-1-1", "1.5-2", "x" * 1000, "0-0"],
+    [
+        "1764122711000-1",
+        "9" * 5000,
+        "9" * 30 + "-" + "9" * 30,
+        "1-" + "9" * 17,
+        "",
+        "-",
+        "--",
+        "a-b",
+        "-1-1",
+        "1.5-2",
+        "x" * 1000,
+        "0-0",
+    ],
 )
 async def test_any_last_event_id_is_answered(
     client: LangGraphClient, http: httpx.AsyncClient, thread: str, last: str

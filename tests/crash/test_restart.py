@@ -157,7 +157,7 @@ def test_a_resumable_stream_goes_on_where_it_was_left(after_power_cut: AfterPowe
     whole = replay(server, path, last="-1")
     assert whole[:7] == seen[:7]
     assert whole[7:] == after
-    numbers = [int(event_id.rpartition("-")[2]) for event_id, *_ in whole if event_id]
+    numbers = [int(event_id.partition("-")[0]) for event_id, *_ in whole if event_id]
     assert numbers == list(range(1, len(numbers) + 1))
     assert [data["attempt"] for _, name, data in whole if name == "metadata"] == [1, 2]
     assert_each_step_once([data for _, name, data in whole if name == "values"][-1], steps=8)

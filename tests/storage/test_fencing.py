@@ -13,7 +13,7 @@ import pytest
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, NewBlob, WriteRow
-from runyard.runtime.storage.port.events import EventChunk
+from runyard.runtime.storage.port.events import NewEvents
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import NewRun
 from runyard.runtime.storage.port.storage import Storage
@@ -79,7 +79,7 @@ async def fail_attempt(storage: Storage, lease: Lease) -> None:
 
 
 async def append_events(storage: Storage, lease: Lease) -> None:
-    await storage.events.append(lease, [EventChunk(2, 2, b"late")])
+    await storage.events.append(lease, [NewEvents(1, b"late")])
 
 
 async def save(storage: Storage, lease: Lease) -> None:
@@ -105,7 +105,7 @@ async def test_a_stale_lease_changes_nothing(
     new_run = await insert(storage, stateless(resumable=True))
     lease = (await claim(storage, "worker", new_run)).lease
     await storage.checkpoints.append(lease, [checkpoint_row(new_run.thread_id, "1", run_id=new_run.run_id)])
-    await storage.events.append(lease, [EventChunk(1, 1, b"first")])
+    await storage.events.append(lease, [NewEvents(1, b"first")])
     assert await storage.queue.holds(lease)
     await lose(storage, new_run, lease)
     assert not await storage.queue.holds(lease)

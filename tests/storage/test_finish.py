@@ -9,7 +9,7 @@ import pytest
 
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, NewBlob, WriteRow
-from runyard.runtime.storage.port.events import EventChunk
+from runyard.runtime.storage.port.events import NewEvents
 from runyard.runtime.storage.port.runs import CancelAction
 from runyard.runtime.storage.port.storage import Storage
 
@@ -164,7 +164,7 @@ async def test_rolling_back_removes_what_the_run_wrote_and_nothing_else(storage:
             write_row(thread_id, "1", run_id=new_run.run_id),
         ],
     )
-    await storage.events.append(lease, [EventChunk(1, 2, b"events")])
+    await storage.events.append(lease, [NewEvents(2, b"events")])
     await storage.runs.cancel(Scope.everything(), [ref(new_run)], "rollback")
     finished = await storage.queue.finish(finish_request(lease, status="interrupted"))
     assert not finished.webhook

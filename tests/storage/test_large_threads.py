@@ -12,7 +12,7 @@ from runyard.runtime.errors import LeaseLost
 from runyard.runtime.lifecycle import UNKNOWN
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
-from runyard.runtime.storage.port.events import EventChunk
+from runyard.runtime.storage.port.events import NewEvents
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import NewRun, Strategy
@@ -51,8 +51,8 @@ async def large_thread(storage: Storage) -> tuple[str, list[NewRun], Lease]:
     for _ in range(LIVELY):
         runs.append(await insert(storage, on_thread(thread_id, resumable=True)))
         lease = (await claim(storage, "worker", runs[-1])).lease
-        for number in range(1, 4):
-            await storage.events.append(lease, [EventChunk(number, number, b"event")])
+        for _ in range(3):
+            await storage.events.append(lease, [NewEvents(1, b"event")])
         await storage.queue.finish(finish_request(lease))
     await storage.checkpoints.append(None, [checkpoint_row(thread_id, f"{step:03}") for step in range(LIVELY)])
     runs += [await insert(storage, on_thread(thread_id)) for _ in range(LIVELY)]
@@ -219,8 +219,8 @@ async def test_many_outcomes_are_forgotten_whatever_a_transaction_takes(storage:
     await storage.runs.insert(Scope.everything(), [stateless(temporary=True, resumable=True) for _ in range(LIVELY)])
     leases = [leased.lease for leased in await claim_all(storage)]
     for lease in leases:
-        for number in range(1, 6):
-            await storage.events.append(lease, [EventChunk(number, number, b"event")])
+        for _ in range(5):
+            await storage.events.append(lease, [NewEvents(1, b"event")])
         await storage.queue.finish(finish_request(lease, temporary=True))
     assert await storage.runs.forget_outcomes(-1.0, LIVELY - 2) == LIVELY - 2
     assert await storage.runs.forget_outcomes(-1.0, LIVELY) == 2

@@ -6,7 +6,7 @@ import uuid
 
 from runyard.runtime.lifecycle import UNKNOWN
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.port.events import EventChunk
+from runyard.runtime.storage.port.events import NewEvents
 from runyard.runtime.storage.port.storage import Storage
 
 from .builders import (
@@ -34,7 +34,7 @@ async def test_outcomes_are_forgotten_when_they_are_old(storage: Storage) -> Non
         await insert(storage, stateless(temporary=True, resumable=True)),
     )
     leases = [leased.lease for leased in await storage.queue.claim("worker", limit=2, interactive=2)]
-    await storage.events.append(leases[1], [EventChunk(1, 1, b"event")])
+    await storage.events.append(leases[1], [NewEvents(1, b"event")])
     await storage.queue.finish(finish_request(leases[0], answer=b'"own answer"'))
     await storage.queue.finish(finish_request(leases[1], temporary=True))
     assert await storage.runs.forget_outcomes(3600.0, 100) == 0

@@ -11,7 +11,7 @@ import pytest
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, NewBlob, WriteRow
-from runyard.runtime.storage.port.events import EventChunk
+from runyard.runtime.storage.port.events import NewEvents
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import NewRun
 from runyard.runtime.storage.port.storage import Storage
@@ -58,7 +58,7 @@ async def answer(storage: Storage, new_run: NewRun) -> Lease:
         checkpoint_row(thread_id, "2", run_id=run_id, blobs=[NewBlob("log", "2", "msgpack", b"new")]),
     ]
     await storage.checkpoints.append(lease, rows)
-    await storage.events.append(lease, [EventChunk(lease.attempt, lease.attempt, b"said")])
+    await storage.events.append(lease, [NewEvents(1, b"said")])
     return lease
 
 

@@ -12,7 +12,7 @@ from runyard.runtime.errors import Conflict, LeaseLost, NotFound
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.checkpoint_rows import NewBlob
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint, StoredBlob
-from runyard.runtime.storage.port.events import EventChunk
+from runyard.runtime.storage.port.events import NewEvents
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.port.threads import NewThread, StateEdit, StoredChannel
@@ -85,7 +85,7 @@ async def test_deleting_takes_everything_along(storage: Storage) -> None:
     waiting = await insert(storage, on_thread(new_run.thread_id))
     later = await insert(storage, on_thread(new_run.thread_id, delay=1000.0))
     lease = (await claim(storage, "worker", new_run)).lease
-    await storage.events.append(lease, [EventChunk(1, 2, b"events")])
+    await storage.events.append(lease, [NewEvents(2, b"events")])
     await storage.checkpoints.append(lease, [checkpoint_row(new_run.thread_id, "1"), write_row(new_run.thread_id, "1")])
     other = await idle_thread(storage)
 

@@ -1,81 +1,80 @@
-"""The stored events of resumable runs, and the ends of a thread's runs."""
+"""The log of each thread: the stored events of its resumable runs, and the ends of all its runs.
+
+Numbers are given within the transaction that writes, from 1, each once: they grow along a thread, across runs, whatever
+clocks say, and stay given when rows are dropped. So whoever has seen number n and is shown n + 1 has missed nothing.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from runyard.runtime.storage.port.queue import Lease
 
 
 @dataclass(frozen=True, slots=True)
+class NewEvents:
+    """Consecutive events of a resumable run, packed, that are to be written; how many they are."""
+
+    count: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class EventChunk:
-    """Consecutive events of a resumable run, packed; `first` and `last` are their numbers."""
+    """Consecutive events of a resumable run, packed; `first` and `last` are their numbers on the thread."""
 
     first: int
     last: int
     data: bytes
 
 
-class EventPlace(NamedTuple):
-    """A place in the events of a thread: the sequence number of a run, and that of an event of it."""
-
-    seq: int
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class ThreadPage:
-    """Some of a thread's stored events, in order. `next`: behind which the others come; None when there are none."""
-
-    chunks: Sequence[EventChunk]
-    next: EventPlace | None
-
-
-class EndPlace(NamedTuple):
-    """A place in the ends of a thread's runs: microseconds since 1970, and the sequence number of a run."""
-
-    ended_at: int
-    seq: int
-
-
 @dataclass(frozen=True, slots=True)
 class RunEnd:
-    """A run of a thread that has ended, or was removed. `unstored`: it was executed and its events are not stored."""
+    """A run of the thread has ended with that status, or was `removed` before it had ended. `last`: the number of that
+    on the thread. `unstored`: it was executed and its events are not stored."""
 
-    place: EndPlace
+    last: int
     run_id: str
+    status: str
     unstored: bool
 
 
-class EventStorage(Protocol):
-    """The stored events of resumable runs; they stay for as long as their run, but not longer than their retention."""
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Ends on a thread, in order; there are no others up to the number `upto`."""
 
-    async def append(self, lease: Lease, chunks: Sequence[EventChunk]) -> None:
-        """Writes events behind those that are there, all or none. Raises LeaseLost."""
+    ends: Sequence[RunEnd]
+    upto: int
+
+
+class EventStorage(Protocol):
+    """The logs of threads. Events of a run stay for as long as the run, ends as long as the thread, but not longer than
+    their retention. The ends of temporary runs, whose thread goes with them, are in no log.
+
+    There is no operation that writes an end: whatever ends a run writes it in the same transaction.
+    """
+
+    async def append(self, lease: Lease, events: Sequence[NewEvents]) -> int:
+        """Writes events of a run behind all that is in the log, all or none; they are numbered without a gap. Returns
+        the number of the last. Raises LeaseLost."""
 
     async def read(self, run_id: str, after: int, *, size: int) -> list[EventChunk]:
-        """The chunks with events of higher numbers than `after`, in order; the first may begin before it. At least
-        one if there is any, then more until they have `size` bytes together."""
+        """The chunks with events of the run of higher numbers than `after`, in order; the first may begin before it. At
+        least one if there is any, then more until they have `size` bytes together."""
 
     async def last(self, run_id: str) -> int:
-        """The number of the last event; 0 if there is none."""
+        """The number of the run's last event; 0 if there is none."""
 
-    async def place(self, thread_id: str, since: int) -> EventPlace:
-        """Where to begin to read a thread's events so that none is missed that was made at `since` (milliseconds since
-        1970) or later."""
+    async def read_thread(self, thread_id: str, after: int, upto: int, *, size: int) -> list[EventChunk | RunEnd]:
+        """What comes next in the log between two numbers, that of `upto` included; chunks may reach beyond them. As
+        much as in `read`, maybe less; empty when there is no more."""
 
-    async def read_thread(self, thread_id: str, after: EventPlace, *, size: int) -> ThreadPage:
-        """Stored events of all runs of a thread, run by run; as much as in `read`, maybe less."""
+    async def last_of_thread(self, thread_id: str) -> int:
+        """The last number that was given on the thread; 0 if there is none."""
 
-    async def ends(self, thread_id: str, after: EndPlace, *, limit: int) -> list[RunEnd]:
-        """The next ends of the thread's runs, in order; of removed runs too, not of temporary ones."""
-
-    async def last_end(self, thread_id: str) -> EndPlace:
-        """The last end on the thread; before all ends when there is none."""
-
-    async def end_of(self, thread_id: str, seq: int) -> EndPlace | None:
-        """Where the end of that run of the thread is."""
+    async def ends(self, thread_id: str, after: int, *, limit: int) -> Ends:
+        """The next ends behind that number; of removed runs too."""
 
     async def forget(self, older_than: float, limit: int) -> bool:
-        """Drops events, and ends of removed runs, that are older than `older_than` seconds; at most `limit` rows of
-        each. Whether there may be more."""
+        """Drops events of runs that ended, and ends that were written, more than `older_than` seconds ago; at most
+        `limit` rows of each. Whether there may be more."""

@@ -95,7 +95,9 @@ def roll_back_run(
         connection.execute(sql["delete_events"], (run_id,))
         undo_checkpoints_of_run(connection, sql, thread_id, run_id)
     _restore_graph(connection, sql, thread_id)
-    return free_thread(connection, sql, thread_id, time)
+    promoted = free_thread(connection, sql, thread_id, time)
+    connection.execute(sql["forget_numbers"], {"thread_id": thread_id})
+    return promoted
 
 
 def _restore_graph(connection: sqlite3.Connection, sql: Queries, thread_id: str) -> None:

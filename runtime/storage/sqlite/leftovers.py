@@ -79,7 +79,10 @@ def _remove(
     with_runs: bool,
 ) -> bool:
     """Whether nothing is left. Runs that had not ended are added to `active`."""
-    if with_runs and not _remove_runs(connection, sql, thread_id, time_slice, active):
+    if with_runs and not (
+        _in_pieces(connection, sql["remove_thread_events"], {"thread_id": thread_id}, time_slice)
+        and _remove_runs(connection, sql, thread_id, time_slice, active)
+    ):
         return False
     return remove_checkpoints(connection, sql, thread_id, time_slice)
 
@@ -89,13 +92,12 @@ def _remove_runs(
 ) -> bool:
     while runs := connection.execute(sql["runs_of_discarded_thread"], (thread_id, PIECE)).fetchall():
         for seq, run_id, queue in runs:
-            if not remove_events(connection, sql, run_id, time_slice):
-                return False
             connection.execute(sql["remove_run"], (seq,))
             if queue is not None:
                 active.append(run_id)
             if time_slice.over:
                 return False
+    connection.execute(sql["forget_numbers"], {"thread_id": thread_id})
     return True
 
 

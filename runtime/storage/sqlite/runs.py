@@ -189,7 +189,9 @@ class SqliteRuns:
             connection.execute(self._sql["delete_events"], (run_id,))
             if row[0]:  # what it has done so far stays
                 connection.execute(self._sql["leave_unsettled"], ("interrupted", thread_id))
-            return free_thread(connection, self._sql, thread_id, now())
+            promoted = free_thread(connection, self._sql, thread_id, now())
+            connection.execute(self._sql["forget_numbers"], {"thread_id": thread_id})
+            return promoted
 
         return await self._database.write(on_run(scope, run_id, work))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 from scripts.chaos_suite.checks.endings import entries
 from scripts.chaos_suite.stories import Evidence, Finding, RunStory, StreamStory
@@ -24,7 +25,12 @@ def whole(evidence: Evidence) -> list[Finding]:
 
 
 def _number(event_id: str | None) -> int:
-    return int((event_id or "0").rpartition("-")[2])
+    return int((event_id or "0").partition("-")[0])
+
+
+def _is_first(name: str, data: Any) -> bool:
+    """Whether the event is the first of its run."""
+    return name == "metadata" and data.get("attempt") == 1
 
 
 def _unordered(stream: StreamStory) -> str | None:
@@ -38,7 +44,7 @@ def _unordered(stream: StreamStory) -> str | None:
 def _cut(stream: StreamStory, run: RunStory) -> str | None:
     if not stream.in_order or run.stops or run.found is None:
         return None
-    if stream.by_sdk and not (stream.events and _number(stream.events[0][0]) == 1):
+    if stream.by_sdk and not (stream.events and _is_first(*stream.events[0][1:])):
         return None
     failed = any(name.startswith("error") for _, name, _ in stream.events)
     if run.found.status == "error":

@@ -52,8 +52,8 @@ class Heard:
         self.lost_workers: asyncio.Queue[str] = asyncio.Queue()
         self.followed: list[Followed] = []
 
-    def publish(self, run_id: str, thread_id: str, events: Sequence[PackedEvent]) -> None:
-        self.runs.append(RunEvents(run_id, thread_id, list(events)))
+    def publish(self, run_id: str, thread_id: str, events: Sequence[PackedEvent], first: int, before: int) -> None:
+        self.runs.append(RunEvents(run_id, thread_id, list(events), first, before))
 
     def events_stored(self, run_id: str, thread_id: str, number: int) -> None:
         self.runs.append(EventsStored(run_id, thread_id, number))
@@ -157,7 +157,7 @@ FROM_WORKERS: list[FromWorker] = [
     GraphsLoaded({"graph": "name"}, {"other": "why"}),
     Broken("why"),
     Load(3),
-    RunEvents("run", "thread", [(None, "values", b"{}"), ("1-2", "updates|ns:1", b"null")]),
+    RunEvents("run", "thread", [("values", b"{}"), ("updates|ns:1", b"null")], 7, 4),
     EventsStored("run", "thread", 2**40),
     Ended("run", "thread", "success", b"\xff", 7, 0.5, 1.5),
     Ended("run", "thread", "error", None, 0, 0.0, 0.0),
@@ -218,7 +218,7 @@ async def test_nothing_arrives_within_the_call_that_sends_it(backend: Backend) -
 
 async def test_a_message_of_any_size_arrives_whole(backend: Backend) -> None:
     worker = await backend.greeted("worker")
-    large = RunEvents("run", "thread", [(None, "values", bytes(5 * 2**20)), (None, "values", b"1")])
+    large = RunEvents("run", "thread", [("values", bytes(5 * 2**20)), ("values", b"1")], 0, 0)
     worker.bus.send(large)
     worker.bus.send(Load(1))
     assert await backend.hears.until(Load(1)) == [("worker", large), ("worker", Load(1))]
@@ -236,9 +236,9 @@ async def test_texts_of_other_classes_arrive_as_texts(backend: Backend) -> None:
 async def test_a_text_that_cannot_be_written_holds_up_nothing(backend: Backend) -> None:
     worker = await backend.greeted("worker")
     worker.bus.send(GraphsLoaded({}, {"graph": "no file \udcff.py"}))
-    worker.bus.send(RunEvents("run", "thread", [(None, "values", b"\xff")]))
+    worker.bus.send(RunEvents("run", "thread", [("values", b"\xff")], 0, 0))
     said = [
-        message for _, message in await backend.hears.until(RunEvents("run", "thread", [(None, "values", b"\xff")]))
+        message for _, message in await backend.hears.until(RunEvents("run", "thread", [("values", b"\xff")], 0, 0))
     ]
     assert isinstance(said[0], GraphsLoaded)
     assert said[0].not_loaded["graph"].startswith("no file ")

@@ -69,7 +69,7 @@ def stop(*, rollback: bool = False, certainty: Certainty = "accepted", answered:
 
 def stream(*events: tuple[str, Any], in_order: bool = True, **fields: Any) -> StreamStory:
     """A stream of these events, with ids from 1."""
-    numbered = [(f"0-{number}", name, data) for number, (name, data) in enumerate(events, 1)]
+    numbered = [(f"{number}-0", name, data) for number, (name, data) in enumerate(events, 1)]
     return StreamStory(
         run_id="run", how="POST", replayed=True, events=fields.pop("events", numbered), in_order=in_order, **fields
     )
@@ -77,7 +77,7 @@ def stream(*events: tuple[str, Any], in_order: bool = True, **fields: Any) -> St
 
 def whole_stream(tag: str = "run", steps: int = 2) -> list[tuple[str, Any]]:
     """The events of a run of so many steps."""
-    events: list[tuple[str, Any]] = [("metadata", {"run_id": "run"})]
+    events: list[tuple[str, Any]] = [("metadata", {"run_id": "run", "attempt": 1})]
     for number, entry in enumerate(done(tag, steps), 1):
         events += [("custom", entry), ("values", {"done": list(done(tag, number))})]
     return events

@@ -213,5 +213,5 @@ async def test_nothing_is_claimed_before_the_server_has_said_what_is_followed(
         heard.tell(Welcome())
         sent = await heard.next(RunEvents)
         assert sent.run_id == run.run_id
-        assert sent.events[0][1] == "metadata"
+        assert sent.events[0][0] == "metadata"
         await heard.end_of(run.run_id)

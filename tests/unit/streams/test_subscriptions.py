@@ -14,7 +14,7 @@ from runyard.runtime.streams.subscriptions import RunSubscription
 
 
 def numbered(*numbers: int) -> list[Event]:
-    return [stored_event(f"1-{number}", "custom", b"%d" % number) for number in numbers]
+    return [stored_event(number, "custom", b"%d" % number) for number in numbers]
 
 
 class Stored:
@@ -56,8 +56,7 @@ def error_of(event: Event) -> str:
 async def test_events_that_come_in_order_are_not_read_from_storage() -> None:
     stored = Stored()
     stream = subscription(stored)
-    for event in numbered(1, 2, 3):
-        stream.add(event)
+    stream.add(numbered(1, 2, 3))
     stream.end(ended(3))
     assert await read_all(stream) == numbered(1, 2, 3)
     assert stored.reads == []
@@ -66,16 +65,15 @@ async def test_events_that_come_in_order_are_not_read_from_storage() -> None:
 async def test_a_gap_is_filled_from_storage_page_by_page() -> None:
     stored = Stored(9)
     stream = subscription(stored)
-    for event in numbered(1, 2, 9):
-        stream.add(event)
+    stream.add(numbered(1, 2))
+    stream.add(numbered(9), before=8)
     stream.end(ended(9))
     assert await read_all(stream) == numbered(*range(1, 10))
 
 
 async def test_a_tail_that_never_came_is_read_from_storage() -> None:
     stream = subscription(Stored(5))
-    for event in numbered(1, 2):
-        stream.add(event)
+    stream.add(numbered(1, 2))
     assert await stream.next(5) == numbered(1, 2)
     stream.end(ended(5), untold=True)
     assert await read_all(stream) == numbered(3, 4, 5)
@@ -87,8 +85,7 @@ async def test_what_comes_while_storage_is_read_is_neither_lost_nor_repeated() -
     reading = asyncio.create_task(read_all(stream))
     for number in range(1, 12):
         stored.last = max(stored.last, number)
-        for event in numbered(number):
-            stream.add(event)
+        stream.add(numbered(number), before=number - 1)
         await asyncio.sleep(0)
     stream.end(ended(11))
     assert await reading == numbered(*range(1, 12))
@@ -118,7 +115,7 @@ async def test_events_that_are_not_kept_any_longer_are_said_to_be_missing() -> N
 
 async def test_an_end_that_no_worker_told_cuts_a_stream_that_nothing_is_stored_of() -> None:
     stream = subscription(Stored(), resumable=False)
-    stream.add(Event("custom", b"1"))
+    stream.add([Event("custom", b"1")])
     stream.end(ended(0), untold=True)
     first, last = await read_all(stream)
     assert first == Event("custom", b"1")
@@ -137,7 +134,7 @@ async def test_a_slow_reader_of_a_run_that_is_not_stored_is_told() -> None:
     backlog = Backlog(limit=5000)
     stream = subscription(Stored(), resumable=False, backlog=backlog)
     for _ in range(20):
-        stream.add(Event("custom", b"x" * 1000))
+        stream.add([Event("custom", b"x" * 1000)])
     (only,) = await read_all(stream)
     assert error_of(only) == "SlowReader"
     assert backlog.size == 0
@@ -148,6 +145,6 @@ async def test_a_slow_reader_of_a_stored_run_gets_everything() -> None:
     stream = subscription(stored, backlog=Backlog(limit=2000))
     for number in range(1, 21):
         stored.last = number
-        stream.add(numbered(number)[0])
+        stream.add(numbered(number), before=number - 1)
     stream.end(ended(20))
     assert await read_all(stream) == numbered(*range(1, 21))

@@ -1,71 +1,50 @@
--- The stored events of resumable runs: a row holds all that a run emitted in a moment. Ends of runs, for the streams
--- of threads: `seq` tells those of one moment apart.
+-- The log of each thread: rows of events, which resumable runs have emitted, and ends, which triggers write with the
+-- change of the run.
 
 -- name: insert_events
-insert into run_events (run_id, first, last, data) values (?, ?, ?, ?);
+insert into thread_events (thread_id, seq, first, run_id, data) values (?, ?, ?, ?, ?);
 
 -- name: read_events
-select first, last, data from run_events
-where run_id = :run_id and last > :after
-and first >= coalesce((select max(first) from run_events where run_id = :run_id and first <= :after), 0)
-order by first;
-
--- name: runs_from
-select seq, run_id from runs where thread_id = ? and seq >= ? order by seq;
-
--- name: first_run_since
--- Runs before it had ended before that time.
-select min(seq) from (
-  select min(seq) as seq from runs
-  where thread_id = :thread_id and ended_at >= :since and ended_at is not null and not temporary
-  union all
-  select min(seq) from runs where thread_id = :thread_id and queue is not null
-);
+select first, seq, data from thread_events where run_id = ? and seq > ? and data is not null order by seq;
 
 -- name: last_event
-select last from run_events where run_id = ? order by first desc limit 1;
+select seq from thread_events where run_id = ? and data is not null order by seq desc limit 1;
+
+-- name: read_thread_events
+select first, seq, data, run_id, status, unstored from thread_events
+where thread_id = :thread_id and seq > :after and first <= :upto order by seq limit :limit;
+
+-- name: last_of_thread
+select max(coalesce((select max(seq) from thread_events where thread_id = :thread_id), 0),
+           coalesce((select last from removed_events where thread_id = :thread_id), 0));
 
 -- name: ends
-select ended_at, seq, run_id, attempt > 0 and not resumable from runs
-where thread_id = :thread_id and (ended_at, seq) > (:ended_at, :seq) and ended_at is not null and not temporary
-union all
-select ended_at, seq, run_id, 0 from removed_runs
-where thread_id = :thread_id and (ended_at, seq) > (:ended_at, :seq)
-order by 1, 2 limit :limit;
-
--- name: last_end
-select ended_at, seq from (
-  select * from (
-    select ended_at, seq from runs where thread_id = :thread_id and ended_at is not null and not temporary
-    order by ended_at desc, seq desc limit 1)
-  union all
-  select * from (
-    select ended_at, seq from removed_runs where thread_id = :thread_id order by ended_at desc, seq desc limit 1)
-) order by 1 desc, 2 desc limit 1;
-
--- name: end_of
-select ended_at from runs where seq = :seq and thread_id = :thread_id and ended_at is not null
-union all
-select ended_at from removed_runs where thread_id = :thread_id and seq = :seq limit 1;
+select seq, run_id, status, unstored from thread_events
+where thread_id = ? and seq > ? and status is not null order by seq limit ?;
 
 -- name: remove_events
 -- At most :limit rows.
-delete from run_events where run_id = :run_id and first in
-(select first from run_events where run_id = :run_id limit :limit);
+delete from thread_events where (thread_id, seq) in
+(select thread_id, seq from thread_events where run_id = :run_id and data is not null limit :limit);
 
 -- name: delete_events
-delete from run_events where run_id = ?;
+delete from thread_events where run_id = ? and data is not null;
+
+-- name: remove_thread_events
+delete from thread_events where thread_id = :thread_id
+and seq in (select seq from thread_events where thread_id = :thread_id limit :limit);
+
+-- name: forget_numbers
+-- Nothing more happens on a thread that is no more.
+delete from removed_events where thread_id = :thread_id
+and not exists (select 1 from threads where thread_id = :thread_id);
 
 -- name: resumable_before
 select seq, run_id from runs where resumable and ended_at < ? and ended_at is not null order by ended_at limit ?;
 
--- name: delete_some_events
-delete from run_events where run_id = :run_id
-and first in (select first from run_events where run_id = :run_id order by first limit :limit);
-
 -- name: forget_resumable
 update runs set resumable = 0 where seq = ?;
 
--- name: forget_removed_runs
-delete from removed_runs where (thread_id, ended_at, seq) in (
-  select thread_id, ended_at, seq from removed_runs where ended_at < ? order by ended_at limit ?);
+-- name: forget_ends
+delete from thread_events where (thread_id, seq) in (
+  select thread_id, seq from thread_events where ended_at < ? and ended_at is not null order by ended_at limit ?);

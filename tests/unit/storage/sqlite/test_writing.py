@@ -58,7 +58,8 @@ def outsider(database: Database) -> Iterator[sqlite3.Connection]:
 
 def fill(connection: sqlite3.Connection) -> None:
     connection.execute(
-        "insert into run_events (run_id, first, last, data) values (hex(randomblob(16)), 1, 1, zeroblob(100000))"
+        "insert into thread_events (thread_id, seq, first, run_id, data) "
+        "values (hex(randomblob(16)), 1, 1, 'run', zeroblob(100000))"
     )
 
 
