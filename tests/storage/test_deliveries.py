@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import orjson
+import pytest
 
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.storage import Storage
 
+from .backends import Backend
 from .builders import (
     claim,
     failed_request,
@@ -85,6 +89,23 @@ async def test_a_delivery_that_nobody_finished_comes_again(storage: Storage) -> 
     due = await storage.deliveries.next_due()
     assert due is not None
     assert 50 < due <= 60
+
+
+async def test_the_next_server_calls_at_once_what_the_one_before_had_claimed(backend: Backend, tmp_path: Path) -> None:
+    server = backend.make(tmp_path)
+    if server.capabilities.several_servers:
+        pytest.skip("another server may be calling")
+    server.open(maintain=True)
+    for _ in range(2):
+        new_run = await insert(server, stateless(webhook=HOOK))
+        await server.queue.finish(finish_request((await claim(server, "worker", new_run)).lease))
+    claimed, postponed = await server.deliveries.claim(2, 600.0)
+    await server.deliveries.postpone(postponed.delivery_id, 1, seconds=600.0, error="down")
+    server.close()
+    server = backend.make(tmp_path)
+    server.open(maintain=True)
+    assert [delivery.run_id for delivery in await server.deliveries.claim(2, 600.0)] == [claimed.run_id]
+    server.close()
 
 
 async def test_a_late_sender_changes_nothing(storage: Storage) -> None:

@@ -43,6 +43,10 @@ class SqliteDeliveries:
         self._database = database
         self._sql = queries
 
+    def release(self) -> None:
+        """Makes due what an earlier server had claimed, which has ended since: it is not waited for its lease."""
+        self._database.write_blocking(lambda connection: connection.execute(self._sql["release_deliveries"]).rowcount)
+
     async def claim(self, limit: int, lease_seconds: float) -> list[Delivery]:
         def work(connection: sqlite3.Connection) -> list[Delivery]:
             time = self._clock.now()

@@ -84,6 +84,8 @@ class SqliteStorage:
         try:
             self._database.open(maintain=maintain)
             self._clock.open()
+            if maintain:
+                self.deliveries.release()
         except BaseException:
             self._unlock()
             raise

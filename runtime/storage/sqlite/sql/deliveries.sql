@@ -7,7 +7,7 @@ select * from runs where seq = ?;
 insert into deliveries (run_id, url, payload, due, created_at) values (?, ?, ?, ?, ?);
 
 -- name: claim_deliveries
-update deliveries set attempt = attempt + 1, due = :leased
+update deliveries set attempt = attempt + 1, due = :leased, sending = 1
 where delivery_id in (select delivery_id from deliveries where due <= :now order by due limit :limit)
 returning delivery_id, attempt, url, run_id, payload;
 
@@ -15,7 +15,10 @@ returning delivery_id, attempt, url, run_id, payload;
 delete from deliveries where delivery_id = ? and attempt = ?;
 
 -- name: postpone_delivery
-update deliveries set due = :due, error = :error where delivery_id = :delivery_id and attempt = :attempt;
+update deliveries set due = :due, error = :error, sending = 0 where delivery_id = :delivery_id and attempt = :attempt;
+
+-- name: release_deliveries
+update deliveries set due = 0, sending = 0 where sending;
 
 -- name: next_delivery_due
 select min(due) from deliveries;

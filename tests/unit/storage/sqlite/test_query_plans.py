@@ -20,6 +20,7 @@ SMALL = ("workers", "clock", "probes", "discarded_threads", "postponed_expiries"
 """Tables that may be looked at as a whole."""
 PARTIAL = (
     "run_ready",
+    "delivery_sending",
     "run_waiting",
     "run_delayed",
     "run_owned",
