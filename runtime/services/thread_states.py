@@ -36,6 +36,8 @@ class ThreadStates:
         self._broker = broker
         self._failed: Counter[str] = Counter()
         self._settling: dict[str, asyncio.Task[None]] = {}
+        self._slow: set[str] = set()
+        """Threads whose state takes long to read: who asks for them does not wait another time."""
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def state(
@@ -80,8 +82,10 @@ class ThreadStates:
 
     async def settle_one(self, thread_id: str) -> None:
         """As `settle`, for a thread that is about to be shown. When that takes long, it is shown as it is."""
-        if await self._storage.threads.unsettled(1, thread_id):
-            await asyncio.wait([self._settle_once(thread_id)], timeout=SETTLE_WAIT)
+        if thread_id not in self._slow and await self._storage.threads.unsettled(1, thread_id):
+            _, late = await asyncio.wait([self._settle_once(thread_id)], timeout=SETTLE_WAIT)
+            if late:
+                self._slow.add(thread_id)
 
     def _settle_once(self, thread_id: str) -> asyncio.Task[None]:
         """The reading that is under way, or a new one."""
@@ -102,5 +106,6 @@ class ThreadStates:
             logger.warning("thread %s keeps what it shows: %s", thread_id, error.detail)
             settled = await self._storage.threads.settle(thread_id, StateReading())
         self._failed.pop(thread_id, None)
+        self._slow.discard(thread_id)
         if settled:
             self._broker.state_changed(thread_id)

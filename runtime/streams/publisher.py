@@ -7,10 +7,15 @@ import ormsgpack
 
 from runyard.runtime.bus.messages import EventsStored, PackedEvent, RunEvents
 from runyard.runtime.bus.port import WorkerBus
-from runyard.runtime.errors import LeaseLost
+from runyard.runtime.errors import LeaseLost, Unavailable
 from runyard.runtime.storage.port.events import EventStorage, NewEvents
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.streams.events import PAGE
+
+RETRY_PAUSE = 0.25
+"""Seconds before events are stored that could not be."""
+MOST_WAITING = 64 * 1024 * 1024
+"""Bytes of events that wait for storage; with more, the attempt at the run fails."""
 
 
 class Publisher:
@@ -90,7 +95,15 @@ class Publisher:
         try:
             while self._waiting:
                 events, self._waiting = self._waiting, []
-                last = await self._storage.append(self._lease, _packed(events))
+                try:
+                    last = await self._storage.append(self._lease, _packed(events))
+                except Unavailable:
+                    # There may be room on the disk again: a stream that is to be resumed has no gaps.
+                    self._waiting[:0] = events
+                    if sum(len(data) for _, data in self._waiting) > MOST_WAITING:
+                        raise
+                    await asyncio.sleep(RETRY_PAUSE)
+                    continue
                 self._publish(events, last - len(events) + 1)
                 self._stored = last
             self._sending = None

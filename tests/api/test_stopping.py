@@ -190,10 +190,13 @@ async def test_a_stop_whose_state_cannot_be_read_ends_the_run_and_keeps_the_thre
         assert await status_of(client, run) == ("interrupted" if action == "interrupt" else "removed")
         after = await client.threads.get(thread)
         assert after["status"] == "interrupted"
-        if graph == "clashing" and action == "interrupt":  # the step before the clash is readable
-            assert after["values"] == {"log": ["prepare"], **marks.input("swallows")}
-        else:
-            assert (after["values"], after["interrupts"]) == (before["values"], before["interrupts"])
+        kept = before["values"], before["interrupts"]
+        if action == "rollback":
+            assert (after["values"], after["interrupts"]) == kept
+            return
+        # The step before the clash is readable; and what hangs in the worker may be read by another process.
+        readable = {"log": ["prepare"], **marks.input("swallows")}
+        assert after["values"] == readable or (graph == "hanging" and (after["values"], after["interrupts"]) == kept)
 
     await asyncio.gather(stop_one("clashing"), stop_one("hanging"))
 

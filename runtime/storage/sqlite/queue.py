@@ -145,9 +145,11 @@ class SqliteQueue:
         if not request.temporary or not connection.execute(self._sql["delete_temporary_thread"], thread).rowcount:
             promoted = len(connection.execute(self._sql["promote"], thread).fetchall())
             settled = _settled(request)
-            unsettled = None
             if request.temporary:  # another run was put on its thread; what the thread asks was not read
                 connection.execute(self._sql["keep_run"], (lease.seq,))
+            unread = request.values is None and request.status in ("interrupted", "timeout")
+            unsettled = None
+            if request.temporary or unread:
                 unsettled = "error" if settled == "error" else "interrupted"
             connection.execute(
                 self._sql["settle_thread"],

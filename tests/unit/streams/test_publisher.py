@@ -1,0 +1,70 @@
+"""The events of a resumable run, and a storage that takes none for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from runyard.runtime.bus.messages import RunEvents
+from runyard.runtime.errors import Unavailable
+from runyard.runtime.storage.port.events import NewEvents
+from runyard.runtime.storage.port.queue import Lease
+from runyard.runtime.streams import publisher as publishers
+from runyard.runtime.streams.publisher import Publisher
+
+LEASE = Lease(1, "worker", 1, 1, "run", "thread")
+
+
+class Bus:
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+
+    def send(self, message: Any) -> None:
+        self.sent.append(message)
+
+
+class FullDisk:
+    """Refuses events so many times."""
+
+    def __init__(self, refusals: int) -> None:
+        self.refusals = refusals
+        self.refused = asyncio.Event()
+        self.count = 0
+
+    async def append(self, lease: Lease, events: Sequence[NewEvents]) -> int:
+        if self.refusals:
+            self.refusals -= 1
+            self.refused.set()
+            raise Unavailable("the disk is full")
+        self.count += sum(each.count for each in events)
+        return self.count
+
+
+def resumable(bus: Bus, disk: FullDisk) -> Publisher:
+    storage: Any = disk
+    link: Any = bus
+    return Publisher(LEASE, link, storage, resumable=True, followed=True, last=0, lost=lambda: None)
+
+
+async def test_events_that_could_not_be_stored_are_stored_later_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishers, "RETRY_PAUSE", 0.0)
+    bus, disk = Bus(), FullDisk(2)
+    publisher = resumable(bus, disk)
+    publisher.emit("custom", b"1")
+    await disk.refused.wait()
+    publisher.emit("custom", b"2")
+    await publisher.close()
+    sent = [event for message in bus.sent if isinstance(message, RunEvents) for event in message.events]
+    assert sent == [("custom", b"1"), ("custom", b"2")]
+    assert publisher.last == 2
+
+
+async def test_an_attempt_fails_whose_events_wait_in_too_large_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishers, "MOST_WAITING", 3)
+    publisher = resumable(Bus(), FullDisk(1))
+    publisher.emit("custom", b"long")
+    with pytest.raises(Unavailable):
+        await publisher.close()
