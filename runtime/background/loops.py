@@ -11,7 +11,7 @@ import contextlib
 import threading
 from collections.abc import Awaitable, Callable
 
-from runyard.runtime.background.rounds import Loops
+from runyard.runtime.background.rounds import LONGEST_PAUSE, Loops
 
 
 class BackgroundLoop:
@@ -82,8 +82,11 @@ class BackgroundLoop:
 class BackgroundThread:
     """As `BackgroundLoop`, in a thread of the process. The step may block; `stopping` ends its pauses."""
 
-    def __init__(self, name: str, step: Callable[[], float | None], loops: Loops) -> None:
-        self.rounds = loops.add(name)
+    def __init__(
+        self, name: str, step: Callable[[], float | None], loops: Loops, *, longest_pause: float = LONGEST_PAUSE
+    ) -> None:
+        """`longest_pause`: in seconds, after rounds that failed."""
+        self.rounds = loops.add(name, longest_pause=longest_pause)
         self._step = step
         self._loops = loops
         self._stopping = threading.Event()

@@ -22,8 +22,9 @@ LATE_AFTER = 30.0
 class Rounds:
     """One loop's account of itself. All methods may be called in any thread."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, longest_pause: float = LONGEST_PAUSE) -> None:
         self.name = name
+        self._longest_pause = longest_pause
         self._due = time.monotonic()
         self._failures = 0
         self._ended = False
@@ -44,7 +45,7 @@ class Rounds:
 
     def failed(self, error: BaseException) -> float:
         """A round has raised an error, which is logged. Returns the seconds until the next."""
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._failures, 10))
+        pause = min(self._longest_pause, FIRST_PAUSE * 2.0 ** min(self._failures, 10))
         if isinstance(error, RunyardError):
             logger.error("%s: %s; trying again", self.name, error.detail)
         else:
@@ -81,9 +82,9 @@ class Loops:
     def __init__(self) -> None:
         self._rounds: list[Rounds] = []
 
-    def add(self, name: str) -> Rounds:
-        """The account of a loop that begins."""
-        rounds = Rounds(name)
+    def add(self, name: str, *, longest_pause: float = LONGEST_PAUSE) -> Rounds:
+        """The account of a loop that begins. `longest_pause`: seconds at most after rounds that failed."""
+        rounds = Rounds(name, longest_pause=longest_pause)
         self._rounds.append(rounds)
         return rounds
 

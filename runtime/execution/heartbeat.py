@@ -33,7 +33,8 @@ class HeartbeatThread:
         self._held = held
         self._answered = answered
         self._runner = asyncio.Runner()
-        self._thread = BackgroundThread(f"heartbeat of {worker}", self._beat, loops)
+        # Writing fails for all at once, and soon after it succeeds again silence counts.
+        self._thread = BackgroundThread(f"heartbeat of {worker}", self._beat, loops, longest_pause=interval)
 
     def start(self) -> None:
         """The first beat comes at once."""
