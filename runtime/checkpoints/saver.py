@@ -34,7 +34,7 @@ from runyard.runtime.checkpoints.rows import CheckpointPacker
 from runyard.runtime.checkpoints.serde.serializer import StateSerializer
 from runyard.runtime.checkpoints.unwritten import UnwrittenRows
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
-from runyard.runtime.storage.port.checkpoints import CheckpointAdmin, SaverStorage
+from runyard.runtime.storage.port.checkpoints import CheckpointAdmin, CheckpointWriter, SaverStorage
 from runyard.runtime.storage.port.queue import Lease
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,8 @@ class RunSaver(BaseCheckpointSaver[str]):
     in memory for the first second, and a run that ends before leaves nothing to delete. A crash in that second
     costs as much work as it would without a checkpoint that is a second old. `limits`: with `no_step`, what nodes still
     return is not taken, and no step begins, but the checkpoint is with which LangGraph leaves a run that saves at its
-    end; with `sealed`, nothing is. `admin`: for those of LangGraph's operations that are about whole threads.
+    end; with `sealed`, nothing is. `writer`: what writes in the place of `storage`. `admin`: for those of
+    LangGraph's operations that are about whole threads.
     """
 
     serde: SerializerProtocol = StateSerializer()
@@ -63,6 +64,7 @@ class RunSaver(BaseCheckpointSaver[str]):
         self,
         storage: SaverStorage,
         *,
+        writer: CheckpointWriter | None = None,
         admin: CheckpointAdmin | None = None,
         lease: Lease | None = None,
         sync: bool = False,
@@ -73,7 +75,7 @@ class RunSaver(BaseCheckpointSaver[str]):
         super().__init__(serde=serde)
         self._storage = storage
         self._admin = admin
-        self._unwritten = UnwrittenRows(storage, lease)
+        self._unwritten = UnwrittenRows(writer or storage, lease)
         self._run_id = None if lease is None else lease.run_id
         self._sync = sync
         self._memory = MemoryCheckpoints() if in_memory else None

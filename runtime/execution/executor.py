@@ -11,6 +11,7 @@ from langgraph.store.base import BaseStore
 from runyard.runtime.checkpoints.limits import RunLimits
 from runyard.runtime.checkpoints.saver import RunSaver
 from runyard.runtime.errors import LeaseLost
+from runyard.runtime.execution.behind_events import BehindEvents
 from runyard.runtime.execution.execution import Execution, RunEnded, Stop
 from runyard.runtime.execution.graph_run import (
     UNREAD,
@@ -53,6 +54,7 @@ class Executor:
         limits = RunLimits()
         saver = RunSaver(
             self._storage.checkpoints,
+            writer=BehindEvents(self._storage.checkpoints, publisher) if publisher.resumable else None,
             admin=self._storage.checkpoints,
             lease=lease,
             sync=sync,

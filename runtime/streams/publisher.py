@@ -1,6 +1,7 @@
 """The events of one run on their way out of the worker."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
 import ormsgpack
@@ -44,9 +45,16 @@ class Publisher:
         self._stored = last
         self._lost = lost
         self._waiting: list[PackedEvent] = []
+        self._emitted = self._settled = 0
+        self._marks: deque[tuple[int, Callable[[], None]]] = deque()
         self._loop = asyncio.get_running_loop()
         self._sending: asyncio.Task[None] | None = None
         self._scheduled = False
+
+    @property
+    def resumable(self) -> bool:
+        """Whether events are stored."""
+        return self._resumable
 
     @property
     def last(self) -> int:
@@ -67,6 +75,7 @@ class Publisher:
         """Takes an event; never blocks."""
         if self._resumable:
             self._waiting.append((name, data))
+            self._emitted += 1
             if self._sending is None:
                 self._sending = self._loop.create_task(self._store_and_send())
         elif self.followed:
@@ -74,6 +83,13 @@ class Publisher:
             if not self._scheduled:
                 self._scheduled = True
                 self._loop.call_soon(self._send)
+
+    def when_stored(self, call: Callable[[], None]) -> None:
+        """Calls back, on the loop, once what was emitted until now is stored, or never will be: the lease is lost."""
+        if self._settled == self._emitted or (self._sending is not None and self._sending.done()):
+            call()
+        else:
+            self._marks.append((self._emitted, call))
 
     async def close(self) -> None:
         """Returns when everything is on its way. Raises LeaseLost when storage refused some of it."""
@@ -106,10 +122,18 @@ class Publisher:
                     continue
                 self._publish(events, last - len(events) + 1)
                 self._stored = last
+                self._settle(len(events))
             self._sending = None
         except LeaseLost:
             self._lost()
             raise
+        finally:
+            self._settle(self._emitted - self._settled)
+
+    def _settle(self, events: int) -> None:
+        self._settled += events
+        while self._marks and self._marks[0][0] <= self._settled:
+            self._marks.popleft()[1]()
 
 
 def _packed(events: list[PackedEvent]) -> list[NewEvents]:

@@ -151,13 +151,27 @@ class ToldStream:
 
 def assert_whole(stream: ToldStream, plain: ByMode) -> None:
     """The first attempt begins, the last one ends, and nothing between is missing: each goes on, in each mode, at or
-    before the place that the one before it had come to."""
+    before the place that the one before it had come to. What was told before need not be told again: a step whose
+    writes were saved is not done again."""
     attempts = list(stream.attempts())
     for mode, expected in plain.items():
         reached = 0
         for attempt in attempts:
             told = attempt.get(mode, [])
-            starts = [start for start in range(reached + 1) if expected[start : start + len(told)] == told]
-            assert starts, f"{mode}: {told} does not go on from {expected[:reached]}"
-            reached = max(reached, starts[-1] + len(told))
+            ends = [end for start in range(reached + 1) if (end := _end_of(told, expected, start, reached)) is not None]
+            assert ends, f"{mode}: {told} does not go on from {expected[:reached]}"
+            reached = max(reached, *ends)
         assert reached == len(expected), f"{mode}: without its end {expected[reached:]}"
+
+
+def _end_of(told: list[Any], expected: list[Any], start: int, reached: int) -> int | None:
+    """The place behind the last of the events, where they go on from `start` and leave out only what is before
+    `reached`; None where they do not."""
+    place = start
+    for event in told:
+        while place < reached and expected[place] != event:
+            place += 1
+        if place == len(expected) or expected[place] != event:
+            return None
+        place += 1
+    return place
