@@ -58,9 +58,9 @@ class UnwrittenRows:
         except Unavailable as error:
             self._fail(error)
         else:
-            append.add_done_callback(lambda _: self._written(append))
+            append.add_done_callback(self._written)
 
-    def _written(self, append: Handover) -> None:
+    def _written(self, append: concurrent.futures.Future[None]) -> None:
         with self._lock:
             if append is not self._append or not append.done():
                 return

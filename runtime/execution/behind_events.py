@@ -55,7 +55,7 @@ class _LaterAppend(Handover):
 
     def __init__(self, begin: Callable[[], Handover], thread: int) -> None:
         super().__init__()
-        self._begin = begin
+        self._begin: Callable[[], Handover] | None = begin
         self._thread = thread
         self._lock = threading.RLock()  # what has begun may be over at once
         self._begun: Handover | None = None
@@ -64,10 +64,11 @@ class _LaterAppend(Handover):
     def begin(self) -> None:
         """Hands the rows over, unless that was done, or they were taken back."""
         with self._lock:
-            if self._begun is not None or self.done():
+            begin, self._begin = self._begin, None
+            if begin is None or self.done():
                 return
             try:
-                self._begun = begun = self._begin()
+                self._begun = begun = begin()
             except Unavailable as error:
                 self.set_exception(error)
                 return
@@ -76,6 +77,7 @@ class _LaterAppend(Handover):
         begun.add_done_callback(self._end)
 
     def _end(self, begun: Future[None]) -> None:
+        self._begun = None  # they would keep each other in memory
         if begun.cancelled():
             super().cancel()
         elif (error := begun.exception()) is not None:
@@ -85,12 +87,13 @@ class _LaterAppend(Handover):
 
     def cancel(self) -> bool:
         with self._lock:
-            return super().cancel() if self._begun is None else self._begun.cancel()
+            begun = self._begun
+            return super().cancel() if begun is None else begun.cancel()
 
     def hasten(self) -> None:
         self._hasty = True
-        if self._begun is not None:
-            self._begun.hasten()
+        if (begun := self._begun) is not None:
+            begun.hasten()
 
     def wait(self) -> None:
         if threading.get_ident() == self._thread:

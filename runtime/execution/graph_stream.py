@@ -59,7 +59,7 @@ class GraphStream:
         self._wanted = wanted
         self._modes = frozenset(modes)
         self._temporary = temporary
-        self._messages = _Messages(self._send)
+        self._messages = _Messages()
         self._metadata: tuple[Any, bytes] = (None, b"")
         self.values: Any = None
         self.has_values = False
@@ -105,7 +105,7 @@ class GraphStream:
 
     def _message(self, namespace: tuple[str, ...], message: BaseMessage, metadata: dict[str, Any]) -> None:
         if "messages-tuple" not in self._modes:
-            self._messages.message(message, metadata)
+            self._messages.message(message, metadata, self._send)
             return
         if not self._wanted():
             return
@@ -118,22 +118,22 @@ class GraphStream:
 class _Messages:
     """The mode `messages`: each chunk is sent as the message so far."""
 
-    def __init__(self, send: Callable[[str, Any], None]) -> None:
-        self._send = send
+    def __init__(self) -> None:
         self._so_far: dict[str, BaseMessageChunk] = {}
         self._known: set[str] = set()
 
-    def message(self, message: BaseMessage, metadata: dict[str, Any]) -> None:
+    def message(self, message: BaseMessage, metadata: dict[str, Any], send: Callable[[str, Any], None]) -> None:
+        """Passes one on to `send`."""
         key = message.id or ""
         if key not in self._known:
             self._known.add(key)
-            self._send("messages/metadata", {key: {"metadata": metadata}})
+            send("messages/metadata", {key: {"metadata": metadata}})
         if not isinstance(message, BaseMessageChunk):
-            self._send("messages/complete", [message])
+            send("messages/complete", [message])
             return
         whole = self._joined(self._so_far.get(key), message)
         self._so_far[key] = whole
-        self._send("messages/partial", [message_chunk_to_message(whole)])
+        send("messages/partial", [message_chunk_to_message(whole)])
 
     @staticmethod
     def _joined(before: BaseMessageChunk | None, message: BaseMessageChunk) -> BaseMessageChunk:

@@ -109,10 +109,15 @@ def drop_history(connection: sqlite3.Connection, sql: Queries, thread_id: str, k
 
 
 class _Append(Handover):
-    begin: Callable[[], None]
+    """Refers to nothing that refers to it, as do all that come in numbers: else they would stay until the garbage is
+    collected, with their rows, and collecting garbage would take much of a worker's time."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self._database = database
 
     def hasten(self) -> None:
-        self.begin()
+        self._database.hasten(self)
 
 
 class SqliteCheckpoints:
@@ -131,8 +136,8 @@ class SqliteCheckpoints:
                 raise lease_lost(lease)
             write_rows(connection, self._sql, rows)
 
-        append = _Append()
-        append.begin = self._database.write_by_and_by(work, append)
+        append = _Append(self._database)
+        self._database.write_by_and_by(work, append)
         return append
 
     async def latest(self, thread_id: str, ns: str, references: References | None = None) -> StoredCheckpoint | None:

@@ -5,7 +5,6 @@ import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -119,12 +118,14 @@ class Database:
         self._writer.add(QueuedWrite(write, future))
         return future.result()
 
-    def write_by_and_by(self, write: Callable[[sqlite3.Connection], T], future: "Future[T]") -> Callable[[], None]:
+    def write_by_and_by(self, write: Callable[[sqlite3.Connection], T], future: "Future[T]") -> None:
         """As `write`, with the future that gets the result, but some milliseconds later: cancelled before, it is not
-        made at all. Returns what has it made at once."""
-        queued = QueuedWrite(write, future)
-        self._writer.put_off(queued)
-        return partial(self._writer.hasten, queued)
+        made at all."""
+        self._writer.put_off(QueuedWrite(write, future))
+
+    def hasten(self, future: "Future[T]") -> None:
+        """Has a write made at once that was put off."""
+        self._writer.hasten(future)
 
     def read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         """Runs `read`, which must cost no more than microseconds, in the caller's thread."""

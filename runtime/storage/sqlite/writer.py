@@ -95,13 +95,13 @@ class Writer:
             if len(self._later) == 1:
                 self._wake.notify()
 
-    def hasten(self, write: QueuedWrite) -> None:
-        """Has a write made now that was put off."""
+    def hasten(self, future: "Future[Any]") -> None:
+        """Has the write made now that gives its result to that future, if it was put off."""
         with self._wake:
             for place, (_, later) in enumerate(self._later):
-                if later is write:
+                if later.future is future:
                     del self._later[place]
-                    self._queue.append(write)
+                    self._queue.append(later)
                     self._wake.notify()
                     return
 
