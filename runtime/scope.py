@@ -1,7 +1,7 @@
 """How far a request reaches: who asks, and which of everything is there for them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 MetadataFilter = Mapping[str, Any]
@@ -14,10 +14,12 @@ class Scope:
     """What a call of storage may see and change. Everything outside is as if it were not there.
 
     identity: who asks; what is made in the scope has them as its creator. None: nobody in particular.
+    user: all that is known of who asks, as JSON, for the code of graphs that works for them. None as for `identity`.
     filter: what the metadata must hold of a thread (for a run, that of its thread) or an assistant; None: anything.
     """
 
     identity: str | None = None
+    user: str | None = field(default=None, repr=False)
     filter: MetadataFilter | None = None
 
     @staticmethod

@@ -34,6 +34,7 @@ class Settings:
     workers: worker processes; 0 runs everything in the API process (debuggers, small tests).
     concurrency: runs at once in one worker process; interactive runs get a few more places.
     allow_unauthenticated: whether an address that others reach may be listened on, though nobody is authenticated.
+    auth_timeout: seconds that the project's code gets to say who makes a request; then it is answered with 503.
     allow_origin: origins whose pages may use the server, beside those of this machine and of the project's `http.cors`.
     allowed_hosts: names that the server answers to beside those of this machine; others are refused. None named: all
         are answered, but where only this machine reaches it.
@@ -60,6 +61,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = _number(8123, least=0, most=65535)
     allow_unauthenticated: bool = False
+    auth_timeout: float = _number(10.0, least=0.1, most=3600)
     allow_origin: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     workers: int = field(default_factory=_default_workers, metadata={"least": 0, "most": 256})
@@ -110,11 +112,11 @@ class Settings:
         settings = cls(project=project, **values)
         if settings.reload and settings.workers == 0:
             raise ConfigError("--reload replaces worker processes, and --workers 0 has none; leave one of them out")
-        if not is_loopback(settings.host) and not settings.allow_unauthenticated:
+        if not is_loopback(settings.host) and not settings.allow_unauthenticated and project.auth is None:
             raise ConfigError(
-                f"--host {settings.host}: others can reach this address, and nobody is authenticated; put a proxy that"
-                " authenticates in front and give --allow-unauthenticated (RUNYARD_ALLOW_UNAUTHENTICATED=true), or"
-                " listen on 127.0.0.1"
+                f"--host {settings.host}: others can reach this address, and nobody is authenticated; name"
+                " the project's own authentication (auth in langgraph.json), or put a proxy that authenticates in front"
+                " and give --allow-unauthenticated (RUNYARD_ALLOW_UNAUTHENTICATED=true), or listen on 127.0.0.1"
             )
         return settings
 
