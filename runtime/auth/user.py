@@ -56,8 +56,13 @@ class User(dict[str, Any]):
         return User, (dict(self),)
 
     def to_json(self) -> str:
-        """For storage; `User(orjson.loads(text))` is the user again."""
+        """For storage, and for other processes; `stored_user` gives the user again."""
         return orjson.dumps(self).decode()
+
+
+def stored_user(encoded: str | None) -> User | None:
+    """The user that `User.to_json` has encoded; None where there is none."""
+    return None if encoded is None else User(orjson.loads(encoded))
 
 
 class NoUser(ValueError):

@@ -60,6 +60,7 @@ def _prepared(scope: Scope, new_run: NewRun, clock: int, time: int, stamp: str) 
         "metadata": orjson.dumps(new_run.metadata).decode() if stateless else None,
         "kwargs": orjson.dumps(new_run.kwargs).decode(),
         "creator": scope.identity,
+        "creator_details": scope.user,
         "now": time,
     }
     if not stateless:
