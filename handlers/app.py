@@ -69,7 +69,7 @@ def create_app(server: Server) -> FlaskApp:
 
     settings, project = server.settings, server.settings.project
     document = load_document(project.disabled, batch_limit=settings.batch_limit)
-    if project.auth is not None:
+    if settings.authenticates:
         describe_security(document, project.auth)
     table = operation_table(server, document)
     origins, hosts = read_callers(settings)

@@ -120,7 +120,7 @@ class Runtime:
 
         The project's code for it is imported here, the first time; before an event loop runs. Raises ConfigError.
         """
-        if self._authenticator is None and self.settings.project.auth is not None:
+        if self._authenticator is None and self.settings.authenticates:
             self._authenticator = load_authenticator(self.settings)
             keep_logging()
         return self._authenticator

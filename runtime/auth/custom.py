@@ -28,6 +28,12 @@ _THREADS: Final = 16
 """Handlers that are plain functions: so many at once; others wait for their turn."""
 
 
+_STUDIO: Final = (
+    "Only LangSmith can verify the credentials of Studio, and this server does not ask it; with"
+    " auth.disable_studio_auth in langgraph.json the project's own handler decides"
+)
+
+
 class HandlerFailed(Exception):
     """A handler raised what is no refusal, or gave what is no user: a mistake in it."""
 
@@ -35,8 +41,9 @@ class HandlerFailed(Exception):
 class CustomAuthentication:
     """Calls the handler that `@auth.authenticate` has registered, once for each request."""
 
-    def __init__(self, auth: Any, place: str, *, timeout: float) -> None:
+    def __init__(self, auth: Any, place: str, *, timeout: float, refuse_studio: bool = True) -> None:
         """`auth`: the `langgraph_sdk.Auth` object. `place` names it in errors. `timeout`: seconds for the handler.
+        `refuse_studio`: whether Studio's own credentials, which only LangSmith can verify, are refused.
 
         Raises ConfigError when it is none, has no handler, or the handler asks for what there is not.
         """
@@ -50,11 +57,14 @@ class CustomAuthentication:
         self._handler = handler
         self._names = _wanted(handler, place)
         self._timeout = timeout
+        self._refuse_studio = refuse_studio
         is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
         self._pool = None if is_async else ThreadPoolExecutor(_THREADS, "auth")
 
     async def authenticate(self, request: IncomingRequest) -> Principal:
         """See `Authenticator`. Raises `HandlerFailed` for mistakes of the handler."""
+        if self._refuse_studio and (request.header(b"x-auth-scheme") or "").lower().startswith("langsmith"):
+            raise Refusal(401, _STUDIO)
         # The body comes as slowly as the client sends it, which is not the handler's time.
         arguments = {
             name: await request.read_json() if name == "body" else request.argument(name) for name in self._names

@@ -178,6 +178,21 @@ async def test_a_user_who_is_not_authenticated_is_refused() -> None:
     assert caught.value.status == 401
 
 
+async def test_studio_is_refused_unless_the_handler_is_to_decide() -> None:
+    async def nothing() -> Any:
+        return None
+
+    request = IncomingRequest({"headers": [(b"x-auth-scheme", b"langsmith")]}, nothing, lambda: None)
+    auth = Auth()
+    handler: Any = lambda: "ann"  # noqa: E731 - the SDK's types know coroutines only
+    auth.authenticate(handler)
+    with pytest.raises(Refusal, match="Only LangSmith can verify the credentials of Studio") as caught:
+        await CustomAuthentication(auth, "auth", timeout=1).authenticate(request)
+    assert caught.value.status == 401
+    decides = CustomAuthentication(auth, "auth", timeout=1, refuse_studio=False)
+    assert (await decides.authenticate(request)).identity == "ann"
+
+
 async def test_a_handler_that_takes_too_long_is_not_waited_for() -> None:
     release = threading.Event()
 
