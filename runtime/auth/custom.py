@@ -12,9 +12,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+from runyard.runtime.auth.cancellation import is_cancelled
 from runyard.runtime.auth.principal import Principal, principal_of
 from runyard.runtime.auth.refusal import Refusal, refusal_of
 from runyard.runtime.auth.requests import IncomingRequest
+from runyard.runtime.auth.rules import Rules
 from runyard.runtime.auth.user import NoUser, read_user
 from runyard.runtime.errors import ConfigError, Unavailable
 
@@ -52,8 +54,7 @@ class CustomAuthentication:
             raise ConfigError(f"{place} is of type {type(auth).__name__}; it must be an Auth of langgraph_sdk")
         if not callable(handler):
             raise ConfigError(f"{place} has no handler that says who asks; register one with @auth.authenticate")
-        self.auth = auth
-        """The object, for what else is registered with it."""
+        self._rules = Rules(auth, timeout=timeout)
         self._handler = handler
         self._names = _wanted(handler, place)
         self._timeout = timeout
@@ -75,7 +76,7 @@ class CustomAuthentication:
         except BaseException as error:  # user code may raise anything, SystemExit and KeyboardInterrupt too
             if isinstance(error, TimeoutError) and limit.expired():
                 raise Unavailable(f"authentication took longer than {self._timeout:g} s; try again later") from None
-            if _is_cancelled(error):
+            if is_cancelled(error):
                 raise
             if (refusal := refusal_of(error)) is not None:
                 raise refusal from None
@@ -86,7 +87,7 @@ class CustomAuthentication:
             raise HandlerFailed(f"what the authentication handler gave is no user: {error}") from None
         if not user.is_authenticated:
             raise Refusal(401, "Unauthorized")
-        return principal_of(user)
+        return principal_of(user, self._rules)
 
     async def _call(self, arguments: dict[str, Any]) -> Any:
         if self._pool is None:
@@ -105,12 +106,6 @@ def _called(handler: Callable[..., Any], arguments: dict[str, Any]) -> tuple[Any
         return handler(**arguments), None
     except BaseException as error:  # noqa: BLE001 - it is handed on
         return None, error
-
-
-def _is_cancelled(error: BaseException) -> bool:
-    """Whether the request itself is cancelled: a handler may raise the same, since what it awaited was."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def _wanted(handler: Callable[..., Any], place: str) -> tuple[str, ...]:

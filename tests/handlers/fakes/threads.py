@@ -57,7 +57,9 @@ class FakeThreads:
     async def delete(self, scope: Scope, thread_id: str) -> None:
         self.calls.append(("delete", thread_id))
 
-    async def copy(self, scope: Scope, thread_id: str) -> models.Thread:
+    async def copy(
+        self, scope: Scope, thread_id: str, *, target: str | None = None, metadata: Mapping[str, Any]
+    ) -> models.Thread:
         return make_thread(str(uuid.uuid4()))
 
     async def prune(self, scope: Scope, request: models.ThreadPruneRequest) -> int:
