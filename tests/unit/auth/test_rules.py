@@ -60,12 +60,13 @@ async def test_the_most_specific_handler_decides_alone() -> None:
 
         return answer
 
-    auth.on(handler("global"))
-    auth.on(resources="*", actions="delete")(handler("any delete"))  # type: ignore[type-var]
-    auth.on.threads(handler("threads"))  # type: ignore[arg-type]
-    auth.on.threads.read(handler("threads.read"))  # type: ignore[arg-type]
-    auth.on.assistants(actions=["search", "read"])(handler("some of assistants"))  # type: ignore[arg-type]
-    auth.on.store.put(handler("store.put"))  # type: ignore[arg-type]
+    on: Any = auth.on
+    on(handler("global"))
+    on(resources="*", actions="delete")(handler("any delete"))
+    on.threads(handler("threads"))
+    on.threads.read(handler("threads.read"))
+    on.assistants(actions=["search", "read"])(handler("some of assistants"))
+    on.store.put(handler("store.put"))
     rules = Rules(auth, timeout=5)
     for asked, by in {
         ("threads", "read"): "threads.read",
