@@ -1,5 +1,5 @@
-"""Rows belong to tenants. Threads may be shared with other users by name; assistants of a tenant are read by all of it
-and written by its admins. Studio and support see everything and change nothing."""
+"""Rows belong to tenants. Guests read what names them; assistants of a tenant are changed by its admins only. Support
+sees everything and changes nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _is_support(ctx: Auth.types.AuthContext) -> bool:
 
 @auth.on(actions=["create", "create_run"])
 async def make(ctx: Auth.types.AuthContext, value: dict[str, Any]) -> bool | None:
-    if _is_support(ctx):
+    if "support" in ctx.permissions or "guest" in ctx.permissions:
         return False
     value.setdefault("metadata", {})["tenant"] = ctx.user["tenant"]
     return None
@@ -35,12 +35,16 @@ async def make(ctx: Auth.types.AuthContext, value: dict[str, Any]) -> bool | Non
 
 @auth.on.threads(actions=["create_run"])
 async def run(ctx: Auth.types.AuthContext, value: dict[str, Any]) -> bool | Auth.types.FilterType:
-    return False if _is_support(ctx) else {"tenant": ctx.user["tenant"]}
+    return False if _is_support(ctx) else {"tenant": {"$eq": ctx.user["tenant"]}}
 
 
 @auth.on(actions=["read", "search"])
 async def look(ctx: Auth.types.AuthContext, value: dict[str, Any]) -> bool | Auth.types.FilterType:
-    return True if _is_support(ctx) else {"tenant": ctx.user["tenant"]}
+    if _is_support(ctx):
+        return True
+    if "guest" in ctx.permissions:
+        return {"tenant": ctx.user["tenant"], "guests": {"$contains": ctx.user.identity}}
+    return {"tenant": ctx.user["tenant"]}
 
 
 @auth.on(actions=["update", "delete"])
