@@ -23,9 +23,11 @@ from runyard.handlers.contract.document import load_document
 from runyard.handlers.contract.middleware import ContractMiddleware
 from runyard.handlers.contract.openapi31 import add_document
 from runyard.handlers.contract.routing import RoutingMiddleware
+from runyard.handlers.contract.security import describe_security
 from runyard.handlers.http.callers import read_callers
 from runyard.handlers.http.cors import Cors
 from runyard.handlers.http.edge import EdgeMiddleware, RequestObserver
+from runyard.runtime.auth.requests import Authenticator
 
 
 class ServerMetrics(MetricsReader, RequestObserver, ViolationCounter, Protocol):
@@ -38,6 +40,10 @@ class Server(Services, Protocol):
     @property
     def metrics(self) -> ServerMetrics:
         """What is measured."""
+
+    @property
+    def authenticator(self) -> Authenticator | None:
+        """Finds out who makes requests; None: nobody has to say who they are. Raises ConfigError."""
 
     async def start(self) -> None:
         """Called before the first request. What it raises ends the start."""
@@ -63,6 +69,8 @@ def create_app(server: Server) -> FlaskApp:
 
     settings, project = server.settings, server.settings.project
     document = load_document(project.disabled, batch_limit=settings.batch_limit)
+    if settings.authenticates:
+        describe_security(document, project.auth)
     table = operation_table(server, document)
     origins, hosts = read_callers(settings)
     assets = (f"{console.ASSETS_PATH}/",)
@@ -81,6 +89,7 @@ def create_app(server: Server) -> FlaskApp:
                 ContractMiddleware,
                 body_limits=BodyLimits(body=settings.body_limit, batch=settings.batch_body_limit),
                 configurable_headers=project.configurable_headers,
+                authenticator=server.authenticator,
             ),
             LifespanMiddleware,
             ContextMiddleware,

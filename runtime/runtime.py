@@ -36,6 +36,7 @@ from runyard.runtime.processes.supervisor import Supervisor
 from runyard.runtime.processes.temporaries import remove_temporaries, sweep_temporaries
 from runyard.runtime.processes.viewers import Viewers
 from runyard.runtime.services.assistants import Assistants
+from runyard.runtime.services.authentication import load_authenticator
 from runyard.runtime.services.health import Health
 from runyard.runtime.services.local_viewer import LocalViewer
 from runyard.runtime.services.new_runs import RunRules
@@ -52,6 +53,7 @@ from runyard.runtime.telemetry.metrics import Metrics
 from runyard.runtime.webhooks.sender import WebhookSender
 
 if TYPE_CHECKING:
+    from runyard.runtime.auth.requests import Authenticator
     from runyard.runtime.graphs.registry import Graphs
 
 
@@ -103,6 +105,7 @@ class Runtime:
         self._maintenance = Maintenance(duties, self._loops)
         self._supervisor: Supervisor | None = None
         self._graphs: Graphs | None = None
+        self._authenticator: Authenticator | None = None
         self._exits = AsyncExitStack()
         self.metrics.connect(self._storage.queue.depth, self._workers.pids, settings.workers, self._loops)
 
@@ -110,6 +113,17 @@ class Runtime:
     def not_loaded(self) -> dict[str, str]:
         """Graphs that cannot be served, and why; known after `start`."""
         return self._workers.not_loaded
+
+    @property
+    def authenticator(self) -> Authenticator | None:
+        """Finds out who makes requests; None: nobody has to say who they are.
+
+        The project's code for it is imported here, the first time; before an event loop runs. Raises ConfigError.
+        """
+        if self._authenticator is None and self.settings.authenticates:
+            self._authenticator = load_authenticator(self.settings)
+            keep_logging()
+        return self._authenticator
 
     def load_graphs(self) -> None:
         """With `--workers 0`, loads the graphs; before an event loop runs: their modules may run one. Raises

@@ -12,6 +12,15 @@ from runyard.generated.models import (
     AssistantVersionChange,
     AssistantVersionsSearchRequest,
 )
+from runyard.handlers.api.assistant_access import (
+    create_assistant,
+    delete_assistant,
+    patch_assistant,
+    read_assistant,
+    read_versions,
+    search_assistants,
+    set_version,
+)
 from runyard.handlers.api.selection import omit_field, paging_headers, select_fields
 from runyard.handlers.http.responses import BodyResponse, Response, encoded_response, json_response
 from runyard.runtime.auth.principal import Principal
@@ -75,51 +84,62 @@ class AssistantHandlers:
 
     async def create(self, principal: Principal, body: AssistantCreate) -> Response:
         """POST /assistants"""
-        return json_response(await self.assistants.create(principal.scope, body))
+        scope, request = await create_assistant(principal, body)
+        return json_response(await self.assistants.create(scope, request))
 
     async def search(self, principal: Principal, body: AssistantSearchRequest) -> Response:
         """POST /assistants/search"""
-        page = await self.assistants.search(principal.scope, body)
+        scope, request = await search_assistants(principal, body)
+        page = await self.assistants.search(scope, request)
         return json_response(select_fields(page.items, body.select), headers=paging_headers(page))
 
     async def count(self, principal: Principal, body: AssistantCountRequest) -> Response:
         """POST /assistants/count"""
-        return json_response(await self.assistants.count(principal.scope, body))
+        scope, request = await search_assistants(principal, body)
+        return json_response(await self.assistants.count(scope, request))
 
     async def get(self, principal: Principal, assistant_id: str) -> Response:
         """GET /assistants/{assistant_id}"""
-        return json_response(await self.assistants.get(principal.scope, assistant_id))
+        return json_response(await self.assistants.get(await read_assistant(principal, assistant_id), assistant_id))
 
     async def patch(self, principal: Principal, assistant_id: str, body: dict[str, Any]) -> Response:
         """PATCH /assistants/{assistant_id}"""
-        return json_response(await self.assistants.patch(principal.scope, assistant_id, body))
+        scope, given = await patch_assistant(principal, assistant_id, body)
+        return json_response(await self.assistants.patch(scope, assistant_id, given))
 
     async def delete(self, principal: Principal, assistant_id: str, delete_threads: bool) -> Response:
         """DELETE /assistants/{assistant_id}"""
-        await self.assistants.delete(principal.scope, assistant_id, delete_threads)
+        scope = await delete_assistant(principal, assistant_id, threads=delete_threads)
+        await self.assistants.delete(scope, assistant_id, delete_threads)
         return BodyResponse(204)
 
     async def versions(self, principal: Principal, assistant_id: str, body: AssistantVersionsSearchRequest) -> Response:
         """POST /assistants/{assistant_id}/versions"""
-        versions = await self.assistants.versions(principal.scope, assistant_id, body)
+        scope, request = await read_versions(principal, assistant_id, body)
+        versions = await self.assistants.versions(scope, assistant_id, request)
         return json_response(omit_field(versions, "updated_at"))
 
     async def set_latest(self, principal: Principal, assistant_id: str, body: AssistantVersionChange) -> Response:
         """POST /assistants/{assistant_id}/latest"""
-        return json_response(await self.assistants.set_latest(principal.scope, assistant_id, body.version))
+        scope = await set_version(principal, assistant_id, body.version)
+        return json_response(await self.assistants.set_latest(scope, assistant_id, body.version))
 
     async def graph(self, principal: Principal, assistant_id: str, xray: bool | int) -> Response:
         """GET /assistants/{assistant_id}/graph"""
-        return encoded_response(await self.assistants.graph(principal.scope, assistant_id, xray))
+        scope = await read_assistant(principal, assistant_id)
+        return encoded_response(await self.assistants.graph(scope, assistant_id, xray))
 
     async def subgraphs(self, principal: Principal, assistant_id: str, recurse: bool) -> Response:
         """GET /assistants/{assistant_id}/subgraphs"""
-        return encoded_response(await self.assistants.subgraphs(principal.scope, assistant_id, None, recurse))
+        scope = await read_assistant(principal, assistant_id)
+        return encoded_response(await self.assistants.subgraphs(scope, assistant_id, None, recurse))
 
     async def subgraphs_in(self, principal: Principal, assistant_id: str, namespace: str, recurse: bool) -> Response:
         """GET /assistants/{assistant_id}/subgraphs/{namespace}"""
-        return encoded_response(await self.assistants.subgraphs(principal.scope, assistant_id, namespace, recurse))
+        scope = await read_assistant(principal, assistant_id)
+        return encoded_response(await self.assistants.subgraphs(scope, assistant_id, namespace, recurse))
 
     async def schemas(self, principal: Principal, assistant_id: str) -> Response:
         """GET /assistants/{assistant_id}/schemas"""
-        return encoded_response(await self.assistants.schemas(principal.scope, assistant_id))
+        scope = await read_assistant(principal, assistant_id)
+        return encoded_response(await self.assistants.schemas(scope, assistant_id))

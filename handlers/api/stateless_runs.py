@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from runyard.generated.models import Run, RunBatchCreate, RunCreateStateless, RunCreateStreamingStateless
 from runyard.handlers.api.disconnect import AbandonService, cancel_on_disconnect
+from runyard.handlers.api.run_access import cancel_found_run, create_batch, create_run, read_run
 from runyard.handlers.api.stream_modes import check_no_checkpoint, modes_of
 from runyard.handlers.http.disconnect import OnDisconnect
 from runyard.handlers.http.event_stream import EventStream, EventSubscription
@@ -67,6 +68,10 @@ class StatelessRunService(AbandonService, Protocol):
     ) -> tuple[Run, EventSubscription]:
         """As `create`; also follows the run's events, from the first."""
 
+    async def thread_of(self, run_id: str) -> str | None:
+        """The thread of a run, whoever's they are: for those who have to decide about it. None: there is no such
+        run."""
+
     async def find(self, scope: Scope, run_id: str) -> Run:
         """A run by its own id. Raises NotFound."""
 
@@ -93,15 +98,17 @@ class StatelessRunHandlers:
         self, principal: Principal, body: RunCreateStateless, configurable_headers: Headers, x_request_id: str | None
     ) -> Response:
         """POST /runs"""
-        run = await self.runs.create(principal.scope, body, headers=configurable_headers, request_id=x_request_id)
+        scope, request = await create_run(principal, body)
+        run = await self.runs.create(scope, request, headers=configurable_headers, request_id=x_request_id)
         return json_response(run, headers=[location(b"content-location", f"/runs/{run.run_id}")])
 
     async def create_batch(
         self, principal: Principal, body: RunBatchCreate, configurable_headers: Headers, x_request_id: str | None
     ) -> Response:
         """POST /runs/batch"""
+        scope, requests = await create_batch(principal, body)
         return json_response(
-            await self.runs.create_batch(principal.scope, body, headers=configurable_headers, request_id=x_request_id)
+            await self.runs.create_batch(scope, requests, headers=configurable_headers, request_id=x_request_id)
         )
 
     async def wait(
@@ -112,12 +119,11 @@ class StatelessRunHandlers:
         x_request_id: str | None,
     ) -> Response:
         """POST /runs/wait"""
-        run, waiter = await self.runs.wait(principal.scope, body, headers=configurable_headers, request_id=x_request_id)
+        scope, request = await create_run(principal, body)
+        run, waiter = await self.runs.wait(scope, request, headers=configurable_headers, request_id=x_request_id)
         path = f"/threads/{run.thread_id}/runs/{run.run_id}"
         headers = [location(b"location", f"{path}/join"), location(b"content-location", path)]
-        on_disconnect = (
-            cancel_on_disconnect(self.runs, principal.scope, run) if body.on_disconnect == "cancel" else None
-        )
+        on_disconnect = cancel_on_disconnect(self.runs, scope, run) if body.on_disconnect == "cancel" else None
         return JsonWait(waiter, headers, on_disconnect)
 
     async def stream(
@@ -128,19 +134,18 @@ class StatelessRunHandlers:
         x_request_id: str | None,
     ) -> Response:
         """POST /runs/stream"""
+        scope, request = await create_run(principal, body)
         run, subscription = await self.runs.stream(
-            principal.scope, body, headers=configurable_headers, request_id=x_request_id
+            scope, request, headers=configurable_headers, request_id=x_request_id
         )
         path = f"/runs/{run.run_id}"
         headers = [location(b"location", f"{path}/stream"), location(b"content-location", path)]
-        on_disconnect = (
-            cancel_on_disconnect(self.runs, principal.scope, run) if body.on_disconnect == "cancel" else None
-        )
+        on_disconnect = cancel_on_disconnect(self.runs, scope, run) if body.on_disconnect == "cancel" else None
         return EventStream(subscription, headers, on_disconnect)
 
     async def find(self, principal: Principal, run_id: str) -> Response:
         """GET /runs/{run_id}"""
-        return json_response(await self.runs.find(principal.scope, run_id))
+        return json_response(await self.runs.find(await self._read_run(principal, run_id), run_id))
 
     async def follow(
         self,
@@ -154,13 +159,18 @@ class StatelessRunHandlers:
     ) -> Response:
         """GET /runs/{run_id}/stream"""
         check_no_checkpoint(checkpoint_id)
-        on_disconnect = await self._cancel_on_disconnect(principal.scope, run_id) if cancel_on_disconnect else None
+        scope = await self._read_run(principal, run_id)
+        on_disconnect = await self._cancel_on_disconnect(principal, run_id) if cancel_on_disconnect else None
         subscription = await self.runs.follow_run(
-            principal.scope, run_id, last_event_id=last_event_id, modes=modes_of(stream_mode), namespace=namespace
+            scope, run_id, last_event_id=last_event_id, modes=modes_of(stream_mode), namespace=namespace
         )
         path = f"/runs/{run_id}"
         headers = [location(b"location", f"{path}/stream"), location(b"content-location", path)]
         return EventStream(subscription, headers, on_disconnect)
 
-    async def _cancel_on_disconnect(self, scope: Scope, run_id: str) -> OnDisconnect:
+    async def _read_run(self, principal: Principal, run_id: str) -> Scope:
+        return await read_run(principal, self.runs.thread_of, run_id)
+
+    async def _cancel_on_disconnect(self, principal: Principal, run_id: str) -> OnDisconnect:
+        scope = await cancel_found_run(principal, self.runs.thread_of, run_id)
         return cancel_on_disconnect(self.runs, scope, await self.runs.find(scope, run_id))

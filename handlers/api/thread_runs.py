@@ -7,8 +7,10 @@ from typing import Literal, Protocol
 
 from runyard.generated.models import Run, RunCreateStateful, RunCreateStreamingStateful, RunsCancel
 from runyard.handlers.api.disconnect import AbandonService, cancel_on_disconnect
+from runyard.handlers.api.run_access import cancel_run, cancel_runs, create_run
 from runyard.handlers.api.selection import select_fields
 from runyard.handlers.api.stream_modes import check_no_checkpoint, check_whole, modes_of
+from runyard.handlers.api.thread_access import delete_thread, list_runs, read_thread
 from runyard.handlers.http.disconnect import OnDisconnect
 from runyard.handlers.http.event_stream import EventStream, EventSubscription
 from runyard.handlers.http.json_wait import JsonWait, ResultWaiter
@@ -110,7 +112,8 @@ class ThreadRunHandlers:
         select: Sequence[str] | None,
     ) -> Response:
         """GET /threads/{thread_id}/runs"""
-        runs = await self.runs.list(principal.scope, thread_id, limit=limit, offset=offset, status=status)
+        scope = await list_runs(principal, thread_id, limit=limit, offset=offset)
+        runs = await self.runs.list(scope, thread_id, limit=limit, offset=offset, status=status)
         return json_response(select_fields(runs, select))
 
     async def create(
@@ -122,8 +125,9 @@ class ThreadRunHandlers:
         x_request_id: str | None,
     ) -> Response:
         """POST /threads/{thread_id}/runs"""
+        scope, request = await create_run(principal, body, thread_id)
         run = await self.runs.create(
-            principal.scope, body, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id
+            scope, request, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id
         )
         return json_response(run, headers=[location(b"content-location", f"/threads/{thread_id}/runs/{run.run_id}")])
 
@@ -136,12 +140,11 @@ class ThreadRunHandlers:
         x_request_id: str | None,
     ) -> Response:
         """POST /threads/{thread_id}/runs/wait"""
+        scope, request = await create_run(principal, body, thread_id)
         run, waiter = await self.runs.wait(
-            principal.scope, body, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id
+            scope, request, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id
         )
-        on_disconnect = (
-            cancel_on_disconnect(self.runs, principal.scope, run) if body.on_disconnect == "cancel" else None
-        )
+        on_disconnect = cancel_on_disconnect(self.runs, scope, run) if body.on_disconnect == "cancel" else None
         return JsonWait(waiter, _locations(thread_id, run.run_id, "join"), on_disconnect)
 
     async def create_and_stream(
@@ -153,21 +156,20 @@ class ThreadRunHandlers:
         x_request_id: str | None,
     ) -> Response:
         """POST /threads/{thread_id}/runs/stream"""
+        scope, request = await create_run(principal, body, thread_id)
         run, subscription = await self.runs.stream(
-            principal.scope, body, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id
+            scope, request, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id
         )
-        on_disconnect = (
-            cancel_on_disconnect(self.runs, principal.scope, run) if body.on_disconnect == "cancel" else None
-        )
+        on_disconnect = cancel_on_disconnect(self.runs, scope, run) if body.on_disconnect == "cancel" else None
         return EventStream(subscription, _locations(thread_id, run.run_id, "stream"), on_disconnect)
 
     async def get(self, principal: Principal, thread_id: str, run_id: str) -> Response:
         """GET /threads/{thread_id}/runs/{run_id}"""
-        return json_response(await self.runs.get(principal.scope, thread_id, run_id))
+        return json_response(await self.runs.get(await read_thread(principal, thread_id, run_id), thread_id, run_id))
 
     async def delete(self, principal: Principal, thread_id: str, run_id: str) -> Response:
         """DELETE /threads/{thread_id}/runs/{run_id}"""
-        await self.runs.delete(principal.scope, thread_id, run_id)
+        await self.runs.delete(await delete_thread(principal, thread_id, run_id), thread_id, run_id)
         return BodyResponse(204)
 
     async def join(
@@ -181,10 +183,9 @@ class ThreadRunHandlers:
     ) -> Response:
         """GET /threads/{thread_id}/runs/{run_id}/join"""
         check_whole(namespace, checkpoint_id)
-        on_disconnect = (
-            await self._cancel_on_disconnect(principal.scope, thread_id, run_id) if cancel_on_disconnect else None
-        )
-        waiter = await self.runs.join(principal.scope, thread_id, run_id)
+        scope = await read_thread(principal, thread_id, run_id)
+        on_disconnect = await self._cancel_on_disconnect(principal, thread_id, run_id) if cancel_on_disconnect else None
+        waiter = await self.runs.join(scope, thread_id, run_id)
         return JsonWait(waiter, _locations(thread_id, run_id, "join"), on_disconnect)
 
     async def stream(
@@ -200,33 +201,34 @@ class ThreadRunHandlers:
     ) -> Response:
         """GET /threads/{thread_id}/runs/{run_id}/stream"""
         check_no_checkpoint(checkpoint_id)
-        on_disconnect = (
-            await self._cancel_on_disconnect(principal.scope, thread_id, run_id) if cancel_on_disconnect else None
-        )
+        scope = await read_thread(principal, thread_id, run_id)
+        on_disconnect = await self._cancel_on_disconnect(principal, thread_id, run_id) if cancel_on_disconnect else None
         modes = modes_of(stream_mode)
         subscription = await self.runs.follow(
-            principal.scope, thread_id, run_id, last_event_id=last_event_id, modes=modes, namespace=namespace
+            scope, thread_id, run_id, last_event_id=last_event_id, modes=modes, namespace=namespace
         )
         return EventStream(subscription, _locations(thread_id, run_id, "stream"), on_disconnect)
 
-    async def _cancel_on_disconnect(self, scope: Scope, thread_id: str, run_id: str) -> OnDisconnect:
+    async def _cancel_on_disconnect(self, principal: Principal, thread_id: str, run_id: str) -> OnDisconnect:
+        scope = await cancel_run(principal, thread_id, run_id, "interrupt")
         return cancel_on_disconnect(self.runs, scope, await self.runs.get(scope, thread_id, run_id))
 
     async def cancel(self, principal: Principal, thread_id: str, run_id: str, wait: bool, action: str) -> Response:
         """POST /threads/{thread_id}/runs/{run_id}/cancel"""
+        scope = await cancel_run(principal, thread_id, run_id, action)
         if action not in _ACTIONS:
             # Whether there is something to cancel comes first (observed).
-            if (await self.runs.get(principal.scope, thread_id, run_id)).status not in ("pending", "running"):
+            if (await self.runs.get(scope, thread_id, run_id)).status not in ("pending", "running"):
                 raise NotFound("No matching runs to cancel.")
             raise Invalid(f'query.action: "{action[:100]}" is not one of "interrupt", "rollback"')
-        await self.runs.cancel(principal.scope, thread_id, run_id, action=_ACTIONS[action])
+        await self.runs.cancel(scope, thread_id, run_id, action=_ACTIONS[action])
         if wait:
             return json_response({}, headers=_locations(thread_id, run_id, "join"))
         return BodyResponse(202)
 
     async def cancel_many(self, principal: Principal, body: RunsCancel, action: CancelAction) -> Response:
         """POST /runs/cancel"""
-        await self.runs.cancel_many(principal.scope, body, action=action)
+        await self.runs.cancel_many(await cancel_runs(principal, body, action), body, action=action)
         return BodyResponse(204)
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from runyard.generated.mappings import CheckpointConfig, ThreadStateBound
 from runyard.generated.models import ThreadStateCheckpointRequest, ThreadStateSearch, ThreadStateUpdate
+from runyard.handlers.api.thread_access import read_thread, update_thread
 from runyard.handlers.http.responses import Response, encoded_response
 from runyard.runtime.auth.principal import Principal
 from runyard.runtime.config.ids import usual_id
@@ -47,33 +48,34 @@ class ThreadStateHandlers:
         self, principal: Principal, thread_id: str, subgraphs: bool | None, select: list[str] | None
     ) -> Response:
         """GET /threads/{thread_id}/state"""
-        return await self._respond(principal.scope, thread_id, None, subgraphs, select)
+        return await self._respond(principal, thread_id, None, subgraphs, select)
 
     async def get_at(
         self, principal: Principal, thread_id: str, checkpoint_id: str, subgraphs: bool | None, select: list[str] | None
     ) -> Response:
         """GET /threads/{thread_id}/state/{checkpoint_id}"""
-        return await self._respond(principal.scope, thread_id, {"checkpoint_id": checkpoint_id}, subgraphs, select)
+        return await self._respond(principal, thread_id, {"checkpoint_id": checkpoint_id}, subgraphs, select)
 
     async def post_at(self, principal: Principal, thread_id: str, body: ThreadStateCheckpointRequest) -> Response:
         """POST /threads/{thread_id}/state/checkpoint"""
-        return await self._respond(principal.scope, thread_id, body.checkpoint, body.subgraphs, body.select)
+        return await self._respond(principal, thread_id, body.checkpoint, body.subgraphs, body.select)
 
     async def _respond(
         self,
-        scope: Scope,
+        principal: Principal,
         thread_id: str,
         checkpoint: CheckpointConfig | None,
         subgraphs: bool | None,
         select: list[str] | None,
     ) -> Response:
+        scope = await read_thread(principal, thread_id)
         return encoded_response(
             await self.states.state(scope, thread_id, checkpoint, subgraphs=bool(subgraphs), select=select)
         )
 
     async def update(self, principal: Principal, thread_id: str, body: ThreadStateUpdate) -> Response:
         """POST /threads/{thread_id}/state"""
-        return encoded_response(await self.states.update(principal.scope, thread_id, body))
+        return encoded_response(await self.states.update(await update_thread(principal, thread_id), thread_id, body))
 
     async def history(self, principal: Principal, thread_id: str, limit: int, before: str | None) -> Response:
         """GET /threads/{thread_id}/history"""
@@ -81,8 +83,9 @@ class ThreadStateHandlers:
         if before is not None:
             checkpoint = {"checkpoint_id": usual_id(before) or before}
         search = ThreadStateSearch(limit=limit, before=checkpoint)
-        return encoded_response(await self.states.history(principal.scope, thread_id, search))
+        scope = await read_thread(principal, thread_id)
+        return encoded_response(await self.states.history(scope, thread_id, search))
 
     async def search(self, principal: Principal, thread_id: str, body: ThreadStateSearch) -> Response:
         """POST /threads/{thread_id}/history"""
-        return encoded_response(await self.states.history(principal.scope, thread_id, body))
+        return encoded_response(await self.states.history(await read_thread(principal, thread_id), thread_id, body))

@@ -14,6 +14,15 @@ from runyard.generated.models import (
     ThreadStreamMode,
 )
 from runyard.handlers.api.selection import paging_headers, select_thread_fields
+from runyard.handlers.api.thread_access import (
+    copy_thread,
+    create_thread,
+    delete_thread,
+    patch_thread,
+    prune_threads,
+    read_thread,
+    search_threads,
+)
 from runyard.handlers.http.event_stream import EventStream, EventSubscription
 from runyard.handlers.http.responses import BodyResponse, Response, encoded_response, json_response
 from runyard.runtime.auth.principal import Principal
@@ -54,8 +63,11 @@ class ThreadService(Protocol):
     async def delete(self, scope: Scope, thread_id: str) -> None:
         """Deletes the thread with all that belongs to it. Raises NotFound."""
 
-    async def copy(self, scope: Scope, thread_id: str) -> Thread:
-        """A new thread with the same metadata, state and history. Raises Conflict when there is no such thread."""
+    async def copy(
+        self, scope: Scope, thread_id: str, *, target: str | None = None, metadata: Mapping[str, Any]
+    ) -> Thread:
+        """A new thread with the same metadata, but for `metadata`, and the same state and history; `target` is its id.
+        Raises Conflict when there is no such thread."""
 
     async def storage(self, scope: Scope, thread_id: str) -> bytes:
         """How many bytes the thread occupies, and where. Raises NotFound, Unavailable when the graphs cannot be
@@ -80,11 +92,13 @@ class ThreadHandlers:
 
     async def create(self, principal: Principal, body: ThreadCreate) -> Response:
         """POST /threads"""
-        return json_response(select_thread_fields(await self.threads.create(principal.scope, body)))
+        scope, request = await create_thread(principal, body)
+        return json_response(select_thread_fields(await self.threads.create(scope, request)))
 
     async def search(self, principal: Principal, body: ThreadSearchRequest) -> Response:
         """POST /threads/search"""
-        page = await self.threads.search(principal.scope, body)
+        scope, request = await search_threads(principal, body)
+        page = await self.threads.search(scope, request)
         select: list[str] | None = None
         if body.select is not None:
             select = [*body.select, "extracted"] if body.extract else [*body.select]
@@ -94,36 +108,43 @@ class ThreadHandlers:
 
     async def count(self, principal: Principal, body: ThreadCountRequest) -> Response:
         """POST /threads/count"""
-        return json_response(await self.threads.count(principal.scope, body))
+        scope, request = await search_threads(principal, body)
+        return json_response(await self.threads.count(scope, request))
 
     async def prune(self, principal: Principal, body: ThreadPruneRequest) -> Response:
         """POST /threads/prune"""
-        return json_response(ThreadPruneResponse(pruned_count=await self.threads.prune(principal.scope, body)))
+        pruned = 0
+        for scope, request in await prune_threads(principal, body):
+            pruned += await self.threads.prune(scope, request)
+        return json_response(ThreadPruneResponse(pruned_count=pruned))
 
     async def get(self, principal: Principal, thread_id: str, include: str | None) -> Response:
         """GET /threads/{thread_id}"""
-        thread = await self.threads.get(principal.scope, thread_id)
+        thread = await self.threads.get(await read_thread(principal, thread_id), thread_id)
         return json_response(select_thread_fields(thread, include=(include or "").split(",")))
 
     async def patch(self, principal: Principal, thread_id: str, body: dict[str, Any], prefer: str | None) -> Response:
         """PATCH /threads/{thread_id}"""
-        thread = await self.threads.patch(principal.scope, thread_id, body)
+        scope, given = await patch_thread(principal, thread_id, body)
+        thread = await self.threads.patch(scope, thread_id, given)
         if prefer is not None and _MINIMAL in (part.strip() for part in prefer.lower().split(",")):
             return BodyResponse(204, headers=[(b"preference-applied", _MINIMAL.encode())])
         return json_response(select_thread_fields(thread))
 
     async def delete(self, principal: Principal, thread_id: str) -> Response:
         """DELETE /threads/{thread_id}"""
-        await self.threads.delete(principal.scope, thread_id)
+        await self.threads.delete(await delete_thread(principal, thread_id), thread_id)
         return BodyResponse(204)
 
     async def copy(self, principal: Principal, thread_id: str) -> Response:
         """POST /threads/{thread_id}/copy"""
-        return json_response(select_thread_fields(await self.threads.copy(principal.scope, thread_id)))
+        scope, target, metadata = await copy_thread(principal, thread_id)
+        copied = await self.threads.copy(scope, thread_id, target=target, metadata=metadata)
+        return json_response(select_thread_fields(copied))
 
     async def storage(self, principal: Principal, thread_id: str) -> Response:
         """GET /threads/{thread_id}/storage"""
-        return encoded_response(await self.threads.storage(principal.scope, thread_id))
+        return encoded_response(await self.threads.storage(await read_thread(principal, thread_id), thread_id))
 
     async def stream(
         self,
@@ -135,7 +156,6 @@ class ThreadHandlers:
     ) -> Response:
         """GET /threads/{thread_id}/stream"""
         modes = stream_mode or ([stream_modes] if isinstance(stream_modes, str) else stream_modes)
-        subscription = await self.runs.follow_thread(
-            principal.scope, thread_id, last_event_id=last_event_id, modes=modes
-        )
+        scope = await read_thread(principal, thread_id)
+        subscription = await self.runs.follow_thread(scope, thread_id, last_event_id=last_event_id, modes=modes)
         return EventStream(subscription, [])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
 from runyard.handlers.cli.uvicorn_server import ServeError, listen, run_server
 from runyard.runtime.config.langgraph_json import load_project
-from runyard.runtime.config.settings import Settings
+from runyard.runtime.config.settings import API_KEYS, Settings
 from runyard.runtime.errors import ConfigError, RunyardError
 from runyard.runtime.telemetry.logs import configure_logs
 
@@ -107,6 +108,7 @@ def serve(
             reload=reload,
             strict=strict,
         )
+        os.environ.pop(API_KEYS, None)  # what this process starts runs code of graphs, which has no use for them
         listener = listen(settings.host, settings.port)
         with listener:
             run_server(settings, listener)

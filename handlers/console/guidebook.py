@@ -13,7 +13,10 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-ORDER = ("serve", "batches", "clients", "operations", "how-it-works", "reliability")
+ORDER = (
+    *("serve", "authentication", "authorisation", "batches", "clients", "operations"),
+    *("how-it-works", "reliability"),
+)
 """The names of the guides, in the order in which they are best read."""
 
 

@@ -7,7 +7,7 @@ that were given.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, get_origin
 
@@ -40,6 +40,13 @@ class BodyLimits(NamedTuple):
     batch: int
 
 
+async def in_pool_if_large(read: Callable[[bytes], Any], raw: bytes) -> Any:
+    """What `read` makes of a body."""
+    if len(raw) < _LARGE:
+        return read(raw)
+    return await asyncio.get_running_loop().run_in_executor(_readers, read, raw)
+
+
 class BodyContract:
     """What one operation takes as its body, and the class that it becomes."""
 
@@ -53,12 +60,9 @@ class BodyContract:
         self.ids = id_fields(properties)
         self.make = field_picker(properties) if get_origin(target) is dict else model_maker(target)
 
-    async def read(self, scope: Scope, receive: Receive) -> Any:
-        """The request's body. Its content type does not matter: some clients send JSON as text/plain."""
-        raw = await self._receive(scope, receive)
-        if len(raw) < _LARGE:
-            return self._made(raw)
-        return await asyncio.get_running_loop().run_in_executor(_readers, self._made, raw)
+    async def read(self, raw: bytes) -> Any:
+        """What the handler takes. The content type does not matter: some clients send JSON as text/plain."""
+        return await in_pool_if_large(self._made, raw)
 
     def _made(self, raw: bytes) -> Any:
         value = parse_json(raw)
@@ -72,8 +76,9 @@ class BodyContract:
             raise Invalid(describe_violations(self.schema, value, "body"))
         return self.make(value)
 
-    async def _receive(self, scope: Scope, receive: Receive) -> bytes:
-        """All bytes of the body, up to the limit. What is refused is not read: the connection drops it."""
+    async def receive(self, scope: Scope, receive: Receive) -> bytes:
+        """All bytes of the body, up to the limit. What is refused is not read: the connection drops it. Raises
+        `ClientDisconnected`, and `HttpError` for what is refused."""
         for name, value in scope["headers"]:
             if name == b"content-encoding" and value.lower() not in (b"identity", b""):
                 raise HttpError(415, "Compressed request bodies are not supported; send the body as it is")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
@@ -31,6 +32,11 @@ def load_document(disabled: AbstractSet[str] = frozenset(), *, batch_limit: int 
         document["paths"] = paths
         document["tags"] = [tag for tag in document["tags"] if tag["name"] in tags]
     return document
+
+
+def is_public(operation: Mapping[str, Any]) -> bool:
+    """Whether an operation answers whoever asks, also where others have to say who they are."""
+    return operation.get("security") == []
 
 
 def _is_disabled(path: str, disabled: AbstractSet[str]) -> bool:

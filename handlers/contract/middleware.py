@@ -14,12 +14,15 @@ from typing import Any, get_type_hints
 from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
 from connexion.operations.abstract import AbstractOperation
 
+from runyard.handlers.contract.authentication import ReceivedBody, authenticate
 from runyard.handlers.contract.bodies import BodyContract, BodyLimits, ClientDisconnected
 from runyard.handlers.contract.deprecation import Application, announcing
+from runyard.handlers.contract.document import is_public
 from runyard.handlers.contract.header_selection import header_selector
 from runyard.handlers.contract.parameters import Parameters
 from runyard.handlers.http.scope import Header, Receive, Scope, Send
 from runyard.runtime.auth.principal import ANONYMOUS, Principal
+from runyard.runtime.auth.requests import Authenticator
 from runyard.runtime.config.project import HeaderFilter
 from runyard.runtime.errors import BadRequest, Invalid
 
@@ -27,7 +30,7 @@ HEADERS = "configurable_headers"
 """The argument of handlers that make runs: what the project's `http.configurable_headers` selects."""
 
 PRINCIPAL = "principal"
-"""The argument of all handlers but the public ones: who makes the request."""
+"""The argument of all handlers that act for somebody: who makes the request."""
 
 HeaderSelector = Callable[[Iterable[Header]], dict[str, str]]
 
@@ -42,28 +45,32 @@ class ContractOperation:
         parameters: Parameters,
         body: BodyContract | None,
         select_headers: HeaderSelector | None,
-        principal: Principal | None,
+        authenticator: Authenticator | None,
+        *,
+        asks: bool,
     ) -> None:
-        """`principal`: who makes the requests; None: the handler does not ask."""
+        """`authenticator`: None: nobody has to say who they are. `asks`: whether the handler wants to know it."""
         self.next_app = next_app
         self.parameters = parameters
         self.body = body
         self.select_headers = select_headers
-        self.principal = principal
+        self.authenticator = authenticator
+        self.asks = asks
         self.handler = function if inspect.iscoroutinefunction(function) else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        arguments = self.parameters.read(scope)
+        try:
+            principal, arguments, raw = await self._received(scope, receive)
+        except ClientDisconnected:
+            return
         if self.body is not None:
-            try:
-                arguments["body"] = await self.body.read(scope, receive)
-            except ClientDisconnected:
-                return
+            arguments["body"] = await self.body.read(raw)
+        del raw
         if self.handler is None:
             await self.next_app(scope, receive, send)
             return
-        if self.principal is not None:
-            arguments[PRINCIPAL] = self.principal
+        if self.asks:
+            arguments[PRINCIPAL] = principal
         if self.select_headers is not None:
             arguments[HEADERS] = self.select_headers(scope["headers"])
         response = await self.handler(**arguments)
@@ -71,12 +78,30 @@ class ContractOperation:
         del arguments
         await response(scope, receive, send)
 
+    async def _received(self, scope: Scope, receive: Receive) -> tuple[Principal, dict[str, Any], bytes]:
+        """Who makes the request, its parameters and its body. Who is not let in learns nothing of what is wrong with
+        the rest."""
+        if self.authenticator is None:
+            arguments = self.parameters.read(scope)
+            return ANONYMOUS, arguments, b"" if self.body is None else await self.body.receive(scope, receive)
+        body = ReceivedBody(self.body, scope, receive)
+        principal = await authenticate(self.authenticator, scope, body)
+        return principal, self.parameters.read(scope), await body.raw()
+
 
 class ContractAPI(RoutedAPI[Application]):
     """All operations of the document."""
 
-    def __init__(self, *args: Any, body_limits: BodyLimits, select_headers: HeaderSelector, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        body_limits: BodyLimits,
+        select_headers: HeaderSelector,
+        authenticator: Authenticator | None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.authenticator = authenticator
         self.body_limits = body_limits
         self.select_headers = select_headers
         self.add_paths()
@@ -100,8 +125,15 @@ class ContractAPI(RoutedAPI[Application]):
         unreadable_error = BadRequest if definition.get("x-runyard-unreadable-status") == 400 else Invalid
         checked = Parameters(parameters, components, unreadable_error)
         select_headers = self.select_headers if HEADERS in hints else None
-        principal = ANONYMOUS if PRINCIPAL in hints else None
-        contract = ContractOperation(self.next_app, operation.function, checked, body, select_headers, principal)
+        contract = ContractOperation(
+            self.next_app,
+            operation.function,
+            checked,
+            body,
+            select_headers,
+            None if is_public(definition) else self.authenticator,
+            asks=PRINCIPAL in hints,
+        )
         return announcing(contract, definition)
 
 
@@ -110,11 +142,19 @@ class ContractMiddleware(RoutedMiddleware[ContractAPI]):
 
     api_cls = ContractAPI
 
-    def __init__(self, app: Any, *, body_limits: BodyLimits, configurable_headers: HeaderFilter | None) -> None:
+    def __init__(
+        self,
+        app: Any,
+        *,
+        body_limits: BodyLimits,
+        configurable_headers: HeaderFilter | None,
+        authenticator: Authenticator | None,
+    ) -> None:
         super().__init__(app)
         self.options: dict[str, Any] = {
             "body_limits": body_limits,
             "select_headers": header_selector(configurable_headers or HeaderFilter(includes=())),
+            "authenticator": authenticator,
         }
 
     def add_api(self, specification: Any, **kwargs: Any) -> ContractAPI:

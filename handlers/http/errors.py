@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from runyard.handlers.http.responses import BodyResponse, json_response
 from runyard.handlers.http.scope import Header
+from runyard.runtime.auth.refusal import Refusal
 from runyard.runtime.errors import (
     BadRequest,
     Conflict,
@@ -54,6 +55,11 @@ def error_response(error: Exception, request: str) -> BodyResponse:
     """The response to a request that failed. `request` names it in the log."""
     if isinstance(error, HttpError):
         return _detailed(error.detail, error.status, error.headers)
+    if isinstance(error, Refusal):
+        headers = [
+            (name.lower().encode("ascii"), value.encode("latin-1", "replace")) for name, value in error.headers.items()
+        ]
+        return _detailed(error.detail, error.status, headers)
     if isinstance(error, RunyardError):
         for kind in type(error).__mro__:
             if kind in STATUS:

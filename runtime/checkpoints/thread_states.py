@@ -162,7 +162,7 @@ class StoredStates:
         configurable |= {key: (checkpoint or {})[key] for key in _SELECTED_BY if (checkpoint or {}).get(key)}
         async with AsyncExitStack() as exits:
             try:
-                given: RunnableConfig = {"configurable": configurable_of(thread.configurable)}
+                given: RunnableConfig = {"configurable": configurable_of(thread.configurable, thread.user)}
                 graph = await self._graphs.open(graph_id, given, store=None, access=access, exits=exits)
             except RunyardError:
                 raise

@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from runyard.runtime.config.auth_section import read_auth
 from runyard.runtime.config.checkpointer import read_thread_ttl
 from runyard.runtime.config.dependencies import import_paths
 from runyard.runtime.config.environment import default_configs, joined, read_env
@@ -28,7 +29,6 @@ logger = logging.getLogger(__name__)
 
 # Serving without these would open what their author meant to close, so they stop the start.
 _REFUSED = {
-    "auth": "custom authentication is not supported yet: serving without it would leave the API open",
     "encryption": "encryption at rest is not supported yet: serving without it would store plain text",
 }
 # These change what a client sees, but nothing is lost or opened without them.
@@ -45,7 +45,7 @@ _IMAGE_KEYS = frozenset(
         *("pip_installer", "source"),
     )
 )
-_KNOWN = frozenset(("dependencies", "graphs", "env", "webhooks", "http", "checkpointer", "python_version"))
+_KNOWN = frozenset(("auth", "dependencies", "graphs", "env", "webhooks", "http", "checkpointer", "python_version"))
 _JAVASCRIPT = (".js", ".ts", ".mjs", ".mts", ".cjs", ".cts", ".jsx", ".tsx")
 
 
@@ -55,7 +55,7 @@ def load_project(path: Path, *, environment: Mapping[str, str] | None = None) ->
     `environment` (default: that of the process) has LANGGRAPH_CONFIG and what webhook headers use, where the
     project's own `env` has not.
 
-    Keys that protect something and are not supported (`auth`, `encryption`) raise `ConfigError`; keys that only
+    Keys that protect something and are not supported (`encryption`) raise `ConfigError`; keys that only
     add something are named in a warning and ignored (`store`, `ui`, `http.app`, ...), as are graphs in JavaScript
     while there are others; keys for building images are ignored.
     """
@@ -89,6 +89,7 @@ def load_project(path: Path, *, environment: Mapping[str, str] | None = None) ->
         disabled=disabled,
         configurable_headers=configurable_headers,
         thread_ttl=read_thread_ttl(str(path), raw),
+        auth=read_auth(str(path), raw),
     )
 
 

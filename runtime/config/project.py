@@ -85,6 +85,20 @@ class ThreadTtl:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuthSection:
+    """Whose code says who makes a request (`auth`).
+
+    path: of the `Auth` object, as that of a graph.
+    disable_studio_auth: whether requests of Studio are requests like others, for the project's handlers to judge.
+    openapi: security schemes, and what each operation asks of them, for the document that is served.
+    """
+
+    path: str
+    disable_studio_auth: bool = False
+    openapi: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """A user's project: where it lies, which graphs it has, what they need around them.
 
@@ -92,6 +106,7 @@ class Project:
     env: what the file asks for; see `runyard.runtime.config.environment` for what wins over what.
     disabled: the groups of operations that are taken away, such as "store".
     configurable_headers: the request headers that runs find in their `configurable`; None: no headers.
+    auth: None: the project has no code that says who makes a request.
     """
 
     path: Path
@@ -105,3 +120,4 @@ class Project:
     disabled: frozenset[str] = frozenset()
     configurable_headers: HeaderFilter | None = None
     thread_ttl: ThreadTtl = ThreadTtl()
+    auth: AuthSection | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -13,6 +13,7 @@ from runyard.runtime.config.environment import joined
 from runyard.runtime.config.project import Project
 from runyard.runtime.errors import ConfigError
 
+API_KEYS = "RUNYARD_API_KEYS"
 Sync = Literal["normal", "full"]
 
 
@@ -34,6 +35,9 @@ class Settings:
     workers: worker processes; 0 runs everything in the API process (debuggers, small tests).
     concurrency: runs at once in one worker process; interactive runs get a few more places.
     allow_unauthenticated: whether an address that others reach may be listened on, though nobody is authenticated.
+    api_keys: who has one of them may use the server; each is a key, or `name:key`. They are secrets, as the next.
+    api_keys_file: a file with a key on each line; it is read again when it changes.
+    auth_timeout: seconds that the project's code gets to say who makes a request; then it is answered with 503.
     allow_origin: origins whose pages may use the server, beside those of this machine and of the project's `http.cors`.
     allowed_hosts: names that the server answers to beside those of this machine; others are refused. None named: all
         are answered, but where only this machine reaches it.
@@ -60,6 +64,9 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = _number(8123, least=0, most=65535)
     allow_unauthenticated: bool = False
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
+    api_keys_file: Path | None = None
+    auth_timeout: float = _number(10.0, least=0.1, most=3600)
     allow_origin: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     workers: int = field(default_factory=_default_workers, metadata={"least": 0, "most": 256})
@@ -80,6 +87,20 @@ class Settings:
     reload: bool = False
     check_answers: bool = False
     strict: bool = False
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether callers need an API key."""
+        return bool(self.api_keys) or self.api_keys_file is not None
+
+    @property
+    def authenticates(self) -> bool:
+        """Whether callers have to say who they are."""
+        return self.has_keys or self.project.auth is not None
+
+    def without_keys(self) -> Settings:
+        """The settings for processes in which graphs run, which have no use for the keys of the server."""
+        return replace(self, api_keys=(), api_keys_file=None)
 
     @classmethod
     def from_environment(
@@ -110,9 +131,17 @@ class Settings:
         settings = cls(project=project, **values)
         if settings.reload and settings.workers == 0:
             raise ConfigError("--reload replaces worker processes, and --workers 0 has none; leave one of them out")
-        if not is_loopback(settings.host) and not settings.allow_unauthenticated:
+        if API_KEYS in environment and not settings.api_keys:
+            raise ConfigError(f"{API_KEYS} names no key; take it away to serve without authentication")
+        if settings.has_keys and project.auth is not None:
             raise ConfigError(
-                f"--host {settings.host}: others can reach this address, and nobody is authenticated; put a proxy that"
+                f"{project.path}: auth says who makes a request, and so do API keys ({API_KEYS}, {API_KEYS}_FILE);"
+                " leave one of them out"
+            )
+        if not (settings.authenticates or settings.allow_unauthenticated or is_loopback(settings.host)):
+            raise ConfigError(
+                f"--host {settings.host}: others can reach this address, and nobody is authenticated; give API keys"
+                f" ({API_KEYS}), name the project's own authentication (auth in langgraph.json), or put a proxy that"
                 " authenticates in front and give --allow-unauthenticated (RUNYARD_ALLOW_UNAUTHENTICATED=true), or"
                 " listen on 127.0.0.1"
             )
@@ -120,7 +149,7 @@ class Settings:
 
 
 def _parse(place: str, raw: Any, kind: str, limits: Mapping[str, float]) -> Any:
-    if kind == "Path":
+    if kind in ("Path", "Path | None"):
         return Path(raw).expanduser()
     if kind == "Sync":
         return _one_of(place, raw, get_args(Sync))

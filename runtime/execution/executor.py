@@ -8,6 +8,7 @@ from functools import partial
 import orjson
 from langgraph.store.base import BaseStore
 
+from runyard.runtime.auth.user import stored_user
 from runyard.runtime.checkpoints.limits import RunLimits
 from runyard.runtime.checkpoints.saver import RunSaver
 from runyard.runtime.errors import LeaseLost
@@ -73,6 +74,7 @@ class Executor:
             store=self._store,
             wanted=lambda: not limits.no_step and publisher.wanted(),
             stopped=lambda: limits.stopped,
+            user=stored_user(leased.user),
         )
         return Execution(leased, saver, publisher, limits, graph_run, task, asyncio.get_running_loop().time())
 

@@ -12,6 +12,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.store.base import BaseStore
 from langgraph.types import Command, Send
 
+from runyard.runtime.auth.user import User
 from runyard.runtime.graphs.configurable import configurable_of
 
 # LangGraph takes the saver of one run from its config: a copy of the graph for each run is 3 to 9% slower.
@@ -31,6 +32,7 @@ class GraphRun:
     kwargs: `Run.kwargs` as stored. metadata: `Run.metadata` as stored, already merged.
     checkpointer: used for this run whatever the graph was compiled with; None: nothing is saved.
     store: the server's store; None leaves the graph its own.
+    user: for whom it runs; None: nobody in particular.
     wanted: whether anybody can see an event that is made now; it may change while the run executes.
     stopped: whether the run was asked to stop, so that nobody asks what its graph comes to.
     """
@@ -46,6 +48,15 @@ class GraphRun:
     store: BaseStore | None
     wanted: Callable[[], bool]
     stopped: Callable[[], bool]
+    user: User | None = None
+
+    @property
+    def context(self) -> Mapping[str, Any] | None:
+        """The context that was given, in which nobody calls themselves somebody else."""
+        context: Mapping[str, Any] | None = self.kwargs.get("context")
+        if self.user is None or not context or "user_id" not in context:
+            return context
+        return {**context, "user_id": self.user.identity}
 
     @property
     def temporary(self) -> bool:
@@ -63,7 +74,7 @@ def run_config(run: GraphRun) -> RunnableConfig:
         "graph_id": run.graph_id,
         "assistant_id": run.assistant_id,
     }
-    configurable = {**configurable_of(stored.get("configurable")), **ids}
+    configurable = {**configurable_of(stored.get("configurable"), run.user), **ids}
     checkpoint: Mapping[str, Any] = run.kwargs.get("checkpoint") or {}
     for key in ("checkpoint_id", "checkpoint_ns", "checkpoint_map"):
         if checkpoint.get(key):

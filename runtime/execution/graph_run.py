@@ -76,9 +76,7 @@ async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> GraphOutcome:
     try:
         async with AsyncExitStack() as exits:
             config = run_config(run)
-            graph = await graphs.open(
-                run.graph_id, config, store=run.store, context=run.kwargs.get("context"), exits=exits
-            )
+            graph = await graphs.open(run.graph_id, config, store=run.store, context=run.context, exits=exits)
             await _execute(graph, run, config, modes, stream)
             return await _success(graph, run, stream)
     except (LeaseLost, GeneratorExit):
@@ -113,7 +111,7 @@ async def _execute(graph: Graph, run: GraphRun, config: RunnableConfig, modes: l
     watch_pauses = bool(before or after or graph.interrupt_before_nodes or graph.interrupt_after_nodes)
     saves = run.checkpointer is not None and graph.checkpointer is not False
     call: dict[str, Any] = {
-        "context": run_context(graph.context_schema, kwargs.get("context")),
+        "context": run_context(graph.context_schema, run.context),
         "output_keys": graph.output_channels,
         "interrupt_before": before,
         "interrupt_after": after,

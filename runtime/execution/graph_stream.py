@@ -22,6 +22,7 @@ from langchain_core.messages import BaseMessage, BaseMessageChunk, message_chunk
 from langgraph.types import Interrupt
 
 from runyard.runtime.checkpoints.addresses import checkpoint_address
+from runyard.runtime.graphs.configurable import USER
 from runyard.runtime.graphs.encoding import to_json
 
 Emit = Callable[[str, bytes], None]
@@ -82,6 +83,8 @@ class GraphStream:
             if self._temporary:
                 return
             payload = _with_checkpoints(payload)
+        elif mode == "checkpoints":
+            payload = _without_secrets(payload)
         self._send(_named(mode, namespace), payload)
 
     def event(self, event: Any) -> None:
@@ -158,8 +161,21 @@ def _named(mode: str, namespace: tuple[str, ...]) -> str:
     return f"{mode}|{'|'.join(namespace)}" if namespace else mode
 
 
+def _without_secrets(payload: dict[str, Any]) -> dict[str, Any]:
+    """A checkpoint's payload, whose configs have all that graphs are told: of the user, others learn who it is."""
+    return {**payload, **{key: _shown(payload[key]) for key in ("config", "parent_config") if payload.get(key)}}
+
+
+def _shown(config: dict[str, Any]) -> dict[str, Any]:
+    configurable = config.get("configurable", {})
+    user = configurable.get(USER)
+    if user is None:
+        return config
+    return {**config, "configurable": {**configurable, USER: {"identity": user["identity"]}}}
+
+
 def _with_checkpoints(event: dict[str, Any]) -> dict[str, Any]:
-    payload = event["payload"]
+    payload = _without_secrets(event["payload"])
     return {
         **event,
         "payload": {

@@ -8,6 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from runyard.runtime.auth.user import User
+
+USER: Final = "langgraph_auth_user"
+"""The key under which code finds for whom it works, with all that authentication said of them."""
+
 # LangGraph's own keys, and those by which code learns who asks.
 _RESERVED: Final = ("__pregel_", "langgraph_auth_")
 
@@ -17,15 +22,23 @@ def unreserved(given: Mapping[str, Any] | None) -> dict[str, Any]:
     return {key: value for key, value in (given or {}).items() if not key.startswith(_RESERVED)}
 
 
-def configurable_of(given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """`configurable` as a graph's code gets it.
+def configurable_of(given: Mapping[str, Any] | None, user: User | None) -> dict[str, Any]:
+    """`configurable` as a graph's code gets it when it works for `user`, whatever a client says of them.
 
-    Nobody is authenticated, and code in the wild indexes the keys that say so. A client may name a user of its own.
+    None: nobody in particular. Code in the wild indexes the keys all the same, and a client may name a user of its own.
     """
+    if user is not None:
+        return {
+            **unreserved(given),
+            "user_id": user.identity,
+            USER: user,
+            "langgraph_auth_user_id": user.identity,
+            "langgraph_auth_permissions": user.permissions,
+        }
     return {
         "user_id": "",
         **unreserved(given),
-        "langgraph_auth_user": None,
+        USER: None,
         "langgraph_auth_user_id": "",
         "langgraph_auth_permissions": [],
     }

@@ -20,7 +20,9 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 from langgraph.store.base import BaseStore
 
+from runyard.runtime.auth.user import User
 from runyard.runtime.errors import ConfigError
+from runyard.runtime.graphs.configurable import USER
 from runyard.runtime.graphs.context import context_instance
 
 Access = Literal["threads.create_run", "threads.update", "threads.read", "assistants.read"]
@@ -38,6 +40,12 @@ class FactoryCall:
     access: Access
     context: Mapping[str, Any] | None
     store: BaseStore | None
+
+    @property
+    def user(self) -> User | None:
+        """For whom the graph is made, as its config says."""
+        user: User | None = self.config.get("configurable", {}).get(USER)
+        return user
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,7 @@ def _given(wish: _Wish, call: FactoryCall) -> Any:
     # Only factories that name it need it, and then it is there.
     from langgraph_sdk import runtime as sdk
 
-    known: Any = {"access_context": call.access, "user": None, "store": call.store}
+    known: Any = {"access_context": call.access, "user": call.user, "store": call.store}
     if call.access != "threads.create_run":
         return sdk._ReadRuntime(**known)
     return sdk._ExecutionRuntime(**known, context=context_instance(wish.schema, call.context))

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from runyard.runtime.config.environment import joined
-from runyard.runtime.config.project import GraphSpec, Project
+from runyard.runtime.config.project import Project
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.graphs.user_errors import one_line
 
@@ -47,10 +47,10 @@ def forget_modules(project: Project) -> None:
     importlib.invalidate_caches()
 
 
-def load_object(project: Project, spec: GraphSpec) -> Any:
-    """The object that `spec.path` names. Raises `ConfigError` in one line, whatever the import does."""
-    target, _, name = spec.path.rpartition(":")
-    place = f'{project.path}: graph "{spec.graph_id}" ({spec.path})'
+def load_object(project: Project, path: str, place: str) -> Any:
+    """The object that `path` names: "./file.py:name" or "package.module:name". Raises `ConfigError` in one line, which
+    begins with `place`, whatever the import does."""
+    target, _, name = path.rpartition(":")
     is_file = target.endswith(".py") or "/" in target or "\\" in target
     try:
         module = _import_file(project, place, target) if is_file else importlib.import_module(target)

@@ -97,7 +97,7 @@ class Graphs:
     def _load(self, spec: GraphSpec) -> None:
         graph_id = spec.graph_id
         place = f'{self._project.path}: graph "{graph_id}" ({spec.path})'
-        value = load_object(self._project, spec)
+        value = load_object(self._project, spec.path, place)
         if isinstance(value, Pregel | StateGraph):
             self._static[graph_id] = _finish(value, graph_id, place)
         elif callable(value) and not isinstance(value, type):

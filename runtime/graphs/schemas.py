@@ -10,6 +10,7 @@ from langgraph.pregel.protocol import PregelProtocol
 from pydantic import BaseModel, create_model
 
 from runyard.generated.models import Assistant
+from runyard.runtime.auth.user import User
 from runyard.runtime.errors import BadRequest, Invalid, RunyardError
 from runyard.runtime.graphs.configurable import configurable_of
 from runyard.runtime.graphs.registry import Graph, Graphs
@@ -26,39 +27,41 @@ class Drawing(Protocol):
 
 
 class GraphSchemas:
-    """Describes graphs. A schema may need a tenth of a second, so they are made in a pool thread, and once
-    for graphs that are always the same."""
+    """Describes graphs, which factories make for `user`. A schema may need a tenth of a second, so they are made in a
+    pool thread, and once for graphs that are always the same."""
 
     def __init__(self, graphs: Graphs) -> None:
         self._graphs = graphs
         self._schemas: dict[tuple[str, str], Schemas] = {}
 
-    async def graph(self, assistant: Assistant, xray: bool | int) -> dict[str, Any]:
+    async def graph(self, assistant: Assistant, user: User | None, xray: bool | int) -> dict[str, Any]:
         """Nodes and edges. `xray`: True shows the nodes of subgraphs in their places, a number those so many
         levels deep."""
         if xray is not True and xray is not False and xray < 1:
             raise Invalid("Invalid xray value: it must be true, false or a number of levels, at least 1")
-        graph, config = await self._open(assistant)
+        graph, config = await self._open(assistant, user)
         drawing: Drawing = await graph.aget_graph(config, xray=xray)
         drawn = drawing.to_json()
         return {"nodes": [_node(node) for node in drawn["nodes"]], "edges": drawn["edges"]}
 
-    async def schemas(self, assistant: Assistant) -> Schemas:
+    async def schemas(self, assistant: Assistant, user: User | None) -> Schemas:
         """The JSON schemas of the graph's input, output, state, config and context."""
-        graph, _ = await self._open(assistant)
+        graph, _ = await self._open(assistant, user)
         return {"graph_id": assistant.graph_id, **await self._schemas_of(assistant.graph_id, "", graph)}
 
-    async def subgraphs(self, assistant: Assistant, namespace: str | None, recurse: bool) -> dict[str, Schemas]:
+    async def subgraphs(
+        self, assistant: Assistant, user: User | None, namespace: str | None, recurse: bool
+    ) -> dict[str, Schemas]:
         """The schemas of subgraphs by namespace; `recurse`: also of those within them."""
-        graph, _ = await self._open(assistant)
+        graph, _ = await self._open(assistant, user)
         return {
             name: await self._schemas_of(assistant.graph_id, name, subgraph)
             async for name, subgraph in graph.aget_subgraphs(namespace=namespace, recurse=recurse)
         }
 
-    async def _open(self, assistant: Assistant) -> tuple[Graph, RunnableConfig]:
+    async def _open(self, assistant: Assistant, user: User | None) -> tuple[Graph, RunnableConfig]:
         given = {**assistant.config.get("configurable", {}), **assistant.context}
-        config: RunnableConfig = {"configurable": configurable_of(given)}
+        config: RunnableConfig = {"configurable": configurable_of(given, user)}
         try:
             graph = await self._graphs.open(assistant.graph_id, config, store=None, access="assistants.read")
             return graph, config

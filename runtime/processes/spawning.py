@@ -32,11 +32,11 @@ class WorkerSpawner:
 
     async def start(self, settings: Settings, name: str, bus: Path, *, solo: bool) -> ForkServerProcess:
         """A process that works; see `worker_main.work`."""
-        return await self._start(_work, (settings, name, bus, solo), name)
+        return await self._start(_work, (settings.without_keys(), name, bus, solo), name)
 
     async def start_viewer(self, settings: Settings, name: str, connection: socket.socket) -> ForkServerProcess:
         """A process that answers views on its end of a pair of sockets; see `viewer_main.view`."""
-        return await self._start(_view, (settings, name, connection), name)
+        return await self._start(_view, (settings.without_keys(), name, connection), name)
 
     async def _start(self, target: Callable[..., None], arguments: tuple[Any, ...], name: str) -> ForkServerProcess:
         server = ProcessIdentity.of(os.getpid())

@@ -197,17 +197,17 @@ class Assistants:
     async def graph(self, scope: Scope, assistant_id: str, xray: bool | int) -> bytes:
         """Nodes and edges, those of subgraphs too with `xray` (True, or how deep), as JSON. The assistant's uuid or the
         name of a graph."""
-        return await self._viewer.ask("graph", await self._named(scope, assistant_id), xray)
+        return await self._viewer.ask("graph", scope, await self._named(scope, assistant_id), xray)
 
     async def subgraphs(self, scope: Scope, assistant_id: str, namespace: str | None, recurse: bool) -> bytes:
         """The schemas of its subgraphs by their namespace, as JSON; nothing for a namespace that there is not."""
         return await self._viewer.ask(
-            "subgraphs", self._with_defaults(await self.get(scope, assistant_id)), namespace, recurse
+            "subgraphs", scope, self._with_defaults(await self.get(scope, assistant_id)), namespace, recurse
         )
 
     async def schemas(self, scope: Scope, assistant_id: str) -> bytes:
         """The JSON schemas of input, output, state, config and context; null for what has none."""
-        return await self._viewer.ask("schemas", self._with_defaults(await self.get(scope, assistant_id)))
+        return await self._viewer.ask("schemas", scope, self._with_defaults(await self.get(scope, assistant_id)))
 
     async def _named(self, scope: Scope, name: str) -> Assistant:
         if name in self._graphs:

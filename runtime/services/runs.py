@@ -97,7 +97,7 @@ class Runs:
             try:
                 name = request.assistant_id
                 if name not in known:
-                    known[name] = await self._assistants.resolve(scope, name)
+                    known[name] = await self._assistants.resolve(scope.of("assistants", name), name)
                 new_runs.append(
                     new_stateless_run(
                         request, known[name], self._rules, headers, request_id=request_id, lane=Lane.BATCH
@@ -149,7 +149,8 @@ class Runs:
         lane: Lane,
         interest: Interest,
     ) -> NewRun:
-        assistant = await self._assistants.resolve(scope, request.assistant_id)
+        name = request.assistant_id
+        assistant = await self._assistants.resolve(scope.of("assistants", name), name)
         request_id = _request_id(request_id)
         if isinstance(request, RunCreateStateless):
             return new_stateless_run(
@@ -209,6 +210,12 @@ class Runs:
         if run is None:
             raise NotFound(f"Run with ID {run_id} not found")
         return run
+
+    async def thread_of(self, run_id: str) -> str | None:
+        """The thread of a run, whoever's they are: for those who have to decide about it. None: there is no such
+        run."""
+        location = await self._storage.runs.locate(Scope.everything(), run_id)
+        return None if location is None else location.thread_id
 
     async def _thread_exists(self, scope: Scope, thread_id: str) -> None:
         if await self._storage.threads.get(scope, thread_id) is None:

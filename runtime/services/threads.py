@@ -21,7 +21,7 @@ from runyard.runtime.services.thread_states import ThreadStates
 from runyard.runtime.services.viewer import Viewer
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.threads import NewThread
+from runyard.runtime.storage.port.threads import NO_METADATA, NewThread
 from runyard.runtime.streams.broker import Broker
 
 logger = logging.getLogger(__name__)
@@ -105,10 +105,14 @@ class Threads:
             raise _unknown(thread_id)
         self._broker.threads_deleted(deleted)
 
-    async def copy(self, scope: Scope, thread_id: str) -> Thread:
-        """A new thread with the same metadata, state and history, but without runs or ttl. Raises Conflict when there
-        is nothing to copy (observed at POST /threads/{thread_id}/copy)."""
-        copied = await self._storage.threads.copy(scope, thread_id, str(uuid7()), self._expiry)
+    async def copy(
+        self, scope: Scope, thread_id: str, *, target: str | None = None, metadata: Mapping[str, Any] = NO_METADATA
+    ) -> Thread:
+        """A new thread with the same state and history, but without runs or ttl, and with the same metadata but for
+        `metadata`; `target` is its id. Raises Conflict when there is nothing to copy (observed at
+        POST /threads/{thread_id}/copy)."""
+        target = target or str(uuid7())
+        copied = await self._storage.threads.copy(scope, thread_id, target, self._expiry, metadata)
         if copied is None:
             raise Conflict(f"Thread with ID {thread_id} not found, so it cannot be copied")
         return copied

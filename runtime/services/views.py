@@ -14,6 +14,7 @@ import orjson
 
 from runyard.generated.mappings import CheckpointConfig
 from runyard.generated.models import Assistant, ThreadState, ThreadStateSearch, ThreadStateUpdate, ThreadSuperstep
+from runyard.runtime.auth.user import stored_user
 from runyard.runtime.checkpoints.thread_graph import ThreadGraph
 from runyard.runtime.errors import BadRequest, NotFound
 from runyard.runtime.scope import Scope
@@ -85,7 +86,9 @@ class Views:
         graph_id = new_thread.metadata.get("graph_id")
         if not isinstance(graph_id, str):
             raise BadRequest(_no_graph(new_thread.thread_id))
-        edit = await self._states.stage_first_state(ThreadGraph(new_thread.thread_id, graph_id, {}), supersteps)
+        edit = await self._states.stage_first_state(
+            ThreadGraph(new_thread.thread_id, graph_id, {}, stored_user(scope.user)), supersteps
+        )
         await self._storage.threads.create(scope, replace(new_thread, edit=edit), if_exists)
         return b"true"
 
@@ -123,21 +126,21 @@ class Views:
             # What the latest run was configured with: the factory makes the same graph from it.
             runs = await self._storage.runs.of_thread(scope, thread_id, limit=1, offset=0, status=None)
             configurable = runs[0].kwargs["config"]["configurable"] if runs else {}
-        return ThreadGraph(thread_id, graph_id, configurable)
+        return ThreadGraph(thread_id, graph_id, configurable, stored_user(scope.user))
 
     # Graphs of assistants
 
-    async def graph(self, assistant: Assistant, xray: bool | int) -> bytes:
+    async def graph(self, scope: Scope, assistant: Assistant, xray: bool | int) -> bytes:
         """Nodes and edges of its graph, those of subgraphs too with `xray` (True, or how deep)."""
-        return orjson.dumps(await self._schemas.graph(assistant, xray))
+        return orjson.dumps(await self._schemas.graph(assistant, stored_user(scope.user), xray))
 
-    async def subgraphs(self, assistant: Assistant, namespace: str | None, recurse: bool) -> bytes:
+    async def subgraphs(self, scope: Scope, assistant: Assistant, namespace: str | None, recurse: bool) -> bytes:
         """The schemas of its subgraphs by their namespace; nothing for a namespace that there is not."""
-        return orjson.dumps(await self._schemas.subgraphs(assistant, namespace, recurse))
+        return orjson.dumps(await self._schemas.subgraphs(assistant, stored_user(scope.user), namespace, recurse))
 
-    async def schemas(self, assistant: Assistant) -> bytes:
+    async def schemas(self, scope: Scope, assistant: Assistant) -> bytes:
         """The JSON schemas of input, output, state, config and context; null for what has none."""
-        return orjson.dumps(await self._schemas.schemas(assistant))
+        return orjson.dumps(await self._schemas.schemas(assistant, stored_user(scope.user)))
 
 
 def _unknown(thread_id: str) -> NotFound:

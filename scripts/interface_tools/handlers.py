@@ -1,8 +1,8 @@
 """From the operations of the document to the types of their handlers: what `generated/handlers.py` says.
 
 An operation names its handler with `x-handler: threads.create`: the method `create` of the object `threads`. It is a
-coroutine function, which gets the `principal` too: who makes the request. With `x-public: true` it does not, since it
-answers whoever asks; with `x-page: true` it is a plain function, which Flask serves to whoever asks. With
+coroutine function, which gets the `principal` too: who makes the request. With `x-impersonal: true` it does not,
+since it answers everybody the same; nor does one with `x-page: true`, a plain function, which Flask serves. With
 `x-configurable-headers: true` it also gets the request's headers that the project hands on to runs.
 """
 
@@ -73,7 +73,7 @@ class Handler:
     owner: str
     method: str
     is_page: bool
-    is_public: bool
+    is_impersonal: bool
     parameters: dict[str, str]
     summary: str
 
@@ -90,7 +90,7 @@ class Handler:
     @property
     def variables(self) -> set[str]:
         """The type variables of its signature."""
-        return {self.result} if self.is_public else {"Principal", self.result}
+        return {self.result} if self.is_impersonal else {"Principal", self.result}
 
 
 def handlers_module(document: dict[str, Any], header: str) -> str:
@@ -123,7 +123,7 @@ def _handler(path: str, method: str, definition: dict[str, Any], components: dic
     if definition.get("x-head") and method != "get":
         raise HandlerError(path, method, "x-head is for GET only", "x-head")
     is_page = definition.get("x-page", False)
-    is_public = is_page or definition.get("x-public", False)
+    is_impersonal = is_page or definition.get("x-impersonal", False)
     if is_page and "requestBody" in definition:
         raise HandlerError(path, method, "a page cannot have a body", "requestBody")
     try:
@@ -135,7 +135,7 @@ def _handler(path: str, method: str, definition: dict[str, Any], components: dic
             parameters["body"] = _body(method, definition["requestBody"], components["schemas"])
         except Untyped as error:
             raise HandlerError(path, method, str(error), "requestBody") from None
-    if not is_public:
+    if not is_impersonal:
         parameters["principal"] = "Principal"
     if definition.get("x-configurable-headers"):
         parameters["configurable_headers"] = "Mapping[str, str]"
@@ -146,7 +146,7 @@ def _handler(path: str, method: str, definition: dict[str, Any], components: dic
         owner=named[1],
         method=named[2],
         is_page=is_page,
-        is_public=is_public,
+        is_impersonal=is_impersonal,
         parameters=parameters,
         summary=definition["summary"],
     )

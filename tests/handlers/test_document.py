@@ -131,7 +131,7 @@ def test_everything_is_described(document: Document, operations: list[Operation]
 
 def test_the_generators_marks_are_not_published(document: Document) -> None:
     published = json.dumps(document)
-    for mark in ("x-keep-mapping", "x-document-only", "x-handler", "x-page", "x-public", "x-configurable-headers"):
+    for mark in ("x-keep-mapping", "x-document-only", "x-handler", "x-page", "x-impersonal", "x-configurable-headers"):
         assert f'"{mark}"' not in published
 
 

@@ -95,3 +95,15 @@ async def test_single_runs_go_first_where_there_is_room_for_all(storage: Storage
         await insert(storage, stateless(lane=Lane.BATCH), stateless(lane=Lane.SINGLE))
         claimed = await storage.queue.claim("worker", limit=4, interactive=4)
         assert [leased.lane for leased in claimed] == [Lane.SINGLE, Lane.BATCH]
+
+
+async def test_a_run_is_executed_for_whoever_made_it_however_often_it_begins(storage: Storage) -> None:
+    user = '{"identity":"ann","token":"secret"}'
+    await storage.runs.insert(Scope(identity="ann", user=user), [stateless()])
+    await storage.runs.insert(Scope.everything(), [stateless()])
+    (anns, nobodys) = await claim_all(storage)
+    assert (anns.user, nobodys.user) == (user, None)
+    assert "secret" not in repr(anns)
+    await storage.queue.release(anns.lease)
+    (again,) = await claim_all(storage)
+    assert again.user == user

@@ -154,6 +154,23 @@ async def test_a_change_cannot_move_a_thread_out_of_its_scope(storage: Storage) 
     assert thread.metadata == {"owner": "ann", "graph_id": "chain", "color": "red"}
 
 
+async def test_a_copy_has_other_metadata_where_that_is_said(storage: Storage) -> None:
+    thread_id = await make_thread(storage, color="red")
+    copied = await storage.threads.copy(ANN, thread_id, str(uuid.uuid4()), None, {"owner": "bob"})
+    assert copied is not None
+    assert copied.metadata == {"owner": "bob", "graph_id": "chain", "color": "red"}
+    assert await storage.threads.get(BOB, copied.thread_id) is not None
+
+
+async def test_looking_in_a_scope_that_nobody_has_decided_is_a_mistake(storage: Storage) -> None:
+    thread_id = await make_thread(storage)
+    undecided = Scope.undecided("ann", "{}")
+    with pytest.raises(ValueError, match="undecided"):
+        await storage.threads.get(undecided, thread_id)
+    with pytest.raises(ValueError, match="undecided"):
+        await storage.threads.count(undecided, ThreadCountRequest())
+
+
 # Runs
 
 
@@ -192,6 +209,23 @@ async def test_no_run_is_put_on_a_thread_outside_the_scope(storage: Storage, cre
     assert await storage.runs.of_thread(ANN, thread_id, limit=9, offset=0, status=None) == []
     assert await storage.runs.find(EVERYTHING, own.run_id) is None, "a batch is refused whole"
     await storage.runs.insert(ANN, [on_thread(thread_id, create_thread=create)])
+
+
+async def test_a_thread_that_is_made_for_a_run_has_its_metadata(storage: Storage) -> None:
+    run = on_thread(str(uuid.uuid4()), create_thread=True, metadata={"owner": "ann", "created_by": "system"})
+    await storage.runs.insert(ANN, [run])
+    thread = await storage.threads.get(ANN, run.thread_id)
+    assert thread is not None
+    assert thread.metadata == {"owner": "ann", "graph_id": run.graph_id, "assistant_id": run.assistant_id}
+
+
+async def test_a_run_cannot_move_a_thread_out_of_its_scope(storage: Storage) -> None:
+    thread_id = await make_thread(storage)
+    scope = Scope(identity="ann", filter={"owner": "ann", "graph_id": "chain"})
+    with pytest.raises(Forbidden):
+        await storage.runs.insert(scope, [on_thread(thread_id, graph_id="other")])
+    assert await storage.threads.get(scope, thread_id) is not None
+    await storage.runs.insert(scope, [on_thread(thread_id, graph_id="chain")])
 
 
 async def test_a_strategy_cancels_nothing_outside_the_scope(storage: Storage) -> None:
@@ -257,6 +291,30 @@ async def test_the_assistant_of_a_graph_is_read_by_all_and_changed_by_none(stora
     assert await storage.assistants.change(ANN, assistant_id, lambda old: old) is None
     assert await storage.assistants.set_latest(ANN, assistant_id, 1) is None
     assert await storage.assistants.delete(ANN, assistant_id, threads=9) is None
+
+
+async def test_the_assistant_of_a_graph_is_changed_where_nobody_has_decided_who_may(storage: Storage) -> None:
+    assistant_id = str(uuid.uuid4())
+    await storage.assistants.ensure_system([DefaultAssistant(assistant_id, "chain", "chain", None)])
+    allowed = Scope(identity="ann", beside={})
+    assert await storage.assistants.get(allowed, assistant_id) is not None
+    assert await storage.assistants.change(allowed, assistant_id, lambda old: old) is None
+    assert await storage.assistants.set_latest(allowed, assistant_id, 1) is None
+    assert await storage.assistants.delete(allowed, assistant_id, threads=0) is None
+    mine = await make_assistant(storage)
+    assert await storage.assistants.change(allowed, mine, lambda old: old) is not None
+    assert await storage.assistants.change(EVERYTHING, assistant_id, lambda old: old) is not None
+
+
+async def test_how_far_a_call_reaches_beside_what_it_is_about_is_decided_apart(storage: Storage) -> None:
+    assistant_id = await make_assistant(storage)
+    threads = [await make_thread(storage, owner, assistant_id=assistant_id) for owner in ("bob", "ann")]
+    scope = replace(ANN, beside={("threads", None): BOB})
+    deletion = await storage.assistants.delete(scope, assistant_id, threads=9)
+    assert deletion is not None
+    assert deletion.removed.threads == threads[:1]
+    with pytest.raises(KeyError):
+        await storage.assistants.delete(replace(ANN, beside={}), await make_assistant(storage), threads=9)
 
 
 async def test_an_assistant_takes_only_threads_of_the_scope_with_it(storage: Storage) -> None:

@@ -38,7 +38,11 @@ class BatchClient:
     Use as an async context manager.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, api_key: str | None = None) -> None:
+        """`api_key` is sent with each request. Raises `BatchRefused` for what is no URL, or no key."""
+        if api_key is not None and not (api_key.isascii() and api_key.isprintable()):
+            raise BatchRefused("--api-key: it has characters that no header can hold")
+        self._api_key = api_key
         try:
             self._parts = urlsplit(url)
             valid = self._parts.scheme in ("http", "https") and bool(self._parts.hostname)
@@ -48,7 +52,8 @@ class BatchClient:
         if not valid:
             raise BatchRefused(f"--url {url}: expected something like http://127.0.0.1:8123")
         self.url = url.rstrip("/")
-        self._http = httpx.AsyncClient(base_url=self.url, timeout=60.0, trust_env=False)
+        headers = {} if api_key is None else {"x-api-key": api_key}
+        self._http = httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60.0, trust_env=False)
 
     async def __aenter__(self) -> Self:
         return self
@@ -104,7 +109,7 @@ class BatchClient:
 
     def connection(self) -> Connection:
         """A connection of its own to this server, for `outcome`."""
-        return Connection(self._parts)
+        return Connection(self._parts, self._api_key)
 
     async def outcome(self, run: Result, connection: Connection) -> Result:
         """Waits for the end of the run, through restarts of the server, and gives it with its outcome."""
@@ -124,7 +129,7 @@ class BatchClient:
 
     async def _request(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:
-            return await self._http.request(method, path, headers={"content-type": "application/json"}, **more)
+            response = await self._http.request(method, path, headers={"content-type": "application/json"}, **more)
         except httpx.ConnectError as error:
             raise ServerUnreachable(
                 f"no server answers at {self.url} ({_reason(error)}); "
@@ -132,6 +137,9 @@ class BatchClient:
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ServerUnreachable(f"{method} {self.url}{path}: {_reason(error)}") from None
+        if response.status_code == 401:
+            raise BatchRefused(f"{_detail(response)}; give the server's key with --api-key, or as RUNYARD_API_KEY")
+        return response
 
     def _unexpected(self, response: httpx.Response) -> NoReturn:
         request = response.request

@@ -26,6 +26,13 @@ _url = click.option(
     show_envvar=True,
     help="The server.",
 )
+_api_key = click.option(
+    "--api-key",
+    metavar="KEY",
+    envvar=("RUNYARD_API_KEY", "LANGGRAPH_API_KEY", "LANGSMITH_API_KEY", "LANGCHAIN_API_KEY"),
+    show_envvar=True,
+    help="What the server asks of its callers. Others of this machine see options: better in the environment.",
+)
 _out = click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -41,10 +48,13 @@ def batch() -> None:
 @batch.command()
 @click.argument("file", type=click.File("rb"))
 @_url
+@_api_key
 @click.option("--assistant", metavar="NAME", help="Assistant or graph for the lines that are bare inputs.")
 @click.option("--follow", is_flag=True, help="Wait for the runs and give their results.")
 @_out
-def submit(file: BinaryIO, url: str, assistant: str | None, follow: bool, out: Path | None) -> None:
+def submit(
+    file: BinaryIO, url: str, api_key: str | None, assistant: str | None, follow: bool, out: Path | None
+) -> None:
     """Submit FILE (JSON Lines, "-" for stdin) as a batch of stateless runs.
 
     Each line is the payload of a run, an object with "assistant_id", or else the bare input of a run of
@@ -65,14 +75,15 @@ def submit(file: BinaryIO, url: str, assistant: str | None, follow: bool, out: P
         raise BatchRefused(f"{file.name}: there are no runs in it")
     follow = follow or out is not None
     sink = sinks.open_sink(out, followed=follow)
-    _run(_submit(url, items, sink, follow=follow), sink, url)
+    _run(_submit(url, api_key, items, sink, follow=follow), sink, url)
 
 
 @batch.command("follow")
 @click.argument("file", type=click.File("rb"))
 @_url
+@_api_key
 @_out
-def follow_command(file: BinaryIO, url: str, out: Path | None) -> None:
+def follow_command(file: BinaryIO, url: str, api_key: str | None, out: Path | None) -> None:
     """Wait for the runs listed in FILE, which `batch submit` wrote, and give their results.
 
     Runs that had ended when FILE was written are kept as they are. The outcome of a run whose thread is
@@ -83,14 +94,14 @@ def follow_command(file: BinaryIO, url: str, out: Path | None) -> None:
     sink = sinks.open_sink(out, followed=True)
 
     async def work() -> bool:
-        async with BatchClient(url) as client:
+        async with BatchClient(url, api_key) as client:
             return await _follow(client, runs, runs, sink)
 
     _run(work(), sink, url)
 
 
-async def _submit(url: str, items: list[Item], sink: sinks.Sink, *, follow: bool) -> bool:
-    async with BatchClient(url) as client:
+async def _submit(url: str, api_key: str | None, items: list[Item], sink: sinks.Sink, *, follow: bool) -> bool:
+    async with BatchClient(url, api_key) as client:
         _exit_on(await unknown_assistants(client, items))
         accepted: list[Result] = []
         started = time.monotonic()

@@ -23,13 +23,15 @@ class ConnectionLost(Exception):
 class Connection:
     """Requests to one server, one at a time; opened when needed, kept open as long as the server does."""
 
-    def __init__(self, url: SplitResult) -> None:
+    def __init__(self, url: SplitResult, api_key: str | None = None) -> None:
         self._url = url
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         credentials = ""
         if url.username is not None:
             pair = f"{unquote(url.username)}:{unquote(url.password or '')}".encode()
             credentials = f"authorization: Basic {base64.b64encode(pair).decode()}\r\n"
+        if api_key is not None:
+            credentials += f"x-api-key: {api_key}\r\n"
         host = url.netloc.rpartition("@")[2]
         self._head = f"HTTP/1.1\r\nhost: {host}\r\naccept: application/json\r\n{credentials}\r\n"
 

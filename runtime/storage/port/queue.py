@@ -1,7 +1,7 @@
 """The life of a run in the hands of workers."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
@@ -38,6 +38,8 @@ class LeasedRun:
     resumable: bool
     interest: Interest
     cancel: CancelAction | None
+    user: str | None = field(repr=False)
+    """For whom it is executed: the `Scope.user` that it was made with. Forgotten when the run ends."""
     waited: float
     """Seconds from when the run was due to the claim."""
 

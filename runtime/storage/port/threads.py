@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
 from runyard.generated.models import ThreadStorage as ThreadSizes
@@ -12,6 +13,8 @@ from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.expiry import Expiry
 
 IfExists = Literal["raise", "do_nothing"]
+
+NO_METADATA: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class StoredChannel(NamedTuple):
@@ -124,9 +127,17 @@ class ThreadStorage(Protocol):
     async def remove_leftovers(self) -> Leftovers:
         """Removes some of what deleted threads have left behind."""
 
-    async def copy(self, scope: Scope, source: str, target: str, expiry: Expiry | None = None) -> Thread | None:
+    async def copy(
+        self,
+        scope: Scope,
+        source: str,
+        target: str,
+        expiry: Expiry | None = None,
+        metadata: Mapping[str, Any] = NO_METADATA,
+    ) -> Thread | None:
         """A new thread with metadata, state and history of another one, as they are before its runs under way; its
-        lifetime is `expiry`. None when there is no such thread."""
+        lifetime is `expiry`, and `metadata` comes to its own, or takes the place of it. None when there is no such
+        thread."""
 
     async def edit_state(self, scope: Scope, thread_id: str, edit: StateEdit) -> None:
         """Writes a state. Raises NotFound, or Conflict when runs are under way (delayed ones too), or the thread is

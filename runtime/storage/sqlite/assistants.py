@@ -158,9 +158,9 @@ class SqliteAssistants:
         def work(connection: sqlite3.Connection) -> AssistantDeletion | None:
             if self._get(connection, assistant_id) is None:
                 return None
-            found = _threads_of(connection, scope, assistant_id, threads)
+            found = _threads_of(connection, scope.of("threads"), assistant_id, threads) if threads else []
             removed = delete_threads(connection, self._sql, found)
-            finished = threads == 0 or len(found) < threads
+            finished = len(found) < threads or not threads
             if finished:
                 connection.execute(self._sql["delete_assistant"], (assistant_id,))
                 connection.execute(self._sql["delete_versions"], (assistant_id,))

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from runyard.runtime.scope import Scope
+from runyard.runtime.scope import Scope, has_all, holds, terms
 
 MOST_TERMS = 50
 """Values that SQLite compares one by one; it refuses expressions that are very deep, and each is a level."""
@@ -15,7 +15,7 @@ MOST_TERMS = 50
 
 def contains(document: str | bytes | None, wanted: str) -> bool:
     """SQL function: whether the JSON document contains the wanted JSON."""
-    return document is not None and _within(_parsed(wanted), orjson.loads(document))
+    return document is not None and holds(orjson.loads(document), _parsed(wanted))
 
 
 @lru_cache(8)
@@ -24,42 +24,14 @@ def _parsed(wanted: str) -> Any:
     return orjson.loads(wanted)
 
 
-def _within(wanted: Any, found: Any) -> bool:
-    if isinstance(wanted, dict):
-        return isinstance(found, dict) and all(
-            key in found and _within(value, found[key]) for key, value in wanted.items()
-        )
-    if isinstance(wanted, bool) or isinstance(found, bool):
-        return wanted is found
-    return bool(wanted == found)
-
-
 def has_items(document: str | bytes | None, key: str, wanted: str) -> bool:
     """SQL function: whether the JSON document has under the key a list with the wanted JSON, or with all of a list."""
-    found = None if document is None else orjson.loads(document).get(key)
-    items = _parsed(wanted)
-    return isinstance(found, list) and all(
-        any(_same(item, other) for other in found) for item in (items if isinstance(items, list) else [items])
-    )
-
-
-def _same(wanted: Any, found: Any) -> bool:
-    return wanted == found and isinstance(wanted, bool) == isinstance(found, bool)
-
-
-def operators(scope: Scope) -> Iterator[tuple[str, str, Any]]:
-    """What the filter of a scope asks for, as (key of the metadata, operator, value)."""
-    for key, test in (scope.filter or {}).items():
-        if isinstance(test, dict) and any(name.startswith("$") for name in test):
-            for operator, value in test.items():
-                yield key, operator, value
-        else:
-            yield key, "$eq", test
+    return document is not None and has_all(orjson.loads(document).get(key), _parsed(wanted))
 
 
 def equalities(scope: Scope) -> Iterator[tuple[str, Any]]:
     """The keys of the metadata whose value the filter of a scope says, with that value."""
-    return ((key, value) for key, operator, value in operators(scope) if operator == "$eq")
+    return ((key, value) for key, operator, value in terms(scope.filter) if operator == "$eq")
 
 
 class Conditions:
@@ -111,15 +83,15 @@ class Conditions:
         if not scope.filter:
             return
         wanted = Conditions()
-        for key, operator, value in operators(scope):
+        for key, operator, value in terms(scope.filter):
             if operator == "$eq":
                 wanted.containing(column, {key: value})
             elif operator == "$contains":
                 wanted.add(f"has_items({column}, ?, ?)", key, orjson.dumps(value).decode())
             else:
                 raise ValueError(f"a filter of metadata knows $eq and $contains, not {operator}")
-        terms = " and ".join(wanted._terms)
-        self.add(terms if always is None else f"({always} or ({terms}))", *wanted.parameters)
+        together = " and ".join(wanted._terms)
+        self.add(together if always is None else f"({always} or ({together}))", *wanted.parameters)
 
     def __str__(self) -> str:
         return f"where {' and '.join(self._terms)}" if self._terms else ""

@@ -5,10 +5,12 @@ does not come to its end.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
+
+import orjson
 
 from runyard.runtime.errors import Unavailable
 from runyard.runtime.scope import Scope
@@ -47,9 +49,10 @@ def copy_thread(
     source: str,
     target: str,
     expiry: Expiry | None,
+    metadata: Mapping[str, Any],
 ) -> bool:
-    """Copies a thread without its runs: it is as the source was before those that are under way. False when there is
-    no such thread. Blocks; called in a pool thread, whose connection `reader` is."""
+    """Copies a thread without its runs: it is as the source was before those that are under way, with `metadata` in
+    its own. False when there is no such thread. Blocks; called in a pool thread, whose connection `reader` is."""
     with _one_state(reader):
         thread = fetch_dict(reader, sql["thread"], (source,))
         if thread is None or not shows_thread(reader, scope, source):
@@ -68,6 +71,7 @@ def copy_thread(
         "status": thread["settled"],
         "temporary": 0,
         "kept_at": None,
+        "metadata": orjson.dumps({**orjson.loads(thread["metadata"]), **metadata}).decode(),
         "creator": scope.identity,
         **expiry_columns(expiry),
     }

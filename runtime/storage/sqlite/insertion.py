@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from runyard.generated.models import Run
-from runyard.runtime.errors import Conflict, NotFound
+from runyard.runtime.errors import Conflict, Forbidden, NotFound
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, InsertResult, NewRun
 from runyard.runtime.storage.queries import Queries
@@ -60,6 +60,7 @@ def _prepared(scope: Scope, new_run: NewRun, clock: int, time: int, stamp: str) 
         "metadata": orjson.dumps(new_run.metadata).decode() if stateless else None,
         "kwargs": orjson.dumps(new_run.kwargs).decode(),
         "creator": scope.identity,
+        "creator_details": scope.user,
         "now": time,
     }
     if not stateless:
@@ -124,14 +125,14 @@ def _join_thread(
         if not new_run.create_thread:
             raise NotFound(NO_THREAD)
         refuse_leftovers(connection, sql, new_run.thread_id)
-        row = {"metadata": "{}"}
+        row = {"metadata": orjson.dumps(_kept_with_thread(new_run.metadata)).decode()}
         connection.execute(
             sql["insert_thread"],
             {
                 "thread_id": new_run.thread_id,
                 "now": time,
                 "status": "idle",
-                "metadata": "{}",
+                "metadata": row["metadata"],
                 "graph_id": new_run.graph_id,
                 "temporary": False,
                 "creator": scope.identity,
@@ -162,7 +163,14 @@ def _join_thread(
             "metadata": orjson.dumps(thread_metadata).decode(),
         },
     )
+    if not shows_thread(connection, scope, new_run.thread_id):
+        raise Forbidden("assistant_id: the thread would be out of your reach with a run of this assistant")
     return {**new_run.assistant_metadata, **thread_metadata, **new_run.metadata}, ahead is not None
+
+
+def _kept_with_thread(metadata: dict[str, Any]) -> dict[str, Any]:
+    """What a thread that is made for a run has of the run's metadata: all but what says how the run came about."""
+    return {key: value for key, value in metadata.items() if key != "created_by"}
 
 
 def _apply_strategy(

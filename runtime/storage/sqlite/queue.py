@@ -229,7 +229,7 @@ def _in_order(claim: _Claim, rows: list[tuple[Any, ...]]) -> list[LeasedRun]:
 
 def _leased(claim: _Claim, row: tuple[Any, ...]) -> LeasedRun:
     seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, *rest = row
-    interest, cancel, metadata, kwargs, waited = rest
+    interest, cancel, metadata, kwargs, user, waited = rest
     return LeasedRun(
         lease=Lease(seq, claim.worker, attempt, claim.token, run_id, thread_id),
         assistant_id=assistant_id,
@@ -241,5 +241,6 @@ def _leased(claim: _Claim, row: tuple[Any, ...]) -> LeasedRun:
         resumable=bool(resumable),
         interest=Interest(interest),
         cancel=cancel,
+        user=user,
         waited=waited / 1e6,
     )

@@ -20,6 +20,9 @@ _METADATA_OF_RUN = (
 )
 
 
+_IS_SYSTEM = "select 1 from assistants where assistant_id = ? and system"
+
+
 def shows_thread(connection: sqlite3.Connection, scope: Scope, thread_id: str) -> bool:
     """Whether a thread that there may be is in scope."""
     return _shows(connection, scope, "threads", "metadata", thread_id)
@@ -31,8 +34,13 @@ def shows_run(connection: sqlite3.Connection, scope: Scope, run_id: str) -> bool
 
 
 def shows_assistant(connection: sqlite3.Connection, scope: Scope, assistant_id: str, *, reading: bool) -> bool:
-    """Whether an assistant that there may be is in scope; a graph's own may be read in each."""
-    return _shows(connection, scope, "assistants", "metadata", assistant_id, "system" if reading else None)
+    """Whether an assistant that there may be is in scope; a graph's own may be read in each, and changed where nobody
+    has decided what may be changed."""
+    if reading:
+        return _shows(connection, scope, "assistants", "metadata", assistant_id, "system")
+    return _shows(connection, scope, "assistants", "metadata", assistant_id) and not (
+        scope.decided and connection.execute(_IS_SYSTEM, (assistant_id,)).fetchone() is not None
+    )
 
 
 def _shows(
@@ -62,7 +70,7 @@ def on_assistant(scope: Scope, assistant_id: str, work: Work[T], *, reading: boo
 
 
 def _if_shown(scope: Scope, shown: Work[bool], work: Work[T]) -> Work[T | None]:
-    if not scope.filter:
+    if not scope.filter and not scope.decided:
         return work
 
     def guarded(connection: sqlite3.Connection) -> T | None:

@@ -155,6 +155,9 @@ class FakeRuns:
             scope, request, thread_id=thread_id, headers=headers, request_id=request_id
         ), self._waiter()
 
+    async def thread_of(self, run_id: str) -> str | None:
+        return None
+
     async def find(self, scope: Scope, run_id: str) -> models.Run:
         return make_run(run_id=run_id)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from runyard.runtime.auth.requests import Authenticator
 from runyard.runtime.config.project import GraphSpec, Project
 from runyard.runtime.config.settings import Settings
 
@@ -19,7 +20,14 @@ from .threads import FakeThreads
 class FakeRuntime:
     """What `create_app` serves: every service is a fake."""
 
-    def __init__(self, *, settings: Mapping[str, Any] | None = None, **project_options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        authenticator: Authenticator | None = None,
+        **project_options: Any,
+    ) -> None:
+        self.authenticator = authenticator
         graph = GraphSpec(graph_id="chain", path="./g.py:chain", description="Adds <numbers>")
         project = Project(
             path=Path("langgraph.json"),

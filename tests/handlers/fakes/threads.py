@@ -30,11 +30,12 @@ def make_thread(thread_id: str) -> models.Thread:
 
 
 class FakeThreads:
-    """`calls` has the calls that change something; `error` is raised by `get` and `create`."""
+    """`calls` has the calls that change something, `scopes` those of searches; `get` and `create` raise `error`."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None
         self.calls: list[tuple[str, Any]] = []
+        self.scopes: list[Scope] = []
 
     async def get(self, scope: Scope, thread_id: str) -> models.Thread:
         if self.error is not None:
@@ -56,7 +57,9 @@ class FakeThreads:
     async def delete(self, scope: Scope, thread_id: str) -> None:
         self.calls.append(("delete", thread_id))
 
-    async def copy(self, scope: Scope, thread_id: str) -> models.Thread:
+    async def copy(
+        self, scope: Scope, thread_id: str, *, target: str | None = None, metadata: Mapping[str, Any]
+    ) -> models.Thread:
         return make_thread(str(uuid.uuid4()))
 
     async def prune(self, scope: Scope, request: models.ThreadPruneRequest) -> int:
@@ -73,6 +76,7 @@ class FakeThreads:
         )
 
     async def search(self, scope: Scope, request: models.ThreadSearchRequest) -> Page[models.Thread]:
+        self.scopes.append(scope)
         thread = make_thread(str(uuid.uuid4()))
         if request.extract:
             thread.extracted = dict.fromkeys(request.extract, 1)

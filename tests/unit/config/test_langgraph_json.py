@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from runyard.runtime.config.langgraph_json import load_project
-from runyard.runtime.config.project import CorsPolicy, GraphSpec, HeaderFilter, ThreadTtl, WebhookPolicy
+from runyard.runtime.config.project import AuthSection, CorsPolicy, GraphSpec, HeaderFilter, ThreadTtl, WebhookPolicy
 from runyard.runtime.errors import ConfigError
 
 
@@ -78,7 +78,14 @@ def test_everything_that_a_project_may_say_is_read(tmp_path: Path) -> None:
         ({"http": {"configurable_headers": {"include": "x-a"}}}, "http.configurable_headers.include must be a list"),
         ({"http": {"configurable_headers": {"only": []}}}, "http.configurable_headers.only is not known"),
         ({"http": {"logging_headers": []}}, "http.logging_headers must be an object"),
-        ({"auth": {"path": "./auth.py:auth"}}, "auth: custom authentication is not supported yet"),
+        ({"auth": []}, "auth must be an object"),
+        ({"auth": {"disable_studio_auth": True}}, 'auth.path must be "./file.py:name"'),
+        ({"auth": {"path": "./auth.py"}}, 'auth.path must be "./file.py:name"'),
+        ({"auth": {"path": "a:b", "disable_studio_auth": "yes"}}, "auth.disable_studio_auth must be true or false"),
+        ({"auth": {"path": "a:b", "openapi": {"components": {}}}}, "auth.openapi.components is not known"),
+        ({"auth": {"path": "a:b", "openapi": {"securitySchemes": {"k": {}}}}}, "auth.openapi.securitySchemes.k.type"),
+        ({"auth": {"path": "a:b", "openapi": {"security": [{"k": []}]}}}, "auth.openapi.security: there is no 'k'"),
+        ({"auth": {"path": "a:b", "openapi": {"paths": {"/ok": {"get": {}}}}}}, "auth.openapi.paths./ok.get must be"),
         ({"encryption": {"path": "./e.py:e"}}, "encryption"),
     ],
 )
@@ -135,6 +142,18 @@ def test_keys_for_images_are_no_news(tmp_path: Path, caplog: pytest.LogCaptureFi
     keys = {"api_version": "0.5", "image_distro": "wolfi", "package_manager": "uv", "pip_config_file": "pip.conf"}
     load_project(write(tmp_path, python_version=running, dockerfile_lines=[], auth={}, node_version="20", **keys))
     assert caplog.text == ""
+
+
+def test_whose_code_says_who_asks_is_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    openapi = {
+        "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-Key"}},
+        "security": [{"key": []}],
+    }
+    auth = {"path": "./auth.py:auth", "disable_studio_auth": True, "openapi": openapi, "cache": {"ttl_seconds": 60}}
+    project = load_project(write(tmp_path, auth=auth))
+    assert project.auth == AuthSection(path="./auth.py:auth", disable_studio_auth=True, openapi=openapi)
+    assert "auth.cache is ignored: the handler is called for each request" in caplog.text
+    assert load_project(write(tmp_path, auth={})).auth is None
 
 
 def test_a_graph_in_javascript_leaves_the_others_alone(tmp_path: Path) -> None:

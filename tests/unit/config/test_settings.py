@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from runyard.runtime.config.langgraph_json import load_project
-from runyard.runtime.config.project import Project
+from runyard.runtime.config.project import AuthSection, Project
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError
 
@@ -56,8 +57,33 @@ def test_a_setting_that_cannot_be_is_refused(project: Project, variable: str, va
 def test_an_address_for_others_needs_a_word_of_its_own(project: Project, host: str) -> None:
     with pytest.raises(ConfigError, match="allow-unauthenticated"):
         Settings.from_environment(project, environment={}, host=host)
-    opened = Settings.from_environment(project, environment={"RUNYARD_ALLOW_UNAUTHENTICATED": "true"}, host=host)
-    assert opened.host == host
+    for word in ({"RUNYARD_ALLOW_UNAUTHENTICATED": "true"}, {"RUNYARD_API_KEYS": "k"}, {"RUNYARD_API_KEYS_FILE": "f"}):
+        assert Settings.from_environment(project, environment=word, host=host).host == host
+    own = replace(project, auth=AuthSection(path="a:b"))
+    assert Settings.from_environment(own, environment={}, host=host).host == host
+
+
+def test_keys_are_secrets_that_only_the_api_has(project: Project) -> None:
+    environment = {"RUNYARD_API_KEYS": "one-hidden, two:hidden", "RUNYARD_API_KEYS_FILE": "~/keys"}
+    settings = Settings.from_environment(project, environment=environment)
+    assert settings.api_keys == ("one-hidden", "two:hidden")
+    assert settings.api_keys_file == Path("~/keys").expanduser()
+    assert "hidden" not in repr(settings)
+    assert not settings.without_keys().authenticates
+
+
+@pytest.mark.parametrize("blank", ["", " ", ","])
+def test_keys_that_are_asked_for_and_not_given_are_a_mistake(project: Project, blank: str) -> None:
+    with pytest.raises(ConfigError, match="RUNYARD_API_KEYS names no key"):
+        Settings.from_environment(project, environment={"RUNYARD_API_KEYS": blank})
+
+
+def test_only_one_says_who_makes_a_request(project: Project) -> None:
+    own = replace(project, auth=AuthSection(path="a:b"))
+    for variable in ("RUNYARD_API_KEYS", "RUNYARD_API_KEYS_FILE"):
+        with pytest.raises(ConfigError, match="auth says who makes a request, and so do API keys") as caught:
+            Settings.from_environment(own, environment={variable: "secret"})
+        assert "secret" not in caught.value.detail
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "localhost", "::1"])

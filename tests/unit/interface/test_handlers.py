@@ -79,7 +79,7 @@ def test_a_handler_that_makes_runs_gets_the_headers_that_are_handed_on() -> None
 
 
 def test_a_handler_that_answers_whoever_asks_is_not_told_who_does() -> None:
-    public = operation("lakes.health", **{"x-public": True})
+    public = operation("lakes.health", **{"x-impersonal": True})
     assert methods({"/ok": {"get": public}}) == {"Lakes.health": "async (self) -> Response"}
 
 

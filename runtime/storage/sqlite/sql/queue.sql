@@ -8,7 +8,7 @@ update runs set queue = 'running', status = 'running', worker = :worker, attempt
 where seq in (select seq from runs where queue = 'ready' and lane between :lane_from and :lane_to
               order by lane, seq limit :limit)
 returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching,
-          cancel, metadata, kwargs, max(0, case when due is null then :now - created_at else :clock - due end);
+          cancel, metadata, kwargs, creator_details, max(0, case when due is null then :now - created_at else :clock - due end);
 
 -- name: claim_suspects
 -- The oldest run of the lane, and all of its group.
@@ -18,7 +18,7 @@ where queue = 'ready' and lane = :lane and (
   seq = (select min(seq) from runs where queue = 'ready' and lane = :lane) or
   suspects = (select suspects from runs where queue = 'ready' and lane = :lane order by seq limit 1))
 returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching,
-          cancel, metadata, kwargs, max(0, case when due is null then :now - created_at else :clock - due end);
+          cancel, metadata, kwargs, creator_details, max(0, case when due is null then :now - created_at else :clock - due end);
 
 -- name: check_lease
 -- The fence in front of every write of a worker.

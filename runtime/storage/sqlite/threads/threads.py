@@ -9,6 +9,7 @@ from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.threads import (
+    NO_METADATA,
     ChannelReader,
     DeletedThreads,
     IfExists,
@@ -109,11 +110,20 @@ class SqliteThreads:
 
         return await self._database.write(work)
 
-    async def copy(self, scope: Scope, source: str, target: str, expiry: Expiry | None = None) -> Thread | None:
+    async def copy(
+        self,
+        scope: Scope,
+        source: str,
+        target: str,
+        expiry: Expiry | None = None,
+        metadata: Mapping[str, Any] = NO_METADATA,
+    ) -> Thread | None:
         def read(reader: sqlite3.Connection) -> bool:
-            return copy_thread(reader, self._database, self._sql, scope, source, target, expiry)
+            return copy_thread(reader, self._database, self._sql, scope, source, target, expiry, metadata)
 
-        return await self.get(scope, target) if await self._database.read_in_pool(read, "copy") else None
+        if not await self._database.read_in_pool(read, "copy"):
+            return None
+        return self._database.read(lambda connection: self._get(connection, target))
 
     async def edit_state(self, scope: Scope, thread_id: str, edit: StateEdit) -> None:
         await self._database.write(lambda connection: edits.edit_state(connection, self._sql, scope, thread_id, edit))

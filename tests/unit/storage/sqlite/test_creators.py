@@ -10,9 +10,31 @@ from runyard.generated.models import Assistant
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.threads import NewThread
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
-from tests.storage.builders import on_thread, stateless
+from tests.storage.builders import claim_all, finish_request, on_thread, ref, stateless
 
 ANN, BOB = Scope(identity="ann"), Scope(identity="bob")
+
+
+async def test_what_is_known_of_a_creator_is_forgotten_with_the_end_of_the_run(tmp_path: Path) -> None:
+    storage = SqliteStorage(tmp_path / "runyard.db")
+    storage.open(maintain=False)
+    scope = Scope(identity="ann", user='{"identity":"ann"}')
+    done, stopped, cancelled, deleted, waiting = (stateless() for _ in range(5))
+    await storage.runs.insert(scope, [done, stopped, cancelled, deleted, waiting])
+    leased = await claim_all(storage)
+    leases = {each.lease.run_id: each.lease for each in leased}
+    await storage.queue.finish(finish_request(leases[done.run_id]))
+    for run_id in (cancelled.run_id, waiting.run_id):
+        await storage.queue.release(leases[run_id])
+    await storage.runs.cancel(scope, [ref(cancelled), ref(stopped)], "interrupt")
+    await storage.queue.finish(finish_request(leases[stopped.run_id]))
+    await storage.threads.delete(scope, [deleted.thread_id])
+    storage.close()
+
+    with sqlite3.connect(tmp_path / "runyard.db") as connection:
+        kept = connection.execute("select run_id, creator from runs where creator_details is not null").fetchall()
+        assert kept == [(waiting.run_id, "ann")]
+    connection.close()
 
 
 async def test_what_is_made_keeps_its_creator(tmp_path: Path) -> None:

@@ -1,0 +1,27 @@
+"""From the project and the settings to whoever finds out who makes a request."""
+
+from __future__ import annotations
+
+from runyard.runtime.auth.api_keys import ApiKeys
+from runyard.runtime.auth.custom import CustomAuthentication
+from runyard.runtime.auth.requests import Authenticator
+from runyard.runtime.config.settings import Settings
+from runyard.runtime.graphs.loading import load_object, prepare_process
+
+
+def load_authenticator(settings: Settings) -> Authenticator | None:
+    """None: nobody has to say who they are. The project's code is imported, so call it where no event loop runs.
+
+    Raises ConfigError.
+    """
+    project = settings.project
+    if settings.has_keys:
+        return ApiKeys(settings.api_keys, settings.api_keys_file)
+    if project.auth is None:
+        return None
+    place = f"{project.path}: auth ({project.auth.path})"
+    prepare_process(project)
+    auth = load_object(project, project.auth.path, place)
+    return CustomAuthentication(
+        auth, place, timeout=settings.auth_timeout, refuse_studio=not project.auth.disable_studio_auth
+    )

@@ -1,0 +1,238 @@
+"""Ways round an owner's walls, none of which is open."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import httpx
+import pytest
+from langgraph_sdk.errors import NotFoundError
+
+from tests.webhook_listener import WebhookListener
+
+from .users import Owned, User, make
+
+
+@pytest.fixture(scope="module")
+def theirs(bob: User) -> Owned:
+    return make(bob)
+
+
+@pytest.fixture
+def thread(ann: User) -> str:
+    return ann.new_thread()
+
+
+def refused(response: httpx.Response, status: int = 404) -> str:
+    assert response.status_code == status, response.text
+    detail: str = response.json()["detail"]
+    return detail
+
+
+# Runs on what is somebody else's
+
+
+@pytest.mark.parametrize("how", ["", "/wait", "/stream"])
+def test_no_run_is_put_on_somebody_elses_thread_by_making_it_if_there_is_none(
+    ann: User, bob: User, theirs: Owned, how: str
+) -> None:
+    before = bob.get(f"/threads/{theirs.thread_id}/runs")
+    body = {"assistant_id": "chain", "if_not_exists": "create", "multitask_strategy": "rollback"}
+    assert refused(ann.ask("POST", f"/threads/{theirs.thread_id}/runs{how}", body)) == "Thread or assistant not found."
+    refused(ann.ask("POST", f"/threads/{theirs.pending_thread_id}/runs{how}", body))
+    assert bob.get(f"/threads/{theirs.thread_id}/runs") == before
+    assert bob.get(f"/threads/{theirs.pending_thread_id}/runs/{theirs.pending_run_id}")["status"] == "pending"
+
+
+def test_a_thread_that_is_made_for_a_run_belongs_to_who_made_the_run(ann: User, bob: User) -> None:
+    thread_id = str(uuid.uuid4())
+    ann.new_run(thread_id, if_not_exists="create", metadata={"owner": "bob", "color": "red"})
+    metadata = ann.get(f"/threads/{thread_id}")["metadata"]
+    assert (metadata["owner"], metadata["color"]) == ("ann", "red")
+    refused(bob.ask("GET", f"/threads/{thread_id}"))
+
+
+@pytest.mark.parametrize("path", ["/runs", "/runs/wait", "/runs/stream", "/threads/{}/runs", "/threads/{}/runs/wait"])
+def test_no_run_names_somebody_elses_assistant(ann: User, bob: User, theirs: Owned, thread: str, path: str) -> None:
+    config = {"configurable": {"secret": "of bob"}}
+    assistant = bob.new_assistant(config=config)
+    body = {"assistant_id": assistant, "input": {"n": 1}}
+    answer = ann.ask("POST", path.format(thread), body)
+    assert refused(answer) == refused(ann.ask("POST", path.format(thread), {**body, "assistant_id": str(uuid.uuid4())}))
+    assert ann.get(f"/threads/{thread}/runs") == []
+
+
+def test_a_batch_with_one_item_that_is_somebody_elses_is_refused_whole(ann: User, theirs: Owned) -> None:
+    before = ann.post("/threads/count")
+    items = [{"assistant_id": "chain", "on_completion": "keep"}] * 3
+    answer = ann.ask("POST", "/runs/batch", [*items, {"assistant_id": theirs.assistant_id}])
+    assert refused(answer).startswith("body[3]: ")
+    assert ann.post("/threads/count") == before
+
+
+def test_the_checkpoint_of_another_thread_is_none_of_ones_own(ann: User, bob: User, theirs: Owned, thread: str) -> None:
+    secret = bob.get(f"/threads/{theirs.thread_id}/state")["values"]
+    assert secret["n"] == 112
+    named = {"thread_id": theirs.thread_id, "checkpoint_ns": "", "checkpoint_id": theirs.checkpoint_id}
+    ann.new_run(thread)
+    for body in ({"checkpoint": named}, {"checkpoint_id": theirs.checkpoint_id}):
+        answer = ann.post(f"/threads/{thread}/runs/wait", {"assistant_id": "chain", "input": None, **body})
+        assert answer["__error__"]["error"] == "EmptyInputError"
+    state = ann.post(f"/threads/{thread}/state/checkpoint", {"checkpoint": named})
+    assert state["values"] == {}
+    answer = ann.ask("POST", f"/threads/{thread}/state", {"values": {"n": 5}, "as_node": "c", "checkpoint": named})
+    assert answer.status_code == 404, answer.text
+    history = ann.post(f"/threads/{thread}/history", {"checkpoint": named, "limit": 50})
+    before = ann.post(f"/threads/{thread}/history", {"before": {"configurable": named}, "limit": 50})
+    assert all(state["checkpoint"]["thread_id"] == thread for state in [*history, *before])
+    assert bob.get(f"/threads/{theirs.thread_id}/state")["values"] == secret
+
+
+def test_a_config_cannot_name_another_thread_or_user(ann: User, bob: User, theirs: Owned) -> None:
+    before = bob.get(f"/threads/{theirs.thread_id}/state")
+    config = {"configurable": {"thread_id": theirs.thread_id, "checkpoint_id": theirs.checkpoint_id}}
+    values = ann.post("/runs/wait", {"assistant_id": "chain", "input": {"n": 1}, "config": config})
+    assert values["n"] == 112
+    assert bob.get(f"/threads/{theirs.thread_id}/state") == before
+
+
+# Changes
+
+
+def test_no_update_moves_a_row_out_of_its_owners_scope(ann: User, bob: User, thread: str) -> None:
+    assistant = ann.new_assistant()
+    for path in (f"/threads/{thread}", f"/assistants/{assistant}"):
+        changed = ann.ask("PATCH", path, {"metadata": {"owner": "bob", "a": 1}}).json()
+        assert (changed["metadata"]["owner"], changed["metadata"]["a"]) == ("ann", 1)
+        refused(bob.ask("GET", path))
+
+
+def test_nothing_is_made_for_somebody_else(ann: User, bob: User) -> None:
+    thread = ann.new_thread(metadata={"owner": "bob"})
+    assistant = ann.new_assistant(metadata={"owner": "bob"})
+    run = ann.post("/runs", {"assistant_id": "chain", "metadata": {"owner": "bob"}, "on_completion": "keep"})
+    for path in (f"/threads/{thread}", f"/assistants/{assistant}", f"/threads/{run['thread_id']}"):
+        assert ann.get(path)["metadata"]["owner"] == "ann"
+        refused(bob.ask("GET", path))
+
+
+def test_an_id_that_is_taken_is_not_given_away(ann: User, theirs: Owned) -> None:
+    for if_exists in ("raise", "do_nothing"):
+        thread = {"thread_id": theirs.thread_id, "if_exists": if_exists}
+        refused(ann.ask("POST", "/threads", thread), 409)
+        assistant = {"assistant_id": theirs.assistant_id, "graph_id": "chain", "if_exists": if_exists}
+        refused(ann.ask("POST", "/assistants", assistant), 409)
+
+
+def test_a_version_of_somebody_elses_assistant_is_not_set(ann: User, bob: User, theirs: Owned) -> None:
+    refused(ann.ask("POST", f"/assistants/{theirs.assistant_id}/latest", {"version": 1}))
+    assert bob.get(f"/assistants/{theirs.assistant_id}")["version"] == 1
+
+
+def test_a_copy_belongs_to_who_made_it(ann: User, bob: User, theirs: Owned, thread: str) -> None:
+    copied = ann.post(f"/threads/{thread}/copy")
+    assert copied["metadata"]["owner"] == "ann"
+    refused(bob.ask("GET", f"/threads/{copied['thread_id']}"))
+    refused(ann.ask("POST", f"/threads/{theirs.thread_id}/copy"), 409)
+
+
+# Following
+
+
+def test_a_run_is_not_followed_by_its_id_alone(ann: User, theirs: Owned) -> None:
+    for path in (f"/runs/{theirs.run_id}", f"/runs/{theirs.run_id}/stream"):
+        for query in ("", "?cancel_on_disconnect=true") if path.endswith("stream") else ("",):
+            refused(ann.ask("GET", path + query, headers={"last-event-id": "-1"}))
+
+
+def test_events_are_not_replayed_by_their_ids(ann: User, bob: User, theirs: Owned, thread: str) -> None:
+    replayed = bob.ask(
+        "GET", f"/threads/{theirs.thread_id}/runs/{theirs.run_id}/stream", headers={"last-event-id": "-1"}
+    )
+    assert "event: values" in replayed.text
+    last = [line for line in replayed.text.splitlines() if line.startswith("id:")][-1].removeprefix("id:").strip()
+    own = ann.new_run(thread, stream_resumable=True)
+    for path in (f"/threads/{theirs.thread_id}/runs/{theirs.run_id}", f"/threads/{thread}/runs/{theirs.run_id}"):
+        for event_id in ("-1", "0", last):
+            answer = ann.ask("GET", f"{path}/stream", headers={"last-event-id": event_id})
+            assert "event: values" not in answer.text
+    answer = ann.ask("GET", f"/threads/{thread}/runs/{own}/stream", headers={"last-event-id": "1"})
+    assert theirs.run_id not in answer.text
+    refused(ann.ask("GET", f"/threads/{theirs.thread_id}/stream", headers={"last-event-id": last}))
+
+
+# Many at once
+
+
+def test_runs_of_somebody_else_are_not_cancelled_with_ones_own(ann: User, bob: User, theirs: Owned) -> None:
+    mine = make(ann)
+    both = [mine.pending_run_id, theirs.pending_run_id]
+    for body in (
+        {"thread_id": theirs.pending_thread_id, "run_ids": both},
+        {"thread_id": theirs.pending_thread_id, "run_ids": [theirs.pending_run_id]},
+    ):
+        refused(ann.ask("POST", "/runs/cancel", body))
+    assert ann.ask("POST", "/runs/cancel?action=rollback", {"status": "all"}).status_code == 204
+    refused(ann.ask("GET", f"/threads/{mine.pending_thread_id}/runs/{mine.pending_run_id}"))
+    assert bob.get(f"/threads/{theirs.pending_thread_id}/runs/{theirs.pending_run_id}")["status"] == "pending"
+
+
+@pytest.mark.parametrize("strategy", ["delete", "keep_latest"])
+def test_threads_of_somebody_else_are_not_pruned_with_ones_own(
+    ann: User, bob: User, theirs: Owned, thread: str, strategy: str
+) -> None:
+    ann.new_run(thread)
+    history = bob.get(f"/threads/{theirs.thread_id}/history?limit=50")
+    body = {"thread_ids": [theirs.thread_id, thread, str(uuid.uuid4())], "strategy": strategy}
+    assert ann.post("/threads/prune", body) == {"pruned_count": 1}
+    assert bob.get(f"/threads/{theirs.thread_id}/history?limit=50") == history
+
+
+def test_an_assistant_that_is_deleted_takes_no_threads_of_others_with_it(ann: User, bob: User, thread: str) -> None:
+    assistant = ann.new_assistant()
+    ann.new_run(thread, assistant_id=assistant)
+    foreign = bob.new_thread(metadata={"assistant_id": assistant})
+    assert ann.ask("DELETE", f"/assistants/{assistant}?delete_threads=true").status_code == 204
+    refused(ann.ask("GET", f"/threads/{thread}"))
+    assert bob.get(f"/threads/{foreign}")["thread_id"] == foreign
+
+
+# What graphs have of their own
+
+
+async def test_the_assistant_of_a_graph_is_for_all_to_run_and_for_nobody_to_change(ann: User, bob: User) -> None:
+    found = [await user.client.assistants.search(graph_id="chain", limit=1000) for user in (ann, bob)]
+    (shared,) = {item["assistant_id"] for item in found[0]} & {item["assistant_id"] for item in found[1]}
+    for user in (ann, bob):
+        assert (await user.client.assistants.get(shared))["metadata"] == {"created_by": "system"}
+        values: Any = await user.client.runs.wait(None, shared, input={"n": 1})
+        assert values["n"] == 112
+        assert len(await user.client.assistants.get_versions(shared)) == 1
+        for attempt in (
+            user.client.assistants.update(shared, name="mine"),
+            user.client.assistants.set_latest(shared, 1),
+            user.client.assistants.delete(shared),
+        ):
+            with pytest.raises(NotFoundError):
+                await attempt
+
+
+# Webhooks
+
+
+async def test_a_webhook_tells_of_the_run_of_who_asked_for_it(ann: User, theirs: Owned, thread: str) -> None:
+    listener = WebhookListener()
+    try:
+        ann.new_run(thread, webhook=listener.url)
+        call = await listener.receive()
+        assert call["thread_id"] == thread
+        assert call["metadata"]["owner"] == "ann"
+        refused(
+            ann.ask("POST", f"/threads/{theirs.thread_id}/runs", {"assistant_id": "chain", "webhook": listener.url})
+        )
+        refused(
+            ann.ask("POST", f"/threads/{thread}/runs", {"assistant_id": "chain", "webhook": "/threads/search"}), 422
+        )
+    finally:
+        listener.close()

@@ -1,0 +1,240 @@
+"""Every operation of the interface, asked about what is one's own, somebody else's, and nobody's.
+
+An operation without a row fails. What belongs to somebody else is answered word for word as what there is not, and is
+the same afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from runyard.handlers.contract.document import is_public, load_document
+
+from .users import Owned, User, absent, make
+
+Body = Callable[[Owned], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """An operation that names something: `own` is the status for what is one's own. The path's ids are those of an
+    `Owned`; `pending`: of its run that has not begun. `other`: the status for what is not one's own."""
+
+    own: int
+    other: int = 404
+    body: Body | None = None
+    query: str = ""
+    pending: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """An operation that finds, or counts, of all that there is what is one's own."""
+
+    body: Body = lambda _: {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unowned:
+    """An operation on the server itself, whoever asks; `why` it tells of nobody's data."""
+
+    why: str
+
+
+Row = Named | Found | Unowned
+
+
+def run(**fields: Any) -> Body:
+    return lambda owned: {"assistant_id": owned.assistant_id, "input": {"n": 1}, **fields}
+
+
+ROWS: dict[str, Row] = {
+    "POST /assistants": Named(
+        own=200,
+        other=200,
+        body=lambda _: {"graph_id": "chain", "name": "new"},
+    ),
+    "POST /assistants/search": Found(),
+    "POST /assistants/count": Found(),
+    "GET /assistants/{assistant_id}": Named(own=200),
+    "PATCH /assistants/{assistant_id}": Named(own=200, body=lambda _: {"name": "other", "metadata": {"a": 1}}),
+    "DELETE /assistants/{assistant_id}": Named(own=204, query="?delete_threads=true"),
+    "GET /assistants/{assistant_id}/graph": Named(own=200),
+    "GET /assistants/{assistant_id}/subgraphs": Named(own=200),
+    "GET /assistants/{assistant_id}/subgraphs/{namespace}": Named(own=200),
+    "GET /assistants/{assistant_id}/schemas": Named(own=200),
+    "POST /assistants/{assistant_id}/versions": Named(own=200, body=lambda _: {}),
+    "POST /assistants/{assistant_id}/latest": Named(own=200, body=lambda _: {"version": 1}),
+    "POST /threads": Named(own=200, other=200, body=lambda _: {}),
+    "POST /threads/search": Found(),
+    "POST /threads/count": Found(),
+    "POST /threads/prune": Named(own=200, other=200, body=lambda owned: {"thread_ids": [owned.thread_id]}),
+    "GET /threads/{thread_id}": Named(own=200),
+    "PATCH /threads/{thread_id}": Named(own=200, body=lambda _: {"metadata": {"a": 1}}),
+    "DELETE /threads/{thread_id}": Named(own=204),
+    "POST /threads/{thread_id}/copy": Named(own=200, other=409),
+    "GET /threads/{thread_id}/storage": Named(own=200),
+    "GET /threads/{thread_id}/stream": Named(own=200),
+    "GET /threads/{thread_id}/state": Named(own=200),
+    "POST /threads/{thread_id}/state": Named(own=200, body=lambda _: {"values": {"n": 1}, "as_node": "c"}),
+    "GET /threads/{thread_id}/state/{checkpoint_id}": Named(own=200),
+    "POST /threads/{thread_id}/state/checkpoint": Named(
+        own=200, body=lambda owned: {"checkpoint": {"checkpoint_id": owned.checkpoint_id}}
+    ),
+    "GET /threads/{thread_id}/history": Named(own=200),
+    "POST /threads/{thread_id}/history": Named(own=200, body=lambda _: {}),
+    "GET /threads/{thread_id}/runs": Named(own=200),
+    "POST /threads/{thread_id}/runs": Named(own=200, body=run()),
+    "POST /threads/{thread_id}/runs/wait": Named(own=200, body=run()),
+    "POST /threads/{thread_id}/runs/stream": Named(own=200, body=run()),
+    "GET /threads/{thread_id}/runs/{run_id}": Named(own=200),
+    "DELETE /threads/{thread_id}/runs/{run_id}": Named(own=204),
+    "GET /threads/{thread_id}/runs/{run_id}/join": Named(own=200, other=200),
+    "GET /threads/{thread_id}/runs/{run_id}/stream": Named(own=200, other=200),
+    "POST /threads/{thread_id}/runs/{run_id}/cancel": Named(own=202, pending=True),
+    "POST /runs/cancel": Named(
+        own=204,
+        body=lambda owned: {"thread_id": owned.pending_thread_id, "run_ids": [owned.pending_run_id]},
+    ),
+    "POST /runs": Named(own=200, body=run()),
+    "POST /runs/batch": Named(
+        own=200, body=lambda owned: [{"assistant_id": "chain"}, {"assistant_id": owned.assistant_id}]
+    ),
+    "POST /runs/wait": Named(own=200, body=run()),
+    "POST /runs/stream": Named(own=200, body=run()),
+    "GET /runs/{run_id}": Named(own=200),
+    "GET /runs/{run_id}/stream": Named(own=200),
+    "GET /": Unowned(why="it says that a server is there"),
+    "GET /ok": Unowned(why="it says whether it serves"),
+    "GET /info": Unowned(why="it says what it can do"),
+    "GET /metrics": Unowned(why="it counts for operators, without ids"),
+    "GET /docs": Unowned(why="a page"),
+    "GET /guides": Unowned(why="a page"),
+    "GET /guides/{name}": Unowned(why="a page"),
+    "GET /openapi.json": Unowned(why="the document"),
+}
+
+DOCUMENT = load_document()
+OPERATIONS = {
+    f"{method.upper()} {path}": definition
+    for path, item in DOCUMENT["paths"].items()
+    for method, definition in item.items()
+}
+NAMED = [name for name, row in ROWS.items() if isinstance(row, Named)]
+FOUND = [name for name, row in ROWS.items() if isinstance(row, Found)]
+UNOWNED = [name for name, row in ROWS.items() if isinstance(row, Unowned)]
+
+
+@pytest.fixture(scope="module")
+def theirs(bob: User) -> Owned:
+    """What somebody else has, whatever is asked about it."""
+    return make(bob)
+
+
+def ask(user: User, name: str, owned: Owned) -> httpx.Response:
+    row = ROWS[name]
+    assert isinstance(row, Named)
+    method, _, path = name.partition(" ")
+    ids = {**vars(owned), "namespace": "none"}
+    if row.pending:
+        ids |= {"thread_id": owned.pending_thread_id, "run_id": owned.pending_run_id}
+    return user.ask(method, path.format(**ids) + row.query, None if row.body is None else row.body(owned))
+
+
+def told(response: httpx.Response, owned: Owned) -> dict[str, Any]:
+    """An answer without the ids that the request named, and what differs from one to the next."""
+    text = response.text
+    headers = {key: value for key, value in response.headers.items() if key not in ("date", "content-length")}
+    for number, known in enumerate(owned.ids):
+        text = text.replace(known, f"ID{number}")
+        headers = {key: value.replace(known, f"ID{number}") for key, value in headers.items()}
+    return {"status": response.status_code, "text": text, "headers": headers}
+
+
+def everything(user: User, owned: Owned) -> Any:
+    """All that a user sees of what they have."""
+    return [
+        [user.get(f"/threads/{thread_id}{rest}") for rest in ("", "/state", "/history?limit=9", "/runs")]
+        for thread_id in (owned.thread_id, owned.pending_thread_id)
+    ] + [user.get(f"/assistants/{owned.assistant_id}"), user.post(f"/assistants/{owned.assistant_id}/versions")]
+
+
+def test_every_operation_has_a_row() -> None:
+    assert ROWS.keys() == OPERATIONS.keys()
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_what_is_somebody_elses_is_answered_as_what_there_is_not(
+    ann: User, bob: User, theirs: Owned, name: str
+) -> None:
+    row = ROWS[name]
+    assert isinstance(row, Named)
+    before = everything(bob, theirs)
+    nobodys = absent()
+    foreign, missing = ask(ann, name, theirs), ask(ann, name, nobodys)
+    assert foreign.status_code == row.other, foreign.text
+    if any(known in f"{foreign.url}{foreign.request.content!r}" for known in theirs.ids):
+        assert told(foreign, theirs) == told(missing, nobodys)
+    assert everything(bob, theirs) == before
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_what_is_ones_own_is_there(ann: User, name: str) -> None:
+    row = ROWS[name]
+    assert isinstance(row, Named)
+    response = ask(ann, name, make(ann))
+    assert response.status_code == row.own, response.text
+
+
+@pytest.mark.parametrize("name", [name for name in NAMED if "{run_id}" in name and "{thread_id}" in name])
+def test_somebody_elses_run_is_not_there_on_ones_own_thread(ann: User, bob: User, theirs: Owned, name: str) -> None:
+    before = everything(bob, theirs)
+    mine, nobodys = make(ann), absent()
+    answers = []
+    for other in (theirs, nobodys):
+        mixed = Owned(
+            **{**vars(mine), "run_id": other.run_id, "pending_run_id": other.pending_run_id},
+        )
+        answers.append(told(ask(ann, name, mixed), mixed))
+    assert answers[0] == answers[1]
+    assert everything(bob, theirs) == before
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_only_what_is_ones_own_is_found(ann: User, bob: User, theirs: Owned, name: str) -> None:
+    row = ROWS[name]
+    assert isinstance(row, Found)
+    make(ann)
+    method, _, path = name.partition(" ")
+    for body in (row.body(theirs), {"metadata": {"owner": "bob"}}):
+        answer = ann.ask(method, path, body)
+        assert answer.status_code == 200, answer.text
+        assert not any(known in answer.text for known in theirs.ids)
+        if isinstance(answer.json(), list):
+            mine = [item for item in answer.json() if item["metadata"].get("created_by") != "system"]
+            assert all(item["metadata"]["owner"] == "ann" for item in mine)
+        else:
+            listed = ann.post(path.replace("count", "search"), {**body, "limit": 1000})
+            assert answer.json() == len(listed)
+
+
+@pytest.mark.parametrize("name", UNOWNED)
+def test_the_server_itself_tells_of_nobodys_data(ann: User, theirs: Owned, name: str) -> None:
+    method, _, path = name.partition(" ")
+    answer = ann.ask(method, path.format(name="serve"))
+    assert answer.status_code == 200, answer.text
+    assert not any(known in answer.text for known in theirs.ids)
+
+
+@pytest.mark.parametrize("name", [name for name in ROWS if not is_public(OPERATIONS.get(name, {}))])
+def test_nothing_is_answered_to_nobody(ann: User, theirs: Owned, name: str) -> None:
+    method, _, path = name.partition(" ")
+    ids = {**vars(theirs), "namespace": "none", "name": "serve"}
+    answer = httpx.request(method, f"{ann.server.url}{path.format(**ids)}")
+    assert (answer.status_code, json.loads(answer.text)) == (401, {"detail": "Invalid token"})
