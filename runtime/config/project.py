@@ -85,6 +85,19 @@ class ThreadTtl:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreTtl:
+    """How long items of the store live that are put without a lifetime (`store.ttl`).
+
+    minutes: after they were put; None: they stay. refresh_on_read: reading an item begins its time anew, where the
+    reader says nothing. sweep_seconds: between two looks for items whose time is over; None: the server's own choice.
+    """
+
+    minutes: float | None = None
+    refresh_on_read: bool = True
+    sweep_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """A user's project: where it lies, which graphs it has, what they need around them.
 
@@ -105,3 +118,4 @@ class Project:
     disabled: frozenset[str] = frozenset()
     configurable_headers: HeaderFilter | None = None
     thread_ttl: ThreadTtl = ThreadTtl()
+    store_ttl: StoreTtl = StoreTtl()
