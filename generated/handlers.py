@@ -308,6 +308,27 @@ class StatelessRuns(Protocol[Principal, Response]):
         """GET /runs/{run_id}/stream: Watch a run by its id alone."""
 
 
+class Store(Protocol[Principal, Response]):
+    """The handlers that operations name `store.<method>`."""
+
+    async def put(self, *, body: dict[str, Any], principal: Principal) -> Response:
+        """PUT /store/items: Put an item."""
+
+    async def get(
+        self, *, key: str, namespace: list[str] | None, refresh_ttl: bool | None, principal: Principal
+    ) -> Response:
+        """GET /store/items: Get an item."""
+
+    async def delete(self, *, body: models.StoreDeleteRequest, principal: Principal) -> Response:
+        """DELETE /store/items: Delete an item."""
+
+    async def search(self, *, body: models.StoreSearchRequest, principal: Principal) -> Response:
+        """POST /store/items/search: Search items."""
+
+    async def namespaces(self, *, body: models.StoreListNamespacesRequest, principal: Principal) -> Response:
+        """POST /store/namespaces: List namespaces."""
+
+
 class Pages(Protocol[Page]):
     """The handlers that operations name `pages.<method>`."""
 
@@ -357,6 +378,7 @@ def operations(
     thread_states: ThreadStates[Principal, Response],
     thread_runs: ThreadRuns[Principal, Response],
     stateless_runs: StatelessRuns[Principal, Response],
+    store: Store[Principal, Response],
     pages: Pages[Page],
     system: System[Response],
 ) -> Operations[Principal, Response, Page]:
@@ -407,6 +429,11 @@ def operations(
             "stream_run_stateless_runs_stream_post": stateless_runs.stream,
             "find_run_runs__run_id__get": stateless_runs.find,
             "stream_run_runs__run_id__stream_get": stateless_runs.follow,
+            "put_item": store.put,
+            "get_item": store.get,
+            "delete_item": store.delete,
+            "search_items": store.search,
+            "list_namespaces": store.namespaces,
             "health_check_ok_get": system.health,
             "server_info_info_get": system.info,
             "system_metrics_metrics_get": system.metrics,

@@ -168,6 +168,50 @@ class StorageSize:
     """How many bytes they take, without what the database adds."""
 
 
+@dataclass(kw_only=True, slots=True)
+class StoreDeleteRequest:
+    """The item to be deleted."""
+
+    key: str
+    """Its name within the namespace."""
+    namespace: list[str] | None = None
+    """Where it is. At least one label."""
+
+
+@dataclass(kw_only=True, slots=True)
+class StoreListNamespacesRequest:
+    """Which namespaces to list. In prefix and suffix, the label `*` stands for any one."""
+
+    prefix: list[str] | None = None
+    """What they begin with."""
+    suffix: list[str] | None = None
+    """What they end with."""
+    max_depth: int | None = None
+    """How many labels to answer of each; what is the same then is listed once."""
+    limit: int = 100
+    """How many to answer; 0 for as many as by default."""
+    offset: int = 0
+    """How many to skip."""
+
+
+@dataclass(kw_only=True, slots=True)
+class StoreSearchRequest:
+    """Which items to find."""
+
+    namespace_prefix: list[str] | None = None
+    """Only items of this namespace and of those below it."""
+    filter: dict[str, Any] | None = None
+    """By key of the value, or keys joined by dots, what it must be: a value, or an object of operators (`$eq`, `$ne`, `$gt`, `$gte`, `$lt`, `$lte`) with theirs. Another object asks for its keys only, null also for what is not there. Texts are compared with texts, numbers with numbers."""
+    limit: int = 10
+    """How many to answer; 0 for as many as by default."""
+    offset: int = 0
+    """How many to skip."""
+    query: str | None = None
+    """What to look for by its meaning; the nearest come first. Without a `store.index` in `langgraph.json` it has no effect."""
+    refresh_ttl: bool | None = None
+    """Whether the lifetimes of what is found begin anew. Null as `store.ttl.refresh_on_read` says, or true."""
+
+
 StreamMode: TypeAlias = Literal["values", "messages", "messages-tuple", "tasks", "checkpoints", "updates", "events", "debug", "custom"]
 """
 - `values`: the whole state after each step.

@@ -25,6 +25,7 @@ from runyard.runtime.maintenance.event_retention import EventRetention
 from runyard.runtime.maintenance.maintenance import Maintenance
 from runyard.runtime.maintenance.outcomes import Outcomes
 from runyard.runtime.maintenance.overdue_runs import OverdueRuns, UnstoppedRuns
+from runyard.runtime.maintenance.store_expiry import StoreExpiry
 from runyard.runtime.maintenance.thread_expiry import ThreadExpiry
 from runyard.runtime.maintenance.unsettled_threads import UnsettledThreads
 from runyard.runtime.processes.bus_socket import BusSocket
@@ -41,6 +42,7 @@ from runyard.runtime.services.health import Health
 from runyard.runtime.services.local_viewer import LocalViewer
 from runyard.runtime.services.new_runs import RunRules
 from runyard.runtime.services.runs import Runs
+from runyard.runtime.services.store import Store
 from runyard.runtime.services.system import System
 from runyard.runtime.services.thread_states import ThreadStates
 from runyard.runtime.services.threads import Threads
@@ -89,6 +91,7 @@ class Runtime:
         self.assistants = Assistants(self._storage, project, viewer, self._broker)
         self.thread_states = ThreadStates(self._storage, viewer, self._broker)
         self.threads = Threads(self._storage, viewer, self.thread_states, self._broker, expiry)
+        self.store = Store(self._storage, project.store_ttl)
         rules = RunRules(webhooks=webhooks, expiry=expiry)
         self.runs = Runs(self._storage, self._broker, self._workers, self.assistants, rules)
         duties: list[Duty] = [
@@ -99,6 +102,7 @@ class Runtime:
             ThreadExpiry(self.threads, project.thread_ttl),
             UnstoppedRuns(self._storage.workers, self._broker),
             UnsettledThreads(self.thread_states),
+            StoreExpiry(self._storage.store, project.store_ttl),
         ]
         if settings.run_timeout is not None:
             duties.append(OverdueRuns(self._storage.workers, self._broker, settings.run_timeout))
@@ -148,6 +152,7 @@ class Runtime:
             exits.callback(lag.stop)
             self._storage.open(maintain=True)
             exits.callback(self._storage.close)
+            await self._storage.store.ready()
             sweep_temporaries(self.settings, await self._storage.workers.alive())
             exits.callback(remove_temporaries, self.settings, "server")
             spawner = WorkerSpawner(self.settings)  # imports its libraries while this process continues
@@ -221,8 +226,7 @@ class Runtime:
 
         await asyncio.to_thread(self.load_graphs)
         assert self._graphs is not None
-        await self._storage.store.ready()
-        store = FencedStore(self._storage.store, asyncio.get_running_loop())
+        store = FencedStore(self._storage.store, asyncio.get_running_loop(), self.settings.project.store_ttl)
         self._storage.workers.register(name)
         self._exits.callback(self._storage.workers.unregister, name)
         executor = Executor(self._graphs, self._storage, store, run_timeout=self.settings.run_timeout)

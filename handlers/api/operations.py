@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from runyard.generated.handlers import Operations, operations
 from runyard.handlers.api.assistants import AssistantHandlers, AssistantService
 from runyard.handlers.api.stateless_runs import StatelessRunHandlers, StatelessRunService
+from runyard.handlers.api.store import StoreHandlers, StoreService
 from runyard.handlers.api.system import MetricsReader, SystemHandlers, SystemService
 from runyard.handlers.api.thread_runs import ThreadRunHandlers, ThreadRunService
 from runyard.handlers.api.thread_states import ThreadStateHandlers, ThreadStateService
@@ -57,6 +58,10 @@ class Services(Protocol):
     def runs(self) -> RunService:
         """Runs, with a thread of the client's or of their own."""
 
+    @property
+    def store(self) -> StoreService:
+        """What outlives runs and threads."""
+
 
 def operation_table(services: Services, document: Mapping[str, Any]) -> Operations[Principal, Response, flask.Response]:
     """The handler of each operation of the document. mypy holds each one against the signature that it asks for."""
@@ -69,4 +74,5 @@ def operation_table(services: Services, document: Mapping[str, Any]) -> Operatio
         thread_states=ThreadStateHandlers(services.thread_states),
         thread_runs=ThreadRunHandlers(services.runs),
         stateless_runs=StatelessRunHandlers(services.runs),
+        store=StoreHandlers(services.store),
     )

@@ -22,6 +22,7 @@ from runyard.runtime.config.environment import default_configs, joined, read_env
 from runyard.runtime.config.http_section import read_http
 from runyard.runtime.config.project import GraphSpec, Project
 from runyard.runtime.config.reading import kind, mapping
+from runyard.runtime.config.store_section import read_store_ttl
 from runyard.runtime.config.webhook_policy import read_webhooks
 from runyard.runtime.errors import ConfigError
 
@@ -33,7 +34,6 @@ _REFUSED = {
 }
 # These change what a client sees, but nothing is lost or opened without them.
 _IGNORED = {
-    "store": "the store keeps items without an index and without expiry",
     "ui": "UI components are not served",
     "ui_config": "UI components are not served",
 }
@@ -45,7 +45,9 @@ _IMAGE_KEYS = frozenset(
         *("pip_installer", "source"),
     )
 )
-_KNOWN = frozenset(("auth", "dependencies", "graphs", "env", "webhooks", "http", "checkpointer", "python_version"))
+_KNOWN = frozenset(
+    ("auth", "dependencies", "graphs", "env", "webhooks", "http", "checkpointer", "store", "python_version")
+)
 _JAVASCRIPT = (".js", ".ts", ".mjs", ".mts", ".cjs", ".cts", ".jsx", ".tsx")
 
 
@@ -56,7 +58,7 @@ def load_project(path: Path, *, environment: Mapping[str, str] | None = None) ->
     project's own `env` has not.
 
     Keys that protect something and are not supported (`encryption`) raise `ConfigError`; keys that only
-    add something are named in a warning and ignored (`store`, `ui`, `http.app`, ...), as are graphs in JavaScript
+    add something are named in a warning and ignored (`ui`, `http.app`, ...), as are graphs in JavaScript
     while there are others; keys for building images are ignored.
     """
     path = (path / "langgraph.json" if path.is_dir() else path).resolve()
@@ -90,6 +92,7 @@ def load_project(path: Path, *, environment: Mapping[str, str] | None = None) ->
         configurable_headers=configurable_headers,
         thread_ttl=read_thread_ttl(str(path), raw),
         auth=read_auth(str(path), raw),
+        store_ttl=read_store_ttl(str(path), raw),
     )
 
 

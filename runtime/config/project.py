@@ -98,6 +98,18 @@ class AuthSection:
     openapi: dict[str, Any] = field(default_factory=dict)
 
 
+class StoreTtl:
+    """How long items of the store live that are put without a lifetime (`store.ttl`).
+
+    minutes: after they were put; None: they stay. refresh_on_read: reading an item begins its time anew, where the
+    reader says nothing. sweep_seconds: between two looks for items whose time is over; None: the server's own choice.
+    """
+
+    minutes: float | None = None
+    refresh_on_read: bool = True
+    sweep_seconds: float | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """A user's project: where it lies, which graphs it has, what they need around them.
@@ -121,3 +133,4 @@ class Project:
     configurable_headers: HeaderFilter | None = None
     thread_ttl: ThreadTtl = ThreadTtl()
     auth: AuthSection | None = None
+    store_ttl: StoreTtl = StoreTtl()

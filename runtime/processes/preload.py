@@ -12,10 +12,7 @@ import signal
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 import runyard.runtime.processes.viewer_main  # noqa: E402 - imported for the viewers
-import runyard.runtime.processes.worker_main  # noqa: E402 - imported for the workers
-import runyard.runtime.storage.backends  # noqa: E402
-
-runyard.runtime.storage.backends.preload()
+import runyard.runtime.processes.worker_main  # noqa: E402, F401 - imported for the workers
 
 # What is there now is never garbage. Collections in workers then leave its pages alone, so they stay shared.
 gc.collect()

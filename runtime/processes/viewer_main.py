@@ -114,7 +114,7 @@ class _View:
             return 1
         storage = make_storage(self._settings)
         storage.open(maintain=False)
-        self._threads = ViewThreads(storage, self._graphs)
+        self._threads = ViewThreads(storage, self._graphs, self._settings.project)
         link.send(Ready())
         await self._ended.wait()
         storage.close()

@@ -117,7 +117,7 @@ async def _work(
     storage.open(maintain=False)
     try:
         await storage.store.ready()
-        store = FencedStore(storage.store, loop)
+        store = FencedStore(storage.store, loop, settings.project.store_ttl)
         executor = Executor(graphs, storage, store, run_timeout=settings.run_timeout)
         worker = Worker(name, settings, storage, executor, solo=solo)
         loop.add_signal_handler(signal.SIGTERM, worker.drain)

@@ -46,4 +46,4 @@ class LocalViewer:
         with like_a_main_thread():
             graphs.load()
         keep_logging()
-        return ViewThreads(self._storage, graphs)
+        return ViewThreads(self._storage, graphs, self._settings.project)

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from runyard.runtime.config.project import Project
 from runyard.runtime.services.views import Views
 from runyard.runtime.storage.port.storage import Storage
 
@@ -27,9 +28,10 @@ class _Request(NamedTuple):
 class ViewThreads:
     """Answers views with graphs that are loaded."""
 
-    def __init__(self, storage: Storage, graphs: Graphs) -> None:
+    def __init__(self, storage: Storage, graphs: Graphs, project: Project) -> None:
         self._storage = storage
         self._graphs = graphs
+        self._project = project
         self._requests: SimpleQueue[_Request | None] = SimpleQueue()
         self._threads = [
             threading.Thread(target=self._work, name=f"view-{number}", daemon=True) for number in range(THREADS)
@@ -57,7 +59,7 @@ class ViewThreads:
 
         loop = asyncio.SelectorEventLoop()  # whatever policy the project has set
         asyncio.set_event_loop(loop)
-        graphs = self._graphs.with_store(FencedStore(self._storage.store, loop))
+        graphs = self._graphs.with_store(FencedStore(self._storage.store, loop, self._project.store_ttl))
         views = Views(self._storage, graphs, StoredStates(self._storage.checkpoints, graphs), GraphSchemas(graphs))
         while (request := self._requests.get()) is not None:
             if not request.answer.set_running_or_notify_cancel():

@@ -1,6 +1,5 @@
 """From settings to a backend."""
 
-import importlib
 from pathlib import Path
 
 from runyard.runtime.background.rounds import Loops
@@ -20,8 +19,3 @@ def make_storage(settings: Settings, meter: Meter | None = None, loops: Loops | 
 def storage_in(data_dir: Path) -> Storage:
     """What a data directory holds, not opened yet; for those who know nothing of the server that uses it."""
     return SqliteStorage(data_dir / DATABASE)
-
-
-def preload() -> None:
-    """Imports what a process that runs graphs will need of backends beyond this module."""
-    importlib.import_module("runyard.runtime.storage.sqlite.store_library")

@@ -8,7 +8,11 @@ from contextvars import ContextVar
 
 from langgraph.store.base import BaseStore, Op, PutOp, Result
 
+from runyard.runtime.config.project import StoreTtl
+from runyard.runtime.errors import Invalid
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.store import StoreStorage
+from runyard.runtime.store.operations import result, stored_operation
 
 _check: ContextVar[Callable[[], Awaitable[None]] | None] = ContextVar("runyard_store_check", default=None)
 
@@ -28,15 +32,24 @@ class FencedStore(BaseStore):
 
     supports_ttl = True
 
-    def __init__(self, items: StoreStorage, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, items: StoreStorage, loop: asyncio.AbstractEventLoop, ttl: StoreTtl | None = None) -> None:
+        """`ttl`: how long items live that are put without a lifetime."""
         self._items = items
         self._loop = loop
+        ttl = ttl or StoreTtl()
+        # BaseStore's own methods read it.
+        self.ttl_config = {"default_ttl": ttl.minutes, "refresh_on_read": ttl.refresh_on_read}
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         ops = list(ops)
+        operations = [stored_operation(op) for op in ops]
         if (check := _check.get()) is not None and any(isinstance(op, PutOp) for op in ops):
             await check()
-        return await self._items.batch(ops)
+        try:
+            found = await self._items.batch(Scope.everything(), operations)
+        except Invalid as error:
+            raise ValueError(error.detail) from error
+        return [result(op, each) for op, each in zip(ops, found, strict=True)]
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
         """Raises InvalidStateError in the event loop's own thread, which would wait for itself."""

@@ -35,6 +35,7 @@ class Walk:
         self._thread_runs()
         self._thread_stream()
         self._stateless_runs()
+        self._store()
         self._keep("system/metrics", "After a few runs", self._ask("GET", "/metrics?format=json"))
         return self.examples
 
@@ -145,6 +146,14 @@ class Walk:
         name = said.partition('"run_id":"')[2].partition('"')[0]
         replayed = self._ask("GET", f"/runs/{name}/stream", **{"last-event-id": "-1"})
         self._keep("stateless_runs/follow", "All events of a run that has ended", replayed)
+
+    def _store(self) -> None:
+        place = {"namespace": ["users", "17"], "key": "food"}
+        self._ask("PUT", "/store/items", {**place, "value": {"text": "Likes dumplings", "stars": 4}})
+        self._keep("store/get", "An item", self._ask("GET", "/store/items?namespace=users.17&key=food"))
+        found = self._ask("POST", "/store/items/search", {"namespace_prefix": ["users"], "filter": {"stars": 4}})
+        self._keep("store/search", "The one that matches", found)
+        self._keep("store/namespaces", "All users", self._ask("POST", "/store/namespaces", {"max_depth": 2}))
 
 
 def _shortened(schemas: dict[str, Any]) -> dict[str, Any]:

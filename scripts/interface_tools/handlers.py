@@ -168,7 +168,7 @@ def _parameters(definition: dict[str, Any], components: dict[str, Any]) -> dict[
 
 def _body(method: str, body: dict[str, Any], schemas: dict[str, Any]) -> str:
     schema = body["content"]["application/json"]["schema"]
-    if method == "patch":
+    if method in ("patch", "put"):
         return "dict[str, Any]"  # a class would lose the difference between a field that is absent and one that is null
     if "$ref" not in schema:
         raise Untyped("the schema of the body is not a component, so there is no class for it")

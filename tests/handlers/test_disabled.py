@@ -40,9 +40,9 @@ async def test_a_group_of_operations_is_not_found(group: str, absent: list[str],
 
 
 async def test_the_document_lacks_what_is_disabled() -> None:
-    async with connected(FakeRuntime(disabled=frozenset({"threads", "runs"}))) as client:
+    async with connected(FakeRuntime(disabled=frozenset({"threads", "runs", "store"}))) as client:
         document = (await client.get("/openapi.json")).json()
-    assert not [path for path in document["paths"] if path.startswith(("/threads", "/runs"))]
+    assert not [path for path in document["paths"] if path.startswith(("/threads", "/runs", "/store"))]
     assert "/assistants/search" in document["paths"]
     assert {tag["name"] for tag in document["tags"]} == {"Assistants", "System"}
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from langgraph.store.base import PutOp, SearchItem, SearchOp
 
 from runyard.runtime.errors import ConfigError
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.port.store import Embedded, FieldVector, Meaning, PutItem, SearchItems, StoredItem
 
 from .backends import Backend
 from .builders import insert, run_status, stateless
@@ -52,12 +53,23 @@ async def test_it_makes_copies_if_it_says_so(storage: Storage, backend: Backend,
 
 
 async def test_it_searches_by_meaning_if_it_says_so(storage: Storage) -> None:
-    await storage.store.batch([PutOp(("notes",), "a", {"text": "a lake in the mountains"})])
-    (found,) = await storage.store.batch([SearchOp(("notes",), query="water")])
+    if not storage.capabilities.semantic_search:
+        with pytest.raises(ConfigError):
+            await storage.store.ready(meaning=True)
+        return
+    await storage.store.ready(meaning=True)
+    vector = b"\0\0\x80\x3f\0\0\0\0"
+    embedded = Embedded(index="one", vectors=[FieldVector("$", vector)])
+    put = PutItem(namespace=("notes",), key="a", value=b"{}", embedded=embedded)
+    search = SearchItems(near=Meaning(index="one", vector=vector))
+    _, found = [
+        *(await storage.store.batch(Scope.everything(), [put])),
+        *(await storage.store.batch(Scope.everything(), [search])),
+    ]
     assert isinstance(found, list)
     (item,) = found
-    assert isinstance(item, SearchItem)
-    assert (item.score is not None) == storage.capabilities.semantic_search
+    assert isinstance(item, StoredItem)
+    assert item.score == 1
 
 
 async def test_its_schema_is_whole_once_it_was_opened(backend: Backend, tmp_path: Path, another: Open) -> None:

@@ -15,7 +15,6 @@ OF_SERVER = {
     "deliveries": "maintenance calls webhooks",
     "events": "workers write them; they are read for those whom a scope has let in to their run or thread",
     "capabilities": "what the backend can, which is no data",
-    "store": "graphs use it; no operation of the interface reads or writes it",
     "checkpoints": "workers write them; they are read for those whom a scope has let in to their thread",
 }
 """Parts of storage that clients never reach by themselves, and why."""
@@ -29,6 +28,11 @@ MAINTENANCE = {
     "threads.history_expired",
     "threads.postpone_expiry",
     "assistants.ensure_system",
+    "store.ready",
+    "store.expire",
+    "store.count_unindexed",
+    "store.unindexed",
+    "store.index_items",
 }
 """Operations of the other parts that the server makes by itself, on what is whoever's."""
 

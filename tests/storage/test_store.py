@@ -1,72 +1,311 @@
-"""The long-term store of graphs: several processes and event loops use it."""
+"""The long-term store: several processes and event loops use it."""
 
 from __future__ import annotations
 
 import asyncio
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
+import orjson
 import pytest
-from langgraph.store.base import GetOp, Item, ListNamespacesOp, PutOp, SearchItem, SearchOp
 
-from runyard.runtime.errors import Unavailable
+from runyard.runtime.errors import Invalid, Unavailable
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.port.store import (
+    Embedded,
+    FieldVector,
+    GetItem,
+    ListNamespaces,
+    Meaning,
+    Namespace,
+    PutItem,
+    SearchItems,
+    StoredItem,
+    StoreOperation,
+    StoreResult,
+)
 
 from .conftest import Open
 
 PLACE = ("notes", "lakes")
+EVERYTHING = Scope.everything()
+SetTime = Callable[[float], None]
 
 
-async def put(storage: Storage, key: str, number: int) -> None:
-    await storage.store.batch([PutOp(PLACE, key, {"n": number})])
+def put_item(key: str, value: Any, namespace: Namespace = PLACE, **options: Any) -> PutItem:
+    return PutItem(namespace=namespace, key=key, value=None if value is None else orjson.dumps(value), **options)
 
 
-async def get(storage: Storage, key: str) -> Item | None:
-    (found,) = await storage.store.batch([GetOp(PLACE, key)])
-    assert found is None or isinstance(found, Item)
+async def one(storage: Storage, operation: StoreOperation) -> StoreResult:
+    (found,) = await storage.store.batch(EVERYTHING, [operation])
     return found
+
+
+async def put(storage: Storage, key: str, value: Any, namespace: Namespace = PLACE, **options: Any) -> None:
+    await one(storage, put_item(key, value, namespace, **options))
+
+
+async def get(storage: Storage, key: str, namespace: Namespace = PLACE, *, refresh: bool = False) -> StoredItem | None:
+    found = await one(storage, GetItem(namespace=namespace, key=key, refresh=refresh))
+    assert found is None or isinstance(found, StoredItem)
+    return found
+
+
+async def search(storage: Storage, **wanted: Any) -> list[StoredItem]:
+    found = await one(storage, SearchItems(**wanted))
+    assert isinstance(found, list)
+    return [item for item in found if isinstance(item, StoredItem)]
+
+
+async def keys(storage: Storage, **wanted: Any) -> list[str]:
+    return [item.key for item in await search(storage, **wanted)]
+
+
+async def namespaces(storage: Storage, **wanted: Any) -> StoreResult:
+    return await one(storage, ListNamespaces(**wanted))
+
+
+# Putting and getting
 
 
 async def test_what_one_process_puts_another_finds(storage: Storage, another: Open) -> None:
     other = another()
     await asyncio.gather(storage.store.ready(), other.store.ready())
-    await put(storage, "a", 1)
+    await put(storage, "a", {"n": 1})
     found = await get(other, "a")
     assert found is not None
-    assert (found.namespace, found.key, found.value) == (PLACE, "a", {"n": 1})
-    await put(other, "a", 2)
+    assert (found.namespace, found.key, found.value, found.score) == (PLACE, "a", b'{"n":1}', None)
+    await put(other, "a", {"n": 2})
     found = await get(storage, "a")
     assert found is not None
-    assert found.value == {"n": 2}
-    await storage.store.batch([PutOp(PLACE, "a", None)])
+    assert found.value == b'{"n":2}'
+    await put(storage, "a", None)
     assert await get(other, "a") is None
 
 
+async def test_an_item_that_is_put_again_keeps_the_time_of_its_creation(storage: Storage) -> None:
+    await put(storage, "a", {"n": 1})
+    before = await get(storage, "a")
+    await put(storage, "a", {"n": 2})
+    after = await get(storage, "a")
+    assert before is not None
+    assert after is not None
+    assert before.created_at == after.created_at
+    assert before.updated_at < after.updated_at
+
+
 async def test_operations_of_one_batch_are_answered_in_their_order(storage: Storage) -> None:
-    await storage.store.batch([PutOp(PLACE, key, {"n": number}) for number, key in enumerate("abc")])
-    searched, nothing, namespaces = await storage.store.batch(
-        [SearchOp(("notes",), filter={"n": {"$gte": 1}}), GetOp(PLACE, "z"), ListNamespacesOp()]
+    operations = [put_item(key, {"n": number}) for number, key in enumerate("abc")]
+    assert await storage.store.batch(EVERYTHING, operations) == [None, None, None]
+    nothing, searched, put_now, found = await storage.store.batch(
+        EVERYTHING,
+        [
+            GetItem(namespace=PLACE, key="z"),
+            SearchItems(prefix=("notes",), filter={"n": {"$gte": 1}}),
+            put_item("z", {}),
+            ListNamespaces(),
+        ],
     )
     assert isinstance(searched, list)
-    assert sorted(item.key for item in searched if isinstance(item, SearchItem)) == ["b", "c"]
-    assert (nothing, namespaces) == (None, [PLACE])
+    assert [item.key for item in searched if isinstance(item, StoredItem)] == ["c", "b"]
+    assert (nothing, put_now, found) == (None, None, [PLACE])
+    assert await get(storage, "z") is not None
+
+
+async def test_of_two_puts_of_one_key_the_last_counts(storage: Storage) -> None:
+    await storage.store.batch(EVERYTHING, [put_item("a", {"n": 1}), put_item("a", None), put_item("a", {"n": 3})])
+    found = await get(storage, "a")
+    assert found is not None
+    assert found.value == b'{"n":3}'
 
 
 def test_it_is_used_from_one_event_loop_after_another(storage: Storage) -> None:
-    asyncio.run(put(storage, "a", 1))
+    asyncio.run(put(storage, "a", {"n": 1}))
     assert asyncio.run(get(storage, "a")) is not None
 
 
 async def test_nothing_is_put_after_the_end(storage: Storage) -> None:
     storage.close()
     with pytest.raises(Unavailable):
-        await put(storage, "a", 1)
+        await put(storage, "a", {"n": 1})
 
 
 async def test_what_is_asked_at_once_is_answered_to_each(storage: Storage) -> None:
-    await asyncio.gather(*(put(storage, str(number), number) for number in range(100)))
+    await asyncio.gather(*(put(storage, str(number), {"n": number}) for number in range(100)))
     refused, *found = await asyncio.gather(
-        storage.store.batch([SearchOp(PLACE, filter={"n": {"$almost": 1}})]),
+        search(storage, prefix=PLACE, filter={"n": {"$almost": 1}}),
         *(get(storage, str(number)) for number in range(100)),
         return_exceptions=True,
     )
-    assert isinstance(refused, ValueError), "what cannot be done spoils nothing for others"
-    assert [item.value for item in found if isinstance(item, Item)] == [{"n": number} for number in range(100)]
+    assert isinstance(refused, Invalid), "what cannot be done spoils nothing for others"
+    assert [item.value for item in found if isinstance(item, StoredItem)] == [b'{"n":%d}' % n for n in range(100)]
+
+
+@pytest.mark.parametrize(
+    "key", ["", "a b", "a/b", "a.b", "'; drop table items; --", "\0", "ä\U0001f600", "k" * 100_000]
+)
+async def test_keys_are_texts_and_nothing_else(storage: Storage, key: str) -> None:
+    await put(storage, key, {"key": key}, ("o'clock", "100%", "[a-z]*", "naïve"))
+    found = await get(storage, key, ("o'clock", "100%", "[a-z]*", "naïve"))
+    assert found is not None
+    assert (found.key, orjson.loads(found.value)) == (key, {"key": key})
+    assert await keys(storage, prefix=("o'clock",)) == [key]
+    assert await keys(storage, prefix=("o'clock", "100%", "[a-z]*")) == [key]
+    assert await keys(storage, prefix=("o'clock", "100%", "b")) == []
+    await put(storage, key, None, ("o'clock", "100%", "[a-z]*", "naïve"))
+    assert await search(storage) == []
+
+
+# Searching
+
+
+async def test_a_prefix_is_one_of_labels(storage: Storage) -> None:
+    for namespace in (("a",), ("a", "b"), ("a-", "b"), ("ab",), ("A",), ("b", "a")):
+        await put(storage, ".".join(namespace), {}, namespace)
+    assert await keys(storage, prefix=("a",)) == ["a.b", "a"]
+    assert await keys(storage, prefix=("a", "b")) == ["a.b"]
+    assert len(await search(storage)) == 6
+
+
+async def test_what_was_put_last_comes_first_page_by_page(storage: Storage) -> None:
+    await storage.store.batch(EVERYTHING, [put_item(str(number), {}) for number in range(5)])
+    await put(storage, "1", {})
+    assert await keys(storage, limit=3) == ["1", "4", "3"]
+    assert await keys(storage, limit=3, offset=3) == ["2", "0"]
+    assert await keys(storage, limit=3, offset=9) == []
+
+
+async def test_a_page_of_values_that_are_too_large_together_is_refused(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runyard.runtime.storage.sqlite.store.search.LARGEST_PAGE", 2_000)
+    await storage.store.batch(EVERYTHING, [put_item(str(number), {"text": "x" * 900}) for number in range(3)])
+    assert len(await search(storage, limit=2)) == 2
+    with pytest.raises(Invalid, match="ask for fewer"):
+        await search(storage, limit=3)
+
+
+async def test_namespaces_are_listed_in_order_by_their_ends_and_depth(storage: Storage) -> None:
+    for namespace in (("a", "x"), ("a", "y"), ("b", "x", "deep"), ("a",), ("c", "x")):
+        await put(storage, "k", {}, namespace)
+    everything = [("a",), ("a", "x"), ("a", "y"), ("b", "x", "deep"), ("c", "x")]
+    assert await namespaces(storage) == everything
+    assert await namespaces(storage, prefixes=[("a",)]) == everything[:3]
+    assert await namespaces(storage, suffixes=[("x",)]) == [("a", "x"), ("c", "x")]
+    assert await namespaces(storage, prefixes=[("*", "x")]) == [("a", "x"), ("b", "x", "deep"), ("c", "x")]
+    assert await namespaces(storage, suffixes=[("x", "*")]) == [("b", "x", "deep")]
+    assert await namespaces(storage, prefixes=[("a", "*")], suffixes=[("y",)]) == [("a", "y")]
+    assert await namespaces(storage, max_depth=1) == [("a",), ("b",), ("c",)]
+    assert await namespaces(storage, max_depth=2, limit=2, offset=2) == [("a", "y"), ("b", "x")]
+
+
+# Lifetimes
+
+
+async def test_items_whose_time_is_over_are_not_there(storage: Storage, set_time_of_day: SetTime) -> None:
+    await put(storage, "short", {}, ("short",), ttl=1.0)
+    await put(storage, "long", {}, ttl=10.0)
+    await put(storage, "endless", {})
+    set_time_of_day(61)
+    assert await get(storage, "short", ("short",)) is None
+    assert await keys(storage) == ["endless", "long"]
+    assert await namespaces(storage) == [PLACE]
+    assert not await storage.store.expire(10)
+    set_time_of_day(-61)
+    assert await get(storage, "short", ("short",)) is None, "it was removed"
+
+
+async def test_an_item_whose_time_is_over_is_put_as_a_new_one(storage: Storage, set_time_of_day: SetTime) -> None:
+    await put(storage, "a", {}, ttl=1.0)
+    before = await get(storage, "a")
+    set_time_of_day(61)
+    await put(storage, "a", {})
+    after = await get(storage, "a")
+    assert before is not None
+    assert after is not None
+    assert before.created_at < after.created_at
+
+
+async def test_reading_begins_the_time_of_an_item_anew_if_it_is_asked_to(
+    storage: Storage, set_time_of_day: SetTime
+) -> None:
+    for key in ("got", "searched", "neither"):
+        await put(storage, key, {}, (key,), ttl=1.0)
+    set_time_of_day(40)
+    assert await get(storage, "got", ("got",), refresh=True)
+    assert await search(storage, prefix=("searched",), refresh=True)
+    assert await get(storage, "neither", ("neither",))
+    set_time_of_day(40)
+    assert sorted(await keys(storage)) == ["got", "searched"]
+
+
+async def test_what_is_over_is_removed_in_pieces(storage: Storage, set_time_of_day: SetTime) -> None:
+    await storage.store.batch(EVERYTHING, [put_item(str(number), {}, ttl=1.0) for number in range(5)])
+    assert not await storage.store.expire(2)
+    set_time_of_day(61)
+    assert [await storage.store.expire(2) for _ in range(3)] == [True, True, False]
+
+
+# Meaning
+
+
+def embedded(*vectors: tuple[float, float], index: str = "one") -> Embedded:
+    texts = [FieldVector(str(number), struct.pack("<2f", *vector)) for number, vector in enumerate(vectors)]
+    return Embedded(index=index, vectors=texts)
+
+
+def meaning(x: float, y: float, index: str = "one") -> Meaning:
+    return Meaning(index=index, vector=struct.pack("<2f", x, y))
+
+
+async def test_the_nearest_come_first_page_by_page(storage: Storage) -> None:
+    await storage.store.ready(meaning=True)
+    for number in range(10):
+        await put(storage, str(number), {"even": number % 2 == 0}, embedded=embedded((1.0, number), (-1.0, -1.0)))
+    near = meaning(1.0, 0.0)
+    assert await keys(storage, near=near) == list("0123456789")
+    assert await keys(storage, near=near, limit=4, offset=8) == ["8", "9"]
+    assert await keys(storage, near=near, filter={"even": True}) == list("02468")
+    assert await keys(storage, near=near, prefix=("elsewhere",)) == []
+    assert [round(item.score or 0, 3) for item in await search(storage, near=near, limit=2)] == [1.0, 0.707]
+
+
+async def test_an_item_is_as_near_as_the_nearest_of_its_texts(storage: Storage) -> None:
+    await storage.store.ready(meaning=True)
+    await put(storage, "both", {}, embedded=embedded((1.0, 0.0), (0.0, 1.0)))
+    await put(storage, "between", {}, embedded=embedded((1.0, 1.0)))
+    await put(storage, "none", {}, embedded=embedded())
+    await put(storage, "nowhere", {}, embedded=embedded((0.0, 0.0)))
+    assert await keys(storage, near=meaning(0.0, 2.0)) == ["both", "between"]
+
+
+async def test_what_is_put_anew_or_deleted_is_not_found_by_what_it_was(storage: Storage) -> None:
+    await storage.store.ready(meaning=True)
+    for key in ("changed", "deleted", "plain"):
+        await put(storage, key, {}, embedded=embedded((1.0, 0.0)))
+    await put(storage, "changed", {}, embedded=embedded((0.0, 1.0)))
+    await put(storage, "deleted", None)
+    await put(storage, "plain", {})
+    found = await search(storage, near=meaning(1.0, 0.0))
+    assert [(item.key, item.score) for item in found] == [("changed", 0.0)]
+
+
+async def test_another_index_is_made_of_what_is_there(storage: Storage) -> None:
+    await storage.store.ready(meaning=True)
+    await put(storage, "earlier", {"n": 1}, embedded=embedded((1.0, 0.0), index="zero"))
+    await put(storage, "never", {"n": 2}, fields=["n"])
+    await put(storage, "done", {"n": 3}, embedded=embedded((1.0, 0.0)))
+    assert await keys(storage, near=meaning(1.0, 0.0)) == ["done"]
+    assert await storage.store.count_unindexed("one") == 2
+    items = await storage.store.unindexed("one", 10)
+    assert sorted((item.value, item.fields) for item in items) == [(b'{"n":1}', None), (b'{"n":2}', ["n"])]
+    await put(storage, "never", {"n": 4})
+    await storage.store.index_items([(item, embedded((1.0, 0.0))) for item in items])
+    assert sorted(await keys(storage, near=meaning(1.0, 0.0))) == ["done", "earlier"]
+    (left,) = await storage.store.unindexed("one", 10)
+    assert left.value == b'{"n":4}', "it was put meanwhile"
+    await storage.store.index_items([(replace(left), embedded())])
+    assert await storage.store.count_unindexed("one") == 0

@@ -16,7 +16,7 @@ from runyard.runtime.storage.sqlite.conditions import contains, has_items
 from runyard.runtime.storage.sqlite.errors import is_busy
 from runyard.runtime.storage.sqlite.file_lock import FileLock
 from runyard.runtime.storage.sqlite.log_keeper import LONG_LOG, PAGE, LogKeeper
-from runyard.runtime.storage.sqlite.migrations import migrate
+from runyard.runtime.storage.sqlite.migrations import RUNYARD, Schema, migrate
 from runyard.runtime.storage.sqlite.readers import Pool, Readers
 from runyard.runtime.storage.sqlite.writer import GIVE_WAY, PATIENCE, QueuedWrite, Writer
 
@@ -41,12 +41,17 @@ class Database:
         sync: Literal["normal", "full"] = "normal",
         meter: Meter | None = None,
         loops: Loops | None = None,
+        schema: Schema = RUNYARD,
+        prepare: Callable[[sqlite3.Connection], None] | None = None,
     ) -> None:
-        """`meter` is told what writes cost, and `loops` of what goes on in the background."""
+        """`meter` is told what writes cost, and `loops` of what goes on in the background. `prepare` gets each new
+        connection."""
         self._loops = loops or Loops()
         self.path = path
         self._sync = sync
         self._meter = meter
+        self._schema = schema
+        self._prepare_connection = prepare
         self._connections: list[sqlite3.Connection] = []
         self._lock = self._another_lock()
         self._writer = Writer(self._lock, self._loops)
@@ -84,7 +89,7 @@ class Database:
             try:
                 with self._lock:
                     connection.execute("pragma journal_mode = wal")
-                    migrate(connection)
+                    migrate(connection, self._schema)
                 break
             except sqlite3.OperationalError as error:
                 if not is_busy(error) or time.monotonic() > patience:
@@ -163,4 +168,6 @@ class Database:
         connection.execute("pragma cache_size = -4000")
         connection.create_function("contains", 2, contains, deterministic=True)
         connection.create_function("has_items", 3, has_items, deterministic=True)
+        if self._prepare_connection is not None:
+            self._prepare_connection(connection)
         return connection

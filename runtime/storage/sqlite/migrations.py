@@ -7,6 +7,7 @@ use it: so a server of the version before can be started again after an upgrade,
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from importlib import metadata, resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -18,33 +19,47 @@ from runyard.runtime.storage.sqlite.without import without
 with without("numpy", "pandas"):  # for data frames, which nobody hands to it here
     import sqlite_utils
 
-SET = "runyard"
-"""What the database calls this set of migrations."""
-
 OLDEST_READER = 10
 """The earliest schema whose servers can use a database of the present one. Raised by a migration that takes something
 away, or that earlier servers would misunderstand; one minor version at least after what it takes away was last used."""
 
 
-def migrate(connection: sqlite3.Connection) -> None:
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What a database is to have.
+
+    name: what the database calls its set of migrations. folder: where their files are. oldest_reader: the earliest of
+    them that a server must know to use the database as it is after the latest.
+    """
+
+    name: str
+    folder: str
+    oldest_reader: int
+
+
+RUNYARD = Schema("runyard", "schema", OLDEST_READER)
+STORE = Schema("store", "store_schema", 1)
+
+
+def migrate(connection: sqlite3.Connection, schema: Schema = RUNYARD) -> None:
     """Applies the migrations that the database lacks. Raises ConfigError when it is too new for this version."""
-    refusal = _refusal(connection)
+    refusal = _refusal(connection, schema)
     if refusal is not None:
         raise ConfigError(refusal)
-    numbered = sqlite_utils.Migrations(SET)
-    for name, file in _files():
+    numbered = sqlite_utils.Migrations(schema.name)
+    for name, file in _files(schema):
         numbered(name=name)(_apply(file))
     numbered.apply(sqlite_utils.Database(connection))
     stored = _stored_version(connection) or (0, 0)
-    reached = max(stored[0], _known_version()), max(stored[1], OLDEST_READER)
+    reached = max(stored[0], _known_version(schema)), max(stored[1], schema.oldest_reader)
     if reached != stored:
         with connection:
             connection.execute("delete from schema_version")
             connection.execute("insert into schema_version (version, oldest_reader) values (?, ?)", reached)
 
 
-def _known_version() -> int:
-    return max(int(name[:4]) for name, _ in _files())
+def _known_version(schema: Schema) -> int:
+    return max(int(name[:4]) for name, _ in _files(schema))
 
 
 def _stored_version(connection: sqlite3.Connection) -> tuple[int, int] | None:
@@ -55,8 +70,8 @@ def _stored_version(connection: sqlite3.Connection) -> tuple[int, int] | None:
     return version
 
 
-def _refusal(connection: sqlite3.Connection) -> str | None:
-    stored, known = _stored_version(connection), _known_version()
+def _refusal(connection: sqlite3.Connection, schema: Schema) -> str | None:
+    stored, known = _stored_version(connection), _known_version(schema)
     if stored is None or known >= stored[1]:
         return None
     return (
@@ -66,18 +81,18 @@ def _refusal(connection: sqlite3.Connection) -> str | None:
 
 
 def read_schema_state(path: Path) -> SchemaState:
-    """The state of the database at `path`, which is only read; of one that does not exist, too.
+    """The state of the main database at `path`, which is only read; of one that does not exist, too.
 
     Raises ConfigError for a file that is no database.
     """
-    known = [name for name, _ in _files()]
+    known = [name for name, _ in _files(RUNYARD)]
     if not path.exists():
         return SchemaState([], known, [])
     query = "select name from _sqlite_migrations where migration_set = ? order by name"
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            applied = [name for (name,) in connection.execute(query, (SET,))]
-            refusal = _refusal(connection)
+            applied = [name for (name,) in connection.execute(query, (RUNYARD.name,))]
+            refusal = _refusal(connection, RUNYARD)
     except sqlite3.Error as error:
         raise ConfigError(f"{path}: is no database of Runyard's ({error}); move it away, or use --data") from error
     return SchemaState(
@@ -88,8 +103,8 @@ def read_schema_state(path: Path) -> SchemaState:
     )
 
 
-def _files() -> list[tuple[str, Traversable]]:
-    folder = resources.files("runyard.runtime.storage.sqlite").joinpath("schema")
+def _files(schema: Schema) -> list[tuple[str, Traversable]]:
+    folder = resources.files("runyard.runtime.storage.sqlite").joinpath(schema.folder)
     files = sorted(folder.iterdir(), key=lambda file: file.name)
     return [(file.name.removesuffix(".sql"), file) for file in files if file.name.endswith(".sql")]
 

@@ -1,4 +1,4 @@
-"""The embedded backend: everything in one SQLite file, but for the store of graphs, which has its own."""
+"""The embedded backend: everything in one SQLite file, but for the long-term store, which has its own."""
 
 import asyncio
 import sqlite3
@@ -22,13 +22,13 @@ from runyard.runtime.storage.sqlite.queue import SqliteQueue
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.runs import SqliteRuns
 from runyard.runtime.storage.sqlite.server_lock import has_server, take_for_server
-from runyard.runtime.storage.sqlite.store import SqliteStoreItems
+from runyard.runtime.storage.sqlite.store.items import SqliteStoreItems
 from runyard.runtime.storage.sqlite.threads.threads import SqliteThreads
 from runyard.runtime.storage.sqlite.worker_locks import WorkerLocks
 from runyard.runtime.storage.sqlite.workers import SqliteWorkers
 
 STORE = "store.db"
-"""The long-term store that graphs see. LangGraph keeps it."""
+"""The long-term store."""
 LONGEST_PROBE = 6.0
 """Seconds after which a database that has not answered counts as unhealthy."""
 
@@ -58,11 +58,11 @@ class SqliteStorage:
         self.assistants = SqliteAssistants(self._database, queries)
         self.events = SqliteEvents(self._database, queries)
         self.deliveries = SqliteDeliveries(self._database, queries, self._clock)
-        self.store = SqliteStoreItems(self._folder / STORE, sync=sync)
+        self.store = SqliteStoreItems(self._folder / STORE, queries, sync=sync, loops=loops)
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(several_servers=False, copies=True, semantic_search=False)
+        return Capabilities(several_servers=False, copies=True, semantic_search=True)
 
     def served(self) -> bool:
         return has_server(self._folder)
@@ -84,6 +84,7 @@ class SqliteStorage:
         try:
             self._database.open(maintain=maintain)
             self._clock.open()
+            self.store.open(maintain=maintain)
             if maintain:
                 self.deliveries.release()
         except BaseException:

@@ -12,6 +12,7 @@ from runyard.runtime.config.settings import Settings
 
 from .assistants import FakeAssistants
 from .runs import FakeRuns
+from .store import FakeStore
 from .system import FakeMetrics, FakeSystem
 from .thread_states import FakeThreadStates
 from .threads import FakeThreads
@@ -43,6 +44,7 @@ class FakeRuntime:
         self.threads = FakeThreads()
         self.thread_states = FakeThreadStates()
         self.runs = FakeRuns()
+        self.store = FakeStore()
 
     async def start(self) -> None:
         """There is nothing to start."""

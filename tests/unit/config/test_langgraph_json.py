@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 from runyard.runtime.config.langgraph_json import load_project
-from runyard.runtime.config.project import AuthSection, CorsPolicy, GraphSpec, HeaderFilter, ThreadTtl, WebhookPolicy
+from runyard.runtime.config.project import (
+    AuthSection,
+    CorsPolicy,
+    GraphSpec,
+    HeaderFilter,
+    StoreTtl,
+    ThreadTtl,
+    WebhookPolicy,
+)
 from runyard.runtime.errors import ConfigError
 
 
@@ -71,6 +79,9 @@ def test_everything_that_a_project_may_say_is_read(tmp_path: Path) -> None:
         ({"checkpointer": {"ttl": {"strategy": "forget"}}}, "checkpointer.ttl.strategy"),
         ({"checkpointer": {"ttl": {"sweep_interval_minutes": "5"}}}, "checkpointer.ttl.sweep_interval_minutes"),
         ({"checkpointer": {"ttl": {"sweep_limit": 0}}}, "checkpointer.ttl.sweep_limit"),
+        ({"store": {"ttl": {"default_ttl": 0}}}, "store.ttl.default_ttl must be a number above 0"),
+        ({"store": {"ttl": {"refresh_on_read": 1}}}, "store.ttl.refresh_on_read must be true or false"),
+        ({"store": {"ttl": 5}}, "store.ttl must be an object"),
         ({"http": {"cors": {"allow_origins": "*"}}}, "http.cors.allow_origins must be a list of strings"),
         ({"http": {"cors": {"max_age": "1"}}}, "http.cors.max_age must be of type int"),
         ({"http": {"cors": {"origins": []}}}, "http.cors.origins is not known"),
@@ -114,7 +125,8 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ({"store": {"index": {"embed": "x", "dims": 3}}}, "store is ignored"),
+        ({"store": {"index": {"embed": "x", "dims": 3}}}, "store.index is ignored"),
+        ({"store": {"ttl": {"colour": 1}}}, "store.ttl.colour is ignored"),
         ({"checkpointer": {"path": "./c.py:make"}}, "checkpointer.path is ignored"),
         ({"checkpointer": {"ttl": {"colour": 1}}}, "checkpointer.ttl.colour is ignored"),
         ({"graphs": {"g": "./a.py:graph", "js": "./src/agent.ts:graph"}}, "graphs.js is not served"),
@@ -185,3 +197,10 @@ def test_the_lifetime_of_threads(tmp_path: Path) -> None:
     ttl = {"strategy": "keep_latest", "default_ttl": 90, "sweep_interval_minutes": 0.5, "sweep_limit": 10}
     project = load_project(write(tmp_path, checkpointer={"ttl": ttl}))
     assert project.thread_ttl == ThreadTtl(strategy="keep_latest", minutes=90, sweep_seconds=30, sweep_limit=10)
+
+
+def test_the_lifetime_of_items_of_the_store(tmp_path: Path) -> None:
+    ttl = {"default_ttl": 90, "refresh_on_read": False, "sweep_interval_minutes": 0.5}
+    project = load_project(write(tmp_path, store={"ttl": ttl}))
+    assert project.store_ttl == StoreTtl(minutes=90, refresh_on_read=False, sweep_seconds=30)
+    assert load_project(write(tmp_path, store={"ttl": {"refresh_on_read": None}})).store_ttl == StoreTtl()

@@ -10,6 +10,7 @@ import pytest
 
 from runyard.runtime.storage.queries import load_queries
 from runyard.runtime.storage.sqlite.database import Database
+from runyard.runtime.storage.sqlite.migrations import RUNYARD, STORE
 
 QUERIES = load_queries("sqlite")
 
@@ -34,11 +35,14 @@ PARTIAL = (
 
 @pytest.fixture(scope="module")
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
-    path = tmp_path_factory.mktemp("plans") / "runyard.db"
-    database = Database(path)
-    database.open()
-    database.close()
-    connection = sqlite3.connect(path)
+    """Has the tables of both databases."""
+    folder = tmp_path_factory.mktemp("plans")
+    for schema in (RUNYARD, STORE):
+        database = Database(folder / schema.name, schema=schema)
+        database.open()
+        database.close()
+    connection = sqlite3.connect(folder / RUNYARD.name)
+    connection.execute("attach ? as store", (str(folder / STORE.name),))
     connection.create_function("contains", 2, lambda document, wanted: True)
     yield connection
     connection.close()

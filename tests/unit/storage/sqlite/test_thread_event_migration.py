@@ -16,13 +16,13 @@ MIGRATION = "0010_thread_events"
 def connection() -> Iterator[sqlite3.Connection]:
     """A database of the schema before."""
     connection = sqlite3.connect(":memory:")
-    apply(connection, *(name for name, _ in migrations._files() if name < MIGRATION))
+    apply(connection, *(name for name, _ in migrations._files(migrations.RUNYARD) if name < MIGRATION))
     yield connection
     connection.close()
 
 
 def apply(connection: sqlite3.Connection, *names: str) -> None:
-    for name, file in migrations._files():
+    for name, file in migrations._files(migrations.RUNYARD):
         if name in names:
             for statement in migrations._statements(file.read_text()):
                 connection.execute(statement)

@@ -1,0 +1,61 @@
+"""Operations on the long-term store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from runyard.generated.models import StoreDeleteRequest, StoreListNamespacesRequest, StoreSearchRequest
+from runyard.handlers.http.responses import BodyResponse, Response, encoded_response
+from runyard.runtime.auth.principal import Principal
+from runyard.runtime.scope import Scope
+
+
+class StoreService(Protocol):
+    """What the operations need of the service. What it answers is JSON."""
+
+    async def put(self, scope: Scope, given: Mapping[str, Any]) -> None:
+        """Keeps an item, from the fields that were given. Raises BadRequest, Invalid, Unavailable."""
+
+    async def get(self, scope: Scope, namespace: Sequence[str] | None, key: str, refresh_ttl: bool | None) -> bytes:
+        """The item, or null. Raises BadRequest, Invalid."""
+
+    async def delete(self, scope: Scope, request: StoreDeleteRequest) -> None:
+        """Sees to it that there is no such item. Raises BadRequest, Invalid."""
+
+    async def search(self, scope: Scope, request: StoreSearchRequest) -> bytes:
+        """One page of items. Raises Invalid, Unavailable."""
+
+    async def namespaces(self, scope: Scope, request: StoreListNamespacesRequest) -> bytes:
+        """One page of namespaces. Raises Invalid, Unavailable."""
+
+
+class StoreHandlers:
+    """The operations with the tag Store."""
+
+    def __init__(self, store: StoreService) -> None:
+        self.store = store
+
+    async def put(self, principal: Principal, body: dict[str, Any]) -> Response:
+        """PUT /store/items"""
+        await self.store.put(principal.scope, body)
+        return BodyResponse(204)
+
+    async def get(
+        self, principal: Principal, key: str, namespace: list[str] | None, refresh_ttl: bool | None
+    ) -> Response:
+        """GET /store/items"""
+        return encoded_response(await self.store.get(principal.scope, namespace, key, refresh_ttl))
+
+    async def delete(self, principal: Principal, body: StoreDeleteRequest) -> Response:
+        """DELETE /store/items"""
+        await self.store.delete(principal.scope, body)
+        return BodyResponse(204)
+
+    async def search(self, principal: Principal, body: StoreSearchRequest) -> Response:
+        """POST /store/items/search"""
+        return encoded_response(await self.store.search(principal.scope, body))
+
+    async def namespaces(self, principal: Principal, body: StoreListNamespacesRequest) -> Response:
+        """POST /store/namespaces"""
+        return encoded_response(await self.store.namespaces(principal.scope, body))

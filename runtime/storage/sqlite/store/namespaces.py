@@ -1,0 +1,78 @@
+"""Namespaces as one text each: their labels joined by dots, which no label has."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from runyard.runtime.storage.port.store import ListNamespaces, Namespace
+from runyard.runtime.storage.sqlite.conditions import Conditions
+
+_SEPARATOR = "."
+_AFTER_SEPARATOR = "/"
+"""The next character: what is below `a` lies between `a.` and `a/`."""
+_ANY = "*"
+
+
+def namespace_text(namespace: Namespace) -> str:
+    return _SEPARATOR.join(namespace)
+
+
+def namespace_of(text: str) -> Namespace:
+    return tuple(text.split(_SEPARATOR))
+
+
+def add_below(where: Conditions, prefix: Namespace) -> None:
+    """The namespace is `prefix` or below it. The range is one of the index; what else is in it is left out."""
+    if prefix:
+        text = namespace_text(prefix)
+        where.add("namespace >= ?", text)
+        where.add("namespace < ?", text + _AFTER_SEPARATOR)
+        where.add("(namespace = ? or namespace >= ?)", text, text + _SEPARATOR)
+
+
+def list_namespaces(connection: sqlite3.Connection, wanted: ListNamespaces, now: int) -> list[Namespace]:
+    where = Conditions("(expires_at is null or expires_at > ?)")
+    where.parameters.append(now)
+    for prefix in wanted.prefixes:
+        plain = prefix[: prefix.index(_ANY)] if _ANY in prefix else prefix
+        add_below(where, plain)
+        if len(plain) < len(prefix):
+            where.add("begins_with(namespace, ?)", namespace_text(prefix))
+    for suffix in wanted.suffixes:
+        if suffix:
+            where.add("ends_with(namespace, ?)", namespace_text(suffix))
+    name = "namespace"
+    parameters: list[object] = []
+    if wanted.max_depth is not None:
+        name = "namespace_start(namespace, ?)"
+        parameters.append(wanted.max_depth)
+    # Each namespace once, before functions are called with it.
+    found = f"select distinct namespace from items {where}"
+    sql = f"select distinct {name} as name from ({found}) order by name limit ? offset ?"
+    rows = connection.execute(sql, (*parameters, *where.parameters, wanted.limit, wanted.offset))
+    return [namespace_of(text) for (text,) in rows]
+
+
+def add_namespace_functions(connection: sqlite3.Connection) -> None:
+    """What the queries here call."""
+    connection.create_function("begins_with", 2, _begins_with, deterministic=True)
+    connection.create_function("ends_with", 2, _ends_with, deterministic=True)
+    connection.create_function("namespace_start", 2, _start, deterministic=True)
+
+
+def _begins_with(text: str, pattern: str) -> bool:
+    namespace, labels = namespace_of(text), namespace_of(pattern)
+    return len(labels) <= len(namespace) and _same(namespace[: len(labels)], labels)
+
+
+def _ends_with(text: str, pattern: str) -> bool:
+    namespace, labels = namespace_of(text), namespace_of(pattern)
+    return len(labels) <= len(namespace) and _same(namespace[-len(labels) :], labels)
+
+
+def _same(namespace: Namespace, labels: Namespace) -> bool:
+    return all(label in (_ANY, found) for found, label in zip(namespace, labels, strict=True))
+
+
+def _start(text: str, depth: int) -> str:
+    return namespace_text(namespace_of(text)[:depth])
