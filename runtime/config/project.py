@@ -98,6 +98,7 @@ class AuthSection:
     openapi: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreTtl:
     """How long items of the store live that are put without a lifetime (`store.ttl`).
 
