@@ -13,6 +13,7 @@ Moments are whole seconds here, and microseconds since 1970 outside.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -40,9 +41,11 @@ class Schedule:
     """A schedule in a time zone. Raises Invalid for one that cannot be read, or never comes."""
 
     def __init__(self, expression: str, timezone: str | None) -> None:
-        self._expression = expression
         self._zone = _zone(timezone)
         self._by_passing_time = _names_no_hours(expression)
+        # Reading a schedule costs more than all else. It is asked from several threads.
+        self._matches = croniter(expression, EPOCH)
+        self._lock = threading.Lock()
 
     def next_after(self, time: int) -> int | None:
         """The first moment after `time` at which it is due; None when there is none any more."""
@@ -87,7 +90,9 @@ class Schedule:
 
     def _match_after(self, local: int) -> int | None:
         try:
-            found = croniter(self._expression, EPOCH + timedelta(seconds=local)).get_next(datetime)
+            with self._lock:
+                self._matches.set_current(EPOCH + timedelta(seconds=local), force=True)
+                found = self._matches.get_next(datetime)
         except CroniterBadDateError:
             return None
         return int((found - EPOCH).total_seconds())

@@ -56,11 +56,4 @@ def firing(cron: StoredCron, **changes: Any) -> Firing:
 
 
 async def fire(storage: Storage, *firings: Firing) -> list[Fired]:
-    """All of them, in as many transactions as it takes."""
-    fired: list[Fired] = []
-    left = list(firings)
-    while left and (done := await storage.crons.fire(left)):
-        fired += done
-        seen = {each.firing.cron.cron_id for each in done}
-        left = [each for each in left if each.cron.cron_id not in seen]
-    return fired
+    return await storage.crons.fire(firings)

@@ -117,7 +117,7 @@ class CronStorage(Protocol):
         """Up to `limit` crons that are due, the longest due first. Costs next to nothing when none is."""
 
     async def fire(self, firings: Sequence[Firing]) -> list[Fired]:
-        """Writes the runs, each as its cron's creator, with the note that its moment has come and the next one, in one
-        transaction. A moment that somebody else has seen to is left out, and so is a cron that has changed; when a
-        transaction has lasted for long enough, so are those that are left. A run that its thread refuses (it is busy
-        and the strategy is `reject`, or is not there any more) is not made at another time."""
+        """Writes each run, as its cron's creator, in one transaction with the note that its moment has come and with
+        the next one; all of them in as many as it takes. A moment that somebody else has seen to is left out, and so is
+        a cron that has changed. A run that its thread refuses (it is busy and the strategy is `reject`, or is not there
+        any more) is not made at another time. Raises Unavailable when nothing could be written."""

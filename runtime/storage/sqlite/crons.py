@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from runyard.generated.models import CronCountRequest, CronSearch
-from runyard.runtime.errors import Conflict, Forbidden, NotFound
+from runyard.runtime.errors import Conflict, Forbidden, NotFound, Unavailable
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.crons import CronChange, DueCrons, Fired, Firing, StoredCron
 from runyard.runtime.storage.port.expiry import Expiry
@@ -134,20 +134,31 @@ class SqliteCrons:
             made_room.append([] if new_run is None else await make_room(self._database, self._sql, scope, new_run))
             prepared.append([] if new_run is None else prepare_runs(scope, [new_run], self._clock.now()))
 
-        def work(connection: sqlite3.Connection) -> list[Fired]:
-            fired: list[Fired] = []
+        fired: list[Fired] = []
+        handled = 0
+
+        def work(connection: sqlite3.Connection) -> list[Fired | None]:
+            done: list[Fired | None] = []
             time_slice = TimeSlice()
-            for firing, scope, run, room in zip(firings, scopes, prepared, made_room, strict=True):
-                done = self._fire(connection, scope, firing, run)
+            while handled + len(done) < len(firings) and not (done and time_slice.over):
+                index = handled + len(done)
+                done.append(self._fire(connection, scopes[index], firings[index], prepared[index]))
+            return done
+
+        while handled < len(firings):
+            try:
+                step = await self._database.write(work)
+            except Unavailable:
+                if fired:  # whoever asked has to tell of them
+                    break
+                raise
+            for room, done in zip(made_room[handled:], step, strict=False):
+                handled += 1
                 if done is not None:
                     fired.append(done)
                     if done.inserted is not None:
                         done.inserted.add_room(room)
-                if time_slice.over:
-                    break
-            return fired
-
-        return await self._database.write(work)
+        return fired
 
     def _fire(
         self, connection: sqlite3.Connection, scope: Scope, firing: Firing, prepared: list[PreparedRun]
