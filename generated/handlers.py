@@ -248,6 +248,31 @@ class ThreadRuns(Protocol[Principal, Response]):
         """POST /runs/cancel: Cancel many runs."""
 
 
+class Crons(Protocol[Principal, Response]):
+    """The handlers that operations name `crons.<method>`."""
+
+    async def create_on_thread(self, *, thread_id: str, body: dict[str, Any], principal: Principal) -> Response:
+        """POST /threads/{thread_id}/runs/crons: Create a cron on a thread."""
+
+    async def create(self, *, body: dict[str, Any], principal: Principal) -> Response:
+        """POST /runs/crons: Create a cron."""
+
+    async def search(self, *, body: models.CronSearch, principal: Principal) -> Response:
+        """POST /runs/crons/search: Search crons."""
+
+    async def count(self, *, body: models.CronCountRequest, principal: Principal) -> Response:
+        """POST /runs/crons/count: Count crons."""
+
+    async def get(self, *, cron_id: str, principal: Principal) -> Response:
+        """GET /runs/crons/{cron_id}: Get a cron."""
+
+    async def patch(self, *, cron_id: str, body: dict[str, Any], principal: Principal) -> Response:
+        """PATCH /runs/crons/{cron_id}: Change a cron."""
+
+    async def delete(self, *, cron_id: str, principal: Principal) -> Response:
+        """DELETE /runs/crons/{cron_id}: Delete a cron."""
+
+
 class StatelessRuns(Protocol[Principal, Response]):
     """The handlers that operations name `stateless_runs.<method>`."""
 
@@ -377,6 +402,7 @@ def operations(
     threads: Threads[Principal, Response],
     thread_states: ThreadStates[Principal, Response],
     thread_runs: ThreadRuns[Principal, Response],
+    crons: Crons[Principal, Response],
     stateless_runs: StatelessRuns[Principal, Response],
     store: Store[Principal, Response],
     pages: Pages[Page],
@@ -423,6 +449,13 @@ def operations(
             "stream_run_http_threads__thread_id__runs__run_id__join_get": thread_runs.stream,
             "cancel_run_http_threads__thread_id__runs__run_id__cancel_post": thread_runs.cancel,
             "cancel_runs_post": thread_runs.cancel_many,
+            "create_thread_cron_threads__thread_id__runs_crons_post": crons.create_on_thread,
+            "create_cron_runs_crons_post": crons.create,
+            "search_crons_runs_crons_post": crons.search,
+            "count_crons_runs_crons_count_post": crons.count,
+            "get_cron_runs_crons__cron_id__get": crons.get,
+            "patch_cron_runs_crons__cron_id__patch": crons.patch,
+            "delete_cron_runs_crons__cron_id__delete": crons.delete,
             "run_stateless_runs_post": stateless_runs.create,
             "run_batch_stateless_runs_post": stateless_runs.create_batch,
             "wait_run_stateless_runs_wait_post": stateless_runs.wait,

@@ -88,6 +88,80 @@ class ChannelSizes:
     """The same for each channel, by its name."""
 
 
+@dataclass(kw_only=True, slots=True)
+class Cron:
+    """Runs of an assistant that the server makes by itself, whenever a schedule says so."""
+
+    cron_id: str
+    """The cron's id. Its runs carry it in their metadata, and their nodes read it as `configurable.cron_id`."""
+    assistant_id: str
+    """The assistant of its runs. The cron is deleted with it."""
+    thread_id: str | None
+    """The thread of its runs, with which the cron is deleted; null when each run has a thread of its own."""
+    schedule: str
+    """When it is due."""
+    timezone: str | None
+    """The time zone that the schedule is read in; null for UTC."""
+    end_time: str | None
+    """The last moment at which it may be due; null for a cron that goes on."""
+    enabled: bool
+    """Whether it makes runs."""
+    on_run_completed: Literal["delete", "keep"] | None
+    """What becomes of the thread of each run; null for a cron on a thread, which stays."""
+    payload: dict[str, Any]
+    """The request that made the cron, with the changes since, as its runs get it."""
+    metadata: dict[str, Any]
+    """Free data to search by, which its runs get as well."""
+    next_run_date: str | None
+    """When it is due next; null when that is never again."""
+    user_id: str | None
+    """Who made it. Its runs are theirs."""
+    created_at: str
+    """When it was created."""
+    updated_at: str
+    """When it was last changed."""
+
+
+@dataclass(kw_only=True, slots=True)
+class CronCountRequest:
+    """Which crons to count. All filters must match."""
+
+    assistant_id: str | None = None
+    """The assistant of its runs."""
+    thread_id: str | None = None
+    """The thread of its runs."""
+    metadata: dict[str, Any] | None = None
+    """Entries that the cron's metadata must contain."""
+
+
+@dataclass(kw_only=True, slots=True)
+class CronSearch:
+    """Which crons to list. All filters must match."""
+
+    assistant_id: str | None = None
+    """The assistant of its runs."""
+    thread_id: str | None = None
+    """The thread of its runs."""
+    enabled: bool | None = None
+    """Whether it makes runs."""
+    metadata: dict[str, Any] | None = None
+    """Entries that the cron's metadata must contain."""
+    limit: int = 10
+    """How many to answer."""
+    offset: int = 0
+    """How many to skip."""
+    sort_by: Literal["cron_id", "assistant_id", "thread_id", "next_run_date", "end_time", "created_at", "updated_at"] = (
+        "created_at"
+    )
+    """The field to sort by."""
+    sort_order: Literal["asc", "desc"] = "desc"
+    """The direction."""
+    select: list[Literal["cron_id", "assistant_id", "thread_id", "on_run_completed", "end_time", "schedule", "timezone", "created_at", "updated_at", "user_id", "payload", "next_run_date", "metadata", "enabled"]] | None = (
+        None
+    )
+    """The fields to answer; all when absent."""
+
+
 Durability: TypeAlias = Literal["sync", "async", "exit"]
 """
 When checkpoints are written: before the next step begins (`sync`), while it runs (`async`), or only at the end

@@ -18,7 +18,8 @@ class Scope:
 
     identity: who asks; what is made in the scope has them as its creator. None: nobody in particular.
     user: all that is known of who asks, as JSON, for the code of graphs that works for them. None as for `identity`.
-    filter: what the metadata must hold of a thread (for a run, that of its thread) or an assistant; None: anything.
+    filter: what the metadata must hold of a thread (for a run, that of its thread), an assistant or a cron; None:
+    anything.
     beside: see `of`. None: a call reaches as far in everything that it touches.
     """
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from runyard.generated.handlers import Operations, operations
 from runyard.handlers.api.assistants import AssistantHandlers, AssistantService
+from runyard.handlers.api.crons import CronHandlers, CronService
 from runyard.handlers.api.stateless_runs import StatelessRunHandlers, StatelessRunService
 from runyard.handlers.api.store import StoreHandlers, StoreService
 from runyard.handlers.api.system import MetricsReader, SystemHandlers, SystemService
@@ -62,6 +63,10 @@ class Services(Protocol):
     def store(self) -> StoreService:
         """What outlives runs and threads."""
 
+    @property
+    def crons(self) -> CronService:
+        """Runs that the server makes by itself."""
+
 
 def operation_table(services: Services, document: Mapping[str, Any]) -> Operations[Principal, Response, flask.Response]:
     """The handler of each operation of the document. mypy holds each one against the signature that it asks for."""
@@ -75,4 +80,5 @@ def operation_table(services: Services, document: Mapping[str, Any]) -> Operatio
         thread_runs=ThreadRunHandlers(services.runs),
         stateless_runs=StatelessRunHandlers(services.runs),
         store=StoreHandlers(services.store),
+        crons=CronHandlers(services.crons),
     )

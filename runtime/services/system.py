@@ -32,7 +32,7 @@ class System:
             "langgraph_py_version": metadata.version("langgraph"),
             "flags": {
                 "assistants": "assistants" not in self._disabled,
-                "crons": False,
+                "crons": "runs" not in self._disabled,
                 "langsmith": False,
                 "langsmith_tracing_replicas": False,
                 "strict_resume": knows_strict_resume(),

@@ -47,6 +47,12 @@ class Metrics:
         self._webhooks = Counter(
             "runyard_webhooks", "Tries to deliver webhooks, by outcome.", ["outcome"], registry=registry
         )
+        self._crons = Counter(
+            "runyard_crons",
+            "Crons that were due, by outcome: fired, late (one run for several times that were missed) or refused.",
+            ["outcome"],
+            registry=registry,
+        )
         self._wait_seconds = Histogram(
             "runyard_run_wait_seconds",
             "Seconds from when a run was due to its start.",
@@ -137,6 +143,10 @@ class Metrics:
     def webhook_tried(self, outcome: str) -> None:
         """A try to deliver a webhook has ended: delivered, postponed or given_up."""
         self._webhooks.labels(outcome).inc()
+
+    def cron_due(self, outcome: str) -> None:
+        """A cron was due and has made a run (fired, or late: for several times), or none (refused)."""
+        self._crons.labels(outcome).inc()
 
     def locked(self, waited: float, held: float) -> None:
         """A transaction of this process has waited for its turn and then kept others from writing; in seconds."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
-from scripts.bench_suite import floor, interactive, rates, searching, servers, size
+from scripts.bench_suite import crons, floor, interactive, rates, searching, servers, size
 from scripts.bench_suite.client import Broken
 from scripts.bench_suite.effort import FULL, QUICK, Effort, for_official
 from scripts.bench_suite.load import Refused
@@ -54,6 +54,7 @@ SCENARIOS = (
     Scenario(name="behind", measure=interactive.behind),
     Scenario(name="memory", measure=size.memory, fresh=True),
     Scenario(name="search", measure=searching.search, fresh=True, seconds=300, official=False),
+    Scenario(name="crons", measure=crons.crons, fresh=True, seconds=300, official=False),
     Scenario(name="million", measure=size.million, fresh=True, seconds=600, official=False),
 )
 

@@ -39,6 +39,8 @@ class Effort:
     behind_waits: int = 50
     threads: int = 100_000
     searches: int = 50
+    idle_crons: int = 10_000
+    due_crons: int = 1_000
 
 
 FULL = Effort()
@@ -64,6 +66,8 @@ QUICK = Effort(
     behind_waits=20,
     threads=5_000,
     searches=20,
+    idle_crons=1_000,
+    due_crons=200,
 )
 
 

@@ -36,6 +36,7 @@ class Walk:
         self._thread_stream()
         self._stateless_runs()
         self._store()
+        self._crons()
         self._keep("system/metrics", "After a few runs", self._ask("GET", "/metrics?format=json"))
         return self.examples
 
@@ -154,6 +155,23 @@ class Walk:
         found = self._ask("POST", "/store/items/search", {"namespace_prefix": ["users"], "filter": {"stars": 4}})
         self._keep("store/search", "The one that matches", found)
         self._keep("store/namespaces", "All users", self._ask("POST", "/store/namespaces", {"max_depth": 2}))
+
+    def _crons(self) -> None:
+        new = {**_STEPS, "schedule": "0 8 * * MON-FRI", "timezone": "Europe/Vienna", "metadata": {"report": "daily"}}
+        cron = self._keep("crons/create", "A new cron", self._ask("POST", "/runs/crons", new))
+        path = f"/runs/crons/{cron['cron_id']}"
+        thread = f"/threads/{self._ask('POST', '/threads', {})['thread_id']}"
+        hourly = {**_STEPS, "schedule": "@hourly", "multitask_strategy": "reject"}
+        on_thread = self._ask("POST", f"{thread}/runs/crons", hourly)
+        self._keep("crons/create_on_thread", "A new cron on a thread", on_thread)
+        changed = self._ask("PATCH", path, {"enabled": False})
+        self._keep("crons/patch", "No runs for now", changed)
+        self._keep("crons/get", "A cron that is switched off", self._ask("GET", path))
+        tagged = {"metadata": {"report": "daily"}}
+        self._keep("crons/search", "The one that matches", self._ask("POST", "/runs/crons/search", tagged))
+        self._keep("crons/count", "One", self._ask("POST", "/runs/crons/count", tagged))
+        for each in (cron, on_thread):
+            self._ask("DELETE", f"/runs/crons/{each['cron_id']}")
 
 
 def _shortened(schemas: dict[str, Any]) -> dict[str, Any]:

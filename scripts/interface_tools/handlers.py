@@ -3,7 +3,8 @@
 An operation names its handler with `x-handler: threads.create`: the method `create` of the object `threads`. It is a
 coroutine function, which gets the `principal` too: who makes the request. With `x-impersonal: true` it does not,
 since it answers everybody the same; nor does one with `x-page: true`, a plain function, which Flask serves. With
-`x-configurable-headers: true` it also gets the request's headers that the project hands on to runs.
+`x-configurable-headers: true` it also gets the request's headers that the project hands on to runs. Its `body` is an
+object of the schema's class; of PATCH and PUT, and with `x-body-as-given: true`, the fields that were given.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ def _handler(path: str, method: str, definition: dict[str, Any], components: dic
         raise HandlerError(path, method, str(error), "parameters") from None
     if "requestBody" in definition:
         try:
-            parameters["body"] = _body(method, definition["requestBody"], components["schemas"])
+            parameters["body"] = _body(method, definition, components["schemas"])
         except Untyped as error:
             raise HandlerError(path, method, str(error), "requestBody") from None
     if not is_impersonal:
@@ -166,9 +167,9 @@ def _parameters(definition: dict[str, Any], components: dict[str, Any]) -> dict[
     return found
 
 
-def _body(method: str, body: dict[str, Any], schemas: dict[str, Any]) -> str:
-    schema = body["content"]["application/json"]["schema"]
-    if method in ("patch", "put"):
+def _body(method: str, definition: dict[str, Any], schemas: dict[str, Any]) -> str:
+    schema = definition["requestBody"]["content"]["application/json"]["schema"]
+    if method in ("patch", "put") or definition.get("x-body-as-given"):
         return "dict[str, Any]"  # a class would lose the difference between a field that is absent and one that is null
     if "$ref" not in schema:
         raise Untyped("the schema of the body is not a component, so there is no class for it")

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from langgraph_sdk.errors import NotFoundError
 
+from tests.live_server import poll
 from tests.webhook_listener import WebhookListener
 
 from .users import Owned, User, make
@@ -135,6 +136,32 @@ def test_a_copy_belongs_to_who_made_it(ann: User, bob: User, theirs: Owned, thre
     assert copied["metadata"]["owner"] == "ann"
     refused(bob.ask("GET", f"/threads/{copied['thread_id']}"))
     refused(ann.ask("POST", f"/threads/{theirs.thread_id}/copy"), 409)
+
+
+# Crons
+
+
+def test_no_cron_is_put_on_somebody_elses_thread(ann: User, bob: User, theirs: Owned) -> None:
+    body = {"assistant_id": "chain", "schedule": "* * * * * *"}
+    assert "Thread with ID" in refused(ann.ask("POST", f"/threads/{theirs.thread_id}/runs/crons", body))
+    cron = ann.post("/runs/crons", {**body, "metadata": {"owner": "bob"}, "enabled": False})
+    assert (cron["metadata"]["owner"], cron["user_id"]) == ("ann", "ann")
+    changed = ann.ask("PATCH", f"/runs/crons/{cron['cron_id']}", {"metadata": {"owner": "bob"}})
+    assert changed.json()["metadata"]["owner"] == "ann"
+    refused(bob.ask("GET", f"/runs/crons/{cron['cron_id']}"))
+
+
+def test_the_runs_of_a_cron_are_its_creators(ann: User, bob: User) -> None:
+    """They are theirs to read, and their nodes learn whose they are."""
+    asked = {"assistant_id": "revealing", "schedule": "* * * * * *", "input": {}, "on_run_completed": "keep"}
+    cron = ann.post("/runs/crons", asked)
+    named = {"metadata": {"cron_id": cron["cron_id"]}}
+    poll(lambda: ann.post("/threads/count", {**named, "status": "idle"}))
+    assert ann.ask("DELETE", f"/runs/crons/{cron['cron_id']}").status_code == 204
+    thread, *_ = ann.post("/threads/search", named)
+    assert thread["metadata"]["owner"] == "ann"
+    assert thread["values"]["seen"]["configurable"]["langgraph_auth_user_id"] == "ann"
+    assert bob.post("/threads/count", named) == 0
 
 
 # Following

@@ -110,6 +110,13 @@ ROWS: dict[str, Row] = {
     "POST /runs/stream": Named(own=200, body=run()),
     "GET /runs/{run_id}": Named(own=200),
     "GET /runs/{run_id}/stream": Named(own=200),
+    "POST /runs/crons": Named(own=200, body=run(schedule="0 0 1 1 *")),
+    "POST /threads/{thread_id}/runs/crons": Named(own=200, body=run(schedule="0 0 1 1 *")),
+    "POST /runs/crons/search": Found(),
+    "POST /runs/crons/count": Found(),
+    "GET /runs/crons/{cron_id}": Named(own=200),
+    "PATCH /runs/crons/{cron_id}": Named(own=200, body=lambda _: {"input": {"n": 2}, "metadata": {"a": 1}}),
+    "DELETE /runs/crons/{cron_id}": Named(own=204),
     "GET /": Unowned(why="it says that a server is there"),
     "GET /ok": Unowned(why="it says whether it serves"),
     "GET /info": Unowned(why="it says what it can do"),
@@ -162,7 +169,11 @@ def everything(user: User, owned: Owned) -> Any:
     return [
         [user.get(f"/threads/{thread_id}{rest}") for rest in ("", "/state", "/history?limit=9", "/runs")]
         for thread_id in (owned.thread_id, owned.pending_thread_id)
-    ] + [user.get(f"/assistants/{owned.assistant_id}"), user.post(f"/assistants/{owned.assistant_id}/versions")]
+    ] + [
+        user.get(f"/assistants/{owned.assistant_id}"),
+        user.post(f"/assistants/{owned.assistant_id}/versions"),
+        user.get(f"/runs/crons/{owned.cron_id}"),
+    ]
 
 
 def test_every_operation_has_a_row() -> None:

@@ -87,6 +87,12 @@ class User:
         run_id: str = run["run_id"]
         return run_id
 
+    def new_cron(self, thread_id: str, **fields: Any) -> str:
+        """A cron on a thread, that is not due in the time of a test."""
+        asked = {"assistant_id": "chain", "schedule": "0 0 1 1 *", "input": {"n": 1}, **fields}
+        cron_id: str = self.post(f"/threads/{thread_id}/runs/crons", asked)["cron_id"]
+        return cron_id
+
 
 @dataclass(frozen=True)
 class Owned:
@@ -98,6 +104,7 @@ class Owned:
     checkpoint_id: str
     pending_thread_id: str
     pending_run_id: str
+    cron_id: str
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -108,6 +115,7 @@ class Owned:
             self.checkpoint_id,
             self.pending_thread_id,
             self.pending_run_id,
+            self.cron_id,
         )
 
 
@@ -122,9 +130,10 @@ def make(user: User) -> Owned:
         checkpoint_id=user.get(f"/threads/{thread_id}/state")["checkpoint"]["checkpoint_id"],
         pending_thread_id=pending_thread_id,
         pending_run_id=user.delayed_run(pending_thread_id),
+        cron_id=user.new_cron(thread_id),
     )
 
 
 def absent() -> Owned:
     """One of nothing."""
-    return Owned(*(str(uuid.uuid4()) for _ in range(6)))
+    return Owned(*(str(uuid.uuid4()) for _ in range(7)))

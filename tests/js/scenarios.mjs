@@ -357,3 +357,23 @@ export async function assistantsAreMadeChangedAndDrawn() {
   await client.assistants.delete(own.assistant_id);
   await assert.rejects(client.assistants.get(own.assistant_id), withStatus(404));
 }
+
+export async function cronsMakeRuns() {
+  const thread = await client.threads.create();
+  const cron = await client.crons.createForThread(thread.thread_id, "chain", {
+    schedule: "* * * * * *",
+    input: { n: 1 },
+    metadata: { colour: "red" },
+  });
+  const made = async () => (await client.runs.list(thread.thread_id)).length;
+  while (!(await made())) await new Promise((resolve) => setTimeout(resolve, 50));
+  await client.crons.update(cron.cron_id, { enabled: false });
+  const [found] = await client.crons.search({ threadId: thread.thread_id });
+  assert.deepEqual([found.cron_id, found.enabled], [cron.cron_id, false]);
+  const [run] = await client.runs.list(thread.thread_id);
+  assert.equal(run.metadata.cron_id, cron.cron_id);
+  assert.equal(run.metadata.colour, "red");
+  const other = await client.crons.create("chain", { schedule: "@daily", timezone: "Europe/Vienna", input: {} });
+  assert.equal(await client.crons.count({ assistantId: other.assistant_id, metadata: {} }) >= 1, true);
+  for (const each of [cron, other]) await client.crons.delete(each.cron_id);
+}

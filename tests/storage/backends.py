@@ -42,7 +42,7 @@ BACKENDS = {
             "runyard.runtime.storage.sqlite.time_slice.SLICE": 0.0,
             "runyard.runtime.storage.sqlite.leftovers.PIECE": 2,
             "runyard.runtime.storage.sqlite.copying.PAGE_ROWS": 2,
-            "runyard.runtime.storage.sqlite.runs.CROWD": 2,
+            "runyard.runtime.storage.sqlite.insertion.CROWD": 2,
         },
         time_of_day="time.time_ns",
     ),

@@ -33,6 +33,8 @@ MAINTENANCE = {
     "store.count_unindexed",
     "store.unindexed",
     "store.index_items",
+    "crons.due",
+    "crons.fire",
 }
 """Operations of the other parts that the server makes by itself, on what is whoever's."""
 

@@ -72,5 +72,5 @@ class AssistantStorage(Protocol):
         self, scope: Scope, assistant_id: str, *, threads: int, renewed: DefaultAssistant | None = None
     ) -> AssistantDeletion | None:
         """Deletes up to `threads` threads of the assistant (0: leaves them), and then, when there are no more, the
-        assistant itself; `renewed` is made in its place. Which threads there are is up to `scope.of("threads")`. None
-        when there is no such assistant."""
+        assistant itself with its crons; `renewed` is made in its place, and has its crons. Which threads there are is
+        up to `scope.of("threads")`. None when there is no such assistant."""

@@ -126,6 +126,12 @@ class InsertResult:
     ready: int
     cancelled: CancelResult
 
+    def add_room(self, made: Sequence[CancelResult]) -> None:
+        """Adds what was cancelled ahead, in transactions of their own."""
+        for result in made:
+            self.cancelled.ended.extend(result.ended)
+            self.cancelled.webhook |= result.webhook
+
 
 class RunStorage(Protocol):
     """Runs as their clients see them."""

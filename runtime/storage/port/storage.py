@@ -14,6 +14,7 @@ from typing import Protocol
 from runyard.runtime.storage.port.assistants import AssistantStorage
 from runyard.runtime.storage.port.capabilities import Capabilities, Progress, SchemaState
 from runyard.runtime.storage.port.checkpoints import CheckpointStorage
+from runyard.runtime.storage.port.crons import CronStorage
 from runyard.runtime.storage.port.deliveries import DeliveryStorage
 from runyard.runtime.storage.port.events import EventStorage
 from runyard.runtime.storage.port.queue import QueueStorage
@@ -51,6 +52,9 @@ class Storage(Protocol):
 
     @property
     def assistants(self) -> AssistantStorage: ...
+
+    @property
+    def crons(self) -> CronStorage: ...
 
     @property
     def events(self) -> EventStorage: ...

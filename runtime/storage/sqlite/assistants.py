@@ -19,9 +19,11 @@ from runyard.runtime.storage.port.threads import IfExists
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.database import Database, now
+from runyard.runtime.storage.sqlite.leftovers import remove_in_pieces
 from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts, iso_time
 from runyard.runtime.storage.sqlite.scoping import add_scope_of_threads, on_assistant, shows_assistant
 from runyard.runtime.storage.sqlite.threads.edits import delete_threads
+from runyard.runtime.storage.sqlite.time_slice import TimeSlice
 
 
 class SqliteAssistants:
@@ -161,6 +163,9 @@ class SqliteAssistants:
             found = _threads_of(connection, scope.of("threads"), assistant_id, threads) if threads else []
             removed = delete_threads(connection, self._sql, found)
             finished = len(found) < threads or not threads
+            if finished and renewed is None:
+                crons = {"assistant_id": assistant_id}
+                finished = remove_in_pieces(connection, self._sql["remove_crons_of_assistant"], crons, TimeSlice())
             if finished:
                 connection.execute(self._sql["delete_assistant"], (assistant_id,))
                 connection.execute(self._sql["delete_versions"], (assistant_id,))

@@ -13,7 +13,7 @@ from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, InsertResult, NewRun
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import cancel_run
-from runyard.runtime.storage.sqlite.database import now
+from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.leftovers import refuse_leftovers
 from runyard.runtime.storage.sqlite.many_rows import insert_rows
 from runyard.runtime.storage.sqlite.rows import expiry_columns, fetch_dict, iso_time
@@ -21,6 +21,8 @@ from runyard.runtime.storage.sqlite.scoping import shows_thread
 
 BUSY = "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
 NO_THREAD = "Thread or assistant not found."
+CROWD = 50
+"""Runs that a transaction cancels for a multitask strategy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,30 @@ def _prepared(scope: Scope, new_run: NewRun, clock: int, time: int, stamp: str) 
         **expiry_columns(new_run.expiry),
     }
     return PreparedRun(new_run, row, thread, _created(new_run, new_run.metadata, stamp))
+
+
+async def make_room(database: Database, sql: Queries, scope: Scope, new_run: NewRun) -> list[CancelResult]:
+    """What a multitask strategy cancels of a thread where very many runs wait: all but a few, in transactions of
+    their own. What follows with the run itself is no more than one transaction may do."""
+    results: list[CancelResult] = []
+    if new_run.thread_metadata is not None or new_run.strategy not in ("interrupt", "rollback"):
+        return results
+    action: CancelAction = "interrupt" if new_run.strategy == "interrupt" else "rollback"
+
+    def crowd(connection: sqlite3.Connection) -> list[tuple[int, str]]:
+        if not shows_thread(connection, scope, new_run.thread_id):
+            return []
+        return connection.execute(sql["crowd_of_thread"], (new_run.thread_id, CROWD, CROWD)).fetchall()
+
+    def work(connection: sqlite3.Connection) -> CancelResult:
+        result, time = CancelResult(), now()
+        for seq, run_id in crowd(connection):
+            cancel_run(connection, sql, seq, run_id, action, time, result)
+        return result
+
+    while database.read(crowd):
+        results.append(await database.write(work))
+    return results
 
 
 def insert_runs(

@@ -80,7 +80,8 @@ def _remove(
 ) -> bool:
     """Whether nothing is left. Runs that had not ended are added to `active`."""
     if with_runs and not (
-        _in_pieces(connection, sql["remove_thread_events"], {"thread_id": thread_id}, time_slice)
+        remove_in_pieces(connection, sql["remove_crons_of_thread"], {"thread_id": thread_id}, time_slice)
+        and remove_in_pieces(connection, sql["remove_thread_events"], {"thread_id": thread_id}, time_slice)
         and _remove_runs(connection, sql, thread_id, time_slice, active)
     ):
         return False
@@ -103,14 +104,14 @@ def _remove_runs(
 
 def remove_events(connection: sqlite3.Connection, sql: Queries, run_id: str, time_slice: TimeSlice) -> bool:
     """Removes the stored events of a run; whether none is left."""
-    return _in_pieces(connection, sql["remove_events"], {"run_id": run_id}, time_slice)
+    return remove_in_pieces(connection, sql["remove_events"], {"run_id": run_id}, time_slice)
 
 
 def remove_checkpoints(connection: sqlite3.Connection, sql: Queries, thread_id: str, time_slice: TimeSlice) -> bool:
     """Removes checkpoints, channel values and pending writes of a thread; whether none is left."""
     connection.execute(sql["delete_replaced_writes"], (thread_id,))  # those of one run: few
     return all(
-        _in_pieces(connection, sql[name], {"thread_id": thread_id}, time_slice)
+        remove_in_pieces(connection, sql[name], {"thread_id": thread_id}, time_slice)
         for name in ("remove_checkpoints", "remove_blobs", "remove_writes")
     )
 
@@ -122,14 +123,15 @@ def remove_history(
     other is left. Values go last, and checkpoints from the newest on: what is left of a history can be read."""
     connection.execute(sql["delete_replaced_writes"], (thread_id,))
     return all(
-        _in_pieces(connection, sql[name], {"thread_id": thread_id, "kept": kept}, time_slice)
+        remove_in_pieces(connection, sql[name], {"thread_id": thread_id, "kept": kept}, time_slice)
         for name, kept in (("drop_checkpoints", checkpoints), ("drop_writes", checkpoints), ("drop_blobs", blobs))
     )
 
 
-def _in_pieces(
+def remove_in_pieces(
     connection: sqlite3.Connection, statement: str, parameters: dict[str, str], time_slice: TimeSlice
 ) -> bool:
+    """Runs a statement that removes up to `:limit` rows until there are no more; whether none is left."""
     while connection.execute(statement, {**parameters, "limit": PIECE}).rowcount == PIECE:
         if time_slice.over:
             return False

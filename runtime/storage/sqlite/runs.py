@@ -25,7 +25,7 @@ from runyard.runtime.storage.sqlite.cancellation import cancel_run, free_thread
 from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.events import last_event
-from runyard.runtime.storage.sqlite.insertion import insert_runs, prepare_runs
+from runyard.runtime.storage.sqlite.insertion import insert_runs, make_room, prepare_runs
 from runyard.runtime.storage.sqlite.leftovers import remove_events, write_without_leftovers
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts, run_from_row
@@ -35,14 +35,11 @@ from runyard.runtime.storage.sqlite.scoping import (
     on_run,
     on_thread,
     shows_run,
-    shows_thread,
 )
 from runyard.runtime.storage.sqlite.time_slice import TimeSlice
 
 PREPARED_INLINE = 200
 """Runs that are prepared where they are asked for; more would hold up the event loop for milliseconds."""
-CROWD = 50
-"""Runs that a transaction cancels for a multitask strategy."""
 
 
 class SqliteRuns:
@@ -57,41 +54,14 @@ class SqliteRuns:
         self._sql = queries
 
     async def insert(self, scope: Scope, new_runs: Sequence[NewRun]) -> InsertResult:
-        made_room = (
-            [run for new_run in new_runs for run in await self._make_room(scope, new_run)] if len(new_runs) == 1 else []
-        )
+        made_room = await make_room(self._database, self._sql, scope, new_runs[0]) if len(new_runs) == 1 else []
         prepare = partial(prepare_runs, scope, new_runs, self._clock.now())
         prepared = prepare() if len(new_runs) <= PREPARED_INLINE else await asyncio.to_thread(prepare)
         inserted = await write_without_leftovers(
             self._database, self._sql, lambda connection: insert_runs(connection, self._sql, scope, prepared)
         )
-        for cancelled in made_room:
-            inserted.cancelled.ended.extend(cancelled.ended)
-            inserted.cancelled.webhook |= cancelled.webhook
+        inserted.add_room(made_room)
         return inserted
-
-    async def _make_room(self, scope: Scope, new_run: NewRun) -> list[CancelResult]:
-        """What a multitask strategy cancels of a thread where very many runs wait: all but a few, in transactions of
-        their own. What follows with the run itself is no more than one transaction may do."""
-        results: list[CancelResult] = []
-        if new_run.thread_metadata is not None or new_run.strategy not in ("interrupt", "rollback"):
-            return results
-        action: CancelAction = "interrupt" if new_run.strategy == "interrupt" else "rollback"
-
-        def crowd(connection: sqlite3.Connection) -> list[tuple[int, str]]:
-            if not shows_thread(connection, scope, new_run.thread_id):
-                return []
-            return connection.execute(self._sql["crowd_of_thread"], (new_run.thread_id, CROWD, CROWD)).fetchall()
-
-        def work(connection: sqlite3.Connection) -> CancelResult:
-            result, time = CancelResult(), now()
-            for seq, run_id in crowd(connection):
-                cancel_run(connection, self._sql, seq, run_id, action, time, result)
-            return result
-
-        while self._database.read(crowd):
-            results.append(await self._database.write(work))
-        return results
 
     async def get(self, scope: Scope, thread_id: str, run_id: str) -> Run | None:
         parameters = {"run_id": run_id, "thread_id": thread_id}

@@ -43,6 +43,11 @@ def shows_assistant(connection: sqlite3.Connection, scope: Scope, assistant_id: 
     )
 
 
+def shows_cron(connection: sqlite3.Connection, scope: Scope, cron_id: str) -> bool:
+    """Whether a cron that there may be is in scope."""
+    return _shows(connection, scope, "crons", "metadata", cron_id)
+
+
 def _shows(
     connection: sqlite3.Connection, scope: Scope, table: str, metadata: str, row_id: str, always: str | None = None
 ) -> bool:
@@ -67,6 +72,11 @@ def on_run(scope: Scope, run_id: str, work: Work[T]) -> Work[T | None]:
 def on_assistant(scope: Scope, assistant_id: str, work: Work[T], *, reading: bool) -> Work[T | None]:
     """What `work` returns; None for an assistant outside the scope."""
     return _if_shown(scope, lambda connection: shows_assistant(connection, scope, assistant_id, reading=reading), work)
+
+
+def on_cron(scope: Scope, cron_id: str, work: Work[T]) -> Work[T | None]:
+    """What `work` returns; None for a cron outside the scope."""
+    return _if_shown(scope, lambda connection: shows_cron(connection, scope, cron_id), work)
 
 
 def _if_shown(scope: Scope, shown: Work[bool], work: Work[T]) -> Work[T | None]:

@@ -13,6 +13,7 @@ from runyard.runtime.storage.queries import load_queries
 from runyard.runtime.storage.sqlite.assistants import SqliteAssistants
 from runyard.runtime.storage.sqlite.backup import copy_databases
 from runyard.runtime.storage.sqlite.checkpoints import SqliteCheckpoints
+from runyard.runtime.storage.sqlite.crons import SqliteCrons
 from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.deliveries import SqliteDeliveries
 from runyard.runtime.storage.sqlite.events import SqliteEvents
@@ -56,6 +57,7 @@ class SqliteStorage:
         self.workers = SqliteWorkers(self._database, queries, self._clock, self._locks)
         self.threads = SqliteThreads(self._database, queries)
         self.assistants = SqliteAssistants(self._database, queries)
+        self.crons = SqliteCrons(self._database, queries, self._clock)
         self.events = SqliteEvents(self._database, queries)
         self.deliveries = SqliteDeliveries(self._database, queries, self._clock)
         self.store = SqliteStoreItems(self._folder / STORE, queries, sync=sync, loops=loops)

@@ -11,6 +11,7 @@ from runyard.runtime.config.project import GraphSpec, Project
 from runyard.runtime.config.settings import Settings
 
 from .assistants import FakeAssistants
+from .crons import FakeCrons
 from .runs import FakeRuns
 from .store import FakeStore
 from .system import FakeMetrics, FakeSystem
@@ -45,6 +46,7 @@ class FakeRuntime:
         self.thread_states = FakeThreadStates()
         self.runs = FakeRuns()
         self.store = FakeStore()
+        self.crons = FakeCrons()
 
     async def start(self) -> None:
         """There is nothing to start."""

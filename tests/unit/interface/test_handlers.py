@@ -63,8 +63,10 @@ def test_a_body_is_its_class_and_that_of_a_change_what_was_given() -> None:
     paths = {
         "/lakes": {"post": operation("lakes.create", requestBody=body("Lake"))},
         "/lakes/{lake_id}": {"patch": operation("lakes.patch", requestBody=body("LakePatch"))},
+        "/lakes/kept": {"post": operation("lakes.keep", requestBody=body("Lake"), **{"x-body-as-given": True})},
     }
     assert methods(paths) == {
+        "Lakes.keep": "async (self, *, body: dict[str, Any], principal: Principal) -> Response",
         "Lakes.create": "async (self, *, body: models.Lake, principal: Principal) -> Response",
         "Lakes.patch": "async (self, *, body: dict[str, Any], principal: Principal) -> Response",
     }

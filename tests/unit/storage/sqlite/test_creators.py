@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 from runyard.generated.models import Assistant
@@ -11,6 +12,7 @@ from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.threads import NewThread
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 from tests.storage.builders import claim_all, finish_request, on_thread, ref, stateless
+from tests.storage.crons import create, firing, unchanged
 
 ANN, BOB = Scope(identity="ann"), Scope(identity="bob")
 
@@ -62,11 +64,21 @@ async def test_what_is_made_keeps_its_creator(tmp_path: Path) -> None:
     )
     await storage.assistants.create(ANN, assistant, "raise")
     await storage.assistants.change(BOB, own, lambda old: old)
+    cron = await create(storage, ANN)
+    await storage.crons.change(BOB, cron.cron_id, unchanged)
+    timed = firing(replace(cron, revision=1))
+    assert timed.new_run is not None
+    await storage.crons.fire([timed])
     storage.close()
 
     with sqlite3.connect(tmp_path / "runyard.db") as connection:
         threads = dict(connection.execute("select thread_id, creator from threads"))
+        ran = timed.new_run
+        assert threads.pop(ran.thread_id) == "ann"
         assert threads == {own: "ann", nobodys: None, copied: "bob", made_for: "bob", runs[0].thread_id: "bob"}
-        assert connection.execute("select distinct creator from runs").fetchall() == [("bob",)]
+        creators = dict(connection.execute("select run_id, creator from runs"))
+        assert creators.pop(ran.run_id) == "ann", "a run of a cron is that of the cron's creator"
+        assert {*creators.values()} == {"bob"}
+        assert connection.execute("select creator from crons").fetchall() == [("ann",)]
         assert connection.execute("select creator from assistants").fetchall() == [("ann",)]
     connection.close()

@@ -29,6 +29,7 @@ PARTIAL = (
     "thread_temporary",
     "thread_expires",
     "thread_unsettled",
+    "cron_due",
 )
 """Indexes that hold little, and may be looked at as a whole."""
 

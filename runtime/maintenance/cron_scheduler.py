@@ -1,0 +1,113 @@
+"""Crons make their runs when they are due."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from runyard.generated.models import Assistant
+from runyard.runtime.bus.workers import Workers
+from runyard.runtime.errors import RunyardError
+from runyard.runtime.services.assistants import Assistants
+from runyard.runtime.services.cron_runs import new_cron_run
+from runyard.runtime.services.crons import next_due
+from runyard.runtime.services.new_runs import RunRules
+from runyard.runtime.services.schedules import read_schedule
+from runyard.runtime.storage.port.crons import CronStorage, Fired, Firing, StoredCron
+from runyard.runtime.streams.broker import Broker
+
+logger = logging.getLogger(__name__)
+
+CRONS_PER_STEP = 100
+"""Prepared together; others get the event loop in between, and the database between two steps."""
+PREPARED_INLINE = 10
+GRACE = 60_000_000
+"""Microseconds for which each moment counts by itself: a pause of the machine, or a restart, loses none."""
+LONGEST_SLEEP = 5.0
+"""Seconds after which it looks again whether anything is due: somebody may have set the time of day."""
+UNREADABLE_PAUSE = 3_600_000_000
+"""Microseconds until a cron is tried again whose schedule cannot be read any more: the machine's time zones have
+changed, say."""
+
+
+class CronScheduler:
+    """Sleeps until the next cron is due. Of the moments that a cron has missed by more than the grace, the latest makes
+    a run.
+
+    `count` is told of each firing what became of it: `fired`, `late` (it stands for others too) or `refused`.
+    """
+
+    def __init__(
+        self,
+        storage: CronStorage,
+        assistants: Assistants,
+        rules: RunRules,
+        workers: Workers,
+        broker: Broker,
+        count: Callable[[str], None],
+    ) -> None:
+        self._storage = storage
+        self._assistants = assistants
+        self._rules = rules
+        self._workers = workers
+        self._broker = broker
+        self._count = count
+
+    async def perform(self) -> float:
+        """At once again when more may be due."""
+        due = await self._storage.due(CRONS_PER_STEP)
+        if not due.crons:
+            return LONGEST_SLEEP if due.seconds is None else min(LONGEST_SLEEP, due.seconds + 0.001)
+        assistants: dict[tuple[str | None, str], Assistant | RunyardError] = {}
+        firings: list[Firing] = []
+        refusals: dict[str, str] = {}
+        for index, cron in enumerate(due.crons):
+            firings.append(await self._prepared(cron, due.now, assistants, refusals))
+            if index % PREPARED_INLINE == PREPARED_INLINE - 1:
+                await asyncio.sleep(0)
+        for fired in await self._storage.fire(firings):
+            self._tell(fired, refusals.get(fired.firing.cron.cron_id))
+        return 0.0
+
+    async def _prepared(
+        self,
+        cron: StoredCron,
+        now: int,
+        assistants: dict[tuple[str | None, str], Assistant | RunyardError],
+        refusals: dict[str, str],
+    ) -> Firing:
+        assert cron.next_due is not None
+        try:
+            due = cron.next_due
+            if now - due > GRACE:
+                last = now if cron.end_time is None else min(now, cron.end_time)
+                due = read_schedule(cron.schedule, cron.timezone).latest_until(due, last)
+            following = next_due(cron, due)
+        except RunyardError as error:
+            refusals[cron.cron_id] = error.detail
+            return Firing(cron, cron.next_due, now + UNREADABLE_PAUSE, None)
+        name = (cron.creator, cron.assistant_id)
+        if name not in assistants:
+            try:
+                assistants[name] = await self._assistants.resolve(cron.runs_scope, cron.assistant_id)
+            except RunyardError as error:
+                assistants[name] = error
+        assistant = assistants[name]
+        try:
+            if isinstance(assistant, RunyardError):
+                raise assistant
+            return Firing(cron, due, following, new_cron_run(cron, assistant, self._rules))
+        except RunyardError as error:
+            refusals[cron.cron_id] = error.detail
+            return Firing(cron, due, following, None)
+
+    def _tell(self, fired: Fired, refusal: str | None) -> None:
+        firing, inserted = fired.firing, fired.inserted
+        if inserted is None:
+            self._count("refused")
+            logger.warning("cron %s was due and made no run: %s", firing.cron.cron_id, fired.refusal or refusal)
+            return
+        self._count("fired" if firing.due == firing.cron.next_due else "late")
+        self._workers.wake(inserted.ready)
+        if inserted.cancelled.ended or inserted.cancelled.requested:
+            rollback = inserted.runs[0].multitask_strategy == "rollback"
+            self._broker.announce_cancellation(inserted.cancelled, "rollback" if rollback else "interrupt")

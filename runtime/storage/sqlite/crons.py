@@ -1,0 +1,216 @@
+"""Crons, on SQLite."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from runyard.generated.models import CronCountRequest, CronSearch
+from runyard.runtime.errors import Conflict, Forbidden, NotFound, Unavailable
+from runyard.runtime.scope import Scope
+from runyard.runtime.storage.port.crons import CronChange, DueCrons, Fired, Firing, StoredCron
+from runyard.runtime.storage.port.expiry import Expiry
+from runyard.runtime.storage.port.runs import CancelResult
+from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.sqlite.conditions import Conditions
+from runyard.runtime.storage.sqlite.database import Database, now
+from runyard.runtime.storage.sqlite.insertion import PreparedRun, insert_runs, make_room, prepare_runs
+from runyard.runtime.storage.sqlite.queue_clock import QueueClock
+from runyard.runtime.storage.sqlite.rows import expiry_columns, fetch_dict, fetch_dicts
+from runyard.runtime.storage.sqlite.scoping import on_cron, shows_cron, shows_thread
+from runyard.runtime.storage.sqlite.time_slice import TimeSlice
+
+FIRINGS_KEPT = 20
+"""Of each cron."""
+
+NO_THREAD = (
+    "Thread with ID '{}' not found. Please verify the ID is correct and the thread hasn't been deleted or expired."
+)
+
+
+class SqliteCrons:
+    """Crons as rows, with an index on the moments that are waited for. The queries of searches are put together from
+    what was asked for."""
+
+    def __init__(self, database: Database, queries: Queries, clock: QueueClock) -> None:
+        self._database = database
+        self._sql = queries
+        self._clock = clock
+
+    # What clients do
+
+    async def create(
+        self, scope: Scope, cron: StoredCron, change: CronChange, expiry: Expiry | None = None
+    ) -> StoredCron:
+        def work(connection: sqlite3.Connection) -> StoredCron:
+            if cron.thread_id is not None:
+                self._join_thread(connection, scope, cron.thread_id, expiry)
+            time = now()
+            row = {**_row(change(cron, time)), "creator": scope.identity, "creator_details": scope.user}
+            row["now"] = time
+            connection.execute(self._sql["insert_cron"], row)
+            created = self._get(connection, cron.cron_id)
+            assert created is not None
+            return created
+
+        return await self._database.write(work)
+
+    def _join_thread(self, connection: sqlite3.Connection, scope: Scope, thread_id: str, expiry: Expiry | None) -> None:
+        row = fetch_dict(connection, self._sql["thread"], (thread_id,))
+        if row is None or not shows_thread(connection, scope.of("threads"), thread_id):
+            raise NotFound(NO_THREAD.format(thread_id))
+        if row["temporary"]:
+            # It is more than its run's now, whatever becomes of that one.
+            connection.execute(self._sql["keep_temporary_thread"], {"thread_id": thread_id, **expiry_columns(expiry)})
+
+    async def get(self, scope: Scope, cron_id: str) -> StoredCron | None:
+        return self._database.read(on_cron(scope, cron_id, lambda connection: self._get(connection, cron_id)))
+
+    def _get(self, connection: sqlite3.Connection, cron_id: str) -> StoredCron | None:
+        row = fetch_dict(connection, self._sql["cron"], (cron_id,))
+        return None if row is None else _cron(row)
+
+    async def change(self, scope: Scope, cron_id: str, change: CronChange) -> StoredCron | None:
+        def work(connection: sqlite3.Connection) -> StoredCron | None:
+            found = self._get(connection, cron_id)
+            if found is None:
+                return None
+            time = now()
+            connection.execute(self._sql["update_cron"], {**_row(change(found, time)), "now": time})
+            if not shows_cron(connection, scope, cron_id):
+                raise Forbidden(
+                    "metadata: the cron would be out of your reach with it; leave the keys that make it yours"
+                )
+            return self._get(connection, cron_id)
+
+        return await self._database.write(on_cron(scope, cron_id, work))
+
+    async def delete(self, scope: Scope, cron_id: str) -> bool:
+        def work(connection: sqlite3.Connection) -> bool:
+            return bool(connection.execute(self._sql["delete_cron"], (cron_id,)).rowcount)
+
+        return await self._database.write(on_cron(scope, cron_id, work)) or False
+
+    async def search(self, scope: Scope, request: CronSearch, *, limit: int, offset: int) -> list[StoredCron]:
+        where = _conditions(scope, request)
+        where.equal("enabled", request.enabled)
+        column = "next_due" if request.sort_by == "next_run_date" else request.sort_by
+        order = request.sort_order
+        sql = f"select * from crons {where} order by {column} {order}, rowid {order} limit ? offset ?"
+        rows = await self._database.read_in_pool(
+            lambda connection: fetch_dicts(connection, sql, (*where.parameters, limit, offset)), "search"
+        )
+        return [_cron(row) for row in rows]
+
+    async def count(self, scope: Scope, request: CronCountRequest) -> int:
+        where = _conditions(scope, request)
+        sql = f"select count(*) from crons {where}"
+        found = await self._database.read_in_pool(
+            lambda connection: connection.execute(sql, where.parameters).fetchone(), "search"
+        )
+        return int(found[0])
+
+    # What the server does
+
+    async def due(self, limit: int) -> DueCrons:
+        time = now()
+
+        def read(connection: sqlite3.Connection) -> tuple[list[StoredCron], int | None]:
+            (next_due,) = connection.execute(self._sql["next_cron"]).fetchone()
+            if next_due is None or next_due > time:
+                return [], next_due
+            return [_cron(row) for row in fetch_dicts(connection, self._sql["due_crons"], (time, limit))], next_due
+
+        crons, next_due = self._database.read(read)
+        return DueCrons(time, crons, None if next_due is None else max(0.0, (next_due - time) / 1e6))
+
+    async def fire(self, firings: Sequence[Firing]) -> list[Fired]:
+        scopes = [firing.cron.runs_scope for firing in firings]
+        made_room: list[list[CancelResult]] = []
+        prepared: list[list[PreparedRun]] = []
+        for firing, scope in zip(firings, scopes, strict=True):
+            new_run = firing.new_run
+            made_room.append([] if new_run is None else await make_room(self._database, self._sql, scope, new_run))
+            prepared.append([] if new_run is None else prepare_runs(scope, [new_run], self._clock.now()))
+
+        fired: list[Fired] = []
+        handled = 0
+
+        def work(connection: sqlite3.Connection) -> list[Fired | None]:
+            done: list[Fired | None] = []
+            time_slice = TimeSlice()
+            while handled + len(done) < len(firings) and not (done and time_slice.over):
+                index = handled + len(done)
+                done.append(self._fire(connection, scopes[index], firings[index], prepared[index]))
+            return done
+
+        while handled < len(firings):
+            try:
+                step = await self._database.write(work)
+            except Unavailable:
+                if fired:  # whoever asked has to tell of them
+                    break
+                raise
+            for room, done in zip(made_room[handled:], step, strict=False):
+                handled += 1
+                if done is not None:
+                    fired.append(done)
+                    if done.inserted is not None:
+                        done.inserted.add_room(room)
+        return fired
+
+    def _fire(
+        self, connection: sqlite3.Connection, scope: Scope, firing: Firing, prepared: list[PreparedRun]
+    ) -> Fired | None:
+        cron = firing.cron
+        guard = {"cron_id": cron.cron_id, "was_due": cron.next_due, "revision": cron.revision}
+        if not connection.execute(self._sql["fire_cron"], {**guard, "next_due": firing.next_due}).rowcount:
+            return None
+        moment = {"cron_id": cron.cron_id, "due": firing.due}
+        if not connection.execute(self._sql["note_firing"], {**moment, "now": now()}).rowcount:
+            return None
+        connection.execute(self._sql["forget_firings"], {"cron_id": cron.cron_id, "kept": FIRINGS_KEPT})
+        if not prepared:
+            return Fired(firing, None)
+        connection.execute("savepoint firing")
+        try:
+            inserted = insert_runs(connection, self._sql, scope, prepared)
+        except (Conflict, NotFound) as error:
+            connection.execute("rollback to firing")
+            return Fired(firing, None, error.detail)
+        finally:
+            connection.execute("release firing")
+        connection.execute(self._sql["name_run_of_firing"], {**moment, "run_id": inserted.runs[0].run_id})
+        return Fired(firing, inserted)
+
+
+def _conditions(scope: Scope, request: CronSearch | CronCountRequest) -> Conditions:
+    where = Conditions()
+    where.within(scope, "metadata")
+    where.equal("assistant_id", request.assistant_id)
+    where.equal("thread_id", request.thread_id)
+    where.containing("metadata", request.metadata)
+    return where
+
+
+def _cron(row: dict[str, Any]) -> StoredCron:
+    given = {**row, "enabled": bool(row["enabled"])}
+    return StoredCron(**given | {name: orjson.loads(row[name]) for name in ("payload", "metadata")})
+
+
+def _row(cron: StoredCron) -> dict[str, Any]:
+    """The columns that are not storage's own."""
+    return {
+        "cron_id": cron.cron_id,
+        "assistant_id": cron.assistant_id,
+        "thread_id": cron.thread_id,
+        "schedule": cron.schedule,
+        "timezone": cron.timezone,
+        "end_time": cron.end_time,
+        "enabled": cron.enabled,
+        "on_run_completed": cron.on_run_completed,
+        "payload": orjson.dumps(cron.payload).decode(),
+        "metadata": orjson.dumps(cron.metadata).decode(),
+        "next_due": cron.next_due,
+    }

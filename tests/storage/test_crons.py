@@ -1,0 +1,328 @@
+"""Crons: kept, looked for, due, and fired once for each moment, whoever tries."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from runyard.generated.models import CronCountRequest, CronSearch
+from runyard.runtime.errors import Forbidden, NotFound
+from runyard.runtime.scope import Scope
+from runyard.runtime.storage.port.assistants import DefaultAssistant
+from runyard.runtime.storage.port.crons import Fired, Firing, StoredCron
+from runyard.runtime.storage.port.expiry import Expiry
+from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.port.threads import NewThread
+
+from .backends import Backend
+from .builders import ASSISTANT, claim, finish_request, idle_thread, insert, on_thread, run_status, stateless
+from .calls import Call, Outcome, call, done
+from .conftest import Open
+from .crons import LONG_AGO, SECOND, create, fire, firing, new_cron, run_of, unchanged
+from .races import ROUNDS, Race, Track
+
+EVERYTHING = Scope.everything()
+ANN = Scope(identity="ann", filter={"owner": "ann"})
+BOB = Scope(identity="bob", filter={"owner": "bob"})
+
+
+async def due_ids(storage: Storage) -> list[str]:
+    return [cron.cron_id for cron in (await storage.crons.due(100)).crons]
+
+
+async def search(storage: Storage, **asked: Any) -> list[str]:
+    request = CronSearch(**asked)
+    found = await storage.crons.search(EVERYTHING, request, limit=request.limit, offset=request.offset)
+    return [cron.cron_id for cron in found]
+
+
+async def count(storage: Storage, scope: Scope = EVERYTHING, **asked: Any) -> int:
+    return await storage.crons.count(scope, CronCountRequest(**asked))
+
+
+# Kept
+
+
+async def test_a_cron_is_kept_as_it_was_made(storage: Storage) -> None:
+    cron = new_cron(timezone="Europe/Vienna", end_time=LONG_AGO * 3, metadata={"k": [1]}, enabled=False)
+    created = await storage.crons.create(Scope(identity="ann"), cron, unchanged)
+    assert created == replace(
+        cron, creator="ann", revision=0, created_at=created.created_at, updated_at=created.created_at
+    )
+    assert created.created_at > LONG_AGO
+    assert await storage.crons.get(EVERYTHING, cron.cron_id) == created
+    assert await storage.crons.get(EVERYTHING, str(uuid.uuid4())) is None
+    assert await storage.crons.delete(EVERYTHING, cron.cron_id)
+    assert not await storage.crons.delete(EVERYTHING, cron.cron_id)
+    assert await storage.crons.get(EVERYTHING, cron.cron_id) is None
+
+
+async def test_the_time_of_day_says_when_a_cron_is_due_next(storage: Storage) -> None:
+    def in_an_hour(cron: StoredCron, time: int) -> StoredCron:
+        return replace(cron, next_due=time + 3600 * SECOND)
+
+    cron = await storage.crons.create(EVERYTHING, new_cron(), in_an_hour)
+    assert cron.next_due == cron.created_at + 3600 * SECOND
+    due = await storage.crons.due(10)
+    assert due.crons == []
+    assert due.seconds is not None
+    assert 3590 < due.seconds <= 3600
+    changed = await storage.crons.change(EVERYTHING, cron.cron_id, lambda cron, time: replace(cron, next_due=time))
+    assert changed is not None
+    assert (changed.revision, changed.created_at) == (1, cron.created_at)
+    assert changed.updated_at >= cron.updated_at
+    assert await due_ids(storage) == [cron.cron_id]
+    assert await storage.crons.change(EVERYTHING, str(uuid.uuid4()), unchanged) is None
+
+
+async def test_a_cron_needs_its_thread(storage: Storage) -> None:
+    nowhere = str(uuid.uuid4())
+    with pytest.raises(NotFound, match=rf"Thread with ID '{nowhere}' not found"):
+        await create(storage, thread_id=nowhere)
+    assert await count(storage) == 0
+
+
+async def test_a_thread_with_a_cron_outlives_the_run_that_it_was_made_for(storage: Storage) -> None:
+    new_run = await insert(storage, stateless(temporary=True))
+    cron = new_cron(thread_id=new_run.thread_id, on_run_completed=None)
+    await storage.crons.create(EVERYTHING, cron, unchanged, Expiry("delete", 5.0))
+    lease = (await claim(storage, "worker", new_run)).lease
+    await storage.queue.finish(finish_request(lease, temporary=True))
+    thread = await storage.threads.get(EVERYTHING, new_run.thread_id)
+    assert thread is not None
+    assert thread.ttl is not None
+    assert thread.ttl.ttl_minutes == 5.0
+
+
+# Looked for
+
+
+async def test_crons_are_found_by_what_they_are(storage: Storage) -> None:
+    thread_id = await idle_thread(storage)
+    other = str(uuid.uuid4())
+    a = await create(storage, metadata={"team": "red", "n": {"deep": 1}}, end_time=LONG_AGO * 4)
+    b = await create(storage, thread_id=thread_id, metadata={"team": "red"}, next_due=LONG_AGO - 5)
+    c = await create(storage, assistant_id=other, enabled=False, next_due=LONG_AGO + 5)
+    ids = [c.cron_id, b.cron_id, a.cron_id]
+    assert await search(storage) == ids, "newest first"
+    assert await search(storage, sort_order="asc", limit=2) == ids[:0:-1]
+    assert await search(storage, offset=1, limit=1) == [b.cron_id]
+    assert await search(storage, sort_by="next_run_date", sort_order="asc") == [b.cron_id, a.cron_id, c.cron_id]
+    assert await search(storage, thread_id=thread_id) == [b.cron_id]
+    assert await search(storage, assistant_id=other) == [c.cron_id]
+    assert await search(storage, enabled=True) == ids[1:]
+    assert await search(storage, enabled=False) == [c.cron_id]
+    assert await search(storage, metadata={"n": {"deep": 1}}) == [a.cron_id]
+    for column in ("cron_id", "assistant_id", "thread_id", "end_time", "updated_at"):
+        assert sorted(await search(storage, sort_by=column)) == sorted(ids)
+    assert await count(storage) == 3
+    assert await count(storage, metadata={"team": "red"}) == 2
+    assert await count(storage, thread_id=thread_id, assistant_id=ASSISTANT) == 1
+
+
+async def test_crons_outside_a_scope_are_as_if_they_were_not_there(storage: Storage) -> None:
+    mine = await create(storage, ANN, metadata={"owner": "ann"})
+    await create(storage, BOB, metadata={"owner": "bob"})
+    assert mine.creator == "ann"
+    assert await storage.crons.get(BOB, mine.cron_id) is None
+    assert await storage.crons.change(BOB, mine.cron_id, unchanged) is None
+    assert not await storage.crons.delete(BOB, mine.cron_id)
+    found = await storage.crons.search(BOB, CronSearch(), limit=9, offset=0)
+    assert [cron.creator for cron in found] == ["bob"]
+    assert await count(storage, ANN) == 1
+    with pytest.raises(Forbidden, match="out of your reach"):
+        await storage.crons.change(ANN, mine.cron_id, lambda cron, time: replace(cron, metadata={"owner": "bob"}))
+    assert await storage.crons.get(ANN, mine.cron_id) == mine
+    thread_id = str(uuid.uuid4())
+    await storage.threads.create(ANN, NewThread(thread_id=thread_id, metadata={"owner": "ann"}), "raise")
+    with pytest.raises(NotFound):
+        await create(storage, BOB, thread_id=thread_id, metadata={"owner": "bob"})
+
+
+# Due
+
+
+async def test_only_enabled_crons_are_due_and_the_longest_due_first(storage: Storage) -> None:
+    late = await create(storage, next_due=LONG_AGO - SECOND)
+    cron = await create(storage)
+    await create(storage, enabled=False)
+    await create(storage, next_due=None)
+    await create(storage, next_due=LONG_AGO * 10)
+    due = await storage.crons.due(10)
+    assert [each.cron_id for each in due.crons] == [late.cron_id, cron.cron_id]
+    assert due.seconds == 0.0
+    assert due.now > LONG_AGO
+    assert [each.cron_id for each in (await storage.crons.due(1)).crons] == [late.cron_id]
+
+
+async def test_without_crons_nothing_is_waited_for(storage: Storage) -> None:
+    assert (await storage.crons.due(10)).seconds is None
+
+
+# Fired
+
+
+async def test_a_firing_makes_the_run_and_moves_the_cron_on(storage: Storage) -> None:
+    cron = await create(storage, Scope(identity="ann"))
+    now = (await storage.crons.due(1)).now
+    (fired,) = await fire(storage, firing(cron, next_due=now + 3600 * SECOND))
+    assert fired.inserted is not None
+    assert fired.inserted.ready == 1
+    assert fired.firing.new_run is not None
+    assert await run_status(storage, fired.firing.new_run) == "pending"
+    after = await storage.crons.get(EVERYTHING, cron.cron_id)
+    assert after == replace(cron, next_due=now + 3600 * SECOND)
+    assert await due_ids(storage) == []
+
+
+async def test_a_moment_is_fired_once_whoever_tries(storage: Storage, another: Open) -> None:
+    """Two schedulers have read the same; so has one whose answer was lost."""
+    cron = await create(storage)
+    first, second = firing(cron), firing(cron)
+    assert len(await fire(storage, first)) == 1
+    assert await fire(another(), second) == []
+    assert second.new_run is not None
+    assert await run_status(storage, second.new_run) is None
+
+
+async def test_a_moment_that_comes_again_makes_no_second_run(storage: Storage) -> None:
+    """Somebody has set the time of day back, and changed the cron."""
+    cron = await create(storage)
+    await fire(storage, firing(cron))
+    again = await storage.crons.change(EVERYTHING, cron.cron_id, lambda cron, time: replace(cron, next_due=LONG_AGO))
+    assert again is not None
+    repeated = firing(again)
+    assert await fire(storage, repeated) == []
+    assert repeated.new_run is not None
+    assert await run_status(storage, repeated.new_run) is None
+    after = await storage.crons.get(EVERYTHING, cron.cron_id)
+    assert after is not None
+    assert after.next_due == LONG_AGO + SECOND, "it goes on"
+
+
+@pytest.mark.parametrize("change", [{"enabled": False}, {"payload": {}}, {"next_due": LONG_AGO - SECOND}])
+async def test_a_cron_that_has_changed_meanwhile_is_left_to_the_next_look(
+    storage: Storage, change: dict[str, Any]
+) -> None:
+    cron = await create(storage)
+    await storage.crons.change(EVERYTHING, cron.cron_id, lambda cron, time: replace(cron, **change))
+    prepared = firing(cron)
+    assert await fire(storage, prepared) == []
+    assert prepared.new_run is not None
+    assert await run_status(storage, prepared.new_run) is None
+    await storage.crons.delete(EVERYTHING, cron.cron_id)
+    assert await fire(storage, prepared) == []
+
+
+async def test_a_run_that_its_thread_refuses_takes_no_other_along(storage: Storage) -> None:
+    thread_id, another_thread = await idle_thread(storage), await idle_thread(storage)
+    await insert(storage, on_thread(thread_id))
+    busy, free = await create(storage, thread_id=thread_id), await create(storage)
+    refused = firing(busy, new_run=run_of(busy, strategy="reject"))
+    lost = await create(storage, thread_id=another_thread)
+    nowhere = firing(lost, new_run=on_thread(str(uuid.uuid4())))
+    unmade = firing(await create(storage), new_run=None)
+    fired = await fire(storage, refused, nowhere, unmade, firing(free))
+    assert [each.inserted is not None for each in fired] == [False, False, False, True]
+    assert fired[0].refusal is not None
+    assert "already running a task" in fired[0].refusal
+    assert fired[1].refusal == "Thread or assistant not found."
+    assert fired[2].refusal is None
+    for cron in (busy, lost, free):
+        after = await storage.crons.get(EVERYTHING, cron.cron_id)
+        assert after is not None
+        assert after.next_due == LONG_AGO + SECOND
+
+
+@pytest.mark.parametrize("strategy", ["interrupt", "rollback"])
+async def test_a_run_of_a_cron_takes_the_place_of_others(storage: Storage, strategy: str) -> None:
+    thread_id = await idle_thread(storage)
+    before = await insert(storage, *(on_thread(thread_id) for _ in range(3)))
+    cron = await create(storage, thread_id=thread_id)
+    (fired,) = await fire(storage, firing(cron, new_run=run_of(cron, strategy=strategy)))
+    assert fired.inserted is not None
+    assert len(fired.inserted.cancelled.ended) == 3
+    assert await run_status(storage, before) == ("interrupted" if strategy == "interrupt" else None)
+
+
+async def test_many_that_are_due_are_fired_in_small_steps(
+    storage: Storage, backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in backend.small_steps.items():
+        monkeypatch.setattr(name, value)
+    crons = [await create(storage) for _ in range(5)]
+    await storage.crons.delete(EVERYTHING, crons[2].cron_id)
+    fired = await fire(storage, *(firing(cron) for cron in crons))
+    assert [each.firing.cron for each in fired] == [*crons[:2], *crons[3:]]
+    assert all(each.inserted is not None for each in fired)
+
+
+# Deleted
+
+
+async def test_a_thread_takes_its_crons_along(
+    storage: Storage, backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread_id = await idle_thread(storage)
+    for _ in range(5):
+        await create(storage, thread_id=thread_id)
+    stays = await create(storage)
+    await fire(storage, firing(stays))
+    for name, value in backend.small_steps.items():
+        monkeypatch.setattr(name, value)
+    await storage.threads.delete(EVERYTHING, [thread_id])
+    while (await storage.threads.remove_leftovers()).more:
+        pass
+    assert await search(storage) == [stays.cron_id]
+
+
+async def test_an_assistant_takes_its_crons_along_unless_it_is_there_again_at_once(
+    storage: Storage, backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    default = DefaultAssistant(ASSISTANT, "chain", "chain", None)
+    await storage.assistants.ensure_system([default])
+    for _ in range(5):
+        await create(storage)
+    stays = await create(storage, assistant_id=str(uuid.uuid4()))
+    await storage.assistants.delete(EVERYTHING, ASSISTANT, threads=0, renewed=default)
+    assert await count(storage) == 6
+    for name, value in backend.small_steps.items():
+        monkeypatch.setattr(name, value)
+    steps = 0
+    deleted = None
+    while deleted is None or not deleted.finished:
+        deleted = await storage.assistants.delete(EVERYTHING, ASSISTANT, threads=0)
+        assert deleted is not None
+        steps += 1
+    assert steps > 1
+    assert await search(storage) == [stays.cron_id]
+
+
+# In a race
+
+
+async def test_two_schedulers_at_one_moment(track: Track) -> None:
+    """Each has prepared a run of its own; one of them is written."""
+
+    async def prepare() -> Race[tuple[Firing, Firing], list[Fired], list[Fired]]:
+        cron = await create(track.storage)
+        left, right = firing(cron), firing(cron)
+        return Race((left, right), firing_call(left), firing_call(right))
+
+    async def judge(scene: tuple[Firing, Firing], left: Outcome[list[Fired]], right: Outcome[list[Fired]]) -> str:
+        made = [len(done(outcome)) for outcome in (left, right)]
+        assert sorted(made) == [0, 1]
+        for each, count in zip(scene, made, strict=True):
+            assert each.new_run is not None
+            assert await run_status(track.storage, each.new_run) == ("pending" if count else None)
+        await track.storage.crons.delete(EVERYTHING, scene[0].cron.cron_id)
+        return "left" if made[0] else "right"
+
+    assert await track.repeat(ROUNDS, prepare, judge) == {"left", "right"}
+
+
+def firing_call(one: Firing) -> Call[list[Fired]]:
+    return call(lambda storage: storage.crons.fire, [one])

@@ -1,0 +1,293 @@
+"""What makes a run when: one for each moment, one for all that were missed, none for what is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from runyard.generated.models import Assistant, Cron, Run
+from runyard.runtime.config.project import WebhookPolicy
+from runyard.runtime.errors import NotFound
+from runyard.runtime.maintenance.cron_scheduler import LONGEST_SLEEP, UNREADABLE_PAUSE, CronScheduler
+from runyard.runtime.scope import Scope
+from runyard.runtime.services.crons import Crons
+from runyard.runtime.services.new_runs import RunRules
+from runyard.runtime.storage.port.runs import CancelResult
+from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.sqlite.storage import SqliteStorage
+
+ASSISTANT = Assistant(
+    assistant_id="11111111-1111-4111-8111-111111111111",
+    graph_id="chain",
+    config={},
+    context={},
+    created_at="",
+    updated_at="",
+    metadata={},
+    version=1,
+    name="chain",
+    description=None,
+)
+
+
+class Clock:
+    """The time of day, which passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.time = datetime.fromisoformat("2026-03-28T12:00:00.500+00:00")
+
+    def __call__(self) -> int:
+        return round(self.time.timestamp() * 1e6) * 1000
+
+    def set(self, time: str) -> None:
+        self.time = datetime.fromisoformat(f"{time}+00:00")
+
+
+class Assistants:
+    """One assistant, until it is taken away; remembers who asked."""
+
+    def __init__(self) -> None:
+        self.there = True
+        self.asked: list[str | None] = []
+
+    async def resolve(self, scope: Scope, name: str) -> Assistant:
+        self.asked.append(scope.identity)
+        if not self.there:
+            raise NotFound("Thread or assistant not found.")
+        return ASSISTANT
+
+
+class Told:
+    """Workers and those who follow runs."""
+
+    def __init__(self) -> None:
+        self.ready = 0
+        self.cancelled: list[tuple[int, str]] = []
+
+    def wake(self, ready: int) -> None:
+        self.ready += ready
+
+    def announce_cancellation(self, result: CancelResult, action: str) -> None:
+        self.cancelled.append((len(result.ended), action))
+
+
+class Scene:
+    """A scheduler on a storage of its own, at a time of the test's."""
+
+    def __init__(self, storage: Storage, clock: Clock) -> None:
+        self.storage = storage
+        self.clock = clock
+        self.assistants = Assistants()
+        self.told = Told()
+        self.counts: list[str] = []
+        self.woken = 0
+        self.rules = RunRules(webhooks=WebhookPolicy())
+        self.crons = Crons(storage.crons, cast("Any", self.assistants), self.rules, self._wake)
+        self.scheduler = self.another_scheduler()
+
+    def another_scheduler(self) -> CronScheduler:
+        assistants, told = cast("Any", self.assistants), cast("Any", self.told)
+        return CronScheduler(self.storage.crons, assistants, self.rules, told, told, self.counts.append)
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+    async def create(self, schedule: str, identity: str | None = None, **fields: Any) -> Cron:
+        given = {"assistant_id": "chain", "schedule": schedule, "on_run_completed": "keep", "input": {}, **fields}
+        thread_id = given.pop("thread_id", None)
+        if thread_id is not None:
+            del given["on_run_completed"]
+        return await self.crons.create(Scope(identity=identity), given, thread_id)
+
+    async def perform(self) -> float:
+        """Until there is nothing to do; returns the seconds that it would sleep."""
+        while not (pause := await self.scheduler.perform()):
+            pass
+        return pause
+
+    async def runs(self) -> list[Run]:
+        found = await self.storage.runs.cancellable(
+            Scope.everything(), thread_id=None, run_ids=None, status="all", limit=1000
+        )
+        runs = [await self.storage.runs.get(Scope.everything(), *ref) for ref in found.runs]
+        return [run for run in runs if run is not None]
+
+    async def next_date(self, cron: Cron) -> str | None:
+        date = (await self.crons.get(Scope.everything(), cron.cron_id)).next_run_date
+        return None if date is None else date.removesuffix(".000000+00:00")
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    clock = Clock()
+    monkeypatch.setattr("time.time_ns", clock)
+    storage = SqliteStorage(tmp_path / "runyard.db")
+    storage.open(maintain=False)
+    yield Scene(storage, clock)
+    storage.close()
+
+
+async def test_a_cron_is_slept_for_and_makes_its_run(scene: Scene) -> None:
+    assert await scene.perform() == LONGEST_SLEEP
+    cron = await scene.create("* * * * * */2", metadata={"k": "v"})
+    assert scene.woken == 1
+    assert await scene.perform() == pytest.approx(1.501)
+    assert await scene.runs() == []
+    scene.clock.set("2026-03-28T12:00:02")
+    assert await scene.perform() == pytest.approx(2.001)
+    (run,) = await scene.runs()
+    assert run.metadata == {
+        "k": "v",
+        "cron_id": cron.cron_id,
+        "assistant_id": ASSISTANT.assistant_id,
+    }
+    assert run.kwargs["config"]["configurable"]["cron_id"] == cron.cron_id
+    assert scene.counts == ["fired"]
+    assert scene.told.ready == 1
+    assert await scene.next_date(cron) == "2026-03-28T12:00:04"
+
+
+async def test_of_the_times_that_were_missed_the_latest_makes_a_run(scene: Scene) -> None:
+    """Nobody wants a thousand runs after a night."""
+    cron = await scene.create("*/5 * * * *")
+    rare = await scene.create("0 13 28 3 *")
+    scene.clock.set("2026-03-29T09:07:00")
+    await scene.perform()
+    assert len(await scene.runs()) == 2
+    assert sorted(scene.counts) == ["fired", "late"]
+    assert await scene.next_date(cron) == "2026-03-29T09:10:00"
+    assert await scene.next_date(rare) == "2027-03-28T13:00:00"
+
+
+async def test_times_that_were_missed_by_a_moment_make_a_run_each(scene: Scene) -> None:
+    """The machine was busy, or the server restarted."""
+    cron = await scene.create("* * * * * */10", end_time="2026-03-28T12:00:50")
+    scene.clock.set("2026-03-28T12:01:05")
+    await scene.perform()
+    assert len(await scene.runs()) == 5
+    assert scene.counts == ["fired"] * 5
+    assert await scene.next_date(cron) is None
+
+
+async def test_clocks_that_change_are_followed(scene: Scene) -> None:
+    cron = await scene.create("30 2 * * *", timezone="Europe/Vienna")
+    dates = []
+    for day in range(3):
+        date = await scene.next_date(cron)
+        assert date is not None
+        dates.append(date)
+        scene.clock.set(date)
+        await scene.perform()
+        assert len(await scene.runs()) == day + 1
+    assert dates == ["2026-03-29T01:00:00", "2026-03-30T00:30:00", "2026-03-31T00:30:00"]
+
+
+async def test_two_schedulers_make_one_run(scene: Scene) -> None:
+    await scene.create("* * * * *")
+    scene.clock.set("2026-03-28T12:01:00")
+    await scene.perform()
+    await scene.another_scheduler().perform()
+    assert len(await scene.runs()) == 1
+
+
+async def test_nothing_is_made_behind_the_end(scene: Scene) -> None:
+    """Also where the end has passed in the meantime; what was due before it still counts."""
+    cron = await scene.create("* * * * *", end_time="2026-03-28T12:02:30")
+    unlucky = await scene.create("0 13 * * *", end_time="2026-03-28T12:59:59Z")
+    assert await scene.next_date(unlucky) is None
+    scene.clock.set("2026-03-28T18:00:00")
+    await scene.perform()
+    assert len(await scene.runs()) == 1
+    assert await scene.next_date(cron) is None
+    on = await scene.crons.patch(Scope.everything(), cron.cron_id, {"end_time": None})
+    assert on.next_run_date == "2026-03-28T18:01:00.000000+00:00"
+
+
+async def test_a_cron_that_is_off_misses_nothing(scene: Scene) -> None:
+    cron = await scene.create("* * * * *")
+    await scene.crons.patch(Scope.everything(), cron.cron_id, {"enabled": False})
+    scene.clock.set("2026-03-28T12:10:30")
+    assert await scene.perform() == LONGEST_SLEEP
+    await scene.crons.patch(Scope.everything(), cron.cron_id, {"enabled": True})
+    await scene.perform()
+    assert await scene.runs() == []
+    assert await scene.next_date(cron) == "2026-03-28T12:11:00"
+
+
+async def test_a_change_that_is_no_matter_of_time_leaves_what_is_due(scene: Scene) -> None:
+    cron = await scene.create("* * * * *")
+    scene.clock.set("2026-03-28T12:01:00")
+    await scene.crons.patch(Scope.everything(), cron.cron_id, {"metadata": {"a": 1}, "enabled": True})
+    await scene.perform()
+    (run,) = await scene.runs()
+    assert run.metadata["a"] == 1
+
+
+async def test_a_run_is_its_creators(scene: Scene) -> None:
+    cron = await scene.create("* * * * *", identity="ann")
+    assert cron.user_id == "ann"
+    scene.clock.set("2026-03-28T12:01:00")
+    await scene.perform()
+    assert scene.assistants.asked == ["ann", "ann"]
+
+
+async def test_a_cron_whose_assistant_cannot_run_goes_on(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    cron = await scene.create("* * * * *")
+    scene.assistants.there = False
+    scene.clock.set("2026-03-28T12:01:00")
+    await scene.perform()
+    assert scene.counts == ["refused"]
+    assert f"cron {cron.cron_id} was due and made no run: Thread or assistant not found." in caplog.text
+    scene.assistants.there = True
+    scene.clock.set("2026-03-28T12:02:00")
+    await scene.perform()
+    assert scene.counts == ["refused", "fired"]
+
+
+async def test_a_busy_thread_goes_by_the_strategy(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    first = await scene.create("* * * * *")
+    scene.clock.set("2026-03-28T12:01:00")
+    await scene.perform()
+    (run,) = await scene.runs()
+    await scene.crons.delete(Scope.everything(), first.cron_id)
+    await scene.create("* * * * *", thread_id=run.thread_id, multitask_strategy="reject")
+    scene.clock.set("2026-03-28T12:02:00")
+    await scene.perform()
+    assert await scene.runs() == [run]
+    assert "already running a task" in caplog.text
+    await scene.create("* * * * *", thread_id=run.thread_id, multitask_strategy="rollback")
+    scene.clock.set("2026-03-28T12:03:00")
+    await scene.perform()
+    assert scene.told.cancelled == [(1, "rollback")]
+
+
+async def test_a_schedule_that_cannot_be_read_any_more_is_tried_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time zones of the machine have changed."""
+    cron = await scene.create("0 * * * *", timezone="Europe/Vienna")
+    await scene.storage.crons.change(Scope.everything(), cron.cron_id, lambda stored, time: _elsewhere(stored))
+    scene.clock.set("2026-03-28T13:00:00")
+    await scene.perform()
+    assert scene.counts == ["refused"]
+    stored = await scene.storage.crons.get(Scope.everything(), cron.cron_id)
+    assert stored is not None
+    assert stored.next_due == scene.clock() // 1000 + UNREADABLE_PAUSE
+
+
+def _elsewhere(stored: Any) -> Any:
+    return replace(stored, timezone="Mars/Olympus")
+
+
+async def test_many_that_are_due_together_all_make_their_runs(scene: Scene) -> None:
+    for _ in range(250):
+        await scene.create("* * * * *")
+    scene.clock.set("2026-03-28T12:01:00")
+    await scene.perform()
+    assert len(await scene.runs()) == 250
+    assert scene.counts == ["fired"] * 250
