@@ -47,13 +47,22 @@ def forget_modules(project: Project) -> None:
     importlib.invalidate_caches()
 
 
-def load_object(project: Project, spec: GraphSpec) -> Any:
-    """The object that `spec.path` names. Raises `ConfigError` in one line, whatever the import does."""
-    target, _, name = spec.path.rpartition(":")
-    place = f'{project.path}: graph "{spec.graph_id}" ({spec.path})'
-    is_file = target.endswith(".py") or "/" in target or "\\" in target
+def load_graph_object(project: Project, spec: GraphSpec) -> Any:
+    """The object that `spec.path` names. Raises `ConfigError` as `load_object` does."""
+    return load_object(project, spec.path, f'{project.path}: graph "{spec.graph_id}" ({spec.path})')
+
+
+def names_a_file(target: str) -> bool:
+    """Whether it is a file's name, else a module's."""
+    return target.endswith(".py") or "/" in target or "\\" in target
+
+
+def load_object(project: Project, path: str, place: str) -> Any:
+    """The object that `path` names, "./file.py:name" or "package.module:name". Raises `ConfigError` in one line that
+    begins with the place, whatever the import does."""
+    target, _, name = path.rpartition(":")
     try:
-        module = _import_file(project, place, target) if is_file else importlib.import_module(target)
+        module = _import_file(project, place, target) if names_a_file(target) else importlib.import_module(target)
     except ConfigError:
         raise
     except KeyboardInterrupt:

@@ -24,7 +24,7 @@ from langgraph.store.base import BaseStore
 from runyard.runtime.config.project import GraphSpec, Project
 from runyard.runtime.errors import ConfigError, GraphNotLoaded, NotFound
 from runyard.runtime.graphs.factories import Access, Factory, FactoryCall
-from runyard.runtime.graphs.loading import load_object, prepare_process
+from runyard.runtime.graphs.loading import load_graph_object, prepare_process
 from runyard.runtime.graphs.script_thread import EventLoopOffer
 from runyard.runtime.graphs.user_errors import one_line
 
@@ -97,7 +97,7 @@ class Graphs:
     def _load(self, spec: GraphSpec) -> None:
         graph_id = spec.graph_id
         place = f'{self._project.path}: graph "{graph_id}" ({spec.path})'
-        value = load_object(self._project, spec)
+        value = load_graph_object(self._project, spec)
         if isinstance(value, Pregel | StateGraph):
             self._static[graph_id] = _finish(value, graph_id, place)
         elif callable(value) and not isinstance(value, type):
