@@ -19,7 +19,7 @@ def keys(server: LiveServer, user: str, query: str) -> list[str]:
         return [item["key"] for item in client.store.search_items([user], query=query)["items"]]
 
 
-@pytest.mark.parametrize("workers", ["1", "0"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("0", marks=pytest.mark.full)])
 def test_what_one_puts_the_other_finds(start_server: StartServer, workers: str) -> None:
     server = start_server(config=HERE / "langgraph.json", args=("--workers", workers))
     with get_sync_client(url=server.url) as client:
