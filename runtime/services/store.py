@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -15,6 +16,7 @@ from runyard.runtime.services.store_views import item_fields, page_of_items
 from runyard.runtime.services.viewer import Viewer
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.port.store import (
+    Embedded,
     GetItem,
     ListNamespaces,
     Namespace,
@@ -73,6 +75,9 @@ class Store:
         )
         if self._index is None:
             await self._store.batch(scope, [put])
+        elif put.fields is not None and not put.fields:
+            nothing = Embedded(index=self._index.name, vectors=())
+            await self._store.batch(scope, [replace(put, embedded=nothing)])
         else:
             await self._viewer.ask("put_item", scope, put)
 

@@ -38,6 +38,7 @@ class Effort:
     behind_runs: int = 10_000
     behind_waits: int = 50
     threads: int = 100_000
+    items: int = 100_000
     searches: int = 50
 
 
@@ -63,6 +64,7 @@ QUICK = Effort(
     behind_runs=2_000,
     behind_waits=20,
     threads=5_000,
+    items=2_000,
     searches=20,
 )
 
