@@ -27,6 +27,7 @@ from runyard.runtime.maintenance.maintenance import Maintenance
 from runyard.runtime.maintenance.outcomes import Outcomes
 from runyard.runtime.maintenance.overdue_runs import OverdueRuns, UnstoppedRuns
 from runyard.runtime.maintenance.store_expiry import StoreExpiry
+from runyard.runtime.maintenance.store_indexing import StoreIndexing
 from runyard.runtime.maintenance.thread_expiry import ThreadExpiry
 from runyard.runtime.maintenance.unsettled_threads import UnsettledThreads
 from runyard.runtime.processes.bus_socket import BusSocket
@@ -59,6 +60,7 @@ from runyard.runtime.webhooks.sender import WebhookSender
 if TYPE_CHECKING:
     from runyard.runtime.auth.requests import Authenticator
     from runyard.runtime.graphs.registry import Graphs
+    from runyard.runtime.store.index import Index
 
 
 def run_main(main: Coroutine[Any, Any, None]) -> None:
@@ -93,7 +95,7 @@ class Runtime:
         self.assistants = Assistants(self._storage, project, viewer, self._broker)
         self.thread_states = ThreadStates(self._storage, viewer, self._broker)
         self.threads = Threads(self._storage, viewer, self.thread_states, self._broker, expiry)
-        self.store = Store(self._storage, project.store_ttl)
+        self.store = Store(self._storage, project, viewer)
         rules = RunRules(webhooks=webhooks, expiry=expiry)
         self.runs = Runs(self._storage, self._broker, self._workers, self.assistants, rules)
         scheduler = CronScheduler(
@@ -110,6 +112,7 @@ class Runtime:
             UnstoppedRuns(self._storage.workers, self._broker),
             UnsettledThreads(self.thread_states),
             StoreExpiry(self._storage.store, project.store_ttl),
+            StoreIndexing(self.store),
         ]
         if settings.run_timeout is not None:
             duties.append(OverdueRuns(self._storage.workers, self._broker, settings.run_timeout))
@@ -117,6 +120,7 @@ class Runtime:
         self._supervisor: Supervisor | None = None
         self._graphs: Graphs | None = None
         self._authenticator: Authenticator | None = None
+        self._index: Index | None = None
         self._exits = AsyncExitStack()
         self.metrics.connect(self._storage.queue.depth, self._workers.pids, settings.workers, self._loops)
 
@@ -143,10 +147,12 @@ class Runtime:
             # Workers have these in processes of their own; here they would only take memory.
             from runyard.runtime.graphs.registry import Graphs
             from runyard.runtime.graphs.script_thread import like_a_main_thread
+            from runyard.runtime.store.index import load_index
 
             graphs = Graphs(self.settings.project)
             with like_a_main_thread():
                 graphs.load(strict=self.settings.strict)
+                self._index = load_index(self.settings.project)
             keep_logging()
             self._graphs = graphs
 
@@ -159,7 +165,7 @@ class Runtime:
             exits.callback(lag.stop)
             self._storage.open(maintain=True)
             exits.callback(self._storage.close)
-            await self._storage.store.ready()
+            await self._storage.store.ready(meaning=self.settings.project.store_index is not None)
             sweep_temporaries(self.settings, await self._storage.workers.alive())
             exits.callback(remove_temporaries, self.settings, "server")
             spawner = WorkerSpawner(self.settings)  # imports its libraries while this process continues
@@ -210,6 +216,7 @@ class Runtime:
         self.settings = settings
         assert isinstance(self._viewer, Viewers)
         await self._viewer.reload(settings)
+        self.store.serve(project)
         await self.assistants.serve(project, self._workers.graph_names)
 
     async def _start_workers(self, spawner: WorkerSpawner) -> None:
@@ -233,7 +240,8 @@ class Runtime:
 
         await asyncio.to_thread(self.load_graphs)
         assert self._graphs is not None
-        store = FencedStore(self._storage.store, asyncio.get_running_loop(), self.settings.project.store_ttl)
+        loop, project = asyncio.get_running_loop(), self.settings.project
+        store = FencedStore(self._storage.store, loop, project.store_ttl, self._index)
         self._storage.workers.register(name)
         self._exits.callback(self._storage.workers.unregister, name)
         executor = Executor(self._graphs, self._storage, store, run_timeout=self.settings.run_timeout)

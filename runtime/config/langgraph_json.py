@@ -22,7 +22,7 @@ from runyard.runtime.config.environment import default_configs, joined, read_env
 from runyard.runtime.config.http_section import read_http
 from runyard.runtime.config.project import GraphSpec, Project
 from runyard.runtime.config.reading import kind, mapping
-from runyard.runtime.config.store_section import read_store_ttl
+from runyard.runtime.config.store_section import read_store_index, read_store_ttl
 from runyard.runtime.config.webhook_policy import read_webhooks
 from runyard.runtime.errors import ConfigError
 
@@ -93,6 +93,7 @@ def load_project(path: Path, *, environment: Mapping[str, str] | None = None) ->
         thread_ttl=read_thread_ttl(str(path), raw),
         auth=read_auth(str(path), raw),
         store_ttl=read_store_ttl(str(path), raw),
+        store_index=read_store_index(str(path), raw),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -112,6 +113,25 @@ class StoreTtl:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreIndex:
+    """How items of the store are found by what they mean (`store.index`).
+
+    embed: what makes vectors of texts: "./file.py:name" or "package.module:name", a function or LangChain's Embeddings;
+    or "provider:model". dims: numbers of each vector. fields: paths of the texts of an item whose writer names none.
+    """
+
+    embed: str
+    dims: int
+    fields: tuple[str, ...] = ("$",)
+
+    @property
+    def name(self) -> str:
+        """Names the index: another one has other vectors."""
+        said = "\0".join((self.embed, str(self.dims), *self.fields))
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """A user's project: where it lies, which graphs it has, what they need around them.
 
@@ -135,3 +155,4 @@ class Project:
     thread_ttl: ThreadTtl = ThreadTtl()
     auth: AuthSection | None = None
     store_ttl: StoreTtl = StoreTtl()
+    store_index: StoreIndex | None = None

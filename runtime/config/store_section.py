@@ -5,22 +5,24 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
-from runyard.runtime.config.project import StoreTtl
-from runyard.runtime.config.reading import positive, section, switch
+from runyard.runtime.config.project import StoreIndex, StoreTtl
+from runyard.runtime.config.reading import positive, section, strings, switch, whole_number
+from runyard.runtime.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
 MOST_MINUTES: Final = 100 * 366 * 24 * 60
 """The longest lifetime of an item, which dates can hold."""
-_IGNORED: Final = {"index": "items are not found by what they mean yet"}
+MOST_DIMS: Final = 65_536
+MOST_FIELDS: Final = 100
 
 
 def read_store_ttl(file: str, raw: dict[str, Any]) -> StoreTtl:
     """`store.ttl`. Raises `ConfigError`; other keys of `store` are named in a warning."""
     store = section(f"{file}: ", raw, "store")
-    for key in store.keys() - {"ttl"}:
+    for key in store.keys() - {"ttl", "index"}:
         if store[key] is not None:
-            logger.warning("%s: store.%s is ignored: %s", file, key, _IGNORED.get(key, "the key is not known"))
+            logger.warning("%s: store.%s is ignored: the key is not known", file, key)
     place = f"{file}: store.ttl"
     options: dict[str, Any] = {}
     for key, value in section(f"{file}: store.", store, "ttl").items():
@@ -39,3 +41,22 @@ def read_store_ttl(file: str, raw: dict[str, Any]) -> StoreTtl:
             case _:
                 logger.warning("%s is ignored: the key is not known", at)
     return StoreTtl(**options)
+
+
+def read_store_index(file: str, raw: dict[str, Any]) -> StoreIndex | None:
+    """`store.index`; None when there is none. Raises `ConfigError`."""
+    place = f"{file}: store.index"
+    index = section(f"{file}: store.", section(f"{file}: ", raw, "store"), "index")
+    if not index:
+        return None
+    for key in index.keys() - {"embed", "dims", "fields"}:
+        logger.warning("%s.%s is ignored: the key is not known", place, key)
+    embed = index.get("embed")
+    target, _, name = embed.partition(":") if isinstance(embed, str) else ("", "", "")
+    if not isinstance(embed, str) or not target or not name:
+        raise ConfigError(f'{place}.embed must be "./file.py:name", "package.module:name" or "provider:model"')
+    dims = whole_number(f"{place}.dims", index.get("dims"), least=1, most=MOST_DIMS)
+    fields = strings(f"{place}.fields", index.get("fields")) or ("$",)
+    if len(fields) > MOST_FIELDS or not all(fields):
+        raise ConfigError(f"{place}.fields must be at most {MOST_FIELDS} paths, none of them empty")
+    return StoreIndex(embed=embed, dims=dims, fields=fields)

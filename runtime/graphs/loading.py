@@ -47,13 +47,17 @@ def forget_modules(project: Project) -> None:
     importlib.invalidate_caches()
 
 
+def names_a_file(target: str) -> bool:
+    """Whether it is a file's name, else a module's."""
+    return target.endswith(".py") or "/" in target or "\\" in target
+
+
 def load_object(project: Project, path: str, place: str) -> Any:
-    """The object that `path` names: "./file.py:name" or "package.module:name". Raises `ConfigError` in one line, which
-    begins with `place`, whatever the import does."""
+    """The object that `path` names, "./file.py:name" or "package.module:name". Raises `ConfigError` in one line that
+    begins with the place, whatever the import does."""
     target, _, name = path.rpartition(":")
-    is_file = target.endswith(".py") or "/" in target or "\\" in target
     try:
-        module = _import_file(project, place, target) if is_file else importlib.import_module(target)
+        module = _import_file(project, place, target) if names_a_file(target) else importlib.import_module(target)
     except ConfigError:
         raise
     except KeyboardInterrupt:

@@ -37,6 +37,7 @@ from runyard.runtime.processes.viewer_messages import (
 )
 from runyard.runtime.services.view_threads import ViewThreads
 from runyard.runtime.storage.backends import make_storage
+from runyard.runtime.store.index import Index, load_index
 from runyard.runtime.telemetry.logs import configure_logs, keep_logging
 
 logger = logging.getLogger(__name__)
@@ -60,10 +61,10 @@ def view(settings: Settings, name: str, connection: socket.socket, server: Proce
         sys.dont_write_bytecode = True
     code = 1
     try:
-        graphs, broken = _load(settings)
+        graphs, index, broken = _load(settings)
         loop = uvloop.new_event_loop()
         asyncio.set_event_loop(loop)  # instead of what a module may have left there
-        code = loop.run_until_complete(_serve(settings, graphs, broken, connection))
+        code = loop.run_until_complete(_serve(settings, graphs, index, broken, connection))
     except BaseException:  # whatever it is, threads of user code must not keep the process
         logger.exception("the viewer fails")
     finally:
@@ -71,11 +72,13 @@ def view(settings: Settings, name: str, connection: socket.socket, server: Proce
         leave(code)
 
 
-def _load(settings: Settings) -> tuple[Graphs, str | None]:
-    """The graphs, and why none of them can be looked at. Before an event loop runs: their modules may run one."""
-    graphs, broken = Graphs(settings.project), None
+def _load(settings: Settings) -> tuple[Graphs, Index | None, str | None]:
+    """The graphs, what finds items of the store, and why nothing can be looked at. Before an event loop runs: modules
+    of the project may run one."""
+    graphs, index, broken = Graphs(settings.project), None, None
     try:
         graphs.load()
+        index = load_index(settings.project)
     except ConfigError as error:
         broken = error.detail
     keep_logging()
@@ -83,19 +86,22 @@ def _load(settings: Settings) -> tuple[Graphs, str | None]:
         signal.signal(signum, signal.SIG_IGN)  # whatever a module has set
     gc.collect()
     gc.freeze()
-    return graphs, broken
+    return graphs, index, broken
 
 
-async def _serve(settings: Settings, graphs: Graphs, broken: str | None, connection: socket.socket) -> int:
-    return await _View(settings, graphs, broken).run(connection)
+async def _serve(
+    settings: Settings, graphs: Graphs, index: Index | None, broken: str | None, connection: socket.socket
+) -> int:
+    return await _View(settings, graphs, index, broken).run(connection)
 
 
 class _View:
     """One connection, and the threads that answer."""
 
-    def __init__(self, settings: Settings, graphs: Graphs, broken: str | None) -> None:
+    def __init__(self, settings: Settings, graphs: Graphs, index: Index | None, broken: str | None) -> None:
         self._settings = settings
         self._graphs = graphs
+        self._index = index
         self._broken = broken
         self._ended = asyncio.Event()
         self._answering: set[asyncio.Task[None]] = set()
@@ -114,7 +120,8 @@ class _View:
             return 1
         storage = make_storage(self._settings)
         storage.open(maintain=False)
-        self._threads = ViewThreads(storage, self._graphs, self._settings.project)
+        await storage.store.ready(meaning=self._index is not None)
+        self._threads = ViewThreads(storage, self._graphs, self._settings.project, self._index)
         link.send(Ready())
         await self._ended.wait()
         storage.close()

@@ -25,6 +25,7 @@ from runyard.runtime.processes.temporaries import keep_temporaries
 from runyard.runtime.storage.backends import make_storage
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.store.fenced import FencedStore
+from runyard.runtime.store.index import Index, load_index
 from runyard.runtime.telemetry.logs import configure_logs, keep_logging
 
 logger = logging.getLogger(__name__)
@@ -53,12 +54,12 @@ def work(settings: Settings, name: str, socket: Path, server: ProcessIdentity, *
     storage = make_storage(settings)
     storage.workers.register(name)  # before code of the project runs, which may take long, or stop the process
     keep_temporaries(settings, name)
-    graphs, broken = _load_graphs(settings)
+    graphs, index, broken = _load_graphs(settings)
     loop = new_event_loop()
     asyncio.set_event_loop(loop)  # instead of what a module may have left there
     code = 1
     try:
-        run_despite_exits(_work(settings, name, socket, storage, graphs, broken, solo, watch), loop)
+        run_despite_exits(_work(settings, name, socket, storage, graphs, index, broken, solo, watch), loop)
         code = 0
         loop.close()  # sends what is left
     except SystemExit as error:
@@ -68,11 +69,13 @@ def work(settings: Settings, name: str, socket: Path, server: ProcessIdentity, *
     leave(code)
 
 
-def _load_graphs(settings: Settings) -> tuple[Graphs, str | None]:
-    """The graphs, and why none of them can be served. Before an event loop runs: their modules may run one."""
-    graphs, broken = Graphs(settings.project), None
+def _load_graphs(settings: Settings) -> tuple[Graphs, Index | None, str | None]:
+    """The graphs, what finds items of the store, and why nothing can be served. Before an event loop runs: modules of
+    the project may run one."""
+    graphs, index, broken = Graphs(settings.project), None, None
     try:
         graphs.load(strict=settings.strict)
+        index = load_index(settings.project)
     except ConfigError as error:
         broken = error.detail
     keep_logging()
@@ -80,7 +83,7 @@ def _load_graphs(settings: Settings) -> tuple[Graphs, str | None]:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
-    return graphs, broken
+    return graphs, index, broken
 
 
 async def _work(
@@ -89,6 +92,7 @@ async def _work(
     socket: Path,
     storage: Storage,
     graphs: Graphs,
+    index: Index | None,
     broken: str | None,
     solo: bool,
     watch: ServerWatch,
@@ -116,8 +120,8 @@ async def _work(
     bus.send(GraphsLoaded(graphs.own_names, graphs.not_loaded))
     storage.open(maintain=False)
     try:
-        await storage.store.ready()
-        store = FencedStore(storage.store, loop, settings.project.store_ttl)
+        await storage.store.ready(meaning=index is not None)
+        store = FencedStore(storage.store, loop, settings.project.store_ttl, index)
         executor = Executor(graphs, storage, store, run_timeout=settings.run_timeout)
         worker = Worker(name, settings, storage, executor, solo=solo)
         loop.add_signal_handler(signal.SIGTERM, worker.drain)

@@ -82,7 +82,9 @@ async def diagnose(config: Path, *, timeout: float, **options: Any) -> Diagnosis
         found.add("settings", "unusable", error.detail)
         return found
     for probe in await probe_graphs(project, timeout=timeout):
-        if probe.error is None:
+        if probe.graph_id is None:
+            _index(found, found.settings, probe.error)
+        elif probe.error is None:
             made = ", made anew for each run" if probe.kind == "factory" else ""
             found.add("graph", "ok", f"{probe.graph_id} loads{made}")
         else:
@@ -144,6 +146,18 @@ def _env(found: Diagnosis, project: Project) -> None:
     file = env_file(project.path)
     if file is not None and file.exists():
         found.add("env", "ok", f"{file} sets {len(project.env)} variables")
+
+
+def _index(found: Diagnosis, settings: Settings, error: str | None) -> None:
+    index = settings.project.store_index
+    assert index is not None
+    if error is not None:
+        found.add("store", "problem", f"its embeddings do not load: {error}")
+    elif not make_storage(settings).capabilities.semantic_search:
+        remedy = "install sqlite-vec, or a Python whose sqlite3 can load extensions, or remove store.index"
+        found.add("store", "problem", "items cannot be found by what they mean: there is no SQLite extension", remedy)
+    else:
+        found.add("store", "ok", f"{index.embed} loads; items are found by vectors of {index.dims} numbers")
 
 
 def _data_dir(found: Diagnosis, settings: Settings) -> None:

@@ -1,9 +1,9 @@
-"""Loads one graph in a process of its own, as a worker would, and says what came of it.
+"""Loads one graph, or the embeddings of the store, in a process of its own, and says what came of it.
 
-    python -P -m runyard.runtime.services.graph_probe CONFIG GRAPH_ID RESULT
+    python -P -m runyard.runtime.services.graph_probe CONFIG [GRAPH_ID] RESULT
 
-writes `{"kind": "graph" or "factory"}` or `{"error": text}` as JSON into the file RESULT. It is a file, since user code
-prints what it likes.
+loads it as a worker would, and writes `{"kind": "graph", "factory" or "embeddings"}` or `{"error": text}` as JSON into
+the file RESULT. It is a file, since user code prints what it likes.
 """
 
 from __future__ import annotations
@@ -29,31 +29,35 @@ LAST_WORDS = 2000
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What came of loading a graph: its kind, or an error that says what to do."""
+    """What came of loading a graph, or the embeddings (graph_id None): its kind, or an error that says what to do."""
 
-    graph_id: str
+    graph_id: str | None
     kind: str | None
     error: str | None
 
 
 async def probe_graphs(project: Project, *, timeout: float) -> list[Probe]:
-    """Loads every graph of the project, as many at once as there are cores; each gets `timeout` seconds."""
+    """Loads every graph of the project, and the embeddings of its store, as many at once as there are cores; each gets
+    `timeout` seconds."""
     places = asyncio.Semaphore(os.cpu_count() or 1)
 
-    async def one(graph_id: str) -> Probe:
+    async def one(graph_id: str | None) -> Probe:
         async with places:
             return await _probe(project, graph_id, timeout)
 
-    return await asyncio.gather(*map(one, project.graphs))
+    embeddings = [] if project.store_index is None else [None]
+    return await asyncio.gather(*map(one, [*project.graphs, *embeddings]))
 
 
-async def _probe(project: Project, graph_id: str, timeout: float) -> Probe:
+async def _probe(project: Project, graph_id: str | None, timeout: float) -> Probe:
     with tempfile.TemporaryDirectory(prefix="runyard-doctor-") as folder:
         result, words = Path(folder, "result.json"), Path(folder, "stderr")
         with await asyncio.to_thread(words.open, "wb") as stderr:
             process = await asyncio.create_subprocess_exec(
                 # -P: a worker does not have the current folder on its import path either.
-                *(sys.executable, "-P", "-m", __name__, str(project.path), graph_id, str(result)),
+                *(sys.executable, "-P", "-m", __name__, str(project.path)),
+                *([] if graph_id is None else [graph_id]),
+                str(result),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=stderr,
@@ -71,7 +75,7 @@ async def _probe(project: Project, graph_id: str, timeout: float) -> Probe:
         return await asyncio.to_thread(_read, graph_id, process.returncode, result, words)
 
 
-def _read(graph_id: str, code: int | None, result: Path, words: Path) -> Probe:
+def _read(graph_id: str | None, code: int | None, result: Path, words: Path) -> Probe:
     try:
         found = orjson.loads(result.read_bytes())
     except (OSError, orjson.JSONDecodeError):
@@ -79,6 +83,19 @@ def _read(graph_id: str, code: int | None, result: Path, words: Path) -> Probe:
         said = f"; it said last: {last}" if last else ""
         return Probe(graph_id, None, f"its import ended the process (exit code {code}){said}")
     return Probe(graph_id, found.get("kind"), found.get("error"))
+
+
+def _load_embeddings(config: Path) -> dict[str, str]:
+    from runyard.runtime.graphs.loading import prepare_process
+    from runyard.runtime.store.embedder import load_embedder
+
+    try:
+        project = load_project(config)
+        prepare_process(project)
+        load_embedder(project)
+    except RunyardError as error:
+        return {"error": bounded(error.detail)}
+    return {"kind": "embeddings"}
 
 
 def _load(config: Path, graph_id: str) -> dict[str, str]:
@@ -98,8 +115,9 @@ def _load(config: Path, graph_id: str) -> dict[str, str]:
 
 def main() -> None:
     """The process."""
-    config, graph_id, result = sys.argv[1:]
-    Path(result).write_bytes(orjson.dumps(_load(Path(config), graph_id)))
+    config, *graph_id, result = sys.argv[1:]
+    found = _load(Path(config), *graph_id) if graph_id else _load_embeddings(Path(config))
+    Path(result).write_bytes(orjson.dumps(found))
     os._exit(0)  # threads that an import has started need not end
 
 

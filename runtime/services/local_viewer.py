@@ -41,9 +41,11 @@ class LocalViewer:
     def _load(self) -> ViewThreads:
         from runyard.runtime.graphs.registry import Graphs
         from runyard.runtime.graphs.script_thread import like_a_main_thread
+        from runyard.runtime.store.index import load_index
 
         graphs = Graphs(self._settings.project)
         with like_a_main_thread():
             graphs.load()
+            index = load_index(self._settings.project)
         keep_logging()
-        return ViewThreads(self._storage, graphs, self._settings.project)
+        return ViewThreads(self._storage, graphs, self._settings.project, index)

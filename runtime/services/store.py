@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from runyard.generated.models import StoreDeleteRequest, StoreListNamespacesRequest, StoreSearchRequest
-from runyard.runtime.config.project import StoreTtl
+from runyard.runtime.config.project import Project, StoreIndex
 from runyard.runtime.errors import BadRequest, Invalid
 from runyard.runtime.scope import Scope
+from runyard.runtime.services.store_views import item_fields, page_of_items
+from runyard.runtime.services.viewer import Viewer
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.port.store import (
+    Embedded,
     GetItem,
     ListNamespaces,
     Namespace,
     PutItem,
     SearchItems,
-    StoredItem,
     namespace_fault,
 )
 
@@ -30,16 +33,30 @@ DEFAULT_ITEMS: Final = 10
 DEFAULT_NAMESPACES: Final = 100
 
 
-class Store:
-    """The service behind the operations on the store, which answers items as JSON."""
+class IndexingStep(NamedTuple):
+    """wanted: the index, if the project has one. left: how many items were not in it before the step."""
 
-    def __init__(self, storage: Storage, ttl: StoreTtl) -> None:
+    wanted: StoreIndex | None
+    left: int
+
+
+class Store:
+    """The service behind the operations on the store, which answers items as JSON. Where items are found by what they
+    mean, the viewer puts and searches, since that runs user code."""
+
+    def __init__(self, storage: Storage, project: Project, viewer: Viewer) -> None:
         self._store = storage.store
-        self._ttl = ttl
+        self._viewer = viewer
+        self.serve(project)
+
+    def serve(self, project: Project) -> None:
+        """Serves a project that has changed, from now on."""
+        self._ttl = project.store_ttl
+        self._index = project.store_index
 
     async def put(self, scope: Scope, given: Mapping[str, Any]) -> None:
         """Keeps an item. Raises BadRequest for a namespace that is empty or LangGraph's, Invalid for labels that cannot
-        be and for a value that is too large."""
+        be and for a value that is too large, Unavailable when it cannot be indexed."""
         namespace = _namespace("namespace", given["namespace"])
         if namespace[0] == RESERVED:
             raise BadRequest(f'Root label for namespace cannot be "{RESERVED}". Got: {namespace}')
@@ -56,7 +73,13 @@ class Store:
             ttl=given.get("ttl", self._ttl.minutes),
             fields=() if index is False else index,
         )
-        await self._store.batch(scope, [put])
+        if self._index is None:
+            await self._store.batch(scope, [put])
+        elif put.fields is not None and not put.fields:
+            nothing = Embedded(index=self._index.name, vectors=())
+            await self._store.batch(scope, [replace(put, embedded=nothing)])
+        else:
+            await self._viewer.ask("put_item", scope, put)
 
     async def get(self, scope: Scope, namespace: Sequence[str] | None, key: str, refresh_ttl: bool | None) -> bytes:
         """The item, or null; the labels of its namespace may be joined by dots. Raises BadRequest for an empty
@@ -65,7 +88,7 @@ class Store:
         get = GetItem(namespace=_namespace("namespace", labels), key=key, refresh=self._refresh(refresh_ttl))
         (found,) = await self._store.batch(scope, [get])
         assert not isinstance(found, list)
-        return orjson.dumps(None if found is None else _item(found))
+        return orjson.dumps(None if found is None else item_fields(found))
 
     async def delete(self, scope: Scope, request: StoreDeleteRequest) -> None:
         """Sees to it that there is no such item. Raises as `get` does."""
@@ -73,19 +96,20 @@ class Store:
         await self._store.batch(scope, [PutItem(namespace=namespace, key=request.key, value=None)])
 
     async def search(self, scope: Scope, request: StoreSearchRequest) -> bytes:
-        """One page of items. Raises Invalid for labels or a filter that cannot be, Unavailable when it takes too
-        long."""
+        """One page of items. Raises Invalid for labels or a filter that cannot be, Unavailable when it takes too long,
+        or what is looked for cannot be made a vector."""
         search = SearchItems(
             prefix=_labels("namespace_prefix", request.namespace_prefix or ()),
             filter=request.filter,
             limit=request.limit or DEFAULT_ITEMS,
             offset=request.offset,
             refresh=self._refresh(request.refresh_ttl),
+            query=request.query,
         )
+        if self._index is not None and search.query:
+            return await self._viewer.ask("search_items", scope, search)
         (found,) = await self._store.batch(scope, [search])
-        assert isinstance(found, list)
-        items = [{**_item(item), "score": item.score} for item in found if isinstance(item, StoredItem)]
-        return orjson.dumps({"items": items})
+        return page_of_items(found)
 
     async def namespaces(self, scope: Scope, request: StoreListNamespacesRequest) -> bytes:
         """One page of the namespaces. Raises Invalid for labels that cannot be, Unavailable when it takes too long."""
@@ -98,6 +122,16 @@ class Store:
         )
         (found,) = await self._store.batch(scope, [wanted])
         return orjson.dumps({"namespaces": found})
+
+    async def index_more(self, limit: int) -> IndexingStep:
+        """Puts up to so many items into the index that are not in it, for it was another, or there was none, when they
+        were put. Raises Unavailable when the user's code fails."""
+        if self._index is None:
+            return IndexingStep(None, 0)
+        left = await self._store.count_unindexed(self._index.name)
+        if left:
+            await self._viewer.ask("index_items", limit)
+        return IndexingStep(self._index, left)
 
     def _refresh(self, asked: bool | None) -> bool:
         return self._ttl.refresh_on_read if asked is None else asked
@@ -113,13 +147,3 @@ def _labels(place: str, labels: Sequence[str]) -> Namespace:
     if fault := namespace_fault(labels):
         raise Invalid(f"{place}: {fault}")
     return tuple(labels)
-
-
-def _item(item: StoredItem) -> dict[str, Any]:
-    return {
-        "namespace": item.namespace,
-        "key": item.key,
-        "value": orjson.Fragment(item.value),
-        "created_at": item.created_at,
-        "updated_at": item.updated_at,
-    }

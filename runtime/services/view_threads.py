@@ -14,6 +14,7 @@ from runyard.runtime.storage.port.storage import Storage
 
 if TYPE_CHECKING:
     from runyard.runtime.graphs.registry import Graphs
+    from runyard.runtime.store.index import Index
 
 THREADS: Final = 8
 """Views that are answered at once."""
@@ -28,10 +29,11 @@ class _Request(NamedTuple):
 class ViewThreads:
     """Answers views with graphs that are loaded."""
 
-    def __init__(self, storage: Storage, graphs: Graphs, project: Project) -> None:
+    def __init__(self, storage: Storage, graphs: Graphs, project: Project, index: Index | None) -> None:
         self._storage = storage
         self._graphs = graphs
         self._project = project
+        self._index = index
         self._requests: SimpleQueue[_Request | None] = SimpleQueue()
         self._threads = [
             threading.Thread(target=self._work, name=f"view-{number}", daemon=True) for number in range(THREADS)
@@ -55,12 +57,19 @@ class ViewThreads:
     def _work(self) -> None:
         from runyard.runtime.checkpoints.thread_states import StoredStates
         from runyard.runtime.graphs.schemas import GraphSchemas
+        from runyard.runtime.services.store_views import StoreViews
         from runyard.runtime.store.fenced import FencedStore
 
         loop = asyncio.SelectorEventLoop()  # whatever policy the project has set
         asyncio.set_event_loop(loop)
-        graphs = self._graphs.with_store(FencedStore(self._storage.store, loop, self._project.store_ttl))
-        views = Views(self._storage, graphs, StoredStates(self._storage.checkpoints, graphs), GraphSchemas(graphs))
+        graphs = self._graphs.with_store(FencedStore(self._storage.store, loop, self._project.store_ttl, self._index))
+        views = Views(
+            self._storage,
+            graphs,
+            StoredStates(self._storage.checkpoints, graphs),
+            GraphSchemas(graphs),
+            StoreViews(self._storage.store, self._index),
+        )
         while (request := self._requests.get()) is not None:
             if not request.answer.set_running_or_notify_cancel():
                 continue

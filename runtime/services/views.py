@@ -19,6 +19,7 @@ from runyard.runtime.checkpoints.thread_graph import ThreadGraph
 from runyard.runtime.errors import BadRequest, NotFound
 from runyard.runtime.scope import Scope
 from runyard.runtime.services.state_fields import select_state_fields
+from runyard.runtime.services.store_views import StoreViews
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.port.threads import IfExists, NewThread, StateReading
 
@@ -31,11 +32,16 @@ if TYPE_CHECKING:
 class Views:
     """What can be asked for. Each method is one answer of `Viewer.ask`."""
 
-    def __init__(self, storage: Storage, graphs: Graphs, states: StoredStates, schemas: GraphSchemas) -> None:
+    def __init__(
+        self, storage: Storage, graphs: Graphs, states: StoredStates, schemas: GraphSchemas, store: StoreViews
+    ) -> None:
         self._storage = storage
         self._graphs = graphs
         self._states = states
         self._schemas = schemas
+        self.put_item = store.put_item
+        self.search_items = store.search_items
+        self.index_items = store.index_items
 
     # States of threads
 

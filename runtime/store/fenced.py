@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextvars import ContextVar
 
 from langgraph.store.base import BaseStore, Op, PutOp, Result
@@ -11,7 +11,8 @@ from langgraph.store.base import BaseStore, Op, PutOp, Result
 from runyard.runtime.config.project import StoreTtl
 from runyard.runtime.errors import Invalid
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.port.store import StoreStorage
+from runyard.runtime.storage.port.store import StoreOperation, StoreStorage
+from runyard.runtime.store.index import Index
 from runyard.runtime.store.operations import result, stored_operation
 
 _check: ContextVar[Callable[[], Awaitable[None]] | None] = ContextVar("runyard_store_check", default=None)
@@ -32,10 +33,17 @@ class FencedStore(BaseStore):
 
     supports_ttl = True
 
-    def __init__(self, items: StoreStorage, loop: asyncio.AbstractEventLoop, ttl: StoreTtl | None = None) -> None:
-        """`ttl`: how long items live that are put without a lifetime."""
+    def __init__(
+        self,
+        items: StoreStorage,
+        loop: asyncio.AbstractEventLoop,
+        ttl: StoreTtl | None = None,
+        index: Index | None = None,
+    ) -> None:
+        """`ttl`: how long items live that are put without a lifetime. `index`: what finds them by what they mean."""
         self._items = items
         self._loop = loop
+        self._index = index
         ttl = ttl or StoreTtl()
         # BaseStore's own methods read it.
         self.ttl_config = {"default_ttl": ttl.minutes, "refresh_on_read": ttl.refresh_on_read}
@@ -43,12 +51,17 @@ class FencedStore(BaseStore):
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         ops = list(ops)
         operations = [stored_operation(op) for op in ops]
-        if (check := _check.get()) is not None and any(isinstance(op, PutOp) for op in ops):
-            await check()
         try:
-            found = await self._items.batch(Scope.everything(), operations)
+            if self._index is not None:
+                operations = await self._index.complete(operations)
+            return await self._batch(ops, operations)
         except Invalid as error:
             raise ValueError(error.detail) from error
+
+    async def _batch(self, ops: Sequence[Op], operations: Sequence[StoreOperation]) -> list[Result]:
+        if (check := _check.get()) is not None and any(isinstance(op, PutOp) for op in ops):
+            await check()
+        found = await self._items.batch(Scope.everything(), operations)
         return [result(op, each) for op, each in zip(ops, found, strict=True)]
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:

@@ -42,6 +42,7 @@ def stored_operation(op: Op) -> StoreOperation:
                 limit=op.limit,
                 offset=op.offset,
                 refresh=op.refresh_ttl,
+                query=op.query,
             )
         case ListNamespacesOp():
             conditions = op.match_conditions or ()

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
-from scripts.bench_suite import crons, floor, interactive, rates, searching, servers, size
+from scripts.bench_suite import crons, floor, interactive, rates, searching, servers, size, storing
 from scripts.bench_suite.client import Broken
 from scripts.bench_suite.effort import FULL, QUICK, Effort, for_official
 from scripts.bench_suite.load import Refused
@@ -27,7 +27,8 @@ Measure = Callable[[Server, Effort], Awaitable[dict[str, float]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """fresh: on a server of its own. seconds: it is given up after so many. workers: of Runyard, if fixed."""
+    """fresh: on a server of its own. seconds: it is given up after so many. workers: of Runyard, if fixed. config: the
+    project that Runyard serves."""
 
     name: str
     measure: Measure
@@ -35,6 +36,7 @@ class Scenario:
     seconds: float = 120.0
     workers: int | None = None
     official: bool = True
+    config: str = "langgraph.json"
 
     @property
     def about(self) -> str:
@@ -55,6 +57,7 @@ SCENARIOS = (
     Scenario(name="memory", measure=size.memory, fresh=True),
     Scenario(name="search", measure=searching.search, fresh=True, seconds=300, official=False),
     Scenario(name="crons", measure=crons.crons, fresh=True, seconds=300, official=False),
+    Scenario(name="store", measure=storing.store, fresh=True, seconds=900, official=False, config="remembering.json"),
     Scenario(name="million", measure=size.million, fresh=True, seconds=600, official=False),
 )
 
@@ -149,7 +152,7 @@ async def _measure_all(options: argparse.Namespace, results: Results, console: C
     if "runyard" not in options.without:
 
         def runyard(scenario: Scenario) -> contextlib.AbstractAsyncContextManager[Server]:
-            return servers.runyard(options.data, scenario.workers or options.workers)
+            return servers.runyard(options.data, scenario.workers or options.workers, scenario.config)
 
         await _measure(runyard, chosen, effort, results.runyard, results, console, beside)
     else:

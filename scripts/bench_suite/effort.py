@@ -38,6 +38,7 @@ class Effort:
     behind_runs: int = 10_000
     behind_waits: int = 50
     threads: int = 100_000
+    items: int = 100_000
     searches: int = 50
     idle_crons: int = 10_000
     due_crons: int = 1_000
@@ -65,6 +66,7 @@ QUICK = Effort(
     behind_runs=2_000,
     behind_waits=20,
     threads=5_000,
+    items=2_000,
     searches=20,
     idle_crons=1_000,
     due_crons=200,

@@ -84,8 +84,8 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def runyard(base: Path | None, workers: int | None) -> AsyncIterator[Server]:
-    """Runyard from this environment, on a free port and a fresh data directory under `base`."""
+async def runyard(base: Path | None, workers: int | None, config: str = "langgraph.json") -> AsyncIterator[Server]:
+    """Runyard with this project, from this environment, on a free port and a fresh data directory under `base`."""
     command = Path(sys.executable).parent / "runyard"
     if not command.exists():
         raise ServerFailed(f"{command} is missing: run scripts/install first")
@@ -96,7 +96,7 @@ async def runyard(base: Path | None, workers: int | None) -> AsyncIterator[Serve
         arguments = [
             "serve",
             "--config",
-            PROJECT / "langgraph.json",
+            PROJECT / config,
             "--host",
             _HOST,
             "--port",

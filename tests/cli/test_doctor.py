@@ -225,3 +225,18 @@ def test_the_schema_of_the_database(runyard: Run, project: Path, statement: str,
     found = of(findings, "data")
     assert found["level"] == level
     assert said in found["message"]
+
+
+def test_the_embeddings_of_the_store_are_looked_at(runyard: Run, project: Path) -> None:
+    (project / "embed.py").write_text("def embed(texts):\n    return [[1.0, 0.0] for _ in texts]\n")
+    configure(project, store={"index": {"embed": "./embed.py:embed", "dims": 2}})
+    code, findings = diagnose(runyard)
+    assert (code, of(findings, "store")["level"]) == (0, "ok")
+    configure(project, store={"index": {"embed": "./embed.py:missing", "dims": 2}})
+    code, findings = diagnose(runyard)
+    assert (code, of(findings, "store")["level"]) == (1, "problem")
+    assert "has no 'missing'" in of(findings, "store")["message"]
+    configure(project, store={"index": {"embed": "./embed.py", "dims": 2}})
+    code, findings = diagnose(runyard)
+    assert code == 2
+    assert "store.index.embed must be" in of(findings, "config")["message"]

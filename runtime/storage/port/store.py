@@ -73,7 +73,7 @@ class PutItem:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchItems:
     """The items below a namespace that pass the filter: those put last first, or with `near` those that mean the most
-    similar.
+    similar. query: the text that `near` is made of; storage itself takes no notice of it.
 
     filter: by key of the value, or keys joined by dots, what it must be: a value, or operators ($eq, $ne, $gt, $gte,
     $lt, $lte) with theirs. An object asks for its keys only; null is also what is not there. Only texts are compared
@@ -85,6 +85,7 @@ class SearchItems:
     limit: int = 10
     offset: int = 0
     refresh: bool = False
+    query: str | None = None
     near: Meaning | None = None
 
 

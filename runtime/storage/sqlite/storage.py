@@ -24,6 +24,7 @@ from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.runs import SqliteRuns
 from runyard.runtime.storage.sqlite.server_lock import has_server, take_for_server
 from runyard.runtime.storage.sqlite.store.items import SqliteStoreItems
+from runyard.runtime.storage.sqlite.store.vectors import has_vectors
 from runyard.runtime.storage.sqlite.threads.threads import SqliteThreads
 from runyard.runtime.storage.sqlite.worker_locks import WorkerLocks
 from runyard.runtime.storage.sqlite.workers import SqliteWorkers
@@ -64,7 +65,7 @@ class SqliteStorage:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(several_servers=False, copies=True, semantic_search=True)
+        return Capabilities(several_servers=False, copies=True, semantic_search=has_vectors())
 
     def served(self) -> bool:
         return has_server(self._folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sqlite3
+from contextlib import closing
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +31,17 @@ def load_vectors(connection: sqlite3.Connection) -> None:
             f"store.index needs the SQLite extension of the package sqlite-vec, which cannot be loaded here ({error}); "
             "install it, or a Python whose sqlite3 can load extensions, or remove store.index"
         ) from error
+
+
+def has_vectors() -> bool:
+    """Whether connections can know the function."""
+    offer_vectors()
+    try:
+        with closing(sqlite3.connect(":memory:")) as connection:
+            load_vectors(connection)
+    except ConfigError:
+        return False
+    return True
 
 
 @cache
