@@ -104,6 +104,27 @@ async def test_a_list_in_the_metadata_may_decide(storage: Storage) -> None:
         assert (await storage.threads.get(scope, shared) is not None) == bool(count)
 
 
+async def test_what_is_in_a_list_is_found_as_it_is_now(storage: Storage) -> None:
+    thread_id = await make_thread(storage, guests=["gil", "gus", 7, None, ["deep"]])
+    wanted = {name: Scope(filter={"guests": {"$contains": name}}) for name in ("gil", "gus", "kim", "deep", "7")}
+
+    async def found() -> list[str]:
+        return [name for name, scope in wanted.items() if await storage.threads.count(scope, ThreadCountRequest())]
+
+    assert await found() == ["gil", "gus"]
+    await storage.threads.patch(ANN, thread_id, {"guests": ["gus", "kim"]}, None)
+    assert await found() == ["gus", "kim"]
+    assert await storage.threads.copy(ANN, thread_id, str(uuid.uuid4())) is not None
+    assert await storage.threads.count(wanted["kim"], ThreadCountRequest()) == 2
+    await storage.threads.patch(ANN, thread_id, {"guests": "kim"}, None)
+    await storage.threads.delete(ANN, [thread_id])
+    assert await found() == ["gus", "kim"]
+    assert (
+        await storage.threads.count(Scope(filter={"guests": {"$contains": ["kim", "gus"]}}), ThreadCountRequest()) == 1
+    )
+    assert await storage.threads.count(Scope(filter={"guests": {"$contains": ["kim", 7]}}), ThreadCountRequest()) == 0
+
+
 async def test_all_of_a_filter_holds(storage: Storage) -> None:
     thread_id = await make_thread(storage, org="x")
     for org, there in (("x", True), ("y", False)):
