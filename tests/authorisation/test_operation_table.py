@@ -41,13 +41,18 @@ class Found:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Granted:
+    """An operation on the store, where handlers decide by the namespace: see `test_store`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Unowned:
     """An operation on the server itself, whoever asks; `why` it tells of nobody's data."""
 
     why: str
 
 
-Row = Named | Found | Unowned
+Row = Named | Found | Granted | Unowned
 
 
 def run(**fields: Any) -> Body:
@@ -110,6 +115,11 @@ ROWS: dict[str, Row] = {
     "POST /runs/stream": Named(own=200, body=run()),
     "GET /runs/{run_id}": Named(own=200),
     "GET /runs/{run_id}/stream": Named(own=200),
+    "PUT /store/items": Granted(),
+    "GET /store/items": Granted(),
+    "DELETE /store/items": Granted(),
+    "POST /store/items/search": Granted(),
+    "POST /store/namespaces": Granted(),
     "GET /": Unowned(why="it says that a server is there"),
     "GET /ok": Unowned(why="it says whether it serves"),
     "GET /info": Unowned(why="it says what it can do"),
