@@ -23,7 +23,7 @@ from runyard.runtime.scope import Scope
 
 Request = TypeVar("Request", bound=RunCreateStateless | RunCreateStateful)
 
-_AT_ONCE: Final = 500
+_AT_ONCE: Final = 200
 """Runs of a batch after which others get their turn."""
 _ARGUMENTS: Final = (
     *("input", "config", "context", "webhook", "interrupt_before", "interrupt_after"),

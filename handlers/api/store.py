@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from runyard.generated.models import StoreDeleteRequest, StoreListNamespacesRequest, StoreSearchRequest
+from runyard.handlers.api.store_access import delete_item, get_item, list_namespaces, put_item, search_items
 from runyard.handlers.http.responses import BodyResponse, Response, encoded_response
 from runyard.runtime.auth.principal import Principal
 from runyard.runtime.scope import Scope
@@ -38,24 +39,29 @@ class StoreHandlers:
 
     async def put(self, principal: Principal, body: dict[str, Any]) -> Response:
         """PUT /store/items"""
-        await self.store.put(principal.scope, body)
+        scope, given = await put_item(principal, body)
+        await self.store.put(scope, given)
         return BodyResponse(204)
 
     async def get(
         self, principal: Principal, key: str, namespace: list[str] | None, refresh_ttl: bool | None
     ) -> Response:
         """GET /store/items"""
-        return encoded_response(await self.store.get(principal.scope, namespace, key, refresh_ttl))
+        scope, labels, key = await get_item(principal, namespace, key)
+        return encoded_response(await self.store.get(scope, labels, key, refresh_ttl))
 
     async def delete(self, principal: Principal, body: StoreDeleteRequest) -> Response:
         """DELETE /store/items"""
-        await self.store.delete(principal.scope, body)
+        scope, request = await delete_item(principal, body)
+        await self.store.delete(scope, request)
         return BodyResponse(204)
 
     async def search(self, principal: Principal, body: StoreSearchRequest) -> Response:
         """POST /store/items/search"""
-        return encoded_response(await self.store.search(principal.scope, body))
+        scope, request = await search_items(principal, body)
+        return encoded_response(await self.store.search(scope, request))
 
     async def namespaces(self, principal: Principal, body: StoreListNamespacesRequest) -> Response:
         """POST /store/namespaces"""
-        return encoded_response(await self.store.namespaces(principal.scope, body))
+        scope, request = await list_namespaces(principal, body)
+        return encoded_response(await self.store.namespaces(scope, request))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -19,6 +20,8 @@ from runyard.runtime.auth.requests import IncomingRequest
 from runyard.runtime.auth.rules import Rules
 from runyard.runtime.auth.user import NoUser, read_user
 from runyard.runtime.errors import ConfigError, Unavailable
+
+logger = logging.getLogger(__name__)
 
 PARAMETERS: Final = (
     *("request", "headers", "authorization", "path", "method"),
@@ -55,6 +58,13 @@ class CustomAuthentication:
         if not callable(handler):
             raise ConfigError(f"{place} has no handler that says who asks; register one with @auth.authenticate")
         self._rules = Rules(auth, timeout=timeout)
+        if uncovered := self._rules.uncovered():
+            logger.warning(
+                "%s decides about some actions only; whoever is authenticated may do the others: %s. A handler for "
+                "everything (@auth.on) decides about those too",
+                place,
+                ", ".join(uncovered),
+            )
         self._handler = handler
         self._names = _wanted(handler, place)
         self._timeout = timeout

@@ -23,6 +23,15 @@ _MAKING: Final = frozenset(("create", "create_run"))
 """Actions that make something, whose metadata must be such that who makes it reaches it."""
 
 
+_ASKED: Final = {
+    "threads": ("create", "read", "update", "delete", "search", "create_run"),
+    "assistants": ("create", "read", "update", "delete", "search"),
+    "crons": ("create", "read", "update", "delete", "search"),
+    "store": ("put", "get", "search", "delete", "list_namespaces"),
+}
+"""What handlers may be asked for, by resource."""
+
+
 class Rules:
     """The handlers that are registered with an `Auth` object, and how they are asked."""
 
@@ -41,6 +50,17 @@ class Rules:
             found = next(filter(None, named), None) or self._auth._global_handlers
             self._found[key] = found[-1] if found else None
         return self._found[key]
+
+    def uncovered(self) -> list[str]:
+        """What no handler is there for, though there are some: everybody who is authenticated may do it."""
+        if not self._auth._handlers:
+            return []
+        return [
+            f"{resource}.{action}"
+            for resource, actions in _ASKED.items()
+            for action in actions
+            if self.handler(resource, action) is None
+        ]
 
     async def decide(self, user: User, resource: str, action: str, value: Value) -> MetadataFilter | None:
         """The filter of what is there for the user; None: everything. The handler may change `value`.

@@ -30,9 +30,9 @@ from runyard.runtime.storage.port.runs import (
 )
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.broker import Broker
+from runyard.runtime.streams.scoped import FollowedStream, ScopedStream
 from runyard.runtime.streams.selection import selection
 from runyard.runtime.streams.subscriptions import ResultWaiter, RunSubscription
-from runyard.runtime.streams.thread_subscription import ThreadSubscription
 
 STOP_WAIT = 5.0
 """Seconds that workers get to stop what was cancelled; then it is ended in their place."""
@@ -240,7 +240,7 @@ class Runs:
         last_event_id: str | None,
         modes: Sequence[str] | None,
         namespace: str | None = None,
-    ) -> RunSubscription:
+    ) -> FollowedStream:
         """Follows the events of a run: from now on, or, of a resumable run, from behind `last_event_id`
         ("-1": from the first), also when it has ended. Only those of some modes, or of one subgraph's `namespace`."""
         location = await self._belongs(scope, thread_id, run_id)
@@ -250,7 +250,15 @@ class Runs:
             run_id, resumable=location.resumable, after=last_event_id, wanted=selection(modes, namespace)
         )
         await self._end_if_ended(subscription)
-        return subscription
+        if not scope.filter:
+            return subscription
+
+        async def in_reach() -> bool:
+            if await self._storage.runs.locate(scope, run_id) is not None:
+                return True
+            return await self.thread_of(run_id) is None  # it was removed, which the stream itself tells
+
+        return ScopedStream(subscription, in_reach)
 
     async def follow_run(
         self,
@@ -260,7 +268,7 @@ class Runs:
         last_event_id: str | None,
         modes: Sequence[str] | None,
         namespace: str | None = None,
-    ) -> RunSubscription:
+    ) -> FollowedStream:
         """As `follow`, for a client that knows only the run. Raises NotFound when there is no such run."""
         location = await self._storage.runs.locate(scope, run_id)
         if location is None:
@@ -271,10 +279,20 @@ class Runs:
 
     async def follow_thread(
         self, scope: Scope, thread_id: str, *, last_event_id: str | None, modes: Sequence[str]
-    ) -> ThreadSubscription:
-        """Follows all runs of a thread until the client goes; see `ThreadSubscription` for the modes."""
+    ) -> FollowedStream:
+        """Follows all runs of a thread until the client goes, or the thread is out of their scope; see
+        `ThreadSubscription` for the modes."""
         await self._thread_exists(scope, thread_id)
-        return await self._broker.subscribe_thread(thread_id, frozenset(modes), last_event_id)
+        subscription = await self._broker.subscribe_thread(thread_id, frozenset(modes), last_event_id)
+        if not scope.filter:
+            return subscription
+
+        async def in_reach() -> bool:
+            if await self._storage.threads.graph_ids(scope, thread_id) is not None:
+                return True
+            return await self._storage.threads.graph_ids(Scope.everything(), thread_id) is None
+
+        return ScopedStream(subscription, in_reach)
 
     async def _end_if_ended(self, subscription: ResultWaiter | RunSubscription) -> None:
         try:

@@ -189,6 +189,33 @@ def test_events_are_not_replayed_by_their_ids(ann: User, bob: User, theirs: Owne
     refused(ann.ask("GET", f"/threads/{theirs.thread_id}/stream", headers={"last-event-id": last}))
 
 
+def test_what_a_run_answered_whose_thread_is_gone_is_its_makers(ann: User, bob: User) -> None:
+    done = bob.ask("POST", "/runs/wait", {"assistant_id": "chain", "input": {"n": 1}})
+    assert bob.get(done.headers["location"])["n"] == 112
+    absent = f"/threads/{uuid.uuid4()}/runs/{uuid.uuid4()}"
+    for rest in ("", "/join", "/stream"):
+        foreign, missing = (ann.ask("GET", path + rest) for path in (done.headers["content-location"], absent))
+        assert foreign.status_code == missing.status_code
+        assert "112" not in foreign.text
+
+
+def test_pages_and_their_totals_tell_of_nobody_else(ann: User, bob: User, theirs: Owned, thread: str) -> None:
+    values = {"n": 112}
+    ann.new_run(thread)
+    for asked in ({}, {"status": "idle"}, {"values": values}, {"ids": [thread, theirs.thread_id]}):
+        body = {**asked, "limit": 1, "offset": 0}
+        found: list[str] = []
+        while True:
+            page = ann.ask("POST", "/threads/search", body)
+            found += [item["thread_id"] for item in page.json()]
+            if "x-pagination-next" not in page.headers:
+                break
+            assert int(page.headers["x-pagination-total"]) == len(found) + 1
+            body["offset"] = int(page.headers["x-pagination-next"])
+        assert thread in found
+        assert not {theirs.thread_id, theirs.pending_thread_id} & {*found}
+
+
 # Many at once
 
 

@@ -41,13 +41,18 @@ class Found:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Granted:
+    """An operation on the store, where handlers decide by the namespace: see `test_store`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Unowned:
     """An operation on the server itself, whoever asks; `why` it tells of nobody's data."""
 
     why: str
 
 
-Row = Named | Found | Unowned
+Row = Named | Found | Granted | Unowned
 
 
 def run(**fields: Any) -> Body:
@@ -117,6 +122,11 @@ ROWS: dict[str, Row] = {
     "GET /runs/crons/{cron_id}": Named(own=200),
     "PATCH /runs/crons/{cron_id}": Named(own=200, body=lambda _: {"input": {"n": 2}, "metadata": {"a": 1}}),
     "DELETE /runs/crons/{cron_id}": Named(own=204),
+    "PUT /store/items": Granted(),
+    "GET /store/items": Granted(),
+    "DELETE /store/items": Granted(),
+    "POST /store/items/search": Granted(),
+    "POST /store/namespaces": Granted(),
     "GET /": Unowned(why="it says that a server is there"),
     "GET /ok": Unowned(why="it says whether it serves"),
     "GET /info": Unowned(why="it says what it can do"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,27 +10,7 @@ from langgraph_sdk.errors import APIStatusError, InternalServerError, NotFoundEr
 
 from tests.live_server import LiveServer
 
-from .users import PROJECTS, User, claims
-
-
-def server_of(project: str, folder: Any) -> Iterator[LiveServer]:
-    server = LiveServer(folder / "data", config=PROJECTS / project / "langgraph.json", args=("--workers", "1"))
-    try:
-        yield server.start()
-    finally:
-        server.close()
-
-
-@pytest.fixture(scope="module")
-def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server that allows what handlers name, and nothing else."""
-    yield from server_of("deny_by_default", tmp_path_factory.mktemp("strict"))
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server of several tenants."""
-    yield from server_of("tenants", tmp_path_factory.mktemp("shared"))
+from .users import User, claims
 
 
 async def error_of(attempt: Any) -> APIStatusError:
@@ -131,6 +110,11 @@ async def test_a_tenant_is_shared_and_closed(shared: LiveServer) -> None:
     with pytest.raises(PermissionDeniedError):
         await amy.threads.update(thread, metadata={"tenant": "blue"})
     assert await bob.threads.search(limit=1000) == []
+
+
+def test_what_a_project_leaves_open_is_said_at_the_start(shared: LiveServer, strict: LiveServer) -> None:
+    assert "may do the others: store.put, store.get, store.list_namespaces." in shared.log.read_text()
+    assert "may do the others" not in strict.log.read_text()
 
 
 async def test_permissions_from_claims_decide_who_changes_assistants(shared: LiveServer) -> None:

@@ -16,6 +16,7 @@ from runyard.generated.models import (
     ThreadCountRequest,
     ThreadSearchRequest,
 )
+from runyard.runtime.auth.filters import fill_in
 from runyard.runtime.errors import Conflict, Forbidden, NotFound
 from runyard.runtime.lifecycle import UNKNOWN
 from runyard.runtime.scope import Scope
@@ -102,6 +103,52 @@ async def test_a_list_in_the_metadata_may_decide(storage: Storage) -> None:
         scope = Scope(filter={"team": {"$contains": value}})
         assert await storage.threads.count(scope, ThreadCountRequest()) == count
         assert (await storage.threads.get(scope, shared) is not None) == bool(count)
+
+
+async def test_what_is_in_a_list_is_found_as_it_is_now(storage: Storage) -> None:
+    thread_id = await make_thread(storage, guests=["gil", "gus", 7, None, ["deep"]])
+    wanted = {name: Scope(filter={"guests": {"$contains": name}}) for name in ("gil", "gus", "kim", "deep", "7")}
+
+    async def found() -> list[str]:
+        return [name for name, scope in wanted.items() if await storage.threads.count(scope, ThreadCountRequest())]
+
+    assert await found() == ["gil", "gus"]
+    await storage.threads.patch(ANN, thread_id, {"guests": ["gus", "kim"]}, None)
+    assert await found() == ["gus", "kim"]
+    assert await storage.threads.copy(ANN, thread_id, str(uuid.uuid4())) is not None
+    assert await storage.threads.count(wanted["kim"], ThreadCountRequest()) == 2
+    await storage.threads.patch(ANN, thread_id, {"guests": "kim"}, None)
+    await storage.threads.delete(ANN, [thread_id])
+    assert await found() == ["gus", "kim"]
+    assert (
+        await storage.threads.count(Scope(filter={"guests": {"$contains": ["kim", "gus"]}}), ThreadCountRequest()) == 1
+    )
+    assert await storage.threads.count(Scope(filter={"guests": {"$contains": ["kim", 7]}}), ThreadCountRequest()) == 0
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"owner": "ann"},
+        {"owner": {"$eq": {"id": 7, "of": ["x"]}}},
+        {"owner": {"$contains": "ann"}, "n": 1},
+        {"owner": {"$contains": ["ann", 7, None, True]}},
+        {"owner": None, "flag": True, "n": 1.5},
+        {'a "key"': "x", "": {"$eq": "y"}},
+    ],
+)
+async def test_what_is_filled_in_for_a_new_row_puts_it_into_the_scope(storage: Storage, wanted: Any) -> None:
+    metadata: dict[str, Any] = {"color": "red"}
+    fill_in(wanted, metadata)
+    again = dict(metadata)
+    fill_in(wanted, again)
+    assert again == metadata
+    scope = Scope(filter=wanted)
+    thread_id = (
+        await storage.threads.create(scope, NewThread(thread_id=str(uuid.uuid4()), metadata=metadata), "raise")
+    ).thread_id
+    assert await storage.threads.get(scope, thread_id) is not None
+    assert await storage.threads.count(scope, ThreadCountRequest()) == 1
 
 
 async def test_all_of_a_filter_holds(storage: Storage) -> None:

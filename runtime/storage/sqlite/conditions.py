@@ -34,6 +34,16 @@ def equalities(scope: Scope) -> Iterator[tuple[str, Any]]:
     return ((key, value) for key, operator, value in terms(scope.filter) if operator == "$eq")
 
 
+def listed_items(scope: Scope) -> Iterator[tuple[str, Any]]:
+    """The texts that the filter of a scope wants in lists of the metadata, with the keys that `thread_tags` has for
+    those."""
+    for key, operator, value in terms(scope.filter):
+        if operator == "$contains":
+            for item in value if isinstance(value, list) else [value]:
+                if isinstance(item, str):
+                    yield f"{key}[]", item
+
+
 class Conditions:
     """The `where` clause of a search, put together from what was asked for."""
 
@@ -78,6 +88,18 @@ class Conditions:
         if rest:
             self.add(f"contains({column}, ?)", orjson.dumps(rest).decode())
 
+    def listing(self, column: str, key: str, wanted: Any) -> None:
+        """The column, JSON as text, has under the key a list with the wanted item, or with all of a list of them.
+        SQLite itself looks for texts."""
+        path = _path("$", key)
+        items = wanted if isinstance(wanted, list) else [wanted]
+        if path is None or len(items) > MOST_TERMS or not all(isinstance(item, str) for item in items):
+            self.add(f"has_items({column}, ?, ?)", key, orjson.dumps(wanted).decode())
+            return
+        self.add(f"json_type({column}, ?) = 'array'", path)
+        for item in items:
+            self.add(f"exists (select 1 from json_each({column}, ?) where type = 'text' and value = ?)", path, item)
+
     def within(self, scope: Scope, column: str, always: str | None = None) -> None:
         """The metadata in the column is what the scope's filter asks for, or the condition `always` holds."""
         if not scope.filter:
@@ -87,7 +109,7 @@ class Conditions:
             if operator == "$eq":
                 wanted.containing(column, {key: value})
             elif operator == "$contains":
-                wanted.add(f"has_items({column}, ?, ?)", key, orjson.dumps(value).decode())
+                wanted.listing(column, key, value)
             else:
                 raise ValueError(f"a filter of metadata knows $eq and $contains, not {operator}")
         together = " and ".join(wanted._terms)
@@ -100,12 +122,17 @@ class Conditions:
 def _leaves(path: str | None, wanted: dict[str, Any], top: str | None = None) -> Iterator[tuple[str | None, str, Any]]:
     """(path, top-level key, value) of all that must be equal; path None where SQL has no way to write it."""
     for key, value in wanted.items():
-        plain = path is not None and key != "" and key.isprintable() and '"' not in key and "\\" not in key
-        below = f'{path}."{key}"' if plain else None
+        below = None if path is None else _path(path, key)
         if isinstance(value, dict) and value:
             yield from _leaves(below, value, top if top is not None else key)
         else:
             yield below, top if top is not None else key, value
+
+
+def _path(path: str, key: str) -> str | None:
+    """The path of a key below another; None where SQL has no way to write it."""
+    plain = key != "" and key.isprintable() and '"' not in key and "\\" not in key
+    return f'{path}."{key}"' if plain else None
 
 
 def _is_long(value: Any) -> bool:

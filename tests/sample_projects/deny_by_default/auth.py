@@ -61,3 +61,8 @@ async def delete_thread(ctx: Auth.types.AuthContext, value: Auth.types.on.thread
 async def read_assistant(ctx: Auth.types.AuthContext, value: Auth.types.on.assistants.read.value) -> bool:
     assert set(value) <= {"assistant_id", "metadata"}, "Not authorized"
     return True
+
+
+@auth.on.store(actions=["get", "put", "search"])
+async def use_store(ctx: Auth.types.AuthContext, value: dict[str, Any]) -> None:
+    assert value["namespace"][0] == ctx.user.identity, "Not authorized"

@@ -24,3 +24,11 @@ async def owner_only(ctx: Auth.types.AuthContext, value: dict[str, Any]) -> Auth
     metadata = value.setdefault("metadata", {})
     metadata["owner"] = ctx.user.identity
     return {"owner": ctx.user.identity}
+
+
+@auth.on.store
+async def scope_store(ctx: Auth.types.AuthContext, value: dict[str, Any]) -> None:
+    namespace = tuple(value["namespace"]) if value.get("namespace") else ()
+    if not namespace or namespace[0] != ctx.user.identity:
+        namespace = (ctx.user.identity, *namespace)
+    value["namespace"] = namespace

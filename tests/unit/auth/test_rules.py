@@ -89,6 +89,24 @@ async def test_where_no_handler_is_asked_everything_is_allowed() -> None:
     assert await authorize(ANONYMOUS, "threads", "read", {}) is Scope.everything()
 
 
+async def test_what_no_handler_decides_about_is_named() -> None:
+    auth, some = Auth(), Auth()
+    on: Any = some.on
+
+    async def allow(ctx: Any, value: Any) -> None: ...
+
+    on.threads(allow)
+    on.assistants(allow)
+    on(actions="search")(allow)
+    on.store(actions=["put", "get", "delete"])(allow)
+    assert Rules(some, timeout=5).uncovered() == [
+        *("crons.create", "crons.read", "crons.update", "crons.delete"),
+        "store.list_namespaces",
+    ]
+    on(allow)
+    assert Rules(some, timeout=5).uncovered() == Rules(auth, timeout=5).uncovered() == []
+
+
 async def test_a_handler_learns_who_asks_for_what() -> None:
     seen: list[Any] = []
     value = {"thread_id": uuid.uuid4()}

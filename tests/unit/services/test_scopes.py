@@ -109,3 +109,19 @@ async def test_what_is_refused_does_not_tell_whether_it_is_there(runs: Runs, thr
 
     assert await refusals(thread_id, run.run_id) == await refusals(STRANGE, NONE)
     assert (await runs.get(ANN, thread_id, run.run_id)).status == "pending"
+
+
+async def test_streams_end_when_what_they_are_about_is_out_of_reach(
+    runs: Runs, storage: SqliteStorage, thread_id: str
+) -> None:
+    run = await runs.create(ANN, RunCreateStateful(assistant_id=ASSISTANT), thread_id=thread_id)
+    streams = [
+        await runs.follow(ANN, thread_id, run.run_id, last_event_id=None, modes=None),
+        await runs.follow_thread(ANN, thread_id, last_event_id=None, modes=["run_modes", "state_update"]),
+    ]
+    for stream in streams:
+        assert await stream.next(0.0) == []
+    await storage.threads.patch(Scope.everything(), thread_id, {"owner": "bob"}, None)
+    for stream in streams:
+        assert await stream.next(0.0) is None
+        await stream.close()

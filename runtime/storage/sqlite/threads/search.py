@@ -1,9 +1,9 @@
 """Finding threads, on SQLite, without looking at all of them.
 
-A search is led by the narrowest thing that was asked for: ids, a text or a number in the metadata (`thread_tags`),
-a status. What that gives is tested for the rest and sorted. When nothing is narrow, threads are walked in the order
-that was asked for, and a page is full after a few. Only where conditions are each common and together rare, or
-where a count or the values of threads are asked for, many have to be looked at.
+A search is led by the narrowest thing that was asked for: ids, a text or a number in the metadata, a text in a list of
+it (`thread_tags`), a status. What that gives is tested for the rest and sorted. When nothing is narrow, threads are
+walked in the order that was asked for, and a page is full after a few. Only where conditions are each common and
+together rare, or where a count or the values of threads are asked for, many have to be looked at.
 
 Temporary threads are found too while they are there, in a walk of their own. The queries are put together here,
 from what was asked for.
@@ -19,7 +19,7 @@ import orjson
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.sqlite.conditions import Conditions, equalities
+from runyard.runtime.storage.sqlite.conditions import Conditions, equalities, listed_items
 from runyard.runtime.storage.sqlite.rows import fetch_dict, thread_from_row
 
 NARROW: Final = 2_000
@@ -116,7 +116,8 @@ def _sources(connection: sqlite3.Connection, scope: Scope, request: Request) -> 
             f"{wanted} cross join threads on threads.thread_id = wanted.value", (orjson.dumps(ids).decode(),), rows=0
         )
         return
-    for key, value in islice(chain(equalities(scope), (request.metadata or {}).items()), MOST_SOURCES):
+    asked = chain(equalities(scope), listed_items(scope), (request.metadata or {}).items())
+    for key, value in islice(asked, MOST_SOURCES):
         tag = _tag(value)
         if tag is not None:
             sql = "select count(*) from (select 1 from thread_tags where key = ? and value in (?, ?) limit ?)"

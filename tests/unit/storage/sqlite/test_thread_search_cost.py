@@ -50,6 +50,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Con
                         "assistant_id": rnd.choice(assistants),
                         "user": f"user {rnd.randrange(500)}",
                         "customer": rnd.randrange(500),
+                        "guests": [f"guest {rnd.randrange(500)}", f"guest {rnd.randrange(500)}"],
                     }
                 ).decode(),
                 orjson.dumps({"n": number % 10}),
@@ -122,7 +123,13 @@ def test_looking_at_every_thread_takes_more(connection: sqlite3.Connection) -> N
 
 
 def test_what_a_scope_asks_for_leads_the_search(connection: sqlite3.Connection) -> None:
-    for scope in (Scope(filter={"user": "user 7"}), Scope(filter={"customer": {"$eq": 7}})):
+    for filter_ in (
+        {"user": "user 7"},
+        {"customer": {"$eq": 7}},
+        {"guests": {"$contains": "guest 7"}},
+        {"graph_id": "chat", "guests": {"$contains": ["guest 7"]}},
+    ):
+        scope = Scope(filter=filter_)
         assert search_threads(connection, scope, ThreadSearchRequest(), limit=10, offset=0)
         for request in (
             ThreadSearchRequest(),
@@ -131,3 +138,16 @@ def test_what_a_scope_asks_for_leads_the_search(connection: sqlite3.Connection) 
             ThreadCountRequest(metadata={"graph_id": "chat"}),
         ):
             assert steps_of(connection, request, scope) < CHEAP
+
+
+def test_a_scope_is_looked_up_in_the_index_of_tags(connection: sqlite3.Connection) -> None:
+    seen: list[str] = []
+    connection.set_trace_callback(seen.append)
+    for filter_ in ({"user": "user 7"}, {"guests": {"$contains": "guest 7"}}):
+        seen.clear()
+        search_threads(connection, Scope(filter=filter_), ThreadSearchRequest(), limit=10, offset=0)
+        (found,) = [statement for statement in seen if "as tags" in statement]
+        plan = " ".join(str(row[3]) for row in connection.execute(f"explain query plan {found}"))
+        assert "SEARCH thread_tags USING PRIMARY KEY (key=? AND value=?)" in plan
+        assert "SCAN threads" not in plan
+    connection.set_trace_callback(None)
