@@ -14,12 +14,13 @@ from typing import Any, Literal
 
 from packaging.requirements import Requirement
 
+from runyard.runtime.auth.api_keys import ApiKeys
 from runyard.runtime.config import dependencies
 from runyard.runtime.config.langgraph_json import env_file, load_project
 from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError
-from runyard.runtime.services.graph_probe import probe_graphs
+from runyard.runtime.services.graph_probe import probe_authentication, probe_graphs
 from runyard.runtime.storage.backends import make_storage
 
 Level = Literal["ok", "note", "problem", "unusable"]
@@ -87,6 +88,7 @@ async def diagnose(config: Path, *, timeout: float, **options: Any) -> Diagnosis
             found.add("graph", "ok", f"{probe.graph_id} loads{made}")
         else:
             found.add("graph", "problem", f"{probe.graph_id} does not load: {probe.error}")
+    await _authentication(found, found.settings, timeout)
     _data_dir(found, found.settings)
     return found
 
@@ -144,6 +146,26 @@ def _env(found: Diagnosis, project: Project) -> None:
     file = env_file(project.path)
     if file is not None and file.exists():
         found.add("env", "ok", f"{file} sets {len(project.env)} variables")
+
+
+async def _authentication(found: Diagnosis, settings: Settings, timeout: float) -> None:
+    error = None
+    if settings.has_keys:
+        said = "callers need an API key"
+        try:
+            ApiKeys(settings.api_keys, settings.api_keys_file)
+        except ConfigError as refusal:
+            error = refusal.detail
+    elif settings.project.auth is not None:
+        said = f"{settings.project.auth.path} says who makes a request"
+        error = (await probe_authentication(settings.project, timeout=timeout)).error
+    else:
+        found.add("auth", "ok", f"nobody has to say who they are, on {settings.host}")
+        return
+    if error is None:
+        found.add("auth", "ok", said)
+    else:
+        found.add("auth", "unusable", error)
 
 
 def _data_dir(found: Diagnosis, settings: Settings) -> None:

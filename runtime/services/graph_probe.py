@@ -1,9 +1,9 @@
-"""Loads one graph in a process of its own, as a worker would, and says what came of it.
+"""Loads one graph, or what says who makes a request, in a process of its own, as a server would; says what came of it.
 
     python -P -m runyard.runtime.services.graph_probe CONFIG GRAPH_ID RESULT
 
-writes `{"kind": "graph" or "factory"}` or `{"error": text}` as JSON into the file RESULT. It is a file, since user code
-prints what it likes.
+(an empty GRAPH_ID stands for the latter) writes `{"kind": "graph", "factory" or "auth"}` or `{"error": text}` as JSON
+into the file RESULT. It is a file, since user code prints what it likes.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from runyard.runtime.config.project import Project
 from runyard.runtime.errors import RunyardError
 from runyard.runtime.graphs.user_errors import bounded
 
+_AUTH = ""
 LAST_WORDS = 2000
 """Bytes of the end of stderr that are shown of a process that dies."""
 
@@ -45,6 +46,11 @@ async def probe_graphs(project: Project, *, timeout: float) -> list[Probe]:
             return await _probe(project, graph_id, timeout)
 
     return await asyncio.gather(*map(one, project.graphs))
+
+
+async def probe_authentication(project: Project, *, timeout: float) -> Probe:
+    """Loads what says who makes a request, which the project must have."""
+    return await _probe(project, _AUTH, timeout)
 
 
 async def _probe(project: Project, graph_id: str, timeout: float) -> Probe:
@@ -83,9 +89,13 @@ def _read(graph_id: str, code: int | None, result: Path, words: Path) -> Probe:
 
 def _load(config: Path, graph_id: str) -> dict[str, str]:
     from runyard.runtime.graphs.registry import Graphs
+    from runyard.runtime.services.authentication import load_custom
 
     try:
         project = load_project(config)
+        if graph_id == _AUTH:
+            load_custom(project, timeout=1.0)
+            return {"kind": "auth"}
         graphs = Graphs(replace(project, graphs={graph_id: project.graphs[graph_id]}))
         graphs.load()
         if graphs.is_factory(graph_id):
