@@ -369,6 +369,9 @@ class Pages(Protocol[Page]):
     def guide(self, *, name: str) -> Page:
         """GET /guides/{name}: One guide."""
 
+    def sign_in(self) -> Page:
+        """GET /sign-in: A page to sign in."""
+
 
 class System(Protocol[Response]):
     """The handlers that operations name `system.<method>`."""
@@ -384,6 +387,16 @@ class System(Protocol[Response]):
 
     async def openapi(self) -> Response:
         """GET /openapi.json: This document."""
+
+
+class SignIn(Protocol[Response]):
+    """The handlers that operations name `sign_in.<method>`."""
+
+    async def create(self, *, body: models.SignIn) -> Response:
+        """POST /sign-in: Sign in with a browser."""
+
+    async def delete(self) -> Response:
+        """DELETE /sign-in: Sign out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -407,6 +420,7 @@ def operations(
     store: Store[Principal, Response],
     pages: Pages[Page],
     system: System[Response],
+    sign_in: SignIn[Response],
 ) -> Operations[Principal, Response, Page]:
     """Each operation with the method that its `x-handler` names."""
     return Operations(
@@ -471,11 +485,14 @@ def operations(
             "server_info_info_get": system.info,
             "system_metrics_metrics_get": system.metrics,
             "openapi_json_get": system.openapi,
+            "sign_in_post": sign_in.create,
+            "sign_in_delete": sign_in.delete,
         },
         pages={
             "root_get": pages.root,
             "docs_get": pages.docs,
             "guides_get": pages.guides,
             "guide_get": pages.guide,
+            "sign_in_get": pages.sign_in,
         },
     )

@@ -233,6 +233,14 @@ class Send:
 
 
 @dataclass(kw_only=True, slots=True)
+class SignIn:
+    """What a browser's user has to show."""
+
+    credential: str
+    """An API key, or what the project's authentication takes as a bearer token; with a scheme before it, such as `Basic`, what it takes as the whole header `Authorization`."""
+
+
+@dataclass(kw_only=True, slots=True)
 class StorageSize:
     """A number of rows and their size."""
 

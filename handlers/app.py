@@ -18,6 +18,7 @@ from runyard.handlers import console
 from runyard.handlers.api.operations import Services, operation_table
 from runyard.handlers.api.system import MetricsReader
 from runyard.handlers.contract.answers.check import AnswerCheckMiddleware, ViolationCounter
+from runyard.handlers.contract.authentication import Authentication
 from runyard.handlers.contract.bodies import BodyLimits
 from runyard.handlers.contract.document import load_document
 from runyard.handlers.contract.middleware import ContractMiddleware
@@ -68,10 +69,12 @@ def create_app(server: Server) -> FlaskApp:
             await server.stop()
 
     settings, project = server.settings, server.settings.project
-    document = load_document(project.disabled, batch_limit=settings.batch_limit)
-    if settings.authenticates:
+    authentication = None if (authenticator := server.authenticator) is None else Authentication(authenticator)
+    unneeded = frozenset(("sign-in",) if authentication is None else ())
+    document = load_document(project.disabled | unneeded, batch_limit=settings.batch_limit)
+    if authentication is not None:
         describe_security(document, project.auth)
-    table = operation_table(server, document)
+    table = operation_table(server, document, authentication)
     origins, hosts = read_callers(settings)
     assets = (f"{console.ASSETS_PATH}/",)
     check = partial(AnswerCheckMiddleware, document=document, metrics=server.metrics, prefixes=assets)
@@ -89,7 +92,7 @@ def create_app(server: Server) -> FlaskApp:
                 ContractMiddleware,
                 body_limits=BodyLimits(body=settings.body_limit, batch=settings.batch_body_limit),
                 configurable_headers=project.configurable_headers,
-                authenticator=server.authenticator,
+                authentication=authentication,
             ),
             LifespanMiddleware,
             ContextMiddleware,

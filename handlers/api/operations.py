@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from runyard.generated.handlers import Operations, operations
 from runyard.handlers.api.assistants import AssistantHandlers, AssistantService
 from runyard.handlers.api.crons import CronHandlers, CronService
+from runyard.handlers.api.sign_in import SignInHandlers
 from runyard.handlers.api.stateless_runs import StatelessRunHandlers, StatelessRunService
 from runyard.handlers.api.store import StoreHandlers, StoreService
 from runyard.handlers.api.system import MetricsReader, SystemHandlers, SystemService
@@ -19,6 +20,7 @@ from runyard.handlers.console.pages import Pages
 if TYPE_CHECKING:
     import flask
 
+    from runyard.handlers.contract.authentication import Authentication
     from runyard.handlers.http.responses import Response
     from runyard.runtime.auth.principal import Principal
     from runyard.runtime.config.settings import Settings
@@ -68,12 +70,23 @@ class Services(Protocol):
         """Runs that the server makes by itself."""
 
 
-def operation_table(services: Services, document: Mapping[str, Any]) -> Operations[Principal, Response, flask.Response]:
-    """The handler of each operation of the document. mypy holds each one against the signature that it asks for."""
+def operation_table(
+    services: Services, document: Mapping[str, Any], authentication: Authentication | None = None
+) -> Operations[Principal, Response, flask.Response]:
+    """The handler of each operation of the document. mypy holds each one against the signature that it asks for.
+
+    `authentication`: None: nobody has to say who they are.
+    """
     project = services.settings.project
     return operations(
         system=SystemHandlers(services.system, services.metrics, document, project.disabled),
-        pages=Pages(services.system, lambda: services.settings.project.graphs, landing="meta" not in project.disabled),
+        pages=Pages(
+            services.system,
+            lambda: services.settings.project.graphs,
+            landing="meta" not in project.disabled,
+            graphs_are_secret=authentication is not None,
+        ),
+        sign_in=SignInHandlers(authentication),
         assistants=AssistantHandlers(services.assistants),
         threads=ThreadHandlers(services.threads, services.runs),
         thread_states=ThreadStateHandlers(services.thread_states),

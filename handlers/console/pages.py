@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 _POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """What a guide may load: its icon, and the style that stands in it."""
 
+_SIGN_IN_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; connect-src 'self'; base-uri 'none';"
+    " form-action 'none'; frame-ancestors 'none'"
+)
+
 
 class ServerInfo(Protocol):
     """Where the pages learn about the server."""
@@ -30,9 +36,16 @@ class Pages:
     """The operations that answer with HTML."""
 
     def __init__(
-        self, system: ServerInfo, graphs: Callable[[], Mapping[str, GraphSpec]], *, landing: bool = True
+        self,
+        system: ServerInfo,
+        graphs: Callable[[], Mapping[str, GraphSpec]],
+        *,
+        landing: bool = True,
+        graphs_are_secret: bool = False,
     ) -> None:
-        """`landing`: whether browsers get a page about the server at its root."""
+        """`landing`: whether browsers get a page about the server at its root. `graphs_are_secret`: whether that page,
+        which everybody sees, leaves them out."""
+        self.graphs_are_secret = graphs_are_secret
         self.system = system
         self.landing = landing
         self.graphs = graphs
@@ -45,13 +58,22 @@ class Pages:
             page = flask.render_template(
                 "landing.html",
                 info=self.system.info(),
-                graphs=self.graphs().values(),
+                graphs=() if self.graphs_are_secret else self.graphs().values(),
+                sign_in=self.graphs_are_secret,
                 url=flask.request.url_root.rstrip("/"),
             )
             response = flask.Response(page, mimetype="text/html")
         else:
             response = flask.Response(HEALTH, mimetype="application/json")
         response.vary.add("Accept")
+        return response
+
+    def sign_in(self) -> flask.Response:
+        """GET /sign-in"""
+        nonce = secrets.token_urlsafe(16)
+        response = flask.Response(flask.render_template("sign_in.html", nonce=nonce), mimetype="text/html")
+        response.headers["content-security-policy"] = _SIGN_IN_POLICY.format(nonce=nonce)
+        response.headers["cache-control"] = "no-store"
         return response
 
     def docs(self) -> flask.Response:

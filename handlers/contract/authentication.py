@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import Request
 
 from runyard.handlers.contract.bodies import BodyContract, in_pool_if_large
 from runyard.handlers.contract.json_body import parse_json
 from runyard.handlers.http.errors import HttpError
-from runyard.handlers.http.scope import TEMPLATE, Message, Receive, Scope
+from runyard.handlers.http.scope import TEMPLATE, Header, Message, Receive, Scope
+from runyard.handlers.http.sessions import Sessions, is_of_own_page
 from runyard.runtime.auth.custom import HandlerFailed
 from runyard.runtime.auth.principal import Principal
 from runyard.runtime.auth.redaction import redacted
 from runyard.runtime.auth.refusal import Refusal
 from runyard.runtime.auth.requests import Authenticator, IncomingRequest
+from runyard.runtime.errors import Forbidden, Invalid
 
 logger = logging.getLogger(__name__)
 
@@ -57,21 +61,70 @@ class ReceivedBody:
         return {"type": "http.request", "body": await self.raw(), "more_body": False}
 
 
-async def authenticate(authenticator: Authenticator, scope: Scope, body: ReceivedBody) -> Principal:
-    """Who makes the request. Raises `Refusal`, Unavailable, `HttpError`, and what came in the way of its body. Whoever
-    is not let in is in the log, without their credentials."""
-    request = IncomingRequest(scope, body.json, lambda: Request(scope, body.as_message))
-    try:
-        return await authenticator.authenticate(request)
-    except Exception as error:
-        if body.error is not None:
-            raise body.error from None
-        asked = f"{scope['method']} {scope[TEMPLATE]} from {(scope.get('client') or ['unknown'])[0]}"
-        if isinstance(error, Refusal):
-            logger.warning("denied: %s: %d %s", asked, error.status, redacted(error.detail, request))
-        elif isinstance(error, HandlerFailed):
-            text = "".join(traceback.format_exception(error.__cause__ or error))
-            logger.error("denied: %s: %s: %s", asked, error, redacted(text, request))
-            # Not with its cause, whose text may have credentials in it.
-            raise HttpError(500, "Internal Server Error") from None
-        raise
+class Authentication:
+    """Asks an authenticator who makes a request; the cookie of a browser that has signed in counts as what it signed in
+    with."""
+
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
+        self._sessions = Sessions()
+
+    async def authenticate(self, scope: Scope, body: ReceivedBody) -> Principal:
+        """Who makes the request. Raises `Refusal`, Unavailable, `HttpError`, and what came in the way of its body.
+        Whoever is not let in is in the log, without their credentials."""
+        return await self._ask(scope, body, self._sessions.credentials(scope))
+
+    async def sign_in(self, scope: Scope, credential: str) -> str:
+        """Begins a session for whoever the credential belongs to, and gives the value of its cookie. Raises as
+        `authenticate` does, and Forbidden when a page of another origin asks."""
+        if not is_of_own_page(scope):
+            raise Forbidden("Only the server's own page may sign in")
+        if not credential.isascii() or not credential.isprintable():
+            raise Invalid("body.credential: it has characters that no header can hold")
+        # Whichever of both the server looks at. What has a scheme already, such as "Basic ...", is taken as it is.
+        authorization = credential if " " in credential.strip() else f"Bearer {credential.strip()}"
+        held = [(b"authorization", authorization.encode()), (b"x-api-key", credential.strip().encode())]
+        other = [(name, value) for name, value in scope["headers"] if name not in dict(held)]
+        await self._ask({**scope, "headers": other}, ReceivedBody(None, scope, no_body), held)
+        return self._sessions.begin(held)
+
+    def sign_out(self, scope: Scope) -> None:
+        """Ends the session of the request."""
+        self._sessions.end(scope)
+
+    async def _ask(self, scope: Scope, body: ReceivedBody, held: Sequence[Header]) -> Principal:
+        if held:
+            scope = {**scope, "headers": [*scope["headers"], *held]}
+        request = IncomingRequest(scope, body.json, lambda: Request(scope, body.as_message))
+        try:
+            return await self._authenticator.authenticate(request)
+        except Exception as error:
+            if body.error is not None:
+                raise body.error from None
+            asked = f"{scope['method']} {scope[TEMPLATE]} from {(scope.get('client') or ['unknown'])[0]}"
+            if isinstance(error, Refusal):
+                logger.warning("denied: %s: %d %s", asked, error.status, redacted(error.detail, request))
+            elif isinstance(error, HandlerFailed):
+                text = "".join(traceback.format_exception(error.__cause__ or error))
+                logger.error("denied: %s: %s: %s", asked, error, redacted(text, request))
+                # Not with its cause, whose text may have credentials in it.
+                raise HttpError(500, "Internal Server Error") from None
+            raise
+
+
+async def no_body() -> Message:
+    """What a request without a body receives."""
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+def asks_for_page(scope: Scope) -> bool:
+    """Whether a person waits for the answer: their browser asks for HTML."""
+    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
+
+
+def to_sign_in(scope: Scope) -> HttpError:
+    """The answer to a browser whose user has to sign in first. Relative, for servers that a proxy puts below a path."""
+    path: str = scope["path"]
+    up = "../" * (path.count("/") - 1)
+    target = f"{up}sign-in?next={quote(path.lstrip('/'), safe='/')}"
+    return HttpError(303, "Sign in first", [(b"location", target.encode("ascii"))])

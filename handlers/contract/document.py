@@ -12,7 +12,7 @@ import orjson
 BATCH: Final = "RunBatchCreate"
 """The component that a batch has to fit."""
 
-_META: Final = frozenset(("docs", "guides", "info", "metrics", "openapi.json"))
+_META: Final = frozenset(("docs", "guides", "info", "metrics", "openapi.json", "sign-in"))
 """What `http.disable_meta` takes away, by the first segment of the path."""
 
 

@@ -14,7 +14,7 @@ from typing import Any, get_type_hints
 from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
 from connexion.operations.abstract import AbstractOperation
 
-from runyard.handlers.contract.authentication import ReceivedBody, authenticate
+from runyard.handlers.contract.authentication import Authentication, ReceivedBody, asks_for_page, to_sign_in
 from runyard.handlers.contract.bodies import BodyContract, BodyLimits, ClientDisconnected
 from runyard.handlers.contract.deprecation import Application, announcing
 from runyard.handlers.contract.document import is_public
@@ -22,7 +22,7 @@ from runyard.handlers.contract.header_selection import header_selector
 from runyard.handlers.contract.parameters import Parameters
 from runyard.handlers.http.scope import Header, Receive, Scope, Send
 from runyard.runtime.auth.principal import ANONYMOUS, Principal
-from runyard.runtime.auth.requests import Authenticator
+from runyard.runtime.auth.refusal import Refusal
 from runyard.runtime.config.project import HeaderFilter
 from runyard.runtime.errors import BadRequest, Invalid
 
@@ -45,16 +45,16 @@ class ContractOperation:
         parameters: Parameters,
         body: BodyContract | None,
         select_headers: HeaderSelector | None,
-        authenticator: Authenticator | None,
+        authentication: Authentication | None,
         *,
         asks: bool,
     ) -> None:
-        """`authenticator`: None: nobody has to say who they are. `asks`: whether the handler wants to know it."""
+        """`authentication`: None: nobody has to say who they are. `asks`: whether the handler wants to know it."""
         self.next_app = next_app
         self.parameters = parameters
         self.body = body
         self.select_headers = select_headers
-        self.authenticator = authenticator
+        self.authentication = authentication
         self.asks = asks
         self.handler = function if inspect.iscoroutinefunction(function) else None
 
@@ -81,11 +81,16 @@ class ContractOperation:
     async def _received(self, scope: Scope, receive: Receive) -> tuple[Principal, dict[str, Any], bytes]:
         """Who makes the request, its parameters and its body. Who is not let in learns nothing of what is wrong with
         the rest."""
-        if self.authenticator is None:
+        if self.authentication is None:
             arguments = self.parameters.read(scope)
             return ANONYMOUS, arguments, b"" if self.body is None else await self.body.receive(scope, receive)
         body = ReceivedBody(self.body, scope, receive)
-        principal = await authenticate(self.authenticator, scope, body)
+        try:
+            principal = await self.authentication.authenticate(scope, body)
+        except Refusal as refusal:
+            if self.handler is None and refusal.status == 401 and asks_for_page(scope):
+                raise to_sign_in(scope) from None
+            raise
         return principal, self.parameters.read(scope), await body.raw()
 
 
@@ -97,11 +102,11 @@ class ContractAPI(RoutedAPI[Application]):
         *args: Any,
         body_limits: BodyLimits,
         select_headers: HeaderSelector,
-        authenticator: Authenticator | None,
+        authentication: Authentication | None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.authenticator = authenticator
+        self.authentication = authentication
         self.body_limits = body_limits
         self.select_headers = select_headers
         self.add_paths()
@@ -131,7 +136,7 @@ class ContractAPI(RoutedAPI[Application]):
             checked,
             body,
             select_headers,
-            None if is_public(definition) else self.authenticator,
+            None if is_public(definition) else self.authentication,
             asks=PRINCIPAL in hints,
         )
         return announcing(contract, definition)
@@ -148,13 +153,13 @@ class ContractMiddleware(RoutedMiddleware[ContractAPI]):
         *,
         body_limits: BodyLimits,
         configurable_headers: HeaderFilter | None,
-        authenticator: Authenticator | None,
+        authentication: Authentication | None,
     ) -> None:
         super().__init__(app)
         self.options: dict[str, Any] = {
             "body_limits": body_limits,
             "select_headers": header_selector(configurable_headers or HeaderFilter(includes=())),
-            "authenticator": authenticator,
+            "authentication": authentication,
         }
 
     def add_api(self, specification: Any, **kwargs: Any) -> ContractAPI:

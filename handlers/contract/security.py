@@ -29,6 +29,11 @@ _DENIED: Final = {
     "description": "Authentication does not let the request in. The detail says why.",
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorResponse"}}},
 }
+_SIGN_IN: Final = {
+    "description": "The browser's user has to sign in first.",
+    "headers": {"Location": {"required": True, "schema": {"type": "string", "format": "uri-reference"}}},
+    "content": _DENIED["content"],
+}
 
 
 def describe_security(document: dict[str, Any], auth: AuthSection | None) -> None:
@@ -45,6 +50,8 @@ def describe_security(document: dict[str, Any], auth: AuthSection | None) -> Non
             if is_public(operation):
                 continue
             operation["responses"].setdefault("4XX", _DENIED)
+            if "text/html" in operation["responses"].get("200", {}).get("content", {}):
+                operation["responses"]["303"] = _SIGN_IN
             required = given.get("paths", {}).get(path, {}).get(method)
             if required:
                 operation["security"] = required

@@ -20,6 +20,11 @@ _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]/:@]+)(:[0-9]*)?")
 _REMEMBERED = 1024
 
 
+def is_own_origin(origin: bytes, host: bytes | None) -> bool:
+    """Whether an origin is that of the server which the request's Host header calls `host`."""
+    return host is not None and origin.partition(b"://")[2].lower() == host.lower()
+
+
 class Origins:
     """The origins whose pages may use the server: its own, those of this machine, and those that are named."""
 
@@ -39,10 +44,7 @@ class Origins:
         if text.lower() in self._named or (self._pattern and self._pattern.fullmatch(text)):
             return True
         parts = _ORIGIN.fullmatch(text)
-        if parts is None:
-            return False
-        own = host is not None and text.partition("://")[2].lower() == host.decode("latin-1").lower()
-        return own or is_loopback(parts[1])
+        return parts is not None and (is_own_origin(origin, host) or is_loopback(parts[1]))
 
     def check(self, origin: bytes, host: bytes | None) -> None:
         """Raises `HttpError` (403) for an origin that is not allowed."""

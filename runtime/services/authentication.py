@@ -5,6 +5,7 @@ from __future__ import annotations
 from runyard.runtime.auth.api_keys import ApiKeys
 from runyard.runtime.auth.custom import CustomAuthentication
 from runyard.runtime.auth.requests import Authenticator
+from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.graphs.loading import load_object, prepare_process
 
@@ -14,14 +15,17 @@ def load_authenticator(settings: Settings) -> Authenticator | None:
 
     Raises ConfigError.
     """
-    project = settings.project
     if settings.has_keys:
         return ApiKeys(settings.api_keys, settings.api_keys_file)
+    return load_custom(settings.project, timeout=settings.auth_timeout)
+
+
+def load_custom(project: Project, *, timeout: float) -> CustomAuthentication | None:
+    """By the project's own code, which gets `timeout` seconds for each request; None where it names none. See
+    `load_authenticator`."""
     if project.auth is None:
         return None
     place = f"{project.path}: auth ({project.auth.path})"
     prepare_process(project)
     auth = load_object(project, project.auth.path, place)
-    return CustomAuthentication(
-        auth, place, timeout=settings.auth_timeout, refuse_studio=not project.auth.disable_studio_auth
-    )
+    return CustomAuthentication(auth, place, timeout=timeout, refuse_studio=not project.auth.disable_studio_auth)

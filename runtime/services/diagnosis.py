@@ -14,12 +14,13 @@ from typing import Any, Literal
 
 from packaging.requirements import Requirement
 
+from runyard.runtime.auth.api_keys import ApiKeys
 from runyard.runtime.config import dependencies
 from runyard.runtime.config.langgraph_json import env_file, load_project
 from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError
-from runyard.runtime.services.graph_probe import probe_graphs
+from runyard.runtime.services.probing import probe_project
 from runyard.runtime.storage.backends import make_storage
 
 Level = Literal["ok", "note", "problem", "unusable"]
@@ -81,14 +82,18 @@ async def diagnose(config: Path, *, timeout: float, **options: Any) -> Diagnosis
     except ConfigError as error:
         found.add("settings", "unusable", error.detail)
         return found
-    for probe in await probe_graphs(project, timeout=timeout):
-        if probe.graph_id is None:
+    auth_error = None
+    for probe in await probe_project(project, timeout=timeout):
+        if probe.what == "auth":
+            auth_error = probe.error
+        elif probe.what == "embeddings":
             _index(found, found.settings, probe.error)
         elif probe.error is None:
             made = ", made anew for each run" if probe.kind == "factory" else ""
-            found.add("graph", "ok", f"{probe.graph_id} loads{made}")
+            found.add("graph", "ok", f"{probe.name} loads{made}")
         else:
-            found.add("graph", "problem", f"{probe.graph_id} does not load: {probe.error}")
+            found.add("graph", "problem", f"{probe.name} does not load: {probe.error}")
+    _authentication(found, found.settings, auth_error)
     _data_dir(found, found.settings)
     return found
 
@@ -158,6 +163,25 @@ def _index(found: Diagnosis, settings: Settings, error: str | None) -> None:
         found.add("store", "problem", "items cannot be found by what they mean: there is no SQLite extension", remedy)
     else:
         found.add("store", "ok", f"{index.embed} loads; items are found by vectors of {index.dims} numbers")
+
+
+def _authentication(found: Diagnosis, settings: Settings, error: str | None) -> None:
+    """`error`: why what says who makes a request does not load."""
+    if settings.has_keys:
+        said = "callers need an API key"
+        try:
+            ApiKeys(settings.api_keys, settings.api_keys_file)
+        except ConfigError as refusal:
+            error = refusal.detail
+    elif settings.project.auth is not None:
+        said = f"{settings.project.auth.path} says who makes a request"
+    else:
+        found.add("auth", "ok", f"nobody has to say who they are, on {settings.host}")
+        return
+    if error is None:
+        found.add("auth", "ok", said)
+    else:
+        found.add("auth", "unusable", error)
 
 
 def _data_dir(found: Diagnosis, settings: Settings) -> None:

@@ -240,3 +240,31 @@ def test_the_embeddings_of_the_store_are_looked_at(runyard: Run, project: Path) 
     code, findings = diagnose(runyard)
     assert code == 2
     assert "store.index.embed must be" in of(findings, "config")["message"]
+
+
+AUTH = """
+from langgraph_sdk import Auth
+
+auth, empty = Auth(), Auth()
+
+@auth.authenticate
+async def authenticate(headers):
+    return "ann"
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [
+        ("auth", 0, "./auth.py:auth says who makes a request"),
+        ("empty", 2, "has no handler that says who asks"),
+        ("nothing", 2, "has no 'nothing'"),
+    ],
+)
+def test_what_says_who_asks_is_loaded_too(runyard: Run, project: Path, name: str, code: int, said: str) -> None:
+    (project / "auth.py").write_text(AUTH)
+    configure(project, auth={"path": f"./auth.py:{name}"})
+    found_code, findings = diagnose(runyard, project)
+    found = of(findings, "auth")
+    assert (found_code, found["level"]) == (code, "unusable" if code else "ok")
+    assert said in found["message"]

@@ -109,12 +109,14 @@ def test_all_but_what_tells_of_the_server_itself_is_told_who_asks(runtime: FakeR
         "server_info_info_get",
         "system_metrics_metrics_get",
         "openapi_json_get",
+        "sign_in_post",
+        "sign_in_delete",
     }
 
 
 def test_only_pages_go_through_flask(runtime: FakeRuntime, document: Document) -> None:
     table = operation_table(runtime, document)
-    assert set(table.pages) == {"root_get", "docs_get", "guides_get", "guide_get"}
+    assert set(table.pages) == {"root_get", "docs_get", "guides_get", "guide_get", "sign_in_get"}
     assert all(map(inspect.iscoroutinefunction, table.handlers.values()))
     assert not any(map(inspect.iscoroutinefunction, table.pages.values()))
 
@@ -191,6 +193,8 @@ def test_every_recorded_example_is_used() -> None:
 
 async def test_examples_are_accepted(client: httpx.AsyncClient, operations: list[Operation]) -> None:
     for method, path, _, value in examples(operations):
+        if path == "/sign-in":  # it is there where callers have to say who they are: see test_sign_in
+            continue
         target = re.sub(r"\{\w+\}", str(uuid.uuid4()), path)
         response = await client.request(method, target, json=value)
         assert response.status_code in (200, 204), (path, response.text)

@@ -148,6 +148,7 @@ class Pages:
     def docs(self) -> str: return ""
     def guides(self) -> str: return ""
     def guide(self, name: str) -> str: return ""
+    def sign_in(self) -> str: return ""
 
 class System:
     async def health(self, check_db: int) -> Answer: return Answer()
