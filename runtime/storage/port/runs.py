@@ -21,6 +21,8 @@ class Lane(IntEnum):
     INTERACTIVE = 0
     SINGLE = 1
     BATCH = 2
+    HELD = 8
+    """A run whose batch has as many under way as it may: it gets the lane of batches when one of those leaves."""
     SOLO = 9
     """A run that was there at a crash: only a worker that runs nothing else but its group of suspects may take it."""
 
@@ -60,6 +62,26 @@ class NewRun:
     resumable: bool = False
     interest: Interest = Interest.NONE
     webhook: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewBatch:
+    """What is accepted together in one request, and what was asked for it as a whole.
+
+    max_concurrency: how many of its runs are under way at once; start_within, finish_within: seconds from now after
+    which items that have not begun, or not ended, are given up; retry: the policy by which a run is tried again after
+    an error; result_ttl: seconds for which results are kept. None: as if there were no batch.
+    """
+
+    batch_id: str
+    name: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    webhook: str | None = None
+    max_concurrency: int | None = None
+    start_within: float | None = None
+    finish_within: float | None = None
+    retry: dict[str, Any] | None = None
+    result_ttl: float | None = None
 
 
 class RunRef(NamedTuple):
@@ -136,8 +158,9 @@ class InsertResult:
 class RunStorage(Protocol):
     """Runs as their clients see them."""
 
-    async def insert(self, scope: Scope, new_runs: Sequence[NewRun]) -> InsertResult:
-        """Writes all of the runs, and the threads of stateless ones, or nothing.
+    async def insert(self, scope: Scope, new_runs: Sequence[NewRun], batch: NewBatch | None = None) -> InsertResult:
+        """Writes all of the runs, and the threads of stateless ones, or nothing; as the items of a batch, in order, if
+        there is one.
 
         Multitask strategies take effect here. Raises NotFound for a thread that does not exist,
         Conflict for one that is busy where the strategy is `reject`.

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ import orjson
 from runyard.generated.models import Run
 from runyard.runtime.errors import Conflict, Forbidden, NotFound
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.port.runs import CancelAction, CancelResult, InsertResult, NewRun
+from runyard.runtime.storage.port.runs import CancelAction, CancelResult, InsertResult, Lane, NewBatch, NewRun
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import cancel_run
 from runyard.runtime.storage.sqlite.database import Database, now
@@ -36,14 +37,33 @@ class PreparedRun:
     created: Run | None
 
 
-def prepare_runs(scope: Scope, new_runs: Sequence[NewRun], clock: int) -> list[PreparedRun]:
+def prepare_runs(
+    scope: Scope, new_runs: Sequence[NewRun], clock: int, batch: NewBatch | None = None
+) -> list[PreparedRun]:
     """`clock` is the time by the clock of the queue."""
     time = now()
     stamp = iso_time(time)
-    return [_prepared(scope, new_run, clock, time, stamp) for new_run in new_runs]
+    if batch is None:
+        return [_prepared(scope, new_run, clock, time, stamp) for new_run in new_runs]
+    prepared = [
+        _prepared(scope, new_run, clock, time, stamp, batch.batch_id, index) for index, new_run in enumerate(new_runs)
+    ]
+    if batch.max_concurrency is not None:
+        ready = (run.row for run in prepared if run.row["queue"] == "ready")
+        for row in islice(ready, batch.max_concurrency, None):
+            row["lane"] = int(Lane.HELD)
+    return prepared
 
 
-def _prepared(scope: Scope, new_run: NewRun, clock: int, time: int, stamp: str) -> PreparedRun:
+def _prepared(
+    scope: Scope,
+    new_run: NewRun,
+    clock: int,
+    time: int,
+    stamp: str,
+    batch_id: str | None = None,
+    batch_index: int | None = None,
+) -> PreparedRun:
     due = clock + int(new_run.delay * 1e6) if new_run.delay > 0 else None
     stateless = new_run.thread_metadata is not None
     row = {
@@ -63,6 +83,8 @@ def _prepared(scope: Scope, new_run: NewRun, clock: int, time: int, stamp: str) 
         "kwargs": orjson.dumps(new_run.kwargs).decode(),
         "creator": scope.identity,
         "creator_details": scope.user,
+        "batch_id": batch_id,
+        "batch_index": batch_index,
         "now": time,
     }
     if not stateless:
@@ -125,7 +147,7 @@ def insert_runs(
             if waits and row["due"] is None:
                 row["queue"] = "waiting"
             created = _created(each.new_run, metadata, iso_time(time))
-        ready += row["queue"] == "ready"
+        ready += row["queue"] == "ready" and row["lane"] != Lane.HELD
         rows.append(row)
         assert created is not None
         runs.append(created)

@@ -12,6 +12,7 @@ from runyard.runtime.storage.port.runs import (
     CancelAction,
     CancelResult,
     InsertResult,
+    NewBatch,
     NewRun,
     RunLocation,
     RunPage,
@@ -21,6 +22,7 @@ from runyard.runtime.storage.port.runs import (
     RunStatus,
 )
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.sqlite.batches import insert_batch
 from runyard.runtime.storage.sqlite.cancellation import cancel_run, free_thread
 from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.database import Database, now
@@ -53,13 +55,19 @@ class SqliteRuns:
         self._database = database
         self._sql = queries
 
-    async def insert(self, scope: Scope, new_runs: Sequence[NewRun]) -> InsertResult:
+    async def insert(self, scope: Scope, new_runs: Sequence[NewRun], batch: NewBatch | None = None) -> InsertResult:
         made_room = await make_room(self._database, self._sql, scope, new_runs[0]) if len(new_runs) == 1 else []
-        prepare = partial(prepare_runs, scope, new_runs, self._clock.now())
+        clock = self._clock.now()
+        prepare = partial(prepare_runs, scope, new_runs, clock, batch)
         prepared = prepare() if len(new_runs) <= PREPARED_INLINE else await asyncio.to_thread(prepare)
-        inserted = await write_without_leftovers(
-            self._database, self._sql, lambda connection: insert_runs(connection, self._sql, scope, prepared)
-        )
+
+        def work(connection: sqlite3.Connection) -> InsertResult:
+            inserted = insert_runs(connection, self._sql, scope, prepared)
+            if batch is not None:
+                insert_batch(connection, self._sql, scope, batch, len(prepared), inserted.ready, clock)
+            return inserted
+
+        inserted = await write_without_leftovers(self._database, self._sql, work)
         inserted.add_room(made_room)
         return inserted
 

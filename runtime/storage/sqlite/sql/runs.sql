@@ -4,9 +4,11 @@
 -- name: insert_run
 -- "or fail": see insert_thread.
 insert or fail into runs (run_id, thread_id, assistant_id, graph_id, status, queue, lane, due, strategy, temporary,
-                  resumable, watching, webhook, metadata, kwargs, creator, creator_details, created_at, updated_at)
+                  resumable, watching, webhook, metadata, kwargs, creator, creator_details, batch_id, batch_index,
+                  created_at, updated_at)
 values (:run_id, :thread_id, :assistant_id, :graph_id, 'pending', :queue, :lane, :due, :strategy, :temporary,
-        :resumable, :watching, :webhook, :metadata, :kwargs, :creator, :creator_details, :now, :now);
+        :resumable, :watching, :webhook, :metadata, :kwargs, :creator, :creator_details, :batch_id, :batch_index,
+        :now, :now);
 
 -- name: active_runs
 select seq, run_id from runs where thread_id = ? and queue is not null order by seq;
