@@ -290,6 +290,14 @@ class StatelessRuns(Protocol[Principal, Response]):
         self,
         *,
         x_request_id: str | None,
+        x_batch_name: str | None,
+        x_batch_metadata: dict[str, Any] | None,
+        x_batch_webhook: str | None,
+        x_batch_max_concurrency: int | None,
+        x_batch_start_within: float | None,
+        x_batch_finish_within: float | None,
+        x_batch_retry: dict[str, Any] | None,
+        x_batch_result_ttl: float | None,
         body: models.RunBatchCreate,
         principal: Principal,
         configurable_headers: Mapping[str, str],
@@ -352,6 +360,39 @@ class Store(Protocol[Principal, Response]):
 
     async def namespaces(self, *, body: models.StoreListNamespacesRequest, principal: Principal) -> Response:
         """POST /store/namespaces: List namespaces."""
+
+
+class Batches(Protocol[Principal, Response]):
+    """The handlers that operations name `batches.<method>`."""
+
+    async def search(
+        self,
+        *,
+        status: list[models.BatchStatus] | None,
+        name: str | None,
+        metadata: dict[str, Any] | None,
+        limit: int,
+        offset: int,
+        principal: Principal,
+    ) -> Response:
+        """GET /batches: Search batches."""
+
+    async def get(self, *, batch_id: str, principal: Principal) -> Response:
+        """GET /batches/{batch_id}: Get a batch."""
+
+    async def delete(self, *, batch_id: str, principal: Principal) -> Response:
+        """DELETE /batches/{batch_id}: Delete a batch."""
+
+    async def list_runs(
+        self, *, batch_id: str, status: list[models.RunStatus] | None, limit: int, offset: int, principal: Principal
+    ) -> Response:
+        """GET /batches/{batch_id}/runs: List the runs of a batch."""
+
+    async def cancel(self, *, batch_id: str, principal: Principal) -> Response:
+        """POST /batches/{batch_id}/cancel: Cancel a batch."""
+
+    async def stream(self, *, batch_id: str, principal: Principal) -> Response:
+        """GET /batches/{batch_id}/stream: Watch a batch."""
 
 
 class Pages(Protocol[Page]):
@@ -418,6 +459,7 @@ def operations(
     crons: Crons[Principal, Response],
     stateless_runs: StatelessRuns[Principal, Response],
     store: Store[Principal, Response],
+    batches: Batches[Principal, Response],
     pages: Pages[Page],
     system: System[Response],
     sign_in: SignIn[Response],
@@ -481,6 +523,12 @@ def operations(
             "delete_item": store.delete,
             "search_items": store.search,
             "list_namespaces": store.namespaces,
+            "search_batches_batches_get": batches.search,
+            "get_batch_batches__batch_id__get": batches.get,
+            "delete_batch_batches__batch_id__delete": batches.delete,
+            "list_runs_batches__batch_id__runs_get": batches.list_runs,
+            "cancel_batch_batches__batch_id__cancel_post": batches.cancel,
+            "stream_batch_batches__batch_id__stream_get": batches.stream,
             "health_check_ok_get": system.health,
             "server_info_info_get": system.info,
             "system_metrics_metrics_get": system.metrics,

@@ -67,6 +67,73 @@ class AssistantVersionsSearchRequest:
 
 
 @dataclass(kw_only=True, slots=True)
+class BatchCounts:
+    """How many of its items have which status. What is removed before it has ended counts as interrupted."""
+
+    pending: int
+    """They have not begun, or wait to be tried again."""
+    running: int
+    """A worker executes them."""
+    success: int
+    """They have come to their end."""
+    error: int
+    """They have failed."""
+    timeout: int
+    """Their time was over."""
+    interrupted: int
+    """They were cancelled, or removed before their end."""
+
+
+@dataclass(kw_only=True, slots=True)
+class BatchDurations:
+    """How long runs took, in seconds, from the start of their last attempt to their end: half of them at most `p50`, all but a twentieth at most `p95`. No more than a tenth too long; of the items after the first 64, one in eight is looked at. Null while none has ended."""
+
+    p50: float | None
+    """The time within which half of them ended."""
+    p95: float | None
+    """The time within which all but a twentieth ended."""
+
+
+@dataclass(kw_only=True, slots=True)
+class BatchRetryPolicy:
+    """When a run of the batch that ends in an error is tried again instead. A pause is as long as the one before times `backoff_factor`, `max_interval` at most."""
+
+    tries: int
+    """How often a run is tried in all; 1 is never again."""
+    initial_interval: float = 1.0
+    """Seconds before the second try."""
+    backoff_factor: float = 2.0
+    """By how much each pause is longer than the one before."""
+    max_interval: float = 300.0
+    """Seconds of the longest pause."""
+    errors: list[str] | None = None
+    """The names of the errors after which a run is tried again, such as `RateLimitError`; any when absent."""
+
+
+BatchStatus: TypeAlias = Literal["accepting", "queued", "running", "completed", "cancelled"]
+"""
+- `accepting`: its runs are being written. A batch is written as a whole, so nobody sees it before that is done.
+- `queued`: none of its runs has begun.
+- `running`: some have, and not all have ended.
+- `completed`: all have ended, each with a status of its own.
+- `cancelled`: all have ended, after the batch was cancelled.
+
+"""
+
+
+@dataclass(kw_only=True, slots=True)
+class BatchTokens:
+    """The tokens that its runs used, summed from the usage metadata of their messages, where there is any."""
+
+    input: int
+    """What models were given."""
+    output: int
+    """What models made."""
+    cached: int
+    """How many of `input` came from a cache."""
+
+
+@dataclass(kw_only=True, slots=True)
 class ChannelSize:
     """The size of one channel."""
 
@@ -472,6 +539,48 @@ class AssistantCreate:
 
 
 @dataclass(kw_only=True, slots=True)
+class Batch:
+    """What was accepted in one request, how far it is, and what was asked for it."""
+
+    batch_id: str
+    """The batch's id. Ids sort by time."""
+    name: str | None
+    """What its client calls it."""
+    status: BatchStatus
+    counts: BatchCounts
+    metadata: dict[str, Any]
+    """Its client's free data. That of its runs is their own."""
+    created_at: str
+    """When it was accepted."""
+    started_at: str | None
+    """When the first of its runs began."""
+    ended_at: str | None
+    """When the last of its runs ended."""
+    cancelled_at: str | None
+    """When somebody asked for its cancellation."""
+    progress: float
+    """The share of its items that have ended."""
+    rate: float | None
+    """How many of its runs ended in a second, since it started; null before."""
+    estimated_end: str | None
+    """When it ends if its runs go on to end at that rate; null where nothing can be said, and at its end."""
+    durations: BatchDurations
+    tokens: BatchTokens
+    webhook: str | None
+    """Where the batch is POSTed to at its end."""
+    max_concurrency: int | None
+    """How many of its runs may be under way at once."""
+    start_within: float | None
+    """Seconds after which what has not begun ends in `timeout`."""
+    finish_within: float | None
+    """Seconds after which what has not ended ends in `timeout`."""
+    retry: BatchRetryPolicy | None
+    """When its runs are tried again after an error; null for never."""
+    result_ttl: float | None
+    """Seconds for which results are kept after the end of each run; null for what the server is set to."""
+
+
+@dataclass(kw_only=True, slots=True)
 class Command:
     """How to enter a graph other than with an input. At least one of the three should be given."""
 
@@ -505,6 +614,8 @@ class Run:
     multitask_strategy: MultitaskStrategy
     langsmith_session_name: str | None
     """Always null here; clients of the official server expect the key."""
+    batch_id: str | None = None
+    """The batch that it came in; null for a run that came otherwise. An extension."""
 
 
 @dataclass(kw_only=True, slots=True)

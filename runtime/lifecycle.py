@@ -6,6 +6,7 @@
 | claim          | pending | running                                    | due; head of its thread; new attempt    |
 | heartbeat      | running | running                                    | lease                                   |
 | finish         | running | success, error, timeout                    | lease, no cancel requested              |
+| overdue        | running | timeout                                    | its time, or that of its batch, is over |
 | stop           | running | interrupted, or removed (rollback)         | cancel requested; lease, or the worker  |
 |                |         |                                            | is dead or has not stopped it in time   |
 | release        | running | pending                                    | lease (shutdown, or the end cannot be   |
@@ -14,6 +15,8 @@
 | exhaust        | running | error                                      | the worker is dead, or the end cannot   |
 |                |         |                                            | be written; no attempts left            |
 | cancel         | pending | interrupted, or removed (rollback)         | status                                  |
+| give up        | pending | timeout                                    | the time of its batch to begin, or to   |
+|                |         |                                            | end, is over                            |
 | request cancel | running | running, flagged                           | status                                  |
 
 A graph that pauses at an interrupt ends its run in `success`: the thread is interrupted, the run is not.
@@ -35,6 +38,15 @@ def timed_out(seconds: float) -> bytes:
     """What a run answers that was stopped since an attempt at it took longer than `seconds`."""
     return error_result(
         "TimeoutError", f"The run was stopped: it took longer than {seconds:g} s (RUNYARD_RUN_TIMEOUT)."
+    )
+
+
+def batch_timed_out(kind: str, seconds: float) -> bytes:
+    """What a run answers whose batch was to "start" or to "finish" within `seconds`, and it has not."""
+    past = "begun" if kind == "start" else "ended"
+    return error_result(
+        "TimeoutError",
+        f"The run had not {past} {seconds:g} s after its batch was accepted (X-Batch-{kind.capitalize()}-Within).",
     )
 
 

@@ -18,6 +18,7 @@ from runyard.runtime.bus.messages import GraphsLoaded
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
+from runyard.runtime.maintenance.batches import CancelledBatches, LateItems, OldBatches
 from runyard.runtime.maintenance.cron_scheduler import CronScheduler
 from runyard.runtime.maintenance.delayed_runs import DelayedRuns
 from runyard.runtime.maintenance.deleted_threads import DeletedThreads
@@ -40,6 +41,7 @@ from runyard.runtime.processes.temporaries import remove_temporaries, sweep_temp
 from runyard.runtime.processes.viewers import Viewers
 from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.authentication import load_authenticator
+from runyard.runtime.services.batches import Batches
 from runyard.runtime.services.crons import Crons
 from runyard.runtime.services.health import Health
 from runyard.runtime.services.local_viewer import LocalViewer
@@ -98,12 +100,16 @@ class Runtime:
         self.store = Store(self._storage, project, viewer)
         rules = RunRules(webhooks=webhooks, expiry=expiry)
         self.runs = Runs(self._storage, self._broker, self._workers, self.assistants, rules)
+        self.batches = Batches(self._storage, self._broker)
         scheduler = CronScheduler(
             self._storage.crons, self.assistants, rules, self._workers, self._broker, self.metrics.cron_due
         )
         self.crons = Crons(self._storage.crons, self.assistants, rules, lambda: self._maintenance.wake(scheduler))
         duties: list[Duty] = [
             scheduler,
+            CancelledBatches(self.batches),
+            LateItems(self.batches),
+            OldBatches(self.batches, settings.batch_ttl),
             DeletedThreads(self.threads),
             DelayedRuns(self._storage.queue, self._workers),
             Outcomes(self._storage.runs, settings.result_ttl),

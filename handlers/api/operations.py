@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from runyard.generated.handlers import Operations, operations
 from runyard.handlers.api.assistants import AssistantHandlers, AssistantService
+from runyard.handlers.api.batches import BatchHandlers, BatchService
 from runyard.handlers.api.crons import CronHandlers, CronService
 from runyard.handlers.api.sign_in import SignInHandlers
 from runyard.handlers.api.stateless_runs import StatelessRunHandlers, StatelessRunService
@@ -69,6 +70,10 @@ class Services(Protocol):
     def crons(self) -> CronService:
         """Runs that the server makes by itself."""
 
+    @property
+    def batches(self) -> BatchService:
+        """Runs that were accepted together."""
+
 
 def operation_table(
     services: Services, document: Mapping[str, Any], authentication: Authentication | None = None
@@ -94,4 +99,5 @@ def operation_table(
         stateless_runs=StatelessRunHandlers(services.runs),
         store=StoreHandlers(services.store),
         crons=CronHandlers(services.crons),
+        batches=BatchHandlers(services.batches),
     )

@@ -20,6 +20,7 @@ from runyard.handlers.api.thread_access import THREADS, read_thread, update_thre
 from runyard.runtime.auth.authorization import authorize
 from runyard.runtime.auth.principal import Principal
 from runyard.runtime.scope import Scope
+from runyard.runtime.services.batches import BatchOptions
 
 Request = TypeVar("Request", bound=RunCreateStateless | RunCreateStateful)
 
@@ -43,11 +44,14 @@ async def create_run(principal: Principal, request: Request, thread_id: str | No
     return replace(scope, beside={(ASSISTANTS, name): assistants}), request
 
 
-async def create_batch(principal: Principal, requests: Sequence[Request]) -> tuple[Scope, Sequence[Request]]:
-    """As `create_run` for each of the runs, which all bring threads of their own; each assistant is asked about
-    once."""
+async def create_batch(
+    principal: Principal, requests: Sequence[Request], options: BatchOptions
+) -> tuple[Scope, Sequence[Request], BatchOptions]:
+    """As `create_run` for each of the runs, which all bring threads of their own, and once more for the batch itself:
+    as for its first run, but with the metadata of the batch. Each assistant is asked about once."""
     if principal.rules is None:
-        return principal.scope, requests
+        return principal.scope, requests, options
+    _, first = await _create_run(principal, replace(requests[0], metadata={**(options.metadata or {})}), None)
     scope = principal.scope
     assistants: dict[tuple[str, str | None], Scope] = {}
     allowed = []
@@ -59,7 +63,7 @@ async def create_batch(principal: Principal, requests: Sequence[Request]) -> tup
         allowed.append(request)
         if index % _AT_ONCE == _AT_ONCE - 1:
             await asyncio.sleep(0)
-    return replace(scope, beside=assistants), allowed
+    return replace(scope, beside=assistants), allowed, replace(options, metadata=first.metadata)
 
 
 async def _create_run(principal: Principal, request: Request, thread_id: str | None) -> tuple[Scope, Request]:

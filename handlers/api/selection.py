@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import orjson
 
 from runyard.generated.models import Thread
 from runyard.handlers.http.scope import Header
@@ -46,3 +49,17 @@ def paging_headers(page: Page[Any]) -> list[Header]:
     if page.next is not None:
         headers.append((b"x-pagination-next", b"%d" % page.next))
     return headers
+
+
+def next_page_link(page: Page[Any], path: str, query: Mapping[str, Any]) -> list[Header]:
+    """The next page as a link, if there is one: the same query from where it begins. What is None is left out, an
+    object written as JSON."""
+    if page.next is None:
+        return []
+    given = {
+        name: orjson.dumps(value).decode() if isinstance(value, dict) else value
+        for name, value in query.items()
+        if value is not None
+    }
+    target = f"{path}?{urlencode({**given, 'offset': page.next}, doseq=True)}"
+    return [(b"link", f'<{target}>; rel="next"'.encode("ascii"))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runyard.generated.models import Run, RunBatchCreate, RunCreateStateless, RunCreateStreamingStateless
 from runyard.handlers.api.disconnect import AbandonService, cancel_on_disconnect
@@ -14,6 +14,7 @@ from runyard.handlers.http.json_wait import JsonWait, ResultWaiter
 from runyard.handlers.http.responses import Response, json_response, location
 from runyard.runtime.auth.principal import Principal
 from runyard.runtime.scope import Scope
+from runyard.runtime.services.batches import NO_OPTIONS, AcceptedBatch, BatchOptions
 from runyard.runtime.services.new_runs import NO_HEADERS, Headers, RunCreate
 
 if TYPE_CHECKING:
@@ -41,10 +42,11 @@ class StatelessRunService(AbandonService, Protocol):
         scope: Scope,
         requests: Sequence[RunCreateStateless],
         *,
+        options: BatchOptions = NO_OPTIONS,
         headers: Headers = NO_HEADERS,
         request_id: str | None = None,
-    ) -> list[Run]:
-        """Accepts all runs, in order, or none. Raises what `create` raises, and names the item."""
+    ) -> AcceptedBatch:
+        """Accepts all runs, in order, or none. Raises what `create` raises, and names the item or the header."""
 
     async def wait(
         self,
@@ -103,13 +105,36 @@ class StatelessRunHandlers:
         return json_response(run, headers=[location(b"content-location", f"/runs/{run.run_id}")])
 
     async def create_batch(
-        self, principal: Principal, body: RunBatchCreate, configurable_headers: Headers, x_request_id: str | None
+        self,
+        principal: Principal,
+        body: RunBatchCreate,
+        configurable_headers: Headers,
+        x_request_id: str | None,
+        x_batch_name: str | None,
+        x_batch_metadata: dict[str, Any] | None,
+        x_batch_webhook: str | None,
+        x_batch_max_concurrency: int | None,
+        x_batch_start_within: float | None,
+        x_batch_finish_within: float | None,
+        x_batch_retry: dict[str, Any] | None,
+        x_batch_result_ttl: float | None,
     ) -> Response:
         """POST /runs/batch"""
-        scope, requests = await create_batch(principal, body)
-        return json_response(
-            await self.runs.create_batch(scope, requests, headers=configurable_headers, request_id=x_request_id)
+        options = BatchOptions(
+            name=x_batch_name,
+            metadata=x_batch_metadata,
+            webhook=x_batch_webhook,
+            max_concurrency=x_batch_max_concurrency,
+            start_within=x_batch_start_within,
+            finish_within=x_batch_finish_within,
+            retry=x_batch_retry,
+            result_ttl=x_batch_result_ttl,
         )
+        scope, requests, options = await create_batch(principal, body, options)
+        accepted = await self.runs.create_batch(
+            scope, requests, options=options, headers=configurable_headers, request_id=x_request_id
+        )
+        return json_response(accepted.runs, headers=[(b"x-batch-id", accepted.batch_id.encode())])
 
     async def wait(
         self,

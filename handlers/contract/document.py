@@ -40,6 +40,10 @@ def is_public(operation: Mapping[str, Any]) -> bool:
 
 
 def _is_disabled(path: str, disabled: AbstractSet[str]) -> bool:
-    """Runs belong to `runs` also where they are seen through their threads."""
+    """Runs belong to `runs` also where they are seen through their threads, and so do batches."""
     first, *others = path.split("/")[1:]
-    return first in disabled or ("runs" in disabled and "runs" in others) or ("meta" in disabled and first in _META)
+    return (
+        first in disabled
+        or ("runs" in disabled and (first == "batches" or "runs" in others))
+        or ("meta" in disabled and first in _META)
+    )

@@ -24,15 +24,16 @@ _SHOWN_STEPS = 16
 _SHOWN_CHARACTERS = 100
 
 
-def parse_json(raw: bytes) -> Any:
-    """The value of a request body. Raises `Invalid` with the place of what is wrong."""
+def parse_json(raw: bytes, root: str = "body") -> Any:
+    """The value of a request body, or of what `root` names. Raises `Invalid` with the place of what is wrong."""
     try:
         # Not orjson: it makes floats of integers beyond 64 bits.
         value = msgspec.json.decode(raw)
     except RecursionError:
-        raise Invalid(f"body: nested deeper than {MAX_DEPTH} levels") from None
+        raise Invalid(f"{root}: nested deeper than {MAX_DEPTH} levels") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Invalid(f"Invalid JSON in request body: {_reason(raw, error)}") from None
+        what = "Invalid JSON in request body" if root == "body" else f"{root}: invalid JSON"
+        raise Invalid(f"{what}: {_reason(raw, error)}") from None
 
     # Writing the value back costs a tenth of what the request costs, and finds nearly all that is not
     # allowed.
@@ -42,12 +43,12 @@ def parse_json(raw: bytes) -> Any:
     try:
         written = orjson.dumps(wrapped)
     except orjson.JSONEncodeError:
-        raise Invalid(_find_fault(value)) from None
-    if b"\\u0000" in written and (fault := _find_fault(value)):
+        raise Invalid(_find_fault(value, root)) from None
+    if b"\\u0000" in written and (fault := _find_fault(value, root)):
         raise Invalid(fault)
     # A key that occurs twice is read once, so two quotation marks are missing. The numbers also differ when
     # the client writes characters as escapes, which is rare, and then the slow look finds nothing.
-    if raw.count(b'"') != written.count(b'"') and (fault := _find_duplicate(raw)):
+    if raw.count(b'"') != written.count(b'"') and (fault := _find_duplicate(raw, root)):
         raise Invalid(fault)
     return value
 
@@ -101,17 +102,17 @@ def _entries(value: Any) -> Iterator[tuple[str | int, Any]]:
     return iter(enumerate(value)) if isinstance(value, list) else iter(())
 
 
-def _find_fault(value: Any) -> str:
+def _find_fault(value: Any, root: str) -> str:
     """Says which value cannot be kept; empty when all can."""
     for path, item in _walk(value):
         if len(path) >= MAX_DEPTH and isinstance(item, (dict, list)):
-            return f"{format_path(path)}: nested deeper than {MAX_DEPTH} levels"
+            return f"{format_path(path, root)}: nested deeper than {MAX_DEPTH} levels"
         if isinstance(item, int) and not -(2**63) <= item < 2**64:
-            return f"{format_path(path)}: the integer does not fit into 64 bits; send it as a string"
+            return f"{format_path(path, root)}: the integer does not fit into 64 bits; send it as a string"
         if isinstance(item, str) and "\0" in item:
-            return f"{format_path(path)}: NUL characters (\\u0000) cannot be kept"
+            return f"{format_path(path, root)}: NUL characters (\\u0000) cannot be kept"
         if isinstance(item, dict) and any("\0" in key for key in item):
-            return f"{format_path(path)}: NUL characters (\\u0000) cannot be kept in keys"
+            return f"{format_path(path, root)}: NUL characters (\\u0000) cannot be kept in keys"
     return ""
 
 
@@ -133,9 +134,9 @@ def _build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return marked
 
 
-def _find_duplicate(raw: bytes) -> str:
+def _find_duplicate(raw: bytes, root: str) -> str:
     """Says which key occurs twice in one object; empty when none does."""
     for path, item in _walk(json.loads(raw, object_pairs_hook=_build)):
         if isinstance(item, _Twice):
-            return f"{format_path(path)}: the key {shown_text(item.twice)} occurs more than once"
+            return f"{format_path(path, root)}: the key {shown_text(item.twice)} occurs more than once"
     return ""

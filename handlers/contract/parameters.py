@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
 from runyard.handlers.contract.faults import Checked
+from runyard.handlers.contract.json_body import parse_json
 from runyard.handlers.contract.violations import describe_violations
 from runyard.handlers.http.scope import Scope
 from runyard.runtime.config.ids import usual_id
@@ -46,9 +48,12 @@ def _read_boolean(text: str) -> bool:
 
 def _read_number(text: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise ValueError("not a number") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError("not a number")
+    return number
 
 
 def _read_switch_or_integer(text: str) -> bool | int:
@@ -77,7 +82,8 @@ class Parameter:
     """One parameter of one operation: where it is, how it is read, and what it must look like.
 
     `name` is the argument's name for the handler; absent parameters have the default of their schema, or
-    None. A text that cannot be read at all raises `unreadable_error`, one that says something impossible `Invalid`.
+    None. What the document describes as `content` is JSON. A text that cannot be read at all raises
+    `unreadable_error`, one that says something impossible `Invalid`.
     """
 
     def __init__(
@@ -86,7 +92,8 @@ class Parameter:
         components: Mapping[str, Any],
         unreadable_error: type[RunyardError] = Invalid,
     ) -> None:
-        schema = definition.get("schema", {})
+        self.is_json = "content" in definition
+        schema = definition["content"]["application/json"]["schema"] if self.is_json else definition.get("schema", {})
         self.key: str = definition["name"]
         self.place: str = definition["in"]
         self.name = self.key.lower().replace("-", "_")
@@ -98,14 +105,17 @@ class Parameter:
         self.unreadable_error = unreadable_error
         types = tuple(each.get("type", "") for each in _alternatives(arrays[0]["items"] if arrays else schema))
         self.read: Callable[[str], Any] = _READERS.get(types, str)
-        checked = bool(_CHECKED & schema.keys()) or "$ref" in schema
+        checked = self.is_json or bool(_CHECKED & schema.keys()) or "$ref" in schema
         self.schema = Checked(schema, components["schemas"]) if checked else None
 
     def value(self, texts: list[str]) -> Any:
         """The value of the texts that the request gives; the last one counts where only one may be."""
         root = f"{self.place}.{self.key}"
         try:
-            value = [self.read(text) for text in texts] if self.is_array else self.read(texts[-1])
+            if self.is_json:
+                value = parse_json(texts[-1].encode("latin-1" if self.place == "header" else "utf-8"), root)
+            else:
+                value = [self.read(text) for text in texts] if self.is_array else self.read(texts[-1])
         except ValueError as error:
             raise self.unreadable_error(f'{root}: "{texts[-1][:100]}" is {error}') from None
         if self.schema is not None and not self.schema.is_valid(value):

@@ -9,7 +9,7 @@ from runyard.handlers.http.responses import BodyResponse
 from runyard.handlers.http.scope import Header
 from runyard.runtime.config.project import CorsPolicy
 
-EXPOSED = ("Location", "Content-Location", "X-Pagination-Total", "X-Pagination-Next")
+EXPOSED = ("Location", "Content-Location", "Link", "X-Pagination-Total", "X-Pagination-Next", "X-Batch-Id")
 """Headers of responses that clients in browsers need, and could not read otherwise."""
 
 _METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"

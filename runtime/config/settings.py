@@ -54,6 +54,7 @@ class Settings:
     run_timeout: seconds that each attempt at a run may take; then it ends in `timeout`. None: as long as it likes.
     reload: whether changes of the project's code and configuration are served at once, for development.
     result_ttl: seconds for which the outcome of a deleted stateless run can still be joined.
+    batch_ttl: seconds for which a batch that has ended is kept, with its counts.
     event_ttl: seconds for which streams still have the events of a resumable run, and the end of any, after its end.
     check_answers: hold every answer against the document; violations are logged and counted.
     strict: whether one graph that cannot be loaded keeps the server from starting.
@@ -83,6 +84,7 @@ class Settings:
     sync: Sync = "normal"
     run_timeout: float | None = _number(None, least=0.001, most=365 * 86_400, also="BG_JOB_TIMEOUT_SECS")
     result_ttl: float = _number(3600.0, least=0, most=365 * 86_400)
+    batch_ttl: float = _number(30 * 86_400.0, least=0, most=3650 * 86_400)
     event_ttl: float = _number(7 * 86_400.0, least=0, most=365 * 86_400, also="RESUMABLE_STREAM_TTL_SECONDS")
     reload: bool = False
     check_answers: bool = False

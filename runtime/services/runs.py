@@ -10,6 +10,7 @@ from runyard.runtime.bus.workers import Workers
 from runyard.runtime.errors import NotFound, RunyardError
 from runyard.runtime.scope import Scope
 from runyard.runtime.services.assistants import Assistants
+from runyard.runtime.services.batches import NO_OPTIONS, AcceptedBatch, BatchOptions, new_batch
 from runyard.runtime.services.new_runs import (
     NO_HEADERS,
     Headers,
@@ -85,12 +86,14 @@ class Runs:
         scope: Scope,
         requests: Sequence[RunCreateStateless],
         *,
+        options: BatchOptions = NO_OPTIONS,
         headers: Headers = NO_HEADERS,
         request_id: str | None = None,
-    ) -> list[Run]:
+    ) -> AcceptedBatch:
         """Accepts all runs, in order, or none: every item is resolved before the one transaction that writes
-        them. An error names the item."""
+        them and their batch. An error names the item."""
         request_id = _request_id(request_id)
+        batch = new_batch(options, self._rules)
         known: dict[str, Assistant] = {}
         new_runs: list[NewRun] = []
         for index, request in enumerate(requests):
@@ -107,9 +110,9 @@ class Runs:
                 raise type(error)(f"body[{index}]: {error.detail}") from None
             if index % 500 == 499:
                 await asyncio.sleep(0)  # others have requests too
-        inserted = await self._storage.runs.insert(scope, new_runs)
+        inserted = await self._storage.runs.insert(scope, new_runs, batch)
         self._workers.wake(inserted.ready)
-        return inserted.runs
+        return AcceptedBatch(batch.batch_id, inserted.runs)
 
     async def stream(
         self,

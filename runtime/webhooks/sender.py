@@ -1,7 +1,7 @@
-"""Webhooks: the finished run, posted to the URL that its client named.
+"""Webhooks: the finished run, or batch, posted to the URL that its client named.
 
 Which URLs are accepted is said in `runyard.runtime.webhooks.targets`. The deliveries are rows of the
-storage, written in the transaction that ends the run, so they survive restarts; `WebhookSender` works
+storage, written in the transaction that ends the run or batch, so they survive restarts; `WebhookSender` works
 them off in the API process. A receiver gets each webhook at least once: a crash between the answer of the
 receiver and our note of it makes us send it again.
 """
@@ -144,7 +144,7 @@ class WebhookSender:
 
     def _begin(self) -> None:
         while len(self._posts) < self._concurrency and (delivery := self._hosts.begin()):
-            post = asyncio.create_task(self._post(delivery), name=f"webhook of run {delivery.run_id}")
+            post = asyncio.create_task(self._post(delivery), name=f"webhook of {_whose(delivery)}")
             self._posts.add(post)
             post.add_done_callback(self._ended)
 
@@ -198,11 +198,11 @@ class WebhookSender:
             await self._postpone(delivery, self._retry.seconds(delivery.attempt, asked), reason)
             return
         logger.warning(
-            "webhook of run %s given up at try %d: %s",
-            delivery.run_id,
+            "webhook of %s given up at try %d: %s",
+            _whose(delivery),
             delivery.attempt,
             reason,
-            extra={"run_id": delivery.run_id},
+            extra={"batch_id": delivery.batch_id} if delivery.run_id is None else {"run_id": delivery.run_id},
         )
         await self._storage.finish(delivery.delivery_id, delivery.attempt, delivered=False)
         self._count("given_up")
@@ -211,6 +211,10 @@ class WebhookSender:
         await self._storage.postpone(delivery.delivery_id, delivery.attempt, seconds=seconds, error=reason)
         self._count("postponed")
         self._loop.wake()  # the pause of the loop was computed without this date
+
+
+def _whose(delivery: Delivery) -> str:
+    return f"batch {delivery.batch_id}" if delivery.run_id is None else f"run {delivery.run_id}"
 
 
 def _body(delivery: Delivery) -> bytes:

@@ -15,6 +15,9 @@ _MEASURED = {
     "bytes": 1000,
     "total_bytes": 3000,
     "oldest_ready_seconds": 0.0,
+    "rate": 100.0,
+    "p50": 0.01,
+    "p95": 0.02,
     "langgraph_py_version": "1.2.12",
     "lc_versions": {"langchain-core": "1.8.0"},
 }
@@ -37,7 +40,7 @@ class Plain:
         if isinstance(value, dict):
             return {
                 self.text(key): _MEASURED[key]
-                if key in _MEASURED
+                if key in _MEASURED and each is not None
                 else self.value(each, ordered=ordered and key != "metadata")
                 for key, each in (value.items() if ordered else sorted(value.items()))
             }

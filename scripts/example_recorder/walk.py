@@ -37,6 +37,7 @@ class Walk:
         self._stateless_runs()
         self._store()
         self._crons()
+        self._batches()
         self._keep("system/metrics", "After a few runs", self._ask("GET", "/metrics?format=json"))
         return self.examples
 
@@ -172,6 +173,34 @@ class Walk:
         self._keep("crons/count", "One", self._ask("POST", "/runs/crons/count", tagged))
         for each in (cron, on_thread):
             self._ask("DELETE", f"/runs/crons/{each['cron_id']}")
+
+    def _batches(self) -> None:
+        kept = {**_STEPS, "on_completion": "keep"}
+        named = {"X-Batch-Name": "nightly", "X-Batch-Metadata": '{"customer":"acme"}', "X-Batch-Max-Concurrency": "4"}
+        runs = self._ask("POST", "/runs/batch", [kept, kept], **named)
+        path = f"/batches/{runs[0]['batch_id']}"
+        for run in runs:
+            self._ask("GET", f"/threads/{run['thread_id']}/runs/{run['run_id']}/join")
+        self._keep("batches/get", "A batch that has ended", self._ask("GET", path))
+        self._keep("batches/list_runs", "Its second run", self._ask("GET", f"{path}/runs?offset=1"))
+        found = self._ask("GET", "/batches?status=completed&name=night")
+        self._keep("batches/search", "The one that matches", found)
+        later = {**_STEPS, "after_seconds": 3600}
+        runs = self._ask("POST", "/runs/batch", [later, later])
+        path = f"/batches/{runs[0]['batch_id']}"
+        self._keep("batches/stream", "Two runs, cancelled one after the other", self._watched(path, runs[0]))
+        self._keep("batches/cancel", "All of it has ended", self._ask("POST", f"{path}/cancel"))
+
+    def _watched(self, batch: str, run: dict[str, Any]) -> str:
+        """The stream of a batch of which that run is cancelled first, and then the rest."""
+        steps = [f"/threads/{run['thread_id']}/runs/{run['run_id']}/cancel?wait=true", f"{batch}/cancel"]
+        with self._http.stream("GET", f"{batch}/stream") as it:
+            said = ""
+            for part in it.iter_text():
+                said += part
+                if said.endswith("\n\n") and steps:
+                    self._ask("POST", steps.pop(0))
+        return said
 
 
 def _shortened(schemas: dict[str, Any]) -> dict[str, Any]:

@@ -159,7 +159,8 @@ def _parameters(definition: dict[str, Any], components: dict[str, Any]) -> dict[
     for parameter in definition.get("parameters", ()):
         if "$ref" in parameter:
             parameter = components["parameters"][parameter["$ref"].rpartition("/")[2]]
-        schema = parameter["schema"]
+        # JSON in a header or a query is handed on as it is.
+        schema = parameter.get("schema", {"type": "object"})
         name = parameter["name"].lower().replace("-", "_")
         found[name] = python_type(schema, components["schemas"])
         if not parameter.get("required", False) and "default" not in schema:

@@ -128,6 +128,12 @@ ROWS: dict[str, Row] = {
     "DELETE /store/items": Granted(),
     "POST /store/items/search": Granted(),
     "POST /store/namespaces": Granted(),
+    "GET /batches": Found(),
+    "GET /batches/{batch_id}": Named(own=200),
+    "DELETE /batches/{batch_id}": Named(own=204),
+    "GET /batches/{batch_id}/runs": Named(own=200),
+    "POST /batches/{batch_id}/cancel": Named(own=200),
+    "GET /batches/{batch_id}/stream": Named(own=200),
     "GET /": Unowned(why="it says that a server is there"),
     "GET /ok": Unowned(why="it says whether it serves"),
     "GET /info": Unowned(why="it says what it can do"),
@@ -187,6 +193,7 @@ def everything(user: User, owned: Owned) -> Any:
         user.get(f"/assistants/{owned.assistant_id}"),
         user.post(f"/assistants/{owned.assistant_id}/versions"),
         user.get(f"/runs/crons/{owned.cron_id}"),
+        user.get(f"/batches/{owned.batch_id}"),
     ]
 
 

@@ -103,6 +103,13 @@ class User:
         cron_id: str = self.post(f"/threads/{thread_id}/runs/crons", asked)["cron_id"]
         return cron_id
 
+    def ended_batch(self) -> str:
+        """A batch of one run, that was cancelled."""
+        (run,) = self.post("/runs/batch", [{"assistant_id": "chain", "after_seconds": 3600}])
+        batch_id: str = run["batch_id"]
+        self.post(f"/batches/{batch_id}/cancel")
+        return batch_id
+
 
 @dataclass(frozen=True)
 class Owned:
@@ -115,6 +122,7 @@ class Owned:
     pending_thread_id: str
     pending_run_id: str
     cron_id: str
+    batch_id: str
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -126,6 +134,7 @@ class Owned:
             self.pending_thread_id,
             self.pending_run_id,
             self.cron_id,
+            self.batch_id,
         )
 
 
@@ -141,9 +150,10 @@ def make(user: User) -> Owned:
         pending_thread_id=pending_thread_id,
         pending_run_id=user.delayed_run(pending_thread_id),
         cron_id=user.new_cron(thread_id),
+        batch_id=user.ended_batch(),
     )
 
 
 def absent() -> Owned:
     """One of nothing."""
-    return Owned(*(str(uuid.uuid4()) for _ in range(7)))
+    return Owned(*(str(uuid.uuid4()) for _ in range(8)))

@@ -187,7 +187,7 @@ def test_every_stream_names_the_schema_of_its_events(operations: list[Operation]
             if media is not None:
                 streams += 1
                 assert media["x-runyard-item-schema"]["$ref"], f"{method} {path}"
-    assert streams == 5
+    assert streams == 6
 
 
 def test_every_field_of_a_batch_has_its_camel_case_twin(document: Document) -> None:

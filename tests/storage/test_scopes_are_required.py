@@ -35,6 +35,12 @@ MAINTENANCE = {
     "store.index_items",
     "crons.due",
     "crons.fire",
+    "batches.stop_some",
+    "batches.cancelled",
+    "batches.end_late",
+    "batches.next_late",
+    "batches.forget",
+    "batches.remove_leftovers",
 }
 """Operations of the other parts that the server makes by itself, on what is whoever's."""
 

@@ -6,17 +6,20 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A webhook call that is due. `payload` is a JSON object that lacks only `webhook_sent_at`."""
+    """A webhook call that is due, for the end of a run, or of a batch: the id of the other is None. `payload` is a
+    JSON object that lacks only `webhook_sent_at`."""
 
     delivery_id: int
     attempt: int
     url: str
-    run_id: str
+    run_id: str | None
     payload: bytes
+    batch_id: str | None = None
 
 
 class DeliveryStorage(Protocol):
-    """Webhook calls that are to be made. They come into being with the end of a run, in the same transaction."""
+    """Webhook calls that are to be made. They come into being with the end of a run, or of a batch, in the same
+    transaction."""
 
     async def claim(self, limit: int, lease_seconds: float) -> list[Delivery]:
         """Takes up to `limit` calls that are due, those due longest first; each is a new attempt. They are due again

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from runyard.runtime.storage.port.assistants import AssistantStorage
+from runyard.runtime.storage.port.batches import BatchStorage
 from runyard.runtime.storage.port.capabilities import Capabilities, Progress, SchemaState
 from runyard.runtime.storage.port.checkpoints import CheckpointStorage
 from runyard.runtime.storage.port.crons import CronStorage
@@ -40,6 +41,9 @@ class Storage(Protocol):
 
     @property
     def runs(self) -> RunStorage: ...
+
+    @property
+    def batches(self) -> BatchStorage: ...
 
     @property
     def queue(self) -> QueueStorage: ...

@@ -2,16 +2,19 @@
 transaction."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import orjson
 
 from runyard.runtime.lifecycle import CANCELLED
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.queue import FinishResult, Lease
-from runyard.runtime.storage.port.runs import CancelAction, CancelResult
+from runyard.runtime.storage.port.runs import CancelAction, CancelResult, FinalStatus
+from runyard.runtime.storage.port.workers import EndedRun, EndedRuns
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.checkpoints import undo_checkpoints_of_run, write_rows
+from runyard.runtime.storage.sqlite.database import now
 from runyard.runtime.storage.sqlite.deliveries import add_delivery
 from runyard.runtime.storage.sqlite.leases import requested_cancel
 from runyard.runtime.storage.sqlite.leftovers import discard_thread
@@ -67,6 +70,34 @@ def end_cancelled(
         connection.execute(sql["interrupt_thread"], {"thread_id": thread_id, "run_id": run_id})
         connection.execute(sql["leave_unsettled"], ("interrupted", thread_id))
     result.promoted += free_thread(connection, sql, thread_id, time)
+
+
+def end_unfinished(
+    connection: sqlite3.Connection,
+    sql: Queries,
+    row: Mapping[str, Any],
+    status: FinalStatus,
+    answer: bytes,
+    result: EndedRuns,
+    *,
+    begun: bool = True,
+) -> None:
+    """Ends a run that has not ended with an error, without a word from the worker that may have it; what follows is
+    noted in `result`. `begun`: it may have written something."""
+    time, seq, thread_id = now(), row["seq"], row["thread_id"]
+    (webhook,) = connection.execute(
+        sql["end_without_worker"],
+        {"seq": seq, "status": status, "crashed": status != "timeout", "answer": answer, "now": time},
+    ).fetchone()
+    error = orjson.dumps(orjson.loads(answer)["__error__"])
+    if webhook is not None:
+        add_delivery(connection, sql, seq, time, error=error)
+        result.webhook = True
+    connection.execute(sql["fail_thread"], (error, thread_id))
+    if begun:
+        connection.execute(sql["leave_unsettled"], ("error", thread_id))
+    result.promoted += free_thread(connection, sql, thread_id, time)
+    result.ended.append(EndedRun(row["run_id"], thread_id, status))
 
 
 def release_run(

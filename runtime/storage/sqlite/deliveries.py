@@ -1,4 +1,5 @@
-"""Webhook calls that are to be made, on SQLite. A row is written in the transaction that ends the run."""
+"""Webhook calls that are to be made, on SQLite. A row is written in the transaction that ends the run, or the
+batch."""
 
 import sqlite3
 from dataclasses import asdict
@@ -7,6 +8,7 @@ import orjson
 
 from runyard.runtime.storage.port.deliveries import Delivery
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.sqlite.batch_rows import batch_from_row
 from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.rows import fetch_dict, iso_time, run_from_row
@@ -35,6 +37,18 @@ def add_delivery(
     connection.execute(sql["insert_delivery"], (row["run_id"], row["webhook"], orjson.dumps(payload), 0, time))
 
 
+def _ended_batch(connection: sqlite3.Connection, sql: Queries, batch_id: str) -> bytes | None:
+    """What is told of a batch that has ended; None when it was deleted."""
+    row = fetch_dict(connection, sql["batch"], (batch_id,))
+    return None if row is None else orjson.dumps(batch_from_row(connection, sql, row))
+
+
+def complete_deliveries(connection: sqlite3.Connection, sql: Queries, batch_id: str) -> None:
+    """In front of the deletion of a batch: the calls for its end are made all the same."""
+    for (delivery_id,) in connection.execute(sql["deliveries_of_batch"], (batch_id,)).fetchall():
+        connection.execute(sql["complete_delivery"], (_ended_batch(connection, sql, batch_id), delivery_id))
+
+
 class SqliteDeliveries:
     """Deliveries as rows that are deleted once they are done with, delivered or not."""
 
@@ -55,8 +69,16 @@ class SqliteDeliveries:
                 self._sql["claim_deliveries"], {"now": time, "leased": leased, "limit": limit}
             ).fetchall()
             return [
-                Delivery(delivery_id=delivery_id, attempt=attempt, url=url, run_id=run_id, payload=payload)
-                for delivery_id, attempt, url, run_id, payload in rows
+                Delivery(
+                    delivery_id=delivery_id,
+                    attempt=attempt,
+                    url=url,
+                    run_id=run_id or None,
+                    batch_id=batch_id,
+                    # The row of a batch's call was written by a trigger, and is filled in here.
+                    payload=(batch_id and _ended_batch(connection, self._sql, batch_id)) or payload,
+                )
+                for delivery_id, attempt, url, run_id, payload, batch_id in rows
             ]
 
         return await self._database.write(work)

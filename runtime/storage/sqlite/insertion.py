@@ -99,7 +99,7 @@ def _prepared(
         "creator": scope.identity,
         **expiry_columns(new_run.expiry),
     }
-    return PreparedRun(new_run, row, thread, _created(new_run, new_run.metadata, stamp))
+    return PreparedRun(new_run, row, thread, _created(new_run, new_run.metadata, stamp, batch_id))
 
 
 async def make_room(database: Database, sql: Queries, scope: Scope, new_run: NewRun) -> list[CancelResult]:
@@ -146,7 +146,7 @@ def insert_runs(
             row = {**row, "metadata": orjson.dumps(metadata).decode(), "now": time}
             if waits and row["due"] is None:
                 row["queue"] = "waiting"
-            created = _created(each.new_run, metadata, iso_time(time))
+            created = _created(each.new_run, metadata, iso_time(time), row["batch_id"])
         ready += row["queue"] == "ready" and row["lane"] != Lane.HELD
         rows.append(row)
         assert created is not None
@@ -234,7 +234,7 @@ def _apply_strategy(
         cancel_run(connection, sql, seq, run_id, action, time, cancelled)
 
 
-def _created(new_run: NewRun, metadata: dict[str, Any], stamp: str) -> Run:
+def _created(new_run: NewRun, metadata: dict[str, Any], stamp: str, batch_id: str | None = None) -> Run:
     config = {**new_run.kwargs["config"], "metadata": metadata}
     return Run(
         run_id=new_run.run_id,
@@ -247,4 +247,5 @@ def _created(new_run: NewRun, metadata: dict[str, Any], stamp: str) -> Run:
         kwargs={**new_run.kwargs, "config": config},
         multitask_strategy=new_run.strategy,
         langsmith_session_name=None,
+        batch_id=batch_id,
     )

@@ -140,6 +140,7 @@ class SqliteQueue:
         ).fetchone()
         if row is None:
             return None
+        webhook, batch_id = row
         thread = {"thread_id": lease.thread_id, "now": time}
         promoted = 0
         if not request.temporary or not connection.execute(self._sql["delete_temporary_thread"], thread).rowcount:
@@ -167,9 +168,12 @@ class SqliteQueue:
                 cut_back_run(connection, self._sql, lease.thread_id, lease.run_id, request.readable)
         elif request.spilled:
             discard_thread(connection, self._sql, lease.thread_id, TimeSlice(), with_runs=False)
-        if row[1] is not None:
+        if webhook is not None:
             add_delivery(connection, self._sql, lease.seq, time, values=request.values, error=request.error)
-        return FinishResult(promoted, row[1] is not None)
+        if batch_id is None:
+            return FinishResult(promoted, webhook is not None)
+        held, called = connection.execute(self._sql["batch_after_end"], (batch_id,)).fetchone() or (0, 0)
+        return FinishResult(promoted + held, webhook is not None or bool(called))
 
     async def holds(self, lease: Lease) -> bool:
         return self._database.read(lambda connection: holds(connection, self._sql, lease))

@@ -48,6 +48,7 @@ def run_from_row(row: dict[str, Any]) -> Run:
         kwargs=kwargs,
         multitask_strategy=row["strategy"],
         langsmith_session_name=None,
+        batch_id=row["batch_id"],
     )
 
 

@@ -22,7 +22,7 @@ from runyard.runtime.storage.port.runs import (
     RunStatus,
 )
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.batches import insert_batch
+from runyard.runtime.storage.sqlite.batch_rows import insert_batch
 from runyard.runtime.storage.sqlite.cancellation import cancel_run, free_thread
 from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.database import Database, now

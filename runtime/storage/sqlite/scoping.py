@@ -14,10 +14,11 @@ from runyard.runtime.storage.sqlite.conditions import Conditions
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
-_METADATA_OF_RUN = (
+METADATA_OF_RUN = (
     # A temporary run outlives its thread for a while.
     "coalesce((select metadata from threads where threads.thread_id = runs.thread_id), runs.metadata)"
 )
+"""What decides whether a run is in scope."""
 
 
 _IS_SYSTEM = "select 1 from assistants where assistant_id = ? and system"
@@ -30,7 +31,7 @@ def shows_thread(connection: sqlite3.Connection, scope: Scope, thread_id: str) -
 
 def shows_run(connection: sqlite3.Connection, scope: Scope, run_id: str) -> bool:
     """Whether a run that there may be is in scope: its thread is."""
-    return _shows(connection, scope, "runs", _METADATA_OF_RUN, run_id)
+    return _shows(connection, scope, "runs", METADATA_OF_RUN, run_id)
 
 
 def shows_assistant(connection: sqlite3.Connection, scope: Scope, assistant_id: str, *, reading: bool) -> bool:
@@ -48,13 +49,18 @@ def shows_cron(connection: sqlite3.Connection, scope: Scope, cron_id: str) -> bo
     return _shows(connection, scope, "crons", "metadata", cron_id)
 
 
+def shows_batch(connection: sqlite3.Connection, scope: Scope, batch_id: str) -> bool:
+    """Whether a batch that there may be is in scope."""
+    return _shows(connection, scope, "batches", "metadata", batch_id)
+
+
 def _shows(
     connection: sqlite3.Connection, scope: Scope, table: str, metadata: str, row_id: str, always: str | None = None
 ) -> bool:
     if not scope.filter:
         return True
     where = Conditions()
-    where.equal(f"{table.removesuffix('s')}_id", row_id)
+    where.equal("batch_id" if table == "batches" else f"{table.removesuffix('s')}_id", row_id)
     where.within(scope, metadata, always)
     return connection.execute(f"select 1 from {table} {where}", where.parameters).fetchone() is not None
 
@@ -67,6 +73,11 @@ def on_thread(scope: Scope, thread_id: str, work: Work[T]) -> Work[T | None]:
 def on_run(scope: Scope, run_id: str, work: Work[T]) -> Work[T | None]:
     """What `work` returns; None for a run outside the scope."""
     return _if_shown(scope, lambda connection: shows_run(connection, scope, run_id), work)
+
+
+def on_batch(scope: Scope, batch_id: str, work: Work[T]) -> Work[T | None]:
+    """What `work` returns; None for a batch outside the scope."""
+    return _if_shown(scope, lambda connection: shows_batch(connection, scope, batch_id), work)
 
 
 def on_assistant(scope: Scope, assistant_id: str, work: Work[T], *, reading: bool) -> Work[T | None]:

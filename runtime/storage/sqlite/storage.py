@@ -12,6 +12,7 @@ from runyard.runtime.storage.port.storage import Meter
 from runyard.runtime.storage.queries import load_queries
 from runyard.runtime.storage.sqlite.assistants import SqliteAssistants
 from runyard.runtime.storage.sqlite.backup import copy_databases
+from runyard.runtime.storage.sqlite.batches import SqliteBatches
 from runyard.runtime.storage.sqlite.checkpoints import SqliteCheckpoints
 from runyard.runtime.storage.sqlite.crons import SqliteCrons
 from runyard.runtime.storage.sqlite.database import Database
@@ -53,6 +54,7 @@ class SqliteStorage:
         self._database = Database(path, sync=sync, meter=meter, loops=loops)
         self._clock = QueueClock(self._database, queries)
         self.runs = SqliteRuns(self._database, queries, self._clock)
+        self.batches = SqliteBatches(self._database, queries, self._clock)
         self.checkpoints = SqliteCheckpoints(self._database, queries)
         self.queue = SqliteQueue(self._database, queries, self._clock)
         self.workers = SqliteWorkers(self._database, queries, self._clock, self._locks)

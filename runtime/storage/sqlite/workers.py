@@ -9,7 +9,7 @@ import orjson
 
 from runyard.runtime.lifecycle import EXHAUSTED
 from runyard.runtime.storage.port.queue import Lease
-from runyard.runtime.storage.port.runs import CancelAction, CancelResult, FinalStatus, Lane
+from runyard.runtime.storage.port.runs import CancelAction, CancelResult, Lane
 from runyard.runtime.storage.port.workers import (
     EndedRun,
     EndedRuns,
@@ -19,9 +19,8 @@ from runyard.runtime.storage.port.workers import (
     WorkerState,
 )
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.cancellation import end_cancelled, free_thread, release_run
+from runyard.runtime.storage.sqlite.cancellation import end_cancelled, end_unfinished, release_run
 from runyard.runtime.storage.sqlite.database import Database, now
-from runyard.runtime.storage.sqlite.deliveries import add_delivery
 from runyard.runtime.storage.sqlite.leases import requested_cancel
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.rows import fetch_dicts
@@ -132,7 +131,7 @@ class SqliteWorkers:
         if row["cancel"] is not None:
             self._end_cancelled(connection, row, result)
         elif attempts is not None and row["crashes"] + 1 >= attempts:
-            self._end(connection, row, "error", answer, result)
+            end_unfinished(connection, self._sql, row, "error", answer, result)
         else:
             return False
         return True
@@ -143,29 +142,6 @@ class SqliteWorkers:
         given = {"seq": seq, "worker": worker, "lane": lane, "suspects": suspects, "now": now()}
         connection.execute(self._sql["requeue_crashed"], given)
         return lane
-
-    def _end(
-        self,
-        connection: sqlite3.Connection,
-        row: Mapping[str, Any],
-        status: FinalStatus,
-        answer: bytes,
-        result: EndedRuns,
-    ) -> None:
-        """Ends a run with an error, in its worker's place; what follows is noted in `result`."""
-        time, seq, thread_id = now(), row["seq"], row["thread_id"]
-        (webhook,) = connection.execute(
-            self._sql["end_without_worker"],
-            {"seq": seq, "status": status, "crashed": status != "timeout", "answer": answer, "now": time},
-        ).fetchone()
-        error = orjson.dumps(orjson.loads(answer)["__error__"])
-        if webhook is not None:
-            add_delivery(connection, self._sql, seq, time, error=error)
-            result.webhook = True
-        connection.execute(self._sql["fail_thread"], (error, thread_id))
-        connection.execute(self._sql["leave_unsettled"], ("error", thread_id))
-        result.promoted += free_thread(connection, self._sql, thread_id, time)
-        result.ended.append(EndedRun(row["run_id"], thread_id, status))
 
     def _end_cancelled(self, connection: sqlite3.Connection, row: Mapping[str, Any], result: EndedRuns) -> None:
         """Ends a run that was asked to stop, in its worker's place; what follows is noted in `result`."""
@@ -180,7 +156,7 @@ class SqliteWorkers:
 
         def end(connection: sqlite3.Connection, row: Mapping[str, Any], result: EndedRuns) -> None:
             if row["cancel"] is None:
-                self._end(connection, row, "timeout", answer, result)
+                end_unfinished(connection, self._sql, row, "timeout", answer, result)
             else:
                 self._end_cancelled(connection, row, result)
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from runyard.generated import models
 from runyard.runtime.scope import Scope
+from runyard.runtime.services.batches import NO_OPTIONS, AcceptedBatch, BatchOptions
 from runyard.runtime.services.new_runs import NO_HEADERS, Headers, RunCreate
 from runyard.runtime.streams.events import Event
 
@@ -93,6 +94,8 @@ class FakeRuns:
         self.headers: list[Headers] = []
         """Those that were selected for the runs, one for each request."""
         self.request_ids: list[str | None] = []
+        self.options = NO_OPTIONS
+        """Those of the latest batch."""
         self.calls: list[tuple[Any, ...]] = []
         self.abandoned: list[models.Run] = []
         self.followed: list[FakeResultWaiter | FakeSubscription] = []
@@ -121,13 +124,15 @@ class FakeRuns:
         scope: Scope,
         requests: Sequence[models.RunCreateStateless],
         *,
+        options: BatchOptions = NO_OPTIONS,
         headers: Headers = NO_HEADERS,
         request_id: str | None = None,
-    ) -> list[models.Run]:
+    ) -> AcceptedBatch:
         self.created.extend(requests)
         self.headers.append(headers)
         self.request_ids.append(request_id)
-        return [make_run(kwargs={"input": request.input}) for request in requests]
+        self.options = options
+        return AcceptedBatch(str(uuid.uuid4()), [make_run(kwargs={"input": request.input}) for request in requests])
 
     async def stream(
         self,

@@ -11,6 +11,7 @@ from runyard.runtime.config.project import GraphSpec, Project
 from runyard.runtime.config.settings import Settings
 
 from .assistants import FakeAssistants
+from .batches import FakeBatches
 from .crons import FakeCrons
 from .runs import FakeRuns
 from .store import FakeStore
@@ -47,6 +48,7 @@ class FakeRuntime:
         self.runs = FakeRuns()
         self.store = FakeStore()
         self.crons = FakeCrons()
+        self.batches = FakeBatches()
 
     async def start(self) -> None:
         """There is nothing to start."""

@@ -71,6 +71,7 @@ create index run_held on runs (batch_id, seq) where queue = 'ready' and lane = 8
 
 -- A call for the end of a batch has its id, and no run.
 alter table deliveries add column batch_id text;
+create index delivery_batch on deliveries (batch_id) where batch_id is not null;
 
 create trigger batch_counted after update of status on runs
 when new.batch_id is not null and new.status <> old.status begin

@@ -9,7 +9,7 @@ insert into deliveries (run_id, url, payload, due, created_at) values (?, ?, ?, 
 -- name: claim_deliveries
 update deliveries set attempt = attempt + 1, due = :leased, sending = 1
 where delivery_id in (select delivery_id from deliveries where due <= :now order by due limit :limit)
-returning delivery_id, attempt, url, run_id, payload;
+returning delivery_id, attempt, url, run_id, payload, batch_id;
 
 -- name: finish_delivery
 delete from deliveries where delivery_id = ? and attempt = ?;
@@ -22,3 +22,9 @@ update deliveries set due = 0, sending = 0 where sending;
 
 -- name: next_delivery_due
 select min(due) from deliveries;
+
+-- name: deliveries_of_batch
+select delivery_id from deliveries where batch_id = ?;
+
+-- name: complete_delivery
+update deliveries set payload = ? where delivery_id = ?;

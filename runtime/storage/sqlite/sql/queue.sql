@@ -29,7 +29,7 @@ select cancel from runs where seq = ? and worker = ? and attempt = ? and token =
 update runs set status = :status, queue = null, worker = null, answer = :answer, updated_at = :now, ended_at = :now
 where seq = :seq and worker = :worker and attempt = :attempt and token = :token and queue = 'running'
 and (cancel is null or :cancelled)
-returning thread_id, webhook;
+returning webhook, batch_id;
 
 -- name: delete_temporary_thread
 -- A temporary thread goes with its run, but not with other runs that were put on it meanwhile.
@@ -77,12 +77,14 @@ select min(due) from runs where queue = 'delayed';
 
 -- name: depth
 -- Each counted in the index that holds no others: ended runs, of which there may be a million, are not looked at.
-select (select count(*) from runs indexed by run_ready where queue = 'ready'),
-       (select count(*) from runs indexed by run_waiting where queue = 'waiting'),
+-- Those that are held (lane 8) wait too, for their batch.
+select (select count(*) from runs indexed by run_ready where queue = 'ready' and lane <> 8),
+       (select count(*) from runs indexed by run_waiting where queue = 'waiting')
+       + (select count(*) from runs indexed by run_ready where queue = 'ready' and lane = 8),
        (select count(*) from runs indexed by run_delayed where queue = 'delayed'),
        (select count(*) from runs indexed by run_owned where queue = 'running'),
        -- Numbers are given in the order of creation.
-       (select created_at from runs where seq = (select min(seq) from runs indexed by run_ready where queue = 'ready'));
+       (select created_at from runs where seq = (select min(seq) from runs indexed by run_ready where queue = 'ready' and lane <> 8));
 
 -- name: ready_solo
 select count(distinct coalesce(suspects, seq)) from runs where queue = 'ready' and lane = ?;

@@ -34,7 +34,7 @@ and (:run_ids is null or run_id in (select value from json_each(:run_ids))) limi
 -- name: end_without_worker
 update runs set queue = null, status = :status, worker = null, crashes = crashes + :crashed, answer = :answer,
                 updated_at = :now, ended_at = :now
-where seq = :seq and queue = 'running'
+where seq = :seq and queue is not null
 returning webhook;
 
 -- name: fail_thread
