@@ -7,6 +7,7 @@ import random
 import signal
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -139,6 +140,13 @@ async def test_nothing_is_lost_and_nothing_runs_twice_at_once(
         assert thread["status"] == "idle"
         assert_each_step_once(thread["values"])
         assert server.get(f"/threads/{run['thread_id']}/state")["values"] == thread["values"]
+
+    batches = server.get("/batches?limit=1000")
+    assert {run["batch_id"] for run in chaos.accepted} <= {batch["batch_id"] for batch in batches}
+    for batch in batches:  # what the counts say is what is there
+        statuses = Counter(run["status"] for run in server.get(f"/batches/{batch['batch_id']}/runs?limit=1000"))
+        assert {status: count for status, count in batch["counts"].items() if count} == statuses == {"success": BATCH}
+        assert batch["status"] == "completed"
 
     assert server.stop() == 0
     kept = open_storage(server)
