@@ -14,6 +14,10 @@ SECRETS: Final = frozenset(
 )
 """Headers that no pattern includes: they have to be named. What is included is kept with the run."""
 
+_OF_BATCHES: Final = "x-batch-"
+"""How headers begin that say something of a batch as a whole: they have to be named too, since each run of the batch
+would be kept with all of them."""
+
 _DEFAULT: Final = ("x-*",)
 _RESERVED: Final = ("__", "langgraph_")
 """How keys begin that are the server's own."""
@@ -30,7 +34,7 @@ def header_selector(patterns: HeaderFilter) -> Callable[[Iterable[Header]], dict
         key = name.decode("latin-1").lower()
         if excluded(key) or key.startswith(_RESERVED) or not included(key):
             return None
-        return None if key in SECRETS and key not in includes else key
+        return None if (key in SECRETS or key.startswith(_OF_BATCHES)) and key not in includes else key
 
     def select(headers: Iterable[Header]) -> dict[str, str]:
         selected: dict[str, str] = {}

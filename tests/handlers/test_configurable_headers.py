@@ -43,6 +43,12 @@ def test_secrets_have_to_be_named() -> None:
     assert selected(EVERYTHING, dict.fromkeys(SECRETS, "x")) == {}
 
 
+def test_what_is_said_of_a_batch_has_to_be_named() -> None:
+    headers = {"x-batch-metadata": "{}", "x-batch-name": "n", "x-team": "blue"}
+    assert selected(HeaderFilter(), headers) == {"x-team": "blue"}
+    assert selected(HeaderFilter(includes=("x-batch-name",)), headers) == {"x-batch-name": "n"}
+
+
 def test_keys_of_the_server_are_not_for_clients() -> None:
     assert selected(EVERYTHING, {"langgraph_auth_user": "x", "__pregel_store": "x", "a": "1"}) == {"a": "1"}
 
