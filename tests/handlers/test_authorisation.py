@@ -82,6 +82,7 @@ ASKED: dict[str, list[str]] = {
 NOTHING_ASKED = {
     *("GET /", "GET /ok", "GET /info", "GET /metrics"),
     *("GET /docs", "GET /guides", "GET /guides/{name}", "GET /openapi.json"),
+    *("GET /sign-in", "POST /sign-in", "DELETE /sign-in"),
 }
 """The server itself, and its pages."""
 
