@@ -21,6 +21,7 @@ from runyard.runtime.auth.authorization import authorize
 from runyard.runtime.auth.principal import Principal
 from runyard.runtime.scope import Scope
 from runyard.runtime.services.batches import BatchOptions
+from runyard.runtime.services.configuration import config_metadata
 
 Request = TypeVar("Request", bound=RunCreateStateless | RunCreateStateful)
 
@@ -77,7 +78,7 @@ async def _create_run(principal: Principal, request: Request, thread_id: str | N
         "thread_id": thread_id and UUID(thread_id),
         "run_id": None,
         "status": "pending",
-        "metadata": {**(request.metadata or {})},
+        "metadata": {**config_metadata(request.config), **(request.metadata or {})},
         "prevent_insert_if_inflight": request.multitask_strategy == "reject",
         "multitask_strategy": request.multitask_strategy,
         "if_not_exists": request.if_not_exists,

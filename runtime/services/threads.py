@@ -47,6 +47,8 @@ class Threads:
 
     async def get(self, scope: Scope, thread_id: str) -> Thread:
         """The thread as it is now. Raises NotFound when there is none of that id."""
+        if scope.filter and await self._storage.threads.graph_ids(scope, thread_id) is None:
+            raise _unknown(thread_id)  # nothing is done for who may not see it
         await self._states.settle_one(thread_id)
         thread = await self._storage.threads.get(scope, thread_id)
         if thread is None:

@@ -108,6 +108,8 @@ class Views:
     async def keep_latest(self, scope: Scope, thread_id: str) -> bytes:
         """Drops the history of a thread, so that only its present is left. False when there is no such thread,
         or when it changes right now."""
+        if await self._storage.threads.graph_ids(scope, thread_id) is None:
+            return b"false"
         base, kept = await self._states.latest_checkpoints(thread_id)
         return orjson.dumps(await self._storage.threads.keep_latest(scope, thread_id, base, kept))
 

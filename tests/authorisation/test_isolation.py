@@ -112,8 +112,11 @@ def test_no_update_moves_a_row_out_of_its_owners_scope(ann: User, bob: User, thr
 def test_nothing_is_made_for_somebody_else(ann: User, bob: User) -> None:
     thread = ann.new_thread(metadata={"owner": "bob"})
     assistant = ann.new_assistant(metadata={"owner": "bob"})
-    run = ann.post("/runs", {"assistant_id": "chain", "metadata": {"owner": "bob"}, "on_completion": "keep"})
-    for path in (f"/threads/{thread}", f"/assistants/{assistant}", f"/threads/{run['thread_id']}"):
+    named = {"metadata": {"owner": "bob"}}
+    runs = [ann.post("/runs", {"assistant_id": "chain", "on_completion": "keep", **named, "config": named})]
+    runs.append(ann.post("/runs", {"assistant_id": "chain", "on_completion": "keep", "config": named}))
+    runs += ann.post("/runs/batch", [{"assistant_id": "chain", "on_completion": "keep", "config": named}])
+    for path in (f"/threads/{thread}", f"/assistants/{assistant}", *(f"/threads/{run['thread_id']}" for run in runs)):
         assert ann.get(path)["metadata"]["owner"] == "ann"
         refused(bob.ask("GET", path))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import orjson
 import pytest
@@ -20,6 +21,8 @@ from runyard.runtime.scope import Scope
 from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.new_runs import RunRules
 from runyard.runtime.services.runs import Runs
+from runyard.runtime.services.threads import Threads
+from runyard.runtime.services.views import Views
 from runyard.runtime.storage.port.assistants import DefaultAssistant
 from runyard.runtime.storage.port.threads import NewThread
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
@@ -125,3 +128,26 @@ async def test_streams_end_when_what_they_are_about_is_out_of_reach(
     for stream in streams:
         assert await stream.next(0.0) is None
         await stream.close()
+
+
+async def test_nothing_is_read_or_settled_for_who_may_not_see_a_thread(storage: SqliteStorage, thread_id: str) -> None:
+    looked_at: list[str] = []
+
+    async def settle_one(thread_id: str) -> None:
+        looked_at.append(thread_id)
+
+    async def latest_checkpoints(thread_id: str) -> Any:
+        looked_at.append(thread_id)
+        return "", []
+
+    states: Any = SimpleNamespace(settle_one=settle_one, latest_checkpoints=latest_checkpoints)
+    unused: Any = None
+    threads = Threads(storage, unused, states, unused)
+    views = Views(storage, unused, states, unused, Mock())
+    with pytest.raises(NotFound):
+        await threads.get(BOB, thread_id)
+    assert await views.keep_latest(BOB, thread_id) == b"false"
+    assert looked_at == []
+    assert (await threads.get(ANN, thread_id)).thread_id == thread_id
+    assert await views.keep_latest(ANN, thread_id) == b"true"
+    assert looked_at == [thread_id, thread_id]
