@@ -20,7 +20,7 @@ from runyard.runtime.auth.principal import Principal
 from runyard.runtime.auth.redaction import redacted
 from runyard.runtime.auth.refusal import Refusal
 from runyard.runtime.auth.requests import Authenticator, IncomingRequest
-from runyard.runtime.errors import Forbidden, Invalid
+from runyard.runtime.errors import Forbidden
 
 logger = logging.getLogger(__name__)
 
@@ -75,15 +75,13 @@ class Authentication:
         return await self._ask(scope, body, self._sessions.credentials(scope))
 
     async def sign_in(self, scope: Scope, credential: str) -> str:
-        """Begins a session for whoever the credential belongs to, and gives the value of its cookie. Raises as
-        `authenticate` does, and Forbidden when a page of another origin asks."""
+        """Begins a session for whoever the credential, printable ASCII, belongs to, and gives the value of its cookie.
+        Raises as `authenticate` does, and Forbidden when a page of another origin asks."""
         if not is_of_own_page(scope):
             raise Forbidden("Only the server's own page may sign in")
-        if not credential.isascii() or not credential.isprintable():
-            raise Invalid("body.credential: it has characters that no header can hold")
         # Whichever of both the server looks at. What has a scheme already, such as "Basic ...", is taken as it is.
-        authorization = credential if " " in credential.strip() else f"Bearer {credential.strip()}"
-        held = [(b"authorization", authorization.encode()), (b"x-api-key", credential.strip().encode())]
+        authorization = credential if " " in credential else f"Bearer {credential}"
+        held = [(b"authorization", authorization.encode()), (b"x-api-key", credential.encode())]
         other = [(name, value) for name, value in scope["headers"] if name not in dict(held)]
         await self._ask({**scope, "headers": other}, ReceivedBody(None, scope, no_body), held)
         return self._sessions.begin(held)

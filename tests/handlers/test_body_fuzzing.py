@@ -24,6 +24,7 @@ from runyard.handlers.contract.document import load_document
 
 from .asgi_client import connected
 from .documents import Schema, body_of
+from .fakes.everybody import Everybody
 from .fakes.runtime import FakeRuntime
 from .known_differences import DIFFERENCES, Difference, Verdict
 from .made_up_bodies import body_schema, edges, keywords, mutated_bodies, valid_bodies, written
@@ -63,7 +64,7 @@ VALIDATORS = {
 def ask() -> Iterator[Ask]:
     """Sends a body to an application in this process."""
     with asyncio.Runner() as runner:
-        connection = connected(FakeRuntime())
+        connection = connected(FakeRuntime(authenticator=Everybody()))
         client = runner.run(connection.__aenter__())
 
         def send(method: str, path: str, content: bytes) -> httpx.Response:
