@@ -377,3 +377,21 @@ export async function cronsMakeRuns() {
   assert.equal(await client.crons.count({ assistantId: other.assistant_id, metadata: {} }) >= 1, true);
   for (const each of [cron, other]) await client.crons.delete(each.cron_id);
 }
+
+// The store
+
+export async function itemsOfTheStore() {
+  const user = randomUUID();
+  await client.store.putItem(["users", user], "food", { text: "dumplings", stars: 4 }, { ttl: 60 });
+  await client.store.putItem(["users", user, "trips"], "lake", { text: "by train", stars: 2 }, { index: false });
+  const item = await client.store.getItem(["users", user], "food", { refreshTtl: true });
+  assert.deepEqual(item.value, { text: "dumplings", stars: 4 });
+  assert(!Number.isNaN(Date.parse(item.createdAt)) && !Number.isNaN(Date.parse(item.updatedAt)));
+  const { items } = await client.store.searchItems(["users", user], { filter: { stars: { $gt: 3 } }, limit: 5 });
+  assert.deepEqual(items.map((found) => found.key), ["food"]);
+  const { namespaces } = await client.store.listNamespaces({ prefix: ["users", user], maxDepth: 3 });
+  assert.deepEqual(namespaces, [["users", user], ["users", user, "trips"]]);
+  await client.store.deleteItem(["users", user], "food");
+  assert.equal(await client.store.getItem(["users", user], "food").catch(() => null), null);
+  await assert.rejects(client.store.putItem(["langgraph"], "k", {}), withStatus(400));
+}

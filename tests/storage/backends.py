@@ -19,8 +19,8 @@ class Backend:
     processes, share the database.
     claim_grace: "module.name" of the number that says how many microseconds after a claim its answer counts as
     lost if the worker does not hold the run; tests cannot wait for so long.
-    search_thresholds: "module.name" of numbers of threads from which on searches go another way, and for each a number
-    so low that the few threads of a test are as many.
+    search_thresholds: "module.name" of numbers of threads or items from which on searches go another way, and for each
+    a number so low that the few of a test are as many.
     small_steps: "module.name" of what bounds a transaction that removes or copies much, and for each a value with
     which it does next to nothing.
     time_of_day: "module.name" of the function that says the time of day in nanoseconds.
@@ -37,7 +37,10 @@ BACKENDS = {
     "sqlite": Backend(
         make=lambda directory: SqliteStorage(directory / "runyard.db"),
         claim_grace="runyard.runtime.storage.sqlite.workers.CLAIM_GRACE",
-        search_thresholds={"runyard.runtime.storage.sqlite.threads.search.NARROW": 3},
+        search_thresholds={
+            "runyard.runtime.storage.sqlite.threads.search.NARROW": 3,
+            "runyard.runtime.storage.sqlite.store.search.FEW": 3,
+        },
         small_steps={
             "runyard.runtime.storage.sqlite.time_slice.SLICE": 0.0,
             "runyard.runtime.storage.sqlite.leftovers.PIECE": 2,

@@ -28,6 +28,7 @@ from runyard.runtime.storage.port.store import (
     StoreResult,
 )
 
+from .backends import Backend
 from .conftest import Open
 
 PLACE = ("notes", "lakes")
@@ -261,13 +262,19 @@ def meaning(x: float, y: float, index: str = "one") -> Meaning:
     return Meaning(index=index, vector=struct.pack("<2f", x, y))
 
 
-async def test_the_nearest_come_first_page_by_page(storage: Storage) -> None:
+@pytest.mark.parametrize("many", [False, True])
+async def test_the_nearest_come_first_page_by_page(
+    storage: Storage, backend: Backend, many: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in backend.search_thresholds.items() if many else ():
+        monkeypatch.setattr(name, value)
     await storage.store.ready(meaning=True)
     for number in range(10):
         await put(storage, str(number), {"even": number % 2 == 0}, embedded=embedded((1.0, number), (-1.0, -1.0)))
     near = meaning(1.0, 0.0)
     assert await keys(storage, near=near) == list("0123456789")
     assert await keys(storage, near=near, limit=4, offset=8) == ["8", "9"]
+    assert await keys(storage, near=near, prefix=PLACE, limit=4) == list("0123")
     assert await keys(storage, near=near, filter={"even": True}) == list("02468")
     assert await keys(storage, near=near, prefix=("elsewhere",)) == []
     assert [round(item.score or 0, 3) for item in await search(storage, near=near, limit=2)] == [1.0, 0.707]

@@ -61,8 +61,8 @@ class _Tests:
         term, *parameters = self._type(keys, types)
         if isinstance(value, int) and abs(value) >= 2**63:
             value = float(value)
-        comparison = f"json_extract(value, ?) {_COMPARISONS[operator]} ?"
-        return f"({term} and {comparison})", *parameters, path, value
+        # The comparison first: its type is only looked at of what passes.
+        return f"(json_extract(value, ?) {_COMPARISONS[operator]} ? and {term})", path, value, *parameters
 
     def _type(self, keys: list[str], types: tuple[str, ...]) -> tuple[Any, ...]:
         names = ", ".join(f"'{name}'" for name in types)
@@ -81,7 +81,7 @@ class _Tests:
             return "coalesce(json_type(value, ?), '') = ?", path, "true" if value else "false"
         types = ("text",) if isinstance(value, str) else ("integer", "real")
         term, *parameters = self._type(keys, types)
-        return f"({term} and json_extract(value, ?) = ?)", *parameters, path, value
+        return f"(json_extract(value, ?) = ? and {term})", path, value, *parameters
 
     @staticmethod
     def _contains(keys: list[str], value: Any) -> tuple[Any, ...]:

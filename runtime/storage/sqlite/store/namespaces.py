@@ -33,23 +33,26 @@ def add_below(where: Conditions, prefix: Namespace) -> None:
 def list_namespaces(connection: sqlite3.Connection, wanted: ListNamespaces, now: int) -> list[Namespace]:
     where = Conditions("(expires_at is null or expires_at > ?)")
     where.parameters.append(now)
+    matching = Conditions()
     for prefix in wanted.prefixes:
         plain = prefix[: prefix.index(_ANY)] if _ANY in prefix else prefix
         add_below(where, plain)
         if len(plain) < len(prefix):
-            where.add("begins_with(namespace, ?)", namespace_text(prefix))
+            matching.add("begins_with(namespace, ?)", namespace_text(prefix))
     for suffix in wanted.suffixes:
         if suffix:
-            where.add("ends_with(namespace, ?)", namespace_text(suffix))
+            matching.add("ends_with(namespace, ?)", namespace_text(suffix))
     name = "namespace"
     parameters: list[object] = []
     if wanted.max_depth is not None:
         name = "namespace_start(namespace, ?)"
         parameters.append(wanted.max_depth)
-    # Each namespace once, before functions are called with it.
-    found = f"select distinct namespace from items {where}"
-    sql = f"select distinct {name} as name from ({found}) order by name limit ? offset ?"
-    rows = connection.execute(sql, (*parameters, *where.parameters, wanted.limit, wanted.offset))
+    # Materialized: functions are called with each namespace once, not for each item.
+    sql = f"""
+        with found as materialized (select distinct namespace from items {where})
+        select distinct {name} as name from found {matching} order by name limit ? offset ?
+    """
+    rows = connection.execute(sql, (*where.parameters, *parameters, *matching.parameters, wanted.limit, wanted.offset))
     return [namespace_of(text) for (text,) in rows]
 
 

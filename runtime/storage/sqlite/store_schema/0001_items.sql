@@ -19,6 +19,7 @@ create table items (
   unique (namespace, key)
 );
 create index item_order on items (namespace, updated_at, expires_at);
+create index item_newest on items (updated_at);
 create index item_expiry on items (expires_at) where expires_at is not null;
 create index item_indexed on items (indexed);
 
