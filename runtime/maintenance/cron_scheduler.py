@@ -7,9 +7,10 @@ from collections.abc import Callable
 from runyard.generated.models import Assistant
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.errors import RunyardError
+from runyard.runtime.scope import Scope
 from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.cron_runs import new_cron_run
-from runyard.runtime.services.crons import next_due
+from runyard.runtime.services.crons import next_due, timed
 from runyard.runtime.services.new_runs import RunRules
 from runyard.runtime.services.schedules import read_schedule
 from runyard.runtime.storage.port.crons import CronStorage, Fired, Firing, StoredCron
@@ -31,7 +32,7 @@ changed, say."""
 
 class CronScheduler:
     """Sleeps until the next cron is due. Of the moments that a cron has missed by more than the grace, the latest makes
-    a run.
+    a run. When the time of day was set back, crons are timed anew.
 
     `count` is told of each firing what became of it: `fired`, `late` (it stands for others too) or `refused`.
     """
@@ -55,6 +56,10 @@ class CronScheduler:
     async def perform(self) -> float:
         """At once again when more may be due."""
         due = await self._storage.due(CRONS_PER_STEP)
+        for cron in due.misdated:
+            await self._storage.change(Scope.everything(), cron.cron_id, timed)
+        if due.misdated:
+            return 0.0
         if not due.crons:
             return LONGEST_SLEEP if due.seconds is None else min(LONGEST_SLEEP, due.seconds + 0.001)
         assistants: dict[tuple[str | None, str], Assistant | RunyardError] = {}

@@ -187,6 +187,35 @@ async def test_clocks_that_change_are_followed(scene: Scene) -> None:
     assert dates == ["2026-03-29T01:00:00", "2026-03-30T00:30:00", "2026-03-31T00:30:00"]
 
 
+async def test_crons_are_timed_anew_when_the_time_of_day_was_set_back(scene: Scene) -> None:
+    """A machine that starts in another year, until somebody tells it: its crons do not wait for that year."""
+    scene.clock.set("2036-03-28T12:00:30")
+    cron = await scene.create("* * * * *")
+    scene.clock.set("2036-03-28T12:01:00")
+    await scene.perform()
+    scene.clock.set("2026-03-28T12:00:30")
+    assert await scene.perform() == LONGEST_SLEEP
+    assert await scene.next_date(cron) == "2026-03-28T12:01:00"
+    scene.clock.set("2026-03-28T12:01:00")
+    await scene.perform()
+    assert scene.counts == ["fired", "fired"]
+
+
+async def test_a_moment_that_comes_twice_makes_one_run(scene: Scene) -> None:
+    """The time of day was set back by a few minutes."""
+    cron = await scene.create("* * * * *")
+    for minute in (1, 2, 3):
+        scene.clock.set(f"2026-03-28T12:0{minute}:00")
+        await scene.perform()
+    scene.clock.set("2026-03-28T12:01:30")
+    await scene.perform()
+    assert await scene.next_date(cron) == "2026-03-28T12:02:00"
+    for minute in (2, 3, 4):
+        scene.clock.set(f"2026-03-28T12:0{minute}:00")
+        await scene.perform()
+    assert scene.counts == ["fired"] * 4
+
+
 async def test_two_schedulers_make_one_run(scene: Scene) -> None:
     await scene.create("* * * * *")
     scene.clock.set("2026-03-28T12:01:00")
