@@ -72,14 +72,15 @@ class DueCrons:
 class Firing:
     """A cron is due: what is to be written, unless it is not as it was any more, or another has done it.
 
-    due: the moment that counts, the latest one that has come. next_due: the one to wait for from now on. new_run: None
-    when there cannot be one.
+    due: the moment that counts. next_due: the one to wait for from now on. new_run: None when there cannot be one, for
+    the reason that `refusal` has.
     """
 
     cron: StoredCron
     due: int
     next_due: int | None
     new_run: NewRun | None
+    refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,7 +180,7 @@ class SqliteCrons:
             return None
         connection.execute(self._sql["forget_firings"], {"cron_id": cron.cron_id, "kept": FIRINGS_KEPT})
         if not prepared:
-            return Fired(firing, None)
+            return Fired(firing, None, firing.refusal)
         connection.execute("savepoint firing")
         try:
             inserted = insert_runs(connection, self._sql, scope, prepared)

@@ -12,12 +12,15 @@ import pytest
 
 from runyard.generated.models import Assistant, Cron, Run
 from runyard.runtime.config.project import WebhookPolicy
-from runyard.runtime.errors import NotFound
+from runyard.runtime.errors import NotFound, Unavailable
+from runyard.runtime.maintenance import cron_scheduler
 from runyard.runtime.maintenance.cron_scheduler import LONGEST_SLEEP, UNREADABLE_PAUSE, CronScheduler
 from runyard.runtime.scope import Scope
+from runyard.runtime.services.cron_runs import new_cron_run
 from runyard.runtime.services.crons import Crons
 from runyard.runtime.services.new_runs import RunRules
-from runyard.runtime.storage.port.runs import CancelResult
+from runyard.runtime.storage.port.crons import StoredCron
+from runyard.runtime.storage.port.runs import CancelResult, NewRun
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 
@@ -276,6 +279,36 @@ async def test_a_cron_whose_assistant_cannot_run_goes_on(scene: Scene, caplog: p
     scene.clock.set("2026-03-28T12:02:00")
     await scene.perform()
     assert scene.counts == ["refused", "fired"]
+
+
+async def test_a_defect_that_one_cron_meets_keeps_no_other_from_running(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = await scene.create("* * * * *"), await scene.create("* * * * *")
+
+    def make(cron: StoredCron, *rest: Any) -> NewRun:
+        if cron.cron_id == first.cron_id:
+            raise ZeroDivisionError
+        return new_cron_run(cron, *rest)
+
+    monkeypatch.setattr(cron_scheduler, "new_cron_run", make)
+    scene.clock.set("2026-03-28T12:01:00")
+    await scene.perform()
+    assert sorted(scene.counts) == ["fired", "refused"]
+
+
+async def test_what_can_be_tried_again_costs_no_run(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(scope: Scope, name: str) -> Assistant:
+        raise Unavailable("the database does not answer")
+
+    await scene.create("* * * * *")
+    scene.clock.set("2026-03-28T12:01:00")
+    with monkeypatch.context() as outage:
+        outage.setattr(scene.assistants, "resolve", away)
+        with pytest.raises(Unavailable):
+            await scene.perform()
+    await scene.perform()
+    assert scene.counts == ["fired"]
 
 
 async def test_a_busy_thread_goes_by_the_strategy(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
