@@ -3,13 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from runyard.generated.models import Assistant
 from runyard.runtime.bus.workers import Workers
-from runyard.runtime.errors import RunyardError
+from runyard.runtime.errors import RunyardError, Unavailable
+from runyard.runtime.scope import Scope
 from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.cron_runs import new_cron_run
-from runyard.runtime.services.crons import next_due
+from runyard.runtime.services.crons import next_due, timed
 from runyard.runtime.services.new_runs import RunRules
 from runyard.runtime.services.schedules import read_schedule
 from runyard.runtime.storage.port.crons import CronStorage, Fired, Firing, StoredCron
@@ -28,10 +30,13 @@ UNREADABLE_PAUSE = 3_600_000_000
 """Microseconds until a cron is tried again whose schedule cannot be read any more: the machine's time zones have
 changed, say."""
 
+Named = tuple[str | None, str]
+"""An assistant, as somebody names it."""
+
 
 class CronScheduler:
     """Sleeps until the next cron is due. Of the moments that a cron has missed by more than the grace, the latest makes
-    a run.
+    a run. When the time of day was set back, crons are timed anew.
 
     `count` is told of each firing what became of it: `fired`, `late` (it stands for others too) or `refused`.
     """
@@ -55,59 +60,69 @@ class CronScheduler:
     async def perform(self) -> float:
         """At once again when more may be due."""
         due = await self._storage.due(CRONS_PER_STEP)
+        for cron in due.misdated:
+            await self._storage.change(Scope.everything(), cron.cron_id, _timed_anew)
+        if due.misdated:
+            return 0.0
         if not due.crons:
             return LONGEST_SLEEP if due.seconds is None else min(LONGEST_SLEEP, due.seconds + 0.001)
-        assistants: dict[tuple[str | None, str], Assistant | RunyardError] = {}
+        known: dict[Named, Assistant | RunyardError] = {}
         firings: list[Firing] = []
-        refusals: dict[str, str] = {}
         for index, cron in enumerate(due.crons):
-            firings.append(await self._prepared(cron, due.now, assistants, refusals))
+            firings.append(self._firing(cron, due.now, await self._assistant(cron, known)))
             if index % PREPARED_INLINE == PREPARED_INLINE - 1:
                 await asyncio.sleep(0)
         for fired in await self._storage.fire(firings):
-            self._tell(fired, refusals.get(fired.firing.cron.cron_id))
+            self._tell(fired)
         return 0.0
 
-    async def _prepared(
-        self,
-        cron: StoredCron,
-        now: int,
-        assistants: dict[tuple[str | None, str], Assistant | RunyardError],
-        refusals: dict[str, str],
-    ) -> Firing:
+    async def _assistant(
+        self, cron: StoredCron, known: dict[Named, Assistant | RunyardError]
+    ) -> Assistant | RunyardError:
+        """The assistant of the cron's runs, or why there is none. Raises what may be otherwise at the next try."""
+        name = (cron.creator, cron.assistant_id)
+        if name not in known:
+            try:
+                known[name] = await self._assistants.resolve(cron.runs_scope, cron.assistant_id)
+            except Unavailable:
+                raise
+            except RunyardError as error:
+                known[name] = error
+        return known[name]
+
+    def _firing(self, cron: StoredCron, now: int, assistant: Assistant | RunyardError) -> Firing:
         assert cron.next_due is not None
+        due = cron.next_due
+        following: int | None = now + UNREADABLE_PAUSE
         try:
-            due = cron.next_due
             if now - due > GRACE:
                 last = now if cron.end_time is None else min(now, cron.end_time)
                 due = read_schedule(cron.schedule, cron.timezone).latest_until(due, last)
             following = next_due(cron, due)
-        except RunyardError as error:
-            refusals[cron.cron_id] = error.detail
-            return Firing(cron, cron.next_due, now + UNREADABLE_PAUSE, None)
-        name = (cron.creator, cron.assistant_id)
-        if name not in assistants:
-            try:
-                assistants[name] = await self._assistants.resolve(cron.runs_scope, cron.assistant_id)
-            except RunyardError as error:
-                assistants[name] = error
-        assistant = assistants[name]
-        try:
             if isinstance(assistant, RunyardError):
-                raise assistant
+                return Firing(cron, due, following, None, assistant.detail)
             return Firing(cron, due, following, new_cron_run(cron, assistant, self._rules))
         except RunyardError as error:
-            refusals[cron.cron_id] = error.detail
-            return Firing(cron, due, following, None)
+            return Firing(cron, due, following, None, error.detail)
+        except Exception as error:
+            logger.error("cron %s cannot make its run", cron.cron_id, exc_info=error)
+            return Firing(cron, due, following, None, "it met a defect of the server's")
 
-    def _tell(self, fired: Fired, refusal: str | None) -> None:
+    def _tell(self, fired: Fired) -> None:
         firing, inserted = fired.firing, fired.inserted
         if inserted is None:
             self._count("refused")
-            logger.warning("cron %s was due and made no run: %s", firing.cron.cron_id, fired.refusal or refusal)
+            logger.warning("cron %s was due and made no run: %s", firing.cron.cron_id, fired.refusal)
             return
         self._count("fired" if firing.due == firing.cron.next_due else "late")
         self._workers.wake(inserted.ready)
         if inserted.cancelled.ended or inserted.cancelled.requested:
             rollback = inserted.runs[0].multitask_strategy == "rollback"
             self._broker.announce_cancellation(inserted.cancelled, "rollback" if rollback else "interrupt")
+
+
+def _timed_anew(cron: StoredCron, time: int) -> StoredCron:
+    try:
+        return timed(cron, time)
+    except RunyardError:  # its schedule cannot be read: see when it is due
+        return replace(cron, timed_at=time)

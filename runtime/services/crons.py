@@ -120,7 +120,7 @@ class Crons:
 
 def timed(cron: StoredCron, time: int) -> StoredCron:
     """The cron with the moment at which it is due next, after `time`."""
-    return replace(cron, next_due=next_due(cron, time))
+    return replace(cron, next_due=next_due(cron, time), timed_at=time)
 
 
 def next_due(cron: StoredCron, time: int) -> int | None:

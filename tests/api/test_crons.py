@@ -63,6 +63,7 @@ async def test_a_cron_makes_an_ordinary_run_on_its_thread_each_time(
         await client.crons.delete(cron["cron_id"])
 
 
+@pytest.mark.full
 async def test_each_time_makes_one_run(client: LangGraphClient, thread: str) -> None:
     end = datetime.now(UTC) + timedelta(seconds=2.9)
     cron: Any = await client.crons.create_for_thread(
@@ -191,6 +192,7 @@ async def test_crons_are_created_found_changed_and_deleted(client: LangGraphClie
     assert await client.crons.search() == [on_thread]
 
 
+@pytest.mark.full
 async def test_a_cron_that_is_switched_off_makes_no_runs_and_makes_none_up(
     client: LangGraphClient, thread: str
 ) -> None:

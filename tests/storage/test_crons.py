@@ -158,6 +158,17 @@ async def test_only_enabled_crons_are_due_and_the_longest_due_first(storage: Sto
     assert [each.cron_id for each in (await storage.crons.due(1)).crons] == [late.cron_id]
 
 
+async def test_crons_that_were_timed_later_than_now_are_named(storage: Storage) -> None:
+    """Somebody has set the time of day back."""
+    tomorrow = (await storage.crons.due(1)).now + 86_400 * SECOND
+    ahead = await create(storage, next_due=tomorrow + SECOND, timed_at=tomorrow)
+    await create(storage, next_due=tomorrow, timed_at=tomorrow, enabled=False)
+    await create(storage, next_due=tomorrow, timed_at=LONG_AGO)
+    assert (await storage.crons.due(10)).misdated == [ahead]
+    await storage.crons.change(EVERYTHING, ahead.cron_id, lambda cron, time: replace(cron, timed_at=time))
+    assert (await storage.crons.due(10)).misdated == []
+
+
 async def test_without_crons_nothing_is_waited_for(storage: Storage) -> None:
     assert (await storage.crons.due(10)).seconds is None
 
@@ -174,7 +185,9 @@ async def test_a_firing_makes_the_run_and_moves_the_cron_on(storage: Storage) ->
     assert fired.firing.new_run is not None
     assert await run_status(storage, fired.firing.new_run) == "pending"
     after = await storage.crons.get(EVERYTHING, cron.cron_id)
-    assert after == replace(cron, next_due=now + 3600 * SECOND)
+    assert after is not None
+    assert after == replace(cron, next_due=now + 3600 * SECOND, timed_at=after.timed_at)
+    assert after.timed_at >= now
     assert await due_ids(storage) == []
 
 

@@ -21,7 +21,8 @@ class StoredCron:
     """A cron as it is kept.
 
     payload: the request that made it, with the changes since. end_time: the last moment at which it may be due.
-    next_due: the next one at which a run is to be made; None when there is none any more. revision: counts the changes.
+    next_due: the next one at which a run is to be made; None when there is none any more. timed_at: when that was found
+    out. revision: counts the changes.
     creator: whose runs it makes. creator_details: all that is known of them, as JSON, for the code of graphs. What has
     a default comes from storage.
     """
@@ -37,6 +38,7 @@ class StoredCron:
     payload: dict[str, Any]
     metadata: dict[str, Any]
     next_due: int | None = None
+    timed_at: int = 0
     creator: str | None = None
     creator_details: str | None = field(default=None, repr=False)
     revision: int = 0
@@ -57,25 +59,28 @@ effects."""
 @dataclass(frozen=True, slots=True)
 class DueCrons:
     """The time of day, and crons that are due by it, as they are. `seconds`: until the next one is, 0 when there may be
-    more that are; None when there is none."""
+    more that are; None when there is none. `misdated`: crons whose next moment was found out at a time of day that is
+    yet to come, because somebody has set it back."""
 
     now: int
     crons: list[StoredCron]
     seconds: float | None
+    misdated: list[StoredCron]
 
 
 @dataclass(frozen=True, slots=True)
 class Firing:
     """A cron is due: what is to be written, unless it is not as it was any more, or another has done it.
 
-    due: the moment that counts, the latest one that has come. next_due: the one to wait for from now on. new_run: None
-    when there cannot be one.
+    due: the moment that counts. next_due: the one to wait for from now on. new_run: None when there cannot be one, for
+    the reason that `refusal` has.
     """
 
     cron: StoredCron
     due: int
     next_due: int | None
     new_run: NewRun | None
+    refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,8 @@ class CronStorage(Protocol):
         """How many match."""
 
     async def due(self, limit: int) -> DueCrons:
-        """Up to `limit` crons that are due, the longest due first. Costs next to nothing when none is."""
+        """Up to `limit` crons that are due, the longest due first, and as many that are misdated. Costs next to nothing
+        when there are none."""
 
     async def fire(self, firings: Sequence[Firing]) -> list[Fired]:
         """Writes each run, as its cron's creator, in one transaction with the note that its moment has come and with

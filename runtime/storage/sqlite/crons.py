@@ -21,6 +21,10 @@ from runyard.runtime.storage.sqlite.rows import expiry_columns, fetch_dict, fetc
 from runyard.runtime.storage.sqlite.scoping import on_cron, shows_cron, shows_thread
 from runyard.runtime.storage.sqlite.time_slice import TimeSlice
 
+SET_BACK = 60_000_000
+"""Microseconds by which the time of day has to be behind the one at which a cron was timed. Small corrections need no
+care: a moment is fired once."""
+
 FIRINGS_KEPT = 20
 """Of each cron."""
 
@@ -116,14 +120,16 @@ class SqliteCrons:
     async def due(self, limit: int) -> DueCrons:
         time = now()
 
-        def read(connection: sqlite3.Connection) -> tuple[list[StoredCron], int | None]:
+        def read(connection: sqlite3.Connection) -> DueCrons:
             (next_due,) = connection.execute(self._sql["next_cron"]).fetchone()
-            if next_due is None or next_due > time:
-                return [], next_due
-            return [_cron(row) for row in fetch_dicts(connection, self._sql["due_crons"], (time, limit))], next_due
+            crons = []
+            if next_due is not None and next_due <= time:
+                crons = fetch_dicts(connection, self._sql["due_crons"], (time, limit))
+            misdated = fetch_dicts(connection, self._sql["misdated_crons"], (time + SET_BACK, limit))
+            seconds = None if next_due is None else max(0.0, (next_due - time) / 1e6)
+            return DueCrons(time, [*map(_cron, crons)], seconds, [*map(_cron, misdated)])
 
-        crons, next_due = self._database.read(read)
-        return DueCrons(time, crons, None if next_due is None else max(0.0, (next_due - time) / 1e6))
+        return self._database.read(read)
 
     async def fire(self, firings: Sequence[Firing]) -> list[Fired]:
         scopes = [firing.cron.runs_scope for firing in firings]
@@ -165,14 +171,16 @@ class SqliteCrons:
     ) -> Fired | None:
         cron = firing.cron
         guard = {"cron_id": cron.cron_id, "was_due": cron.next_due, "revision": cron.revision}
-        if not connection.execute(self._sql["fire_cron"], {**guard, "next_due": firing.next_due}).rowcount:
+        if not connection.execute(
+            self._sql["fire_cron"], {**guard, "next_due": firing.next_due, "now": now()}
+        ).rowcount:
             return None
         moment = {"cron_id": cron.cron_id, "due": firing.due}
         if not connection.execute(self._sql["note_firing"], {**moment, "now": now()}).rowcount:
             return None
         connection.execute(self._sql["forget_firings"], {"cron_id": cron.cron_id, "kept": FIRINGS_KEPT})
         if not prepared:
-            return Fired(firing, None)
+            return Fired(firing, None, firing.refusal)
         connection.execute("savepoint firing")
         try:
             inserted = insert_runs(connection, self._sql, scope, prepared)
@@ -213,4 +221,5 @@ def _row(cron: StoredCron) -> dict[str, Any]:
         "payload": orjson.dumps(cron.payload).decode(),
         "metadata": orjson.dumps(cron.metadata).decode(),
         "next_due": cron.next_due,
+        "timed_at": cron.timed_at,
     }

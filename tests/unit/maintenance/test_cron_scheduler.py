@@ -12,12 +12,15 @@ import pytest
 
 from runyard.generated.models import Assistant, Cron, Run
 from runyard.runtime.config.project import WebhookPolicy
-from runyard.runtime.errors import NotFound
+from runyard.runtime.errors import NotFound, Unavailable
+from runyard.runtime.maintenance import cron_scheduler
 from runyard.runtime.maintenance.cron_scheduler import LONGEST_SLEEP, UNREADABLE_PAUSE, CronScheduler
 from runyard.runtime.scope import Scope
+from runyard.runtime.services.cron_runs import new_cron_run
 from runyard.runtime.services.crons import Crons
 from runyard.runtime.services.new_runs import RunRules
-from runyard.runtime.storage.port.runs import CancelResult
+from runyard.runtime.storage.port.crons import StoredCron
+from runyard.runtime.storage.port.runs import CancelResult, NewRun
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 
@@ -187,6 +190,35 @@ async def test_clocks_that_change_are_followed(scene: Scene) -> None:
     assert dates == ["2026-03-29T01:00:00", "2026-03-30T00:30:00", "2026-03-31T00:30:00"]
 
 
+async def test_crons_are_timed_anew_when_the_time_of_day_was_set_back(scene: Scene) -> None:
+    """A machine that starts in another year, until somebody tells it: its crons do not wait for that year."""
+    scene.clock.set("2036-03-28T12:00:30")
+    cron = await scene.create("* * * * *")
+    scene.clock.set("2036-03-28T12:01:00")
+    await scene.perform()
+    scene.clock.set("2026-03-28T12:00:30")
+    assert await scene.perform() == LONGEST_SLEEP
+    assert await scene.next_date(cron) == "2026-03-28T12:01:00"
+    scene.clock.set("2026-03-28T12:01:00")
+    await scene.perform()
+    assert scene.counts == ["fired", "fired"]
+
+
+async def test_a_moment_that_comes_twice_makes_one_run(scene: Scene) -> None:
+    """The time of day was set back by a few minutes."""
+    cron = await scene.create("* * * * *")
+    for minute in (1, 2, 3):
+        scene.clock.set(f"2026-03-28T12:0{minute}:00")
+        await scene.perform()
+    scene.clock.set("2026-03-28T12:01:30")
+    await scene.perform()
+    assert await scene.next_date(cron) == "2026-03-28T12:02:00"
+    for minute in (2, 3, 4):
+        scene.clock.set(f"2026-03-28T12:0{minute}:00")
+        await scene.perform()
+    assert scene.counts == ["fired"] * 4
+
+
 async def test_two_schedulers_make_one_run(scene: Scene) -> None:
     await scene.create("* * * * *")
     scene.clock.set("2026-03-28T12:01:00")
@@ -247,6 +279,36 @@ async def test_a_cron_whose_assistant_cannot_run_goes_on(scene: Scene, caplog: p
     scene.clock.set("2026-03-28T12:02:00")
     await scene.perform()
     assert scene.counts == ["refused", "fired"]
+
+
+async def test_a_defect_that_one_cron_meets_keeps_no_other_from_running(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = await scene.create("* * * * *"), await scene.create("* * * * *")
+
+    def make(cron: StoredCron, *rest: Any) -> NewRun:
+        if cron.cron_id == first.cron_id:
+            raise ZeroDivisionError
+        return new_cron_run(cron, *rest)
+
+    monkeypatch.setattr(cron_scheduler, "new_cron_run", make)
+    scene.clock.set("2026-03-28T12:01:00")
+    await scene.perform()
+    assert sorted(scene.counts) == ["fired", "refused"]
+
+
+async def test_what_can_be_tried_again_costs_no_run(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(scope: Scope, name: str) -> Assistant:
+        raise Unavailable("the database does not answer")
+
+    await scene.create("* * * * *")
+    scene.clock.set("2026-03-28T12:01:00")
+    with monkeypatch.context() as outage:
+        outage.setattr(scene.assistants, "resolve", away)
+        with pytest.raises(Unavailable):
+            await scene.perform()
+    await scene.perform()
+    assert scene.counts == ["fired"]
 
 
 async def test_a_busy_thread_goes_by_the_strategy(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,5 +1,5 @@
 -- Runs that the server makes by itself. `next_due` is the next moment of the calendar at which one is to be made (null:
--- none any more); `revision` counts the changes, so that what was prepared for an earlier one is not written.
+-- none any more), found at the time of day `timed_at`; `revision` counts the changes, so that what was prepared for an earlier one is not written.
 -- `creator_details` are as those of runs, and there for as long as the cron makes runs.
 create table crons (
   cron_id text primary key,
@@ -13,6 +13,7 @@ create table crons (
   payload text not null,
   metadata text not null,
   next_due integer,
+  timed_at integer not null default 0,
   revision integer not null default 0,
   creator text,
   creator_details text,
@@ -20,6 +21,7 @@ create table crons (
   updated_at integer not null
 );
 create index cron_due on crons (next_due) where enabled and next_due is not null;
+create index cron_timed on crons (timed_at) where enabled and next_due is not null;
 create index cron_created on crons (created_at);
 create index cron_thread on crons (thread_id, created_at) where thread_id is not null;
 create index cron_assistant on crons (assistant_id);
