@@ -55,7 +55,11 @@ async def events(http: httpx.AsyncClient, batch_id: str) -> AsyncIterator[tuple[
 async def test_a_batch_is_followed_from_its_acceptance_to_its_end(
     client: LangGraphClient, http: httpx.AsyncClient, gate: Gate
 ) -> None:
-    headers = {"X-Batch-Name": "nightly", "X-Batch-Metadata": '{"customer": "acme"}'}
+    headers = {
+        "X-Batch-Name": "nightly",
+        "X-Batch-Metadata": '{"customer": "acme"}',
+        "X-Batch-Retry": '{"tries": 2}',
+    }
     batch_id, runs = await submit(
         client, "gated", [gate.input(str(n)) for n in range(3)], headers=headers, metadata={"line": 1}
     )
@@ -69,6 +73,7 @@ async def test_a_batch_is_followed_from_its_acceptance_to_its_end(
     last = shown[-1][1]
     assert (last["status"], counted(last), last["progress"]) == ("completed", {"success": 3}, 1.0)
     assert (last["name"], last["metadata"]) == ("nightly", {"customer": "acme"})
+    assert (last["retry"]["tries"], last["retry"]["errors"]) == (2, None)
     assert last["durations"]["p50"] > 0
     assert last == await get(http, batch_id)
 
