@@ -20,7 +20,7 @@ from runyard.runtime.auth.principal import Principal
 from runyard.runtime.auth.redaction import redacted
 from runyard.runtime.auth.refusal import Refusal
 from runyard.runtime.auth.requests import Authenticator, IncomingRequest
-from runyard.runtime.errors import Forbidden
+from runyard.runtime.errors import Forbidden, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +102,8 @@ class Authentication:
             asked = f"{scope['method']} {scope[TEMPLATE]} from {(scope.get('client') or ['unknown'])[0]}"
             if isinstance(error, Refusal):
                 logger.warning("denied: %s: %d %s", asked, error.status, redacted(error.detail, request))
+            elif isinstance(error, Unavailable):
+                logger.warning("denied: %s: 503 %s", asked, error.detail)
             elif isinstance(error, HandlerFailed):
                 text = "".join(traceback.format_exception(error.__cause__ or error))
                 logger.error("denied: %s: %s: %s", asked, error, redacted(text, request))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from runyard.runtime.auth.rules import Rules
@@ -23,7 +23,7 @@ class Principal:
     identity: str | None
     scope: Scope
     permissions: tuple[str, ...] = ()
-    user: User | None = None
+    user: User | None = field(default=None, repr=False)
     rules: Rules | None = None
 
 

@@ -1,7 +1,7 @@
 """Which graph to look at a thread with; apart from what needs LangGraph, so that services can name it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from runyard.runtime.auth.user import User
@@ -15,4 +15,4 @@ class ThreadGraph:
     thread_id: str
     graph_id: str
     configurable: Mapping[str, Any]
-    user: User | None
+    user: User | None = field(repr=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -48,7 +48,7 @@ class GraphRun:
     store: BaseStore | None
     wanted: Callable[[], bool]
     stopped: Callable[[], bool]
-    user: User | None = None
+    user: User | None = field(default=None, repr=False)
 
     @property
     def context(self) -> Mapping[str, Any] | None:

@@ -5,6 +5,7 @@ Started by `scripts/demo`, with the interpreter of .venv.
 
 import argparse
 import json
+import os
 import re
 import selectors
 import shutil
@@ -27,6 +28,7 @@ from rich.markup import escape
 
 HERE = Path(__file__).resolve().parent
 RUNYARD = str(Path(sys.executable).parent / "runyard")
+API_KEY = "RUNYARD_API_KEY"
 WAKE_TIMEOUT = 60
 """Seconds that the server gets to start, and to stop."""
 
@@ -35,7 +37,11 @@ def main() -> int:
     """Runs the demo; the exit code."""
     parser = argparse.ArgumentParser(prog="scripts/demo", description="Shows Runyard at work, on data of this machine.")
     parser.add_argument("--keep", action="store_true", help="leave it serving, and say what to try next")
+    parser.add_argument(
+        "--api-key", metavar="KEY", help="ask callers for this key  [default: RUNYARD_API_KEY, or none]"
+    )
     arguments = parser.parse_args()
+    use_key(arguments.api_key)
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console(highlight=False)
     directory = Path(tempfile.mkdtemp(prefix="runyard-demo-"))
@@ -46,6 +52,14 @@ def main() -> int:
         return 130
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def use_key(given: str | None) -> None:
+    """Has the server of the demo ask for the key, and everything else send it; keys of other servers do not count."""
+    for name in ("RUNYARD_API_KEYS", "RUNYARD_API_KEYS_FILE"):
+        os.environ.pop(name, None)
+    if key := given or os.environ.get(API_KEY):
+        os.environ |= {API_KEY: key, "RUNYARD_API_KEYS": key}
 
 
 def tell(console: Console, directory: Path, *, keep: bool) -> int:
@@ -124,7 +138,9 @@ def narrate(console: Console, url: str) -> None:
     arrivals: list[float] = []
     column = console.width
     started = time.monotonic()
-    with httpx.stream("POST", f"{url}/runs/stream", json=body, timeout=60, trust_env=False) as answer:
+    key = os.environ.get(API_KEY)
+    headers = {} if key is None else {"x-api-key": key}
+    with httpx.stream("POST", f"{url}/runs/stream", json=body, headers=headers, timeout=60, trust_env=False) as answer:
         answer.raise_for_status()
         event = ""
         for line in answer.iter_lines():

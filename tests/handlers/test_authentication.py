@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -143,6 +144,21 @@ async def test_a_denied_request_is_logged_without_credentials(caplog: pytest.Log
     assert answer.json() == {"detail": f"Bearer {TOKEN} is not known"}
     assert "denied: GET /threads/{thread_id}/history from 127.0.0.1: 403 [redacted] is not known" in caplog.text
     assert TOKEN not in caplog.text
+
+
+async def test_a_request_that_nobody_had_time_for_is_logged_too(caplog: pytest.LogCaptureFixture) -> None:
+    async def slow() -> str:
+        await asyncio.Event().wait()
+        return "ann"
+
+    auth = Auth()
+    auth.authenticate(slow)
+    authenticator = CustomAuthentication(auth, "auth", timeout=0.01)
+    async with connected(FakeRuntime(authenticator=authenticator)) as client:
+        answer = await client.get("/metrics", headers=ANN)
+    detail = "authentication took longer than 0.01 s; try again later"
+    assert (answer.status_code, answer.json()) == (503, {"detail": detail})
+    assert f"denied: GET /metrics from 127.0.0.1: 503 {detail}" in caplog.text
 
 
 async def test_the_document_says_what_credentials_are_asked_for() -> None:

@@ -84,6 +84,7 @@ async def test_a_handler_without_parameters_is_asked_too() -> None:
     assert principal.scope.identity == "ann"
     assert principal.user is not None
     assert principal.user["team"] == "lakes"
+    assert "lakes" not in repr(principal)
 
 
 async def test_plain_functions_run_off_the_event_loop_and_coroutines_on_it() -> None:

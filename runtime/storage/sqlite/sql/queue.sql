@@ -26,7 +26,8 @@ select cancel from runs where seq = ? and worker = ? and attempt = ? and token =
 
 -- name: finish
 -- Only a run that nobody has asked to stop ends as its graph did.
-update runs set status = :status, queue = null, worker = null, answer = :answer, updated_at = :now, ended_at = :now
+update runs set queue = null, creator_details = null, status = :status, worker = null, answer = :answer,
+                updated_at = :now, ended_at = :now
 where seq = :seq and worker = :worker and attempt = :attempt and token = :token and queue = 'running'
 and (cancel is null or :cancelled)
 returning webhook, batch_id;

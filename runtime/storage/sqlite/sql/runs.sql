@@ -48,7 +48,7 @@ returning worker;
 select thread_id, attempt from runs where seq = ? and queue in ('ready', 'waiting', 'delayed');
 
 -- name: end_interrupted
-update runs set queue = null, status = 'interrupted', worker = null, answer = :answer, updated_at = :now,
+update runs set queue = null, creator_details = null, status = 'interrupted', worker = null, answer = :answer, updated_at = :now,
                 ended_at = :now
 where seq = :seq and queue is not null
 returning webhook;

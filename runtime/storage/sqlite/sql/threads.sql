@@ -80,7 +80,7 @@ delete from discarded_threads where thread_id = ?;
 
 -- name: fence_runs_of_thread
 -- Whoever executes one of them has lost it, and nobody takes another; their rows go with the thread's other runs.
-update runs set queue = null, worker = null where thread_id = ? and queue in ('ready', 'running') returning run_id;
+update runs set queue = null, creator_details = null, worker = null where thread_id = ? and queue in ('ready', 'running') returning run_id;
 
 -- name: runs_of_discarded_thread
 select seq, run_id, queue from runs where thread_id = ? limit ?;

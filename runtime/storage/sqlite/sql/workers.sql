@@ -32,7 +32,7 @@ where queue = 'running' and cancel is not null and updated_at <= :asked_before
 and (:run_ids is null or run_id in (select value from json_each(:run_ids))) limit :limit;
 
 -- name: end_without_worker
-update runs set queue = null, status = :status, worker = null, crashes = crashes + :crashed, answer = :answer,
+update runs set queue = null, creator_details = null, status = :status, worker = null, crashes = crashes + :crashed, answer = :answer,
                 updated_at = :now, ended_at = :now
 where seq = :seq and queue is not null
 returning webhook;
