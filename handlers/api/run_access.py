@@ -52,7 +52,6 @@ async def create_batch(
     as for its first run, but with the metadata of the batch. Each assistant is asked about once."""
     if principal.rules is None:
         return principal.scope, requests, options
-    _, first = await _create_run(principal, replace(requests[0], metadata={**(options.metadata or {})}), None)
     scope = principal.scope
     assistants: dict[tuple[str, str | None], Scope] = {}
     allowed = []
@@ -64,7 +63,9 @@ async def create_batch(
         allowed.append(request)
         if index % _AT_ONCE == _AT_ONCE - 1:
             await asyncio.sleep(0)
-    return replace(scope, beside=assistants), allowed, replace(options, metadata=first.metadata)
+    batch = replace(requests[0], metadata={**(options.metadata or {})}, config=None)
+    _, batch = await _create_run(principal, batch, None)
+    return replace(scope, beside=assistants), allowed, replace(options, metadata=batch.metadata)
 
 
 async def _create_run(principal: Principal, request: Request, thread_id: str | None) -> tuple[Scope, Request]:

@@ -72,6 +72,20 @@ def test_a_batch_with_one_item_that_is_somebody_elses_is_refused_whole(ann: User
     assert ann.post("/threads/count") == before
 
 
+def test_a_batch_belongs_to_who_made_it(ann: User, bob: User) -> None:
+    items = [{"assistant_id": "chain", "after_seconds": 3600, "config": {"metadata": {"item": 1}}}] * 2
+    headers = {"x-batch-metadata": '{"owner": "bob", "color": "red"}'}
+    batch_id = ann.http.post("/runs/batch", json=items, headers=headers).headers["x-batch-id"]
+    assert ann.get(f"/batches/{batch_id}")["metadata"] == {"owner": "ann", "color": "red"}
+    for user, found in ((ann, True), (bob, False)):
+        for query in ("", '?metadata={"color":"red"}'):
+            assert (batch_id in [batch["batch_id"] for batch in user.get(f"/batches{query}")]) == found
+    refused(bob.ask("POST", f"/batches/{batch_id}/cancel"))
+    refused(bob.ask("GET", f"/batches/{batch_id}/runs"))
+    assert ann.get(f"/batches/{batch_id}")["counts"]["pending"] == 2
+    assert ann.post(f"/batches/{batch_id}/cancel")["batch_id"] == batch_id
+
+
 def test_the_checkpoint_of_another_thread_is_none_of_ones_own(ann: User, bob: User, theirs: Owned, thread: str) -> None:
     secret = bob.get(f"/threads/{theirs.thread_id}/state")["values"]
     assert secret["n"] == 112

@@ -6,7 +6,6 @@ the same afterwards.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from runyard.handlers.contract.document import is_public, load_document
+from runyard.handlers.contract.document import load_document
 
 from .users import Owned, User, absent, make
 
@@ -164,6 +163,12 @@ def theirs(bob: User) -> Owned:
     return make(bob)
 
 
+@pytest.fixture(scope="module")
+def untouched(bob: User, theirs: Owned) -> Any:
+    """What they see of it before anything is asked."""
+    return everything(bob, theirs)
+
+
 def ask(user: User, name: str, owned: Owned) -> httpx.Response:
     row = ROWS[name]
     assert isinstance(row, Named)
@@ -203,17 +208,16 @@ def test_every_operation_has_a_row() -> None:
 
 @pytest.mark.parametrize("name", NAMED)
 def test_what_is_somebody_elses_is_answered_as_what_there_is_not(
-    ann: User, bob: User, theirs: Owned, name: str
+    ann: User, bob: User, theirs: Owned, untouched: Any, name: str
 ) -> None:
     row = ROWS[name]
     assert isinstance(row, Named)
-    before = everything(bob, theirs)
     nobodys = absent()
     foreign, missing = ask(ann, name, theirs), ask(ann, name, nobodys)
     assert foreign.status_code == row.other, foreign.text
     if any(known in f"{foreign.url}{foreign.request.content!r}" for known in theirs.ids):
         assert told(foreign, theirs) == told(missing, nobodys)
-    assert everything(bob, theirs) == before
+    assert everything(bob, theirs) == untouched
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -225,8 +229,9 @@ def test_what_is_ones_own_is_there(ann: User, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMED if "{run_id}" in name and "{thread_id}" in name])
-def test_somebody_elses_run_is_not_there_on_ones_own_thread(ann: User, bob: User, theirs: Owned, name: str) -> None:
-    before = everything(bob, theirs)
+def test_somebody_elses_run_is_not_there_on_ones_own_thread(
+    ann: User, bob: User, theirs: Owned, untouched: Any, name: str
+) -> None:
     mine, nobodys = make(ann), absent()
     answers = []
     for other in (theirs, nobodys):
@@ -235,7 +240,7 @@ def test_somebody_elses_run_is_not_there_on_ones_own_thread(ann: User, bob: User
         )
         answers.append(told(ask(ann, name, mixed), mixed))
     assert answers[0] == answers[1]
-    assert everything(bob, theirs) == before
+    assert everything(bob, theirs) == untouched
 
 
 @pytest.mark.parametrize("name", FOUND)
@@ -264,11 +269,3 @@ def test_the_server_itself_tells_of_nobodys_data(ann: User, theirs: Owned, name:
     assert isinstance(row, Unowned)
     assert answer.status_code == row.status, answer.text
     assert not any(known in answer.text for known in theirs.ids)
-
-
-@pytest.mark.parametrize("name", [name for name in ROWS if not is_public(OPERATIONS.get(name, {}))])
-def test_nothing_is_answered_to_nobody(ann: User, theirs: Owned, name: str) -> None:
-    method, _, path = name.partition(" ")
-    ids = {**vars(theirs), "namespace": "none", "name": "serve"}
-    answer = httpx.request(method, f"{ann.server.url}{path.format(**ids)}")
-    assert (answer.status_code, json.loads(answer.text)) == (401, {"detail": "Invalid token"})
