@@ -201,7 +201,7 @@ class ViewerProcess:
             await self._check_pulse()
             raise Unavailable(
                 f"There is no answer after {VIEW_TIMEOUT:g} s: what the graph does to answer takes too long, or the "
-                "state is too large. Look at what its factory, reducers and validators do."
+                "state is too large. Look at what its factory, reducers and validators do, or at store.index.embed."
             ) from None
         finally:
             self._answers.pop(number, None)

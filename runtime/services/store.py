@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
@@ -10,7 +11,7 @@ import orjson
 
 from runyard.generated.models import StoreDeleteRequest, StoreListNamespacesRequest, StoreSearchRequest
 from runyard.runtime.config.project import Project, StoreIndex
-from runyard.runtime.errors import BadRequest, Invalid
+from runyard.runtime.errors import BadRequest, Invalid, Unavailable
 from runyard.runtime.scope import Scope
 from runyard.runtime.services.store_views import item_fields, page_of_items
 from runyard.runtime.services.viewer import Viewer
@@ -29,6 +30,10 @@ LARGEST_VALUE: Final = 8 * 1024 * 1024
 """Bytes of a value that a client may put, as JSON."""
 RESERVED: Final = "langgraph"
 """The outermost label that LangGraph keeps for itself."""
+VIEWS_AT_ONCE: Final = 4
+"""Requests that the viewer makes vectors for at once: it has threads left to look at states when that takes long."""
+LONGEST_WAIT: Final = 30.0
+"""Seconds that a request waits for its turn."""
 DEFAULT_ITEMS: Final = 10
 DEFAULT_NAMESPACES: Final = 100
 
@@ -47,6 +52,7 @@ class Store:
     def __init__(self, storage: Storage, project: Project, viewer: Viewer) -> None:
         self._store = storage.store
         self._viewer = viewer
+        self._turns = asyncio.Semaphore(VIEWS_AT_ONCE)
         self.serve(project)
 
     def serve(self, project: Project) -> None:
@@ -79,7 +85,7 @@ class Store:
             nothing = Embedded(index=self._index.name, vectors=())
             await self._store.batch(scope, [replace(put, embedded=nothing)])
         else:
-            await self._viewer.ask("put_item", scope, put)
+            await self._ask("put_item", scope, put)
 
     async def get(self, scope: Scope, namespace: Sequence[str] | None, key: str, refresh_ttl: bool | None) -> bytes:
         """The item, or null; the labels of its namespace may be joined by dots. Raises BadRequest for an empty
@@ -107,7 +113,7 @@ class Store:
             query=request.query,
         )
         if self._index is not None and search.query:
-            return await self._viewer.ask("search_items", scope, search)
+            return await self._ask("search_items", scope, search)
         (found,) = await self._store.batch(scope, [search])
         return page_of_items(found)
 
@@ -130,8 +136,22 @@ class Store:
             return IndexingStep(None, 0)
         left = await self._store.count_unindexed(self._index.name)
         if left:
-            await self._viewer.ask("index_items", limit)
+            await self._ask("index_items", limit)
         return IndexingStep(self._index, left)
+
+    async def _ask(self, view: str, *arguments: Any) -> bytes:
+        try:
+            async with asyncio.timeout(LONGEST_WAIT):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise Unavailable(
+                f"The turn of this request has not come within {LONGEST_WAIT:g} s: so many others wait for vectors of "
+                "their texts. Look at how long store.index.embed takes, or put and look for fewer items at once."
+            ) from None
+        try:
+            return await self._viewer.ask(view, *arguments)
+        finally:
+            self._turns.release()
 
     def _refresh(self, asked: bool | None) -> bool:
         return self._ttl.refresh_on_read if asked is None else asked

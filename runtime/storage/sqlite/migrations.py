@@ -103,6 +103,20 @@ def read_schema_state(path: Path) -> SchemaState:
     )
 
 
+def read_refusal(path: Path, schema: Schema) -> str | None:
+    """Why the database at `path`, which is only read and need not exist, cannot be used; None: it can.
+
+    Raises ConfigError for a file that is no database.
+    """
+    if not path.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            return _refusal(connection, schema)
+    except sqlite3.Error as error:
+        raise ConfigError(f"{path}: is no database of Runyard's ({error}); move it away, or use --data") from error
+
+
 def _files(schema: Schema) -> list[tuple[str, Traversable]]:
     folder = resources.files("runyard.runtime.storage.sqlite").joinpath(schema.folder)
     files = sorted(folder.iterdir(), key=lambda file: file.name)

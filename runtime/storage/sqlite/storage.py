@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +19,8 @@ from runyard.runtime.storage.sqlite.crons import SqliteCrons
 from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.deliveries import SqliteDeliveries
 from runyard.runtime.storage.sqlite.events import SqliteEvents
-from runyard.runtime.storage.sqlite.migrations import read_schema_state
+from runyard.runtime.storage.sqlite.migrations import STORE as STORE_SCHEMA
+from runyard.runtime.storage.sqlite.migrations import read_refusal, read_schema_state
 from runyard.runtime.storage.sqlite.process_lock import ProcessLock
 from runyard.runtime.storage.sqlite.queue import SqliteQueue
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
@@ -73,7 +75,9 @@ class SqliteStorage:
         return has_server(self._folder)
 
     def schema(self) -> SchemaState:
-        return read_schema_state(self._path)
+        state = read_schema_state(self._path)
+        store = read_refusal(self._folder / STORE, STORE_SCHEMA)
+        return state if store is None else replace(state, refusal=f"{STORE}: {store}")
 
     def copy_to(self, folder: Path, progress: Progress) -> list[str]:
         sources = [path for path in (self._path, self._folder / STORE) if path.exists()]

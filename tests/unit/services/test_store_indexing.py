@@ -13,10 +13,11 @@ import pytest
 from langgraph.store.base.embed import ensure_embeddings
 
 from runyard.runtime.config.project import Project, StoreIndex
+from runyard.runtime.errors import Unavailable
 from runyard.runtime.maintenance.duty import MORE_TO_DO
 from runyard.runtime.maintenance.store_indexing import INTERVAL, StoreIndexing
 from runyard.runtime.scope import Scope
-from runyard.runtime.services.store import Store
+from runyard.runtime.services.store import VIEWS_AT_ONCE, Store
 from runyard.runtime.services.store_views import StoreViews
 from runyard.runtime.storage.port.store import PutItem
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
@@ -81,6 +82,34 @@ async def put(storage: SqliteStorage, *texts: str) -> None:
 async def found(storage: SqliteStorage, index: Index) -> list[str]:
     store = FencedStore(storage.store, asyncio.get_running_loop(), None, index)
     return sorted(item.key for item in await store.asearch(("n",), query="a", limit=1000))
+
+
+async def test_slow_code_is_asked_by_few_at_once_and_the_others_are_told(
+    storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, full = asyncio.Event(), asyncio.Event()
+    asked: list[str] = []
+
+    class Slow:
+        async def ask(self, view: str, *arguments: Any) -> bytes:
+            asked.append(view)
+            if len(asked) == VIEWS_AT_ONCE:
+                full.set()
+            await release.wait()
+            return b"null"
+
+    monkeypatch.setattr("runyard.runtime.services.store.LONGEST_WAIT", 0.01)
+    store = Store(storage, PROJECT, Slow())
+    given = {"namespace": ["n"], "key": "k", "value": {"text": "a"}}
+    first = [asyncio.create_task(store.put(Scope.everything(), given)) for _ in range(VIEWS_AT_ONCE)]
+    await full.wait()
+    with pytest.raises(Unavailable, match="so many others wait"):
+        await store.put(Scope.everything(), given)
+    await store.put(Scope.everything(), {**given, "index": False})
+    release.set()
+    await asyncio.gather(*first)
+    await store.put(Scope.everything(), given)
+    assert asked == ["put_item"] * (VIEWS_AT_ONCE + 1)
 
 
 async def test_they_are_found_after_some_steps_and_the_log_says_so(

@@ -6,18 +6,21 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langgraph.store.base import BaseStore, PutOp
+from langgraph.store.base.embed import ensure_embeddings
 
-from runyard.runtime.config.project import StoreTtl
+from runyard.runtime.config.project import StoreIndex, StoreTtl
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
+from runyard.runtime.store.embedder import Embedder
 from runyard.runtime.store.fenced import FencedStore, check_before_writing
+from runyard.runtime.store.index import Index
 
 PLACE = ("notes",)
 
@@ -101,3 +104,25 @@ async def test_it_is_as_langgraph_has_it(tmp_path: Path) -> None:
                 await store.aput(namespace, "k", {})
         with pytest.raises(ValueError, match=r"a\.b"):
             await store.abatch([PutOp(("a.b",), "k", {})])
+
+
+async def test_a_lease_that_is_lost_while_vectors_are_made_is_looked_at_afterwards(tmp_path: Path) -> None:
+    lost = False
+
+    async def check() -> None:
+        if lost:
+            raise LeaseLost("it is another worker's")
+
+    def losing(texts: Sequence[str]) -> list[list[float]]:
+        nonlocal lost
+        lost = True
+        return [[1.0] for _ in texts]
+
+    config = StoreIndex(embed="losing", dims=1)
+    with closing(SqliteStorage(tmp_path / "runyard.db")) as storage:
+        index = Index(config, Embedder(config, ensure_embeddings(losing)))
+        store = FencedStore(storage.store, asyncio.get_running_loop(), None, index)
+        check_before_writing(check)
+        with pytest.raises(LeaseLost):
+            await store.aput(PLACE, "a", {"n": 1})
+        assert await store.aget(PLACE, "a") is None

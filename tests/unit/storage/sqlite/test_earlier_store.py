@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.store import GetItem, ListNamespaces, SearchItems, StoredItem
 from runyard.runtime.storage.sqlite.storage import STORE, SqliteStorage
@@ -59,3 +60,27 @@ async def test_an_earlier_revision_does_not_take_the_store_for_an_empty_one(tmp_
         pytest.raises(sqlite3.OperationalError, match="may not be indexed"),
     ):
         connection.executescript("create index if not exists store_prefix_idx on store (prefix);")
+
+
+async def test_a_store_of_a_newer_version_is_not_used(tmp_path: Path) -> None:
+    with closing(SqliteStorage(tmp_path / "runyard.db")) as storage:
+        assert storage.schema().refusal is None
+        await storage.store.ready()
+    with sqlite3.connect(tmp_path / STORE) as connection:
+        connection.execute("update schema_version set version = 9002, oldest_reader = 9001")
+    connection.close()
+    with closing(SqliteStorage(tmp_path / "runyard.db")) as storage:
+        assert "9001" in (storage.schema().refusal or "")
+        with pytest.raises(ConfigError, match="9001"):
+            await storage.store.ready()
+        with pytest.raises(Unavailable, match="9001"):
+            await storage.store.batch(Scope.everything(), [SearchItems()])
+
+
+async def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
+    (tmp_path / STORE).write_bytes(b"no database, though it is as long as one has to be" * 100)
+    with closing(SqliteStorage(tmp_path / "runyard.db")) as storage:
+        with pytest.raises(ConfigError, match=STORE):
+            storage.schema()
+        with pytest.raises(ConfigError, match=STORE):
+            await storage.store.ready()
