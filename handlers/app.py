@@ -15,7 +15,6 @@ from connexion.resolver import Resolver
 from flask_swagger_ui.flask_swagger_ui import get_swaggerui_blueprint
 
 from runyard.handlers import console
-from runyard.handlers.api.operations import Services, operation_table
 from runyard.handlers.api.system import MetricsReader
 from runyard.handlers.contract.answers.check import AnswerCheckMiddleware, ViolationCounter
 from runyard.handlers.contract.authentication import Authentication
@@ -28,6 +27,7 @@ from runyard.handlers.contract.security import describe_security
 from runyard.handlers.http.callers import read_callers
 from runyard.handlers.http.cors import Cors
 from runyard.handlers.http.edge import EdgeMiddleware, RequestObserver
+from runyard.handlers.operations import Services, operation_table
 from runyard.runtime.auth.requests import Authenticator
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from starlette.requests import Request
 
-from runyard.handlers.contract.bodies import BodyContract, in_pool_if_large
+from runyard.handlers.contract.bodies import Body, in_pool_if_large
 from runyard.handlers.contract.json_body import parse_json
 from runyard.handlers.http.errors import HttpError
 from runyard.handlers.http.scope import TEMPLATE, Header, Message, Receive, Scope
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 class ReceivedBody:
     """The body of one request, received once, whoever asks first: authentication, or the operation."""
 
-    def __init__(self, contract: BodyContract | None, scope: Scope, receive: Receive) -> None:
+    def __init__(self, contract: Body | None, scope: Scope, receive: Receive) -> None:
         """`contract`: None where the operation takes no body; then there is none."""
         self._contract = contract
         self._scope = scope
@@ -38,7 +38,7 @@ class ReceivedBody:
         """Why it could not be received or read, for whoever asked first may hide that."""
 
     async def raw(self) -> bytes:
-        """Its bytes. Raises what `BodyContract.receive` raises."""
+        """Its bytes. Raises what `Body.receive` raises."""
         if self._raw is None:
             try:
                 self._raw = b"" if self._contract is None else await self._contract.receive(self._scope, self._receive)

@@ -1,7 +1,7 @@
 """Request bodies: received within bounds, parsed, held against their schemas, and made what handlers take.
 
 That is the generated dataclass that a handler's `body` argument is annotated with, or, where that is a dict, the fields
-that were given.
+that were given. Where it is bytes, the handler itself reads them, see `messages`.
 """
 
 from __future__ import annotations
@@ -47,34 +47,17 @@ async def in_pool_if_large(read: Callable[[bytes], Any], raw: bytes) -> Any:
     return await asyncio.get_running_loop().run_in_executor(_readers, read, raw)
 
 
-class BodyContract:
-    """What one operation takes as its body, and the class that it becomes."""
+class Body:
+    """What one operation takes as its body: so many bytes at most, for the handler as they are."""
 
-    def __init__(self, schema: dict[str, Any], schemas: Mapping[str, Any], target: Any, limits: BodyLimits) -> None:
-        is_batch = schema.get("$ref", "").endswith(f"/{BATCH}")
-        self.limit = limits.batch if is_batch else limits.body
-        self.setting = "RUNYARD_BATCH_BODY_LIMIT" if is_batch else "RUNYARD_BODY_LIMIT"
-        self.twins, schema = read_twins(schema, schemas)
-        self.schema = Checked(schema, schemas)
-        properties = schema_properties(schema, schemas)
-        self.ids = id_fields(properties)
-        self.make = field_picker(properties) if get_origin(target) is dict else model_maker(target)
+    def __init__(self, limit: int, setting: str = "RUNYARD_BODY_LIMIT") -> None:
+        """`setting`: the one that says the limit."""
+        self.limit = limit
+        self.setting = setting
 
     async def read(self, raw: bytes) -> Any:
-        """What the handler takes. The content type does not matter: some clients send JSON as text/plain."""
-        return await in_pool_if_large(self._made, raw)
-
-    def _made(self, raw: bytes) -> Any:
-        value = parse_json(raw)
-        if self.twins is not None and isinstance(value, list):
-            for item in value:
-                self.twins.complete(item)
-        if self.ids and isinstance(value, dict):
-            for name in self.ids.keys() & value.keys():
-                value[name] = self.ids[name](value[name])
-        if not self.schema.is_valid(value):
-            raise Invalid(describe_violations(self.schema, value, "body"))
-        return self.make(value)
+        """What the handler takes."""
+        return raw
 
     async def receive(self, scope: Scope, receive: Receive) -> bytes:
         """All bytes of the body, up to the limit. What is refused is not read: the connection drops it. Raises
@@ -102,3 +85,35 @@ class BodyContract:
         return HttpError(
             413, f"The body is larger than {self.limit} bytes; send less at once, or raise {self.setting} on the server"
         )
+
+
+class BodyContract(Body):
+    """A body that fits a schema, and the class that it becomes."""
+
+    def __init__(self, schema: dict[str, Any], schemas: Mapping[str, Any], target: Any, limits: BodyLimits) -> None:
+        is_batch = schema.get("$ref", "").endswith(f"/{BATCH}")
+        if is_batch:
+            super().__init__(limits.batch, "RUNYARD_BATCH_BODY_LIMIT")
+        else:
+            super().__init__(limits.body)
+        self.twins, schema = read_twins(schema, schemas)
+        self.schema = Checked(schema, schemas)
+        properties = schema_properties(schema, schemas)
+        self.ids = id_fields(properties)
+        self.make = field_picker(properties) if get_origin(target) is dict else model_maker(target)
+
+    async def read(self, raw: bytes) -> Any:
+        """What the handler takes. The content type does not matter: some clients send JSON as text/plain."""
+        return await in_pool_if_large(self._made, raw)
+
+    def _made(self, raw: bytes) -> Any:
+        value = parse_json(raw)
+        if self.twins is not None and isinstance(value, list):
+            for item in value:
+                self.twins.complete(item)
+        if self.ids and isinstance(value, dict):
+            for name in self.ids.keys() & value.keys():
+                value[name] = self.ids[name](value[name])
+        if not self.schema.is_valid(value):
+            raise Invalid(describe_violations(self.schema, value, "body"))
+        return self.make(value)

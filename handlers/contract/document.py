@@ -40,8 +40,10 @@ def is_public(operation: Mapping[str, Any]) -> bool:
 
 
 def _is_disabled(path: str, disabled: AbstractSet[str]) -> bool:
-    """Runs belong to `runs` also where they are seen through their threads, and so do batches."""
+    """Runs belong to `runs` also where they are seen through their threads, and so do batches; agent cards belong to
+    `a2a`."""
     first, *others = path.split("/")[1:]
+    first = "a2a" if first == ".well-known" else first
     return (
         first in disabled
         or ("runs" in disabled and (first == "batches" or "runs" in others))

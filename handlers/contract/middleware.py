@@ -15,7 +15,7 @@ from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
 from connexion.operations.abstract import AbstractOperation
 
 from runyard.handlers.contract.authentication import Authentication, ReceivedBody, asks_for_page, to_sign_in
-from runyard.handlers.contract.bodies import BodyContract, BodyLimits, ClientDisconnected
+from runyard.handlers.contract.bodies import Body, BodyContract, BodyLimits, ClientDisconnected
 from runyard.handlers.contract.deprecation import Application, announcing
 from runyard.handlers.contract.document import is_public
 from runyard.handlers.contract.header_selection import header_selector
@@ -43,7 +43,7 @@ class ContractOperation:
         next_app: Any,
         function: Callable[..., Any],
         parameters: Parameters,
-        body: BodyContract | None,
+        body: Body | None,
         select_headers: HeaderSelector | None,
         authentication: Authentication | None,
         *,
@@ -125,7 +125,11 @@ class ContractAPI(RoutedAPI[Application]):
         body = None
         if "requestBody" in definition:
             schema = definition["requestBody"]["content"]["application/json"]["schema"]
-            body = BodyContract(schema, components["schemas"], hints["body"], self.body_limits)
+            body = (
+                Body(self.body_limits.body)
+                if hints["body"] is bytes
+                else BodyContract(schema, components["schemas"], hints["body"], self.body_limits)
+            )
         # The interface has both: 400 for `limit=x` of the runs of a thread, 422 everywhere else (observed).
         unreadable_error = BadRequest if definition.get("x-runyard-unreadable-status") == 400 else Invalid
         checked = Parameters(parameters, components, unreadable_error)

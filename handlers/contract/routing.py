@@ -68,8 +68,8 @@ class PathNode:
 class RoutingMiddleware(SpecMiddleware):
     """Puts the operation's id into the scope, where the routed middlewares of Connexion look for it.
 
-    A path that ends with a slash and that the document does not have is the path without it. Paths with one of
-    `flask_prefixes` belong to no operation and go on to Flask.
+    A path is also found with a slash at its end that the document does not have, or without the one that it has. Paths
+    with one of `flask_prefixes` belong to no operation and go on to Flask.
     """
 
     def __init__(self, app: Any, *, flask_prefixes: tuple[str, ...]) -> None:
@@ -85,6 +85,8 @@ class RoutingMiddleware(SpecMiddleware):
                 self.tree.add(template.split("/")[1:], route)
             else:
                 self.exact[template] = route
+                if len(template) > 1 and template.endswith("/"):
+                    self.exact[template[:-1]] = route
 
     def _find(self, path: str, parameters: dict[str, str]) -> Route | None:
         return self.exact.get(path) or self.tree.find(path.split("/")[1:], 0, parameters)

@@ -20,7 +20,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from runyard.generated import mappings, models
-from runyard.handlers.api.operations import operation_table
+from runyard.handlers.operations import operation_table
 from runyard.handlers.contract.answers.frames import Frames
 from runyard.handlers.contract.answers.schemas import Schemas
 from runyard.handlers.contract.middleware import HEADERS, PRINCIPAL

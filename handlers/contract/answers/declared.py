@@ -92,7 +92,8 @@ class Answers:
     def _find(self, template: str | None, method: str, status: int, whole: bool) -> Answer | None:
         """What is declared for a status; None when it is not."""
         definition = self.definition(template, method)
-        answers = self._others if definition is None or status == 405 else definition["responses"]
+        own = {} if definition is None else definition["responses"]
+        answers = own if definition is not None and (status != 405 or "405" in own) else self._others
         found = answers.get(str(status)) or answers.get(f"{status // 100}XX")
         if found is None:
             return None

@@ -17,6 +17,8 @@ from runyard.handlers.api.thread_runs import ThreadRunHandlers, ThreadRunService
 from runyard.handlers.api.thread_states import ThreadStateHandlers, ThreadStateService
 from runyard.handlers.api.threads import ThreadHandlers, ThreadService, ThreadStreamService
 from runyard.handlers.console.pages import Pages
+from runyard.handlers.protocols.a2a.handlers import A2aHandlers
+from runyard.handlers.protocols.mcp.handlers import McpHandlers
 
 if TYPE_CHECKING:
     import flask
@@ -100,4 +102,6 @@ def operation_table(
         store=StoreHandlers(services.store),
         crons=CronHandlers(services.crons),
         batches=BatchHandlers(services.batches),
+        a2a=A2aHandlers(services.assistants, services.runs, services.threads, services.system, document),
+        mcp=McpHandlers(services.assistants, services.runs, services.system, document),
     )
