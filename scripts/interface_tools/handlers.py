@@ -4,7 +4,8 @@ An operation names its handler with `x-handler: threads.create`: the method `cre
 coroutine function, which gets the `principal` too: who makes the request. With `x-impersonal: true` it does not,
 since it answers everybody the same; nor does one with `x-page: true`, a plain function, which Flask serves. With
 `x-configurable-headers: true` it also gets the request's headers that the project hands on to runs. Its `body` is an
-object of the schema's class; of PATCH and PUT, and with `x-body-as-given: true`, the fields that were given.
+object of the schema's class; of PATCH and PUT, and with `x-body-as-given: true`, the fields that were given. In
+place of an `Idempotency-Key` it gets `once`: the request as one that is to be carried out once, or None.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 from .document import METHODS
 
 _HANDLER = re.compile(r"([a-z][a-z0-9_]*)\.([a-z][a-z0-9_]*)")
+_IDEMPOTENCY_KEY = "Idempotency-Key"
 _TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 
 _HEAD = '''
@@ -31,6 +33,9 @@ from runyard.generated import models
 
 Principal = TypeVar("Principal", contravariant=True)
 """Who makes a request."""
+
+Once = TypeVar("Once", contravariant=True)
+"""A request that is to be carried out once, however often it comes."""
 
 Response = TypeVar("Response", covariant=True)
 """What handlers on the event loop return."""
@@ -91,7 +96,8 @@ class Handler:
     @property
     def variables(self) -> set[str]:
         """The type variables of its signature."""
-        return {self.result} if self.is_impersonal else {"Principal", self.result}
+        asked = {self.result} if self.is_impersonal else {"Principal", self.result}
+        return {*asked, "Once"} if "once" in self.parameters else asked
 
 
 def handlers_module(document: dict[str, Any], header: str) -> str:
@@ -159,6 +165,9 @@ def _parameters(definition: dict[str, Any], components: dict[str, Any]) -> dict[
     for parameter in definition.get("parameters", ()):
         if "$ref" in parameter:
             parameter = components["parameters"][parameter["$ref"].rpartition("/")[2]]
+        if parameter["name"] == _IDEMPOTENCY_KEY:
+            found["once"] = "Once | None"
+            continue
         # JSON in a header or a query is handed on as it is.
         schema = parameter.get("schema", {"type": "object"})
         name = parameter["name"].lower().replace("-", "_")
@@ -210,7 +219,7 @@ def _class_name(owner: str) -> str:
 
 def _variables(handlers: list[Handler]) -> str:
     used = set[str]().union(*(handler.variables for handler in handlers))
-    return ", ".join(name for name in ("Principal", "Response", "Page") if name in used)
+    return ", ".join(name for name in ("Principal", "Once", "Response", "Page") if name in used)
 
 
 def _protocol(owner: str, handlers: list[Handler]) -> str:
