@@ -11,6 +11,9 @@ from runyard.generated import models
 Principal = TypeVar("Principal", contravariant=True)
 """Who makes a request."""
 
+Once = TypeVar("Once", contravariant=True)
+"""A request that is to be carried out once, however often it comes."""
+
 Response = TypeVar("Response", covariant=True)
 """What handlers on the event loop return."""
 
@@ -62,10 +65,10 @@ class Assistants(Protocol[Principal, Response]):
         """POST /assistants/{assistant_id}/latest: Go back to a version of an assistant."""
 
 
-class Threads(Protocol[Principal, Response]):
+class Threads(Protocol[Principal, Once, Response]):
     """The handlers that operations name `threads.<method>`."""
 
-    async def create(self, *, body: models.ThreadCreate, principal: Principal) -> Response:
+    async def create(self, *, once: Once | None, body: models.ThreadCreate, principal: Principal) -> Response:
         """POST /threads: Create a thread."""
 
     async def search(self, *, body: models.ThreadSearchRequest, principal: Principal) -> Response:
@@ -88,7 +91,7 @@ class Threads(Protocol[Principal, Response]):
     async def delete(self, *, thread_id: str, principal: Principal) -> Response:
         """DELETE /threads/{thread_id}: Delete a thread."""
 
-    async def copy(self, *, thread_id: str, principal: Principal) -> Response:
+    async def copy(self, *, thread_id: str, once: Once | None, principal: Principal) -> Response:
         """POST /threads/{thread_id}/copy: Copy a thread."""
 
     async def storage(self, *, thread_id: str, principal: Principal) -> Response:
@@ -145,7 +148,7 @@ class ThreadStates(Protocol[Principal, Response]):
         """POST /threads/{thread_id}/history: Search the states of a thread."""
 
 
-class ThreadRuns(Protocol[Principal, Response]):
+class ThreadRuns(Protocol[Principal, Once, Response]):
     """The handlers that operations name `thread_runs.<method>`."""
 
     async def list_runs(
@@ -179,6 +182,7 @@ class ThreadRuns(Protocol[Principal, Response]):
         *,
         thread_id: str,
         x_request_id: str | None,
+        once: Once | None,
         body: models.RunCreateStateful,
         principal: Principal,
         configurable_headers: Mapping[str, str],
@@ -190,6 +194,7 @@ class ThreadRuns(Protocol[Principal, Response]):
         *,
         thread_id: str,
         x_request_id: str | None,
+        once: Once | None,
         body: models.RunCreateStreamingStateful,
         principal: Principal,
         configurable_headers: Mapping[str, str],
@@ -201,6 +206,7 @@ class ThreadRuns(Protocol[Principal, Response]):
         *,
         thread_id: str,
         x_request_id: str | None,
+        once: Once | None,
         body: models.RunCreateStreamingStateful,
         principal: Principal,
         configurable_headers: Mapping[str, str],
@@ -273,13 +279,14 @@ class Crons(Protocol[Principal, Response]):
         """DELETE /runs/crons/{cron_id}: Delete a cron."""
 
 
-class StatelessRuns(Protocol[Principal, Response]):
+class StatelessRuns(Protocol[Principal, Once, Response]):
     """The handlers that operations name `stateless_runs.<method>`."""
 
     async def create(
         self,
         *,
         x_request_id: str | None,
+        once: Once | None,
         body: models.RunCreateStateless,
         principal: Principal,
         configurable_headers: Mapping[str, str],
@@ -298,6 +305,7 @@ class StatelessRuns(Protocol[Principal, Response]):
         x_batch_finish_within: float | None,
         x_batch_retry: dict[str, Any] | None,
         x_batch_result_ttl: float | None,
+        once: Once | None,
         body: models.RunBatchCreate,
         principal: Principal,
         configurable_headers: Mapping[str, str],
@@ -308,6 +316,7 @@ class StatelessRuns(Protocol[Principal, Response]):
         self,
         *,
         x_request_id: str | None,
+        once: Once | None,
         body: models.RunCreateStreamingStateless,
         principal: Principal,
         configurable_headers: Mapping[str, str],
@@ -318,6 +327,7 @@ class StatelessRuns(Protocol[Principal, Response]):
         self,
         *,
         x_request_id: str | None,
+        once: Once | None,
         body: models.RunCreateStreamingStateless,
         principal: Principal,
         configurable_headers: Mapping[str, str],
@@ -395,6 +405,51 @@ class Batches(Protocol[Principal, Response]):
         """GET /batches/{batch_id}/stream: Watch a batch."""
 
 
+class A2a(Protocol[Principal, Response]):
+    """The handlers that operations name `a2a.<method>`."""
+
+    async def post(
+        self,
+        *,
+        assistant_id: str,
+        accept: str | None,
+        a2a_version: str | None,
+        langgraph_a2a_history_scope: str | None,
+        x_request_id: str | None,
+        body: bytes,
+        principal: Principal,
+        configurable_headers: Mapping[str, str],
+    ) -> Response:
+        """POST /a2a/{assistant_id}: Send a message of A2A."""
+
+    async def card(self, *, assistant_id: str | None, principal: Principal) -> Response:
+        """GET /.well-known/agent-card.json: An agent card."""
+
+
+class Mcp(Protocol[Principal, Response]):
+    """The handlers that operations name `mcp.<method>`."""
+
+    async def post(
+        self,
+        *,
+        accept: str | None,
+        mcp_protocol_version: str | None,
+        mcp_method: str | None,
+        mcp_name: str | None,
+        x_request_id: str | None,
+        body: bytes,
+        principal: Principal,
+        configurable_headers: Mapping[str, str],
+    ) -> Response:
+        """POST /mcp/: Send a message of MCP."""
+
+    async def get(self) -> Response:
+        """GET /mcp/: There is no stream of MCP."""
+
+    async def delete(self) -> Response:
+        """DELETE /mcp/: There is no session of MCP."""
+
+
 class Pages(Protocol[Page]):
     """The handlers that operations name `pages.<method>`."""
 
@@ -453,13 +508,15 @@ class Operations(Generic[Principal, Response, Page]):
 def operations(
     *,
     assistants: Assistants[Principal, Response],
-    threads: Threads[Principal, Response],
+    threads: Threads[Principal, Once, Response],
     thread_states: ThreadStates[Principal, Response],
-    thread_runs: ThreadRuns[Principal, Response],
+    thread_runs: ThreadRuns[Principal, Once, Response],
     crons: Crons[Principal, Response],
-    stateless_runs: StatelessRuns[Principal, Response],
+    stateless_runs: StatelessRuns[Principal, Once, Response],
     store: Store[Principal, Response],
     batches: Batches[Principal, Response],
+    a2a: A2a[Principal, Response],
+    mcp: Mcp[Principal, Response],
     pages: Pages[Page],
     system: System[Response],
     sign_in: SignIn[Response],
@@ -529,6 +586,11 @@ def operations(
             "list_runs_batches__batch_id__runs_get": batches.list_runs,
             "cancel_batch_batches__batch_id__cancel_post": batches.cancel,
             "stream_batch_batches__batch_id__stream_get": batches.stream,
+            "post_a2a": a2a.post,
+            "get_agent_card": a2a.card,
+            "post_mcp": mcp.post,
+            "get_mcp": mcp.get,
+            "delete_mcp": mcp.delete,
             "health_check_ok_get": system.health,
             "server_info_info_get": system.info,
             "system_metrics_metrics_get": system.metrics,

@@ -5,6 +5,7 @@
     +-- Forbidden     the caller may not make this change                        403
     +-- NotFound      the thing named does not exist                             404
     +-- Conflict      the thing exists, but its state forbids the change         409
+    |   +-- KeyTaken         the request's idempotency key is in use              409, with Retry-After
     +-- Invalid       a value is not acceptable; the detail names its place      422
     +-- Unavailable   the server cannot do it now (stopping, storage away)       503
     |   +-- GraphNotLoaded   importing the graph failed when the server started
@@ -18,7 +19,10 @@ it is logged and answered with 500.
 
 
 class RunyardError(Exception):
-    """Base of all errors raised on purpose. `detail` is written for the caller: place and remedy."""
+    """Base of all errors raised on purpose. `detail` is written for the caller: place and remedy. `retry_after` is in
+    how many seconds the same request may well succeed; None where that cannot be said."""
+
+    retry_after: int | None = None
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -39,6 +43,12 @@ class NotFound(RunyardError):
 
 class Conflict(RunyardError):
     """The thing exists, but its present state forbids the change."""
+
+
+class KeyTaken(Conflict):
+    """A request with the same idempotency key is under way; sent again a little later, this one gets its answer."""
+
+    retry_after = 1
 
 
 class Invalid(RunyardError):

@@ -24,6 +24,7 @@ from runyard.runtime.maintenance.delayed_runs import DelayedRuns
 from runyard.runtime.maintenance.deleted_threads import DeletedThreads
 from runyard.runtime.maintenance.duty import Duty
 from runyard.runtime.maintenance.event_retention import EventRetention
+from runyard.runtime.maintenance.idempotency_keys import IdempotencyKeys
 from runyard.runtime.maintenance.maintenance import Maintenance
 from runyard.runtime.maintenance.outcomes import Outcomes
 from runyard.runtime.maintenance.overdue_runs import OverdueRuns, UnstoppedRuns
@@ -44,6 +45,7 @@ from runyard.runtime.services.authentication import load_authenticator
 from runyard.runtime.services.batches import Batches
 from runyard.runtime.services.crons import Crons
 from runyard.runtime.services.health import Health
+from runyard.runtime.services.idempotency import Idempotency
 from runyard.runtime.services.local_viewer import LocalViewer
 from runyard.runtime.services.new_runs import RunRules
 from runyard.runtime.services.runs import Runs
@@ -96,10 +98,11 @@ class Runtime:
         self.system = System(self._storage, health, project.disabled)
         self.assistants = Assistants(self._storage, project, viewer, self._broker)
         self.thread_states = ThreadStates(self._storage, viewer, self._broker)
-        self.threads = Threads(self._storage, viewer, self.thread_states, self._broker, expiry)
+        idempotency = Idempotency(self._storage.idempotency, self._storage.threads)
+        self.threads = Threads(self._storage, viewer, self.thread_states, self._broker, idempotency, expiry)
         self.store = Store(self._storage, project, viewer)
         rules = RunRules(webhooks=webhooks, expiry=expiry)
-        self.runs = Runs(self._storage, self._broker, self._workers, self.assistants, rules)
+        self.runs = Runs(self._storage, self._broker, self._workers, self.assistants, rules, idempotency)
         self.batches = Batches(self._storage, self._broker)
         scheduler = CronScheduler(
             self._storage.crons, self.assistants, rules, self._workers, self._broker, self.metrics.cron_due
@@ -114,6 +117,7 @@ class Runtime:
             DelayedRuns(self._storage.queue, self._workers),
             Outcomes(self._storage.runs, settings.result_ttl),
             EventRetention(self._storage.events, settings.event_ttl),
+            IdempotencyKeys(self._storage.idempotency, settings.idempotency_ttl, settings.idempotency_bytes),
             ThreadExpiry(self.threads, project.thread_ttl),
             UnstoppedRuns(self._storage.workers, self._broker),
             UnsettledThreads(self.thread_states),

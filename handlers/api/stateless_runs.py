@@ -15,6 +15,7 @@ from runyard.handlers.http.responses import Response, json_response, location
 from runyard.runtime.auth.principal import Principal
 from runyard.runtime.scope import Scope
 from runyard.runtime.services.batches import NO_OPTIONS, AcceptedBatch, BatchOptions
+from runyard.runtime.services.idempotency import IdempotentRequest
 from runyard.runtime.services.new_runs import NO_HEADERS, Headers, RunCreate
 
 if TYPE_CHECKING:
@@ -32,10 +33,11 @@ class StatelessRunService(AbandonService, Protocol):
         thread_id: str | None = None,
         headers: Headers = NO_HEADERS,
         request_id: str | None = None,
+        once: IdempotentRequest | None = None,
     ) -> Run:
         """Accepts a run, with a thread of its own where `thread_id` is None; `request_id` names the request to the
-        graph's code. Raises NotFound for an unknown assistant or thread, and Invalid, BadRequest, Conflict for what the
-        request contradicts."""
+        graph's code. With `once`, a request that was carried out before gets what it got then. Raises NotFound for an
+        unknown assistant or thread, and Invalid, BadRequest, Conflict for what the request contradicts."""
 
     async def create_batch(
         self,
@@ -45,6 +47,7 @@ class StatelessRunService(AbandonService, Protocol):
         options: BatchOptions = NO_OPTIONS,
         headers: Headers = NO_HEADERS,
         request_id: str | None = None,
+        once: IdempotentRequest | None = None,
     ) -> AcceptedBatch:
         """Accepts all runs, in order, or none. Raises what `create` raises, and names the item or the header."""
 
@@ -56,6 +59,7 @@ class StatelessRunService(AbandonService, Protocol):
         thread_id: str | None = None,
         headers: Headers = NO_HEADERS,
         request_id: str | None = None,
+        once: IdempotentRequest | None = None,
     ) -> tuple[Run, ResultWaiter]:
         """As `create`; also waits for the run's result."""
 
@@ -67,6 +71,7 @@ class StatelessRunService(AbandonService, Protocol):
         thread_id: str | None = None,
         headers: Headers = NO_HEADERS,
         request_id: str | None = None,
+        once: IdempotentRequest | None = None,
     ) -> tuple[Run, EventSubscription]:
         """As `create`; also follows the run's events, from the first."""
 
@@ -97,11 +102,16 @@ class StatelessRunHandlers:
         self.runs = runs
 
     async def create(
-        self, principal: Principal, body: RunCreateStateless, configurable_headers: Headers, x_request_id: str | None
+        self,
+        principal: Principal,
+        body: RunCreateStateless,
+        configurable_headers: Headers,
+        x_request_id: str | None,
+        once: IdempotentRequest | None,
     ) -> Response:
         """POST /runs"""
         scope, request = await create_run(principal, body)
-        run = await self.runs.create(scope, request, headers=configurable_headers, request_id=x_request_id)
+        run = await self.runs.create(scope, request, headers=configurable_headers, request_id=x_request_id, once=once)
         return json_response(run, headers=[location(b"content-location", f"/runs/{run.run_id}")])
 
     async def create_batch(
@@ -110,6 +120,7 @@ class StatelessRunHandlers:
         body: RunBatchCreate,
         configurable_headers: Headers,
         x_request_id: str | None,
+        once: IdempotentRequest | None,
         x_batch_name: str | None,
         x_batch_metadata: dict[str, Any] | None,
         x_batch_webhook: str | None,
@@ -132,7 +143,7 @@ class StatelessRunHandlers:
         )
         scope, requests, options = await create_batch(principal, body, options)
         accepted = await self.runs.create_batch(
-            scope, requests, options=options, headers=configurable_headers, request_id=x_request_id
+            scope, requests, options=options, headers=configurable_headers, request_id=x_request_id, once=once
         )
         return json_response(accepted.runs, headers=[(b"x-batch-id", accepted.batch_id.encode())])
 
@@ -142,10 +153,13 @@ class StatelessRunHandlers:
         body: RunCreateStreamingStateless,
         configurable_headers: Headers,
         x_request_id: str | None,
+        once: IdempotentRequest | None,
     ) -> Response:
         """POST /runs/wait"""
         scope, request = await create_run(principal, body)
-        run, waiter = await self.runs.wait(scope, request, headers=configurable_headers, request_id=x_request_id)
+        run, waiter = await self.runs.wait(
+            scope, request, headers=configurable_headers, request_id=x_request_id, once=once
+        )
         path = f"/threads/{run.thread_id}/runs/{run.run_id}"
         headers = [location(b"location", f"{path}/join"), location(b"content-location", path)]
         on_disconnect = cancel_on_disconnect(self.runs, scope, run) if body.on_disconnect == "cancel" else None
@@ -157,11 +171,12 @@ class StatelessRunHandlers:
         body: RunCreateStreamingStateless,
         configurable_headers: Headers,
         x_request_id: str | None,
+        once: IdempotentRequest | None,
     ) -> Response:
         """POST /runs/stream"""
         scope, request = await create_run(principal, body)
         run, subscription = await self.runs.stream(
-            scope, request, headers=configurable_headers, request_id=x_request_id
+            scope, request, headers=configurable_headers, request_id=x_request_id, once=once
         )
         path = f"/runs/{run.run_id}"
         headers = [location(b"location", f"{path}/stream"), location(b"content-location", path)]

@@ -19,6 +19,7 @@ from runyard.handlers.http.scope import Header
 from runyard.runtime.auth.principal import Principal
 from runyard.runtime.errors import Invalid, NotFound
 from runyard.runtime.scope import Scope
+from runyard.runtime.services.idempotency import IdempotentRequest
 from runyard.runtime.services.new_runs import NO_HEADERS, Headers, RunCreate
 
 CancelAction = Literal["interrupt", "rollback"]
@@ -36,10 +37,11 @@ class ThreadRunService(AbandonService, Protocol):
         thread_id: str | None = None,
         headers: Headers = NO_HEADERS,
         request_id: str | None = None,
+        once: IdempotentRequest | None = None,
     ) -> Run:
-        """Accepts a run on a thread; `request_id` names the request to the graph's code. Raises NotFound for an
-        unknown assistant or thread, and Invalid, BadRequest, Conflict for what the request or the thread's other runs
-        contradict."""
+        """Accepts a run on a thread; `request_id` names the request to the graph's code. With `once`, a request
+        that was carried out before gets what it got then. Raises NotFound for an unknown assistant or thread, and
+        Invalid, BadRequest, Conflict for what the request or the thread's other runs contradict."""
 
     async def wait(
         self,
@@ -49,6 +51,7 @@ class ThreadRunService(AbandonService, Protocol):
         thread_id: str | None = None,
         headers: Headers = NO_HEADERS,
         request_id: str | None = None,
+        once: IdempotentRequest | None = None,
     ) -> tuple[Run, ResultWaiter]:
         """As `create`; also waits for the run's result."""
 
@@ -60,6 +63,7 @@ class ThreadRunService(AbandonService, Protocol):
         thread_id: str | None = None,
         headers: Headers = NO_HEADERS,
         request_id: str | None = None,
+        once: IdempotentRequest | None = None,
     ) -> tuple[Run, EventSubscription]:
         """As `create`; also follows the run's events, from the first."""
 
@@ -123,11 +127,12 @@ class ThreadRunHandlers:
         body: RunCreateStateful,
         configurable_headers: Headers,
         x_request_id: str | None,
+        once: IdempotentRequest | None,
     ) -> Response:
         """POST /threads/{thread_id}/runs"""
         scope, request = await create_run(principal, body, thread_id)
         run = await self.runs.create(
-            scope, request, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id
+            scope, request, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id, once=once
         )
         return json_response(run, headers=[location(b"content-location", f"/threads/{thread_id}/runs/{run.run_id}")])
 
@@ -138,11 +143,12 @@ class ThreadRunHandlers:
         body: RunCreateStreamingStateful,
         configurable_headers: Headers,
         x_request_id: str | None,
+        once: IdempotentRequest | None,
     ) -> Response:
         """POST /threads/{thread_id}/runs/wait"""
         scope, request = await create_run(principal, body, thread_id)
         run, waiter = await self.runs.wait(
-            scope, request, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id
+            scope, request, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id, once=once
         )
         on_disconnect = cancel_on_disconnect(self.runs, scope, run) if body.on_disconnect == "cancel" else None
         return JsonWait(waiter, _locations(thread_id, run.run_id, "join"), on_disconnect)
@@ -154,11 +160,12 @@ class ThreadRunHandlers:
         body: RunCreateStreamingStateful,
         configurable_headers: Headers,
         x_request_id: str | None,
+        once: IdempotentRequest | None,
     ) -> Response:
         """POST /threads/{thread_id}/runs/stream"""
         scope, request = await create_run(principal, body, thread_id)
         run, subscription = await self.runs.stream(
-            scope, request, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id
+            scope, request, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id, once=once
         )
         on_disconnect = cancel_on_disconnect(self.runs, scope, run) if body.on_disconnect == "cancel" else None
         return EventStream(subscription, _locations(thread_id, run.run_id, "stream"), on_disconnect)

@@ -27,6 +27,7 @@ from runyard.handlers.http.event_stream import EventStream, EventSubscription
 from runyard.handlers.http.responses import BodyResponse, Response, encoded_response, json_response
 from runyard.runtime.auth.principal import Principal
 from runyard.runtime.scope import Scope
+from runyard.runtime.services.idempotency import IdempotentRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,9 +40,10 @@ _MINIMAL = "return=minimal"
 class ThreadService(Protocol):
     """What the operations need of the service."""
 
-    async def create(self, scope: Scope, request: ThreadCreate) -> Thread:
+    async def create(self, scope: Scope, request: ThreadCreate, *, once: IdempotentRequest | None = None) -> Thread:
         """A new thread, with a first state if `supersteps` are given; or the one with that id if the request says
-        so. Raises Conflict for an id that is taken, Invalid, and what writing a state raises."""
+        so. With `once`, a request that was carried out before gets what it got then. Raises Conflict for an id that is
+        taken, Invalid, and what writing a state raises."""
 
     async def search(self, scope: Scope, request: ThreadSearchRequest) -> Page[Thread]:
         """One page of the threads that match, with what `extract` names. Raises Invalid for a path of `extract`
@@ -64,10 +66,16 @@ class ThreadService(Protocol):
         """Deletes the thread with all that belongs to it. Raises NotFound."""
 
     async def copy(
-        self, scope: Scope, thread_id: str, *, target: str | None = None, metadata: Mapping[str, Any]
+        self,
+        scope: Scope,
+        thread_id: str,
+        *,
+        target: str | None = None,
+        metadata: Mapping[str, Any],
+        once: IdempotentRequest | None = None,
     ) -> Thread:
-        """A new thread with the same metadata, but for `metadata`, and the same state and history; `target` is its id.
-        Raises Conflict when there is no such thread."""
+        """A new thread with the same metadata, but for `metadata`, and the same state and history; `target` is its id,
+        `once` as of `create`. Raises Conflict when there is no such thread."""
 
     async def storage(self, scope: Scope, thread_id: str) -> bytes:
         """How many bytes the thread occupies, and where. Raises NotFound, Unavailable when the graphs cannot be
@@ -90,10 +98,10 @@ class ThreadHandlers:
         self.threads = threads
         self.runs = runs
 
-    async def create(self, principal: Principal, body: ThreadCreate) -> Response:
+    async def create(self, principal: Principal, body: ThreadCreate, once: IdempotentRequest | None) -> Response:
         """POST /threads"""
         scope, request = await create_thread(principal, body)
-        return json_response(select_thread_fields(await self.threads.create(scope, request)))
+        return json_response(select_thread_fields(await self.threads.create(scope, request, once=once)))
 
     async def search(self, principal: Principal, body: ThreadSearchRequest) -> Response:
         """POST /threads/search"""
@@ -136,10 +144,10 @@ class ThreadHandlers:
         await self.threads.delete(await delete_thread(principal, thread_id), thread_id)
         return BodyResponse(204)
 
-    async def copy(self, principal: Principal, thread_id: str) -> Response:
+    async def copy(self, principal: Principal, thread_id: str, once: IdempotentRequest | None) -> Response:
         """POST /threads/{thread_id}/copy"""
         scope, target, metadata = await copy_thread(principal, thread_id)
-        copied = await self.threads.copy(scope, thread_id, target=target, metadata=metadata)
+        copied = await self.threads.copy(scope, thread_id, target=target, metadata=metadata, once=once)
         return json_response(select_thread_fields(copied))
 
     async def storage(self, principal: Principal, thread_id: str) -> Response:

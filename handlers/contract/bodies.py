@@ -9,7 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, get_origin
+from functools import partial
+from typing import Any, NamedTuple, Protocol, get_origin
+
+import orjson
 
 from runyard.handlers.contract.camel_case import read_twins
 from runyard.handlers.contract.document import BATCH
@@ -31,6 +34,16 @@ _readers = ThreadPoolExecutor(2, "body")
 
 class ClientDisconnected(Exception):
     """The client closed the connection before it had sent its request."""
+
+
+class Digest(Protocol):
+    """Of `hashlib`."""
+
+    def update(self, data: bytes, /) -> None:
+        """Takes more of what is digested."""
+
+    def digest(self) -> bytes:
+        """The digest of all that was taken."""
 
 
 class BodyLimits(NamedTuple):
@@ -55,8 +68,10 @@ class Body:
         self.limit = limit
         self.setting = setting
 
-    async def read(self, raw: bytes) -> Any:
-        """What the handler takes."""
+    async def read(self, raw: bytes, digest: Digest | None = None) -> Any:
+        """What the handler takes. `digest` is given what matters of it."""
+        if digest is not None:
+            digest.update(raw)
         return raw
 
     async def receive(self, scope: Scope, receive: Receive) -> bytes:
@@ -102,12 +117,15 @@ class BodyContract(Body):
         self.ids = id_fields(properties)
         self.make = field_picker(properties) if get_origin(target) is dict else model_maker(target)
 
-    async def read(self, raw: bytes) -> Any:
-        """What the handler takes. The content type does not matter: some clients send JSON as text/plain."""
-        return await in_pool_if_large(self._made, raw)
+    async def read(self, raw: bytes, digest: Digest | None = None) -> Any:
+        """What the handler takes. The content type does not matter: some clients send JSON as text/plain. `digest` is
+        given the JSON, however it was written: the order of keys and white space do not count."""
+        return await in_pool_if_large(partial(self._made, digest=digest), raw)
 
-    def _made(self, raw: bytes) -> Any:
+    def _made(self, raw: bytes, digest: Digest | None) -> Any:
         value = parse_json(raw)
+        if digest is not None:
+            digest.update(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
         if self.twins is not None and isinstance(value, list):
             for item in value:
                 self.twins.complete(item)

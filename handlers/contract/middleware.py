@@ -7,30 +7,38 @@ functions, the pages, are left to Flask.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from collections.abc import Callable, Iterable
-from typing import Any, get_type_hints
+from typing import Any, Final, get_type_hints
 
 from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
 from connexion.operations.abstract import AbstractOperation
 
 from runyard.handlers.contract.authentication import Authentication, ReceivedBody, asks_for_page, to_sign_in
-from runyard.handlers.contract.bodies import Body, BodyContract, BodyLimits, ClientDisconnected
+from runyard.handlers.contract.bodies import Body, BodyContract, BodyLimits, ClientDisconnected, Digest
 from runyard.handlers.contract.deprecation import Application, announcing
 from runyard.handlers.contract.document import is_public
 from runyard.handlers.contract.header_selection import header_selector
 from runyard.handlers.contract.parameters import Parameters
-from runyard.handlers.http.scope import Header, Receive, Scope, Send
+from runyard.handlers.http.scope import Header, Message, Receive, Scope, Send
 from runyard.runtime.auth.principal import ANONYMOUS, Principal
 from runyard.runtime.auth.refusal import Refusal
 from runyard.runtime.config.project import HeaderFilter
 from runyard.runtime.errors import BadRequest, Invalid
+from runyard.runtime.services.idempotency import IdempotentRequest
+
+REPLAYED: Final[Header] = (b"idempotency-replayed", b"true")
 
 HEADERS = "configurable_headers"
 """The argument of handlers that make runs: what the project's `http.configurable_headers` selects."""
 
 PRINCIPAL = "principal"
 """The argument of all handlers that act for somebody: who makes the request."""
+
+KEY = "idempotency_key"
+ONCE = "once"
+"""The parameter of operations that are carried out once for each key, and the argument that handlers get for it."""
 
 HeaderSelector = Callable[[Iterable[Header]], dict[str, str]]
 
@@ -56,6 +64,7 @@ class ContractOperation:
         self.select_headers = select_headers
         self.authentication = authentication
         self.asks = asks
+        self.idempotent = KEY in parameters.names
         self.handler = function if inspect.iscoroutinefunction(function) else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,8 +72,10 @@ class ContractOperation:
             principal, arguments, raw = await self._received(scope, receive)
         except ClientDisconnected:
             return
+        key = arguments.pop(KEY, None)
+        digest = None if key is None else _digest(scope)
         if self.body is not None:
-            arguments["body"] = await self.body.read(raw)
+            arguments["body"] = await self.body.read(raw, digest)
         del raw
         if self.handler is None:
             await self.next_app(scope, receive, send)
@@ -73,7 +84,12 @@ class ContractOperation:
             arguments[PRINCIPAL] = principal
         if self.select_headers is not None:
             arguments[HEADERS] = self.select_headers(scope["headers"])
+        once = None if digest is None else IdempotentRequest(key.strip('"'), digest.digest())
+        if self.idempotent:
+            arguments[ONCE] = once
         response = await self.handler(**arguments)
+        if once is not None and once.replayed:
+            send = _replaying(send)
         # Parsed bodies that stay for the length of a stream cost memory, and the garbage collector's time with it.
         del arguments
         await response(scope, receive, send)
@@ -92,6 +108,22 @@ class ContractOperation:
                 raise to_sign_in(scope) from None
             raise
         return principal, self.parameters.read(scope), await body.raw()
+
+
+def _digest(scope: Scope) -> Digest:
+    """What tells a request from others, without its body: method and path."""
+    return hashlib.sha256(f"{scope['method']} {scope['path']}\n".encode())
+
+
+def _replaying(send: Send) -> Send:
+    """Says of an answer that it was given before."""
+
+    async def send_marked(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], REPLAYED]}
+        await send(message)
+
+    return send_marked
 
 
 class ContractAPI(RoutedAPI[Application]):

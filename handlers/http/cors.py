@@ -9,7 +9,15 @@ from runyard.handlers.http.responses import BodyResponse
 from runyard.handlers.http.scope import Header
 from runyard.runtime.config.project import CorsPolicy
 
-EXPOSED = ("Location", "Content-Location", "Link", "X-Pagination-Total", "X-Pagination-Next", "X-Batch-Id")
+EXPOSED = (
+    "Location",
+    "Content-Location",
+    "Link",
+    "X-Pagination-Total",
+    "X-Pagination-Next",
+    "X-Batch-Id",
+    "Idempotency-Replayed",
+)
 """Headers of responses that clients in browsers need, and could not read otherwise."""
 
 _METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"

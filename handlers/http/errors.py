@@ -63,7 +63,8 @@ def error_response(error: Exception, request: str) -> BodyResponse:
     if isinstance(error, RunyardError):
         for kind in type(error).__mro__:
             if kind in STATUS:
-                return _detailed(error.detail, STATUS[kind])
+                later = () if error.retry_after is None else ((b"retry-after", b"%d" % error.retry_after),)
+                return _detailed(error.detail, STATUS[kind], later)
     if isinstance(error, HTTPException):
         # From the Flask part: an asset that does not exist, for instance.
         return _detailed(error.detail, error.status_code)

@@ -56,6 +56,8 @@ class Settings:
     result_ttl: seconds for which the outcome of a deleted stateless run can still be joined.
     batch_ttl: seconds for which a batch that has ended is kept, with its counts.
     event_ttl: seconds for which streams still have the events of a resumable run, and the end of any, after its end.
+    idempotency_ttl: seconds for which a request with an `Idempotency-Key` that comes again gets its first answer.
+    idempotency_bytes: what such keys may take; the oldest are dropped before their time when they take more.
     check_answers: hold every answer against the document; violations are logged and counted.
     strict: whether one graph that cannot be loaded keeps the server from starting.
     """
@@ -86,6 +88,8 @@ class Settings:
     result_ttl: float = _number(3600.0, least=0, most=365 * 86_400)
     batch_ttl: float = _number(30 * 86_400.0, least=0, most=3650 * 86_400)
     event_ttl: float = _number(7 * 86_400.0, least=0, most=365 * 86_400, also="RESUMABLE_STREAM_TTL_SECONDS")
+    idempotency_ttl: float = _number(86_400.0, least=0, most=365 * 86_400)
+    idempotency_bytes: int = _number(512 * 2**20, least=0, most=2**40)
     reload: bool = False
     check_answers: bool = False
     strict: bool = False

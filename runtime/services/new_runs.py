@@ -170,7 +170,7 @@ def _kwargs(
     config["configurable"].update({**headers, **ids}, graph_id=assistant.graph_id, assistant_id=assistant.assistant_id)
     return {
         "input": request.input,
-        "command": _command(request.command),
+        "command": command_of(request.command),
         "config": config,
         "context": context,
         "stream_mode": modes or ["values"],
@@ -198,8 +198,9 @@ def _config_and_context(request: RunCreate, assistant: Assistant) -> tuple[dict[
     return config, unreserved({**assistant.context, **own})
 
 
-def _command(command: Command | None) -> dict[str, Any] | None:
-    """Only the parts that were given: an absent `resume` is not a null one."""
+def command_of(command: Command | None) -> dict[str, Any] | None:
+    """A request's command as its run shows it: only the parts that were given, since an absent `resume` is not a null
+    one."""
     if command is None:
         return None
     return {key: value for key, value in msgspec.to_builtins(command).items() if value is not None}

@@ -11,6 +11,7 @@ from runyard.runtime.errors import NotFound, RunyardError
 from runyard.runtime.scope import Scope
 from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.batches import NO_OPTIONS, AcceptedBatch, BatchOptions, new_batch
+from runyard.runtime.services.idempotency import Idempotency, IdempotentRequest
 from runyard.runtime.services.new_runs import (
     NO_HEADERS,
     Headers,
@@ -19,6 +20,7 @@ from runyard.runtime.services.new_runs import (
     new_stateless_run,
     new_thread_run,
 )
+from runyard.runtime.storage.port.idempotency import IdempotencyKey
 from runyard.runtime.storage.port.runs import (
     CancelAction,
     CancelResult,
@@ -46,6 +48,9 @@ NOTHING_CANCELLED = (
     "and the runs haven't been deleted or completed."
 )
 
+FROM_THE_FIRST = "-1"
+"""As the last event's id: that in front of the first. Where events are not kept, a stream goes on from now."""
+
 LONGEST_REQUEST_ID = 200
 """Characters of a request's id that are kept."""
 
@@ -54,18 +59,25 @@ class Runs:
     """The service behind the operations on runs."""
 
     def __init__(
-        self, storage: Storage, broker: Broker, workers: Workers, assistants: Assistants, rules: RunRules
+        self,
+        storage: Storage,
+        broker: Broker,
+        workers: Workers,
+        assistants: Assistants,
+        rules: RunRules,
+        idempotency: Idempotency,
     ) -> None:
         self._storage = storage
         self._broker = broker
         self._workers = workers
         self._assistants = assistants
         self._rules = rules
+        self._idempotency = idempotency
 
     # Creating
 
     # `headers` are those of the request that the runs find in their `configurable`; `request_id` is what the client, or
-    # what stands in front of the server, calls the request.
+    # what stands in front of the server, calls the request; `once` is given for one that may come again.
 
     async def create(
         self,
@@ -75,11 +87,18 @@ class Runs:
         thread_id: str | None = None,
         headers: Headers = NO_HEADERS,
         request_id: str | None = None,
+        once: IdempotentRequest | None = None,
     ) -> Run:
         """Accepts a run in the background: on a thread, or with one of its own."""
-        return await self._insert(
-            scope, await self._new_run(scope, request, thread_id, headers, request_id, Lane.SINGLE, Interest.NONE)
-        )
+
+        async def make(key: IdempotencyKey | None) -> Run:
+            new_run = await self._new_run(scope, request, thread_id, headers, request_id, Lane.SINGLE, Interest.NONE)
+            return await self._insert(scope, new_run, key)
+
+        async def again(packed: bytes) -> Run:
+            return (await self._idempotency.runs_again(packed, [request]))[0]
+
+        return await self._idempotency.once(scope, once, make, again)
 
     async def create_batch(
         self,
@@ -89,9 +108,30 @@ class Runs:
         options: BatchOptions = NO_OPTIONS,
         headers: Headers = NO_HEADERS,
         request_id: str | None = None,
+        once: IdempotentRequest | None = None,
     ) -> AcceptedBatch:
         """Accepts all runs, in order, or none: every item is resolved before the one transaction that writes
         them and their batch. An error names the item."""
+
+        async def make(key: IdempotencyKey | None) -> AcceptedBatch:
+            return await self._create_batch(scope, requests, options, headers, request_id, key)
+
+        async def again(packed: bytes) -> AcceptedBatch:
+            runs = await self._idempotency.runs_again(packed, requests)
+            assert runs[0].batch_id is not None
+            return AcceptedBatch(runs[0].batch_id, runs)
+
+        return await self._idempotency.once(scope, once, make, again)
+
+    async def _create_batch(
+        self,
+        scope: Scope,
+        requests: Sequence[RunCreateStateless],
+        options: BatchOptions,
+        headers: Headers,
+        request_id: str | None,
+        key: IdempotencyKey | None,
+    ) -> AcceptedBatch:
         request_id = _request_id(request_id)
         batch = new_batch(options, self._rules)
         known: dict[str, Assistant] = {}
@@ -110,7 +150,7 @@ class Runs:
                 raise type(error)(f"body[{index}]: {error.detail}") from None
             if index % 500 == 499:
                 await asyncio.sleep(0)  # others have requests too
-        inserted = await self._storage.runs.insert(scope, new_runs, batch)
+        inserted = await self._storage.runs.insert(scope, new_runs, batch, key)
         self._workers.wake(inserted.ready)
         return AcceptedBatch(batch.batch_id, inserted.runs)
 
@@ -122,11 +162,22 @@ class Runs:
         thread_id: str | None = None,
         headers: Headers = NO_HEADERS,
         request_id: str | None = None,
-    ) -> tuple[Run, RunSubscription]:
-        """Accepts a run and follows its events from the first."""
-        new_run = await self._new_run(scope, request, thread_id, headers, request_id, Lane.INTERACTIVE, Interest.EVENTS)
-        subscription = self._broker.subscribe_new(new_run.run_id, resumable=new_run.resumable)
-        return await self._insert_followed(scope, new_run, subscription), subscription
+        once: IdempotentRequest | None = None,
+    ) -> tuple[Run, FollowedStream]:
+        """Accepts a run and follows its events from the first; one that was accepted before, as joining it does."""
+
+        async def make(key: IdempotencyKey | None) -> tuple[Run, FollowedStream]:
+            new_run = await self._new_run(
+                scope, request, thread_id, headers, request_id, Lane.INTERACTIVE, Interest.EVENTS
+            )
+            subscription = self._broker.subscribe_new(new_run.run_id, resumable=new_run.resumable)
+            return await self._insert_followed(scope, new_run, subscription, key), subscription
+
+        async def again(packed: bytes) -> tuple[Run, FollowedStream]:
+            (run,) = await self._idempotency.runs_again(packed, [request])
+            return run, await self.follow(scope, run.thread_id, run.run_id, last_event_id=FROM_THE_FIRST, modes=None)
+
+        return await self._idempotency.once(scope, once, make, again)
 
     async def wait(
         self,
@@ -136,11 +187,22 @@ class Runs:
         thread_id: str | None = None,
         headers: Headers = NO_HEADERS,
         request_id: str | None = None,
+        once: IdempotentRequest | None = None,
     ) -> tuple[Run, ResultWaiter]:
-        """Accepts a run and waits for its end."""
-        new_run = await self._new_run(scope, request, thread_id, headers, request_id, Lane.INTERACTIVE, Interest.ANSWER)
-        waiter = self._broker.wait_for_new(new_run.run_id)
-        return await self._insert_followed(scope, new_run, waiter), waiter
+        """Accepts a run and waits for its end; for that of one that was accepted before, as joining it does."""
+
+        async def make(key: IdempotencyKey | None) -> tuple[Run, ResultWaiter]:
+            new_run = await self._new_run(
+                scope, request, thread_id, headers, request_id, Lane.INTERACTIVE, Interest.ANSWER
+            )
+            waiter = self._broker.wait_for_new(new_run.run_id)
+            return await self._insert_followed(scope, new_run, waiter, key), waiter
+
+        async def again(packed: bytes) -> tuple[Run, ResultWaiter]:
+            (run,) = await self._idempotency.runs_again(packed, [request])
+            return run, await self.join(scope, run.thread_id, run.run_id)
+
+        return await self._idempotency.once(scope, once, make, again)
 
     async def _new_run(
         self,
@@ -171,8 +233,8 @@ class Runs:
             interest=interest,
         )
 
-    async def _insert(self, scope: Scope, new_run: NewRun) -> Run:
-        inserted = await self._storage.runs.insert(scope, [new_run])
+    async def _insert(self, scope: Scope, new_run: NewRun, key: IdempotencyKey | None) -> Run:
+        inserted = await self._storage.runs.insert(scope, [new_run], key=key)
         self._workers.wake(inserted.ready)
         if inserted.cancelled.ended or inserted.cancelled.requested:
             self._broker.announce_cancellation(
@@ -181,10 +243,14 @@ class Runs:
         return inserted.runs[0]
 
     async def _insert_followed(
-        self, scope: Scope, new_run: NewRun, subscription: ResultWaiter | RunSubscription
+        self,
+        scope: Scope,
+        new_run: NewRun,
+        subscription: ResultWaiter | RunSubscription,
+        key: IdempotencyKey | None,
     ) -> Run:
         try:
-            run = await self._insert(scope, new_run)
+            run = await self._insert(scope, new_run, key)
         except BaseException:
             await subscription.close()
             raise

@@ -16,10 +16,12 @@ from runyard.generated.models import (
 from runyard.runtime.errors import Conflict, Invalid, NotFound
 from runyard.runtime.scope import Scope
 from runyard.runtime.services.extract import extract, parse_paths
+from runyard.runtime.services.idempotency import Idempotency, IdempotentRequest
 from runyard.runtime.services.paging import Page, page_of
 from runyard.runtime.services.thread_states import ThreadStates
 from runyard.runtime.services.viewer import Viewer
 from runyard.runtime.storage.port.expiry import Expiry
+from runyard.runtime.storage.port.idempotency import IdempotencyKey
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.port.threads import NO_METADATA, NewThread
 from runyard.runtime.streams.broker import Broker
@@ -34,13 +36,20 @@ class Threads:
     """The service behind the operations on threads."""
 
     def __init__(
-        self, storage: Storage, viewer: Viewer, states: ThreadStates, broker: Broker, expiry: Expiry | None = None
+        self,
+        storage: Storage,
+        viewer: Viewer,
+        states: ThreadStates,
+        broker: Broker,
+        idempotency: Idempotency,
+        expiry: Expiry | None = None,
     ) -> None:
         """`expiry` is the lifetime of threads that are made without one."""
         self._storage = storage
         self._states = states
         self._broker = broker
         self._viewer = viewer
+        self._idempotency = idempotency
         self._expiry = expiry
 
     # Looking
@@ -76,17 +85,27 @@ class Threads:
 
     # Editing
 
-    async def create(self, scope: Scope, request: ThreadCreate) -> Thread:
+    async def create(self, scope: Scope, request: ThreadCreate, *, once: IdempotentRequest | None = None) -> Thread:
         """A new thread, with a first state if `supersteps` are given, all at once. Raises Conflict."""
+        return await self._idempotency.once(
+            scope,
+            once,
+            lambda key: self._create(scope, request, key),
+            lambda packed: self._idempotency.thread_again(scope, packed),
+        )
+
+    async def _create(self, scope: Scope, request: ThreadCreate, key: IdempotencyKey | None) -> Thread:
         thread_id = request.thread_id or str(uuid7())
         metadata = request.metadata or {}
         expiry = self._expiry if request.ttl is None else _expiry(request.ttl.ttl, request.ttl.strategy)
-        new_thread = NewThread(thread_id=thread_id, metadata=metadata, expiry=expiry)
+        new_thread = NewThread(thread_id=thread_id, metadata=metadata, expiry=expiry, key=key)
         if not request.supersteps:
             return await self._storage.threads.create(scope, new_thread, request.if_exists)
         if request.if_exists == "do_nothing":
             existing = await self._storage.threads.get(scope, thread_id)
             if existing is not None:
+                if key is not None:
+                    await self._storage.idempotency.keep(scope, key, existing)
                 return existing
         await self._viewer.ask("create_thread", scope, new_thread, request.supersteps, request.if_exists)
         return await self.get(scope, thread_id)
@@ -108,16 +127,29 @@ class Threads:
         self._broker.threads_deleted(deleted)
 
     async def copy(
-        self, scope: Scope, thread_id: str, *, target: str | None = None, metadata: Mapping[str, Any] = NO_METADATA
+        self,
+        scope: Scope,
+        thread_id: str,
+        *,
+        target: str | None = None,
+        metadata: Mapping[str, Any] = NO_METADATA,
+        once: IdempotentRequest | None = None,
     ) -> Thread:
         """A new thread with the same state and history, but without runs or ttl, and with the same metadata but for
         `metadata`; `target` is its id. Raises Conflict when there is nothing to copy (observed at
         POST /threads/{thread_id}/copy)."""
-        target = target or str(uuid7())
-        copied = await self._storage.threads.copy(scope, thread_id, target, self._expiry, metadata)
-        if copied is None:
-            raise Conflict(f"Thread with ID {thread_id} not found, so it cannot be copied")
-        return copied
+
+        async def make(key: IdempotencyKey | None) -> Thread:
+            copied = await self._storage.threads.copy(
+                scope, thread_id, target or str(uuid7()), self._expiry, metadata, key
+            )
+            if copied is None:
+                raise Conflict(f"Thread with ID {thread_id} not found, so it cannot be copied")
+            return copied
+
+        return await self._idempotency.once(
+            scope, once, make, lambda packed: self._idempotency.thread_again(scope, packed)
+        )
 
     async def prune(self, scope: Scope, request: ThreadPruneRequest) -> int:
         """Deletes threads, or their history; answers how many. Threads that are not there are passed over, and

@@ -3,13 +3,10 @@
 An operation names its handler with `x-handler: threads.create`: the method `create` of the object `threads`. It is a
 coroutine function, which gets the `principal` too: who makes the request. With `x-impersonal: true` it does not,
 since it answers everybody the same; nor does one with `x-page: true`, a plain function, which Flask serves. With
-<<<<<<< HEAD
 `x-configurable-headers: true` it also gets the request's headers that the project hands on to runs. Its `body` is an
-object of the schema's class; of PATCH and PUT, and with `x-body-as-given: true`, the fields that were given.
-=======
-`x-configurable-headers: true` it also gets the request's headers that the project hands on to runs. The body is an
-object of the generated classes, or, with `x-runyard-json-rpc: true`, the bytes that came.
->>>>>>> a4e6791 (Serve MCP and A2A)
+object of the schema's class; of PATCH and PUT, and with `x-body-as-given: true`, the fields that were given; with
+`x-runyard-json-rpc: true`, the bytes that came. In place of an `Idempotency-Key` it gets `once`: the request as one
+that is to be carried out once, or None.
 """
 
 from __future__ import annotations
@@ -23,6 +20,7 @@ from typing import Any
 from .document import METHODS
 
 _HANDLER = re.compile(r"([a-z][a-z0-9_]*)\.([a-z][a-z0-9_]*)")
+_IDEMPOTENCY_KEY = "Idempotency-Key"
 _TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 
 _HEAD = '''
@@ -36,6 +34,9 @@ from runyard.generated import models
 
 Principal = TypeVar("Principal", contravariant=True)
 """Who makes a request."""
+
+Once = TypeVar("Once", contravariant=True)
+"""A request that is to be carried out once, however often it comes."""
 
 Response = TypeVar("Response", covariant=True)
 """What handlers on the event loop return."""
@@ -96,7 +97,8 @@ class Handler:
     @property
     def variables(self) -> set[str]:
         """The type variables of its signature."""
-        return {self.result} if self.is_impersonal else {"Principal", self.result}
+        asked = {self.result} if self.is_impersonal else {"Principal", self.result}
+        return {*asked, "Once"} if "once" in self.parameters else asked
 
 
 def handlers_module(document: dict[str, Any], header: str) -> str:
@@ -164,6 +166,9 @@ def _parameters(definition: dict[str, Any], components: dict[str, Any]) -> dict[
     for parameter in definition.get("parameters", ()):
         if "$ref" in parameter:
             parameter = components["parameters"][parameter["$ref"].rpartition("/")[2]]
+        if parameter["name"] == _IDEMPOTENCY_KEY:
+            found["once"] = "Once | None"
+            continue
         # JSON in a header or a query is handed on as it is.
         schema = parameter.get("schema", {"type": "object"})
         name = parameter["name"].lower().replace("-", "_")
@@ -174,15 +179,10 @@ def _parameters(definition: dict[str, Any], components: dict[str, Any]) -> dict[
 
 
 def _body(method: str, definition: dict[str, Any], schemas: dict[str, Any]) -> str:
-<<<<<<< HEAD
-    schema = definition["requestBody"]["content"]["application/json"]["schema"]
-    if method in ("patch", "put") or definition.get("x-body-as-given"):
-=======
     if definition.get("x-runyard-json-rpc"):
         return "bytes"  # what is wrong with a message is answered in the form of its protocol
     schema = definition["requestBody"]["content"]["application/json"]["schema"]
-    if method in ("patch", "put"):
->>>>>>> a4e6791 (Serve MCP and A2A)
+    if method in ("patch", "put") or definition.get("x-body-as-given"):
         return "dict[str, Any]"  # a class would lose the difference between a field that is absent and one that is null
     if "$ref" not in schema:
         raise Untyped("the schema of the body is not a component, so there is no class for it")
@@ -222,7 +222,7 @@ def _class_name(owner: str) -> str:
 
 def _variables(handlers: list[Handler]) -> str:
     used = set[str]().union(*(handler.variables for handler in handlers))
-    return ", ".join(name for name in ("Principal", "Response", "Page") if name in used)
+    return ", ".join(name for name in ("Principal", "Once", "Response", "Page") if name in used)
 
 
 def _protocol(owner: str, handlers: list[Handler]) -> str:

@@ -54,7 +54,9 @@ async def test_pages_of_this_machine_may_use_the_server(client: httpx.AsyncClien
     assert response.headers["access-control-allow-origin"] == origin
     assert response.headers["vary"] == "Origin"
     exposed = response.headers["access-control-expose-headers"].lower().split(", ")
-    assert {"location", "content-location", "x-pagination-total", "x-pagination-next"} <= set(exposed)
+    assert {"location", "content-location", "x-pagination-total", "x-pagination-next", "idempotency-replayed"} <= set(
+        exposed
+    )
     assert "access-control-allow-credentials" not in response.headers
 
     asked = await preflight(client, origin)

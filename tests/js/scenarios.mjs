@@ -94,6 +94,25 @@ export async function aBadItemRefusesTheBatchAtOnce() {
   assert.equal(await client.threads.count({ metadata }), 0);
 }
 
+export async function aRequestWithAKeyMadeOnce() {
+  const key = randomUUID();
+  const withKey = (url, init) => {
+    const headers = new Headers(init.headers);
+    if (init.method === "POST") headers.set("Idempotency-Key", key);
+    return { ...init, headers };
+  };
+  const keyed = new Client({ apiUrl: process.env.RUNYARD_URL, apiKey: null, onRequest: withKey });
+  const threadId = await newThread();
+  const first = await keyed.runs.create(threadId, "chain", { input: { n: 1 } });
+  assert.deepEqual(await keyed.runs.create(threadId, "chain", { input: { n: 1 } }), first);
+  await assert.rejects(keyed.runs.create(threadId, "chain", { input: { n: 2 } }), withStatus(422));
+  const other = { "Idempotency-Key": randomUUID() };
+  const byHeaders = new Client({ apiUrl: process.env.RUNYARD_URL, apiKey: null, defaultHeaders: other });
+  const values = await byHeaders.runs.wait(threadId, "chain", { input: { n: 2 } });
+  assert.deepEqual(await byHeaders.runs.wait(threadId, "chain", { input: { n: 2 } }), values);
+  assert.equal((await client.runs.list(threadId)).length, 2);
+}
+
 // Runs
 
 export async function waitAnswersTheFinalValues() {

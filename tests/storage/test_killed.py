@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.kept_answers import unpack_runs
+from runyard.runtime.storage.port.idempotency import IdempotencyKey
 
 from .backends import BACKENDS
 from .builders import checkpoint_row, claim_all, finish_request, run_status, stateless, thread_status
@@ -78,4 +80,49 @@ async def test_a_success_of_a_killed_worker_has_its_checkpoints(backend: str, tm
             successes += 1
             assert len(await storage.checkpoints.history(lease.thread_id, "", before=None, limit=None)) == 5
     assert 0 < successes < SIZE
+    storage.close()
+
+
+@pytest.mark.parametrize("rounds", [2, pytest.param(67, marks=pytest.mark.full)])
+@pytest.mark.parametrize("backend", list(BACKENDS))
+async def test_a_key_of_a_killed_process_is_there_with_its_batch_or_not_at_all(
+    backend: str, rounds: int, tmp_path: Path
+) -> None:
+    rng = random.Random(9)
+    storage = BACKENDS[backend].make(tmp_path)
+    storage.open(maintain=False)
+    kept = absent = 0
+    for round_ in range(rounds):
+        writers = [Racer(backend, tmp_path) for _ in range(3)]
+        for writer in writers:
+            writer.await_ready()
+        batches = {
+            f"{round_} {number} {batch}": [stateless() for _ in range(SIZE)]
+            for number in range(len(writers))
+            for batch in range(4)
+        }
+        moment = time.monotonic() + 0.02
+        for number, writer in enumerate(writers):
+            writer.send(
+                moment,
+                *(
+                    call(lambda storage: storage.runs.insert, Scope.everything(), batch, key=IdempotencyKey(key, b""))
+                    for key, batch in batches.items()
+                    if key.startswith(f"{round_} {number} ")
+                ),
+            )
+        time.sleep(0.02 + rng.uniform(0.005, 0.08))  # noqa: ASYNC251 - the kill is to fall at random
+        for writer in writers:
+            writer.process.kill()
+            writer.close()
+        for key, batch in batches.items():
+            found = await storage.idempotency.find(Scope.everything(), key)
+            statuses = {await run_status(storage, new_run) for new_run in batch}
+            assert statuses == ({None} if found is None else {"pending"})
+            if found is not None:
+                assert [run.run_id for run in unpack_runs(found.packed)] == [new_run.run_id for new_run in batch]
+            kept += found is not None
+            absent += found is None
+    assert kept, "the kills were too early to show anything"
+    assert absent, "the kills were too late to show anything"
     storage.close()

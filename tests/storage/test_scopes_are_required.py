@@ -41,6 +41,7 @@ MAINTENANCE = {
     "batches.next_late",
     "batches.forget",
     "batches.remove_leftovers",
+    "idempotency.forget",
 }
 """Operations of the other parts that the server makes by itself, on what is whoever's."""
 

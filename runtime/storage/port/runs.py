@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from runyard.generated.models import Run
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.expiry import Expiry
+from runyard.runtime.storage.port.idempotency import IdempotencyKey
 
 RunStatus = Literal["pending", "running", "error", "success", "timeout", "interrupted"]
 FinalStatus = Literal["error", "success", "timeout", "interrupted"]
@@ -158,12 +159,18 @@ class InsertResult:
 class RunStorage(Protocol):
     """Runs as their clients see them."""
 
-    async def insert(self, scope: Scope, new_runs: Sequence[NewRun], batch: NewBatch | None = None) -> InsertResult:
+    async def insert(
+        self,
+        scope: Scope,
+        new_runs: Sequence[NewRun],
+        batch: NewBatch | None = None,
+        key: IdempotencyKey | None = None,
+    ) -> InsertResult:
         """Writes all of the runs, and the threads of stateless ones, or nothing; as the items of a batch, in order, if
         there is one.
 
         Multitask strategies take effect here. Raises NotFound for a thread that does not exist,
-        Conflict for one that is busy where the strategy is `reject`.
+        Conflict for one that is busy where the strategy is `reject`, and KeyTaken.
         """
 
     async def get(self, scope: Scope, thread_id: str, run_id: str) -> Run | None:

@@ -18,6 +18,7 @@ from runyard.runtime.storage.port.checkpoints import CheckpointStorage
 from runyard.runtime.storage.port.crons import CronStorage
 from runyard.runtime.storage.port.deliveries import DeliveryStorage
 from runyard.runtime.storage.port.events import EventStorage
+from runyard.runtime.storage.port.idempotency import IdempotencyStorage
 from runyard.runtime.storage.port.queue import QueueStorage
 from runyard.runtime.storage.port.runs import RunStorage
 from runyard.runtime.storage.port.store import StoreStorage
@@ -68,6 +69,9 @@ class Storage(Protocol):
 
     @property
     def deliveries(self) -> DeliveryStorage: ...
+
+    @property
+    def idempotency(self) -> IdempotencyStorage: ...
 
     @property
     def store(self) -> StoreStorage: ...

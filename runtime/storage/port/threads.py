@@ -11,6 +11,7 @@ from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.expiry import Expiry
+from runyard.runtime.storage.port.idempotency import IdempotencyKey
 
 IfExists = Literal["raise", "do_nothing"]
 
@@ -67,6 +68,8 @@ class NewThread:
     metadata: dict[str, Any]
     expiry: Expiry | None = None
     edit: StateEdit | None = None
+    key: IdempotencyKey | None = None
+    """The key under which it is made, or found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ class ThreadStorage(Protocol):
 
     async def create(self, scope: Scope, new_thread: NewThread, if_exists: IfExists) -> Thread:
         """The new thread, its state included, or the existing one as it is. Raises Conflict when it exists and
-        `if_exists` is `raise`."""
+        `if_exists` is `raise`, and KeyTaken."""
 
     async def patch(
         self, scope: Scope, thread_id: str, metadata: Mapping[str, Any] | None, expiry: Expiry | None
@@ -134,10 +137,11 @@ class ThreadStorage(Protocol):
         target: str,
         expiry: Expiry | None = None,
         metadata: Mapping[str, Any] = NO_METADATA,
+        key: IdempotencyKey | None = None,
     ) -> Thread | None:
         """A new thread with metadata, state and history of another one, as they are before its runs under way; its
         lifetime is `expiry`, and `metadata` comes to its own, or takes the place of it. None when there is no such
-        thread."""
+        thread. Raises KeyTaken."""
 
     async def edit_state(self, scope: Scope, thread_id: str, edit: StateEdit) -> None:
         """Writes a state. Raises NotFound, or Conflict when runs are under way (delayed ones too), or the thread is

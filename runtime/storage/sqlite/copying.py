@@ -14,10 +14,13 @@ import orjson
 
 from runyard.runtime.errors import Unavailable
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.kept_answers import pack_thread
 from runyard.runtime.storage.port.expiry import Expiry
+from runyard.runtime.storage.port.idempotency import IdempotencyKey
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.database import Database, now
-from runyard.runtime.storage.sqlite.rows import expiry_columns, fetch_dict
+from runyard.runtime.storage.sqlite.idempotency import keep_key
+from runyard.runtime.storage.sqlite.rows import expiry_columns, fetch_dict, thread_from_row
 from runyard.runtime.storage.sqlite.scoping import shows_thread
 
 PAGE_ROWS = 200
@@ -50,9 +53,11 @@ def copy_thread(
     target: str,
     expiry: Expiry | None,
     metadata: Mapping[str, Any],
+    key: IdempotencyKey | None,
 ) -> bool:
     """Copies a thread without its runs: it is as the source was before those that are under way, with `metadata` in
-    its own. False when there is no such thread. Blocks; called in a pool thread, whose connection `reader` is."""
+    its own. False when there is no such thread. Raises KeyTaken. Blocks; called in a pool thread, whose connection
+    `reader` is."""
     with _one_state(reader):
         thread = fetch_dict(reader, sql["thread"], (source,))
         if thread is None or not shows_thread(reader, scope, source):
@@ -76,6 +81,8 @@ def copy_thread(
         **expiry_columns(expiry),
     }
 
+    packed = b"" if key is None else pack_thread(thread_from_row({**thread, "state": None, "interrupts": None}))
+
     def finish(connection: sqlite3.Connection) -> None:
         if marked and not connection.execute(sql["forget_discarded"], (target,)).rowcount:
             raise _given_up()
@@ -83,6 +90,8 @@ def copy_thread(
         columns = ", ".join(thread)
         row = ", ".join(f":{column}" for column in thread)
         connection.execute(f"insert or fail into threads ({columns}) values ({row})", thread)
+        if key is not None:
+            keep_key(connection, sql, scope, key, packed)
 
     database.write_blocking(finish)
     return True

@@ -8,6 +8,8 @@ from functools import partial
 from runyard.generated.models import Run
 from runyard.runtime.lifecycle import UNKNOWN
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.kept_answers import pack_runs
+from runyard.runtime.storage.port.idempotency import IdempotencyKey
 from runyard.runtime.storage.port.runs import (
     CancelAction,
     CancelResult,
@@ -27,7 +29,8 @@ from runyard.runtime.storage.sqlite.cancellation import cancel_run, free_thread
 from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.events import last_event
-from runyard.runtime.storage.sqlite.insertion import insert_runs, make_room, prepare_runs
+from runyard.runtime.storage.sqlite.idempotency import keep_key
+from runyard.runtime.storage.sqlite.insertion import PreparedRun, insert_runs, make_room, prepare_runs
 from runyard.runtime.storage.sqlite.leftovers import remove_events, write_without_leftovers
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts, run_from_row
@@ -55,16 +58,28 @@ class SqliteRuns:
         self._database = database
         self._sql = queries
 
-    async def insert(self, scope: Scope, new_runs: Sequence[NewRun], batch: NewBatch | None = None) -> InsertResult:
+    async def insert(
+        self,
+        scope: Scope,
+        new_runs: Sequence[NewRun],
+        batch: NewBatch | None = None,
+        key: IdempotencyKey | None = None,
+    ) -> InsertResult:
         made_room = await make_room(self._database, self._sql, scope, new_runs[0]) if len(new_runs) == 1 else []
         clock = self._clock.now()
-        prepare = partial(prepare_runs, scope, new_runs, clock, batch)
-        prepared = prepare() if len(new_runs) <= PREPARED_INLINE else await asyncio.to_thread(prepare)
+
+        def prepare() -> tuple[list[PreparedRun], bytes | None]:
+            prepared = prepare_runs(scope, new_runs, clock, batch)
+            return prepared, None if key is None else _packed_before(prepared)
+
+        prepared, packed = prepare() if len(new_runs) <= PREPARED_INLINE else await asyncio.to_thread(prepare)
 
         def work(connection: sqlite3.Connection) -> InsertResult:
             inserted = insert_runs(connection, self._sql, scope, prepared)
             if batch is not None:
                 insert_batch(connection, self._sql, scope, batch, len(prepared), inserted.ready, clock)
+            if key is not None:
+                keep_key(connection, self._sql, scope, key, packed or pack_runs(inserted.runs))
             return inserted
 
         inserted = await write_without_leftovers(self._database, self._sql, work)
@@ -192,3 +207,9 @@ class SqliteRuns:
             if time_slice.over:
                 return count + 1, True
         return len(old), False
+
+
+def _packed_before(prepared: Sequence[PreparedRun]) -> bytes | None:
+    """What a key keeps of runs that are known before their transaction; None: their threads have a say in them."""
+    created = [each.created for each in prepared if each.created is not None]
+    return pack_runs(created) if len(created) == len(prepared) else None

@@ -19,6 +19,7 @@ from runyard.runtime.storage.sqlite.crons import SqliteCrons
 from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.deliveries import SqliteDeliveries
 from runyard.runtime.storage.sqlite.events import SqliteEvents
+from runyard.runtime.storage.sqlite.idempotency import SqliteIdempotency
 from runyard.runtime.storage.sqlite.migrations import STORE as STORE_SCHEMA
 from runyard.runtime.storage.sqlite.migrations import read_refusal, read_schema_state
 from runyard.runtime.storage.sqlite.process_lock import ProcessLock
@@ -65,6 +66,7 @@ class SqliteStorage:
         self.crons = SqliteCrons(self._database, queries, self._clock)
         self.events = SqliteEvents(self._database, queries)
         self.deliveries = SqliteDeliveries(self._database, queries, self._clock)
+        self.idempotency = SqliteIdempotency(self._database, queries)
         self.store = SqliteStoreItems(self._folder / STORE, queries, sync=sync, loops=loops)
 
     @property

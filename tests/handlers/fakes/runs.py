@@ -10,6 +10,7 @@ from typing import Any, Literal
 from runyard.generated import models
 from runyard.runtime.scope import Scope
 from runyard.runtime.services.batches import NO_OPTIONS, AcceptedBatch, BatchOptions
+from runyard.runtime.services.idempotency import IdempotentRequest
 from runyard.runtime.services.new_runs import NO_HEADERS, Headers, RunCreate
 from runyard.runtime.streams.events import Event
 
@@ -113,6 +114,7 @@ class FakeRuns:
         thread_id: str | None = None,
         headers: Headers = NO_HEADERS,
         request_id: str | None = None,
+        once: IdempotentRequest | None = None,
     ) -> models.Run:
         self.created.append(request)
         self.headers.append(headers)
@@ -127,6 +129,7 @@ class FakeRuns:
         options: BatchOptions = NO_OPTIONS,
         headers: Headers = NO_HEADERS,
         request_id: str | None = None,
+        once: IdempotentRequest | None = None,
     ) -> AcceptedBatch:
         self.created.extend(requests)
         self.headers.append(headers)
@@ -142,6 +145,7 @@ class FakeRuns:
         thread_id: str | None = None,
         headers: Headers = NO_HEADERS,
         request_id: str | None = None,
+        once: IdempotentRequest | None = None,
     ) -> tuple[models.Run, FakeSubscription]:
         return await self.create(
             scope, request, thread_id=thread_id, headers=headers, request_id=request_id
@@ -155,6 +159,7 @@ class FakeRuns:
         thread_id: str | None = None,
         headers: Headers = NO_HEADERS,
         request_id: str | None = None,
+        once: IdempotentRequest | None = None,
     ) -> tuple[models.Run, FakeResultWaiter]:
         return await self.create(
             scope, request, thread_id=thread_id, headers=headers, request_id=request_id

@@ -10,6 +10,7 @@ import orjson
 
 from runyard.generated import models
 from runyard.runtime.scope import Scope
+from runyard.runtime.services.idempotency import IdempotentRequest
 from runyard.runtime.services.paging import Page
 
 from .times import NOW
@@ -44,7 +45,9 @@ class FakeThreads:
         thread.ttl = models.ThreadExpiry(strategy="delete", ttl_minutes=5, expires_at=NOW)
         return thread
 
-    async def create(self, scope: Scope, request: models.ThreadCreate) -> models.Thread:
+    async def create(
+        self, scope: Scope, request: models.ThreadCreate, *, once: IdempotentRequest | None = None
+    ) -> models.Thread:
         if self.error is not None:
             raise self.error
         self.calls.append(("create", request))
@@ -58,7 +61,13 @@ class FakeThreads:
         self.calls.append(("delete", thread_id))
 
     async def copy(
-        self, scope: Scope, thread_id: str, *, target: str | None = None, metadata: Mapping[str, Any]
+        self,
+        scope: Scope,
+        thread_id: str,
+        *,
+        target: str | None = None,
+        metadata: Mapping[str, Any],
+        once: IdempotentRequest | None = None,
     ) -> models.Thread:
         return make_thread(str(uuid.uuid4()))
 

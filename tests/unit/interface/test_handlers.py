@@ -80,6 +80,13 @@ def test_a_handler_that_makes_runs_gets_the_headers_that_are_handed_on() -> None
     }
 
 
+def test_a_request_with_a_key_is_handed_on_as_one_that_is_carried_out_once() -> None:
+    key = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}}
+    assert methods({"/lakes": {"post": operation("lakes.create", parameters=[key])}}) == {
+        "Lakes.create": "async (self, *, once: Once | None, principal: Principal) -> Response"
+    }
+
+
 def test_a_handler_that_answers_whoever_asks_is_not_told_who_does() -> None:
     public = operation("lakes.health", **{"x-impersonal": True})
     assert methods({"/ok": {"get": public}}) == {"Lakes.health": "async (self) -> Response"}

@@ -19,6 +19,7 @@ from runyard.runtime.config.project import WebhookPolicy
 from runyard.runtime.errors import NotFound
 from runyard.runtime.scope import Scope
 from runyard.runtime.services.assistants import Assistants
+from runyard.runtime.services.idempotency import Idempotency
 from runyard.runtime.services.new_runs import RunRules
 from runyard.runtime.services.runs import Runs
 from runyard.runtime.services.threads import Threads
@@ -59,7 +60,9 @@ async def runs(storage: SqliteStorage, bus: LinkedBus, broker: Broker) -> Runs:
     project: Any = SimpleNamespace(graphs={"chain": SimpleNamespace(config=None)}, unserved={})
     viewer: Any = None
     assistants = Assistants(storage, project, viewer, broker)
-    return Runs(storage, broker, Workers(bus, lambda: None), assistants, RunRules(webhooks=WebhookPolicy()))
+    idempotency = Idempotency(storage.idempotency, storage.threads)
+    rules = RunRules(webhooks=WebhookPolicy())
+    return Runs(storage, broker, Workers(bus, lambda: None), assistants, rules, idempotency)
 
 
 @pytest.fixture
@@ -142,7 +145,7 @@ async def test_nothing_is_read_or_settled_for_who_may_not_see_a_thread(storage: 
 
     states: Any = SimpleNamespace(settle_one=settle_one, latest_checkpoints=latest_checkpoints)
     unused: Any = None
-    threads = Threads(storage, unused, states, unused)
+    threads = Threads(storage, unused, states, unused, unused)
     views = Views(storage, unused, states, unused, Mock())
     with pytest.raises(NotFound):
         await threads.get(BOB, thread_id)

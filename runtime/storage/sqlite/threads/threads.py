@@ -6,8 +6,10 @@ from typing import Any, TypeVar
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest, ThreadStorage
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.kept_answers import pack_thread
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.expiry import Expiry
+from runyard.runtime.storage.port.idempotency import IdempotencyKey
 from runyard.runtime.storage.port.threads import (
     NO_METADATA,
     ChannelReader,
@@ -21,6 +23,7 @@ from runyard.runtime.storage.port.threads import (
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.copying import copy_thread
 from runyard.runtime.storage.sqlite.database import Database, now
+from runyard.runtime.storage.sqlite.idempotency import keep_key
 from runyard.runtime.storage.sqlite.leftovers import remove_leftovers, write_without_leftovers
 from runyard.runtime.storage.sqlite.rows import fetch_dict, thread_from_row
 from runyard.runtime.storage.sqlite.scoping import on_thread, one_state, shows_thread
@@ -90,6 +93,8 @@ class SqliteThreads:
             edits.create_thread(connection, self._sql, scope, new_thread, if_exists)
             created = self._get(connection, new_thread.thread_id)
             assert created is not None
+            if new_thread.key is not None:
+                keep_key(connection, self._sql, scope, new_thread.key, pack_thread(created))
             return created
 
         return await write_without_leftovers(self._database, self._sql, work)
@@ -117,9 +122,10 @@ class SqliteThreads:
         target: str,
         expiry: Expiry | None = None,
         metadata: Mapping[str, Any] = NO_METADATA,
+        key: IdempotencyKey | None = None,
     ) -> Thread | None:
         def read(reader: sqlite3.Connection) -> bool:
-            return copy_thread(reader, self._database, self._sql, scope, source, target, expiry, metadata)
+            return copy_thread(reader, self._database, self._sql, scope, source, target, expiry, metadata, key)
 
         if not await self._database.read_in_pool(read, "copy"):
             return None

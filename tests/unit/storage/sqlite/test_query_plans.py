@@ -17,7 +17,16 @@ QUERIES = load_queries("sqlite")
 ALL_RUNS_OF_A_THREAD = {"runs_of_thread", "runs_from", "latest_run_of_thread", "runs_of_discarded_thread"}
 READ_ASIDE = {"checkpoints_of_run", "blobs_of_run", "writes_of_run"}
 """Statements that ask for ended runs of a thread too, and take a page of them or all there are."""
-SMALL = ("workers", "clock", "probes", "discarded_threads", "discarded_batches", "postponed_expiries", "json_each")
+SMALL = (
+    "workers",
+    "clock",
+    "probes",
+    "discarded_threads",
+    "discarded_batches",
+    "postponed_expiries",
+    "json_each",
+    "idempotency_size",
+)
 """Tables that may be looked at as a whole."""
 PARTIAL = (
     "run_ready",
