@@ -25,6 +25,7 @@ PARTIAL = (
     "delivery_sending",
     "run_waiting",
     "run_delayed",
+    "run_trying",
     "run_owned",
     "run_active",
     "thread_temporary",
