@@ -395,6 +395,26 @@ class Batches(Protocol[Principal, Response]):
         """GET /batches/{batch_id}/stream: Watch a batch."""
 
 
+class BatchResults(Protocol[Principal, Response]):
+    """The handlers that operations name `batch_results.<method>`."""
+
+    async def read(
+        self,
+        *,
+        batch_id: str,
+        after: int,
+        status: list[models.BatchResultStatus] | None,
+        follow: bool,
+        principal: Principal,
+    ) -> Response:
+        """GET /batches/{batch_id}/results: Read the results of a batch."""
+
+    async def retry(
+        self, *, batch_id: str, status: list[Literal["error", "timeout", "interrupted"]] | None, principal: Principal
+    ) -> Response:
+        """POST /batches/{batch_id}/retry: Run failed items of a batch again."""
+
+
 class Pages(Protocol[Page]):
     """The handlers that operations name `pages.<method>`."""
 
@@ -460,6 +480,7 @@ def operations(
     stateless_runs: StatelessRuns[Principal, Response],
     store: Store[Principal, Response],
     batches: Batches[Principal, Response],
+    batch_results: BatchResults[Principal, Response],
     pages: Pages[Page],
     system: System[Response],
     sign_in: SignIn[Response],
@@ -529,6 +550,8 @@ def operations(
             "list_runs_batches__batch_id__runs_get": batches.list_runs,
             "cancel_batch_batches__batch_id__cancel_post": batches.cancel,
             "stream_batch_batches__batch_id__stream_get": batches.stream,
+            "read_results_batches__batch_id__results_get": batch_results.read,
+            "retry_batch_batches__batch_id__retry_post": batch_results.retry,
             "health_check_ok_get": system.health,
             "server_info_info_get": system.info,
             "system_metrics_metrics_get": system.metrics,

@@ -41,6 +41,8 @@ MAINTENANCE = {
     "batches.next_late",
     "batches.forget",
     "batches.remove_leftovers",
+    "results.expire",
+    "results.shrink",
 }
 """Operations of the other parts that the server makes by itself, on what is whoever's."""
 

@@ -8,7 +8,6 @@ from typing import Any, Literal, NamedTuple, Protocol
 from runyard.generated.models import Run
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.expiry import Expiry
-from runyard.runtime.storage.port.retries import RetryPolicy
 
 RunStatus = Literal["pending", "running", "error", "success", "timeout", "interrupted"]
 FinalStatus = Literal["error", "success", "timeout", "interrupted"]
@@ -81,7 +80,7 @@ class NewBatch:
     max_concurrency: int | None = None
     start_within: float | None = None
     finish_within: float | None = None
-    retry: RetryPolicy | None = None
+    retry: dict[str, Any] | None = None
     result_ttl: float | None = None
 
 
