@@ -19,7 +19,8 @@ select seq, run_id from runs where thread_id = ? and queue in ('waiting', 'delay
 
 -- name: runs_ahead
 -- Runs of the thread that a new one has to wait for; delayed ones come after it.
-select run_id from runs where thread_id = ? and queue in ('ready', 'running', 'waiting');
+select run_id from runs where thread_id = :thread_id and queue in ('ready', 'running', 'waiting')
+union all select run_id from runs where thread_id = :thread_id and queue = 'delayed' and failed > 0;
 
 -- name: keep_temporary_thread
 update threads set temporary = 0, ttl_strategy = coalesce(ttl_strategy, :ttl_strategy),
@@ -100,7 +101,9 @@ from runs where run_id = ?
 and not exists (select 1 from discarded_threads as gone where gone.thread_id = runs.thread_id and gone.with_runs);
 
 -- name: results_before
-select seq, run_id, temporary from runs where answer is not null and ended_at < ? order by ended_at limit ?;
+-- What items of batches answered goes with the results of the batch.
+select seq, run_id, temporary from runs where answer is not null and batch_index is null and ended_at < ?
+order by ended_at limit ?;
 
 -- name: forget_run
 delete from runs where seq = ? and queue is null;
