@@ -15,7 +15,7 @@ class Capabilities:
 
     several_servers: more than one server may use the database at once.
     copies: `Storage.copy_to` makes copies; else the database's own tools have to.
-    semantic_search: the store of graphs finds items by what they mean; else a `query` changes nothing.
+    semantic_search: the store can find items by what they mean; else `store.index` cannot be used.
     """
 
     several_servers: bool
