@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from runyard.runtime.auth.custom import CustomAuthentication
 from runyard.runtime.background.forks import keep_port_from_children
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.bus.linked import LinkedBus
@@ -18,6 +19,7 @@ from runyard.runtime.bus.messages import GraphsLoaded
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
+from runyard.runtime.errors import ConfigError
 from runyard.runtime.maintenance.batches import CancelledBatches, LateItems, OldBatches
 from runyard.runtime.maintenance.cron_scheduler import CronScheduler
 from runyard.runtime.maintenance.delayed_runs import DelayedRuns
@@ -42,7 +44,7 @@ from runyard.runtime.processes.supervisor import Supervisor
 from runyard.runtime.processes.temporaries import remove_temporaries, sweep_temporaries
 from runyard.runtime.processes.viewers import Viewers
 from runyard.runtime.services.assistants import Assistants
-from runyard.runtime.services.authentication import load_authenticator
+from runyard.runtime.services.authentication import load_authenticator, reload_custom
 from runyard.runtime.services.batch_results import BatchResults
 from runyard.runtime.services.batches import Batches
 from runyard.runtime.services.crons import Crons
@@ -226,12 +228,27 @@ class Runtime:
         """Serves the project as it is after a change. Raises ConfigError when it cannot be; then all stays."""
         assert self._supervisor is not None
         settings = replace(self.settings, project=project)
+        custom = await self._changed_authentication(project)
         await self._supervisor.replace_workers(settings)
+        if custom is not None:
+            assert isinstance(self._authenticator, CustomAuthentication)
+            self._authenticator.become(custom)
         self.settings = settings
         assert isinstance(self._viewer, Viewers)
         await self._viewer.reload(settings)
         self.store.serve(project)
         await self.assistants.serve(project, self._workers.graph_names)
+
+    async def _changed_authentication(self, project: Project) -> CustomAuthentication | None:
+        """The project's authentication, as its code says by now; None when it had none at the start. Raises
+        ConfigError."""
+        if not isinstance(self._authenticator, CustomAuthentication):
+            return None
+        custom = await asyncio.to_thread(reload_custom, project, timeout=self.settings.auth_timeout)
+        keep_logging()
+        if custom is None:
+            raise ConfigError(f"{project.path}: auth was taken away; restart the server to serve without it")
+        return custom
 
     async def _start_workers(self, spawner: WorkerSpawner) -> None:
         socket = BusSocket(self.settings, self._bus, self._loops)

@@ -72,6 +72,12 @@ class CustomAuthentication:
         is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
         self._pool = None if is_async else ThreadPoolExecutor(_THREADS, "auth")
 
+    def become(self, other: CustomAuthentication) -> None:
+        """Asks the handlers of `other` from now on: the project's code has changed."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False)
+        vars(self).update(vars(other))
+
     async def authenticate(self, request: IncomingRequest) -> Principal:
         """See `Authenticator`. Raises `HandlerFailed` for mistakes of the handler."""
         if self._refuse_studio and (request.header(b"x-auth-scheme") or "").lower().startswith("langsmith"):
@@ -95,6 +101,8 @@ class CustomAuthentication:
             user = read_user(given)
         except NoUser as error:
             raise HandlerFailed(f"what the authentication handler gave is no user: {error}") from None
+        except Exception as error:
+            raise HandlerFailed("what the authentication handler gave cannot be read") from error
         if not user.is_authenticated:
             raise Refusal(401, "Unauthorized")
         return principal_of(user, self._rules)

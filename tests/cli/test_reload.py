@@ -258,3 +258,36 @@ def test_it_needs_worker_processes(runyard: Any, project: Path) -> None:
     result = runyard("serve", "--config", project / "langgraph.json", "--workers", "0", "--reload")
     assert result.returncode == 2
     assert b"--workers 0" in result.stderr
+
+
+AUTH = """
+from langgraph_sdk import Auth
+
+auth = Auth()
+
+@auth.authenticate
+def authenticate(authorization: str | None):
+    if authorization != "Bearer {token}":
+        raise Auth.exceptions.HTTPException(401)
+    return "ann"
+"""
+
+
+@pytest.mark.full
+def test_changed_authentication_is_asked_with_the_next_request(start_server: StartServer, project: Path) -> None:
+    code = project / "auth.py"
+    code.write_text(AUTH.replace("{token}", "old"))
+    configure(project, {"talk": "./talking.py:graph"}, auth={"path": "./auth.py:auth"})
+    server = start_server(config=project / "langgraph.json", args=("--workers", "1", "--reload"))
+
+    def status(token: str) -> int:
+        return server.http.get(f"{server.url}/metrics", headers={"authorization": f"Bearer {token}"}).status_code
+
+    assert (status("old"), status("newer")) == (200, 401)
+    changed(server, lambda: code.write_text(AUTH.replace("{token}", "newer")))
+    assert (status("old"), status("newer")) == (401, 200)
+    code.write_text("auth = None\n")
+    await_log(server, "it must be an Auth of langgraph_sdk; what was served before goes on")
+    configure(project, {"talk": "./talking.py:graph"})
+    await_log(server, "auth was taken away; restart the server to serve without it")
+    assert (status("old"), status("newer"), status("other")) == (401, 200, 401)
