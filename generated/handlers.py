@@ -395,6 +395,51 @@ class Batches(Protocol[Principal, Response]):
         """GET /batches/{batch_id}/stream: Watch a batch."""
 
 
+class A2a(Protocol[Principal, Response]):
+    """The handlers that operations name `a2a.<method>`."""
+
+    async def post(
+        self,
+        *,
+        assistant_id: str,
+        accept: str | None,
+        a2a_version: str | None,
+        langgraph_a2a_history_scope: str | None,
+        x_request_id: str | None,
+        body: bytes,
+        principal: Principal,
+        configurable_headers: Mapping[str, str],
+    ) -> Response:
+        """POST /a2a/{assistant_id}: Send a message of A2A."""
+
+    async def card(self, *, assistant_id: str | None, principal: Principal) -> Response:
+        """GET /.well-known/agent-card.json: An agent card."""
+
+
+class Mcp(Protocol[Principal, Response]):
+    """The handlers that operations name `mcp.<method>`."""
+
+    async def post(
+        self,
+        *,
+        accept: str | None,
+        mcp_protocol_version: str | None,
+        mcp_method: str | None,
+        mcp_name: str | None,
+        x_request_id: str | None,
+        body: bytes,
+        principal: Principal,
+        configurable_headers: Mapping[str, str],
+    ) -> Response:
+        """POST /mcp/: Send a message of MCP."""
+
+    async def get(self) -> Response:
+        """GET /mcp/: There is no stream of MCP."""
+
+    async def delete(self) -> Response:
+        """DELETE /mcp/: There is no session of MCP."""
+
+
 class Pages(Protocol[Page]):
     """The handlers that operations name `pages.<method>`."""
 
@@ -460,6 +505,8 @@ def operations(
     stateless_runs: StatelessRuns[Principal, Response],
     store: Store[Principal, Response],
     batches: Batches[Principal, Response],
+    a2a: A2a[Principal, Response],
+    mcp: Mcp[Principal, Response],
     pages: Pages[Page],
     system: System[Response],
     sign_in: SignIn[Response],
@@ -529,6 +576,11 @@ def operations(
             "list_runs_batches__batch_id__runs_get": batches.list_runs,
             "cancel_batch_batches__batch_id__cancel_post": batches.cancel,
             "stream_batch_batches__batch_id__stream_get": batches.stream,
+            "post_a2a": a2a.post,
+            "get_agent_card": a2a.card,
+            "post_mcp": mcp.post,
+            "get_mcp": mcp.get,
+            "delete_mcp": mcp.delete,
             "health_check_ok_get": system.health,
             "server_info_info_get": system.info,
             "system_metrics_metrics_get": system.metrics,

@@ -3,13 +3,9 @@
 An operation names its handler with `x-handler: threads.create`: the method `create` of the object `threads`. It is a
 coroutine function, which gets the `principal` too: who makes the request. With `x-impersonal: true` it does not,
 since it answers everybody the same; nor does one with `x-page: true`, a plain function, which Flask serves. With
-<<<<<<< HEAD
 `x-configurable-headers: true` it also gets the request's headers that the project hands on to runs. Its `body` is an
-object of the schema's class; of PATCH and PUT, and with `x-body-as-given: true`, the fields that were given.
-=======
-`x-configurable-headers: true` it also gets the request's headers that the project hands on to runs. The body is an
-object of the generated classes, or, with `x-runyard-json-rpc: true`, the bytes that came.
->>>>>>> a4e6791 (Serve MCP and A2A)
+object of the schema's class; of PATCH and PUT, and with `x-body-as-given: true`, the fields that were given; with
+`x-runyard-json-rpc: true`, the bytes that came.
 """
 
 from __future__ import annotations
@@ -174,15 +170,10 @@ def _parameters(definition: dict[str, Any], components: dict[str, Any]) -> dict[
 
 
 def _body(method: str, definition: dict[str, Any], schemas: dict[str, Any]) -> str:
-<<<<<<< HEAD
-    schema = definition["requestBody"]["content"]["application/json"]["schema"]
-    if method in ("patch", "put") or definition.get("x-body-as-given"):
-=======
     if definition.get("x-runyard-json-rpc"):
         return "bytes"  # what is wrong with a message is answered in the form of its protocol
     schema = definition["requestBody"]["content"]["application/json"]["schema"]
-    if method in ("patch", "put"):
->>>>>>> a4e6791 (Serve MCP and A2A)
+    if method in ("patch", "put") or definition.get("x-body-as-given"):
         return "dict[str, Any]"  # a class would lose the difference between a field that is absent and one that is null
     if "$ref" not in schema:
         raise Untyped("the schema of the body is not a component, so there is no class for it")

@@ -20,12 +20,12 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from runyard.generated import mappings, models
-from runyard.handlers.operations import operation_table
 from runyard.handlers.contract.answers.frames import Frames
 from runyard.handlers.contract.answers.schemas import Schemas
 from runyard.handlers.contract.middleware import HEADERS, PRINCIPAL
 from runyard.handlers.contract.models import model_maker
 from runyard.handlers.contract.parameters import Parameters
+from runyard.handlers.operations import operation_table
 
 from .documents import Document, Operation, body_of, parameters_of
 from .fakes.runtime import FakeRuntime
