@@ -11,7 +11,7 @@ from runyard.runtime.errors import Conflict, Forbidden, NotFound, Unavailable
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.crons import CronChange, DueCrons, Fired, Firing, StoredCron
 from runyard.runtime.storage.port.expiry import Expiry
-from runyard.runtime.storage.port.runs import CancelResult
+from runyard.runtime.storage.port.runs import CancelResult, InsertResult
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.database import Database, now
@@ -145,10 +145,12 @@ class SqliteCrons:
 
         def work(connection: sqlite3.Connection) -> list[Fired | None]:
             done: list[Fired | None] = []
+            together: list[PreparedRun] = []
             time_slice = TimeSlice()
             while handled + len(done) < len(firings) and not (done and time_slice.over):
                 index = handled + len(done)
-                done.append(self._fire(connection, scopes[index], firings[index], prepared[index]))
+                done.append(self._fire(connection, scopes[index], firings[index], prepared[index], together))
+            insert_runs(connection, self._sql, Scope.everything(), together)
             return done
 
         while handled < len(firings):
@@ -167,30 +169,39 @@ class SqliteCrons:
         return fired
 
     def _fire(
-        self, connection: sqlite3.Connection, scope: Scope, firing: Firing, prepared: list[PreparedRun]
+        self,
+        connection: sqlite3.Connection,
+        scope: Scope,
+        firing: Firing,
+        prepared: list[PreparedRun],
+        together: list[PreparedRun],
     ) -> Fired | None:
-        cron = firing.cron
+        """A run with a thread of its own, which nothing refuses, is put `together` with others to be written."""
+        cron, time = firing.cron, now()
         guard = {"cron_id": cron.cron_id, "was_due": cron.next_due, "revision": cron.revision}
-        if not connection.execute(
-            self._sql["fire_cron"], {**guard, "next_due": firing.next_due, "now": now()}
-        ).rowcount:
+        moved_on = connection.execute(self._sql["fire_cron"], {**guard, "next_due": firing.next_due, "now": time})
+        if not moved_on.rowcount:
             return None
         moment = {"cron_id": cron.cron_id, "due": firing.due}
-        if not connection.execute(self._sql["note_firing"], {**moment, "now": now()}).rowcount:
+        run_id = None if firing.new_run is None else firing.new_run.run_id
+        if not connection.execute(self._sql["note_firing"], {**moment, "run_id": run_id, "now": time}).rowcount:
             return None
         connection.execute(self._sql["forget_firings"], {"cron_id": cron.cron_id, "kept": FIRINGS_KEPT})
         if not prepared:
             return Fired(firing, None, firing.refusal)
+        (run,) = prepared
+        if run.created is not None:
+            together.append(run)
+            return Fired(firing, InsertResult([run.created], int(run.row["queue"] == "ready"), CancelResult()))
         connection.execute("savepoint firing")
         try:
-            inserted = insert_runs(connection, self._sql, scope, prepared)
+            return Fired(firing, insert_runs(connection, self._sql, scope, prepared))
         except (Conflict, NotFound) as error:
             connection.execute("rollback to firing")
+            connection.execute(self._sql["note_refusal"], moment)
             return Fired(firing, None, error.detail)
         finally:
             connection.execute("release firing")
-        connection.execute(self._sql["name_run_of_firing"], {**moment, "run_id": inserted.runs[0].run_id})
-        return Fired(firing, inserted)
 
 
 def _conditions(scope: Scope, request: CronSearch | CronCountRequest) -> Conditions:

@@ -41,10 +41,10 @@ update crons set next_due = :next_due, timed_at = :now
 where cron_id = :cron_id and next_due = :was_due and revision = :revision and enabled;
 
 -- name: note_firing
-insert or ignore into cron_firings (cron_id, due, fired_at) values (:cron_id, :due, :now);
+insert or ignore into cron_firings (cron_id, due, fired_at, run_id) values (:cron_id, :due, :now, :run_id);
 
--- name: name_run_of_firing
-update cron_firings set run_id = :run_id where cron_id = :cron_id and due = :due;
+-- name: note_refusal
+update cron_firings set run_id = null where cron_id = :cron_id and due = :due;
 
 -- name: forget_firings
 delete from cron_firings where cron_id = :cron_id
