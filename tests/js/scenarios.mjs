@@ -113,6 +113,23 @@ export async function aRequestWithAKeyMadeOnce() {
   assert.equal((await client.runs.list(threadId)).length, 2);
 }
 
+export async function aBatchWithHeadersThatSayWhatIsAskedForIt() {
+  const naming = new Client({
+    apiUrl: process.env.RUNYARD_URL,
+    apiKey: null,
+    onRequest: (_url, init) => ({
+      ...init,
+      headers: { ...init.headers, "X-Batch-Name": "from JavaScript", "X-Batch-Metadata": '{"customer":"acme"}' },
+    }),
+  });
+  const runs = await naming.runs.createBatch([1, 2].map((n) => ({ assistantId: "chain", input: { n } })));
+  await Promise.all(runs.map((run) => client.runs.join(run.thread_id, run.run_id)));
+  const answer = await fetch(`${process.env.RUNYARD_URL}/batches/${runs[0].batch_id}`);
+  const batch = await answer.json();
+  assert.deepEqual([batch.name, batch.metadata], ["from JavaScript", { customer: "acme" }]);
+  assert.deepEqual([batch.status, batch.counts.success], ["completed", 2]);
+}
+
 // Runs
 
 export async function waitAnswersTheFinalValues() {

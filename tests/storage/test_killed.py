@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import random
 import time
+import uuid
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,8 @@ import pytest
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.kept_answers import unpack_runs
 from runyard.runtime.storage.port.idempotency import IdempotencyKey
+from runyard.runtime.storage.port.runs import Lane, NewBatch
+from runyard.runtime.storage.port.storage import Storage
 
 from .backends import BACKENDS
 from .builders import checkpoint_row, claim_all, finish_request, run_status, stateless, thread_status
@@ -126,3 +131,58 @@ async def test_a_key_of_a_killed_process_is_there_with_its_batch_or_not_at_all(
     assert kept, "the kills were too early to show anything"
     assert absent, "the kills were too late to show anything"
     storage.close()
+
+
+@pytest.mark.full
+@pytest.mark.timeout(500)
+@pytest.mark.parametrize("backend", list(BACKENDS))
+async def test_the_counts_of_batches_are_what_a_scan_finds_after_each_kill(backend: str, tmp_path: Path) -> None:
+    rng = random.Random(9)
+    storage = BACKENDS[backend].make(tmp_path)
+    storage.open(maintain=False)
+    hits = 0
+    for number in range(60):
+        cap = 50 if number % 2 else None
+        batch_id = str(uuid.uuid4())
+        runs = [stateless(lane=Lane.BATCH, temporary=bool(n % 2)) for n in range(200)]
+        await storage.runs.insert(Scope.everything(), runs, NewBatch(batch_id=batch_id, max_concurrency=cap))
+        leased = await claim_all(storage, "killed")
+        worker = Racer(backend, tmp_path)
+        worker.await_ready()
+        temporary = {run.lease.run_id: run.temporary for run in leased}
+        calls: list[Call[Any]] = [
+            call(lambda storage: storage.queue.finish, finish_request(run.lease, temporary=temporary[run.lease.run_id]))
+            for run in leased[:-5]
+        ]
+        calls.append(call(lambda storage: storage.batches.request_cancel, Scope.everything(), batch_id))
+        calls += [call(lambda storage: storage.batches.stop_some, batch_id, -1, 20) for _ in range(10)]
+        worker.send(time.monotonic() + 0.02, *calls)
+        time.sleep(0.02 + rng.uniform(0.0, 0.15))  # noqa: ASYNC251 - the kill is to fall at random
+        worker.process.kill()
+        worker.close()
+        counts = await counts_and_scan(storage, batch_id)
+        hits += 0 < counts["pending"] + counts["running"] < len(runs)
+        await storage.workers.reap("killed", max_attempts=100)
+        await counts_and_scan(storage, batch_id)
+        while left := await claim_all(storage):
+            assert cap is None or len(left) <= cap
+            for run in left:
+                await storage.queue.finish(finish_request(run.lease, temporary=run.temporary))
+        counts = await counts_and_scan(storage, batch_id)
+        assert counts["pending"] + counts["running"] == 0
+        batch = await storage.batches.get(Scope.everything(), batch_id)
+        assert batch is not None
+        assert batch.status in ("completed", "cancelled")
+    assert hits > 20, "the kills have to hit batches under way"
+    storage.close()
+
+
+async def counts_and_scan(storage: Storage, batch_id: str) -> Counter[str]:
+    """The counts of a batch, which are those of its runs."""
+    batch = await storage.batches.get(Scope.everything(), batch_id)
+    runs = await storage.batches.runs(Scope.everything(), batch_id, statuses=None, limit=1000, offset=0)
+    assert batch is not None
+    assert runs is not None
+    counts = Counter(asdict(batch.counts))
+    assert +counts == Counter(run.status for run in runs)
+    return counts
