@@ -138,6 +138,8 @@ ROWS: dict[str, Row] = {
     "GET /batches/{batch_id}/runs": Named(own=200),
     "POST /batches/{batch_id}/cancel": Named(own=200),
     "GET /batches/{batch_id}/stream": Named(own=200),
+    "GET /batches/{batch_id}/results": Named(own=200),
+    "POST /batches/{batch_id}/retry": Named(own=200, query="?status=interrupted"),
     "POST /a2a/{assistant_id}": Named(own=200, other=200, body=lambda _: message("tasks/get", id="x:y")),
     "GET /.well-known/agent-card.json": Named(own=200, other=400, query="?assistant_id={assistant_id}"),
     "POST /mcp/": Named(

@@ -70,6 +70,8 @@ ASKED: dict[str, list[str]] = {
     "GET /batches/{batch_id}/runs": ["threads.read"],
     "POST /batches/{batch_id}/cancel": ["threads.update"],
     "GET /batches/{batch_id}/stream": ["threads.read"],
+    "GET /batches/{batch_id}/results": ["threads.read"],
+    "POST /batches/{batch_id}/retry": ["threads.update"],
     "POST /mcp/": ["assistants.search", "assistants.read", "threads.create_run"],
     "GET /.well-known/agent-card.json": ["assistants.read"],
     "POST /a2a/{assistant_id}": ["assistants.read"],
