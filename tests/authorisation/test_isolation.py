@@ -181,6 +181,30 @@ def test_the_runs_of_a_cron_are_its_creators(ann: User, bob: User) -> None:
     assert bob.post("/threads/count", named) == 0
 
 
+@pytest.mark.parametrize("path", ["/threads", "/runs", "/runs/batch", "/threads/{}/runs", "/threads/{}/copy"])
+def test_an_idempotency_key_is_its_users_own(ann: User, bob: User, path: str) -> None:
+    headers = {"idempotency-key": f"key-{uuid.uuid4()}"}
+    run = {"assistant_id": "chain", "after_seconds": 3600}
+    body = {"/threads": {}, "/runs/batch": [run]}.get(path, run)
+    thread = ann.new_thread()
+
+    def asked(user: User) -> httpx.Response:
+        return user.http.post(path.format(thread), json=body, headers=headers)
+
+    first, again = asked(ann), asked(ann)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.json() == first.json()
+    other = asked(bob)
+    assert "idempotency-replayed" not in other.headers
+    if "{}" in path:
+        assert other.status_code == asked(bob).status_code == (409 if "copy" in path else 404)
+    else:
+        made, mine = (answer.json() for answer in (other, first))
+        made, mine = (each[0] if isinstance(each, list) else each for each in (made, mine))
+        assert made["thread_id"] != mine["thread_id"]
+        assert made["metadata"]["owner"] == "bob"
+
+
 # Following
 
 

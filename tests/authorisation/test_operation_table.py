@@ -59,6 +59,11 @@ def run(**fields: Any) -> Body:
     return lambda owned: {"assistant_id": owned.assistant_id, "input": {"n": 1}, **fields}
 
 
+def message(method: str, **params: Any) -> dict[str, Any]:
+    """One of JSON-RPC."""
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+
+
 ROWS: dict[str, Row] = {
     "POST /assistants": Named(
         own=200,
@@ -133,6 +138,15 @@ ROWS: dict[str, Row] = {
     "GET /batches/{batch_id}/runs": Named(own=200),
     "POST /batches/{batch_id}/cancel": Named(own=200),
     "GET /batches/{batch_id}/stream": Named(own=200),
+    "GET /batches/{batch_id}/results": Named(own=200),
+    "POST /batches/{batch_id}/retry": Named(own=200, query="?status=interrupted"),
+    "POST /a2a/{assistant_id}": Named(own=200, other=200, body=lambda _: message("tasks/get", id="x:y")),
+    "GET /.well-known/agent-card.json": Named(own=200, other=400, query="?assistant_id={assistant_id}"),
+    "POST /mcp/": Named(
+        own=200, other=200, body=lambda owned: message("tools/call", name=owned.assistant_id, arguments={})
+    ),
+    "GET /mcp/": Unowned(why="there are no streams", status=405),
+    "DELETE /mcp/": Unowned(why="there are no sessions", status=404),
     "GET /": Unowned(why="it says that a server is there"),
     "GET /ok": Unowned(why="it says whether it serves"),
     "GET /info": Unowned(why="it says what it can do"),
@@ -176,7 +190,7 @@ def ask(user: User, name: str, owned: Owned) -> httpx.Response:
     ids = {**vars(owned), "namespace": "none"}
     if row.pending:
         ids |= {"thread_id": owned.pending_thread_id, "run_id": owned.pending_run_id}
-    return user.ask(method, path.format(**ids) + row.query, None if row.body is None else row.body(owned))
+    return user.ask(method, (path + row.query).format(**ids), None if row.body is None else row.body(owned))
 
 
 def told(response: httpx.Response, owned: Owned) -> dict[str, Any]:

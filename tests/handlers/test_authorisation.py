@@ -70,6 +70,11 @@ ASKED: dict[str, list[str]] = {
     "GET /batches/{batch_id}/runs": ["threads.read"],
     "POST /batches/{batch_id}/cancel": ["threads.update"],
     "GET /batches/{batch_id}/stream": ["threads.read"],
+    "GET /batches/{batch_id}/results": ["threads.read"],
+    "POST /batches/{batch_id}/retry": ["threads.update"],
+    "POST /mcp/": ["assistants.search", "assistants.read", "threads.create_run"],
+    "GET /.well-known/agent-card.json": ["assistants.read"],
+    "POST /a2a/{assistant_id}": ["assistants.read"],
     "POST /runs/crons": [*RUN, "crons.create"],
     "POST /threads/{thread_id}/runs/crons": [*RUN, "crons.create"],
     "POST /runs/crons/search": ["crons.search"],
@@ -85,7 +90,11 @@ ASKED: dict[str, list[str]] = {
 }
 """In order, each once. One that refuses keeps the next from being asked."""
 
+QUERIES = {"GET /.well-known/agent-card.json": {"assistant_id": str(uuid.UUID(int=1))}}
+"""What is not required, and makes the difference."""
+
 NOTHING_ASKED = {
+    *("GET /mcp/", "DELETE /mcp/"),
     *("GET /", "GET /ok", "GET /info", "GET /metrics"),
     *("GET /docs", "GET /guides", "GET /guides/{name}", "GET /openapi.json"),
     *("GET /sign-in", "POST /sign-in", "DELETE /sign-in"),
@@ -140,7 +149,9 @@ async def ask(client: httpx.AsyncClient, operation: Operation, document: Documen
     path, method, definition = operation
     parameters = parameters_of(definition, document)
     ids = {item["name"]: str(uuid.uuid4()) for item in parameters if item["in"] == "path"}
-    query = {item["name"]: "x" for item in parameters if item["in"] == "query" and item.get("required")}
+    query = QUERIES.get(name_of(operation)) or {
+        item["name"]: "x" for item in parameters if item["in"] == "query" and item.get("required")
+    }
     bodies = [example["value"] for example in body_of(definition).get("examples", {}).values()]
     body = bodies[0] if bodies else ({} if body_of(definition) else None)
     return await client.request(method.upper(), path.format(**ids), params=query, json=body)

@@ -33,6 +33,7 @@ from runyard.handlers.protocols.json_rpc import (
     result_message,
 )
 from runyard.runtime.auth.principal import Principal
+from runyard.runtime.auth.refusal import Refusal
 from runyard.runtime.errors import Invalid, NotFound, RunyardError
 from runyard.runtime.services.new_runs import Headers
 
@@ -112,6 +113,8 @@ class A2aHandlers:
             return await self._carried_out(agent, assistant.assistant_id, message)
         except RpcError as error:
             return json_response(error_message(request_id, error))
+        except Refusal:
+            raise  # who may not do it is told so as in all operations
         except RunyardError as error:
             return json_response(error_message(request_id, RpcError.of(error)))
 
