@@ -331,7 +331,7 @@ class StoreDeleteRequest:
     key: str
     """Its name within the namespace."""
     namespace: list[str] | None = None
-    """Where it is. At least one label."""
+    """Where it is. Without a namespace there is nothing."""
 
 
 @dataclass(kw_only=True, slots=True)

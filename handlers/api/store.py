@@ -19,10 +19,10 @@ class StoreService(Protocol):
         """Keeps an item, from the fields that were given. Raises BadRequest, Invalid, Unavailable."""
 
     async def get(self, scope: Scope, namespace: Sequence[str] | None, key: str, refresh_ttl: bool | None) -> bytes:
-        """The item, or null. Raises BadRequest, Invalid."""
+        """The item, or null. Raises Invalid."""
 
     async def delete(self, scope: Scope, request: StoreDeleteRequest) -> None:
-        """Sees to it that there is no such item. Raises BadRequest, Invalid."""
+        """Sees to it that there is no such item. Raises Invalid."""
 
     async def search(self, scope: Scope, request: StoreSearchRequest) -> bytes:
         """One page of items. Raises Invalid, Unavailable."""

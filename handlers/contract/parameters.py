@@ -82,7 +82,7 @@ class Parameter:
     """One parameter of one operation: where it is, how it is read, and what it must look like.
 
     `name` is the argument's name for the handler; absent parameters have the default of their schema, or
-    None. What the document describes as `content` is JSON. A text that cannot be read at all raises
+    None. What the document describes as `content` is JSON. A text that is missing, or cannot be read at all, raises
     `unreadable_error`, one that says something impossible `Invalid`.
     """
 
@@ -167,4 +167,4 @@ class Parameters:
             if parameter.key in given:
                 arguments[parameter.name] = parameter.value(given[parameter.key])
             elif parameter.required:
-                raise Invalid(f"query.{parameter.key} is required")
+                raise parameter.unreadable_error(f"query.{parameter.key} is required")

@@ -63,7 +63,9 @@ class Store:
     async def put(self, scope: Scope, given: Mapping[str, Any]) -> None:
         """Keeps an item. Raises BadRequest for a namespace that is empty or LangGraph's, Invalid for labels that cannot
         be and for a value that is too large, Unavailable when it cannot be indexed."""
-        namespace = _namespace("namespace", given["namespace"])
+        namespace = _labels("namespace", given["namespace"])
+        if not namespace:
+            raise BadRequest("namespace: Namespace cannot be empty.")
         if namespace[0] == RESERVED:
             raise BadRequest(f'Root label for namespace cannot be "{RESERVED}". Got: {namespace}')
         value = orjson.dumps(given["value"])
@@ -88,17 +90,17 @@ class Store:
             await self._ask("put_item", scope, put)
 
     async def get(self, scope: Scope, namespace: Sequence[str] | None, key: str, refresh_ttl: bool | None) -> bytes:
-        """The item, or null; the labels of its namespace may be joined by dots. Raises BadRequest for an empty
-        namespace, Invalid for labels that cannot be."""
+        """The item, or null; the labels of its namespace may be joined by dots. Raises Invalid for labels that cannot
+        be."""
         labels = [label for part in namespace or () for label in part.split(".")]
-        get = GetItem(namespace=_namespace("namespace", labels), key=key, refresh=self._refresh(refresh_ttl))
+        get = GetItem(namespace=_labels("namespace", labels), key=key, refresh=self._refresh(refresh_ttl))
         (found,) = await self._store.batch(scope, [get])
         assert not isinstance(found, list)
         return orjson.dumps(None if found is None else item_fields(found))
 
     async def delete(self, scope: Scope, request: StoreDeleteRequest) -> None:
         """Sees to it that there is no such item. Raises as `get` does."""
-        namespace = _namespace("namespace", request.namespace or ())
+        namespace = _labels("namespace", request.namespace or ())
         await self._store.batch(scope, [PutItem(namespace=namespace, key=request.key, value=None)])
 
     async def search(self, scope: Scope, request: StoreSearchRequest) -> bytes:
@@ -155,12 +157,6 @@ class Store:
 
     def _refresh(self, asked: bool | None) -> bool:
         return self._ttl.refresh_on_read if asked is None else asked
-
-
-def _namespace(place: str, labels: Sequence[str]) -> Namespace:
-    if not labels:
-        raise BadRequest(f"{place}: Namespace cannot be empty.")
-    return _labels(place, labels)
 
 
 def _labels(place: str, labels: Sequence[str]) -> Namespace:

@@ -80,10 +80,9 @@ async def test_hostile_keys_are_texts(client: LangGraphClient, tag: str, key: st
         ("PUT", "", {"namespace": ["a"], "key": "k", "value": {}, "ttl": 1e300}, 422, "body.ttl"),
         ("PUT", "", {"namespace": ["a"], "key": "k", "value": {}, "index": True}, 422, "body.index"),
         ("PUT", "", {"namespace": ["a"], "key": "k", "value": {"t": "x" * 8_400_000}}, 422, "8,388,608"),
-        ("GET", "?key=k", None, 400, "Namespace cannot be empty"),
         ("GET", "?key=k&namespace=a..b", None, 422, "label '' must be"),
-        ("GET", "?namespace=a", None, 422, "query.key is required"),
-        ("DELETE", "", {"key": "k"}, 400, "Namespace cannot be empty"),
+        ("GET", "?namespace=a", None, 400, "query.key is required"),
+        ("DELETE", "", {"namespace": ["a.b"], "key": "k"}, 422, "label 'a.b' must be"),
         ("POST", "/search", {"filter": {"a": {"$near": 1}}}, 422, "filter.a: '$near' is not known"),
         ("POST", "/search", {"namespace_prefix": ["a", ""]}, 422, "namespace_prefix: Namespace label ''"),
         ("POST", "/search", {"limit": 1001}, 422, "body.limit"),
@@ -102,6 +101,12 @@ async def test_namespaces_may_be_named_by_dots_or_one_label_each(http: httpx.Asy
     for names in ([f"{tag}.a.b"], [tag, "a", "b"], [tag, "a.b"]):
         answer = await http.get("/store/items", params={"key": "k", "namespace": names})
         assert answer.json()["value"] == {"n": 1}
+
+
+async def test_without_a_namespace_there_is_nothing(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/store/items", params={"key": "k"})
+    assert (answer.status_code, answer.json()) == (200, None)
+    assert (await http.request("DELETE", "/store/items", json={"key": "k"})).status_code == 204
 
 
 async def test_a_limit_of_zero_is_the_default(http: httpx.AsyncClient, tag: str) -> None:
