@@ -71,11 +71,15 @@ def tell(console: Console, directory: Path, *, keep: bool) -> int:
         batch = directory / "batch.jsonl"
         batch.write_text("".join(json.dumps({"name": name}) + "\n" for name in names))
         results = directory / "results.jsonl"
-        command = ["batch", "submit", str(batch), "--assistant", "dists", "--out", str(results)]
+        command = ["batch", "submit", str(batch), "--assistant", "dists", "--output", str(results)]
         show_command(console, command)
         code = subprocess.run([RUNYARD, *command, "--url", url], check=False).returncode
         if not results.exists():
             return code
+        for again in (command, ["batch", "list"]):
+            # The first finds that all is there: the file names the batch, and its results.
+            show_command(console, again)
+            subprocess.run([RUNYARD, *again, "--url", url], check=False)
 
         step(console, 3, "What the runs found")
         lines = [json.loads(line) for line in results.read_text().splitlines()]
@@ -186,7 +190,7 @@ def serve_on(console: Console, url: str) -> None:
     print(client.runs.wait(None, "dists", input={{"name": "langgraph"}})["verdict"])
 
   A batch from the shell:
-    echo '{{"name": "rich"}}' | {RUNYARD} batch submit - --assistant dists --follow --url {url}
+    echo '{{"name": "rich"}}' | {RUNYARD} batch submit - --assistant dists --output rich.jsonl --url {url}
 
   Ctrl-C stops it.""",
         markup=False,

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from runyard.handlers.cli.batch import input_file
-from runyard.handlers.cli.batch.input_file import Item, ItemReader, batches, read_runs
+from runyard.handlers.cli.batch.input_file import Item, ItemReader, batches
 
 ASSISTANT = "11111111-1111-4111-8111-111111111111"
 
@@ -33,7 +33,7 @@ def test_a_payload_is_sent_byte_for_byte_and_names_its_own_assistant() -> None:
     items, problems = read(line)
     assert not problems
     assert items == [
-        Item(line=1, assistant_id="other", payload=line.encode(), after_seconds=2),
+        Item(line=1, assistant_id="other", payload=line.encode()),
     ]
 
 
@@ -86,11 +86,3 @@ def test_batches_keep_the_order_and_the_limits(monkeypatch: pytest.MonkeyPatch) 
     assert [[item.line for item in batch] for batch in batches(items, 3)] == [[1, 2, 3], [4, 5, 6], [7]]
     monkeypatch.setattr(input_file, "MAX_BYTES", 2 * len(items[0].payload) + 1)
     assert [len(batch) for batch in batches(items, 3)] == [2, 2, 2, 1]
-
-
-def test_a_list_of_runs_is_read_back() -> None:
-    runs, problems = read_runs(
-        [b'{"line":1,"run_id":"r","thread_id":"t","status":"pending"}\n', b"\n", b"{}\n", b"x\n"]
-    )
-    assert [(run.line, run.status) for run in runs] == [(1, "pending")]
-    assert [problem.line for problem in problems] == [3, 4]

@@ -1,12 +1,10 @@
 """Files of runs, one JSON value a line: read, validated, and kept byte for byte."""
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import orjson
 
-from runyard.handlers.cli.batch.results import Result
 from runyard.handlers.contract.document import load_document
 from runyard.handlers.contract.faults import Checked
 from runyard.handlers.contract.json_body import parse_json
@@ -26,7 +24,6 @@ class Item:
     line: int
     assistant_id: str
     payload: bytes
-    after_seconds: float = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +65,7 @@ class ItemReader:
             return self._parse_input(line, text)
         if complaint := describe_violations(self._schema, value, "body"):
             return Problem(line=line, text=complaint)
-        delay = value.get("after_seconds") or 0
-        return Item(line=line, assistant_id=value["assistant_id"], payload=text, after_seconds=delay)
+        return Item(line=line, assistant_id=value["assistant_id"], payload=text)
 
     def _parse_input(self, line: int, text: bytes) -> Item | Problem:
         if self.assistant is None:
@@ -91,17 +87,3 @@ def batches(items: list[Item], most: int = MAX_ITEMS) -> Iterator[list[Item]]:
         size += len(item.payload) + 1
     if batch:
         yield batch
-
-
-def read_runs(lines: Iterable[bytes]) -> tuple[list[Result], list[Problem]]:
-    """A list of runs as `runyard batch submit` writes it, and the lines that are none."""
-    runs: list[Result] = []
-    problems: list[Problem] = []
-    for number, raw in enumerate(lines, 1):
-        if not raw.strip():
-            continue
-        try:
-            runs.append(Result.from_json(json.loads(raw)))
-        except (ValueError, TypeError, KeyError):
-            problems.append(Problem(line=number, text="not a result of `runyard batch submit`"))
-    return runs, problems

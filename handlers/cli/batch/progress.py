@@ -1,20 +1,31 @@
-"""What `runyard batch` prints for people, on stderr: progress, counts, failures."""
+"""What `runyard batch` prints for people: messages and progress on stderr."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
-from rich.progress import TimeElapsedColumn as Elapsed
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from runyard.handlers.cli.batch.results import ENDED, Results
-
+COLOURS = {
+    "success": "green",
+    "completed": "green",
+    "error": "red",
+    "timeout": "red",
+    "interrupted": "yellow",
+    "cancelled": "yellow",
+    "running": "cyan",
+}
+_ENDED = ("success", "error", "timeout", "interrupted")
 _PRINT_INTERVAL = 2.0
 """Seconds between two lines of progress where there is no terminal."""
+
+Tell = Callable[[str, str, Mapping[str, int], int], None]
+"""Is told, of a batch by its id and title, how many items have ended how, and of how many."""
 
 
 class _Rate(ProgressColumn):
@@ -25,31 +36,46 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[], None]]:
-    """Shows how many of `total` runs have ended; the function given is called for each."""
+def progress() -> Iterator[Tell]:
+    """Shows a bar for each batch, or a line now and then where there is no terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _plain_progress(total)
+        yield _plain_progress()
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), Elapsed())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("Running", total=total)
-        yield lambda: bar.advance(task)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[failed]}", style="red"),
+        _Rate(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bars:
+        tasks: dict[str, Any] = {}
+
+        def tell(batch_id: str, title: str, counts: Mapping[str, int], total: int) -> None:
+            if batch_id not in tasks:
+                tasks[batch_id] = bars.add_task(title, total=total, failed="")
+            failed = sum(counts.get(status, 0) for status in _ENDED[1:])
+            done = failed + counts.get("success", 0)
+            text = f"{failed:,} failed" if failed else ""
+            bars.update(tasks[batch_id], completed=done, total=total, failed=text)
+
+        yield tell
 
 
-def _plain_progress(total: int) -> Callable[[], None]:
-    done = 0
+def _plain_progress() -> Tell:
     shown = time.monotonic()
 
-    def advance() -> None:
-        nonlocal done, shown
-        done += 1
+    def tell(batch_id: str, title: str, counts: Mapping[str, int], total: int) -> None:
+        nonlocal shown
+        done = sum(counts.get(status, 0) for status in _ENDED)
         now = time.monotonic()
         if now - shown >= _PRINT_INTERVAL and done < total:
             shown = now
-            print_message(f"{done:,} of {total:,} runs ended")
+            print_message(f"{title}: {done:,} of {total:,} runs ended")
 
-    return advance
+    return tell
 
 
 def print_message(text: str) -> None:
@@ -67,15 +93,17 @@ def format_rate(count: int, seconds: float) -> str:
     return f"{seconds:.2f} s ({count / max(seconds, 1e-6):,.0f} runs/s)"
 
 
-def print_summary(results: Results, seconds: float) -> None:
-    """Prints how the runs ended, how fast, and the first few that failed."""
-    counts = ", ".join(f"{results.counts[status]:,} {status}" for status in ENDED if results.counts[status])
-    ended = results.counts.total()
-    print_message(f"{format_count(ended)} ended in {format_rate(ended, seconds)}: {counts}")
-    for run in sorted(results.failed, key=lambda run: run.line)[:5]:
-        print_message(f"  line {run.line}: {format_error(run.error)}")
-    if len(results.failed) > 5:
-        print_message(f"  and {len(results.failed) - 5:,} more failed")
+def format_counts(counts: Mapping[str, int]) -> str:
+    """How many have which status, as "3 success, 1 error"."""
+    ordered = [*_ENDED, "running", "pending"]
+    return ", ".join(f"{counts[status]:,} {status}" for status in ordered if counts.get(status)) or "no runs"
+
+
+def print_summary(counts: Counter[str], seconds: float) -> None:
+    """Prints how runs ended, and how fast they came."""
+    print_message(
+        f"{format_count(counts.total())} ended in {format_rate(counts.total(), seconds)}: {format_counts(counts)}"
+    )
 
 
 def format_error(error: Any) -> str:

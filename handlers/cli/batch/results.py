@@ -1,93 +1,102 @@
-"""Results of a batch: kept in the order of the input, written as soon as the order allows, counted."""
+"""The results of batches: read as they come, each once, through breaks of the connection."""
 
 import json
+import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-ENDED = ("success", "paused", "error")
-"""success: the graph reached its end; paused: it waits at an interrupt; error: it failed."""
+from runyard.handlers.cli.batch.errors import ConnectionLost, ServerUnreachable
+from runyard.handlers.cli.batch.server import PAUSE, RECONNECT_TIMEOUT, BatchServer
+
+FAILURES = ("error", "timeout", "interrupted")
+"""How items end that have not succeeded."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Result:
-    """One run of the batch: status "pending" until it ended, then one of `ENDED`."""
+    """A line of results. `line` is as the server sends it, but for the `batch_id` that comes first."""
 
-    line: int
+    batch_id: str
+    index: int
     run_id: str
-    thread_id: str
     status: str
-    values: Any = None
-    error: Any = None
+    line: bytes
 
-    def ended(self, status: str, *, values: Any = None, error: Any = None) -> Self:
-        """This run with its outcome."""
-        return replace(self, status=status, values=values, error=error)
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Self:
-        """Reads what `to_json` wrote. Raises KeyError for a missing key."""
-        return cls(
-            line=int(value["line"]),
-            run_id=str(value["run_id"]),
-            thread_id=str(value["thread_id"]),
-            status=str(value["status"]),
-            values=value.get("values"),
-            error=value.get("error"),
-        )
-
-    def to_json(self) -> bytes:
-        """One line of a results file, without the newline."""
-        value: dict[str, Any] = {
-            "line": self.line,
-            "run_id": self.run_id,
-            "thread_id": self.thread_id,
-            "status": self.status,
-        }
-        if self.status == "error":
-            value["error"] = self.error
-        elif self.status != "pending":
-            value["values"] = self.values
-        # The standard library's JSON keeps integers of any size exact, and a lone surrogate becomes its
-        # JSON escape.
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace")
+    @property
+    def value(self) -> dict[str, Any]:
+        """All of the line."""
+        value: dict[str, Any] = json.loads(self.line)
+        return value
 
 
-class Results:
-    """Takes outcomes in any order and hands them to `emit` in the order of `runs`."""
+def parse_result(line: bytes) -> Result:
+    """A line of a file of results. Raises ValueError, KeyError or TypeError for what is none."""
+    value = json.loads(line)
+    return Result(str(value["batch_id"]), int(value["index"]), str(value["run_id"]), str(value["status"]), line)
 
-    def __init__(self, runs: list[Result], emit: Callable[[Result], None]) -> None:
-        self.counts: Counter[str] = Counter()
-        self.failed: list[Result] = []
-        self._runs: list[Result | None] = list(runs)  # None: emitted, its values may be freed
-        self._places = {run.run_id: place for place, run in enumerate(runs)}
-        self._next = 0
-        self._emit = emit
-        for run in runs:
-            if run.status in ENDED:
-                self.add(run)
 
-    def add(self, result: Result) -> None:
-        """Takes the outcome of one run."""
-        self.counts[result.status] += 1
-        if result.status == "error":
-            self.failed.append(result)
-        self._runs[self._places[result.run_id]] = result
-        while self._next < len(self._runs):
-            run = self._runs[self._next]
-            if run is None or run.status not in ENDED:
-                break
-            self._emit_next()
+@dataclass(slots=True)
+class Seen:
+    """Which results of one batch there are: by index, the run that they are of and how it ended. An item that was
+    retried has another run."""
 
-    def close(self) -> None:
-        """Emits the rest, with those that have not ended as "pending"."""
-        while self._next < len(self._runs):
-            self._emit_next()
+    runs: dict[int, tuple[str, str]] = field(default_factory=dict)
+    _whole: int = -1
 
-    def _emit_next(self) -> None:
-        run = self._runs[self._next]
-        self._runs[self._next] = None
-        self._next += 1
-        if run is not None:
-            self._emit(run)
+    def add(self, result: Result) -> bool:
+        """Whether it is a new one."""
+        if self.runs.get(result.index, ("",))[0] == result.run_id:
+            return False
+        self.runs[result.index] = (result.run_id, result.status)
+        return True
+
+    @property
+    def whole(self) -> int:
+        """The index up to which none is missing."""
+        while self._whole + 1 in self.runs:
+            self._whole += 1
+        return self._whole
+
+    def start(self, total: int) -> int:
+        """The index behind which to ask for results of a batch of so many items: that up to which none is missing. When
+        all are there, that in front of the first that failed, which may have been retried since."""
+        if len(self.runs) < total:
+            return self.whole
+        failed = [index for index, (_, status) in self.runs.items() if status in FAILURES]
+        return min(failed, default=total) - 1
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many ended how."""
+        return Counter(status for _, status in self.runs.values())
+
+
+def read_results(
+    server: BatchServer, batch_id: str, total: int, seen: Seen, *, statuses: Sequence[str] = (), follow: bool
+) -> Iterator[Result]:
+    """The results of a batch of `total` items that are not in `seen`, where they are put: those that there are, in the
+    order of the batch; with `follow` also those to come, in the order of their ends. Raises `ServerUnreachable` when
+    the server does not come back."""
+    start = b'{"batch_id":"' + batch_id.encode() + b'",'
+    lost_since: float | None = None
+    after = seen.start(total)
+    while True:
+        if statuses:
+            after = -1
+        try:
+            for line in server.results(batch_id, after=after, statuses=statuses, follow=follow):
+                lost_since = None
+                result = parse_result(start + line.removeprefix(b"{"))
+                if seen.add(result):
+                    yield result
+            return
+        except ConnectionLost as error:
+            lost_since = lost_since or time.monotonic()
+            if time.monotonic() - lost_since > RECONNECT_TIMEOUT:
+                raise ServerUnreachable(
+                    f"lost the server at {server.url} ({error}); accepted runs go on there"
+                ) from None
+        time.sleep(PAUSE)
+        after = max(after, seen.whole)
