@@ -9,6 +9,9 @@
 | overdue        | running | timeout                                    | its time, or that of its batch, is over |
 | stop           | running | interrupted, or removed (rollback)         | cancel requested; lease, or the worker  |
 |                |         |                                            | is dead or has not stopped it in time   |
+| try again      | running | pending, due after the back-off            | lease; the graph raised what the run's  |
+|                |         |                                            | retry policy names; tries left; no      |
+|                |         |                                            | cancel requested                        |
 | release        | running | pending                                    | lease (shutdown, or the end cannot be   |
 |                |         |                                            | written), or the worker is dead; no     |
 |                |         |                                            | cancel requested                        |
@@ -18,6 +21,10 @@
 | give up        | pending | timeout                                    | the time of its batch to begin, or to   |
 |                |         |                                            | end, is over                            |
 | request cancel | running | running, flagged                           | status                                  |
+
+An attempt is a claim. A try is an execution that the graph itself brought to an end: a run whose worker dies has
+another attempt, one whose graph raises has another try if its policy says so. While it waits for that it keeps its
+thread, so that no other run gets in between.
 
 A graph that pauses at an interrupt ends its run in `success`: the thread is interrupted, the run is not.
 Final states stay final. A transition that matches no row raises `Conflict` or `LeaseLost`.

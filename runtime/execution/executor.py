@@ -23,6 +23,7 @@ from runyard.runtime.execution.graph_run import (
     run_graph,
     stopped_graph,
 )
+from runyard.runtime.execution.retries import is_worth_another_try
 from runyard.runtime.execution.stopping import INTERRUPT_GRACE, PATIENCE, READING, end_task, within
 from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.graphs.user_errors import one_line
@@ -75,6 +76,7 @@ class Executor:
             wanted=lambda: not limits.no_step and publisher.wanted(),
             stopped=lambda: limits.stopped,
             user=stored_user(leased.user),
+            tried_again=partial(_is_tried_again, leased),
         )
         return Execution(leased, saver, publisher, limits, graph_run, task, asyncio.get_running_loop().time())
 
@@ -99,8 +101,21 @@ class Executor:
         if execution.limits.stopped:
             return None
         execution.finishing = True
+        if outcome.again:
+            return await self._try_again(execution, outcome)
         await execution.publisher.close()
         return await self._finish(execution, outcome, outcome.status)
+
+    async def _try_again(self, execution: Execution, outcome: GraphOutcome) -> RunEnded | None:
+        """The next try goes on from the last checkpoint, so what was only in memory is written first."""
+        leased, saver = execution.leased, execution.saver
+        assert leased.retry is not None
+        saver.spill()
+        await execution.publisher.close()
+        pause = leased.retry.pause(leased.failed + 1)
+        finish = _finish_request(execution, outcome, outcome.status)
+        result = await self._storage.queue.try_again(finish, pause, saver.take_unwritten())
+        return None if result is None else RunEnded("interrupted", UNREAD.answer, result)
 
     async def stop(self, execution: Execution, stop: Stop) -> RunEnded | None:
         """Ends the graph of a run, or leaves it to itself, and writes what that means; None when the run is over for
@@ -166,21 +181,30 @@ class Executor:
         return None if result is None else RunEnded("interrupted", UNREAD.answer, result)
 
     async def _finish(self, execution: Execution, outcome: GraphOutcome, status: FinalStatus) -> RunEnded:
-        finish = FinishRequest(
-            lease=execution.leased.lease,
-            status=status,
-            answer=outcome.answer,
-            values=outcome.values,
-            interrupts=outcome.interrupts,
-            error=outcome.error,
-            paused=outcome.paused,
-            temporary=execution.leased.temporary,
-            spilled=execution.saver.spilled,
-            unsaved=execution.saver.unsaved,
-            readable=outcome.readable,
-        )
+        finish = _finish_request(execution, outcome, status)
         result = await self._storage.queue.finish(finish, execution.saver.take_unwritten())
         return RunEnded("interrupted" if result.cancelled else status, finish.answer, result)
+
+
+def _is_tried_again(leased: LeasedRun, error: BaseException) -> bool:
+    policy = leased.retry
+    return policy is not None and leased.failed + 1 < policy.tries and is_worth_another_try(policy, error)
+
+
+def _finish_request(execution: Execution, outcome: GraphOutcome, status: FinalStatus) -> FinishRequest:
+    return FinishRequest(
+        lease=execution.leased.lease,
+        status=status,
+        answer=outcome.answer,
+        values=outcome.values,
+        interrupts=outcome.interrupts,
+        error=outcome.error,
+        paused=outcome.paused,
+        temporary=execution.leased.temporary,
+        spilled=execution.saver.spilled,
+        unsaved=execution.saver.unsaved,
+        readable=outcome.readable,
+    )
 
 
 def _emitter(execution: Execution) -> Emit:

@@ -28,13 +28,14 @@ _CONFIG_KEYS = ("tags", "recursion_limit", "max_concurrency", "run_name")
 class GraphRun:
     """All that one execution of a run needs.
 
-    attempt: 1 for the first start; more after a worker died with the run.
+    attempt: 1 for the first start; more after a worker died with the run, or its graph raised and is tried again.
     kwargs: `Run.kwargs` as stored. metadata: `Run.metadata` as stored, already merged.
     checkpointer: used for this run whatever the graph was compiled with; None: nothing is saved.
     store: the server's store; None leaves the graph its own.
     user: for whom it runs; None: nobody in particular.
     wanted: whether anybody can see an event that is made now; it may change while the run executes.
     stopped: whether the run was asked to stop, so that nobody asks what its graph comes to.
+    tried_again: whether another try follows an error of the graph, so that the run does not end with it.
     """
 
     run_id: str
@@ -49,6 +50,7 @@ class GraphRun:
     wanted: Callable[[], bool]
     stopped: Callable[[], bool]
     user: User | None = field(default=None, repr=False)
+    tried_again: Callable[[BaseException], bool] = lambda _: False
 
     @property
     def context(self) -> Mapping[str, Any] | None:

@@ -45,6 +45,7 @@ class GraphOutcome:
     error: `{"error": class, "message": text}`, or None.
     readable: the id of the last checkpoint that can be read, where the run has left later ones that cannot be; "" when
         the thread has none.
+    again: the run is tried again after this error, so it has not ended.
     """
 
     status: Literal["success", "error"]
@@ -54,6 +55,7 @@ class GraphOutcome:
     paused: bool
     error: bytes | None
     readable: str | None = None
+    again: bool = False
 
 
 UNREAD: Final = GraphOutcome(status="error", answer=CANCELLED, values=None, interrupts=None, paused=True, error=None)
@@ -168,17 +170,20 @@ async def failed_run(run: GraphRun, emit: Emit, error: BaseException) -> GraphOu
 
 
 async def _failed(graph: Graph | None, run: GraphRun, emit: Emit, error: BaseException) -> GraphOutcome:
-    logger.error(
-        "run %s of graph %s on thread %s failed: %s",
+    again = run.tried_again(error)
+    logger.log(
+        logging.WARNING if again else logging.ERROR,
+        "run %s of graph %s on thread %s %s: %s",
         run.run_id,
         run.graph_id,
         run.thread_id,
+        "is tried again after an error" if again else "failed",
         one_line(error),
         exc_info=error,
     )
     said = describe_error(error)
     encoded = to_json(said)
-    if run.wanted():
+    if run.wanted() and not again:
         emit("error", encoded)
     reached = _UNKNOWN if graph is None else await _reached(graph, run)
     return GraphOutcome(
@@ -189,6 +194,7 @@ async def _failed(graph: Graph | None, run: GraphRun, emit: Emit, error: BaseExc
         paused=reached.paused,
         error=encoded,
         readable=reached.readable,
+        again=again,
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 from langchain_core.messages import HumanMessage
@@ -38,6 +39,46 @@ failing = (
     .add_node("second", second)
     .add_edge(START, "first")
     .add_edge("first", "second")
+    .compile()
+)
+
+
+class Flaky(TypedDict, total=False):
+    calls: str
+    fails: int
+    error: str
+    log: Annotated[list[str], _joined]
+
+
+class Busy(Exception):
+    """What a library raises of which nobody here knows anything."""
+
+
+async def begin(state: Flaky) -> Any:
+    return {"log": [_call(state, "begin")]}
+
+
+async def go_on(state: Flaky) -> Any:
+    said = _call(state, "go on")
+    if int(said.split()[0]) <= state.get("fails", 1):
+        raise {"ValueError": ValueError, "TimeoutError": TimeoutError}.get(state.get("error", ""), Busy)(said)
+    return {"log": [said]}
+
+
+def _call(state: Flaky, name: str) -> str:
+    """Notes the call in a file; the number of calls of that name, and the name."""
+    calls = Path(state["calls"])
+    with calls.open("a") as file:
+        file.write(f"{name}\n")
+    return f"{calls.read_text().splitlines().count(name)} {name}"
+
+
+flaky = (
+    StateGraph(Flaky)
+    .add_node("begin", begin)
+    .add_node("go_on", go_on)
+    .add_edge(START, "begin")
+    .add_edge("begin", "go_on")
     .compile()
 )
 

@@ -11,7 +11,7 @@ from typing import Any
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, NewBlob, WriteRow
 from runyard.runtime.storage.port.queue import FinishRequest, Lease, LeasedRun
-from runyard.runtime.storage.port.runs import Lane, NewRun, RunRef
+from runyard.runtime.storage.port.runs import Lane, NewBatch, NewRun, RunRef
 from runyard.runtime.storage.port.storage import Storage
 
 ASSISTANT = "11111111-1111-4111-8111-111111111111"
@@ -48,6 +48,13 @@ async def insert(storage: Storage, *new_runs: NewRun) -> NewRun:
     """Inserts runs in one transaction; returns the first."""
     await storage.runs.insert(Scope.everything(), new_runs)
     return new_runs[0]
+
+
+async def insert_batch(storage: Storage, *new_runs: NewRun, **asked: Any) -> NewBatch:
+    """Inserts runs as the items of a batch; `asked` are fields of it."""
+    batch = NewBatch(batch_id=str(uuid.uuid4()), **asked)
+    await storage.runs.insert(Scope.everything(), new_runs, batch)
+    return batch
 
 
 async def idle_thread(storage: Storage) -> str:

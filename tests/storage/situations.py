@@ -47,6 +47,13 @@ async def delayed(storage: Storage) -> Situation:
     return Situation(await insert(storage, on_thread(await idle_thread(storage), delay=3600.0)))
 
 
+async def trying(storage: Storage) -> Situation:
+    """Pending, and due for another try in an hour, after an error of its graph."""
+    made = await running(storage)
+    await tried_again(storage, made)
+    return made
+
+
 async def running(storage: Storage) -> Situation:
     new_run = await insert(storage, on_thread(await idle_thread(storage)))
     return Situation(new_run, (await claim(storage, WORKER, new_run)).lease)
@@ -94,7 +101,7 @@ async def interrupted(storage: Storage) -> Situation:
     return made
 
 
-STATES = (ready, waiting, delayed, running, flagged, undone, success, error, timeout, interrupted)
+STATES = (ready, waiting, delayed, trying, running, flagged, undone, success, error, timeout, interrupted)
 
 UNRECORDED = b'{"__error__":{"error":"OSError","message":"no room"}}'
 """What a run answers whose end could not be written."""
@@ -132,6 +139,11 @@ async def finished(storage: Storage, it: Situation) -> None:
 async def failed(storage: Storage, it: Situation) -> None:
     assert it.lease is not None
     await storage.queue.finish(failed_request(it.lease))
+
+
+async def tried_again(storage: Storage, it: Situation) -> None:
+    assert it.lease is not None
+    await storage.queue.try_again(failed_request(it.lease), 3600.0)
 
 
 async def stopped(storage: Storage, it: Situation) -> None:
@@ -199,6 +211,7 @@ HAPPENINGS: dict[str, Happening] = {
     "beat, empty": beat_empty,
     "finished": finished,
     "failed": failed,
+    "tried again": tried_again,
     "stopped": stopped,
     "released": released,
     "attempt failed": attempt_failed,

@@ -18,7 +18,7 @@ from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import NewRun
 from runyard.runtime.storage.port.storage import Storage
 
-from .builders import checkpoint_row, claim, finish_request, insert, run_status, stateless, write_row
+from .builders import checkpoint_row, claim, failed_request, finish_request, insert, run_status, stateless, write_row
 
 Lose = Callable[[Storage, NewRun, Lease], Awaitable[Any]]
 
@@ -45,7 +45,11 @@ async def to_its_deletion(storage: Storage, new_run: NewRun, lease: Lease) -> No
     await storage.runs.delete(Scope.everything(), new_run.thread_id, new_run.run_id)
 
 
-LOSSES: tuple[Lose, ...] = (to_the_queue, to_itself, to_another, to_the_end, to_its_deletion)
+async def to_another_try(storage: Storage, new_run: NewRun, lease: Lease) -> None:
+    await storage.queue.try_again(failed_request(lease), 0.0)
+
+
+LOSSES: tuple[Lose, ...] = (to_the_queue, to_another_try, to_itself, to_another, to_the_end, to_its_deletion)
 
 
 async def snapshot(storage: Storage, new_run: NewRun) -> tuple[Any, ...]:
@@ -68,6 +72,10 @@ async def finish(storage: Storage, lease: Lease) -> None:
 
 async def interrupt(storage: Storage, lease: Lease) -> None:
     await storage.queue.finish(finish_request(lease, status="interrupted"))
+
+
+async def try_again(storage: Storage, lease: Lease) -> None:
+    await storage.queue.try_again(failed_request(lease), 0.0, [checkpoint_row(lease.thread_id, "2")])
 
 
 async def release(storage: Storage, lease: Lease) -> None:
@@ -94,7 +102,7 @@ async def save_blocking(storage: Storage, lease: Lease) -> None:
     storage.checkpoints.append(lease, [checkpoint_row(lease.thread_id, "2", run_id=lease.run_id)]).wait()
 
 
-WRITES = (finish, interrupt, release, fail_attempt, append_events, save, save_blocking)
+WRITES = (finish, interrupt, try_again, release, fail_attempt, append_events, save, save_blocking)
 
 
 @pytest.mark.parametrize("act", WRITES, ids=lambda act: act.__name__)

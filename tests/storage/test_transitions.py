@@ -14,32 +14,40 @@ from .situations import HAPPENINGS, STATES, Situation
 # A line for each event, a column for each state. "=": nothing changes. "lost": LeaseLost, and nothing changes;
 # "busy": Conflict, and nothing changes. "." cannot happen: nobody ever had a lease. Else the new status.
 TRANSITIONS = """
-                   ready       waiting     delayed     running     flagged     undone  success error timeout interrupted
-claimed            running     =           =           =           =           =       =       =     =       =
-time passes        =           =           =           =           =           =       =       =     =       =
-beat, holding      =           =           =           =           =           =       =       =     =       =
-beat, claiming     =           =           =           =           =           =       =       =     =       =
-beat, empty        =           =           =           pending     interrupted removed =       =     =       =
-finished           lost        .           .           success     interrupted removed lost    lost  lost    lost
-failed             lost        .           .           error       interrupted removed lost    lost  lost    lost
-stopped            lost        .           .           interrupted interrupted removed lost    lost  lost    lost
-released           lost        .           .           pending     interrupted removed lost    lost  lost    lost
-attempt failed     lost        .           .           pending     interrupted removed lost    lost  lost    lost
-failed for good    lost        .           .           error       interrupted removed lost    lost  lost    lost
-reaped             =           =           =           pending     interrupted removed =       =     =       =
-reaped for good    =           =           =           error       interrupted removed =       =     =       =
-unstopped          =           =           =           =           interrupted removed =       =     =       =
-overdue            =           =           =           timeout     interrupted removed =       =     =       =
-cancelled          interrupted interrupted interrupted =           =           =       =       =     =       =
-cancelled back     removed     removed     removed     =           =           =       =       =     =       =
-deleted            removed     removed     removed     removed     removed     removed removed removed removed removed
-joined: reject     busy        busy        busy        busy        busy        busy    =       =     =       =
-joined: enqueue    =           =           =           =           =           =       =       =     =       =
-joined: interrupt  interrupted interrupted interrupted =           =           =       =       =     =       =
-joined: rollback   removed     removed     removed     =           =           =       =       =     =       =
-"""
+                   ready       waiting     delayed     trying      running     flagged     undone  success error   timeout interrupted
+claimed            running     =           =           =           =           =           =       =       =       =       =
+time passes        =           =           =           =           =           =           =       =       =       =       =
+beat, holding      =           =           =           =           =           =           =       =       =       =       =
+beat, claiming     =           =           =           =           =           =           =       =       =       =       =
+beat, empty        =           =           =           =           pending     interrupted removed =       =       =       =
+finished           lost        .           .           lost        success     interrupted removed lost    lost    lost    lost
+failed             lost        .           .           lost        error       interrupted removed lost    lost    lost    lost
+tried again        lost        .           .           lost        pending     interrupted removed lost    lost    lost    lost
+stopped            lost        .           .           lost        interrupted interrupted removed lost    lost    lost    lost
+released           lost        .           .           lost        pending     interrupted removed lost    lost    lost    lost
+attempt failed     lost        .           .           lost        pending     interrupted removed lost    lost    lost    lost
+failed for good    lost        .           .           lost        error       interrupted removed lost    lost    lost    lost
+reaped             =           =           =           =           pending     interrupted removed =       =       =       =
+reaped for good    =           =           =           =           error       interrupted removed =       =       =       =
+unstopped          =           =           =           =           =           interrupted removed =       =       =       =
+overdue            =           =           =           =           timeout     interrupted removed =       =       =       =
+cancelled          interrupted interrupted interrupted interrupted =           =           =       =       =       =       =
+cancelled back     removed     removed     removed     removed     =           =           =       =       =       =       =
+deleted            removed     removed     removed     removed     removed     removed     removed removed removed removed removed
+joined: reject     busy        busy        busy        busy        busy        busy        busy    =       =       =       =
+joined: enqueue    =           =           =           =           =           =           =       =       =       =       =
+joined: interrupt  interrupted interrupted interrupted interrupted =           =           =       =       =       =       =
+joined: rollback   removed     removed     removed     removed     =           =           =       =       =       =       =
+"""  # noqa: E501 - a table
 
-STATUS = {"ready": "pending", "waiting": "pending", "delayed": "pending", "flagged": "running", "undone": "running"}
+STATUS = {
+    "ready": "pending",
+    "waiting": "pending",
+    "delayed": "pending",
+    "trying": "pending",
+    "flagged": "running",
+    "undone": "running",
+}
 SETTLED = {"error": "error", "timeout": "error"}
 UNDER_WAY = ("pending", "running")
 FAILED_ATTEMPTS = ("attempt failed", "failed for good")
@@ -61,7 +69,7 @@ def test_the_table_is_complete() -> None:
     named = {(event, state) for event, state, _ in cells()}
     left_out = {
         (event, state)
-        for event in ("finished", "failed", "stopped", "released", *FAILED_ATTEMPTS)
+        for event in ("finished", "failed", "tried again", "stopped", "released", *FAILED_ATTEMPTS)
         for state in ("waiting", "delayed")
     }
     assert named | left_out == {(event, state.__name__) for event in HAPPENINGS for state in STATES}
@@ -85,15 +93,19 @@ async def test_what_becomes_of_a_run(storage: Storage, event: str, state: str, o
     # A run that is removed after its end leaves the thread as it made it.
     rest = SETTLED.get(after or (before if event == "deleted" else ""), "idle")
     assert await thread_status(storage, it.new_run.thread_id) == ("busy" if busy else rest)
-    await assert_each_thread_runs_once(storage, it)
+    held = after == "pending" and (state == "trying" or (event, state) == ("tried again", "running"))
+    await assert_each_thread_runs_once(storage, it, held=held)
 
 
-async def assert_each_thread_runs_once(storage: Storage, it: Situation) -> None:
-    """Whatever happened, what is left of the queue is the thread's runs, one after the other."""
+async def assert_each_thread_runs_once(storage: Storage, it: Situation, *, held: bool) -> None:
+    """Whatever happened, what is left of the queue is the thread's runs, one after the other; none of them can go when
+    the thread is `held` by one that waits for its next try."""
     runs = await storage.runs.of_thread(Scope.everything(), it.new_run.thread_id, limit=100, offset=0, status=None)
     under_way = [run for run in runs if run.status in UNDER_WAY]
     depth = await storage.queue.depth()
-    assert depth.ready + depth.running == (1 if [run for run in under_way if not is_delayed(run, it)] else 0)
+    assert depth.ready + depth.running == (
+        1 if [run for run in under_way if not is_delayed(run, it)] and not held else 0
+    )
     assert depth.ready + depth.waiting + depth.delayed + depth.running == len(under_way)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
+from runyard.runtime.storage.port.retries import RetryPolicy
 from runyard.runtime.storage.port.runs import CancelAction, FinalStatus, Interest, Lane
 
 
@@ -42,6 +43,11 @@ class LeasedRun:
     """For whom it is executed: the `Scope.user` that it was made with. Forgotten when the run ends."""
     waited: float
     """Seconds from when the run was due to the claim."""
+    batch_id: str | None = None
+    retry: RetryPolicy | None = None
+    """That of its batch; None: an error of its graph is its end."""
+    failed: int = 0
+    """Tries that have failed and were followed by another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +116,13 @@ class QueueStorage(Protocol):
         """Ends a run, and writes the checkpoints that its saver still held, in one transaction; some of them may be
         there already. One that was asked to stop ends as interrupted, whatever the request says, or is removed with
         all that it has done (rollback). Raises LeaseLost."""
+
+    async def try_again(
+        self, request: FinishRequest, pause: float, rows: Sequence[CheckpointRow | WriteRow] = ()
+    ) -> FinishResult | None:
+        """In place of the end that the request describes: the run is pending again and due in `pause` seconds, keeps
+        its thread until then, and one more of its tries has failed. `rows` are written as `finish` does. One that was
+        asked to stop ends as `finish` ends it instead, and what followed from that is returned. Raises LeaseLost."""
 
     async def holds(self, lease: Lease) -> bool:
         """Whether the lease holds now; for what is written elsewhere."""

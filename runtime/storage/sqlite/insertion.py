@@ -196,7 +196,7 @@ def _join_thread(
         )
     if new_run.strategy != "enqueue":
         _apply_strategy(connection, sql, new_run, time, cancelled)
-    ahead = connection.execute(sql["runs_ahead"], (new_run.thread_id,)).fetchone()
+    ahead = connection.execute(sql["runs_ahead"], {"thread_id": new_run.thread_id}).fetchone()
     thread_metadata = {
         **orjson.loads(row["metadata"]),
         "graph_id": new_run.graph_id,

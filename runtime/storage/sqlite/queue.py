@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import msgspec
 import orjson
 
 from runyard.runtime.lifecycle import CANCELLED
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.queue import DueResult, FinishRequest, FinishResult, Lease, LeasedRun, QueueDepth
+from runyard.runtime.storage.port.retries import RetryPolicy
 from runyard.runtime.storage.port.runs import Interest, Lane
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import release_run, roll_back_run
@@ -49,7 +51,8 @@ class SqliteQueue:
         def work(connection: sqlite3.Connection) -> list[LeasedRun]:
             if solo:
                 given = {**claim._asdict(), "now": now(), "clock": self._clock.now(), "lane": Lane.SOLO}
-                return _in_order(claim, connection.execute(self._sql["claim_suspects"], given).fetchall())
+                rows = connection.execute(self._sql["claim_suspects"], given).fetchall()
+                return self._in_order(connection, claim, rows)
             claimed = self._claim(connection, claim, Lane.INTERACTIVE, Lane.INTERACTIVE, interactive)
             room = min(limit, interactive - len(claimed))
             if room > 0:
@@ -88,11 +91,42 @@ class SqliteQueue:
                 "limit": limit,
             },
         ).fetchall()
-        return _in_order(claim, rows)
+        return self._in_order(connection, claim, rows)
+
+    def _in_order(self, connection: sqlite3.Connection, claim: _Claim, rows: list[tuple[Any, ...]]) -> list[LeasedRun]:
+        policies: dict[str | None, RetryPolicy | None] = {None: None}
+        for batch_id in {row[15] for row in rows} - {None}:
+            found = connection.execute(self._sql["retry_policy"], (batch_id,)).fetchone()
+            if found is not None and found[0] is not None:
+                policies[batch_id] = msgspec.json.decode(found[0], type=RetryPolicy)
+        # RETURNING answers in no particular order.
+        return [_leased(claim, row, policies.get(row[15])) for row in sorted(rows, key=lambda row: (row[6], row[0]))]
 
     async def finish(self, request: FinishRequest, rows: Sequence[CheckpointRow | WriteRow] = ()) -> FinishResult:
         def work(connection: sqlite3.Connection) -> FinishResult:
             return self._finish(connection, request, rows) or self._finish_cancelled(connection, request, rows)
+
+        return await self._database.write(work)
+
+    async def try_again(
+        self, request: FinishRequest, pause: float, rows: Sequence[CheckpointRow | WriteRow] = ()
+    ) -> FinishResult | None:
+        lease = request.lease
+        given = {
+            "seq": lease.seq,
+            "worker": lease.worker,
+            "attempt": lease.attempt,
+            "token": lease.token,
+            "due": self._clock.now() + int(pause * 1e6),
+        }
+
+        def work(connection: sqlite3.Connection) -> FinishResult | None:
+            if not connection.execute(self._sql["try_again"], {**given, "now": now()}).rowcount:
+                return self._finish_cancelled(connection, request, rows)
+            write_rows(connection, self._sql, rows)
+            if request.readable is not None:
+                cut_back_run(connection, self._sql, lease.thread_id, lease.run_id, request.readable)
+            return None
 
         return await self._database.write(work)
 
@@ -226,14 +260,9 @@ def _settled(request: FinishRequest) -> str:
     return "interrupted" if request.paused else "idle"
 
 
-def _in_order(claim: _Claim, rows: list[tuple[Any, ...]]) -> list[LeasedRun]:
-    # RETURNING answers in no particular order.
-    return [_leased(claim, row) for row in sorted(rows, key=lambda row: (row[6], row[0]))]
-
-
-def _leased(claim: _Claim, row: tuple[Any, ...]) -> LeasedRun:
+def _leased(claim: _Claim, row: tuple[Any, ...], retry: RetryPolicy | None) -> LeasedRun:
     seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, *rest = row
-    interest, cancel, metadata, kwargs, user, waited = rest
+    interest, cancel, metadata, kwargs, user, waited, batch_id, failed = rest
     return LeasedRun(
         lease=Lease(seq, claim.worker, attempt, claim.token, run_id, thread_id),
         assistant_id=assistant_id,
@@ -247,4 +276,7 @@ def _leased(claim: _Claim, row: tuple[Any, ...]) -> LeasedRun:
         cancel=cancel,
         user=user,
         waited=waited / 1e6,
+        batch_id=batch_id,
+        retry=retry,
+        failed=failed,
     )

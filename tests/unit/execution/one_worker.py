@@ -27,12 +27,20 @@ class Heard:
 
     def __init__(self) -> None:
         self._messages: asyncio.Queue[FromWorker] = asyncio.Queue()
+        self._also: list[tuple[type[Any], Callable[[Any], object]]] = []
         self.tell: Callable[[ToWorker], None] = lambda _: None
 
     def listen(self, receive: Callable[[ToWorker], None]) -> None:
         self.tell = receive
 
+    def also(self, kind: type[Kind], hear: Callable[[Kind], object]) -> None:
+        """Calls `hear` with each message of that kind, too."""
+        self._also.append((kind, hear))
+
     def send(self, message: FromWorker) -> None:
+        for kind, hear in self._also:
+            if isinstance(message, kind):
+                hear(message)
         self._messages.put_nowait(message)
 
     def close(self) -> None:

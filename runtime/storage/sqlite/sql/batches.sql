@@ -6,6 +6,9 @@ insert into batches (batch_id, creator, name, metadata, webhook, size, max_concu
 values (:batch_id, :creator, :name, :metadata, :webhook, :size, :max_concurrency, :start_within, :finish_within,
         :start_due, :finish_due, :retry, :result_ttl, :now);
 
+-- name: retry_policy
+select retry from batches where batch_id = ?;
+
 -- name: insert_batch_counts
 insert into batch_counts (batch_id, pending, room, updated_at) values (:batch_id, :size, :room, :now);
 

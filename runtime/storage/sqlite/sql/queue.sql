@@ -8,7 +8,8 @@ update runs set queue = 'running', status = 'running', worker = :worker, attempt
 where seq in (select seq from runs where queue = 'ready' and lane between :lane_from and :lane_to
               order by lane, seq limit :limit)
 returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching,
-          cancel, metadata, kwargs, creator_details, max(0, case when due is null then :now - created_at else :clock - due end);
+          cancel, metadata, kwargs, creator_details,
+          max(0, case when due is null then :now - created_at else :clock - due end), batch_id, failed;
 
 -- name: claim_suspects
 -- The oldest run of the lane, and all of its group.
@@ -18,7 +19,14 @@ where queue = 'ready' and lane = :lane and (
   seq = (select min(seq) from runs where queue = 'ready' and lane = :lane) or
   suspects = (select suspects from runs where queue = 'ready' and lane = :lane order by seq limit 1))
 returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching,
-          cancel, metadata, kwargs, creator_details, max(0, case when due is null then :now - created_at else :clock - due end);
+          cancel, metadata, kwargs, creator_details,
+          max(0, case when due is null then :now - created_at else :clock - due end), batch_id, failed;
+
+-- name: try_again
+-- One that was asked to stop does not begin again. It keeps its thread while it waits: `promote`, `runs_ahead` and
+-- `make_due` know it by `failed`.
+update runs set queue = 'delayed', status = 'pending', worker = null, failed = failed + 1, due = :due, updated_at = :now
+where seq = :seq and worker = :worker and attempt = :attempt and token = :token and queue = 'running' and cancel is null;
 
 -- name: check_lease
 -- The fence in front of every write of a worker.
@@ -54,6 +62,7 @@ where thread_id = :thread_id;
 update runs set queue = 'ready', updated_at = :now
 where seq = (select min(seq) from runs where thread_id = :thread_id and queue = 'waiting')
 and not exists (select 1 from runs where thread_id = :thread_id and queue in ('ready', 'running'))
+and not exists (select 1 from runs where thread_id = :thread_id and queue = 'delayed' and failed > 0)
 and exists (select 1 from threads where thread_id = :thread_id)
 returning seq;
 
@@ -68,8 +77,11 @@ select seq, thread_id from runs where queue = 'delayed' and due <= ? order by du
 -- name: make_due
 update runs set updated_at = :now,
   queue = case when not exists (select 1 from threads where thread_id = :thread_id) then null
+               when failed > 0 then 'ready'
                when exists (select 1 from runs where thread_id = :thread_id
-                            and queue in ('ready', 'running', 'waiting')) then 'waiting' else 'ready' end
+                            and queue in ('ready', 'running', 'waiting')) then 'waiting'
+               when exists (select 1 from runs where thread_id = :thread_id
+                            and queue = 'delayed' and failed > 0) then 'waiting' else 'ready' end
 where seq = :seq and queue = 'delayed'
 returning queue;
 

@@ -19,7 +19,8 @@ select seq, run_id from runs where thread_id = ? and queue in ('waiting', 'delay
 
 -- name: runs_ahead
 -- Runs of the thread that a new one has to wait for; delayed ones come after it.
-select run_id from runs where thread_id = ? and queue in ('ready', 'running', 'waiting');
+select run_id from runs where thread_id = :thread_id and queue in ('ready', 'running', 'waiting')
+union all select run_id from runs where thread_id = :thread_id and queue = 'delayed' and failed > 0;
 
 -- name: keep_temporary_thread
 update threads set temporary = 0, ttl_strategy = coalesce(ttl_strategy, :ttl_strategy),

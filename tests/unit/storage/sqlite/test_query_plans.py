@@ -34,6 +34,7 @@ PARTIAL = (
     "delivery_sending",
     "run_waiting",
     "run_delayed",
+    "run_trying",
     "run_owned",
     "run_active",
     "thread_temporary",
