@@ -405,6 +405,26 @@ class Batches(Protocol[Principal, Response]):
         """GET /batches/{batch_id}/stream: Watch a batch."""
 
 
+class BatchResults(Protocol[Principal, Response]):
+    """The handlers that operations name `batch_results.<method>`."""
+
+    async def read(
+        self,
+        *,
+        batch_id: str,
+        after: int,
+        status: list[models.BatchResultStatus] | None,
+        follow: bool,
+        principal: Principal,
+    ) -> Response:
+        """GET /batches/{batch_id}/results: Read the results of a batch."""
+
+    async def retry(
+        self, *, batch_id: str, status: list[Literal["error", "timeout", "interrupted"]] | None, principal: Principal
+    ) -> Response:
+        """POST /batches/{batch_id}/retry: Run failed items of a batch again."""
+
+
 class A2a(Protocol[Principal, Response]):
     """The handlers that operations name `a2a.<method>`."""
 
@@ -515,6 +535,7 @@ def operations(
     stateless_runs: StatelessRuns[Principal, Once, Response],
     store: Store[Principal, Response],
     batches: Batches[Principal, Response],
+    batch_results: BatchResults[Principal, Response],
     a2a: A2a[Principal, Response],
     mcp: Mcp[Principal, Response],
     pages: Pages[Page],
@@ -586,6 +607,8 @@ def operations(
             "list_runs_batches__batch_id__runs_get": batches.list_runs,
             "cancel_batch_batches__batch_id__cancel_post": batches.cancel,
             "stream_batch_batches__batch_id__stream_get": batches.stream,
+            "read_results_batches__batch_id__results_get": batch_results.read,
+            "retry_batch_batches__batch_id__retry_post": batch_results.retry,
             "post_a2a": a2a.post,
             "get_agent_card": a2a.card,
             "post_mcp": mcp.post,

@@ -94,9 +94,16 @@ class BatchDurations:
     """The time within which all but a twentieth ended."""
 
 
+BatchResultStatus: TypeAlias = Literal["success", "error", "timeout", "interrupted"]
+"""How an item has ended."""
+
+
+Error: TypeAlias = str
+
+
 @dataclass(kw_only=True, slots=True)
 class BatchRetryPolicy:
-    """When a run of the batch that ends in an error is tried again instead. A pause is as long as the one before times `backoff_factor`, `max_interval` at most."""
+    """When a run whose graph raises is tried again instead of ending in an error. Another try goes on from the last checkpoint, so what the run has done so far is not done again. A pause is as long as the one before times `backoff_factor`, `max_interval` at most; up to half of it is left out by chance."""
 
     tries: int
     """How often a run is tried in all; 1 is never again."""
@@ -106,8 +113,8 @@ class BatchRetryPolicy:
     """By how much each pause is longer than the one before."""
     max_interval: float = 300.0
     """Seconds of the longest pause."""
-    errors: list[str] | None = None
-    """The names of the errors after which a run is tried again, such as `RateLimitError`; any when absent."""
+    errors: list[Error] | None = None
+    """The names of the exception classes after which a run is tried again, such as `RateLimitError` or `openai.APIConnectionError`; their subclasses count too. When absent, those that are likely to pass: what LangGraph's own retry policy tries again, timeouts, and errors of HTTP clients with a status of 408, 409, 425, 429 or from 500 on."""
 
 
 BatchStatus: TypeAlias = Literal["accepting", "queued", "running", "completed", "cancelled"]
@@ -577,7 +584,7 @@ class Batch:
     retry: BatchRetryPolicy | None
     """When its runs are tried again after an error; null for never."""
     result_ttl: float | None
-    """Seconds for which results are kept after the end of each run; null for what the server is set to."""
+    """Seconds for which results are kept after its end; null for what the server is set to."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -616,6 +623,8 @@ class Run:
     """Always null here; clients of the official server expect the key."""
     batch_id: str | None = None
     """The batch that it came in; null for a run that came otherwise. An extension."""
+    retry_of: str | None = None
+    """The run of the same item of its batch that failed and was replaced by this one. An extension."""
 
 
 @dataclass(kw_only=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from runyard.generated.handlers import Operations, operations
 from runyard.handlers.api.assistants import AssistantHandlers, AssistantService
+from runyard.handlers.api.batch_results import BatchResultHandlers, BatchResultService
 from runyard.handlers.api.batches import BatchHandlers, BatchService
 from runyard.handlers.api.crons import CronHandlers, CronService
 from runyard.handlers.api.sign_in import SignInHandlers
@@ -73,6 +74,10 @@ class Services(Protocol):
         """Runs that the server makes by itself."""
 
     @property
+    def batch_results(self) -> BatchResultService:
+        """What the items of batches have come to."""
+
+    @property
     def batches(self) -> BatchService:
         """Runs that were accepted together."""
 
@@ -102,6 +107,7 @@ def operation_table(
         store=StoreHandlers(services.store),
         crons=CronHandlers(services.crons),
         batches=BatchHandlers(services.batches),
+        batch_results=BatchResultHandlers(services.batch_results),
         a2a=A2aHandlers(services.assistants, services.runs, services.threads, services.system, document),
         mcp=McpHandlers(services.assistants, services.runs, services.system, document),
     )

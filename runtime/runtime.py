@@ -28,6 +28,7 @@ from runyard.runtime.maintenance.idempotency_keys import IdempotencyKeys
 from runyard.runtime.maintenance.maintenance import Maintenance
 from runyard.runtime.maintenance.outcomes import Outcomes
 from runyard.runtime.maintenance.overdue_runs import OverdueRuns, UnstoppedRuns
+from runyard.runtime.maintenance.result_retention import ResultRetention
 from runyard.runtime.maintenance.store_expiry import StoreExpiry
 from runyard.runtime.maintenance.store_indexing import StoreIndexing
 from runyard.runtime.maintenance.thread_expiry import ThreadExpiry
@@ -42,6 +43,7 @@ from runyard.runtime.processes.temporaries import remove_temporaries, sweep_temp
 from runyard.runtime.processes.viewers import Viewers
 from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.authentication import load_authenticator
+from runyard.runtime.services.batch_results import BatchResults
 from runyard.runtime.services.batches import Batches
 from runyard.runtime.services.crons import Crons
 from runyard.runtime.services.health import Health
@@ -108,6 +110,7 @@ class Runtime:
             self._storage.crons, self.assistants, rules, self._workers, self._broker, self.metrics.cron_due
         )
         self.crons = Crons(self._storage.crons, self.assistants, rules, lambda: self._maintenance.wake(scheduler))
+        self.batch_results = BatchResults(self._storage, self._workers, rules)
         duties: list[Duty] = [
             scheduler,
             CancelledBatches(self.batches),
@@ -116,6 +119,7 @@ class Runtime:
             DeletedThreads(self.threads),
             DelayedRuns(self._storage.queue, self._workers),
             Outcomes(self._storage.runs, settings.result_ttl),
+            ResultRetention(self._storage.results, settings.result_ttl, settings.result_bytes),
             EventRetention(self._storage.events, settings.event_ttl),
             IdempotencyKeys(self._storage.idempotency, settings.idempotency_ttl, settings.idempotency_bytes),
             ThreadExpiry(self.threads, project.thread_ttl),

@@ -25,6 +25,11 @@ async def cancel_batch(principal: Principal, batch_id: str) -> Scope:
     return await update_thread(principal, None, action="interrupt", metadata={"batch_id": batch_id})
 
 
+async def retry_batch(principal: Principal, batch_id: str) -> Scope:
+    """threads.update, for the runs that failed."""
+    return await update_thread(principal, None, metadata={"batch_id": batch_id})
+
+
 async def delete_batch(principal: Principal) -> Scope:
     """threads.delete."""
     return await delete_thread(principal, None)

@@ -53,7 +53,9 @@ class Settings:
     sync: SQLite's synchronous mode; "full" also survives a power cut.
     run_timeout: seconds that each attempt at a run may take; then it ends in `timeout`. None: as long as it likes.
     reload: whether changes of the project's code and configuration are served at once, for development.
-    result_ttl: seconds for which the outcome of a deleted stateless run can still be joined.
+    result_ttl: seconds for which the outcome of a deleted stateless run can still be joined, and the results of a batch
+        are kept after its end, unless the batch itself says.
+    result_bytes: bytes of values that the results of batches may have together; the oldest are dropped.
     batch_ttl: seconds for which a batch that has ended is kept, with its counts.
     event_ttl: seconds for which streams still have the events of a resumable run, and the end of any, after its end.
     idempotency_ttl: seconds for which a request with an `Idempotency-Key` that comes again gets its first answer.
@@ -86,6 +88,7 @@ class Settings:
     sync: Sync = "normal"
     run_timeout: float | None = _number(None, least=0.001, most=365 * 86_400, also="BG_JOB_TIMEOUT_SECS")
     result_ttl: float = _number(3600.0, least=0, most=365 * 86_400)
+    result_bytes: int = _number(2**30, least=0, most=2**50)
     batch_ttl: float = _number(30 * 86_400.0, least=0, most=3650 * 86_400)
     event_ttl: float = _number(7 * 86_400.0, least=0, most=365 * 86_400, also="RESUMABLE_STREAM_TTL_SECONDS")
     idempotency_ttl: float = _number(86_400.0, least=0, most=365 * 86_400)

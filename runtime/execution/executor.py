@@ -77,6 +77,7 @@ class Executor:
             stopped=lambda: limits.stopped,
             user=stored_user(leased.user),
             tried_again=partial(_is_tried_again, leased),
+            counts_tokens=leased.batch_id is not None,
         )
         return Execution(leased, saver, publisher, limits, graph_run, task, asyncio.get_running_loop().time())
 
@@ -204,6 +205,7 @@ def _finish_request(execution: Execution, outcome: GraphOutcome, status: FinalSt
         spilled=execution.saver.spilled,
         unsaved=execution.saver.unsaved,
         readable=outcome.readable,
+        tokens=outcome.tokens,
     )
 
 

@@ -35,6 +35,7 @@ class GraphRun:
     user: for whom it runs; None: nobody in particular.
     wanted: whether anybody can see an event that is made now; it may change while the run executes.
     stopped: whether the run was asked to stop, so that nobody asks what its graph comes to.
+    counts_tokens: whether anybody wants to know how many tokens it used.
     tried_again: whether another try follows an error of the graph, so that the run does not end with it.
     """
 
@@ -51,6 +52,7 @@ class GraphRun:
     stopped: Callable[[], bool]
     user: User | None = field(default=None, repr=False)
     tried_again: Callable[[BaseException], bool] = lambda _: False
+    counts_tokens: bool = False
 
     @property
     def context(self) -> Mapping[str, Any] | None:

@@ -20,12 +20,14 @@ from runyard.runtime.checkpoints.snapshots import stored_interrupts, stored_valu
 from runyard.runtime.errors import LeaseLost, RunyardError
 from runyard.runtime.execution.graph_input import GraphRun, resume_point, run_config, state_config
 from runyard.runtime.execution.graph_stream import INTERRUPT, Emit, GraphStream, events_parts, graph_modes
+from runyard.runtime.execution.tokens import used_tokens
 from runyard.runtime.graphs.commands import graph_input
 from runyard.runtime.graphs.context import run_context
 from runyard.runtime.graphs.encoding import to_json
 from runyard.runtime.graphs.registry import Graph, Graphs
 from runyard.runtime.graphs.user_errors import describe_error, one_line
 from runyard.runtime.lifecycle import CANCELLED
+from runyard.runtime.storage.port.queue import Tokens
 
 __all__ = ["Emit", "GraphOutcome", "GraphRun", "failed_run", "run_graph", "saved_state", "stopped_graph"]
 
@@ -46,6 +48,7 @@ class GraphOutcome:
     readable: the id of the last checkpoint that can be read, where the run has left later ones that cannot be; "" when
         the thread has none.
     again: the run is tried again after this error, so it has not ended.
+    tokens: what the run has used, if that was asked for and is known.
     """
 
     status: Literal["success", "error"]
@@ -56,6 +59,7 @@ class GraphOutcome:
     error: bytes | None
     readable: str | None = None
     again: bool = False
+    tokens: Tokens | None = None
 
 
 UNREAD: Final = GraphOutcome(status="error", answer=CANCELLED, values=None, interrupts=None, paused=True, error=None)
@@ -89,7 +93,8 @@ async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> GraphOutcome:
         if run.stopped():
             raise asyncio.CancelledError from error
         _forget_cancellation()
-        return await _failed(graph, run, emit, error)
+        failed = await _failed(graph, run, emit, error)
+        return failed if failed.again else replace(failed, tokens=_tokens(run, stream))
 
 
 def _modes(run: GraphRun) -> list[str]:
@@ -161,7 +166,12 @@ async def _success(graph: Graph, run: GraphRun, stream: GraphStream) -> GraphOut
         interrupts=b"{}" if snapshot is None else stored_interrupts(snapshot),
         paused=stream.paused,
         error=None,
+        tokens=_tokens(run, stream),
     )
+
+
+def _tokens(run: GraphRun, stream: GraphStream) -> Tokens | None:
+    return used_tokens(stream.values, run.kwargs.get("input")) if run.counts_tokens else None
 
 
 async def failed_run(run: GraphRun, emit: Emit, error: BaseException) -> GraphOutcome:

@@ -21,6 +21,7 @@ from runyard.runtime.services.configuration import (
     knows_strict_resume,
 )
 from runyard.runtime.storage.port.expiry import Expiry
+from runyard.runtime.storage.port.results import FailedItem
 from runyard.runtime.storage.port.runs import Interest, Lane, NewRun
 from runyard.runtime.webhooks.targets import check_target
 
@@ -78,16 +79,41 @@ def new_stateless_run(
         strategy=request.multitask_strategy,
         metadata=metadata,
         kwargs=_kwargs(request, assistant, rules, headers, ids=ids, temporary=temporary),
-        thread_metadata={
-            "graph_id": assistant.graph_id,
-            **{key: value for key, value in metadata.items() if key != "created_by"},
-        },
+        thread_metadata=_thread_metadata(assistant.graph_id, metadata),
         temporary=temporary,
         expiry=None if temporary else rules.expiry,
         resumable=request.stream_resumable,
         interest=interest,
         webhook=rules.called(request.webhook),
     )
+
+
+def run_anew(item: FailedItem, rules: RunRules) -> NewRun:
+    """A run with the input, the configuration and the metadata of one that has failed, on a thread of its own."""
+    run_id, thread_id = str(uuid7()), str(uuid7())
+    config = item.kwargs["config"]
+    ids = {"run_id": run_id, "thread_id": thread_id, "langgraph_request_id": run_id}
+    return NewRun(
+        run_id=run_id,
+        thread_id=thread_id,
+        assistant_id=item.assistant_id,
+        graph_id=item.graph_id,
+        lane=Lane.BATCH,
+        delay=0.0,
+        strategy=item.strategy,
+        metadata=item.metadata,
+        kwargs={**item.kwargs, "config": {**config, "configurable": {**config["configurable"], **ids}}},
+        thread_metadata=_thread_metadata(item.graph_id, item.metadata),
+        temporary=item.temporary,
+        expiry=None if item.temporary else rules.expiry,
+        resumable=item.resumable,
+        webhook=rules.called(item.webhook),
+    )
+
+
+def _thread_metadata(graph_id: str, metadata: dict[str, Any]) -> dict[str, Any]:
+    """What the thread that is made for a run says, by what its run says."""
+    return {"graph_id": graph_id, **{key: value for key, value in metadata.items() if key != "created_by"}}
 
 
 def new_thread_run(

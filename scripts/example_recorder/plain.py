@@ -58,6 +58,14 @@ class Plain:
             lines.append(f"{name}: {self.text(text)}" if name else "")
         return "\n".join([*lines, ""])
 
+    def lines(self, lines: str) -> str:
+        """JSON Lines, made plain."""
+        return "".join(
+            json.dumps(self.value(json.loads(line)), separators=(",", ":")) + "\n"
+            for line in lines.splitlines()
+            if line
+        )
+
     def text(self, text: str) -> str:
         """A text, made plain."""
         text = _UUID.sub(self._counted(lambda n: f"019b7a00-0000-7000-8000-{n:012x}"), text)

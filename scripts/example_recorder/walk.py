@@ -44,12 +44,15 @@ class Walk:
     def _ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         answer = self._http.request(method, path, json=body, headers=headers)
         answer.raise_for_status()
-        if answer.headers.get("content-type", "").startswith("text/event-stream"):
+        if answer.headers.get("content-type", "").startswith(("text/event-stream", "application/jsonl")):
             return answer.text
         return answer.json() if answer.content else None
 
     def _keep(self, name: str, summary: str, value: Any) -> Any:
-        plain = self._plain.stream(value) if isinstance(value, str) else self._plain.value(value)
+        if isinstance(value, str):
+            plain: Any = self._plain.lines(value) if value.startswith("{") else self._plain.stream(value)
+        else:
+            plain = self._plain.value(value)
         self.examples[name] = {"summary": summary, "value": plain}
         return value
 
@@ -182,6 +185,11 @@ class Walk:
         for run in runs:
             self._ask("GET", f"/threads/{run['thread_id']}/runs/{run['run_id']}/join")
         self._keep("batches/get", "A batch that has ended", self._ask("GET", path))
+        failing = {"assistant_id": "failing", "input": {}, "metadata": {"custom_id": "line 2"}}
+        mixed = f"/batches/{self._ask('POST', '/runs/batch', [kept, failing])[0]['batch_id']}"
+        self._ask("GET", f"{mixed}/stream")
+        results = self._ask("GET", f"{mixed}/results")
+        self._keep("batches/results", "A success and a failure", results)
         self._keep("batches/list_runs", "Its second run", self._ask("GET", f"{path}/runs?offset=1"))
         found = self._ask("GET", "/batches?status=completed&name=night")
         self._keep("batches/search", "The one that matches", found)
@@ -190,6 +198,8 @@ class Walk:
         path = f"/batches/{runs[0]['batch_id']}"
         self._keep("batches/stream", "Two runs, cancelled one after the other", self._watched(path, runs[0]))
         self._keep("batches/cancel", "All of it has ended", self._ask("POST", f"{path}/cancel"))
+        retried = self._ask("POST", f"{mixed}/retry")
+        self._keep("batches/retry", "Its second item is tried anew", retried)
 
     def _watched(self, batch: str, run: dict[str, Any]) -> str:
         """The stream of a batch of which that run is cancelled first, and then the rest."""

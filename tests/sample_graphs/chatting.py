@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Annotated, Any
 
-from langchain_core.messages import AnyMessage
+from langchain_core.messages import AIMessage, AnyMessage
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.types import interrupt
@@ -23,6 +23,15 @@ async def answer(state: Chat) -> Any:
 
 # Not compiled: the server does that.
 echo = StateGraph(Chat).add_node("model", answer).add_edge(START, "model").add_edge("model", END)
+
+
+async def spend(state: Chat) -> Any:
+    usage: Any = {"input_tokens": 3, "output_tokens": 1, "total_tokens": 4, "input_token_details": {"cache_read": 2}}
+    return {"messages": [AIMessage("done", usage_metadata=usage)]}
+
+
+# As with a model that says what it has used.
+spending = StateGraph(Chat).add_node("spend", spend).add_edge(START, "spend").compile()
 
 
 class Inner(TypedDict, total=False):

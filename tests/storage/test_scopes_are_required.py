@@ -42,6 +42,8 @@ MAINTENANCE = {
     "batches.forget",
     "batches.remove_leftovers",
     "idempotency.forget",
+    "results.expire",
+    "results.shrink",
 }
 """Operations of the other parts that the server makes by itself, on what is whoever's."""
 

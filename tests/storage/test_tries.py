@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -30,12 +30,14 @@ from .builders import (
     thread_status,
 )
 
-POLICY = RetryPolicy(tries=3, initial=0.5, factor=3.0, longest=2.0, errors=("OSError", "my.module.Busy"))
+POLICY = RetryPolicy(
+    tries=3, initial_interval=0.5, backoff_factor=3.0, max_interval=2.0, errors=("OSError", "my.module.Busy")
+)
 
 
 async def tried(storage: Storage, new_run: NewRun) -> NewRun:
     """Inserts a run with a policy."""
-    await insert_batch(storage, new_run, retry=POLICY)
+    await insert_batch(storage, new_run, retry=asdict(POLICY))
     return new_run
 
 
@@ -172,11 +174,11 @@ def test_pauses_grow_up_to_the_longest_and_are_partly_left_to_chance() -> None:
         pauses = {POLICY.pause(failed) for _ in range(50)}
         assert len(pauses) > 1
         assert all(whole / 2 <= pause <= whole for pause in pauses)
-    assert replace(POLICY, initial=0.0).pause(1) == 0.0
+    assert replace(POLICY, initial_interval=0.0).pause(1) == 0.0
 
 
 async def test_many_runs_wait_for_their_next_tries_at_once(storage: Storage) -> None:
-    await insert_batch(storage, *(stateless(thread_id=str(uuid.uuid4())) for _ in range(20)), retry=POLICY)
+    await insert_batch(storage, *(stateless(thread_id=str(uuid.uuid4())) for _ in range(20)), retry=asdict(POLICY))
     for leased in await claim_all(storage):
         await storage.queue.try_again(failed_request(leased.lease), 0.0)
     async with asyncio.timeout(5):

@@ -7,7 +7,6 @@ reported, and the client gets the answer all the same.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import parse_qs
@@ -15,15 +14,13 @@ from urllib.parse import parse_qs
 import orjson
 
 from runyard.handlers.contract.answers.declared import Answer, Answers, Violations
-from runyard.handlers.contract.answers.frames import Frames
+from runyard.handlers.contract.answers.frames import Frames, Lines
 from runyard.handlers.http.scope import TEMPLATE, Message, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 
 VIOLATION = "The answer violates the document"
 """How the log's line about a violation begins."""
-
-_FRAME_END = re.compile(rb"\r?\n\r?\n")
 
 
 class ViolationCounter(Protocol):
@@ -43,7 +40,7 @@ class Exchange:
         self._request = bytearray()
         self._body = bytearray()
         self._answer: Answer | None = None
-        self._frames: Frames | None = None
+        self._frames: Frames | Lines | None = None
         self._content_type = ""
 
     def received(self, message: Message) -> None:
@@ -57,7 +54,7 @@ class Exchange:
         if message["type"] == "http.response.start":
             violations = self._begin(message)
         elif self._frames is not None:
-            violations = self._stream(message.get("body", b""), self._frames)
+            violations = self._stream(message.get("body", b""), self._frames, last=not message.get("more_body", False))
         elif self._answer is not None and self._scope["method"] != "HEAD":
             self._body += message.get("body", b"")
             if not message.get("more_body", False):
@@ -76,11 +73,13 @@ class Exchange:
         self._frames = self._answer.frames(self._content_type)
         yield from self._answer.check_head(headers, self._content_type)
 
-    def _stream(self, part: bytes, frames: Frames) -> Violations:
-        *complete, rest = _FRAME_END.split(bytes(self._body) + part)
+    def _stream(self, part: bytes, frames: Frames | Lines, *, last: bool) -> Violations:
+        *complete, rest = frames.end.split(bytes(self._body) + part)
         self._body[:] = rest
         for frame in complete:
             yield from frames.check(frame)
+        if last and rest:
+            yield f"stream: it ends in the middle: {rest[-100:]!r}"
 
     def _selects(self) -> bool:
         if "select" in parse_qs(self._scope["query_string"].decode("latin-1"), keep_blank_values=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from runyard.handlers.contract.answers.frames import Frames
+from runyard.handlers.contract.answers.frames import Frames, Lines
 from runyard.handlers.contract.answers.schemas import Schemas
 from runyard.handlers.contract.models import schema_properties
 from runyard.handlers.contract.violations import describe_violations
@@ -29,13 +29,13 @@ class Answer:
             kind: schemas.compile(media.get("schema", {})) for kind, media in definition.get("content", {}).items()
         }
         self._frames = {
-            kind: Frames(media["x-runyard-item-schema"], schemas)
+            kind: (Lines if kind == "application/jsonl" else Frames)(media["x-runyard-item-schema"], schemas)
             for kind, media in definition.get("content", {}).items()
             if "x-runyard-item-schema" in media
         }
 
-    def frames(self, content_type: str) -> Frames | None:
-        """What the events of a stream of that type may be; None for what is no stream."""
+    def frames(self, content_type: str) -> Frames | Lines | None:
+        """What the events, or lines, of a stream of that type may be; None for what is no stream."""
         return self._frames.get(content_type)
 
     def check_head(self, headers: Mapping[str, str], content_type: str) -> Violations:

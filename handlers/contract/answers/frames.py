@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,8 +12,31 @@ from runyard.handlers.contract.answers.schemas import Schemas
 from runyard.handlers.contract.violations import describe_violations
 
 
+class Lines:
+    """What the lines of JSON Lines may be; empty ones keep the connection alive."""
+
+    end = re.compile(rb"\n")
+
+    def __init__(self, schema: Mapping[str, Any], schemas: Schemas) -> None:
+        self._schema = schemas.compile(schema)
+
+    def check(self, line: bytes) -> Iterator[str]:
+        """One line, without its end."""
+        if not line:
+            return
+        try:
+            value = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            yield f"line: it is not JSON: {error}"
+            return
+        if not self._schema.is_valid(value):
+            yield describe_violations(self._schema, value, "line")
+
+
 class Frames:
     """What the events of a stream may be: each has to fit one of the schemas that know its name."""
+
+    end = re.compile(rb"\r?\n\r?\n")
 
     def __init__(self, schema: Mapping[str, Any], schemas: Schemas) -> None:
         self._schemas = schemas

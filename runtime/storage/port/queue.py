@@ -50,6 +50,14 @@ class LeasedRun:
     """Tries that have failed and were followed by another."""
 
 
+class Tokens(NamedTuple):
+    """Tokens of models: those that they read, those that they wrote, and which of the former came from a cache."""
+
+    input: int
+    output: int
+    cached: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishRequest:
     """The end of a leased run.
@@ -60,6 +68,7 @@ class FinishRequest:
     those that were not, for a thread that stays since another run was put on it.
     `readable`: the checkpoints of the run that come after the one of that id are dropped, and what it has written on
     that one; nobody could read the thread's state again.
+    `tokens` is what a run of a batch has used, for its batch to count; None: nothing is known.
     """
 
     lease: Lease
@@ -73,6 +82,7 @@ class FinishRequest:
     spilled: bool
     unsaved: Callable[[], Sequence[CheckpointRow | WriteRow]] | None = None
     readable: str | None = None
+    tokens: Tokens | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +128,9 @@ class QueueStorage(Protocol):
         all that it has done (rollback). Raises LeaseLost."""
 
     async def try_again(
-        self, request: FinishRequest, pause: float, rows: Sequence[CheckpointRow | WriteRow] = ()
+        self, request: FinishRequest, seconds: float, rows: Sequence[CheckpointRow | WriteRow] = ()
     ) -> FinishResult | None:
-        """In place of the end that the request describes: the run is pending again and due in `pause` seconds, keeps
+        """In place of the end that the request describes: the run is pending again and due in so many seconds, keeps
         its thread until then, and one more of its tries has failed. `rows` are written as `finish` does. One that was
         asked to stop ends as `finish` ends it instead, and what followed from that is returned. Raises LeaseLost."""
 

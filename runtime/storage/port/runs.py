@@ -9,7 +9,6 @@ from runyard.generated.models import Run
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.idempotency import IdempotencyKey
-from runyard.runtime.storage.port.retries import RetryPolicy
 
 RunStatus = Literal["pending", "running", "error", "success", "timeout", "interrupted"]
 FinalStatus = Literal["error", "success", "timeout", "interrupted"]
@@ -82,7 +81,7 @@ class NewBatch:
     max_concurrency: int | None = None
     start_within: float | None = None
     finish_within: float | None = None
-    retry: RetryPolicy | None = None
+    retry: dict[str, Any] | None = None
     result_ttl: float | None = None
 
 

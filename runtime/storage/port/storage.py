@@ -20,6 +20,7 @@ from runyard.runtime.storage.port.deliveries import DeliveryStorage
 from runyard.runtime.storage.port.events import EventStorage
 from runyard.runtime.storage.port.idempotency import IdempotencyStorage
 from runyard.runtime.storage.port.queue import QueueStorage
+from runyard.runtime.storage.port.results import ResultStorage
 from runyard.runtime.storage.port.runs import RunStorage
 from runyard.runtime.storage.port.store import StoreStorage
 from runyard.runtime.storage.port.threads import ThreadStorage
@@ -48,6 +49,9 @@ class Storage(Protocol):
 
     @property
     def queue(self) -> QueueStorage: ...
+
+    @property
+    def results(self) -> ResultStorage: ...
 
     @property
     def workers(self) -> WorkerStorage: ...

@@ -94,7 +94,8 @@ class SqliteBatches:
         where.equal("batch_id", batch_id)
         where.among("status", None if not statuses else [*statuses])
         where.within(scope, METADATA_OF_RUN)
-        sql = f"select * from runs indexed by run_batch {where} order by batch_index, seq limit ? offset ?"
+        where.add("batch_index is not null")  # else it was replaced by another
+        sql = f"select * from runs indexed by run_batch {where} order by batch_index limit ? offset ?"
 
         def read(connection: sqlite3.Connection) -> list[Run] | None:
             if connection.execute(self._sql["batch_state"], (batch_id,)).fetchone() is None:
@@ -212,6 +213,10 @@ class SqliteBatches:
 
     def _remove_rest(self, connection: sqlite3.Connection, batch_id: str, time_slice: TimeSlice) -> bool:
         """Whether nothing is left. Temporary runs are no more than what they answered; others stay on their threads."""
+        removed = {"batch_id": batch_id, "limit": PIECE}
+        while connection.execute(self._sql["erase_removed_items"], removed).rowcount == PIECE:
+            if time_slice.over:
+                return False
         while rows := connection.execute(self._sql["runs_of_discarded_batch"], (batch_id, PIECE)).fetchall():
             for seq, run_id, temporary in rows:
                 if temporary and not remove_events(connection, self._sql, run_id, time_slice):

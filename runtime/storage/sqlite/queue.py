@@ -109,7 +109,7 @@ class SqliteQueue:
         return await self._database.write(work)
 
     async def try_again(
-        self, request: FinishRequest, pause: float, rows: Sequence[CheckpointRow | WriteRow] = ()
+        self, request: FinishRequest, seconds: float, rows: Sequence[CheckpointRow | WriteRow] = ()
     ) -> FinishResult | None:
         lease = request.lease
         given = {
@@ -117,7 +117,7 @@ class SqliteQueue:
             "worker": lease.worker,
             "attempt": lease.attempt,
             "token": lease.token,
-            "due": self._clock.now() + int(pause * 1e6),
+            "due": self._clock.now() + int(seconds * 1e6),
         }
 
         def work(connection: sqlite3.Connection) -> FinishResult | None:
@@ -202,6 +202,8 @@ class SqliteQueue:
                 cut_back_run(connection, self._sql, lease.thread_id, lease.run_id, request.readable)
         elif request.spilled:
             discard_thread(connection, self._sql, lease.thread_id, TimeSlice(), with_runs=False)
+        if request.tokens is not None:
+            connection.execute(self._sql["count_tokens"], {**request.tokens._asdict(), "batch_id": batch_id})
         if webhook is not None:
             add_delivery(connection, self._sql, lease.seq, time, values=request.values, error=request.error)
         if batch_id is None:

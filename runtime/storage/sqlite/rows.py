@@ -49,6 +49,7 @@ def run_from_row(row: dict[str, Any]) -> Run:
         multitask_strategy=row["strategy"],
         langsmith_session_name=None,
         batch_id=row["batch_id"],
+        retry_of=row["retry_of"],
     )
 
 

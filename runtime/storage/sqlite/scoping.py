@@ -54,6 +54,18 @@ def shows_batch(connection: sqlite3.Connection, scope: Scope, batch_id: str) -> 
     return _shows(connection, scope, "batches", "metadata", batch_id)
 
 
+def shows_item(connection: sqlite3.Connection, scope: Scope, batch_id: str, index: int, run_id: str) -> bool:
+    """Whether an item of a batch is in scope: its run is, or what is left of that."""
+    if not scope.filter or shows_run(connection, scope, run_id):
+        return True
+    where = Conditions()
+    where.equal("batch_id", batch_id)
+    where.equal("batch_index", index)
+    where.equal("run_id", run_id)
+    where.within(scope, "removed_items.metadata")
+    return connection.execute(f"select 1 from removed_items {where}", where.parameters).fetchone() is not None
+
+
 def _shows(
     connection: sqlite3.Connection, scope: Scope, table: str, metadata: str, row_id: str, always: str | None = None
 ) -> bool:

@@ -25,6 +25,7 @@ from runyard.runtime.storage.sqlite.migrations import read_refusal, read_schema_
 from runyard.runtime.storage.sqlite.process_lock import ProcessLock
 from runyard.runtime.storage.sqlite.queue import SqliteQueue
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
+from runyard.runtime.storage.sqlite.results import SqliteResults
 from runyard.runtime.storage.sqlite.runs import SqliteRuns
 from runyard.runtime.storage.sqlite.server_lock import has_server, take_for_server
 from runyard.runtime.storage.sqlite.store.items import SqliteStoreItems
@@ -60,6 +61,7 @@ class SqliteStorage:
         self.batches = SqliteBatches(self._database, queries, self._clock)
         self.checkpoints = SqliteCheckpoints(self._database, queries)
         self.queue = SqliteQueue(self._database, queries, self._clock)
+        self.results = SqliteResults(self._database, queries, self._clock)
         self.workers = SqliteWorkers(self._database, queries, self._clock, self._locks)
         self.threads = SqliteThreads(self._database, queries)
         self.assistants = SqliteAssistants(self._database, queries)

@@ -7,6 +7,7 @@ import operator
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 from langchain_core.runnables import RunnableConfig
@@ -20,6 +21,7 @@ class Logged(TypedDict, total=False):
     steps: int
     delay: float
     deadly: bool
+    fails: int
     done: Annotated[list[int], operator.add]
     sides: Annotated[list[str], operator.add]
 
@@ -78,6 +80,41 @@ logged = (
     .add_conditional_edges("step", further, ["step", "left", "right"])
     .add_edge("left", END)
     .add_edge("right", END)
+    .compile()
+)
+
+
+class Busy(Exception):
+    """What passes."""
+
+
+async def stumble(state: Logged, config: RunnableConfig) -> Any:
+    number = len(state.get("done") or [])
+    log = step_logger(state, config, str(number))
+    log("start")
+    await asyncio.sleep(state.get("delay", 0.03))
+    if _raised(state, config, str(number)) < state.get("fails", 0):
+        log("raise")
+        raise Busy
+    log("end")
+    return {"done": [number]}
+
+
+def _raised(state: Logged, config: RunnableConfig, step: str) -> int:
+    """How often a step of this run has raised, whatever died meanwhile."""
+    begin, end = f"{config['metadata']['run_id']} ", " raise"
+    lines = Path(state["step_log"]).read_text().splitlines()
+    return sum(line.startswith(begin) and line.endswith(end) and line.split()[2] == step for line in lines)
+
+
+# Each step raises so many times before it succeeds.
+stumbling = (
+    StateGraph(Logged)
+    .add_node("stumble", stumble)
+    .add_edge(START, "stumble")
+    .add_conditional_edges(
+        "stumble", lambda state: "stumble" if len(state["done"]) < state.get("steps", 4) else END, ["stumble", END]
+    )
     .compile()
 )
 

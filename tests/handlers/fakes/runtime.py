@@ -11,6 +11,7 @@ from runyard.runtime.config.project import GraphSpec, Project
 from runyard.runtime.config.settings import Settings
 
 from .assistants import FakeAssistants
+from .batch_results import FakeBatchResults
 from .batches import FakeBatches
 from .crons import FakeCrons
 from .runs import FakeRuns
@@ -49,6 +50,7 @@ class FakeRuntime:
         self.store = FakeStore()
         self.crons = FakeCrons()
         self.batches = FakeBatches()
+        self.batch_results = FakeBatchResults()
 
     async def start(self) -> None:
         """There is nothing to start."""

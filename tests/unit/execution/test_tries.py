@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from runyard.runtime.storage.sqlite.storage import SqliteStorage
 
 from .one_worker import Heard, new_run, working
 
-AT_ONCE = RetryPolicy(tries=3, initial=0.0)
+AT_ONCE = RetryPolicy(tries=3, initial_interval=0.0)
 
 
 def flaky(calls: Path, *, temporary: bool = False, interest: Interest = Interest.ANSWER, **state: Any) -> NewRun:
@@ -30,7 +31,7 @@ def flaky(calls: Path, *, temporary: bool = False, interest: Interest = Interest
 
 async def end_of(storage: SqliteStorage, heard: Heard, run: NewRun, policy: RetryPolicy | None) -> tuple[Ended, Any]:
     """Has the run executed, with as many tries as it is given; the word of its end, and what it answers."""
-    batch = NewBatch(batch_id=str(uuid.uuid4()), retry=policy)
+    batch = NewBatch(batch_id=str(uuid.uuid4()), retry=None if policy is None else asdict(policy))
     await storage.runs.insert(Scope.everything(), [run], batch)
     end = asyncio.create_task(heard.end_of(run.run_id))
     while not end.done():
@@ -63,7 +64,11 @@ async def test_the_last_try_that_fails_is_the_end(storage: SqliteStorage, graphs
 
 @pytest.mark.parametrize(
     ("policy", "error"),
-    [(None, "Busy"), (AT_ONCE, "ValueError"), (RetryPolicy(tries=3, initial=0.0, errors=("OSError",)), "Busy")],
+    [
+        (None, "Busy"),
+        (AT_ONCE, "ValueError"),
+        (RetryPolicy(tries=3, initial_interval=0.0, errors=("OSError",)), "Busy"),
+    ],
 )
 async def test_an_error_that_the_policy_does_not_name_is_the_end(
     storage: SqliteStorage, graphs: Graphs, tmp_path: Path, policy: RetryPolicy | None, error: str
@@ -82,7 +87,7 @@ async def test_who_follows_a_run_hears_of_an_error_only_when_it_is_the_end(
     async with working(storage, graphs, tmp_path / "data") as heard:
         heard.also(RunEvents, lambda said: names.extend(name for name, _ in said.events))
         run = flaky(tmp_path / "calls", fails=fails, interest=Interest.EVENTS)
-        await end_of(storage, heard, run, RetryPolicy(tries=2, initial=0.0))
+        await end_of(storage, heard, run, RetryPolicy(tries=2, initial_interval=0.0))
     assert names.count("metadata") == 2
     assert names.count("error") == (fails > 1)
 
@@ -91,7 +96,7 @@ async def test_a_run_that_is_cancelled_between_two_tries_ends_and_is_not_execute
     storage: SqliteStorage, graphs: Graphs, tmp_path: Path
 ) -> None:
     run = flaky(tmp_path / "calls", fails=9)
-    batch = NewBatch(batch_id=str(uuid.uuid4()), retry=RetryPolicy(tries=3, initial=3600.0, longest=3600.0))
+    batch = NewBatch(batch_id=str(uuid.uuid4()), retry={"tries": 3, "initial_interval": 3600.0, "max_interval": 3600.0})
     async with working(storage, graphs, tmp_path / "data"):
         await storage.runs.insert(Scope.everything(), [run], batch)
         async with asyncio.timeout(10):

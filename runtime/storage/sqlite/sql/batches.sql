@@ -91,4 +91,4 @@ delete from discarded_batches where batch_id = ?;
 select seq, run_id, temporary from runs where batch_id = ? limit ?;
 
 -- name: leave_batch
-update runs set batch_id = null, batch_index = null where seq = ?;
+update runs set batch_id = null, batch_index = null, batch_end = null where seq = ?;

@@ -40,6 +40,11 @@ where seq = :seq and worker = :worker and attempt = :attempt and token = :token 
 and (cancel is null or :cancelled)
 returning webhook, batch_id;
 
+-- name: count_tokens
+update batch_counts set
+  input_tokens = input_tokens + :input, output_tokens = output_tokens + :output, cached_tokens = cached_tokens + :cached
+where batch_id = :batch_id;
+
 -- name: delete_temporary_thread
 -- A temporary thread goes with its run, but not with other runs that were put on it meanwhile.
 delete from threads where thread_id = :thread_id and temporary

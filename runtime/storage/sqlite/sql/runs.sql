@@ -101,7 +101,9 @@ from runs where run_id = ?
 and not exists (select 1 from discarded_threads as gone where gone.thread_id = runs.thread_id and gone.with_runs);
 
 -- name: results_before
-select seq, run_id, temporary from runs where answer is not null and ended_at < ? order by ended_at limit ?;
+-- What items of batches answered goes with the results of the batch.
+select seq, run_id, temporary from runs where answer is not null and batch_index is null and ended_at < ?
+order by ended_at limit ?;
 
 -- name: forget_run
 delete from runs where seq = ? and queue is null;

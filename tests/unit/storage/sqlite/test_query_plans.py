@@ -35,6 +35,8 @@ PARTIAL = (
     "run_waiting",
     "run_delayed",
     "run_trying",
+    "batch_with_results",
+    "batch_erasing",
     "run_owned",
     "run_active",
     "thread_temporary",
