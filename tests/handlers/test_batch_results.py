@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
+from typing import Any
 
 import httpx
 import pytest
 
 from runyard.handlers.http import json_lines
+from runyard.runtime.errors import NotFound
 
 from .asgi_client import exchange
 from .fakes.batch_results import make_line
@@ -45,6 +48,30 @@ async def test_a_reader_that_leaves_is_let_go(runtime: FakeRuntime) -> None:
     runtime.batch_results.script = [60.0]
     response = await exchange(runtime, "GET", f"{RESULTS}?follow=true", disconnect_after=0.1)
     assert set(response.parts) == {b"\n"}
+
+
+class Failing:
+    """Says a line, and then that it cannot go on."""
+
+    def __init__(self) -> None:
+        self._said = False
+
+    async def next(self, timeout: float) -> bytes | None:
+        if self._said:
+            raise NotFound("The results were given up while they were read")
+        self._said = True
+        return make_line()
+
+
+async def test_a_response_that_cannot_go_on_is_cut_and_not_ended() -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    with pytest.raises(NotFound):
+        await json_lines.JsonLines(Failing())({}, asyncio.Event().wait, send)  # type: ignore[arg-type]
+    assert [message.get("more_body") for message in sent] == [None, True]
 
 
 async def test_what_is_asked_for(client: httpx.AsyncClient, runtime: FakeRuntime) -> None:
