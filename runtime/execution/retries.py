@@ -18,7 +18,10 @@ def is_worth_another_try(policy: RetryPolicy, error: BaseException) -> bool:
     """Whether the policy has a run tried again after that error, as long as it has tries left."""
     error = first_leaf(error)
     if policy.errors is None:
-        return _is_likely_to_pass(error)
+        try:
+            return _is_likely_to_pass(error)
+        except Exception:  # noqa: BLE001 - the attributes of an exception are user code too
+            return False
     return any(
         name in (kind.__name__, f"{kind.__module__}.{kind.__qualname__}")
         for kind in type(error).__mro__

@@ -55,6 +55,7 @@ async def test_no_more_results_are_read_than_the_reader_takes(tmp_path: Path) ->
 
 
 @pytest.mark.full
+@pytest.mark.timeout(400)
 async def test_a_slow_reader_of_a_hundred_thousand_results_costs_no_memory(start_server: StartServer) -> None:
     server = start_server(args=("--workers", "1"))
     assert server.stop() == 0

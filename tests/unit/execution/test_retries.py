@@ -31,6 +31,14 @@ class Answered(Exception):
         self.status_code = status
 
 
+class Broken(Exception):
+    """Does not even let itself be looked at."""
+
+    @property
+    def status_code(self) -> int:
+        raise RuntimeError("no status")
+
+
 def answered(status: int) -> httpx.HTTPStatusError:
     request = httpx.Request("GET", "http://model.test")
     return httpx.HTTPStatusError("no", request=request, response=httpx.Response(status, request=request))
@@ -70,6 +78,7 @@ def test_what_may_be_over_a_little_later_is_likely_to_pass(error: BaseException)
         KeyboardInterrupt(),
         asyncio.CancelledError(),
         ExceptionGroup("two", [ValueError(), Busy()]),
+        Broken(),
     ],
     ids=repr,
 )

@@ -54,7 +54,8 @@ create index removed_item_answered on removed_items (ended_at) where answer is n
 create trigger batch_item_ended after update of ended_at on runs
 when new.batch_index is not null and new.ended_at is not null and old.ended_at is null begin
   update batch_counts set
-    ends = ends + 1, result_bytes = result_bytes + (select length(answer) from runs where seq = new.seq)
+    ends = ends + 1,
+    result_bytes = result_bytes + coalesce((select length(answer) from runs where seq = new.seq), 0)
   where batch_id = new.batch_id;
   update runs set batch_end = (select ends from batch_counts where batch_id = new.batch_id) where seq = new.seq;
 end;
