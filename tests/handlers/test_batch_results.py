@@ -17,7 +17,7 @@ from .asgi_client import exchange
 from .fakes.batch_results import make_line
 from .fakes.runtime import FakeRuntime
 
-BATCH_ID = str(uuid.uuid4())
+BATCH_ID = str(uuid.UUID(int=1))
 RESULTS = f"/batches/{BATCH_ID}/results"
 
 

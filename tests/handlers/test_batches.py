@@ -16,7 +16,7 @@ from .fakes.runtime import FakeRuntime
 Query = dict[str, str | int | list[str]]
 
 ITEM = {"assistant_id": "chain"}
-BATCH = f"/batches/{uuid.uuid4()}"
+BATCH = f"/batches/{uuid.UUID(int=1)}"
 
 
 async def test_the_answer_to_a_batch_names_it(client: httpx.AsyncClient) -> None:
