@@ -68,7 +68,7 @@ HARMLESS: dict[str, Edit] = {
     "a higher limit": lambda doc: field(doc, "RunCreateStateless", "webhook").update(maxLength=100_000),
     "an answer's field that is always there": lambda doc: schema(doc, "Interrupt")["required"].append("id"),
     "a pattern of an answer's field": lambda doc: field(doc, "ErrorResponse", "detail").update(pattern="."),
-    "a status that runs no longer have": lambda doc: schema(doc, "RunStatus")["enum"].remove("timeout"),
+    "an event that streams no longer have": lambda doc: field(doc, "BatchStreamEvent", "event")["enum"].remove("end"),
     "an error that is declared": lambda doc: operation(doc, "/runs", "post")["responses"].update(
         {"500": {"$ref": "#/components/responses/Unavailable"}}
     ),
