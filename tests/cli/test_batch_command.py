@@ -236,7 +236,9 @@ def test_a_file_that_was_interrupted_is_gone_on_with_and_put_into_order(
         dict.fromkeys(line["batch_id"] for line in lines(output.read_bytes()))
     )
     whole = output.read_bytes()
-    assert runyard(*submit, url=fake.url).returncode == 0
+    repeated = runyard(*submit, url=fake.url)
+    assert repeated.returncode == 0
+    assert "No results came that were not there already" in text(repeated)
     assert output.read_bytes() == whole
 
 

@@ -100,7 +100,10 @@ def format_counts(counts: Mapping[str, int]) -> str:
 
 
 def print_summary(counts: Counter[str], seconds: float) -> None:
-    """Prints how runs ended, and how fast they came."""
+    """Prints how runs ended whose results came, and how fast."""
+    if not counts:
+        print_message("No results came that were not there already.")
+        return
     print_message(
         f"{format_count(counts.total())} ended in {format_rate(counts.total(), seconds)}: {format_counts(counts)}"
     )
