@@ -10,7 +10,7 @@ from tests.authorisation.users import PROJECTS, User, bearer
 from tests.live_server import LiveServer
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server on which everybody reaches what is theirs."""
     config = PROJECTS / "agents" / "langgraph.json"
@@ -21,11 +21,11 @@ def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         server.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ann(agents: LiveServer) -> User:
     return User(agents, bearer("ann-token"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def bob(agents: LiveServer) -> User:
     return User(agents, bearer("bob-token"))
