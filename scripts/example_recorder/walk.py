@@ -38,6 +38,7 @@ class Walk:
         self._store()
         self._crons()
         self._batches()
+        self._protocols()
         self._keep("system/metrics", "After a few runs", self._ask("GET", "/metrics?format=json"))
         return self.examples
 
@@ -211,6 +212,25 @@ class Walk:
                 if said.endswith("\n\n") and steps:
                     self._ask("POST", steps.pop(0))
         return said
+
+    def _protocols(self) -> None:
+        call = {"name": "chain", "arguments": {"n": 1}}
+        self._keep("mcp/call", "The final values", self._ask("POST", "/mcp/", _rpc("tools/call", call)))
+        listed = self._ask("POST", "/mcp/", _rpc("tools/list", {}))
+        tools = [{**each, "inputSchema": {"type": "object"}} for each in listed["result"]["tools"][:1]]
+        self._keep("mcp/list", "The first tool; its schema is shortened", {**listed, "result": {"tools": tools}})
+        part = {"kind": "text", "text": "hello there"}
+        params = {"message": {"role": "user", "parts": [part], "messageId": "m1"}}
+        agent = f"/a2a/{self._own['echo']}"
+        self._keep("a2a/send", "A task that is completed", self._ask("POST", agent, _rpc("message/send", params)))
+        said = self._ask("POST", agent, _rpc("message/stream", params))
+        self._keep("a2a/stream", "A task, from its beginning to its end", said)
+        card = self._ask("GET", f"/.well-known/agent-card.json?assistant_id={self._own['echo']}", host="localhost:8123")
+        self._keep("a2a/card", "The card of a graph that talks", card)
+
+
+def _rpc(method: str, params: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
 
 
 def _shortened(schemas: dict[str, Any]) -> dict[str, Any]:

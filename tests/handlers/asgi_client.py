@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +51,7 @@ async def exchange(
     target: str,
     body: bytes | list[bytes] = b"",
     *,
+    headers: Mapping[str, str] | None = None,
     more_follows: bool = False,
     disconnect_after: float = 60,
 ) -> Exchange:
@@ -85,7 +86,7 @@ async def exchange(
         "raw_path": path.encode(),
         "query_string": query.encode(),
         "root_path": "",
-        "headers": [],
+        "headers": [(name.encode(), value.encode()) for name, value in (headers or {}).items()],
         "server": ("test", 80),
         "client": ("test", 1),
     }

@@ -44,7 +44,7 @@ async def test_the_document_lacks_what_is_disabled() -> None:
         document = (await client.get("/openapi.json")).json()
     assert not [path for path in document["paths"] if path.startswith(("/threads", "/runs", "/store"))]
     assert "/assistants/search" in document["paths"]
-    assert {tag["name"] for tag in document["tags"]} == {"Assistants", "System"}
+    assert {tag["name"] for tag in document["tags"]} == {"A2A", "Assistants", "MCP", "System"}
 
 
 async def test_without_meta_the_server_only_says_that_it_is_there() -> None:

@@ -33,7 +33,6 @@ from runyard.handlers.protocols.json_rpc import (
     result_message,
 )
 from runyard.runtime.auth.principal import Principal
-from runyard.runtime.auth.refusal import Refusal
 from runyard.runtime.errors import Invalid, NotFound, RunyardError
 from runyard.runtime.services.new_runs import Headers
 
@@ -112,9 +111,8 @@ class A2aHandlers:
             agent = Agent(assistant.assistant_id, self._runs, self._threads, caller)
             return await self._carried_out(agent, assistant.assistant_id, message)
         except RpcError as error:
-            return json_response(error_message(request_id, error))
-        except Refusal:
-            raise  # who may not do it is told so as in all operations
+            no_request = error.code in (PARSE_ERROR, INVALID_REQUEST)
+            return json_response(error_message(request_id, error), 400 if no_request else 200)
         except RunyardError as error:
             return json_response(error_message(request_id, RpcError.of(error)))
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+import orjson
+
 from runyard.generated.models import Run, Thread
 from runyard.handlers.protocols.json_rpc import RpcError
 from runyard.runtime.config.ids import usual_id
@@ -130,6 +132,11 @@ def task_of(task_id: TaskId, run: Run, thread: Thread, *, is_latest: bool, whole
     )
 
 
+def text_of(content: Any) -> str:
+    """The text of a message's content."""
+    return "".join(part.text or "" for part in _parts(content))
+
+
 def _artifact(own: Sequence[Message], values: Any) -> Sequence[Part]:
     """The last that the agent has said for a task, or else what its state is."""
     for message in reversed(own):
@@ -139,7 +146,9 @@ def _artifact(own: Sequence[Message], values: Any) -> Sequence[Part]:
 
 
 def _questions(thread: Thread) -> Iterator[Part]:
-    asked = [interrupt.value for each in (thread.interrupts or {}).values() for interrupt in each]
+    # Storage has them as JSON, not as the classes that the thread names.
+    interrupts = orjson.loads(orjson.dumps(thread.interrupts or {}))
+    asked = [interrupt["value"] for each in interrupts.values() for interrupt in each]
     for value in asked:
         yield Part(value) if isinstance(value, str) else Part(None, value)
     if not asked:
@@ -176,8 +185,3 @@ def _parts(content: Any) -> Iterator[Part]:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def text_of(content: Any) -> str:
-    """The text of a message's content."""
-    return "".join(part.text or "" for part in _parts(content))

@@ -40,7 +40,6 @@ from runyard.handlers.protocols.mcp.revisions import (
 )
 from runyard.handlers.protocols.mcp.tools import Tools, call_result
 from runyard.runtime.auth.principal import Principal
-from runyard.runtime.auth.refusal import Refusal
 from runyard.runtime.errors import Invalid, RunyardError
 from runyard.runtime.services.new_runs import Headers
 
@@ -198,8 +197,6 @@ class McpHandlers:
                     return await self._list(request, int(params.get("cursor", "0")))
                 case "tools/call":
                     return await self._call(request, params["name"], params.get("arguments", {}))
-        except Refusal:
-            raise  # who may not do it is told so as in all operations
         except RunyardError as error:
             raise RpcError.of(error) from None
         raise unknown_method(method)
