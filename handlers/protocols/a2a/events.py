@@ -45,11 +45,12 @@ class TaskEvents:
             return [self._event(self._dialect.sent(self._task))]
         if self._ended:
             return None
-        events = await self._run.next(timeout)
-        if events is None:
-            self._ended = True
-            return await self._end()
-        return [self._event(each) for event in events if event.name == "messages" for each in self._told(event)]
+        while (events := await self._run.next(timeout)) is not None:
+            told = [self._event(each) for event in events if event.name == "messages" for each in self._told(event)]
+            if told or not events:
+                return told
+        self._ended = True
+        return await self._end()
 
     async def close(self) -> None:
         """Ends the stream; the run goes on."""
