@@ -7,11 +7,16 @@ import uuid
 from runyard.runtime.lifecycle import UNKNOWN
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.events import NewEvents
+from runyard.runtime.storage.port.runs import NewRun
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.port.threads import StateEdit
 
 from .builders import (
+    checkpoint_row,
+    claim,
     finish_request,
     insert,
+    on_thread,
     run_status,
     stateless,
 )
@@ -55,3 +60,37 @@ async def test_outcomes_are_forgotten_in_portions_and_never_those_of_runs_under_
         await storage.queue.finish(finish_request(lease, temporary=True))
     assert [await storage.runs.forget_outcomes(-1.0, 2) for _ in range(3)] == [2, 1, 0]
     assert await run_status(storage, new_runs[3]) == "running"
+
+
+async def answers(storage: Storage, *run_ids: str) -> list[bytes]:
+    return [ended.answer for ended in await storage.runs.ended(Scope.everything(), run_ids)]
+
+
+async def ended_run(storage: Storage, new_run: NewRun, values: bytes) -> str:
+    lease = (await claim(storage, "worker", await insert(storage, new_run))).lease
+    await storage.queue.finish(finish_request(lease, answer=values, values=values))
+    return new_run.run_id
+
+
+async def test_a_run_keeps_its_answer_whatever_becomes_of_its_thread(storage: Storage) -> None:
+    first = stateless()
+    runs = [await ended_run(storage, first, b'{"n":1}')]
+    for number in (2, 2, 3):
+        runs.append(await ended_run(storage, on_thread(first.thread_id), b'{"n":%d}' % number))
+    told = [b'{"n":1}', b'{"n":2}', b'{"n":2}', b'{"n":3}']
+    assert await answers(storage, *runs) == told
+    rows = [checkpoint_row(first.thread_id, "c1")]
+    edit = StateEdit(rows=rows, base=None, values=b'{"n":4}', interrupts=b"{}", paused=False)
+    await storage.threads.edit_state(Scope.everything(), first.thread_id, edit)
+    assert await answers(storage, *runs) == told
+    runs.append(await ended_run(storage, on_thread(first.thread_id), b'{"n":5}'))
+    assert await answers(storage, *runs) == [*told, b'{"n":5}']
+
+
+async def test_a_copy_of_a_thread_leaves_answers_where_they_are(storage: Storage) -> None:
+    first = stateless()
+    run_id = await ended_run(storage, first, b'{"n":1}')
+    copy = await storage.threads.copy(Scope.everything(), first.thread_id, str(uuid.uuid4()))
+    assert copy is not None
+    other = await ended_run(storage, on_thread(copy.thread_id), b'{"n":2}')
+    assert await answers(storage, run_id, other) == [b'{"n":1}', b'{"n":2}']

@@ -76,6 +76,7 @@ def copy_thread(
         "status": thread["settled"],
         "temporary": 0,
         "kept_at": None,
+        "answered": None,
         "metadata": orjson.dumps({**orjson.loads(thread["metadata"]), **metadata}).decode(),
         "creator": scope.identity,
         **expiry_columns(expiry),

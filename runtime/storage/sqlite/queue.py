@@ -159,6 +159,7 @@ class SqliteQueue:
     ) -> FinishResult | None:
         """None when the lease does not hold, or the run was asked to stop and is not `cancelled`."""
         lease, time = request.lease, now()
+        shared = request.status == "success" and not request.temporary and request.answer == request.values
         row = connection.execute(
             self._sql["finish"],
             {
@@ -168,6 +169,7 @@ class SqliteQueue:
                 "token": lease.token,
                 "status": request.status,
                 "answer": request.answer,
+                "shared": shared,
                 "cancelled": cancelled,
                 "now": time,
             },
@@ -195,6 +197,7 @@ class SqliteQueue:
                     "interrupts": request.interrupts,
                     "error": request.error,
                     "unsettled": unsettled,
+                    "answered": lease.seq if shared and batch_id is None else None,
                 },
             )
             write_rows(connection, self._sql, rows if request.unsaved is None else [*rows, *request.unsaved()])

@@ -33,8 +33,9 @@ where seq = :seq and worker = :worker and attempt = :attempt and token = :token 
 select cancel from runs where seq = ? and worker = ? and attempt = ? and token = ? and queue = 'running';
 
 -- name: finish
--- Only a run that nobody has asked to stop ends as its graph did.
-update runs set queue = null, creator_details = null, status = :status, worker = null, answer = :answer,
+-- Only a run that nobody has asked to stop ends as its graph did. `shared`: its thread is about to hold the answer.
+update runs set queue = null, creator_details = null, status = :status, worker = null,
+                answer = case when not :shared or batch_id is not null then :answer end,
                 updated_at = :now, ended_at = :now
 where seq = :seq and worker = :worker and attempt = :attempt and token = :token and queue = 'running'
 and (cancel is null or :cancelled)
@@ -60,7 +61,7 @@ update or fail threads set
   status = case when exists (select 1 from runs where thread_id = :thread_id and queue is not null)
                 then 'busy' else :settled end,
   ran = 1, temporary = 0, state = coalesce(:state, state), interrupts = coalesce(:interrupts, interrupts, '{}'),
-  error = :error, unsettled = :unsettled, updated_at = :now, state_updated_at = :now
+  error = :error, unsettled = :unsettled, answered = :answered, updated_at = :now, state_updated_at = :now
 where thread_id = :thread_id;
 
 -- name: promote

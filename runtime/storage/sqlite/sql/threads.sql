@@ -34,7 +34,7 @@ update threads set
   temporary = 0, settled = :settled,
   status = case when exists (select 1 from runs where thread_id = :thread_id and queue is not null)
                 then 'busy' else :settled end,
-  state = :state, interrupts = :interrupts, error = null, unsettled = null, updated_at = :now, state_updated_at = :now
+  state = :state, interrupts = :interrupts, error = null, unsettled = null, answered = null, updated_at = :now, state_updated_at = :now
 where thread_id = :thread_id;
 
 -- name: leave_unsettled
@@ -56,7 +56,7 @@ update or fail threads set
   status = case when exists (select 1 from runs where thread_id = :thread_id and queue is not null) then 'busy'
                 when unsettled = 'error' then settled else coalesce(:settled, settled) end,
   state = coalesce(:state, state), interrupts = coalesce(:interrupts, interrupts),
-  error = case when unsettled = 'error' then error end, unsettled = null,
+  error = case when unsettled = 'error' then error end, unsettled = null, answered = null,
   updated_at = :now, state_updated_at = :now
 where thread_id = :thread_id and unsettled is not null
 and not exists (select 1 from runs where thread_id = :thread_id and queue = 'running');
