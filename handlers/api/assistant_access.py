@@ -49,8 +49,8 @@ async def create_assistant(principal: Principal, request: AssistantCreate) -> tu
         request,
         assistant_id=assistant_id,
         metadata=value["metadata"],
-        config=value["config"] or request.config,
-        context=value["context"] or request.context,
+        config=value.get("config") or (request.config and {}),
+        context=value.get("context") or (request.context and {}),
     )
 
 
@@ -82,8 +82,9 @@ async def patch_assistant(
     value: dict[str, Any] = {"assistant_id": assistant_uuid(assistant_id), **given}
     value["metadata"] = {**(given.get("metadata") or {})}
     scope = await authorize(principal, ASSISTANTS, "update", value)
-    changed = {name: value[name] for name in _SETTABLE if name in given and name in value}
-    return scope, {**given, **changed, **({"metadata": value["metadata"]} if value.get("metadata") else {})}
+    left = {name: value[name] for name in _SETTABLE if name in given and name in value}
+    others = {name: item for name, item in given.items() if name not in _SETTABLE}
+    return scope, {**others, **left, **({"metadata": value["metadata"]} if value.get("metadata") else {})}
 
 
 async def set_version(principal: Principal, assistant_id: str, version: int) -> Scope:

@@ -95,8 +95,10 @@ async def search_crons(principal: Principal, request: Search) -> tuple[Scope, Se
 
 
 def _as_decided(given: Mapping[str, Any], value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The fields of a request, with what a handler has changed in the payload and in the metadata."""
+    """The fields of a request, with what a handler has changed in the payload and in the metadata, and without what it
+    has taken out of the payload."""
     payload: Mapping[str, Any] = value.get("payload") or {}
     metadata: Mapping[str, Any] = value.get("metadata") or {}
-    changed = {name: payload[name] for name in RUN_FIELDS if name in payload}
-    return {**given, **changed, **({"metadata": metadata} if metadata or "metadata" in given else {})}
+    left = {name: payload[name] for name in RUN_FIELDS if name in payload}
+    others = {name: item for name, item in given.items() if name not in RUN_FIELDS}
+    return {**others, **left, **({"metadata": metadata} if metadata or "metadata" in given else {})}

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from runyard.generated.models import RunCreateStateful, RunCreateStateless, RunsCancel
+from runyard.generated.models import Command, RunCreateStateful, RunCreateStateless, RunsCancel
 from runyard.handlers.api.assistant_access import ASSISTANTS, assistant_uuid, read_assistant
 from runyard.handlers.api.thread_access import THREADS, read_thread, update_thread
 from runyard.runtime.auth.authorization import authorize
@@ -88,9 +88,14 @@ async def _create_run(principal: Principal, request: Request, thread_id: str | N
     }
     scope = await authorize(principal, THREADS, "create_run", value)
     changed: dict[str, Any] = {name: value["kwargs"].get(name) for name in _ARGUMENTS}
-    if not changed["config"].get("configurable"):
-        changed["config"] = {key: item for key, item in changed["config"].items() if key != "configurable"}
-    changed["config"] = changed["config"] or request.config
+    # Of its metadata, what the handler has left of them is in those of the run.
+    config = {key: item for key, item in (changed["config"] or {}).items() if key != "metadata"}
+    if not config.get("configurable"):
+        config.pop("configurable", None)
+    # Not what the request had: the handler may have taken that away.
+    changed["config"] = config or (request.config and {})
+    told = value["kwargs"].get("command")
+    changed["command"] = None if told is None else msgspec.convert(told, Command)
     return scope, replace(request, metadata=value.get("metadata"), **changed)
 
 

@@ -69,7 +69,8 @@ async def patch_thread(
         return principal.scope, given
     value = {**_named(thread_id), "metadata": {**(given.get("metadata") or {})}}
     scope = await authorize(principal, THREADS, "update", value)
-    return scope, {**given, "metadata": value["metadata"]} if value.get("metadata") else given
+    metadata = value.get("metadata") or {}
+    return scope, {**given, "metadata": metadata} if metadata or "metadata" in given else given
 
 
 async def delete_thread(principal: Principal, thread_id: str | None, run_id: str | None = None) -> Scope:
