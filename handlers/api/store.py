@@ -27,8 +27,8 @@ class StoreService(Protocol):
     async def search(self, scope: Scope, request: StoreSearchRequest) -> bytes:
         """One page of items. Raises Invalid, Unavailable."""
 
-    async def namespaces(self, scope: Scope, request: StoreListNamespacesRequest) -> bytes:
-        """One page of namespaces. Raises Invalid, Unavailable."""
+    async def namespaces(self, scope: Scope, request: StoreListNamespacesRequest, below: Sequence[str]) -> bytes:
+        """One page of the namespaces that are `below`, whose labels are no patterns. Raises Invalid, Unavailable."""
 
 
 class StoreHandlers:
@@ -63,5 +63,5 @@ class StoreHandlers:
 
     async def namespaces(self, principal: Principal, body: StoreListNamespacesRequest) -> Response:
         """POST /store/namespaces"""
-        scope, request = await list_namespaces(principal, body)
-        return encoded_response(await self.store.namespaces(scope, request))
+        scope, request, below = await list_namespaces(principal, body)
+        return encoded_response(await self.store.namespaces(scope, request, below))

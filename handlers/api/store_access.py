@@ -35,11 +35,10 @@ async def put_item(principal: Principal, given: Mapping[str, Any]) -> tuple[Scop
 async def get_item(
     principal: Principal, namespace: Sequence[str] | None, key: str
 ) -> tuple[Scope, Sequence[str] | None, str]:
-    """store.get; also the namespace and the key as they are to be looked for."""
-    if principal.rules is None:
-        return principal.scope, namespace, key
-    # Labels may be joined by dots.
+    """store.get; also the namespace, whose labels may come joined by dots, and the key as they are to be looked for."""
     labels = [label for part in namespace or () for label in part.split(".")]
+    if principal.rules is None:
+        return principal.scope, labels, key
     value: dict[str, Any] = {"key": key}
     scope = await _authorize(principal, "get", value, labels)
     return scope, value["namespace"], value["key"]
@@ -70,10 +69,11 @@ async def search_items(principal: Principal, request: StoreSearchRequest) -> tup
 
 async def list_namespaces(
     principal: Principal, request: StoreListNamespacesRequest
-) -> tuple[Scope, StoreListNamespacesRequest]:
-    """store.list_namespaces; also the request as it is to be carried out."""
-    if principal.rules is None:
-        return principal.scope, request
+) -> tuple[Scope, StoreListNamespacesRequest, Sequence[str]]:
+    """store.list_namespaces; also the request as it is to be carried out, and the beginning of its prefix in which `*`
+    is no pattern: what a handler has put in front of the labels that were asked for."""
+    if principal.rules is None or principal.user is None:
+        return principal.scope, request, ()
     value: dict[str, Any] = {
         "suffix": request.suffix and tuple(request.suffix),
         "max_depth": request.max_depth,
@@ -81,7 +81,11 @@ async def list_namespaces(
         "offset": request.offset,
     }
     scope = await _authorize(principal, "list_namespaces", value, request.prefix)
-    return scope, replace(request, prefix=value["namespace"])
+    granted, asked = value["namespace"], list(request.prefix or ())
+    kept = next(count for count in range(len(asked), -1, -1) if granted[len(granted) - count :] == asked[-count:])
+    # Handlers compare labels with what they know of the caller, and one may be called so.
+    named = "*" in principal.user.values()
+    return scope, replace(request, prefix=granted), granted if named else granted[: len(granted) - kept]
 
 
 async def _authorize(principal: Principal, action: str, value: dict[str, Any], asked: Sequence[str] | None) -> Scope:

@@ -90,10 +90,8 @@ class Store:
             await self._ask("put_item", scope, put)
 
     async def get(self, scope: Scope, namespace: Sequence[str] | None, key: str, refresh_ttl: bool | None) -> bytes:
-        """The item, or null; the labels of its namespace may be joined by dots. Raises Invalid for labels that cannot
-        be."""
-        labels = [label for part in namespace or () for label in part.split(".")]
-        get = GetItem(namespace=_labels("namespace", labels), key=key, refresh=self._refresh(refresh_ttl))
+        """The item, or null. Raises Invalid for labels that cannot be."""
+        get = GetItem(namespace=_labels("namespace", namespace or ()), key=key, refresh=self._refresh(refresh_ttl))
         (found,) = await self._store.batch(scope, [get])
         assert not isinstance(found, list)
         return orjson.dumps(None if found is None else item_fields(found))
@@ -119,9 +117,11 @@ class Store:
         (found,) = await self._store.batch(scope, [search])
         return page_of_items(found)
 
-    async def namespaces(self, scope: Scope, request: StoreListNamespacesRequest) -> bytes:
-        """One page of the namespaces. Raises Invalid for labels that cannot be, Unavailable when it takes too long."""
+    async def namespaces(self, scope: Scope, request: StoreListNamespacesRequest, below: Sequence[str] = ()) -> bytes:
+        """One page of the namespaces that are `below`, whose labels are no patterns. Raises Invalid for labels that
+        cannot be, Unavailable when it takes too long."""
         wanted = ListNamespaces(
+            below=_labels("prefix", below),
             prefixes=[_labels("prefix", request.prefix or ())],
             suffixes=[_labels("suffix", request.suffix or ())],
             max_depth=request.max_depth,

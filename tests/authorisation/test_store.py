@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
 from langgraph_sdk.client import LangGraphClient
 
 from tests.live_server import LiveServer
 
-from .users import User, claims
+from .users import User, claims, server_of
 
 
 async def namespaces(client: LangGraphClient, prefix: list[str] | None = None) -> list[list[str]]:
@@ -79,3 +82,41 @@ def test_a_filter_gives_nobody_the_whole_store(shared: LiveServer) -> None:
     answer = ann.ask("POST", "/store/items/search", {})
     assert answer.status_code == 403
     assert "@auth.on.store" in answer.json()["detail"]
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server whose users call themselves as they like."""
+    yield from server_of("named", tmp_path_factory.mktemp("named"))
+
+
+def called(server: LiveServer, identity: str) -> User:
+    return User(server, {"x-user": identity})
+
+
+def test_a_user_who_is_called_like_a_wildcard_has_one_namespace(named: LiveServer) -> None:
+    star, ann = called(named, "*"), called(named, "ann")
+    for user in (star, ann):
+        assert user.ask("PUT", "/store/items", {"namespace": ["a"], "key": "k", "value": {}}).status_code == 204
+    for prefix in ([], ["*"], ["*", "a"], ["*", "*"], ["a"]):
+        assert {labels[0] for labels in star.post("/store/namespaces", {"prefix": prefix})["namespaces"]} <= {"*"}
+    assert star.post("/store/namespaces", {"prefix": ["a"]})["namespaces"] == [["*", "a"]]
+    assert ann.post("/store/namespaces", {"prefix": ["*"]})["namespaces"] == [["ann", "a"]]
+    for path, body in (("/store/items/search", {"namespace_prefix": ["*"]}), ("/store/items/search", {})):
+        assert [item["namespace"] for item in star.post(path, body)["items"]] == [["*", "a"]]
+
+
+def test_a_user_whose_name_has_dots_is_not_below_another(named: LiveServer) -> None:
+    ann, dotted = called(named, "ann"), called(named, "ann.mail")
+    item = {"namespace": ["mail"], "key": "k", "value": {"of": "ann"}}
+    assert ann.ask("PUT", "/store/items", item).status_code == 204
+    for answer in (
+        dotted.ask("GET", "/store/items?key=k"),
+        dotted.ask("GET", "/store/items?namespace=ann.mail&key=k"),
+        dotted.ask("PUT", "/store/items", item),
+        dotted.ask("DELETE", "/store/items", {"namespace": [], "key": "k"}),
+        dotted.ask("POST", "/store/items/search", {}),
+        dotted.ask("POST", "/store/namespaces", {}),
+    ):
+        assert (answer.status_code, "without periods" in answer.text) == (422, True), answer.text
+    assert ann.get("/store/items?namespace=mail&key=k")["value"] == {"of": "ann"}

@@ -92,11 +92,12 @@ class SearchItems:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListNamespaces:
     """The namespaces that have items, in their order. They begin with each of `prefixes` and end with each of
-    `suffixes`, in which the label `*` stands for any. max_depth: labels that are kept of each; what is the same then is
-    listed once."""
+    `suffixes`, in which the label `*` stands for any. below: they are this one or below it, in which `*` is a label as
+    others are. max_depth: labels that are kept of each; what is the same then is listed once."""
 
     prefixes: Sequence[Namespace] = ()
     suffixes: Sequence[Namespace] = ()
+    below: Namespace = ()
     max_depth: int | None = None
     limit: int = 100
     offset: int = 0

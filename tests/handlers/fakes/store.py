@@ -31,7 +31,7 @@ class FakeStore:
     async def search(self, scope: Scope, request: models.StoreSearchRequest) -> bytes:
         return orjson.dumps({"items": [{**make_item(["notes"], "a"), "score": None}]})
 
-    async def namespaces(self, scope: Scope, request: models.StoreListNamespacesRequest) -> bytes:
+    async def namespaces(self, scope: Scope, request: models.StoreListNamespacesRequest, below: Sequence[str]) -> bytes:
         return orjson.dumps({"namespaces": [["notes"]]})
 
 

@@ -34,6 +34,7 @@ def list_namespaces(connection: sqlite3.Connection, wanted: ListNamespaces, now:
     where = Conditions("(expires_at is null or expires_at > ?)")
     where.parameters.append(now)
     matching = Conditions()
+    add_below(where, wanted.below)
     for prefix in wanted.prefixes:
         plain = prefix[: prefix.index(_ANY)] if _ANY in prefix else prefix
         add_below(where, plain)
