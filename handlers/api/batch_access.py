@@ -7,12 +7,20 @@ particular, and the filters hold for the metadata of the batch, which handlers s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+import msgspec
+
+from runyard.generated.models import Command, RunCreateStateless
+from runyard.handlers.api.assistant_access import ASSISTANTS
+from runyard.handlers.api.run_access import ARGUMENTS, create_run
 from runyard.handlers.api.thread_access import THREADS, delete_thread, narrowed, read_thread, update_thread
 from runyard.runtime.auth.authorization import authorize
 from runyard.runtime.auth.principal import Principal
 from runyard.runtime.scope import Scope
+from runyard.runtime.services.new_runs import command_of
+from runyard.runtime.storage.port.results import FailedItem
 
 
 async def read_batch(principal: Principal) -> Scope:
@@ -26,8 +34,33 @@ async def cancel_batch(principal: Principal, batch_id: str) -> Scope:
 
 
 async def retry_batch(principal: Principal, batch_id: str) -> Scope:
-    """threads.update, for the runs that failed."""
+    """threads.update, for the runs that failed; each of the new ones is asked for by `retry_item`."""
     return await update_thread(principal, None, metadata={"batch_id": batch_id})
+
+
+async def retry_item(principal: Principal, item: FailedItem) -> tuple[Scope, FailedItem]:
+    """threads.create_run and assistants.read, as for the run that failed; how far the latter reaches, and the item as
+    it is to be run."""
+    command = item.kwargs.get("command")
+    kept: dict[str, Any] = {name: item.kwargs[name] for name in ARGUMENTS if name in item.kwargs}
+    given = RunCreateStateless(
+        assistant_id=item.assistant_id,
+        metadata={**item.metadata},
+        multitask_strategy=item.strategy,
+        command=None if command is None else msgspec.convert(command, Command),
+        **kept,
+    )
+    scope, request = await create_run(principal, given)
+    decided = {name: getattr(request, name) for name in ARGUMENTS}
+    decided["config"] = request.config or {}
+    before, after = ((given.config or {}).get("configurable") or {}, decided["config"].get("configurable") or {})
+    # What is configured stands in the context too.
+    context = {key: value for key, value in (request.context or {}).items() if key in after or key not in before}
+    decided["context"] = {**context, **{key: after[key] for key in after if after[key] != before.get(key)}}
+    decided["command"] = command_of(request.command)
+    return scope.of(ASSISTANTS, item.assistant_id), replace(
+        item, webhook=request.webhook, metadata=request.metadata or {}, kwargs={**item.kwargs, **decided}
+    )
 
 
 async def delete_batch(principal: Principal) -> Scope:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from runyard.generated.models import Batch, BatchResultStatus
-from runyard.handlers.api.batch_access import read_batch, retry_batch
+from runyard.handlers.api.batch_access import read_batch, retry_batch, retry_item
 from runyard.handlers.http.json_lines import JsonLines, LineSource
 from runyard.handlers.http.responses import Response, json_response
 from runyard.runtime.auth.principal import Principal
@@ -13,6 +14,8 @@ from runyard.runtime.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from runyard.runtime.services.batch_results import Allow
 
 
 class BatchResultService(Protocol):
@@ -24,9 +27,11 @@ class BatchResultService(Protocol):
         """The results of the items behind the item `after`, those with one of the statuses, none named: all; and those
         to come, if they are to be followed. Raises NotFound."""
 
-    async def retry(self, scope: Scope, batch_id: str, *, statuses: Sequence[BatchResultStatus]) -> Batch:
-        """Gives items that ended with one of the statuses new runs. Raises NotFound, and Conflict when their inputs are
-        no longer there."""
+    async def retry(
+        self, scope: Scope, batch_id: str, *, statuses: Sequence[BatchResultStatus], allow: Allow | None = None
+    ) -> Batch:
+        """Gives items that ended with one of the statuses new runs; none where `allow` refuses one. Raises NotFound,
+        Conflict when their inputs are no longer there, and what `allow` raises."""
 
 
 class BatchResultHandlers:
@@ -52,4 +57,6 @@ class BatchResultHandlers:
     ) -> Response:
         """POST /batches/{batch_id}/retry"""
         scope = await retry_batch(principal, batch_id)
-        return json_response(await self.results.retry(scope, batch_id, statuses=status or ("error", "timeout")))
+        allow = None if principal.rules is None else partial(retry_item, principal)
+        wanted: Sequence[BatchResultStatus] = status or ("error", "timeout")
+        return json_response(await self.results.retry(scope, batch_id, statuses=wanted, allow=allow))

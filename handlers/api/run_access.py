@@ -27,7 +27,7 @@ Request = TypeVar("Request", bound=RunCreateStateless | RunCreateStateful)
 
 _AT_ONCE: Final = 200
 """Runs of a batch after which others get their turn."""
-_ARGUMENTS: Final = (
+ARGUMENTS: Final = (
     *("input", "config", "context", "webhook", "interrupt_before", "interrupt_after"),
     *("stream_mode", "feedback_keys", "durability"),
 )
@@ -69,7 +69,7 @@ async def create_batch(
 
 
 async def _create_run(principal: Principal, request: Request, thread_id: str | None) -> tuple[Scope, Request]:
-    given = {name: getattr(request, name) for name in _ARGUMENTS}
+    given = {name: getattr(request, name) for name in ARGUMENTS}
     # Handlers may change what is in the config, where the request has none too.
     kwargs: dict[str, Any] = {**given, "config": {**(request.config or {})}}
     kwargs["config"]["configurable"] = {**(kwargs["config"].get("configurable") or {})}
@@ -87,7 +87,7 @@ async def _create_run(principal: Principal, request: Request, thread_id: str | N
         "kwargs": {**kwargs, "command": None if command is None else msgspec.to_builtins(command)},
     }
     scope = await authorize(principal, THREADS, "create_run", value)
-    changed: dict[str, Any] = {name: value["kwargs"].get(name) for name in _ARGUMENTS}
+    changed: dict[str, Any] = {name: value["kwargs"].get(name) for name in ARGUMENTS}
     # Of its metadata, what the handler has left of them is in those of the run.
     config = {key: item for key, item in (changed["config"] or {}).items() if key != "metadata"}
     if not config.get("configurable"):

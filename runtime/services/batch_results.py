@@ -1,7 +1,7 @@
 """The results of batches: read, followed while they come, and failed items run anew."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import orjson
 
@@ -10,7 +10,7 @@ from runyard.runtime.bus.workers import Workers
 from runyard.runtime.errors import Conflict, NotFound
 from runyard.runtime.scope import Scope
 from runyard.runtime.services.new_runs import RunRules, run_anew
-from runyard.runtime.storage.port.results import ItemResult, ItemRetry, ResultsState, ResultStorage
+from runyard.runtime.storage.port.results import FailedItem, ItemResult, ItemRetry, ResultsState, ResultStorage
 from runyard.runtime.storage.port.runs import FinalStatus
 from runyard.runtime.storage.port.storage import Storage
 
@@ -20,6 +20,10 @@ LOOK_AGAIN = 0.25
 """Seconds between two looks for results that came meanwhile."""
 RETRIED_TOGETHER = 100
 """Items that one transaction gives new runs: other writes must get in between."""
+
+Allow = Callable[[FailedItem], Awaitable[tuple[Scope, FailedItem]]]
+"""Decides whether an item may be run anew: how far that reaches among the assistants, and the item as it is to be run.
+Raises Refusal."""
 
 _ERROR = b'{"__error__":'
 
@@ -115,6 +119,7 @@ class BatchResults:
     def __init__(self, storage: Storage, workers: Workers, rules: RunRules) -> None:
         self._results = storage.results
         self._batches = storage.batches
+        self._assistants = storage.assistants
         self._workers = workers
         self._rules = rules
 
@@ -131,26 +136,46 @@ class BatchResults:
             )
         return ResultLines(self._results, scope, batch_id, state, after=after, statuses=statuses, follow=follow)
 
-    async def retry(self, scope: Scope, batch_id: str, *, statuses: Sequence[FinalStatus]) -> Batch:
+    async def retry(
+        self, scope: Scope, batch_id: str, *, statuses: Sequence[FinalStatus], allow: Allow | None = None
+    ) -> Batch:
         """Gives items that ended with one of the statuses new runs, some in each transaction; what is left when that is
-        cut short is retried by asking again. Returns the batch as it is then. Raises NotFound, and Conflict when the
-        inputs are no longer kept."""
+        cut short is retried by asking again. `allow` is asked about all of them first, and one that it refuses refuses
+        all; None: they are as they were. Returns the batch as it is then. Raises NotFound, Conflict when the inputs are
+        no longer kept, and what `allow` raises."""
         state = await self._state(scope, batch_id)
         if state.erased:
             raise Conflict(
                 f"The results of batch {batch_id} are no longer kept, and neither are the inputs of its items. Submit "
                 "them again."
             )
-        after = -1
-        while items := await self._results.failed(scope, batch_id, after, statuses=statuses, limit=RETRIED_TOGETHER):
-            retries = [ItemRetry(item.index, item.run_id, run_anew(item, self._rules)) for item in items]
+        if allow is not None:
+            async for items in self._failed(scope, batch_id, statuses):
+                for item in items:
+                    await self._allowed(allow, item)
+        async for items in self._failed(scope, batch_id, statuses):
+            asked = items if allow is None else [await self._allowed(allow, item) for item in items]
+            retries = [ItemRetry(item.index, item.run_id, run_anew(item, self._rules)) for item in asked]
             result = await self._results.retry(scope, batch_id, retries)
             self._workers.wake(result.ready)
-            after = items[-1].index
         batch = await self._batches.get(scope, batch_id)
         if batch is None:
             raise _not_found(batch_id)
         return batch
+
+    async def _failed(
+        self, scope: Scope, batch_id: str, statuses: Sequence[FinalStatus]
+    ) -> AsyncIterator[Sequence[FailedItem]]:
+        after = -1
+        while items := await self._results.failed(scope, batch_id, after, statuses=statuses, limit=RETRIED_TOGETHER):
+            yield items
+            after = items[-1].index
+
+    async def _allowed(self, allow: Allow, item: FailedItem) -> FailedItem:
+        scope, allowed = await allow(item)
+        if await self._assistants.get(scope, item.assistant_id) is None:
+            raise NotFound(f"Assistant '{item.assistant_id}' not found")
+        return allowed
 
     async def _state(self, scope: Scope, batch_id: str) -> ResultsState:
         state = await self._results.state(scope, batch_id)

@@ -93,6 +93,7 @@ def run_anew(item: FailedItem, rules: RunRules) -> NewRun:
     run_id, thread_id = str(uuid7()), str(uuid7())
     config = item.kwargs["config"]
     ids = {"run_id": run_id, "thread_id": thread_id, "langgraph_request_id": run_id}
+    ids |= {"graph_id": item.graph_id, "assistant_id": item.assistant_id}
     return NewRun(
         run_id=run_id,
         thread_id=thread_id,
@@ -102,7 +103,7 @@ def run_anew(item: FailedItem, rules: RunRules) -> NewRun:
         delay=0.0,
         strategy=item.strategy,
         metadata=item.metadata,
-        kwargs={**item.kwargs, "config": {**config, "configurable": {**config["configurable"], **ids}}},
+        kwargs={**item.kwargs, "config": {**config, "configurable": {**(config.get("configurable") or {}), **ids}}},
         thread_metadata=_thread_metadata(item.graph_id, item.metadata),
         temporary=item.temporary,
         expiry=None if item.temporary else rules.expiry,

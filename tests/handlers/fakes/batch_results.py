@@ -63,6 +63,6 @@ class FakeBatchResults:
         self.calls.append(("read", batch_id, after, [*statuses], follow))
         return FakeLines([*self.script])
 
-    async def retry(self, scope: Scope, batch_id: str, *, statuses: Sequence[str]) -> models.Batch:
+    async def retry(self, scope: Scope, batch_id: str, *, statuses: Sequence[str], allow: Any = None) -> models.Batch:
         self.calls.append(("retry", batch_id, [*statuses]))
         return make_batch(batch_id=batch_id)
