@@ -20,9 +20,13 @@ from runyard.runtime.auth.principal import Principal
 from runyard.runtime.auth.redaction import redacted
 from runyard.runtime.auth.refusal import Refusal
 from runyard.runtime.auth.requests import Authenticator, IncomingRequest
-from runyard.runtime.errors import Forbidden, Unavailable
+from runyard.runtime.errors import BadRequest, Forbidden, Unavailable
 
 logger = logging.getLogger(__name__)
+
+_ONCE = frozenset((b"authorization", b"x-api-key", b"x-auth-scheme"))
+"""Headers of which a request has one: of several, a handler and what stands in front of the server may take different
+ones."""
 
 
 class ReceivedBody:
@@ -91,6 +95,9 @@ class Authentication:
         self._sessions.end(scope)
 
     async def _ask(self, scope: Scope, body: ReceivedBody, held: Sequence[Header]) -> Principal:
+        named = [name for name, _ in scope["headers"] if name in _ONCE]
+        if len(named) > len({*named}):
+            raise BadRequest(f"{max(named, key=named.count).decode()}: this header may be sent once only")
         if held:
             scope = {**scope, "headers": [*scope["headers"], *held]}
         request = IncomingRequest(scope, body.json, lambda: Request(scope, body.as_message))

@@ -101,7 +101,7 @@ class CustomAuthentication:
             user = read_user(given)
         except NoUser as error:
             raise HandlerFailed(f"what the authentication handler gave is no user: {error}") from None
-        except Exception as error:
+        except BaseException as error:  # what it gave is user code too
             raise HandlerFailed("what the authentication handler gave cannot be read") from error
         if not user.is_authenticated:
             raise Refusal(401, "Unauthorized")

@@ -181,3 +181,12 @@ async def test_the_document_says_what_credentials_are_asked_for() -> None:
     async with connected(FakeRuntime()) as client:
         served = (await client.get("/openapi.json")).json()
     assert "securitySchemes" not in served["components"]
+
+
+@pytest.mark.parametrize("name", ["authorization", "x-api-key", "x-auth-scheme"])
+async def test_credentials_that_come_twice_are_refused(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with connected(runtime_with(by_token)) as client:
+        headers = [("authorization", ANN["authorization"]), (name, "one"), (name.title(), "two")]
+        response = await client.get("/batches", headers=headers)
+    assert (response.status_code, response.json()) == (400, {"detail": f"{name}: this header may be sent once only"})
+    assert TOKEN not in caplog.text

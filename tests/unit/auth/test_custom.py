@@ -237,3 +237,14 @@ def test_what_cannot_authenticate_is_refused_at_the_start(auth: Any, said: str) 
         auth.authenticate(given)
     with pytest.raises(ConfigError, match=rf"^langgraph.json: auth \(auth.py:auth\).*{said}"):
         CustomAuthentication(auth, "langgraph.json: auth (auth.py:auth)", timeout=1)
+
+
+@pytest.mark.parametrize("raised", [SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError, MemoryError])
+async def test_a_user_that_raises_when_it_is_looked_at_is_a_mistake_of_the_handler(raised: type[BaseException]) -> None:
+    class Odd:
+        @property
+        def identity(self) -> str:
+            raise raised
+
+    with pytest.raises(HandlerFailed, match="cannot be read"):
+        await asked(lambda: Odd())
