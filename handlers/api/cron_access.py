@@ -5,12 +5,12 @@ What a cron's runs may do is decided when it is made: they are its creator's, wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from runyard.generated.models import CronCountRequest, CronSearch, RunCreateStateful, RunCreateStateless
+from runyard.generated.models import Cron, CronCountRequest, CronSearch, RunCreateStateful, RunCreateStateless
 from runyard.handlers.api.assistant_access import ASSISTANTS
 from runyard.handlers.api.run_access import create_run
 from runyard.handlers.api.thread_access import THREADS, narrowed
@@ -58,10 +58,33 @@ async def read_cron(principal: Principal, cron_id: str) -> Scope:
     return await authorize(principal, CRONS, "read", {"cron_id": UUID(cron_id)})
 
 
-async def patch_cron(principal: Principal, cron_id: str, given: Mapping[str, Any]) -> tuple[Scope, Mapping[str, Any]]:
-    """crons.update; also the fields as they are to be set."""
+FindCron = Callable[[Scope, str], Awaitable[Cron]]
+"""A cron in a scope. Raises NotFound."""
+
+
+async def patch_cron(
+    principal: Principal, find: FindCron, cron_id: str, given: Mapping[str, Any]
+) -> tuple[Scope, Mapping[str, Any]]:
+    """crons.update; and where runs of the cron are asked for otherwise from now on, what such a run asks for. Also the
+    fields as they are to be set."""
     if principal.rules is None:
         return principal.scope, given
+    concerns_runs = any(name in given for name in _ASKED)
+    scope, given = await _patch(principal, cron_id, given)
+    if not concerns_runs:
+        return scope, given
+    cron = await find(scope, cron_id)
+    fields: dict[str, Any] = {name: cron.payload[name] for name in RUN_FIELDS if name in cron.payload}
+    fields |= {name: given[name] for name in RUN_FIELDS if name in given}
+    fields |= {"assistant_id": cron.assistant_id, "metadata": {**cron.metadata, **given.get("metadata", {})}}
+    run = RunCreateStateless(**fields) if cron.thread_id is None else RunCreateStateful(**fields)
+    runs, allowed = await create_run(principal, run, cron.thread_id)
+    changed = {name: getattr(allowed, name) for name in _ASKED if getattr(allowed, name) != getattr(run, name)}
+    beside = {(ASSISTANTS, cron.assistant_id): runs.of(ASSISTANTS, cron.assistant_id), (THREADS, None): runs}
+    return replace(scope, beside=beside), {**given, **changed}
+
+
+async def _patch(principal: Principal, cron_id: str, given: Mapping[str, Any]) -> tuple[Scope, Mapping[str, Any]]:
     value: dict[str, Any] = {
         "cron_id": UUID(cron_id),
         "schedule": given.get("schedule"),

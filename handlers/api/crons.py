@@ -62,7 +62,7 @@ class CronHandlers:
 
     async def patch(self, principal: Principal, cron_id: str, body: dict[str, Any]) -> Response:
         """PATCH /runs/crons/{cron_id}"""
-        scope, given = await patch_cron(principal, cron_id, body)
+        scope, given = await patch_cron(principal, self.crons.get, cron_id, body)
         return json_response(await self.crons.patch(scope, cron_id, given))
 
     async def delete(self, principal: Principal, cron_id: str) -> Response:

@@ -77,6 +77,8 @@ class Crons:
             raise Invalid("on_run_completed: this cron is on a thread, which stays; leave the field out")
         assistant = None
         if any(name in given for name in RUN_FIELDS):
+            if scope.beside:  # who changes it must reach what its runs are of
+                await self._assistant(scope.of("assistants", cron.assistant_id), cron.assistant_id)
             assistant = await self._assistant(cron.runs_scope, cron.assistant_id)
         changed = _changed(cron, given)
         read_schedule(changed.schedule, changed.timezone)

@@ -142,6 +142,19 @@ async def test_crons_outside_a_scope_are_as_if_they_were_not_there(storage: Stor
         await create(storage, BOB, thread_id=thread_id, metadata={"owner": "bob"})
 
 
+async def test_no_cron_is_changed_whose_thread_is_out_of_reach(storage: Storage) -> None:
+    thread_id = str(uuid.uuid4())
+    await storage.threads.create(ANN, NewThread(thread_id=thread_id, metadata={"owner": "ann"}), "raise")
+    cron = await create(storage, thread_id=thread_id)
+    for threads, there in ((BOB, False), (ANN, True)):
+        scope = Scope(beside={("threads", None): threads})
+        if there:
+            assert await storage.crons.change(scope, cron.cron_id, unchanged)
+        else:
+            with pytest.raises(NotFound, match="Thread with ID"):
+                await storage.crons.change(scope, cron.cron_id, unchanged)
+
+
 # Due
 
 

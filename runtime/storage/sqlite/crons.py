@@ -80,6 +80,8 @@ class SqliteCrons:
             found = self._get(connection, cron_id)
             if found is None:
                 return None
+            if found.thread_id is not None and scope.beside and not self._reaches(connection, scope, found.thread_id):
+                raise NotFound(NO_THREAD.format(found.thread_id))
             time = now()
             connection.execute(self._sql["update_cron"], {**_row(change(found, time)), "now": time})
             if not shows_cron(connection, scope, cron_id):
@@ -89,6 +91,10 @@ class SqliteCrons:
             return self._get(connection, cron_id)
 
         return await self._database.write(on_cron(scope, cron_id, work))
+
+    @staticmethod
+    def _reaches(connection: sqlite3.Connection, scope: Scope, thread_id: str) -> bool:
+        return shows_thread(connection, scope.of("threads"), thread_id)
 
     async def delete(self, scope: Scope, cron_id: str) -> bool:
         def work(connection: sqlite3.Connection) -> bool:
