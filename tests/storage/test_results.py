@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -317,6 +318,25 @@ async def test_a_retried_item_has_the_result_of_its_new_run(storage: Storage) ->
     ]
     assert await ends(storage, batch) == [(1, 0), (3, 1)]
     assert (await state(storage, batch)).complete
+
+
+async def test_the_time_between_an_end_and_a_retry_does_not_count(
+    storage: Storage, set_time_of_day: Callable[[float], None]
+) -> None:
+    good, bad = stateless(), stateless()
+    batch = await insert_batch(storage, good, bad)
+    await end(storage, good)
+    await fail(storage, bad)
+    set_time_of_day(86_400.0)
+    (new_run,) = await again(storage, batch)
+    resumed = await storage.batches.get(ANY, batch.batch_id)
+    await end(storage, new_run)
+    ended = await storage.batches.get(ANY, batch.batch_id)
+    assert resumed is not None
+    assert ended is not None
+    for rate in (resumed.rate, ended.rate):
+        assert rate is not None
+        assert rate > 0.01  # with that day it would be one in many hours
 
 
 async def test_what_failed_brings_what_a_new_run_needs(storage: Storage) -> None:
