@@ -81,6 +81,19 @@ async def test_an_item_that_has_ended_has_a_result(storage: Storage) -> None:
     assert await state(storage, batch) == ResultsState(1, complete=False, erased=False)
 
 
+@pytest.mark.parametrize("custom_id", ["a", "7", 7, 0.5, 2**60 + 1, True, False, None, ["a", 1], {"a": {"b": 2}}])
+async def test_a_result_has_the_custom_id_as_the_item_has_it(storage: Storage, custom_id: Any) -> None:
+    new_run = stateless(metadata={"custom_id": custom_id})
+    batch = await insert_batch(storage, new_run)
+    await end(storage, new_run)
+    await storage.threads.delete(ANY, [new_run.thread_id])
+    for (found,) in (
+        await results(storage, batch),
+        await storage.results.by_end(ANY, batch.batch_id, 0, statuses=(), size=1),
+    ):
+        assert (type(found.custom_id), found.custom_id) == (type(custom_id), custom_id)
+
+
 async def test_results_come_in_the_order_of_the_items_or_of_the_ends(storage: Storage) -> None:
     runs = [stateless() for _ in range(3)]
     batch = await insert_batch(storage, *runs)
