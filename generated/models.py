@@ -568,7 +568,7 @@ class Batch:
     progress: float
     """The share of its items that have ended."""
     rate: float | None
-    """How many of its runs ended in a second, since it started; null before."""
+    """How many of its runs ended in a second, since it started; null before. The time between its end and a retry of its items does not count."""
     estimated_end: str | None
     """When it ends if its runs go on to end at that rate; null where nothing can be said, and at its end."""
     durations: BatchDurations

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, get_type_hints
 
 from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
@@ -73,7 +74,7 @@ class ContractOperation:
         except ClientDisconnected:
             return
         key = arguments.pop(KEY, None)
-        digest = None if key is None else _digest(scope)
+        digest = None if key is None else _digest(scope, self.parameters.asked_in_headers(arguments))
         if self.body is not None:
             arguments["body"] = await self.body.read(raw, digest)
         del raw
@@ -110,9 +111,12 @@ class ContractOperation:
         return principal, self.parameters.read(scope), await body.raw()
 
 
-def _digest(scope: Scope) -> Digest:
-    """What tells a request from others, without its body: method and path."""
-    return hashlib.sha256(f"{scope['method']} {scope['path']}\n".encode())
+def _digest(scope: Scope, asked: Mapping[str, Any]) -> Digest:
+    """What tells a request from others, without its body: method, path and what is asked for in headers."""
+    digest = hashlib.sha256(f"{scope['method']} {scope['path']}\n".encode())
+    if asked:
+        digest.update(json.dumps(asked, sort_keys=True).encode() + b"\n")
+    return digest
 
 
 def _replaying(send: Send) -> Send:

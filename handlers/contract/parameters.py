@@ -157,6 +157,13 @@ class Parameters:
                 arguments[parameter.name] = parameter.value(texts)
         return arguments
 
+    def asked_in_headers(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the arguments that the request's headers gave."""
+        names = [parameter.name for _, parameter in self.header]
+        return {
+            name: arguments[name] for name in names if arguments.get(name, self.defaults[name]) != self.defaults[name]
+        }
+
     def _read_query(self, query: bytes, arguments: dict[str, Any]) -> None:
         given: dict[str, list[str]] = {}
         if query:

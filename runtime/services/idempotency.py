@@ -21,7 +21,7 @@ _LARGE: Final = 2**14
 class IdempotentRequest:
     """A request with a key: when it comes again, it gets the answer that it got, and `replayed` says so.
 
-    `fingerprint` tells it from all others: operation, path and body are in it.
+    `fingerprint` tells it from all others: operation, path, body and what headers ask for are in it.
     """
 
     __slots__ = ("key", "replayed")
@@ -95,6 +95,6 @@ class Idempotency:
 def _check_same(first: bytes, fingerprint: bytes) -> None:
     if first != fingerprint:
         raise Invalid(
-            "Idempotency-Key: this key was used for another request (operation, path or body differ); "
+            "Idempotency-Key: this key was used for another request (operation, path, body or X-Batch headers differ); "
             "a new request needs a new key"
         )

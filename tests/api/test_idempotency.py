@@ -107,6 +107,20 @@ async def test_another_request_with_the_key_is_refused(
     assert await runs_tagged(client, tag) == 1
 
 
+async def test_what_headers_ask_for_a_batch_is_part_of_the_request(
+    http: httpx.AsyncClient, client: LangGraphClient, tag: str, key: dict[str, str]
+) -> None:
+    asked = {**key, "X-Batch-Name": "spring", "X-Batch-Metadata": '{"a":1,"b":2}', "X-Batch-Start-Within": "60"}
+    first = await http.post("/runs/batch", json=[tagged(tag)], headers=asked)
+    same = {**asked, "X-Batch-Metadata": '{"b": 2, "a": 1}', "X-Batch-Start-Within": "60.0"}
+    assert again(first, await http.post("/runs/batch", json=[tagged(tag)], headers=same))
+    for other in (key, {**asked, "X-Batch-Name": "summer"}, {**asked, "X-Batch-Max-Concurrency": "2"}):
+        refused = await http.post("/runs/batch", json=[tagged(tag)], headers=other)
+        assert refused.status_code == 422, other
+        assert "X-Batch headers differ" in refused.json()["detail"]
+    assert await runs_tagged(client, tag) == 1
+
+
 async def test_a_request_that_was_refused_has_not_used_its_key(
     http: httpx.AsyncClient, tag: str, key: dict[str, str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -78,6 +79,19 @@ async def test_an_item_that_has_ended_has_a_result(storage: Storage) -> None:
         ItemResult(0, 1, new_run.run_id, None, "line 7", "success", 1, 1, b'{"n":5}')
     ]
     assert await state(storage, batch) == ResultsState(1, complete=False, erased=False)
+
+
+@pytest.mark.parametrize("custom_id", ["a", "7", 7, 0.5, 2**60 + 1, True, False, None, ["a", 1], {"a": {"b": 2}}])
+async def test_a_result_has_the_custom_id_as_the_item_has_it(storage: Storage, custom_id: Any) -> None:
+    new_run = stateless(metadata={"custom_id": custom_id})
+    batch = await insert_batch(storage, new_run)
+    await end(storage, new_run)
+    await storage.threads.delete(ANY, [new_run.thread_id])
+    for (found,) in (
+        await results(storage, batch),
+        await storage.results.by_end(ANY, batch.batch_id, 0, statuses=(), size=1),
+    ):
+        assert (type(found.custom_id), found.custom_id) == (type(custom_id), custom_id)
 
 
 async def test_results_come_in_the_order_of_the_items_or_of_the_ends(storage: Storage) -> None:
@@ -317,6 +331,25 @@ async def test_a_retried_item_has_the_result_of_its_new_run(storage: Storage) ->
     ]
     assert await ends(storage, batch) == [(1, 0), (3, 1)]
     assert (await state(storage, batch)).complete
+
+
+async def test_the_time_between_an_end_and_a_retry_does_not_count(
+    storage: Storage, set_time_of_day: Callable[[float], None]
+) -> None:
+    good, bad = stateless(), stateless()
+    batch = await insert_batch(storage, good, bad)
+    await end(storage, good)
+    await fail(storage, bad)
+    set_time_of_day(86_400.0)
+    (new_run,) = await again(storage, batch)
+    resumed = await storage.batches.get(ANY, batch.batch_id)
+    await end(storage, new_run)
+    ended = await storage.batches.get(ANY, batch.batch_id)
+    assert resumed is not None
+    assert ended is not None
+    for rate in (resumed.rate, ended.rate):
+        assert rate is not None
+        assert rate > 0.01  # with that day it would be one in many hours
 
 
 async def test_what_failed_brings_what_a_new_run_needs(storage: Storage) -> None:

@@ -14,7 +14,7 @@ class ItemResult:
 
     index: the place of the item in its batch, from 0. end: the number of this end among all in the batch, from 1; an
         item that was retried has ended more than once.
-    custom_id: that of the item's metadata. retry_of: the run that this one replaces.
+    custom_id: that of the item's metadata, whatever it is there. retry_of: the run that this one replaces.
     attempts: how often the run was claimed. tries: how often its graph was executed until it ended or raised; 0 for one
         that was never claimed.
     answer: what joining the run answers, as JSON; None when it is no longer kept.
@@ -24,7 +24,7 @@ class ItemResult:
     end: int
     run_id: str
     retry_of: str | None
-    custom_id: str | float | None
+    custom_id: Any
     status: FinalStatus
     attempts: int
     tries: int

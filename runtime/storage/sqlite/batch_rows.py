@@ -84,7 +84,7 @@ def batch_from_row(connection: sqlite3.Connection, sql: Queries, row: dict[str, 
     started, ended, time = row["started_at"], row["ended_at"], now()
     left = counts.pending + counts.running
     done = counts.success + counts.error + counts.timeout + counts.interrupted
-    rate = None if started is None else done / max(0.001, ((ended or time) - started) / 1e6)
+    rate = None if started is None else done / max(0.001, ((ended or time) - started - row["paused"]) / 1e6)
     estimated = None
     if ended is None and rate and (more := int(left / rate * 1e6)) < _LONGEST_ESTIMATE:
         estimated = time + more

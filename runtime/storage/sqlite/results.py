@@ -66,11 +66,15 @@ class SqliteResults:
             left = size
             rows = connection.execute(self._sql[query], given)
             while left > 0 and len(results) < ROWS_PER_PAGE and (row := rows.fetchone()) is not None:
-                index, end, run_id, retry_of, custom_id, status, attempts, failed, answer = row
+                index, end, run_id, retry_of, custom_ids, status, attempts, failed, answer = row
                 if not shows_item(connection, scope, batch_id, index, run_id):
                     continue
                 tries = failed + 1 if attempts else 0
-                results.append(ItemResult(index, end, run_id, retry_of, custom_id, status, attempts, tries, answer))
+                results.append(
+                    ItemResult(
+                        index, end, run_id, retry_of, orjson.loads(custom_ids)[0], status, attempts, tries, answer
+                    )
+                )
                 left -= len(answer or b"")
             rows.close()
             return results

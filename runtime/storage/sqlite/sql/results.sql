@@ -5,14 +5,14 @@ select ends, ended_at is not null, erased from batches join batch_counts using (
 
 -- name: results_by_index
 -- Both halves come in the order of their index, and are read only as far as they are asked for. :statuses is a JSON
--- array, or null for all.
-select batch_index, batch_end, run_id, retry_of, json_extract(metadata, '$.custom_id'), status, attempt, failed,
+-- array, or null for all. Of two paths SQLite makes a JSON array, in which a `custom_id` is as it was: `true` is not 1.
+select batch_index, batch_end, run_id, retry_of, json_extract(metadata, '$.custom_id', '$.custom_id'), status, attempt, failed,
        coalesce(answer, failure)
 from runs where batch_id = :batch_id and batch_index > :after and batch_end is not null
 and (:upto is null or batch_end <= :upto)
 and (:statuses is null or status in (select value from json_each(:statuses)))
 union all
-select batch_index, batch_end, run_id, retry_of, json_extract(metadata, '$.custom_id'), status, attempt, failed,
+select batch_index, batch_end, run_id, retry_of, json_extract(metadata, '$.custom_id', '$.custom_id'), status, attempt, failed,
        coalesce(answer, failure)
 from removed_items where batch_id = :batch_id and batch_index > :after
 and (:upto is null or batch_end <= :upto)
@@ -20,12 +20,12 @@ and (:statuses is null or status in (select value from json_each(:statuses)))
 order by 1;
 
 -- name: results_by_end
-select batch_index, batch_end, run_id, retry_of, json_extract(metadata, '$.custom_id'), status, attempt, failed,
+select batch_index, batch_end, run_id, retry_of, json_extract(metadata, '$.custom_id', '$.custom_id'), status, attempt, failed,
        coalesce(answer, failure)
 from runs where batch_id = :batch_id and batch_end > :after
 and (:statuses is null or status in (select value from json_each(:statuses)))
 union all
-select batch_index, batch_end, run_id, retry_of, json_extract(metadata, '$.custom_id'), status, attempt, failed,
+select batch_index, batch_end, run_id, retry_of, json_extract(metadata, '$.custom_id', '$.custom_id'), status, attempt, failed,
        coalesce(answer, failure)
 from removed_items where batch_id = :batch_id and batch_end > :after
 and (:statuses is null or status in (select value from json_each(:statuses)))
