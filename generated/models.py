@@ -782,6 +782,8 @@ class ThreadCountRequest:
 
     metadata: dict[str, Any] | None = None
     """Entries that the thread's metadata must contain."""
+    exclude_metadata: dict[str, Any] | None = None
+    """Entries that the thread's metadata must not contain: a thread that has all of them is left out. Without an entry it leaves out none. An extension."""
     values: dict[str, Any] | None = None
     """Entries that the thread's latest state must contain."""
     status: ThreadStatus | None = None
@@ -795,6 +797,8 @@ class ThreadSearchRequest:
     """Only these threads."""
     metadata: dict[str, Any] | None = None
     """Entries that the thread's metadata must contain."""
+    exclude_metadata: dict[str, Any] | None = None
+    """Entries that the thread's metadata must not contain: a thread that has all of them is left out. Without an entry it leaves out none. An extension."""
     values: dict[str, Any] | None = None
     """Entries that the thread's latest state must contain."""
     status: ThreadStatus | None = None
