@@ -625,6 +625,8 @@ class Run:
     """The batch that it came in; null for a run that came otherwise. An extension."""
     retry_of: str | None = None
     """The run of the same item of its batch that failed and was replaced by this one. An extension."""
+    cancel_reason: str | None = None
+    """Why it was cancelled, where the request said so; it begins with `taken:` when another run has taken its input. Null otherwise. An extension."""
 
 
 @dataclass(kw_only=True, slots=True)
