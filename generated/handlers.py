@@ -169,6 +169,7 @@ class ThreadRuns(Protocol[Principal, Once, Response]):
                 "metadata",
                 "kwargs",
                 "multitask_strategy",
+                "cancel_reason",
                 "langsmith_session_name",
             ]
         ]
@@ -245,7 +246,9 @@ class ThreadRuns(Protocol[Principal, Once, Response]):
     ) -> Response:
         """GET /threads/{thread_id}/runs/{run_id}/stream: Watch a run."""
 
-    async def cancel(self, *, thread_id: str, run_id: str, wait: bool, action: str, principal: Principal) -> Response:
+    async def cancel(
+        self, *, thread_id: str, run_id: str, wait: bool, action: str, reason: str | None, principal: Principal
+    ) -> Response:
         """POST /threads/{thread_id}/runs/{run_id}/cancel: Cancel a run."""
 
     async def cancel_many(

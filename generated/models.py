@@ -625,6 +625,8 @@ class Run:
     """The batch that it came in; null for a run that came otherwise. An extension."""
     retry_of: str | None = None
     """The run of the same item of its batch that failed and was replaced by this one. An extension."""
+    cancel_reason: str | None = None
+    """Why it was cancelled, where the request said so; it begins with `taken:` when another run has taken its input. Null otherwise. An extension."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -782,6 +784,8 @@ class ThreadCountRequest:
 
     metadata: dict[str, Any] | None = None
     """Entries that the thread's metadata must contain."""
+    exclude_metadata: dict[str, Any] | None = None
+    """Entries that the thread's metadata must not contain: a thread that has all of them is left out. Without an entry it leaves out none. An extension."""
     values: dict[str, Any] | None = None
     """Entries that the thread's latest state must contain."""
     status: ThreadStatus | None = None
@@ -795,6 +799,8 @@ class ThreadSearchRequest:
     """Only these threads."""
     metadata: dict[str, Any] | None = None
     """Entries that the thread's metadata must contain."""
+    exclude_metadata: dict[str, Any] | None = None
+    """Entries that the thread's metadata must not contain: a thread that has all of them is left out. Without an entry it leaves out none. An extension."""
     values: dict[str, Any] | None = None
     """Entries that the thread's latest state must contain."""
     status: ThreadStatus | None = None

@@ -89,7 +89,9 @@ class ThreadRunService(AbandonService, Protocol):
         """The events of a run, from now on or from behind `last_event_id` ("-1": from the first); of all modes, or
         of some; of all of it, or of one subgraph's namespace. Raises NotFound for a run of another thread."""
 
-    async def cancel(self, scope: Scope, thread_id: str, run_id: str, *, action: CancelAction) -> None:
+    async def cancel(
+        self, scope: Scope, thread_id: str, run_id: str, *, action: CancelAction, reason: str | None = None
+    ) -> None:
         """Stops a run; returns when it has ended. Raises NotFound when there is nothing to stop."""
 
     async def cancel_many(self, scope: Scope, request: RunsCancel, *, action: CancelAction) -> None:
@@ -220,7 +222,9 @@ class ThreadRunHandlers:
         scope = await cancel_run(principal, thread_id, run_id, "interrupt")
         return cancel_on_disconnect(self.runs, scope, await self.runs.get(scope, thread_id, run_id))
 
-    async def cancel(self, principal: Principal, thread_id: str, run_id: str, wait: bool, action: str) -> Response:
+    async def cancel(
+        self, principal: Principal, thread_id: str, run_id: str, wait: bool, action: str, reason: str | None
+    ) -> Response:
         """POST /threads/{thread_id}/runs/{run_id}/cancel"""
         scope = await cancel_run(principal, thread_id, run_id, action)
         if action not in _ACTIONS:
@@ -228,7 +232,9 @@ class ThreadRunHandlers:
             if (await self.runs.get(scope, thread_id, run_id)).status not in ("pending", "running"):
                 raise NotFound("No matching runs to cancel.")
             raise Invalid(f'query.action: "{action[:100]}" is not one of "interrupt", "rollback"')
-        await self.runs.cancel(scope, thread_id, run_id, action=_ACTIONS[action])
+        if reason is not None and action == "rollback":
+            raise Invalid("query.reason: a run that is rolled back is removed, and keeps no reason; leave it out")
+        await self.runs.cancel(scope, thread_id, run_id, action=_ACTIONS[action], reason=reason)
         if wait:
             return json_response({}, headers=_locations(thread_id, run_id, "join"))
         return BodyResponse(202)

@@ -379,12 +379,15 @@ class Runs:
 
     # Cancelling
 
-    async def cancel(self, scope: Scope, thread_id: str, run_id: str, *, action: CancelAction) -> None:
-        """Stops a run; returns when it has ended. Raises NotFound when there is nothing to stop."""
+    async def cancel(
+        self, scope: Scope, thread_id: str, run_id: str, *, action: CancelAction, reason: str | None = None
+    ) -> None:
+        """Stops a run, which keeps the reason; returns when it has ended. Raises NotFound when there is nothing to
+        stop."""
         location = await self._storage.runs.locate(scope, run_id)
         if location is None or location.thread_id != thread_id:
             raise NotFound("No runs found to cancel.")
-        outcome = await self._cancel(scope, [RunRef(thread_id, run_id)], action)
+        outcome = await self._cancel(scope, [RunRef(thread_id, run_id)], action, _told(reason))
         if not outcome.ended and not outcome.requested:
             raise NotFound(NOTHING_CANCELLED)
         await self._stopped([*outcome.requested])
@@ -437,9 +440,11 @@ class Runs:
         """The client of a run that is to end with its connection has left. Nobody waits for the end."""
         await self._cancel(scope, [RunRef(run.thread_id, run.run_id)], "interrupt")
 
-    async def _cancel(self, scope: Scope, runs: Sequence[RunRef], action: CancelAction) -> CancelResult:
+    async def _cancel(
+        self, scope: Scope, runs: Sequence[RunRef], action: CancelAction, reason: str | None = None
+    ) -> CancelResult:
         """Ends what is pending and asks the rest to stop."""
-        outcome = await self._storage.runs.cancel(scope, runs, action)
+        outcome = await self._storage.runs.cancel(scope, runs, action, reason)
         self._broker.announce_cancellation(outcome, action)
         return outcome
 
@@ -460,6 +465,11 @@ class Runs:
             self._broker.runs_ended_unasked(ended, STOP_WAIT)
             if not ended.ended:
                 return
+
+
+def _told(reason: str | None) -> str | None:
+    """What a run keeps of the reason for its end; clients know `taken` by how it begins."""
+    return "taken: another run has taken its input" if reason == "taken" else reason
 
 
 def _request_id(given: str | None) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from typing import Any
 
+import httpx
 import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
@@ -220,6 +221,28 @@ async def test_a_run_that_waits_its_turn_can_be_cancelled(client: LangGraphClien
     await client.runs.join(thread, running["run_id"])
     answer = await client.runs.join(thread, third["run_id"])
     assert answer["log"] == ["first in", "first out", "third in", "third out"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "kept"),
+    [("taken", "taken: another run has taken its input"), ("no longer needed", "no longer needed"), (None, None)],
+)
+async def test_a_run_tells_why_it_was_cancelled(
+    client: LangGraphClient, http: httpx.AsyncClient, thread: str, gate: Gate, reason: str | None, kept: str | None
+) -> None:
+    running = await client.runs.create(thread, "gated", input=gate.input("first"), stream_mode=["custom"])
+    waiting = await client.runs.create(thread, "gated", input=UNHELD)
+    assert waiting["cancel_reason"] is None
+    await wait_for_status(client, running, "running")
+    given = {} if reason is None else {"reason": reason}
+    for run in (waiting, running):
+        path = f"/threads/{thread}/runs/{run['run_id']}/cancel"
+        assert (await http.post(path, params={"action": "rollback", "reason": "taken"})).status_code == 422
+        assert (await http.post(path, params=given)).status_code == 202
+        found = await client.runs.get(thread, run["run_id"])
+        assert (found["status"], found["cancel_reason"]) == ("interrupted", kept)
+    listed: Any = await client.runs.list(thread, select=["cancel_reason"])
+    assert listed == [{"cancel_reason": kept}] * 2
 
 
 async def test_some_runs_of_a_thread_are_cancelled_together(client: LangGraphClient, thread: str, gate: Gate) -> None:

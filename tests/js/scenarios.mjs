@@ -198,6 +198,9 @@ export async function aRunIsCancelled() {
   const other = await client.runs.create(thread, "gated", { input: heldInput() });
   await client.runs.cancel(thread, other.run_id, true, "rollback");
   await assert.rejects(client.runs.get(thread, other.run_id), withStatus(404));
+  const taken = await client.runs.create(thread, "gated", { input: heldInput() });
+  await client.runs.cancel(thread, taken.run_id, true, "interrupt", { reason: "taken" });
+  assert.match((await client.runs.get(thread, taken.run_id)).cancel_reason, /^taken:/);
   const many = [];
   for (const label of ["a", "b"]) many.push(await client.runs.create(thread, "gated", { input: heldInput(label) }));
   await client.runs.cancelMany({ threadId: thread, runIds: many.map((each) => each.run_id) });

@@ -9,7 +9,7 @@ import pytest
 
 from runyard.runtime.lifecycle import CANCELLED
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.port.runs import CancelAction, RunRef
+from runyard.runtime.storage.port.runs import CancelAction, NewRun, RunRef
 from runyard.runtime.storage.port.storage import Storage
 
 from .builders import (
@@ -73,6 +73,32 @@ async def test_a_running_run_is_asked_and_may_be_asked_again(storage: Storage) -
         outcome = await storage.runs.cancel(Scope.everything(), [run], action)
         assert (outcome.ended, outcome.requested) == ([], {new_run.run_id: "worker"})
         assert (await storage.workers.heartbeat("worker", [lease])).cancels == {lease.seq: effective}
+
+
+async def reason_of(storage: Storage, new_run: NewRun) -> str | None:
+    run = await storage.runs.get(Scope.everything(), new_run.thread_id, new_run.run_id)
+    assert run is not None
+    return run.cancel_reason
+
+
+async def test_a_cancelled_run_keeps_the_reason(storage: Storage) -> None:
+    pending, running, released = [await insert(storage, stateless()) for _ in range(3)]
+    await storage.runs.cancel(Scope.everything(), [ref(pending)], "interrupt", "not needed")
+    assert await reason_of(storage, pending) == "not needed"
+
+    lease, other = [leased.lease for leased in await claim_all(storage)]
+    for reason in ("first", "second"):
+        await storage.runs.cancel(Scope.everything(), [ref(running), ref(released)], "interrupt", reason)
+    assert await reason_of(storage, running) is None, "it has not ended"
+    await storage.queue.finish(finish_request(lease, status="interrupted"))
+    await storage.queue.release(other)
+    assert [await reason_of(storage, new_run) for new_run in (running, released)] == ["first", "first"]
+
+
+async def test_a_run_that_is_cancelled_without_a_reason_has_none(storage: Storage) -> None:
+    new_run = await insert(storage, stateless())
+    await storage.runs.cancel(Scope.everything(), [ref(new_run)], "interrupt")
+    assert (await run_status(storage, new_run), await reason_of(storage, new_run)) == ("interrupted", None)
 
 
 @pytest.mark.parametrize("action", ["interrupt", "rollback"])

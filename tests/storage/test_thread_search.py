@@ -55,6 +55,7 @@ def matches(thread: Thread, request: ThreadSearchRequest) -> bool:
     return (
         (not request.ids or thread.thread_id in request.ids)
         and contained(request.metadata or {}, thread.metadata)
+        and not (request.exclude_metadata and contained(request.exclude_metadata, thread.metadata))
         and (not request.values or contained(request.values, thread.values))
         and (request.status is None or thread.status == request.status)
     )
@@ -88,6 +89,8 @@ def ask(rnd: random.Random, threads: list[Thread]) -> ThreadSearchRequest:
     if rnd.random() < 0.7:
         keys = rnd.sample([*KEYS, "new", "number"], rnd.choice([1, 1, 2]))
         request.metadata = {key: rnd.choice([*VALUES, "word", 5]) for key in keys}
+    if rnd.random() < 0.3:
+        request.exclude_metadata = {rnd.choice([*KEYS, "new"]): rnd.choice([*VALUES, "word"])}
     if rnd.random() < 0.3:
         request.status = rnd.choice(["idle", "busy", "interrupted", "error"])
     if rnd.random() < 0.3:
@@ -124,7 +127,12 @@ async def test_a_search_finds_what_looking_at_each_thread_finds(
         assert [thread.thread_id for thread in found] == [thread.thread_id for thread in wanted[page]], request
         hits += len(found)
         if not request.ids:
-            count = ThreadCountRequest(metadata=request.metadata, values=request.values, status=request.status)
+            count = ThreadCountRequest(
+                metadata=request.metadata,
+                exclude_metadata=request.exclude_metadata,
+                values=request.values,
+                status=request.status,
+            )
             assert await storage.threads.count(Scope.everything(), count) == len(wanted), request
     assert hits > 1000
 
@@ -205,6 +213,27 @@ async def test_threads_are_found_by_status_metadata_values_and_ids(storage: Stor
     assert await found(values={"n": 3}) == [], "it has no values yet"
     assert await found(status="error", metadata={"owner": "bob"}) == []
     assert await found(ids=[threads[2], threads[0], str(uuid.uuid4())]) == [2, 0]
+
+
+async def test_threads_with_certain_metadata_are_left_out(storage: Storage) -> None:
+    threads = await threads_of_all_kinds(storage)
+
+    async def left(unwanted: dict[str, Any], **asked: Any) -> list[int]:
+        request = ThreadSearchRequest(exclude_metadata=unwanted, **asked)
+        rows = await storage.threads.search(Scope.everything(), request, limit=10, offset=0)
+        count = ThreadCountRequest(exclude_metadata=unwanted, **asked)
+        assert await storage.threads.count(Scope.everything(), count) == len(rows)
+        return [threads.index(thread.thread_id) for thread in rows]
+
+    assert await left({"owner": "ada"}) == [2, 0]
+    assert await left({"owner": "ada", "number": 1}) == [3, 2, 0], "only what has both"
+    assert await left({"flag": True}) == [3, 2, 0]
+    assert await left({"nested": {"a": {"b": 2}}}) == [3, 1, 0]
+    assert await left({"list": [3], "owner": "ada"}) == [2, 1, 0]
+    assert await left({"absent": 1}) == [3, 2, 1, 0], "what is not there is not excluded"
+    assert await left({"absent": None}) == [3, 2, 1, 0]
+    assert await left({}) == [3, 2, 1, 0]
+    assert await left({"number": 3}, metadata={"owner": "ada"}) == [1]
 
 
 async def test_pages_of_threads_follow_each_other(storage: Storage) -> None:

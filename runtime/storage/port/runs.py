@@ -205,9 +205,12 @@ class RunStorage(Protocol):
         all. `status` is pending, running or all. `after` is where an earlier page ended: runs that were created since
         the first page are on none."""
 
-    async def cancel(self, scope: Scope, runs: Sequence[RunRef], action: CancelAction) -> CancelResult:
-        """Ends pending runs (or removes them, for `rollback`) and flags running ones. Passes over runs that have
-        ended or are not there. One transaction, so of few runs."""
+    async def cancel(
+        self, scope: Scope, runs: Sequence[RunRef], action: CancelAction, reason: str | None = None
+    ) -> CancelResult:
+        """Ends pending runs (or removes them, for `rollback`) and flags running ones; `reason` is kept with them, the
+        first one with a run that is asked again. Passes over runs that have ended or are not there. One transaction,
+        so of few runs."""
 
     async def delete(self, scope: Scope, thread_id: str, run_id: str) -> int | None:
         """Removes a run, also a running one, whose worker loses its lease. Returns how many runs became ready;

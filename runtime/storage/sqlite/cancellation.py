@@ -29,10 +29,12 @@ def cancel_run(
     action: CancelAction,
     time: int,
     result: CancelResult,
+    reason: str | None = None,
 ) -> None:
     """Ends a pending run, or removes it, or flags a running one, and notes in `result` what it was. Passes over a
     run that has ended."""
-    flagged = connection.execute(sql["request_cancel"], {"seq": seq, "action": action, "now": time}).fetchone()
+    given = {"seq": seq, "action": action, "reason": reason, "now": time}
+    flagged = connection.execute(sql["request_cancel"], given).fetchone()
     if flagged is not None:
         (result.requested[run_id],) = flagged
         return
@@ -42,7 +44,7 @@ def cancel_run(
     thread_id, attempt = row
     result.ended.append(run_id)
     # One that was given back to the queue has begun already, and may have left something.
-    end_cancelled(connection, sql, seq, run_id, thread_id, action, time, result, begun=attempt > 0)
+    end_cancelled(connection, sql, seq, run_id, thread_id, action, time, result, begun=attempt > 0, reason=reason)
 
 
 def end_cancelled(
@@ -56,13 +58,15 @@ def end_cancelled(
     result: CancelResult,
     *,
     begun: bool = True,
+    reason: str | None = None,
 ) -> None:
     """Ends a run that has not ended, or removes it, without a word from the worker that may have it; what follows is
-    noted in `result`. `begun`: it may have written something."""
+    noted in `result`. `begun`: it may have written something. `reason`: why, unless that is noted already."""
     if action == "rollback":
         result.promoted += roll_back_run(connection, sql, seq, thread_id, time, begun=begun)
         return
-    (webhook,) = connection.execute(sql["end_interrupted"], {"seq": seq, "answer": CANCELLED, "now": time}).fetchone()
+    given = {"seq": seq, "answer": CANCELLED, "reason": reason, "now": time}
+    (webhook,) = connection.execute(sql["end_interrupted"], given).fetchone()
     if webhook is not None:
         add_delivery(connection, sql, seq, time)
         result.webhook = True

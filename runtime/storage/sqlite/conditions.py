@@ -88,6 +88,14 @@ class Conditions:
         if rest:
             self.add(f"contains({column}, ?)", orjson.dumps(rest).decode())
 
+    def excluding(self, column: str, unwanted: dict[str, Any] | None) -> None:
+        """The column, JSON as text or blob, does not contain all of `unwanted`; None or nothing: no condition."""
+        if unwanted:
+            found = Conditions()
+            found.containing(column, unwanted)
+            # What is not there compares as null, which is no match.
+            self.add(f"not coalesce({' and '.join(found._terms)}, 0)", *found.parameters)
+
     def listing(self, column: str, key: str, wanted: Any) -> None:
         """The column, JSON as text, has under the key a list with the wanted item, or with all of a list of them.
         SQLite itself looks for texts."""

@@ -50,6 +50,8 @@ def run_from_row(row: dict[str, Any]) -> Run:
         langsmith_session_name=None,
         batch_id=row["batch_id"],
         retry_of=row["retry_of"],
+        # One that is asked to stop has not ended yet.
+        cancel_reason=row["cancel_reason"] if row["status"] == "interrupted" else None,
     )
 
 

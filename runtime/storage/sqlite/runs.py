@@ -162,14 +162,16 @@ class SqliteRuns:
 
         return await self._database.read_in_pool(read, "lookup")
 
-    async def cancel(self, scope: Scope, runs: Sequence[RunRef], action: CancelAction) -> CancelResult:
+    async def cancel(
+        self, scope: Scope, runs: Sequence[RunRef], action: CancelAction, reason: str | None = None
+    ) -> CancelResult:
         def work(connection: sqlite3.Connection) -> CancelResult:
             result = CancelResult()
             time = now()
             for thread_id, run_id in runs:
                 row = connection.execute(self._sql["seq_of_run"], (run_id, thread_id)).fetchone()
                 if row is not None and shows_run(connection, scope, run_id):
-                    cancel_run(connection, self._sql, row[0], run_id, action, time, result)
+                    cancel_run(connection, self._sql, row[0], run_id, action, time, result, reason)
             return result
 
         return await self._database.write(work)

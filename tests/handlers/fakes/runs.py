@@ -213,9 +213,15 @@ class FakeRuns:
         return self._waiter()
 
     async def cancel(
-        self, scope: Scope, thread_id: str, run_id: str, *, action: Literal["interrupt", "rollback"]
+        self,
+        scope: Scope,
+        thread_id: str,
+        run_id: str,
+        *,
+        action: Literal["interrupt", "rollback"],
+        reason: str | None = None,
     ) -> None:
-        self.calls.append(("cancel", action))
+        self.calls.append(("cancel", action) if reason is None else ("cancel", action, reason))
 
     async def cancel_many(
         self, scope: Scope, request: models.RunsCancel, *, action: Literal["interrupt", "rollback"]

@@ -40,8 +40,9 @@ update threads set
 where thread_id = :thread_id;
 
 -- name: request_cancel
--- A rollback that was asked for stays one.
-update runs set cancel = case cancel when 'rollback' then cancel else :action end, updated_at = :now
+-- A rollback that was asked for stays one, and so does the first reason.
+update runs set cancel = case cancel when 'rollback' then cancel else :action end,
+                cancel_reason = coalesce(cancel_reason, :reason), updated_at = :now
 where seq = :seq and queue = 'running'
 returning worker;
 
@@ -49,8 +50,8 @@ returning worker;
 select thread_id, attempt from runs where seq = ? and queue in ('ready', 'waiting', 'delayed');
 
 -- name: end_interrupted
-update runs set queue = null, creator_details = null, status = 'interrupted', worker = null, answer = :answer, updated_at = :now,
-                ended_at = :now
+update runs set queue = null, creator_details = null, status = 'interrupted', worker = null, answer = :answer,
+                cancel_reason = coalesce(cancel_reason, :reason), updated_at = :now, ended_at = :now
 where seq = :seq and queue is not null
 returning webhook;
 

@@ -90,6 +90,7 @@ def _kept(scope: Scope, request: Request, source: Source) -> Conditions:
     # A plus keeps SQLite from taking the index of the status where another one is meant.
     where.equal("threads.status" if source.by_status else "+threads.status", request.status)
     where.containing("threads.metadata", request.metadata)
+    where.excluding("threads.metadata", request.exclude_metadata)
     where.containing("threads.state", request.values)
     return where
 
@@ -100,6 +101,7 @@ def _temporary(scope: Scope, request: Request) -> Conditions:
     where.among("threads.thread_id", _ids(request))
     where.equal("+threads.status", request.status)
     where.containing("threads.metadata", request.metadata)
+    where.excluding("threads.metadata", request.exclude_metadata)
     where.containing("threads.state", request.values)
     return where
 
