@@ -16,6 +16,7 @@ from runyard.handlers.http.errors import HttpError
 from runyard.handlers.http.scope import TEMPLATE, Header, Message, Receive, Scope
 from runyard.handlers.http.sessions import Sessions, is_of_own_page
 from runyard.runtime.auth.custom import HandlerFailed
+from runyard.runtime.auth.log_lines import one_line
 from runyard.runtime.auth.principal import Principal
 from runyard.runtime.auth.redaction import redacted
 from runyard.runtime.auth.refusal import Refusal
@@ -108,7 +109,7 @@ class Authentication:
                 raise body.error from None
             asked = f"{scope['method']} {scope[TEMPLATE]} from {(scope.get('client') or ['unknown'])[0]}"
             if isinstance(error, Refusal):
-                logger.warning("denied: %s: %d %s", asked, error.status, redacted(error.detail, request))
+                logger.warning("denied: %s: %d %s", asked, error.status, one_line(redacted(error.detail, request)))
             elif isinstance(error, Unavailable):
                 logger.warning("denied: %s: 503 %s", asked, error.detail)
             elif isinstance(error, HandlerFailed):

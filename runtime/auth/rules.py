@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from runyard.runtime.auth.cancellation import is_cancelled
 from runyard.runtime.auth.filters import NoFilter, OutOfScope, fill_in, read_filter
+from runyard.runtime.auth.log_lines import one_line
 from runyard.runtime.auth.refusal import Refusal, refusal_of
 from runyard.runtime.auth.user import User
 from runyard.runtime.errors import Unavailable
@@ -81,12 +82,12 @@ class Rules:
             if is_cancelled(error):
                 raise
             refusal = _refusal(error)
-            asked = f"{user.identity}: {resource}.{action}"
+            asked = f"{one_line(user.identity)}: {resource}.{action}"
             if refusal is None:
                 logger.error("denied: %s: the authorisation handler failed", asked, exc_info=error)
                 refusal = Refusal(500, "Internal Server Error")
             else:
-                logger.warning("denied: %s: %d %s", asked, refusal.status, refusal.detail)
+                logger.warning("denied: %s: %d %s", asked, refusal.status, one_line(refusal.detail))
             raise refusal from None
 
     def _context(self, user: User, resource: Any, action: Any) -> Any:

@@ -243,3 +243,18 @@ async def test_nothing_is_found_where_nobody_was_asked() -> None:
     assert principal.scope.filter
     with pytest.raises(KeyError):
         principal.scope.of("assistants", "agent")
+
+
+async def test_a_refusal_is_one_line_of_the_log_whatever_the_caller_is_called(caplog: pytest.LogCaptureFixture) -> None:
+    auth = Auth()
+
+    @auth.on
+    async def refuse(ctx: Auth.types.AuthContext, value: Any) -> None:
+        raise Auth.exceptions.HTTPException(status_code=403, detail=f"not {ctx.user.identity}")
+
+    user = read_user("eve\n2026-01-01 ERROR forged\x1b[2K\r")
+    with pytest.raises(Refusal):
+        await Rules(auth, timeout=5).decide(user, "threads", "read", {})
+    (record,) = caplog.records
+    assert record.getMessage().isprintable()
+    assert "forged" in record.getMessage()
