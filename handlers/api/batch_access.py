@@ -19,8 +19,8 @@ from runyard.handlers.api.thread_access import THREADS, delete_thread, narrowed,
 from runyard.runtime.auth.authorization import authorize
 from runyard.runtime.auth.principal import Principal
 from runyard.runtime.scope import Scope
+from runyard.runtime.services.batch_results import ItemToRetry
 from runyard.runtime.services.new_runs import command_of
-from runyard.runtime.storage.port.results import FailedItem
 
 
 async def read_batch(principal: Principal) -> Scope:
@@ -38,7 +38,7 @@ async def retry_batch(principal: Principal, batch_id: str) -> Scope:
     return await update_thread(principal, None, metadata={"batch_id": batch_id})
 
 
-async def retry_item(principal: Principal, item: FailedItem) -> tuple[Scope, FailedItem]:
+async def retry_item(principal: Principal, item: ItemToRetry) -> tuple[Scope, ItemToRetry]:
     """threads.create_run and assistants.read, as for the run that failed; how far the latter reaches, and the item as
     it is to be run."""
     command = item.kwargs.get("command")

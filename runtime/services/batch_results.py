@@ -21,7 +21,8 @@ LOOK_AGAIN = 0.25
 RETRIED_TOGETHER = 100
 """Items that one transaction gives new runs: other writes must get in between."""
 
-Allow = Callable[[FailedItem], Awaitable[tuple[Scope, FailedItem]]]
+ItemToRetry = FailedItem
+Allow = Callable[[ItemToRetry], Awaitable[tuple[Scope, ItemToRetry]]]
 """Decides whether an item may be run anew: how far that reaches among the assistants, and the item as it is to be run.
 Raises Refusal."""
 
