@@ -1,0 +1,69 @@
+"""`kill -9` of whoever accepts, executes, retries and cancels batches: counts and results stay right."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from runyard.generated.models import Batch
+from runyard.runtime.storage.port.storage import Storage
+
+from .backends import BACKENDS
+from .batch_strain import ACTIVE, ALL, SIZE, batches, recover, strain
+from .builders import claim_all, finish_request
+
+KILLS = 200
+
+
+async def check(storage: Storage, batch: Batch) -> None:
+    """What the counts say is what a scan finds, and each item that has ended has one result."""
+    runs = await storage.batches.runs(ALL, batch.batch_id, statuses=("pending", "running"), limit=SIZE + 1, offset=0)
+    lines = await storage.results.by_index(ALL, batch.batch_id, -1, upto=None, statuses=(), size=2**20)
+    assert runs is not None
+    found = Counter([*(run.status for run in runs), *(line.status for line in lines)])
+    assert {status: count for status, count in asdict(batch.counts).items() if count} == found
+    assert found.total() == SIZE
+    assert len({line.index for line in lines}) == len(lines)
+    assert (batch.ended_at is None) == bool(runs)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("backend", list(BACKENDS))
+async def test_counts_and_results_stay_right_through_kills(backend: str, tmp_path: Path) -> None:
+    rng, storage = random.Random(12), BACKENDS[backend].make(tmp_path)
+    storage.open(maintain=False)
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["tests.storage.batch_strain"])
+    for seed in range(KILLS):
+        ready, told = processes.Pipe(duplex=False)
+        process = processes.Process(target=strain, args=(backend, tmp_path, seed, told))
+        process.start()
+        told.close()
+        assert ready.recv_bytes() == b"ready"
+        time.sleep(rng.uniform(0.0, 0.08))  # noqa: ASYNC251 - the kill is to fall at random
+        process.kill()
+        process.join()
+        ready.close()
+        for batch in await batches(storage, "queued", "running"):
+            await check(storage, batch)
+
+    # Nothing is held back, or waits, for what was killed.
+    await recover(storage)
+    while await batches(storage, "queued", "running"):
+        await storage.queue.make_due(1000)
+        for leased in await claim_all(storage):
+            await storage.queue.finish(finish_request(leased.lease, temporary=leased.temporary))
+    ended = await batches(storage, "completed", "cancelled")
+    assert len(ended) > ACTIVE
+    for batch in ended:
+        await check(storage, batch)
+    outcomes = Counter(status for batch in ended for status, count in asdict(batch.counts).items() if count)
+    assert {"success", "error", "interrupted"} <= outcomes.keys()
+    storage.close()
