@@ -368,7 +368,7 @@ class StoreSearchRequest:
     """Whether the lifetimes of what is found begin anew. Null as `store.ttl.refresh_on_read` says, or true."""
 
 
-StreamMode: TypeAlias = Literal["values", "messages", "messages-tuple", "tasks", "checkpoints", "updates", "events", "debug", "custom"]
+StreamMode: TypeAlias = Literal["values", "messages", "messages-tuple", "tasks", "checkpoints", "updates", "events", "debug", "custom", "tools"]
 """
 - `values`: the whole state after each step.
 - `updates`: what each node wrote.
@@ -379,6 +379,7 @@ StreamMode: TypeAlias = Literal["values", "messages", "messages-tuple", "tasks",
 - `events`: all events of the LangChain runtime.
 - `debug`: checkpoints and tasks with step and time.
 - `custom`: what nodes write to the stream themselves.
+- `tools`: calls of tools, as they begin, tell of themselves and end. It needs a LangGraph that has it. An extension.
 
 """
 

@@ -138,7 +138,8 @@ class Runtime:
         self._authenticator: Authenticator | None = None
         self._index: Index | None = None
         self._exits = AsyncExitStack()
-        self.metrics.connect(self._storage.queue.depth, self._workers.pids, settings.workers, self._loops)
+        queue = self._storage.queue
+        self.metrics.connect(queue.depth, queue.waits, self._workers.pids, settings.workers, self._loops)
 
     @property
     def not_loaded(self) -> dict[str, str]:

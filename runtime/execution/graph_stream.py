@@ -2,7 +2,7 @@
 
 | stream mode | event | data |
 |---|---|---|
-| values, updates, tasks, custom | the mode | as LangGraph gives it |
+| values, updates, tasks, custom, tools | the mode | as LangGraph gives it |
 | checkpoints | checkpoints | only for runs whose thread stays |
 | debug | debug | checkpoints in it carry `checkpoint` and `parent_checkpoint` too |
 | messages-tuple | messages | `[chunk, metadata]` |
@@ -28,7 +28,7 @@ from runyard.runtime.graphs.encoding import to_json
 Emit = Callable[[str, bytes], None]
 
 INTERRUPT = "__interrupt__"
-_PLAIN = frozenset(("values", "updates", "tasks", "checkpoints", "custom", "debug"))
+_PLAIN = frozenset(("values", "updates", "tasks", "checkpoints", "custom", "debug", "tools"))
 
 
 def graph_modes(asked: Sequence[str], *, watch_pauses: bool) -> list[str]:

@@ -50,6 +50,13 @@ def knows_strict_resume() -> bool:
     return Version(metadata.version("langgraph")) >= Version(STRICT_RESUME_SINCE)
 
 
+@lru_cache(maxsize=1)
+def knows_tools() -> bool:
+    """Whether the LangGraph that is installed streams the calls of tools."""
+    # Looked up by its file: this process does without LangGraph itself.
+    return any(file.as_posix() == "langgraph/pregel/_tools.py" for file in metadata.files("langgraph") or ())
+
+
 def config_metadata(config: Mapping[str, Any] | None) -> dict[str, Any]:
     """The metadata of a config, without what only the server says of a run."""
     given = (config or {}).get("metadata") or {}

@@ -10,7 +10,7 @@ from uuid_utils import uuid7
 
 from runyard.generated.models import Assistant, Command, RunCreateStateful, RunCreateStateless
 from runyard.runtime.config.project import WebhookPolicy
-from runyard.runtime.errors import BadRequest, NotSupported
+from runyard.runtime.errors import BadRequest, Invalid, NotSupported
 from runyard.runtime.graphs.configurable import unreserved
 from runyard.runtime.services.configuration import (
     CONFIG_KEYS,
@@ -19,6 +19,7 @@ from runyard.runtime.services.configuration import (
     config_metadata,
     configured,
     knows_strict_resume,
+    knows_tools,
 )
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.results import FailedItem
@@ -193,6 +194,8 @@ def _kwargs(
         checkpoint_during = request.checkpoint_during is not False
         durability = "async" if checkpoint_during else "exit"
     modes = request.stream_mode if isinstance(request.stream_mode, list) else [request.stream_mode]
+    if "tools" in modes and not knows_tools():
+        raise Invalid('stream_mode: "tools" needs a later version of langgraph than the one that is installed')
     config, context = _config_and_context(request, assistant)
     config["configurable"].update({**headers, **ids}, graph_id=assistant.graph_id, assistant_id=assistant.assistant_id)
     return {

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.process_collector import ProcessCollector
 
 from runyard.runtime.background.rounds import Loops
-from runyard.runtime.storage.port.queue import QueueDepth
+from runyard.runtime.storage.port.queue import QueueDepth, QueueWaits
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 LOCK_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30)
@@ -100,16 +100,23 @@ class Metrics:
         self._durations: dict[str, Histogram] = {}
         self._ended: defaultdict[str, int] = defaultdict(int)
         self._depth: Callable[[], Awaitable[QueueDepth]] | None = None
+        self._waits: Callable[[], Awaitable[QueueWaits]] | None = None
         self._pids: Callable[[], list[int]] = list
         self._wanted = 0
         self._loops = Loops()
 
     def connect(
-        self, depth: Callable[[], Awaitable[QueueDepth]], pids: Callable[[], list[int]], wanted: int, loops: Loops
+        self,
+        depth: Callable[[], Awaitable[QueueDepth]],
+        waits: Callable[[], Awaitable[QueueWaits]],
+        pids: Callable[[], list[int]],
+        wanted: int,
+        loops: Loops,
     ) -> None:
-        """Where the depth of the queue and the process ids of workers are to be had, how many of these there should
-        be, and the loops that have to go round."""
+        """Where the depth of the queue, how long runs wait in it and the process ids of workers are to be had, how
+        many of these there should be, and the loops that have to go round."""
         self._depth = depth
+        self._waits = waits
         self._pids = pids
         self._wanted = wanted
         self._loops = loops
@@ -186,6 +193,10 @@ class Metrics:
     async def snapshot(self) -> dict[str, Any]:
         """The same in short: queue, workers, API process."""
         depth = await self._refresh()
+        waits = QueueWaits(0.0, 0.0) if self._waits is None else await self._waits()
+        oldest = 0.0 if depth is None else depth.oldest
+        pending = 0 if depth is None else depth.ready + depth.waiting + depth.delayed
+        running = 0 if depth is None else depth.running
         ended = {
             sample.labels["status"]: int(sample.value)
             for metric in self._runs.collect()
@@ -195,12 +206,18 @@ class Metrics:
         pids, loops = self._pids(), self._loops.states()
         return {
             "queue": {
-                "pending": 0 if depth is None else depth.ready + depth.waiting + depth.delayed,
+                "pending": pending,
                 "ready": 0 if depth is None else depth.ready,
                 "waiting": 0 if depth is None else depth.waiting,
                 "delayed": 0 if depth is None else depth.delayed,
-                "running": 0 if depth is None else depth.running,
-                "oldest_ready_seconds": 0.0 if depth is None else depth.oldest,
+                "running": running,
+                "oldest_ready_seconds": oldest,
+                # The same under the names that watchers of the official server look for.
+                "n_pending": pending,
+                "n_running": running,
+                "pending_runs_wait_time_max_secs": waits.longest,
+                "pending_runs_wait_time_med_secs": waits.median,
+                "pending_unblocked_runs_wait_time_max_secs": oldest,
             },
             "runs": ended,
             "workers": {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 from runyard.runtime.scope import Scope
@@ -78,6 +80,20 @@ async def test_the_depth_of_the_queue(storage: Storage) -> None:
     depth = await storage.queue.depth()
     assert (depth.ready, depth.waiting, depth.delayed, depth.running) == (1, 1, 1, 1)
     assert 0 <= depth.oldest < 60
+
+
+async def test_how_long_runs_wait(storage: Storage) -> None:
+    assert await storage.queue.waits() == (0.0, 0.0)
+    await insert(storage, stateless(delay=60.0))
+    assert await storage.queue.waits() == (0.0, 0.0), "delayed runs do not wait yet"
+    thread_id = str(uuid.uuid4())
+    await insert(storage, stateless(thread_id=thread_id), stateless())
+    await insert(storage, on_thread(thread_id))
+    waits, depth = await storage.queue.waits(), await storage.queue.depth()
+    assert 0 < waits.median <= waits.longest <= depth.oldest
+    await claim_all(storage)
+    waits = await storage.queue.waits()
+    assert 0 < waits.median == waits.longest, "one waits for its thread"
 
 
 @pytest.mark.parametrize("room", [1, 8])

@@ -114,6 +114,14 @@ class QueueDepth:
     oldest: float
 
 
+class QueueWaits(NamedTuple):
+    """For how many seconds runs that are due have been there without being executed: the longest, and the median. 0
+    without such runs."""
+
+    longest: float
+    median: float
+
+
 class QueueStorage(Protocol):
     """The life of a run in the hands of workers."""
 
@@ -149,3 +157,6 @@ class QueueStorage(Protocol):
 
     async def depth(self) -> QueueDepth:
         """How many runs stand where."""
+
+    async def waits(self) -> QueueWaits:
+        """For how long runs that are ready, or wait for their thread or their batch, have done so."""

@@ -11,7 +11,15 @@ import orjson
 
 from runyard.runtime.lifecycle import CANCELLED
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
-from runyard.runtime.storage.port.queue import DueResult, FinishRequest, FinishResult, Lease, LeasedRun, QueueDepth
+from runyard.runtime.storage.port.queue import (
+    DueResult,
+    FinishRequest,
+    FinishResult,
+    Lease,
+    LeasedRun,
+    QueueDepth,
+    QueueWaits,
+)
 from runyard.runtime.storage.port.retries import RetryPolicy
 from runyard.runtime.storage.port.runs import Interest, Lane
 from runyard.runtime.storage.queries import Queries
@@ -255,6 +263,14 @@ class SqliteQueue:
                 running=running,
                 oldest=0.0 if oldest is None else (now() - oldest) / 1e6,
             )
+
+        return await self._database.read_in_pool(read, "lookup")
+
+    async def waits(self) -> QueueWaits:
+        def read(connection: sqlite3.Connection) -> QueueWaits:
+            first, middle = connection.execute(self._sql["waits"]).fetchone()
+            time = now()
+            return QueueWaits(*(0.0 if created is None else (time - created) / 1e6 for created in (first, middle)))
 
         return await self._database.read_in_pool(read, "lookup")
 

@@ -44,9 +44,15 @@ class FakeMetrics:
         return b"# HELP requests\n"
 
     async def snapshot(self) -> dict[str, Any]:
-        queue = dict.fromkeys(("pending", "ready", "waiting", "delayed", "running"), 0)
+        places = ("pending", "ready", "waiting", "delayed", "running", "n_pending", "n_running")
+        seconds = (
+            "oldest_ready_seconds",
+            "pending_runs_wait_time_max_secs",
+            "pending_runs_wait_time_med_secs",
+            "pending_unblocked_runs_wait_time_max_secs",
+        )
         return {
-            "queue": {**queue, "oldest_ready_seconds": 0.0},
+            "queue": {**dict.fromkeys(places, 0), **dict.fromkeys(seconds, 0.0)},
             "runs": {"success": 1},
             "workers": {"wanted": 1, "connected": 1, "processes": [{"pid": 2, "resident_bytes": None}]},
             "loops": {"late": [], "ended": []},

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, TypedDict
 
+import orjson
 import pytest
 from langchain_core.messages import AIMessageChunk, HumanMessageChunk
+from langchain_core.tools import tool
+from langgraph.graph import StateGraph
 
-from runyard.runtime.execution.graph_stream import GraphStream
+from runyard.runtime.execution.graph_stream import GraphStream, graph_modes
 from tests.unit.graph_runner import GraphRunner
 
 HI = {"messages": [{"role": "user", "content": "hello big world", "id": "h"}]}
@@ -232,3 +235,33 @@ def test_chunks_that_cannot_be_joined_do_not_break_the_stream() -> None:
         stream.part((), "messages", (AIMessageChunk(content="x", id="1", additional_kwargs=extra), {}))
     stream.part((), "messages", (HumanMessageChunk(content="x", id="2"), {}))
     assert sent == ["messages/metadata", *["messages/partial"] * 2, "messages/metadata", "messages/partial"]
+
+
+class Counted(TypedDict):
+    n: int
+
+
+async def test_tools_tell_of_each_call_of_a_tool() -> None:
+    @tool
+    async def doubled(n: int) -> int:
+        """Twice the number."""
+        return 2 * n
+
+    async def call(state: Counted) -> Counted:
+        call = {"type": "tool_call", "id": "c1", "name": "doubled", "args": {"n": 2}}
+        return {"n": int((await doubled.ainvoke(call)).content)}
+
+    builder = StateGraph(Counted)
+    builder.add_node("call", call)
+    builder.set_entry_point("call")
+    graph: Any = builder.compile()
+    told: list[tuple[str, Any]] = []
+    stream = GraphStream(
+        lambda name, data: told.append((name, orjson.loads(data))), ["tools"], temporary=False, wanted=lambda: True
+    )
+    async for mode, payload in graph.astream({"n": 1}, stream_mode=graph_modes(["tools"], watch_pauses=False)):
+        stream.part((), mode, payload)
+    (first, started), (last, finished) = told
+    assert (first, last) == ("tools", "tools")
+    assert started == {"event": "tool-started", "tool_call_id": "c1", "tool_name": "doubled", "input": {"n": 2}}
+    assert (finished["event"], finished["tool_call_id"], finished["output"]["content"]) == ("tool-finished", "c1", "4")

@@ -9,6 +9,7 @@ import pytest
 from runyard.generated.models import Assistant, RunCreateStateful, RunCreateStateless
 from runyard.runtime.config.project import WebhookPolicy
 from runyard.runtime.errors import Invalid
+from runyard.runtime.services import new_runs
 from runyard.runtime.services.new_runs import NO_HEADERS, RunRules, new_stateless_run, new_thread_run
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.runs import Lane, NewRun
@@ -56,3 +57,11 @@ def test_a_disabled_webhook_is_shown_but_not_called() -> None:
     assert (run.webhook, run.kwargs["webhook"]) == (None, "http://localhost/")
     with pytest.raises(Invalid, match="https"):
         stateless(RunRules(webhooks=WebhookPolicy()), webhook="http://localhost/")
+
+
+def test_the_calls_of_tools_are_asked_of_a_langgraph_that_streams_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = RunRules(webhooks=WebhookPolicy())
+    assert stateless(rules, stream_mode="tools").kwargs["stream_mode"] == ["tools"]
+    monkeypatch.setattr(new_runs, "knows_tools", lambda: False)
+    with pytest.raises(Invalid, match="stream_mode"):
+        stateless(rules, stream_mode=["values", "tools"])

@@ -105,5 +105,15 @@ select (select count(*) from runs indexed by run_ready where queue = 'ready' and
        -- Numbers are given in the order of creation.
        (select created_at from runs where seq = (select min(seq) from runs indexed by run_ready where queue = 'ready' and lane <> 8));
 
+-- name: waits
+-- When the first and the middle one were created of those that are ready or wait. Numbers are given in that order.
+with unclaimed as (
+  select seq from runs indexed by run_ready where queue = 'ready'
+  union all select seq from runs indexed by run_waiting where queue = 'waiting'
+)
+select (select created_at from runs where seq = (select min(seq) from unclaimed)),
+       (select created_at from runs where seq =
+         (select seq from unclaimed order by seq limit 1 offset (select (count(*) - 1) / 2 from unclaimed)));
+
 -- name: ready_solo
 select count(distinct coalesce(suspects, seq)) from runs where queue = 'ready' and lane = ?;

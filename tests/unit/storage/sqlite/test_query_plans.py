@@ -26,8 +26,9 @@ SMALL = (
     "postponed_expiries",
     "json_each",
     "idempotency_size",
+    "unclaimed",
 )
-"""Tables that may be looked at as a whole."""
+"""Tables, and what a statement itself has found by such an index, that may be looked at as a whole."""
 PARTIAL = (
     "run_ready",
     "batch_cancelled",
