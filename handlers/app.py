@@ -26,7 +26,7 @@ from runyard.handlers.contract.routing import RoutingMiddleware
 from runyard.handlers.contract.security import describe_security
 from runyard.handlers.http.callers import read_callers
 from runyard.handlers.http.cors import Cors
-from runyard.handlers.http.edge import EdgeMiddleware, RequestObserver
+from runyard.handlers.http.edge import EdgeMiddleware, RequestObserver, RequestTracer
 from runyard.handlers.operations import Services, operation_table
 from runyard.runtime.auth.requests import Authenticator
 
@@ -41,6 +41,10 @@ class Server(Services, Protocol):
     @property
     def metrics(self) -> ServerMetrics:
         """What is measured."""
+
+    @property
+    def tracing(self) -> RequestTracer | None:
+        """Makes requests part of traces; None: traces are off."""
 
     @property
     def authenticator(self) -> Authenticator | None:
@@ -86,7 +90,13 @@ def create_app(server: Server) -> FlaskApp:
         # From the outside to the inside; Flask comes last.
         middlewares=[
             *([check] if settings.check_answers else []),
-            partial(EdgeMiddleware, cors=Cors(project.cors, origins), hosts=hosts, metrics=server.metrics),
+            partial(
+                EdgeMiddleware,
+                cors=Cors(project.cors, origins),
+                hosts=hosts,
+                metrics=server.metrics,
+                tracing=server.tracing,
+            ),
             partial(RoutingMiddleware, flask_prefixes=() if "meta" in project.disabled else assets),
             partial(
                 ContractMiddleware,

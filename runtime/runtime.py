@@ -63,6 +63,7 @@ from runyard.runtime.streams.broker import Broker
 from runyard.runtime.telemetry.logs import keep_logging
 from runyard.runtime.telemetry.loop_lag import LoopLag
 from runyard.runtime.telemetry.metrics import Metrics
+from runyard.runtime.telemetry.tracing import open_tracing
 from runyard.runtime.webhooks.sender import WebhookSender
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Runtime:
         settings = replace(settings, data_dir=settings.data_dir.absolute())
         self.settings = settings
         self.metrics = Metrics()
+        self.tracing = open_tracing(settings.project.env)
         self._loops = Loops()
         self._storage = make_storage(settings, self.metrics, self._loops)
         project, webhooks = settings.project, settings.project.webhooks
@@ -176,6 +178,8 @@ class Runtime:
     async def start(self) -> None:
         """Opens the data directory and starts the workers, which load the graphs. Raises ConfigError."""
         exits = self._exits
+        if self.tracing is not None:
+            exits.push_async_callback(asyncio.to_thread, self.tracing.close)
         try:
             lag = LoopLag(self.metrics.loop_lagged)
             lag.start()
@@ -276,7 +280,9 @@ class Runtime:
         store = FencedStore(self._storage.store, loop, project.store_ttl, self._index)
         self._storage.workers.register(name)
         self._exits.callback(self._storage.workers.unregister, name)
-        executor = Executor(self._graphs, self._storage, store, run_timeout=self.settings.run_timeout)
+        executor = Executor(
+            self._graphs, self._storage, store, run_timeout=self.settings.run_timeout, tracing=self.tracing
+        )
         worker = Worker(name, self.settings, self._storage, executor, solo=False, loops=self._loops)
         bus = LocalWorkerBus(self._bus)
         bus.send(GraphsLoaded(self._graphs.own_names, self._graphs.not_loaded))

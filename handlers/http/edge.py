@@ -1,17 +1,19 @@
-"""The outermost layer: a response to every request, who may call at all, the headers that browsers need, metrics.
+"""The outermost layer: a response to every request, who may call at all, the headers that browsers need, metrics, and
+the span of the request where traces are on.
 
 One layer for all, since each layer that wraps `send` costs every request a call.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from time import perf_counter
 from typing import Any, Protocol
 
 from runyard.handlers.http.callers import Hosts
 from runyard.handlers.http.cors import Cors
 from runyard.handlers.http.errors import error_response
-from runyard.handlers.http.scope import TEMPLATE, Message, Receive, Scope, Send
+from runyard.handlers.http.scope import TEMPLATE, Header, Message, Receive, Scope, Send
 
 _METHODS = frozenset(("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"))
 
@@ -23,14 +25,32 @@ class RequestObserver(Protocol):
         """One request that was answered. `route` is the path's template, or "other"."""
 
 
-class EdgeMiddleware:
-    """Refuses callers, turns exceptions into responses, adds the headers of `cors`, tells `metrics` of each request."""
+class RequestSpan(Protocol):
+    """A request in its trace."""
 
-    def __init__(self, app: Any, *, cors: Cors, hosts: Hosts, metrics: RequestObserver) -> None:
+    def end(self, route: str, status: int) -> None:
+        """It was answered. `route` as for `RequestObserver`."""
+
+
+class RequestTracer(Protocol):
+    """Where requests become part of traces."""
+
+    def begin_request(self, method: str, headers: Iterable[Header]) -> RequestSpan:
+        """One request, in whose task what follows from it finds its trace."""
+
+
+class EdgeMiddleware:
+    """Refuses callers, turns exceptions into responses, adds the headers of `cors`, tells `metrics` of each
+    request, and `tracing` where there is one."""
+
+    def __init__(
+        self, app: Any, *, cors: Cors, hosts: Hosts, metrics: RequestObserver, tracing: RequestTracer | None = None
+    ) -> None:
         self.app = app
         self.cors = cors
         self.hosts = hosts
         self.metrics = metrics
+        self.tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -45,6 +65,7 @@ class EdgeMiddleware:
                 host = value
             elif name == b"origin":
                 origin = value
+        span = None if self.tracing is None else self.tracing.begin_request(method, scope["headers"])
         cors_headers = self.cors.response_headers(origin, host)
 
         async def send_with_headers(message: Message) -> None:
@@ -71,4 +92,7 @@ class EdgeMiddleware:
         finally:
             # Labels that a client could make up would let the metrics grow without end.
             known = method if method in _METHODS else "other"
-            self.metrics.observe_request(known, scope.get(TEMPLATE, "other"), status or 499, perf_counter() - started)
+            route = scope.get(TEMPLATE, "other")
+            self.metrics.observe_request(known, route, status or 499, perf_counter() - started)
+            if span is not None:
+                span.end(route, status or 499)

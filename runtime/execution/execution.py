@@ -9,6 +9,7 @@ from runyard.runtime.bus.port import WorkerBus
 from runyard.runtime.checkpoints.limits import RunLimits
 from runyard.runtime.checkpoints.saver import RunSaver
 from runyard.runtime.execution.graph_input import GraphRun
+from runyard.runtime.execution.run_spans import RunSpan
 from runyard.runtime.storage.port.queue import FinishResult, LeasedRun
 from runyard.runtime.storage.port.runs import CancelAction, FinalStatus
 from runyard.runtime.streams.publisher import Publisher
@@ -31,6 +32,8 @@ class Execution:
     task: "asyncio.Task[None]"
     since: float
     """When it began, by the event loop's clock."""
+    span: RunSpan | None = None
+    """None: traces are off."""
     stop: Stop | None = None
     stopping: "asyncio.Task[None] | None" = None
     finishing: bool = False
@@ -55,6 +58,8 @@ def announce_end(bus: WorkerBus, execution: Execution, ended: RunEnded, *, follo
     """Passes the end of a run on, after so many seconds; the answer only where it is `followed`: somebody waits."""
     lease, waited = execution.leased.lease, execution.leased.waited
     answer = ended.answer if followed and not ended.removed else None
+    if execution.span is not None:
+        execution.span.came_to(ended.status)
     bus.send(Ended(lease.run_id, lease.thread_id, ended.status, answer, execution.publisher.last, waited, ran))
     if ended.result.promoted:
         bus.send(RunsReady(ended.result.promoted))

@@ -24,6 +24,7 @@ from runyard.runtime.execution.graph_run import (
     stopped_graph,
 )
 from runyard.runtime.execution.retries import is_worth_another_try
+from runyard.runtime.execution.run_spans import RunSpan
 from runyard.runtime.execution.stopping import INTERRUPT_GRACE, PATIENCE, READING, end_task, within
 from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.graphs.user_errors import one_line
@@ -33,6 +34,7 @@ from runyard.runtime.storage.port.runs import FinalStatus
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.store.fenced import check_before_writing
 from runyard.runtime.streams.publisher import Publisher
+from runyard.runtime.telemetry.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -41,16 +43,23 @@ class Executor:
     """Executes leased runs. One instance a worker."""
 
     def __init__(
-        self, graphs: Graphs, storage: Storage, store: BaseStore | None, *, run_timeout: float | None = None
+        self,
+        graphs: Graphs,
+        storage: Storage,
+        store: BaseStore | None,
+        *,
+        run_timeout: float | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._graphs = graphs
         self._storage = storage
         self._store = store
         self._run_timeout = run_timeout
+        self._tracing = tracing
 
     def prepare(self, leased: LeasedRun, publisher: Publisher, task: "asyncio.Task[None]") -> Execution:
-        """Puts together what the run needs. A temporary run's checkpoints are held in memory at first, unless
-        it asks for durable steps or has been tried before."""
+        """Puts together what the run needs; for the run's own task. A temporary run's checkpoints are held in memory
+        at first, unless it asks for durable steps or has been tried before."""
         kwargs, lease = leased.kwargs, leased.lease
         sync = kwargs.get("durability") == "sync"
         limits = RunLimits()
@@ -63,6 +72,7 @@ class Executor:
             in_memory=leased.temporary and not sync and lease.attempt == 1,
             limits=limits,
         )
+        span = None if self._tracing is None else RunSpan(self._tracing, leased)
         graph_run = GraphRun(
             run_id=lease.run_id,
             thread_id=lease.thread_id,
@@ -78,8 +88,9 @@ class Executor:
             user=stored_user(leased.user),
             tried_again=partial(_is_tried_again, leased),
             counts_tokens=leased.batch_id is not None,
+            callbacks=() if span is None else (span.nodes,),
         )
-        return Execution(leased, saver, publisher, limits, graph_run, task, asyncio.get_running_loop().time())
+        return Execution(leased, saver, publisher, limits, graph_run, task, asyncio.get_running_loop().time(), span)
 
     async def _check_lease(self, lease: Lease, limits: RunLimits) -> None:
         """For what a graph writes elsewhere than in its state. Raises LeaseLost when that is not taken any more."""
@@ -116,6 +127,8 @@ class Executor:
         pause = leased.retry.pause(leased.failed + 1)
         finish = _finish_request(execution, outcome, outcome.status)
         result = await self._storage.queue.try_again(finish, pause, saver.take_unwritten())
+        if execution.span is not None:
+            execution.span.came_to("error")
         return None if result is None else RunEnded("interrupted", UNREAD.answer, result)
 
     async def stop(self, execution: Execution, stop: Stop) -> RunEnded | None:

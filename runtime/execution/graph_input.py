@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.store.base import BaseStore
@@ -36,6 +37,7 @@ class GraphRun:
     wanted: whether anybody can see an event that is made now; it may change while the run executes.
     stopped: whether the run was asked to stop, so that nobody asks what its graph comes to.
     counts_tokens: whether anybody wants to know how many tokens it used.
+    callbacks: what LangChain tells of everything that the graph executes.
     tried_again: whether another try follows an error of the graph, so that the run does not end with it.
     """
 
@@ -53,6 +55,7 @@ class GraphRun:
     user: User | None = field(default=None, repr=False)
     tried_again: Callable[[BaseException], bool] = lambda _: False
     counts_tokens: bool = False
+    callbacks: Sequence[BaseCallbackHandler] = ()
 
     @property
     def context(self) -> Mapping[str, Any] | None:
@@ -91,6 +94,8 @@ def run_config(run: GraphRun) -> RunnableConfig:
         "metadata": {**run.metadata, **ids, "run_attempt": run.attempt},
         "run_id": uuid.UUID(run.run_id),
     }
+    if run.callbacks:
+        config["callbacks"] = [*run.callbacks]
     for key in _CONFIG_KEYS:
         if stored.get(key) is not None:
             config[key] = stored[key]

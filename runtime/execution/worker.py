@@ -175,6 +175,8 @@ class Worker:
         execution = self._executions.get(leased.lease.run_id)
         if execution is not None and execution.task is task:
             del self._executions[leased.lease.run_id]
+            if execution.span is not None:
+                execution.span.end()
         self._claims.done(leased)
 
     async def _execute(self, leased: LeasedRun) -> None:

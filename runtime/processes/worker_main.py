@@ -27,6 +27,7 @@ from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.store.fenced import FencedStore
 from runyard.runtime.store.index import Index, load_index
 from runyard.runtime.telemetry.logs import configure_logs, keep_logging
+from runyard.runtime.telemetry.tracing import Tracing, open_tracing
 
 logger = logging.getLogger(__name__)
 
@@ -55,17 +56,20 @@ def work(settings: Settings, name: str, socket: Path, server: ProcessIdentity, *
     storage.workers.register(name)  # before code of the project runs, which may take long, or stop the process
     keep_temporaries(settings, name)
     graphs, index, broken = _load_graphs(settings)
+    tracing = open_tracing(settings.project.env, worker=True)
     loop = new_event_loop()
     asyncio.set_event_loop(loop)  # instead of what a module may have left there
     code = 1
     try:
-        run_despite_exits(_work(settings, name, socket, storage, graphs, index, broken, solo, watch), loop)
+        run_despite_exits(_work(settings, name, socket, storage, graphs, index, broken, solo, watch, tracing), loop)
         code = 0
         loop.close()  # sends what is left
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
     except BaseException:  # said here, since the process ends without the rest of the interpreter's end
         logger.exception("worker %s ends by an error", name)
+    if tracing is not None:
+        tracing.close()
     leave(code)
 
 
@@ -96,6 +100,7 @@ async def _work(
     broken: str | None,
     solo: bool,
     watch: ServerWatch,
+    tracing: Tracing | None,
 ) -> None:
     loop = asyncio.get_running_loop()
     # Sync nodes wait in threads; asyncio's own pool has a handful, and they would queue up there.
@@ -122,7 +127,7 @@ async def _work(
     try:
         await storage.store.ready(meaning=index is not None)
         store = FencedStore(storage.store, loop, settings.project.store_ttl, index)
-        executor = Executor(graphs, storage, store, run_timeout=settings.run_timeout)
+        executor = Executor(graphs, storage, store, run_timeout=settings.run_timeout, tracing=tracing)
         worker = Worker(name, settings, storage, executor, solo=solo)
         loop.add_signal_handler(signal.SIGTERM, worker.drain)
         worker.connect(bus)

@@ -16,12 +16,14 @@ from packaging.requirements import Requirement
 
 from runyard.runtime.auth.api_keys import ApiKeys
 from runyard.runtime.config import dependencies
+from runyard.runtime.config.environment import joined
 from runyard.runtime.config.langgraph_json import env_file, load_project
 from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.services.probing import probe_project
 from runyard.runtime.storage.backends import make_storage
+from runyard.runtime.telemetry.trace_export import read_trace_export
 
 Level = Literal["ok", "note", "problem", "unusable"]
 
@@ -95,6 +97,7 @@ async def diagnose(config: Path, *, timeout: float, **options: Any) -> Diagnosis
             found.add("graph", "problem", f"{probe.name} does not load: {probe.error}")
     _authentication(found, found.settings, auth_error)
     _data_dir(found, found.settings)
+    _traces(found, project)
     return found
 
 
@@ -182,6 +185,16 @@ def _authentication(found: Diagnosis, settings: Settings, error: str | None) -> 
         found.add("auth", "ok", said)
     else:
         found.add("auth", "unusable", error)
+
+
+def _traces(found: Diagnosis, project: Project) -> None:
+    export = read_trace_export(joined(project.env, os.environ))
+    if export is None:
+        found.add("traces", "ok", "none are sent: no OTEL_* variable asks for them")
+    elif export.problem is not None:
+        found.add("traces", "problem", export.problem, export.remedy)
+    else:
+        found.add("traces", "ok", f"they are sent to {export.endpoint} ({export.protocol})")
 
 
 def _data_dir(found: Diagnosis, settings: Settings) -> None:

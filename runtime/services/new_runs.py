@@ -24,6 +24,7 @@ from runyard.runtime.services.configuration import (
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.results import FailedItem
 from runyard.runtime.storage.port.runs import Interest, Lane, NewRun
+from runyard.runtime.telemetry.trace_context import trace_argument, without_trace
 from runyard.runtime.webhooks.targets import check_target
 
 RunCreate = RunCreateStateless | RunCreateStateful
@@ -104,7 +105,11 @@ def run_anew(item: FailedItem, rules: RunRules) -> NewRun:
         delay=0.0,
         strategy=item.strategy,
         metadata=item.metadata,
-        kwargs={**item.kwargs, "config": {**config, "configurable": {**(config.get("configurable") or {}), **ids}}},
+        kwargs={
+            **without_trace(item.kwargs),
+            "config": {**config, "configurable": {**(config.get("configurable") or {}), **ids}},
+            **trace_argument(),
+        },
         thread_metadata=_thread_metadata(item.graph_id, item.metadata),
         temporary=item.temporary,
         expiry=None if item.temporary else rules.expiry,
@@ -214,6 +219,7 @@ def _kwargs(
         "checkpoint_during": checkpoint_during,
         "durability": durability,
         **({} if request.langsmith_tracer is None else {"langsmith_tracer": request.langsmith_tracer}),
+        **trace_argument(),
     }
 
 

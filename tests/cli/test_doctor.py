@@ -165,6 +165,13 @@ def test_a_dependency_that_is_missing_is_a_problem(runyard: Run, project: Path) 
     assert "pip install 'not-installed-anywhere>=2'" in of(findings, "dependencies")["message"]
 
 
+def test_whether_traces_are_sent(runyard: Run, project: Path) -> None:
+    configure(project, env={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://me:secret@collector:4318"})
+    found = of(diagnose(runyard, project / "langgraph.json")[1], "traces")
+    assert found["level"] == "ok"
+    assert "they are sent to http://collector:4318 (" in found["message"]
+
+
 def test_a_port_that_is_taken(runyard: Run, project: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -32,6 +32,7 @@ class FakeRuntime:
         **project_options: Any,
     ) -> None:
         self.authenticator = authenticator
+        self.tracing = None
         graph = GraphSpec(graph_id="chain", path="./g.py:chain", description="Adds <numbers>")
         project = Project(
             path=Path("langgraph.json"),
