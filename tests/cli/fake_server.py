@@ -60,6 +60,8 @@ class FakeServer(ThreadingHTTPServer):
         """Of how many batches that are accepted the answer gets lost."""
         self.break_after: int | None = None
         """After how many lines the next results break off, in the middle of a line."""
+        self.gives_up_results = False
+        """Whether results are no longer kept."""
         self.released = threading.Event()
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
@@ -100,7 +102,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif parts[0] != "batches":
             self._answer(404, {"detail": "Not Found"})
         elif (batch := self._batch(parts[1])) is not None:
-            if parts[-1] == "results":
+            if parts[-1] == "results" and self.server.gives_up_results:
+                self._answer(404, {"detail": "The results are no longer kept."})
+            elif parts[-1] == "results":
                 self._send_results(batch, query)
             else:
                 self._answer(200, self._told(batch))

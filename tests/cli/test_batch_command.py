@@ -254,6 +254,22 @@ def test_a_file_shows_the_latest_result_of_an_item_that_was_retried(
     assert [line["values"] for line in lines((tmp_path / "out.jsonl").read_bytes())] == ["tried again", 1]
 
 
+def test_a_whole_file_does_not_miss_what_the_server_no_longer_keeps(
+    runyard: Run, fake: FakeServer, tmp_path: Path
+) -> None:
+    batch_id = accepted(runyard, fake, b"1\n2\n")
+    collect = ("batch", "results", batch_id, "-o", "out.jsonl")
+    assert runyard(*collect, url=fake.url).returncode == 0
+    whole = (tmp_path / "out.jsonl").read_bytes()
+    fake.gives_up_results = True
+    assert runyard(*collect, url=fake.url).returncode == 0
+    assert (tmp_path / "out.jsonl").read_bytes() == whole
+    (tmp_path / "out.jsonl").write_bytes(whole.splitlines(keepends=True)[0])
+    lacking = runyard(*collect, url=fake.url)
+    assert lacking.returncode == 2
+    assert "no longer kept" in text(lacking)
+
+
 def test_a_file_with_something_else_is_left_alone(runyard: Run, fake: FakeServer, tmp_path: Path) -> None:
     batch_id = accepted(runyard, fake, b"1\n")
     for content in (b"mine\n", b'{"batch_id":"another","index":0,"run_id":"x","status":"success"}\n'):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from runyard.handlers.cli.batch.errors import ConnectionLost, ServerUnreachable
+from runyard.handlers.cli.batch.errors import BatchRefused, ConnectionLost, ServerUnreachable
 from runyard.handlers.cli.batch.server import PAUSE, RECONNECT_TIMEOUT, BatchServer
 
 FAILURES = ("error", "timeout", "interrupted")
@@ -92,6 +92,10 @@ def read_results(
                 if seen.add(result):
                     yield result
             return
+        except BatchRefused:
+            if len(seen.runs) < total:
+                raise
+            return  # all are there: what the server no longer keeps is not missed
         except ConnectionLost as error:
             lost_since = lost_since or time.monotonic()
             if time.monotonic() - lost_since > RECONNECT_TIMEOUT:
