@@ -89,8 +89,11 @@ def test_it_says_where_it_listens_and_leaves_nothing_behind(
 def test_runs_end_to_end_through_the_command_line(start: Start, runyard: Run, project: Path) -> None:
     _, url = serve(start)
     given = b"".join(b'{"n": %d}\n' % n for n in [*range(50), -1])
-    result = runyard("batch", "submit", "-", "--assistant", "add", "--follow", stdin=given, url=url)
-    found = [json.loads(line) for line in result.stdout.splitlines()]
+    submitted = runyard("batch", "submit", "-", "--assistant", "add", stdin=given, url=url)
+    assert submitted.returncode == 0
+    batch = submitted.stdout.decode().strip()
+    result = runyard("batch", "results", batch, "--follow", url=url)
+    found = sorted((json.loads(line) for line in result.stdout.splitlines()), key=lambda line: line["index"])
     assert result.returncode == 1
     assert [run["status"] for run in found] == ["success"] * 50 + ["error"]
     assert [run["values"]["n"] for run in found[:50]] == list(range(1, 51))

@@ -55,7 +55,8 @@ def _values(data: Any) -> Any:
 
 
 def _update(data: Any) -> Any:
-    return {node: _values(update) for node, update in data.items()}
+    """Without LangGraph's note that the writes of a step were saved by an attempt before."""
+    return {node: _values(update) for node, update in data.items() if node != "__metadata__"}
 
 
 def _task(data: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 import zlib
 from typing import Any
@@ -18,6 +19,8 @@ NOBODY = "http://127.0.0.1:9/"
 """Where no one listens: webhooks of made up runs must not reach anybody."""
 LEAP_DAY = "0 0 29 2 *"
 LONGEST_DELAY = 0.1
+KEY = re.compile(r"[!-~]{1,255}")
+"""Keys that are valid."""
 LARGEST_DELAY_ALLOWED = 3_155_760_000
 
 
@@ -54,6 +57,11 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
             _name_a_graph(item, "assistant_id" if "/runs" in case.path else "graph_id")
             _shorten(item)
             _schedule(item)
+    if case.operation.method == "post" and case.path in ("/threads", "/threads/{thread_id}/copy"):
+        # An answer that is repeated tells of a thread that may have been deleted since.
+        for name in [name for name in case.headers or () if name.lower() == "idempotency-key"]:
+            if KEY.fullmatch(str(case.headers[name])):
+                case.headers[name] = str(uuid.uuid4())
     if case.path == "/threads/{thread_id}/stream" and _is_uuid(case.path_parameters.get("thread_id")):
         # The stream of a thread that exists has no end.
         case.path_parameters["thread_id"] = str(uuid.uuid4())

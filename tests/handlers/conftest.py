@@ -54,6 +54,12 @@ def document() -> Document:
 
 
 @pytest.fixture(scope="session")
+def served(document: Document) -> Document:
+    """What a server has that asks nobody who they are."""
+    return {**document, "paths": {path: item for path, item in document["paths"].items() if path != "/sign-in"}}
+
+
+@pytest.fixture(scope="session")
 def operations(document: Document) -> list[Operation]:
     """Path, method and definition of every operation."""
     return [

@@ -22,7 +22,7 @@ KEYWORDS = frozenset(
         *("minLength", "maxLength", "minimum", "maximum"),
     }
 )
-ANNOTATIONS = frozenset({"description", "default", "deprecated", "x-camel-case-twins"})
+ANNOTATIONS = frozenset({"description", "default", "deprecated", "x-camel-case-twins", "x-runyard-extension"})
 FORMATS: dict[str, st.SearchStrategy[str]] = {
     "uuid": st.uuids().flatmap(lambda made: st.sampled_from([str(made), str(made).upper()])),
     "uri-reference": st.from_regex(

@@ -141,10 +141,10 @@ async def test_metrics(client: httpx.AsyncClient) -> None:
     assert set(response.json()) == {"queue", "runs", "workers", "loops", "api"}
 
 
-async def test_the_document_is_served(client: httpx.AsyncClient, document: Document) -> None:
+async def test_the_document_is_served(client: httpx.AsyncClient, served: Document) -> None:
     response = await client.get("/openapi.json")
     assert response.headers["content-type"] == JSON
-    assert response.json() == document
+    assert response.json() == served
 
 
 async def test_the_root_is_health_for_machines_and_a_page_for_people(client: httpx.AsyncClient) -> None:

@@ -26,8 +26,8 @@ async def test_unknown_paths(client: httpx.AsyncClient, path: str) -> None:
     assert response.json() == {"detail": "Not Found"}
 
 
-async def test_wrong_methods_name_all_right_ones(client: httpx.AsyncClient, document: Document) -> None:
-    for template, item in document["paths"].items():
+async def test_wrong_methods_name_all_right_ones(client: httpx.AsyncClient, served: Document) -> None:
+    for template, item in served["paths"].items():
         path = template.replace("{", "").replace("}", "")
         right = {method.upper() for method in item}
         for method in METHODS - right:
@@ -46,9 +46,9 @@ async def test_a_literal_path_is_never_taken_for_an_id(client: httpx.AsyncClient
         assert response.headers["allow"] == "OPTIONS, POST"
 
 
-async def test_allowed_methods_are_allowed(client: httpx.AsyncClient, document: Document) -> None:
+async def test_allowed_methods_are_allowed(client: httpx.AsyncClient, served: Document) -> None:
     """What Allow lists is not answered with 405."""
-    for path, item in document["paths"].items():
+    for path, item in served["paths"].items():
         target = path.replace("{thread_id}", str(uuid.uuid4())).replace("{run_id}", str(uuid.uuid4()))
         target = target.replace("{assistant_id}", str(uuid.uuid4()))
         listed = (await client.request("OPTIONS", target)).headers["allow"].split(", ")
@@ -57,13 +57,15 @@ async def test_allowed_methods_are_allowed(client: httpx.AsyncClient, document: 
             assert (await client.request(method, target)).status_code != 405, f"{method} {path}"
 
 
-async def test_head(client: httpx.AsyncClient, operations: list[Operation]) -> None:
+async def test_head(client: httpx.AsyncClient, served: Document, operations: list[Operation]) -> None:
     response = await client.head("/ok")
     assert response.status_code == 200
     assert (await client.head(f"{RUN}/join")).status_code == 405, "it might wait for the run"
     with_head = {path for path, _, definition in operations if definition.get("x-head")}
     assert with_head == {path for path, _, definition in operations if definition["tags"] == ["System"]}
     for path, method, _ in operations:
+        if path not in served["paths"]:
+            continue
         allowed = (await client.options(re.sub(r"{\w+}", str(uuid.uuid4()), path))).headers["allow"].split(", ")
         if method == "get":
             assert ("HEAD" in allowed) == (path in with_head), path

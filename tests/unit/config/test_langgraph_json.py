@@ -125,7 +125,6 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ({"store": {"index": {"embed": "x", "dims": 3}}}, "store.index is ignored"),
         ({"store": {"ttl": {"colour": 1}}}, "store.ttl.colour is ignored"),
         ({"checkpointer": {"path": "./c.py:make"}}, "checkpointer.path is ignored"),
         ({"checkpointer": {"ttl": {"colour": 1}}}, "checkpointer.ttl.colour is ignored"),
