@@ -19,7 +19,7 @@ NOBODY = "http://127.0.0.1:9/"
 """Where no one listens: webhooks of made up runs must not reach anybody."""
 LEAP_DAY = "0 0 29 2 *"
 LONGEST_DELAY = 0.1
-KEY = re.compile(r"[!-~]{1,255}")
+KEY = re.compile(r'[!#-\[\]-~]{1,255}|"[ !#-\[\]-~]{1,255}"')
 """Keys that are valid."""
 LARGEST_DELAY_ALLOWED = 3_155_760_000
 
