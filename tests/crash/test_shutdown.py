@@ -16,6 +16,7 @@ from .step_log import PROJECT, StepLog
 from .stored_data import OpenStorage
 
 STEPS = 3
+STEP_NAMES = [*map(str, range(STEPS)), "left", "right"]
 
 
 @pytest.mark.parametrize("whom", ["the server", "the whole group"])
@@ -37,9 +38,12 @@ def test_runs_are_handed_back_and_continued(start_server: StartServer, step_log:
     server.start()
     for run in runs:
         assert_each_step_once(join_run(server, run), steps=STEPS)
-    for run_id, trace in step_log.traces().items():
-        assert sorted(trace.ended) == sorted([*map(str, range(STEPS)), "left", "right"]), "no step was done again"
+    traces = step_log.traces()
+    for run_id, trace in traces.items():
+        assert {*trace.ended} == {*STEP_NAMES}
         assert trace.attempt == (1 if run_id not in interrupted else 2)
+    # One that said that it had ended may have been stopped all the same before LangGraph had taken what it returned.
+    assert sum(len(trace.ended) - len(STEP_NAMES) for trace in traces.values()) <= 2, "no step was done again"
     for run in runs:
         if not run["kwargs"]["temporary"]:
             assert attempt_of(get_run(server, run)) in (1, 2)
