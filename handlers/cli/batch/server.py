@@ -180,14 +180,14 @@ class BatchServer:
 
     def _check(self, response: httpx.Response) -> None:
         status = response.status_code
-        if status == 401:
-            raise BatchRefused(f"{detail_of(response)}; give the server's key with --api-key, or as RUNYARD_API_KEY")
-        if 400 <= status < 500 and _is_detailed(response):
+        if 400 <= status < 500 and status != 401 and _is_detailed(response):
             raise BatchRefused(detail_of(response))
         if status != 200:
             self._unexpected(response)
 
     def _unexpected(self, response: httpx.Response) -> NoReturn:
+        if response.status_code == 401:
+            raise BatchRefused(f"{detail_of(response)}; give the server's key with --api-key, or as RUNYARD_API_KEY")
         request = response.request
         raise ServerUnreachable(
             f"{request.method} {request.url} answered {response.status_code}: {detail_of(response)}; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -19,6 +20,11 @@ MOST_TOOLS: Final = 1000
 """The assistants that are tools: as many as one search answers, the oldest."""
 LONGEST_NAME: Final = 64
 """Characters of a tool's name: models take no more."""
+
+LONGEST_LOOK: Final = 5.0
+"""Seconds in which a graph has to say what it takes: a factory that hangs keeps no other tool from being listed."""
+AT_ONCE: Final = 8
+"""Graphs that are looked at at once."""
 
 _UNUSUAL = re.compile(r"[^A-Za-z0-9_.-]")
 _ANNOTATIONS: Final = {
@@ -53,23 +59,26 @@ class Tools:
         return found
 
     async def described(self, principal: Principal, named: Mapping[str, Assistant]) -> list[dict[str, Any]]:
-        """What `tools/list` says of them, without those that may not be read or whose graph cannot be loaded."""
-        tools = []
-        for name, assistant in named.items():
+        """What `tools/list` says of them, without those that may not be read, and those whose graph cannot be loaded or
+        does not say in time what it takes."""
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def describe(name: str, assistant: Assistant) -> dict[str, Any] | None:
             try:
-                schema = await self._input_schema(principal, assistant.assistant_id)
-            except (Refusal, RunyardError):
-                continue
-            tools.append(
-                {
-                    "name": name,
-                    "title": assistant.name,
-                    "description": assistant.description or f"Tool based on the {assistant.name} assistant",
-                    "inputSchema": arguments_schema(schema),
-                    "annotations": _ANNOTATIONS,
-                }
-            )
-        return tools
+                async with room, asyncio.timeout(LONGEST_LOOK):
+                    schema = await self._input_schema(principal, assistant.assistant_id)
+            except (Refusal, RunyardError, TimeoutError):
+                return None
+            return {
+                "name": name,
+                "title": assistant.name,
+                "description": assistant.description or f"Tool based on the {assistant.name} assistant",
+                "inputSchema": arguments_schema(schema),
+                "annotations": _ANNOTATIONS,
+            }
+
+        described = await asyncio.gather(*(describe(name, assistant) for name, assistant in named.items()))
+        return [tool for tool in described if tool is not None]
 
     async def input_of(self, principal: Principal, assistant: Assistant, arguments: dict[str, Any]) -> Any:
         """What the graph is to be called with. Raises RunyardError."""
