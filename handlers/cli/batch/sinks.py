@@ -90,6 +90,7 @@ class ResultFile:
     def add(self, result: Result) -> None:
         """Appends it."""
         self._stream.write(result.line + b"\n")
+        self._stream.flush()  # it is there whatever ends this process
         self._note(result)
 
     def close(self, *, whole: bool) -> None:
