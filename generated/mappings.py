@@ -35,6 +35,15 @@ class Config(TypedDict):
     """Values that the graph reads from its config. Given without `context`, they are its context as well. Keys that begin with `__pregel_` or `langgraph_auth_` are not a client's to set and passed over."""
 
 
+class LangSmithTracer(TypedDict):
+    """Where LangSmith is to file the traces of a run. It is kept with the run and answered in `kwargs`. Without effect where the server's environment does not turn LangSmith's tracing on."""
+
+    project_name: NotRequired[str | None]
+    """The project, instead of the one that the environment names."""
+    example_id: NotRequired[str | None]
+    """The example of a dataset that the run is an experiment on."""
+
+
 class ThreadStateBound(CheckpointConfig):
     """A checkpoint, or a config that has one as its `configurable`."""
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from runyard.generated.mappings import CheckpointConfig, Config, ThreadStateBound
+from runyard.generated.mappings import (
+    CheckpointConfig,
+    Config,
+    LangSmithTracer,
+    ThreadStateBound,
+)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -672,8 +677,8 @@ class RunCreateStateful:
     """A run on a thread keeps it. Delete the thread, or use a run with a thread of its own."""
     strict_resume: bool | None = None
     """Whether a `resume` that names an interrupt which does not wait fails with `UnknownInterruptError`, instead of being passed over. It needs a LangGraph that knows it, see the flag `strict_resume` of `/info`."""
-    langsmith_tracer: dict[str, Any] | None = None
-    """Where a client that traces wants the run traced to. It is kept with the run and answered in `kwargs`."""
+    langsmith_tracer: LangSmithTracer | None = None
+    """Where LangSmith is to file the run's trace."""
     after_seconds: float | None = None
     """Start no earlier than this many seconds from now. Not more than a hundred years."""
     checkpoint_during: bool | None = None
@@ -731,8 +736,8 @@ class RunCreateStateless:
     """A run with a thread of its own has no checkpoint to begin at."""
     checkpoint_id: None = None
     """As `checkpoint`."""
-    langsmith_tracer: dict[str, Any] | None = None
-    """Where a client that traces wants the run traced to. It is kept with the run and answered in `kwargs`."""
+    langsmith_tracer: LangSmithTracer | None = None
+    """Where LangSmith is to file the run's trace."""
 
 
 @dataclass(kw_only=True, slots=True)

@@ -60,6 +60,7 @@ from runyard.runtime.services.threads import Threads
 from runyard.runtime.storage.backends import make_storage
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.streams.broker import Broker
+from runyard.runtime.telemetry.langsmith import send_last_traces
 from runyard.runtime.telemetry.logs import keep_logging
 from runyard.runtime.telemetry.loop_lag import LoopLag
 from runyard.runtime.telemetry.metrics import Metrics
@@ -278,6 +279,7 @@ class Runtime:
         assert self._graphs is not None
         loop, project = asyncio.get_running_loop(), self.settings.project
         store = FencedStore(self._storage.store, loop, project.store_ttl, self._index)
+        self._exits.push_async_callback(asyncio.to_thread, send_last_traces)
         self._storage.workers.register(name)
         self._exits.callback(self._storage.workers.unregister, name)
         executor = Executor(

@@ -23,6 +23,7 @@ from runyard.runtime.execution.graph_run import (
     run_graph,
     stopped_graph,
 )
+from runyard.runtime.execution.named_tracers import named_tracers
 from runyard.runtime.execution.retries import is_worth_another_try
 from runyard.runtime.execution.run_spans import RunSpan
 from runyard.runtime.execution.stopping import INTERRUPT_GRACE, PATIENCE, READING, end_task, within
@@ -88,7 +89,7 @@ class Executor:
             user=stored_user(leased.user),
             tried_again=partial(_is_tried_again, leased),
             counts_tokens=leased.batch_id is not None,
-            callbacks=() if span is None else (span.nodes,),
+            callbacks=(*(() if span is None else (span.nodes,)), *named_tracers(kwargs)),
         )
         return Execution(leased, saver, publisher, limits, graph_run, task, asyncio.get_running_loop().time(), span)
 

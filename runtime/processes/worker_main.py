@@ -26,6 +26,7 @@ from runyard.runtime.storage.backends import make_storage
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.store.fenced import FencedStore
 from runyard.runtime.store.index import Index, load_index
+from runyard.runtime.telemetry.langsmith import send_last_traces
 from runyard.runtime.telemetry.logs import configure_logs, keep_logging
 from runyard.runtime.telemetry.tracing import Tracing, open_tracing
 
@@ -70,6 +71,7 @@ def work(settings: Settings, name: str, socket: Path, server: ProcessIdentity, *
         logger.exception("worker %s ends by an error", name)
     if tracing is not None:
         tracing.close()
+    send_last_traces()
     leave(code)
 
 
