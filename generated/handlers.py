@@ -257,13 +257,15 @@ class ThreadRuns(Protocol[Principal, Once, Response]):
         """POST /runs/cancel: Cancel many runs."""
 
 
-class Crons(Protocol[Principal, Response]):
+class Crons(Protocol[Principal, Once, Response]):
     """The handlers that operations name `crons.<method>`."""
 
-    async def create_on_thread(self, *, thread_id: str, body: dict[str, Any], principal: Principal) -> Response:
+    async def create_on_thread(
+        self, *, thread_id: str, once: Once | None, body: dict[str, Any], principal: Principal
+    ) -> Response:
         """POST /threads/{thread_id}/runs/crons: Create a cron on a thread."""
 
-    async def create(self, *, body: dict[str, Any], principal: Principal) -> Response:
+    async def create(self, *, once: Once | None, body: dict[str, Any], principal: Principal) -> Response:
         """POST /runs/crons: Create a cron."""
 
     async def search(self, *, body: models.CronSearch, principal: Principal) -> Response:
@@ -534,7 +536,7 @@ def operations(
     threads: Threads[Principal, Once, Response],
     thread_states: ThreadStates[Principal, Response],
     thread_runs: ThreadRuns[Principal, Once, Response],
-    crons: Crons[Principal, Response],
+    crons: Crons[Principal, Once, Response],
     stateless_runs: StatelessRuns[Principal, Once, Response],
     store: Store[Principal, Response],
     batches: Batches[Principal, Response],

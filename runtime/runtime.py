@@ -114,7 +114,9 @@ class Runtime:
         scheduler = CronScheduler(
             self._storage.crons, self.assistants, rules, self._workers, self._broker, self.metrics.cron_due
         )
-        self.crons = Crons(self._storage.crons, self.assistants, rules, lambda: self._maintenance.wake(scheduler))
+        self.crons = Crons(
+            self._storage.crons, self.assistants, rules, idempotency, lambda: self._maintenance.wake(scheduler)
+        )
         self.batch_results = BatchResults(self._storage, self._workers, rules)
         duties: list[Duty] = [
             scheduler,

@@ -10,6 +10,7 @@ from runyard.handlers.api.selection import paging_headers, select_fields
 from runyard.handlers.http.responses import BodyResponse, Response, json_response
 from runyard.runtime.auth.principal import Principal
 from runyard.runtime.scope import Scope
+from runyard.runtime.services.idempotency import IdempotentRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,9 +21,17 @@ if TYPE_CHECKING:
 class CronService(Protocol):
     """What the operations need of the service."""
 
-    async def create(self, scope: Scope, given: Mapping[str, Any], thread_id: str | None = None) -> Cron:
-        """A new cron, on a thread or with one for each run. Raises NotFound for an unknown assistant or thread, Invalid
-        for a schedule, a time zone or an end that cannot be read, and what a run with its fields would raise."""
+    async def create(
+        self,
+        scope: Scope,
+        given: Mapping[str, Any],
+        thread_id: str | None = None,
+        *,
+        once: IdempotentRequest | None = None,
+    ) -> Cron:
+        """A new cron, on a thread or with one for each run. With `once`, a request that was carried out before gets
+        what it got then. Raises NotFound for an unknown assistant or thread, Invalid for a schedule, a time zone or an
+        end that cannot be read, and what a run with its fields would raise."""
 
     async def get(self, scope: Scope, cron_id: str) -> Cron:
         """Raises NotFound."""
@@ -46,15 +55,17 @@ class CronHandlers:
     def __init__(self, crons: CronService) -> None:
         self.crons = crons
 
-    async def create(self, principal: Principal, body: dict[str, Any]) -> Response:
+    async def create(self, principal: Principal, body: dict[str, Any], once: IdempotentRequest | None) -> Response:
         """POST /runs/crons"""
         scope, given = await create_cron(principal, body, None)
-        return json_response(await self.crons.create(scope, given))
+        return json_response(await self.crons.create(scope, given, once=once))
 
-    async def create_on_thread(self, principal: Principal, thread_id: str, body: dict[str, Any]) -> Response:
+    async def create_on_thread(
+        self, principal: Principal, thread_id: str, body: dict[str, Any], once: IdempotentRequest | None
+    ) -> Response:
         """POST /threads/{thread_id}/runs/crons"""
         scope, given = await create_cron(principal, body, thread_id)
-        return json_response(await self.crons.create(scope, given, thread_id))
+        return json_response(await self.crons.create(scope, given, thread_id, once=once))
 
     async def get(self, principal: Principal, cron_id: str) -> Response:
         """GET /runs/crons/{cron_id}"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from uuid_utils import uuid7
@@ -14,10 +15,13 @@ from runyard.runtime.errors import Invalid, NotFound, RunyardError
 from runyard.runtime.scope import Scope
 from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.cron_runs import RUN_FIELDS, new_cron_run, payload_of
+from runyard.runtime.services.idempotency import Idempotency, IdempotentRequest
 from runyard.runtime.services.new_runs import RunRules
 from runyard.runtime.services.paging import Page, page_of
 from runyard.runtime.services.schedules import read_moment, read_schedule
+from runyard.runtime.storage.kept_answers import unpack_cron
 from runyard.runtime.storage.port.crons import CronStorage, StoredCron
+from runyard.runtime.storage.port.idempotency import IdempotencyKey
 
 TIMING = ("schedule", "timezone", "end_time", "enabled")
 """The fields that say when a cron is due."""
@@ -26,19 +30,45 @@ TIMING = ("schedule", "timezone", "end_time", "enabled")
 class Crons:
     """The service behind the operations on crons."""
 
-    def __init__(self, storage: CronStorage, assistants: Assistants, rules: RunRules, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        storage: CronStorage,
+        assistants: Assistants,
+        rules: RunRules,
+        idempotency: Idempotency,
+        wake: Callable[[], None],
+    ) -> None:
         """`wake` is called when a cron may be due earlier than any that there was."""
         self._storage = storage
+        self._idempotency = idempotency
         self._assistants = assistants
         self._rules = rules
         self._wake = wake
 
-    async def create(self, scope: Scope, given: Mapping[str, Any], thread_id: str | None = None) -> Cron:
+    async def create(
+        self,
+        scope: Scope,
+        given: Mapping[str, Any],
+        thread_id: str | None = None,
+        *,
+        once: IdempotentRequest | None = None,
+    ) -> Cron:
         """A new cron, on a thread or with one for each run, from the fields of the request that were given.
 
         All is checked that can be: the assistant, the schedule, and what its runs are asked for with. Raises NotFound
-        for an unknown assistant or thread, Invalid or BadRequest for the rest.
+        for an unknown assistant or thread, Invalid or BadRequest for the rest, and what `Idempotency.once` raises.
         """
+
+        async def again(packed: bytes) -> Cron:
+            cron = unpack_cron(packed)
+            payload = payload_of({**given, "assistant_id": cron.assistant_id}, cron.cron_id)
+            return shown(replace(cron, payload=payload))
+
+        return await self._idempotency.once(scope, once, partial(self._create, scope, given, thread_id), again)
+
+    async def _create(
+        self, scope: Scope, given: Mapping[str, Any], thread_id: str | None, key: IdempotencyKey | None
+    ) -> Cron:
         name = given["assistant_id"]
         assistant = await self._assistant(scope.of("assistants", name), name)
         cron_id = str(uuid7())
@@ -56,7 +86,7 @@ class Crons:
         )
         read_schedule(cron.schedule, cron.timezone)
         new_cron_run(cron, assistant, self._rules)
-        created = await self._storage.create(scope, cron, timed, self._rules.expiry)
+        created = await self._storage.create(scope, cron, timed, self._rules.expiry, key)
         self._wake()
         return shown(created)
 

@@ -1,8 +1,8 @@
 """What is kept of an answer, so that it can be given again: packed for storage, and unpacked.
 
 A key outlives what was made under it, which its client may delete. So it holds no content: what a run was given to work
-on comes again with the request that repeats it, and the state of a thread is read where it belongs. That keeps the keys
-of large requests small, too.
+on, and what a cron asks its runs for, comes again with the request that repeats it, and the state of a thread is read
+where it belongs. That keeps the keys of large requests small, too.
 """
 
 import zlib
@@ -15,6 +15,7 @@ import msgspec
 import orjson
 
 from runyard.generated.models import Run, Thread
+from runyard.runtime.storage.port.crons import StoredCron
 
 CONTENT: Final = ("input", "command")
 """What of a run's arguments is left out."""
@@ -43,6 +44,17 @@ def pack_thread(thread: Thread) -> bytes:
 def unpack_thread(packed: bytes) -> Thread:
     """What `pack_thread` packed; what was left out is None."""
     return msgspec.json.decode(zlib.decompress(packed), type=Thread)
+
+
+def pack_cron(cron: StoredCron) -> bytes:
+    """A cron without what its runs are asked for with, and without what code of graphs is told of its creator."""
+    kept = {field.name: getattr(cron, field.name) for field in fields(StoredCron)}
+    return _packed({**kept, "payload": {}, "creator_details": None})
+
+
+def unpack_cron(packed: bytes) -> StoredCron:
+    """What `pack_cron` packed; what was left out is empty."""
+    return msgspec.json.decode(zlib.decompress(packed), type=StoredCron)
 
 
 def _without_content(run: Run) -> dict[str, Any]:

@@ -246,3 +246,39 @@ async def test_a_copy_that_comes_again_is_the_same_copy(
     assert first.json()["values"]["n"] == 112
     assert again(first, await http.post(f"/threads/{thread}/copy", headers=key))
     assert await runs_tagged(client, tag) == 2
+
+
+@pytest.mark.parametrize("path", ["/runs/crons", "/threads/{thread}/runs/crons"])
+async def test_a_cron_that_comes_again_is_the_same_cron(
+    http: httpx.AsyncClient, thread: str, tag: str, key: dict[str, str], path: str
+) -> None:
+    path = path.format(thread=thread)
+    body = {
+        "assistant_id": "chain",
+        "schedule": "0 0 1 1 *",
+        "input": {"secret": 1},
+        "config": {"configurable": {"colour": "green"}},
+        "metadata": {"tag": tag},
+    }
+    first = await http.post(path, json=body, headers=key)
+    try:
+        assert again(first, await http.post(path, json=body, headers=key))
+        found = await http.post("/runs/crons/search", json={"metadata": {"tag": tag}})
+        assert [cron["cron_id"] for cron in found.json()] == [first.json()["cron_id"]]
+        refused = await http.post(path, json={**body, "schedule": "0 0 2 1 *"}, headers=key)
+        assert refused.status_code == 422
+    finally:
+        await http.delete(f"/runs/crons/{first.json()['cron_id']}")
+    assert again(first, await http.post(path, json=body, headers=key))
+
+
+async def test_of_crons_that_are_asked_for_at_once_one_is_made(
+    http: httpx.AsyncClient, tag: str, key: dict[str, str]
+) -> None:
+    body = {"assistant_id": "chain", "schedule": "0 0 1 1 *", "metadata": {"tag": tag}}
+    answers = await asyncio.gather(*(http.post("/runs/crons", json=body, headers=key) for _ in range(8)))
+    assert {answer.status_code for answer in answers} <= {200, 409}
+    found = (await http.post("/runs/crons/search", json={"metadata": {"tag": tag}})).json()
+    for cron in found:
+        await http.delete(f"/runs/crons/{cron['cron_id']}")
+    assert len(found) == 1

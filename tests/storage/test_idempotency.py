@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from runyard.runtime.errors import Conflict, KeyTaken, NotFound
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.kept_answers import unpack_runs, unpack_thread
+from runyard.runtime.storage.kept_answers import unpack_cron, unpack_runs, unpack_thread
 from runyard.runtime.storage.port.idempotency import IdempotencyKey
 from runyard.runtime.storage.port.runs import Lane
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.port.threads import NewThread
 
 from .builders import insert, on_thread, run_status, stateless
+from .crons import new_cron, unchanged
 
 KEY = IdempotencyKey("monday", b"this request")
 ANYBODY = Scope.everything()
@@ -47,6 +49,28 @@ async def test_a_run_on_a_thread_is_kept_with_the_metadata_that_it_has_from_ther
     kept = await storage.idempotency.find(ANYBODY, "monday")
     assert kept is not None
     assert unpack_runs(kept.packed)[0].metadata["topic"] == "lakes"
+
+
+async def test_a_cron_is_kept_without_what_it_asks_its_runs_for(storage: Storage) -> None:
+    scope = Scope(identity="ann", user='{"token": "secret"}')
+    made = await storage.crons.create(scope, new_cron(metadata={"a": 1}), unchanged, key=KEY)
+    kept = await storage.idempotency.find(scope, "monday")
+    assert kept is not None
+    assert unpack_cron(kept.packed) == replace(made, payload={}, creator_details=None)
+
+
+async def test_a_key_that_is_taken_makes_no_cron(storage: Storage) -> None:
+    await storage.runs.insert(ANYBODY, [stateless()], key=KEY)
+    cron = new_cron()
+    with pytest.raises(KeyTaken):
+        await storage.crons.create(ANYBODY, cron, unchanged, key=KEY)
+    assert await storage.crons.get(ANYBODY, cron.cron_id) is None
+
+
+async def test_a_cron_that_is_refused_does_not_use_its_key(storage: Storage) -> None:
+    with pytest.raises(NotFound):
+        await storage.crons.create(ANYBODY, new_cron(thread_id=str(uuid.uuid4())), unchanged, key=KEY)
+    assert await keys_kept(storage, "monday") == [False]
 
 
 async def test_a_key_that_is_taken_makes_nothing(storage: Storage) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 from runyard.generated.models import CronCountRequest, CronSearch
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.expiry import Expiry
+from runyard.runtime.storage.port.idempotency import IdempotencyKey
 from runyard.runtime.storage.port.runs import InsertResult, NewRun
 
 OnRunCompleted = Literal["delete", "keep"]
@@ -96,11 +97,16 @@ class CronStorage(Protocol):
     """Crons, and the moments at which they were due."""
 
     async def create(
-        self, scope: Scope, cron: StoredCron, change: CronChange, expiry: Expiry | None = None
+        self,
+        scope: Scope,
+        cron: StoredCron,
+        change: CronChange,
+        expiry: Expiry | None = None,
+        key: IdempotencyKey | None = None,
     ) -> StoredCron:
-        """Writes what `change` makes of a new cron. Its thread, if it is on one, is kept when it was a run's only, with
-        the lifetime `expiry`; which threads there are is up to `scope.of("threads")`. Raises NotFound for one that
-        there is not."""
+        """Writes what `change` makes of a new cron, and keeps `key` with it. Its thread, if it is on one, is kept when
+        it was a run's only, with the lifetime `expiry`; which threads there are is up to `scope.of("threads")`. Raises
+        NotFound for one that there is not, and KeyTaken."""
 
     async def get(self, scope: Scope, cron_id: str) -> StoredCron | None:
         """None when there is no such cron."""

@@ -10,8 +10,8 @@ from runyard.runtime.scope import Scope
 class IdempotencyKey(NamedTuple):
     """What a client calls a request, and what tells that request from another one under the same key.
 
-    It is handed to the operation that makes runs or a thread, which keeps it with what it has made, in one transaction;
-    one that is refused keeps nothing. Keys belong to whoever asks: others may use the same.
+    It is handed to the operation that makes runs, a thread or a cron, which keeps it with what it has made, in one
+    transaction; one that is refused keeps nothing. Keys belong to whoever asks: others may use the same.
     """
 
     key: str
@@ -27,7 +27,8 @@ class KeptAnswer:
 
 
 class IdempotencyStorage(Protocol):
-    """Keys that have been used. `runs.insert`, `threads.create` and `threads.copy` write them."""
+    """Keys that have been used. `runs.insert`, `threads.create`, `threads.copy` and `crons.create` write
+    them."""
 
     async def find(self, scope: Scope, key: str) -> KeptAnswer | None:
         """What was made under a key of whoever asks; None when nothing was, or it has been forgotten."""

@@ -9,12 +9,15 @@ import orjson
 from runyard.generated.models import CronCountRequest, CronSearch
 from runyard.runtime.errors import Conflict, Forbidden, NotFound, Unavailable
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.kept_answers import pack_cron
 from runyard.runtime.storage.port.crons import CronChange, DueCrons, Fired, Firing, StoredCron
 from runyard.runtime.storage.port.expiry import Expiry
+from runyard.runtime.storage.port.idempotency import IdempotencyKey
 from runyard.runtime.storage.port.runs import CancelResult, InsertResult
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.database import Database, now
+from runyard.runtime.storage.sqlite.idempotency import keep_key
 from runyard.runtime.storage.sqlite.insertion import PreparedRun, insert_runs, make_room, prepare_runs
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.rows import expiry_columns, fetch_dict, fetch_dicts
@@ -45,7 +48,12 @@ class SqliteCrons:
     # What clients do
 
     async def create(
-        self, scope: Scope, cron: StoredCron, change: CronChange, expiry: Expiry | None = None
+        self,
+        scope: Scope,
+        cron: StoredCron,
+        change: CronChange,
+        expiry: Expiry | None = None,
+        key: IdempotencyKey | None = None,
     ) -> StoredCron:
         def work(connection: sqlite3.Connection) -> StoredCron:
             if cron.thread_id is not None:
@@ -56,6 +64,8 @@ class SqliteCrons:
             connection.execute(self._sql["insert_cron"], row)
             created = self._get(connection, cron.cron_id)
             assert created is not None
+            if key is not None:
+                keep_key(connection, self._sql, scope, key, pack_cron(created))
             return created
 
         return await self._database.write(work)

@@ -9,6 +9,7 @@ from typing import Any
 from runyard.generated import models
 from runyard.runtime.errors import NotFound
 from runyard.runtime.scope import Scope
+from runyard.runtime.services.idempotency import IdempotentRequest
 from runyard.runtime.services.paging import Page
 
 from .times import NOW
@@ -39,7 +40,14 @@ class FakeCrons:
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
 
-    async def create(self, scope: Scope, given: Mapping[str, Any], thread_id: str | None = None) -> models.Cron:
+    async def create(
+        self,
+        scope: Scope,
+        given: Mapping[str, Any],
+        thread_id: str | None = None,
+        *,
+        once: IdempotentRequest | None = None,
+    ) -> models.Cron:
         self.calls.append(("create", given, thread_id))
         return make_cron(str(uuid.uuid4()), thread_id)
 

@@ -18,6 +18,7 @@ from runyard.runtime.maintenance.cron_scheduler import LONGEST_SLEEP, UNREADABLE
 from runyard.runtime.scope import Scope
 from runyard.runtime.services.cron_runs import new_cron_run
 from runyard.runtime.services.crons import Crons
+from runyard.runtime.services.idempotency import Idempotency
 from runyard.runtime.services.new_runs import RunRules
 from runyard.runtime.storage.port.crons import StoredCron
 from runyard.runtime.storage.port.runs import CancelResult, NewRun
@@ -90,7 +91,13 @@ class Scene:
         self.counts: list[str] = []
         self.woken = 0
         self.rules = RunRules(webhooks=WebhookPolicy())
-        self.crons = Crons(storage.crons, cast("Any", self.assistants), self.rules, self._wake)
+        self.crons = Crons(
+            storage.crons,
+            cast("Any", self.assistants),
+            self.rules,
+            Idempotency(storage.idempotency, storage.threads),
+            self._wake,
+        )
         self.scheduler = self.another_scheduler()
 
     def another_scheduler(self) -> CronScheduler:
