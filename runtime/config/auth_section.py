@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-from typing import Any, Final
+from typing import Any
 
 from runyard.runtime.config.project import AuthSection
 from runyard.runtime.config.reading import listed, mapping, section, switch
 from runyard.runtime.errors import ConfigError
-
-logger = logging.getLogger(__name__)
-
-_IGNORED: Final = {"cache": "the handler is called for each request"}
 
 
 def read_auth(file: str, raw: dict[str, Any]) -> AuthSection | None:
@@ -20,8 +15,6 @@ def read_auth(file: str, raw: dict[str, Any]) -> AuthSection | None:
     auth = section(f"{file}: ", raw, "auth")
     if not auth:
         return None
-    for key in auth.keys() - {"path", "disable_studio_auth", "openapi"}:
-        logger.warning("%s.%s is ignored: %s", place, key, _IGNORED.get(key, "the key is not known"))
     path = auth.get("path")
     target, _, name = path.rpartition(":") if isinstance(path, str) else ("", "", "")
     if not target or not name.isidentifier():

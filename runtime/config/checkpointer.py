@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any, Final, Literal, get_args
 
 from runyard.runtime.config.project import ThreadTtl
 from runyard.runtime.config.reading import positive, section, whole_number
 from runyard.runtime.errors import ConfigError
 
-logger = logging.getLogger(__name__)
-
 Strategy = Literal["delete", "keep_latest"]
 
 _MOST_MINUTES: Final = 100 * 366 * 24 * 60
-_IGNORED: Final = {
-    "path": "checkpoints are kept in the server's own database",
-    "serde": "checkpoints have the server's own form",
-}
 
 
 def read_thread_ttl(file: str, raw: dict[str, Any]) -> ThreadTtl:
-    """`checkpointer.ttl`. Raises `ConfigError`; other keys of `checkpointer` are named in a warning."""
+    """`checkpointer.ttl`. Raises `ConfigError`."""
     place = f"{file}: checkpointer"
-    checkpointer = section(f"{file}: ", raw, "checkpointer")
-    for key in checkpointer.keys() - {"ttl"}:
-        if checkpointer[key] is not None:
-            logger.warning("%s.%s is ignored: %s", place, key, _IGNORED.get(key, "the key is not known"))
-    ttl = section(f"{place}.", checkpointer, "ttl")
+    ttl = section(f"{place}.", section(f"{file}: ", raw, "checkpointer"), "ttl")
     options: dict[str, Any] = {}
     for key, value in ttl.items():
         at = f"{place}.ttl.{key}"
@@ -42,8 +31,6 @@ def read_thread_ttl(file: str, raw: dict[str, Any]) -> ThreadTtl:
                 options["sweep_seconds"] = 60 * positive(at, value, most=_MOST_MINUTES)
             case "sweep_limit" if value is not None:
                 options["sweep_limit"] = whole_number(at, value, least=1, most=10**9)
-            case "default_ttl" | "sweep_interval_minutes" | "sweep_limit":
-                pass  # null is as good as absent
             case _:
-                logger.warning("%s is ignored: the key is not known", at)
+                pass  # null is as good as absent
     return ThreadTtl(**options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -10,18 +9,8 @@ from runyard.runtime.config.project import CorsPolicy, HeaderFilter
 from runyard.runtime.config.reading import kind, listed, mapping, section, strings, switch
 from runyard.runtime.errors import ConfigError
 
-logger = logging.getLogger(__name__)
-
 GROUPS: Final = ("assistants", "threads", "runs", "store", "mcp", "a2a", "meta", "ui", "webhooks")
 """What `http.disable_<group>` can take away. Some of it is not there yet; taking that away is no mistake."""
-
-_WITH_APP = "it concerns http.app"
-_IGNORED: Final = {
-    "app": "custom applications are not served yet",
-    "mount_prefix": "it is not supported yet; let a proxy strip the prefix",
-    "middleware_order": _WITH_APP,
-    "enable_custom_route_auth": _WITH_APP,
-}
 
 
 def read_http(file: str, raw: dict[str, Any]) -> tuple[frozenset[str], CorsPolicy, HeaderFilter | None]:
@@ -36,8 +25,6 @@ def read_http(file: str, raw: dict[str, Any]) -> tuple[frozenset[str], CorsPolic
                 disabled.add(group)
         elif key in ("logging_headers", "configurable_headers"):
             _filter(f"{place}.{key}", value)  # request headers are never logged, so there is nothing to leave out
-        elif key != "cors":
-            logger.warning("%s.%s is ignored: %s", place, key, _IGNORED.get(key, "the key is not known"))
     return (
         frozenset(disabled),
         _cors(f"{place}.cors", section(f"{place}.", http, "cors")),

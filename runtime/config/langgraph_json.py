@@ -20,6 +20,7 @@ from runyard.runtime.config.checkpointer import read_thread_ttl
 from runyard.runtime.config.dependencies import import_paths
 from runyard.runtime.config.environment import default_configs, joined, read_env
 from runyard.runtime.config.http_section import read_http
+from runyard.runtime.config.keys import refuse_keys, used_keys, warn_of_keys
 from runyard.runtime.config.project import GraphSpec, Project
 from runyard.runtime.config.reading import kind, mapping
 from runyard.runtime.config.store_section import read_store_index, read_store_ttl
@@ -28,26 +29,6 @@ from runyard.runtime.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
-# Serving without these would open what their author meant to close, so they stop the start.
-_REFUSED = {
-    "encryption": "encryption at rest is not supported yet: serving without it would store plain text",
-}
-# These change what a client sees, but nothing is lost or opened without them.
-_IGNORED = {
-    "ui": "UI components are not served",
-    "ui_config": "UI components are not served",
-}
-# These only matter for building container images, or for who serves the project otherwise.
-_IMAGE_KEYS = frozenset(
-    (
-        *("$schema", "_INTERNAL_docker_tag", "api_version", "base_image", "building_tools", "dockerfile_lines"),
-        *("image_distro", "keep_pkg_tools", "name", "node_version", "package_manager", "pip_config_file"),
-        *("pip_installer", "source"),
-    )
-)
-_KNOWN = frozenset(
-    ("auth", "dependencies", "graphs", "env", "webhooks", "http", "checkpointer", "store", "python_version")
-)
 _JAVASCRIPT = (".js", ".ts", ".mjs", ".mts", ".cjs", ".cts", ".jsx", ".tsx")
 
 
@@ -57,24 +38,20 @@ def load_project(path: Path, *, environment: Mapping[str, str] | None = None) ->
     `environment` (default: that of the process) has LANGGRAPH_CONFIG and what webhook headers use, where the
     project's own `env` has not.
 
-    Keys that protect something and are not supported (`encryption`) raise `ConfigError`; keys that only
-    add something are named in a warning and ignored (`ui`, `http.app`, ...), as are graphs in JavaScript
-    while there are others; keys for building images are ignored.
+    What is done with each key says `runyard.runtime.config.keys`: what is refused raises `ConfigError`, what is ignored
+    is named in a warning, as are graphs in JavaScript while there are others.
     """
     path = (path / "langgraph.json" if path.is_dir() else path).resolve()
     raw = _read(path)
-    for key, reason in _REFUSED.items():
-        if raw.get(key):
-            raise ConfigError(f"{path}: {key}: {reason}; remove the key to serve without it")
-    for key in raw.keys() - _KNOWN - _IMAGE_KEYS - _REFUSED.keys():
-        logger.warning("%s: %s is ignored: %s", path, key, _IGNORED.get(key, "the key is not known"))
+    used = used_keys(raw)
+    refuse_keys(str(path), used)
     _check_python(path, raw.get("python_version"))
     env = read_env(path, raw.get("env"))
     variables = joined(env, os.environ if environment is None else environment)
     paths, unserved = _graphs(path, raw.get("graphs"))
     configs = default_configs(variables, paths)
     disabled, cors, configurable_headers = read_http(str(path), raw)
-    return Project(
+    project = Project(
         path=path,
         directory=path.parent,
         graphs={
@@ -94,7 +71,10 @@ def load_project(path: Path, *, environment: Mapping[str, str] | None = None) ->
         auth=read_auth(str(path), raw),
         store_ttl=read_store_ttl(str(path), raw),
         store_index=read_store_index(str(path), raw),
+        keys=tuple(used),
     )
+    warn_of_keys(str(path), used)  # after whatever ends the start
+    return project
 
 
 def env_file(path: Path) -> Path | None:
@@ -145,8 +125,6 @@ def _graphs(path: Path, raw: Any) -> tuple[dict[str, tuple[str, str | None]], di
         description = entry.get("description")
         if description is not None and not isinstance(description, str):
             raise ConfigError(f"{place}.description must be a string, not {kind(description)}")
-        for key in entry.keys() - {"path", "description"}:
-            logger.warning("%s.%s is ignored: the key is not known", place, key)
         served[graph_id] = (entry["path"], description)
     if not served:
         raise ConfigError(

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from runyard.runtime.config.keys import UsedKey
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphSpec:
@@ -140,6 +142,7 @@ class Project:
     disabled: the groups of operations that are taken away, such as "store".
     configurable_headers: the request headers that runs find in their `configurable`; None: no headers.
     auth: None: the project has no code that says who makes a request.
+    keys: all that the file uses.
     """
 
     path: Path
@@ -156,3 +159,4 @@ class Project:
     auth: AuthSection | None = None
     store_ttl: StoreTtl = StoreTtl()
     store_index: StoreIndex | None = None
+    keys: tuple[UsedKey, ...] = field(default=(), compare=False)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any, Final
 
 from runyard.runtime.config.project import StoreIndex, StoreTtl
 from runyard.runtime.config.reading import positive, section, strings, switch, whole_number
 from runyard.runtime.errors import ConfigError
-
-logger = logging.getLogger(__name__)
 
 MOST_MINUTES: Final = 100 * 366 * 24 * 60
 """The longest lifetime of an item, which dates can hold."""
@@ -18,11 +15,8 @@ MOST_FIELDS: Final = 100
 
 
 def read_store_ttl(file: str, raw: dict[str, Any]) -> StoreTtl:
-    """`store.ttl`. Raises `ConfigError`; other keys of `store` are named in a warning."""
+    """`store.ttl`. Raises `ConfigError`."""
     store = section(f"{file}: ", raw, "store")
-    for key in store.keys() - {"ttl", "index"}:
-        if store[key] is not None:
-            logger.warning("%s: store.%s is ignored: the key is not known", file, key)
     place = f"{file}: store.ttl"
     options: dict[str, Any] = {}
     for key, value in section(f"{file}: store.", store, "ttl").items():
@@ -36,10 +30,8 @@ def read_store_ttl(file: str, raw: dict[str, Any]) -> StoreTtl:
                 options["sweep_seconds"] = 60 * positive(at, value, most=MOST_MINUTES)
             case "omit_expired":
                 switch(at, value)  # items whose time is over are never shown
-            case "default_ttl" | "sweep_interval_minutes":
-                pass  # null is as good as absent
             case _:
-                logger.warning("%s is ignored: the key is not known", at)
+                pass  # null is as good as absent
     return StoreTtl(**options)
 
 
@@ -49,8 +41,6 @@ def read_store_index(file: str, raw: dict[str, Any]) -> StoreIndex | None:
     index = section(f"{file}: store.", section(f"{file}: ", raw, "store"), "index")
     if not index:
         return None
-    for key in index.keys() - {"embed", "dims", "fields"}:
-        logger.warning("%s.%s is ignored: the key is not known", place, key)
     embed = index.get("embed")
     target, _, name = embed.partition(":") if isinstance(embed, str) else ("", "", "")
     if not isinstance(embed, str) or not target or not name:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,8 +9,6 @@ from typing import Any, Final
 from runyard.runtime.config.project import WebhookPolicy
 from runyard.runtime.config.reading import kind, section, strings, switch, whole_number
 from runyard.runtime.errors import ConfigError
-
-logger = logging.getLogger(__name__)
 
 DEFAULT_PREFIX: Final = "LG_WEBHOOK_"
 """How the names of variables begin that headers may use, where `env_prefix` says nothing else."""
@@ -32,8 +29,6 @@ def read_webhooks(file: str, raw: dict[str, Any], environment: Mapping[str, str]
     """
     place = f"{file}: webhooks"
     webhooks = section(f"{file}: ", raw, "webhooks")
-    for key in webhooks.keys() - {"url", "headers", "env_prefix"}:
-        logger.warning("%s.%s is ignored: the key is not known", place, key)
     prefix = webhooks.get("env_prefix", DEFAULT_PREFIX)
     if not isinstance(prefix, str):
         raise ConfigError(f"{place}.env_prefix must be a string, not {kind(prefix)}")

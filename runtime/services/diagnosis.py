@@ -78,6 +78,7 @@ async def diagnose(config: Path, *, timeout: float, **options: Any) -> Diagnosis
         return found
     found.add("config", "ok", f"{project.path} names {', '.join(project.graphs)}")
     _say_warnings(found, warnings)
+    _keys(found, project)
     _env(found, project)
     try:
         found.settings = Settings.from_environment(project, **options)
@@ -148,6 +149,15 @@ def _versions(found: Diagnosis) -> None:
         if not requirement.specifier.contains(version, prereleases=True):
             wanted = f"Runyard needs {requirement.name}{requirement.specifier}, and {version} is installed"
             found.add("versions", "problem", wanted, remedy)
+
+
+def _keys(found: Diagnosis, project: Project) -> None:
+    """What is done with the keys of the configuration. Those that are ignored have been warned of."""
+    for used in project.keys:
+        if used.key.treatment == "honoured":
+            found.add("key", "ok", f"{used.path} is honoured: {used.key.said}")
+        elif used.key.treatment == "image":
+            found.add("key", "ok", f"{used.path} is not needed: {used.key.said}")
 
 
 def _env(found: Diagnosis, project: Project) -> None:

@@ -158,6 +158,31 @@ def test_what_is_ignored_is_a_note(runyard: Run, project: Path) -> None:
     assert all("ignored" in note for note in notes)
 
 
+def test_of_each_key_it_is_said_what_is_done_with_it(runyard: Run, project: Path) -> None:
+    ttl = {"default_ttl": 60, "strategy": "delete"}
+    configure(project, checkpointer={"ttl": ttl}, image_distro="wolfi", priority={"path": "./p.py:p"}, store=None)
+
+    code, findings = diagnose(runyard)
+
+    assert code == 0
+    said = [finding["message"] for finding in findings if finding["check"] == "key"]
+    assert [message.split(":")[0] for message in said] == [
+        "checkpointer.ttl.default_ttl is honoured",
+        "checkpointer.ttl.strategy is honoured",
+        "image_distro is not needed",
+    ]
+    (note,) = [finding["message"] for finding in findings if finding["level"] == "note"]
+    assert "priority is ignored" in note
+
+
+def test_a_key_that_stops_the_start_is_named_with_the_remedy(runyard: Run, project: Path) -> None:
+    configure(project, checkpointer={"path": "./saver.py:make"})
+    code, findings = diagnose(runyard)
+    assert code == 2
+    assert "checkpointer.path" in of(findings, "config")["message"]
+    assert "remove the key" in of(findings, "config")["message"]
+
+
 def test_a_dependency_that_is_missing_is_a_problem(runyard: Run, project: Path) -> None:
     configure(project, dependencies=[".", "not-installed-anywhere>=2"])
     code, findings = diagnose(runyard)

@@ -98,6 +98,15 @@ def test_everything_that_a_project_may_say_is_read(tmp_path: Path) -> None:
         ({"auth": {"path": "a:b", "openapi": {"security": [{"k": []}]}}}, "auth.openapi.security: there is no 'k'"),
         ({"auth": {"path": "a:b", "openapi": {"paths": {"/ok": {"get": {}}}}}}, "auth.openapi.paths./ok.get must be"),
         ({"encryption": {"path": "./e.py:e"}}, "encryption"),
+        ({"encryption": "./e.py:e"}, "encryption"),
+        (
+            {"checkpointer": {"path": "./c.py:make"}},
+            "checkpointer.path: checkpoints cannot be kept in a store",
+        ),
+        (
+            {"checkpointer": {"backend": "mongo"}},
+            "checkpointer.backend: checkpoints are kept in the server",
+        ),
     ],
 )
 def test_mistakes_are_one_line_with_file_and_key(tmp_path: Path, content: Any, said: str) -> None:
@@ -126,7 +135,19 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     ("content", "said"),
     [
         ({"store": {"ttl": {"colour": 1}}}, "store.ttl.colour is ignored"),
-        ({"checkpointer": {"path": "./c.py:make"}}, "checkpointer.path is ignored"),
+        ({"checkpointer": {"mongo": {"uri": "mongodb://x"}}}, "checkpointer.mongo is ignored"),
+        ({"priority": {"path": "./p.py:p"}}, "priority is ignored: no code is asked which runs go first"),
+        ({"ui": {"agent": "./ui.tsx"}}, "ui is ignored: UI components are not served"),
+        ({"store": {"colour": 1}}, "store.colour is ignored: the key is not known"),
+        ({"store": {"index": {"embed": "a:b", "dims": 3, "colour": 1}}}, "store.index.colour is ignored"),
+        ({"auth": {"path": "a:b", "colour": 1}}, "auth.colour is ignored"),
+        ({"graphs": {"g": {"path": "a:b", "colour": 1}}}, "graphs.g.colour is ignored"),
+        (
+            {"checkpointer": {"serde": {"pickle_fallback": True}}},
+            "serde.pickle_fallback is ignored: nothing is",
+        ),
+        ({"checkpointer": {"serde": {"allowed_json_modules": [["a", "B"]]}}}, "serde.allowed_json_modules is ignored"),
+        ({"checkpointer": {"serde": {"allowed_msgpack_modules": None}}}, "LANGGRAPH_STRICT_MSGPACK=true restricts"),
         ({"checkpointer": {"ttl": {"colour": 1}}}, "checkpointer.ttl.colour is ignored"),
         ({"graphs": {"g": "./a.py:graph", "js": "./src/agent.ts:graph"}}, "graphs.js is not served"),
         ({"env": "missing.env"}, "missing.env does not exist"),
