@@ -133,9 +133,11 @@ def new_thread_run(
     request_id: str,
     lane: Lane,
     interest: Interest = Interest.NONE,
+    protocol: bool = False,
 ) -> NewRun:
     """A run on a thread. Whether the thread exists and is free is found out when the run is written; its metadata
-    comes to that of the run then. Raises Invalid, BadRequest or NotSupported."""
+    comes to that of the run then. `protocol`: it tells of itself by the thread event protocol. Raises Invalid,
+    BadRequest or NotSupported."""
     run_id = str(uuid7())
     ids = {"run_id": run_id, "thread_id": thread_id, "langgraph_request_id": request_id}
     kwargs = _kwargs(request, assistant, rules, headers, ids=ids, temporary=False)
@@ -146,6 +148,8 @@ def new_thread_run(
         if not knows_strict_resume():
             raise NotSupported(f"strict_resume needs langgraph {STRICT_RESUME_SINCE} or later")
         kwargs["strict_resume"] = True
+    if protocol:
+        kwargs["protocol"] = kwargs["resumable"] = True
     if checkpoint:
         kwargs["checkpoint"] = {**checkpoint, "thread_id": thread_id}
     return NewRun(
@@ -162,7 +166,8 @@ def new_thread_run(
         thread_metadata=None,
         create_thread=request.if_not_exists == "create",
         expiry=rules.expiry,
-        resumable=request.stream_resumable,
+        resumable=protocol or request.stream_resumable,
+        protocol=protocol,
         interest=interest,
         webhook=rules.called(request.webhook),
     )

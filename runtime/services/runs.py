@@ -88,11 +88,16 @@ class Runs:
         headers: Headers = NO_HEADERS,
         request_id: str | None = None,
         once: IdempotentRequest | None = None,
+        protocol: bool = False,
     ) -> Run:
-        """Accepts a run in the background: on a thread, or with one of its own."""
+        """Accepts a run in the background: on a thread, or with one of its own. `protocol`: it is one on a thread, and
+        tells of itself by the thread event protocol, so somebody is waiting for it."""
 
         async def make(key: IdempotencyKey | None) -> Run:
-            new_run = await self._new_run(scope, request, thread_id, headers, request_id, Lane.SINGLE, Interest.NONE)
+            lane = Lane.INTERACTIVE if protocol else Lane.SINGLE
+            new_run = await self._new_run(
+                scope, request, thread_id, headers, request_id, lane, Interest.NONE, protocol=protocol
+            )
             return await self._insert(scope, new_run, key)
 
         async def again(packed: bytes) -> Run:
@@ -213,6 +218,8 @@ class Runs:
         request_id: str | None,
         lane: Lane,
         interest: Interest,
+        *,
+        protocol: bool = False,
     ) -> NewRun:
         name = request.assistant_id
         assistant = await self._assistants.resolve(scope.of("assistants", name), name)
@@ -231,6 +238,7 @@ class Runs:
             request_id=request_id,
             lane=lane,
             interest=interest,
+            protocol=protocol,
         )
 
     async def _insert(self, scope: Scope, new_run: NewRun, key: IdempotencyKey | None) -> Run:

@@ -21,6 +21,8 @@ from runyard.runtime.storage.port.threads import DeletedThreads
 from runyard.runtime.storage.port.workers import EndedRuns
 from runyard.runtime.streams.backlog import Backlog
 from runyard.runtime.streams.events import Event, EventId, EventLog, stored_event
+from runyard.runtime.streams.protocol_events import EventFilter
+from runyard.runtime.streams.protocol_subscription import ProtocolSubscription
 from runyard.runtime.streams.subscriptions import ResultWaiter, RunSubscription, Subscription
 from runyard.runtime.streams.thread_streams import ThreadStreams
 from runyard.runtime.streams.thread_subscription import ThreadSubscription
@@ -135,6 +137,11 @@ class Broker:
         """The events of all runs of a thread, those to come included, until it is closed; from now on, or from behind
         an id, in so far as they are stored."""
         return await self._threads.subscribe(thread_id, modes, after)
+
+    async def subscribe_events(self, thread_id: str, filters: Sequence[EventFilter]) -> ProtocolSubscription:
+        """The events of the thread event protocol that are wanted: those in the thread's log and those to come, until
+        it is closed."""
+        return await self._threads.subscribe_events(thread_id, filters)
 
     def _subscribe(self, subscription: Subscription, interest: Interest) -> None:
         self._subscriptions.setdefault(subscription.run_id, []).append(subscription)

@@ -7,6 +7,7 @@ from runyard.runtime.storage.port.runs import RunResult
 from runyard.runtime.streams.backlog import Backlog, Buffer
 from runyard.runtime.streams.cuts import cut, slow_thread_reader
 from runyard.runtime.streams.events import Event, EventId, done_data, run_done
+from runyard.runtime.streams.protocol_events import is_protocol_event
 from runyard.runtime.streams.subscriptions import Subscription
 
 ReadThreadEvents = Callable[[int, int], AsyncIterator[list[Event]]]
@@ -102,6 +103,8 @@ class ThreadSubscription(Subscription):
     # What its reader gets
 
     def _wanted(self, event: Event) -> bool:
+        if is_protocol_event(event):
+            return False
         return "run_modes" in self._modes or ("lifecycle" in self._modes and event.name in ("metadata", "error"))
 
     def _overflowed(self, dropped: list[Event]) -> None:
@@ -143,13 +146,24 @@ class ThreadSubscription(Subscription):
         if page is None:
             self._replay = None
             return []
-        return [self._with_id(event) for event in page if self._wanted(event)]
+        return [self._with_id(event) for event in page]
+
+    async def _read(self, after: int, upto: int) -> AsyncIterator[list[Event]]:
+        """What is wanted of the log behind one number and up to another."""
+        async for page in self._read_log(after, upto):
+            if page:
+                self._passed(page[-1].number)
+            yield [event for event in page if self._wanted(event)]
+
+    def _passed(self, number: int) -> None:
+        """All events of the log up to that number were looked at."""
+        self._position = max(self._position, EventId(number))
 
     def _buffered(self) -> list[Event]:
         """What was held back came before the buffer overflowed, what is in it now after that."""
         if not self._held and self._missing:
             self._missing = False
-            self._replay = self._read_log(self._position.seq, self._newest)
+            self._replay = self._read(self._position.seq, self._newest)
             return []
         events: list[Event] = []
         batch, self._held = self._held or self._buffer.take(), ()
@@ -158,14 +172,14 @@ class ThreadSubscription(Subscription):
                 events.append(self._with_id(event))
             elif event.number > self._position.seq:
                 if event.name == _READ_UPTO:
-                    self._replay, self._held = self._read_log(self._position.seq, event.number), batch[place + 1 :]
+                    self._replay, self._held = self._read(self._position.seq, event.number), batch[place + 1 :]
                     break
                 events.append(self._with_id(event))
         return events
 
     def _with_id(self, event: Event) -> Event:
         if event.number:
-            self._position = EventId(event.number)
+            self._passed(event.number)
             return event
         self._position = EventId(self._position.seq, self._position.unstored + 1)
         return Event(event.name, event.data, str(self._position))

@@ -61,6 +61,8 @@ class NewRun:
     expiry: Expiry | None = None
     """The lifetime of a thread that is made, or kept, for the run; never that of a temporary one."""
     resumable: bool = False
+    protocol: bool = False
+    """Whether its stored events are those of the thread event protocol; it is resumable then."""
     interest: Interest = Interest.NONE
     webhook: str | None = None
 

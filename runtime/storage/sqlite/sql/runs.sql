@@ -4,10 +4,10 @@
 -- name: insert_run
 -- "or fail": see insert_thread.
 insert or fail into runs (run_id, thread_id, assistant_id, graph_id, status, queue, lane, due, strategy, temporary,
-                  resumable, watching, webhook, metadata, kwargs, creator, creator_details, batch_id, batch_index,
+                  resumable, protocol, watching, webhook, metadata, kwargs, creator, creator_details, batch_id, batch_index,
                   created_at, updated_at)
 values (:run_id, :thread_id, :assistant_id, :graph_id, 'pending', :queue, :lane, :due, :strategy, :temporary,
-        :resumable, :watching, :webhook, :metadata, :kwargs, :creator, :creator_details, :batch_id, :batch_index,
+        :resumable, :protocol, :watching, :webhook, :metadata, :kwargs, :creator, :creator_details, :batch_id, :batch_index,
         :now, :now);
 
 -- name: active_runs
