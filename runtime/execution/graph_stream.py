@@ -106,6 +106,12 @@ class GraphStream:
         self.values = payload
         self.has_values = True
 
+    def ended(self) -> None:
+        """The graph came to its end, or to a question."""
+
+    def failed(self, error: BaseException) -> None:
+        """The graph has raised."""
+
     def _message(self, namespace: tuple[str, ...], message: BaseMessage, metadata: dict[str, Any]) -> None:
         if "messages-tuple" not in self._modes:
             self._messages.message(message, metadata, self._send)

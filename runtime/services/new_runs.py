@@ -18,6 +18,7 @@ from runyard.runtime.services.configuration import (
     check_config,
     config_metadata,
     configured,
+    knows_protocol,
     knows_strict_resume,
     knows_tools,
 )
@@ -149,6 +150,10 @@ def new_thread_run(
             raise NotSupported(f"strict_resume needs langgraph {STRICT_RESUME_SINCE} or later")
         kwargs["strict_resume"] = True
     if protocol:
+        if not knows_protocol():
+            raise NotSupported(
+                "the thread event protocol needs a later version of langgraph than the one that is installed"
+            )
         kwargs["protocol"] = kwargs["resumable"] = True
     if checkpoint:
         kwargs["checkpoint"] = {**checkpoint, "thread_id": thread_id}

@@ -81,6 +81,13 @@ class EventLog:
         chunks = await self._storage.read(run_id, after, size=PAGE)
         return [event for chunk in chunks for event in unpack(chunk) if event.number > after]
 
+    async def all_of_run(self, run_id: str) -> AsyncIterator[list[Event]]:
+        """All of a run, page by page."""
+        after = 0
+        while page := await self.of_run(run_id, after=after):
+            yield page
+            after = page[-1].number
+
     async def of_thread(self, thread_id: str, *, after: int, upto: int) -> AsyncIterator[list[Event]]:
         """Those of a thread's runs, and the ends of its runs, behind one number and up to another, page by page."""
         while entries := await self._storage.read_thread(thread_id, after, upto, size=PAGE):

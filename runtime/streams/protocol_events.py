@@ -64,9 +64,9 @@ class ProtocolEvent:
     frame: bytes
 
 
-def event_name(channel: str, namespace: Iterable[str] = ()) -> str:
-    """The name under which such an event is stored."""
-    return f"{_PREFIX}{channel}\n{'|'.join(namespace)}"
+def event_name(channel: str, namespace: Iterable[str] = (), event_id: str = "") -> str:
+    """The name under which such an event is stored. `event_id`: the one that clients see; "": its number will do."""
+    return f"{_PREFIX}{channel}\n{'|'.join(namespace)}\n{event_id}"
 
 
 def event_params(namespace: Iterable[str], timestamp: int, data: bytes, node: str | None = None) -> bytes:
@@ -83,7 +83,7 @@ def is_protocol_event(event: Event) -> bool:
 
 def address(event: Event) -> tuple[str, tuple[str, ...]]:
     """Channel and namespace of a stored event."""
-    channel, _, namespace = event.name.removeprefix(_PREFIX).rpartition("\n")
+    channel, namespace, _ = event.name.removeprefix(_PREFIX).rsplit("\n", 2)
     return channel, tuple(namespace.split("|")) if namespace else ()
 
 
@@ -100,8 +100,9 @@ def seq_of(event: Event) -> int:
 
 def protocol_event(event: Event) -> ProtocolEvent:
     """A stored event as clients get it."""
-    channel, _ = address(event)
+    channel, _, event_id = event.name.removeprefix(_PREFIX).rsplit("\n", 2)
     method = "input.requested" if channel == _INPUT else channel.partition(":")[0]
     seq = seq_of(event)
-    frame = b'{"type":"event","event_id":"%d","seq":%d,"method":"%b","params":%b}'
-    return ProtocolEvent(seq, method, frame % (seq, seq, method.encode(), event.data))
+    shown = orjson.dumps(event_id or str(seq))
+    frame = b'{"type":"event","event_id":%b,"seq":%d,"method":"%b","params":%b}'
+    return ProtocolEvent(seq, method, frame % (shown, seq, method.encode(), event.data))

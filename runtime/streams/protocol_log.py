@@ -52,7 +52,15 @@ def end_events(end: RunEnd, outcome: RunOutcome | None) -> Iterator[Event]:
     said.append(("lifecycle", _last(end.status, outcome, answer)))
     at = 0 if outcome is None else outcome.ended_at
     for place, (channel, data) in enumerate(said):
-        yield entry_event(end.last, place, event_name(channel), event_params((), at, orjson.dumps(data)))
+        name = event_name(channel, (), _event_id(end.run_id, channel, data))
+        yield entry_event(end.last, place, name, event_params((), at, orjson.dumps(data)))
+
+
+def _event_id(run_id: str, channel: str, data: dict[str, Any]) -> str:
+    """Stock clients learn the run of an event from its id."""
+    if channel == "lifecycle":
+        return f"synth:{run_id}:lc||{data['event']}"
+    return f"synth:{run_id}:input||{data['interrupt_id']}" if channel == "input" else ""
 
 
 def _last(status: str, outcome: RunOutcome | None, answer: Any) -> dict[str, Any]:
