@@ -34,7 +34,7 @@ from runyard.runtime.storage.port.runs import (
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.broker import Broker
 from runyard.runtime.streams.scoped import FollowedStream, ScopedStream
-from runyard.runtime.streams.selection import selection
+from runyard.runtime.streams.selection import view
 from runyard.runtime.streams.subscriptions import ResultWaiter, RunSubscription
 
 STOP_WAIT = 5.0
@@ -324,7 +324,10 @@ class Runs:
         if location is None:
             return self._broker.follow_nothing(run_id)
         subscription = await self._broker.subscribe(
-            run_id, resumable=location.resumable, after=last_event_id, wanted=selection(modes, namespace)
+            run_id,
+            resumable=location.resumable,
+            after=last_event_id,
+            view=view(modes, namespace, protocol=location.protocol),
         )
         await self._end_if_ended(subscription)
         if not scope.filter:

@@ -20,6 +20,8 @@ PLACES: Final = 100
 _PREFIX: Final = "protocol:"
 _INPUT: Final = "input"
 _CUSTOM: Final = "custom:"
+_PLAIN: Final = frozenset(("values", "updates", "custom", "tasks", "tools"))
+_DATA: Final = b',"data":'
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,27 @@ def address(event: Event) -> tuple[str, tuple[str, ...]]:
     """Channel and namespace of a stored event."""
     channel, namespace, _ = event.name.removeprefix(_PREFIX).rsplit("\n", 2)
     return channel, tuple(namespace.split("|")) if namespace else ()
+
+
+def plain_event(event: Event) -> Event | None:
+    """A stored event as streams of runs and threads show it that do not speak the protocol; None when they have no such
+    event. One that is not of the protocol stays as it is."""
+    if not is_protocol_event(event):
+        return event
+    channel, namespace, event_id = event.name.removeprefix(_PREFIX).rsplit("\n", 2)
+    name = channel.partition(":")[0]
+    if name == "lifecycle" and not namespace:
+        data = orjson.dumps({"run_id": event_id.split(":")[1], "attempt": 1})
+        return Event("metadata", data, event.id, event.number)
+    if name not in _PLAIN:
+        return None
+    data = event.data[event.data.index(_DATA) + len(_DATA) : -1]
+    if name == "custom":
+        data = orjson.dumps(orjson.loads(data)["payload"])
+    elif name == "updates":
+        update = orjson.loads(data)
+        data = orjson.dumps({update["node"]: update["values"]})
+    return Event(f"{name}|{namespace}" if namespace else name, data, event.id, event.number)
 
 
 def entry_event(number: int, place: int, name: str, params: bytes) -> Event:

@@ -96,8 +96,9 @@ class ProtocolSubscription(ThreadSubscription):
     def run_cut(self, run_id: str) -> None:
         """Of a run whose events are not stored there is only the end."""
 
-    def _wanted(self, event: Event) -> bool:
-        return is_protocol_event(event) and any(asked.passes(event) for asked in self._asked)
+    def _shown(self, event: Event) -> Event | None:
+        wanted = is_protocol_event(event) and any(asked.passes(event) for asked in self._asked)
+        return event if wanted else None
 
 
 async def _both(

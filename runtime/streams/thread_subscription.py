@@ -7,7 +7,7 @@ from runyard.runtime.storage.port.runs import RunResult
 from runyard.runtime.streams.backlog import Backlog, Buffer
 from runyard.runtime.streams.cuts import cut, slow_thread_reader
 from runyard.runtime.streams.events import Event, EventId, done_data, run_done
-from runyard.runtime.streams.protocol_events import is_protocol_event
+from runyard.runtime.streams.protocol_events import plain_event
 from runyard.runtime.streams.subscriptions import Subscription
 
 ReadThreadEvents = Callable[[int, int], AsyncIterator[list[Event]]]
@@ -74,8 +74,8 @@ class ThreadSubscription(Subscription):
             self.stored(event.number)
 
     def _put(self, event: Event) -> None:
-        if self._ended is None and self._wanted(event):
-            self._buffer.put(event)
+        if self._ended is None and (shown := self._shown(event)) is not None:
+            self._buffer.put(shown)
             self._notify()
 
     def stored(self, number: int) -> None:
@@ -102,10 +102,12 @@ class ThreadSubscription(Subscription):
 
     # What its reader gets
 
-    def _wanted(self, event: Event) -> bool:
-        if is_protocol_event(event):
-            return False
-        return "run_modes" in self._modes or ("lifecycle" in self._modes and event.name in ("metadata", "error"))
+    def _shown(self, event: Event) -> Event | None:
+        """The event as the reader gets it; None when it is not wanted."""
+        plain = plain_event(event)
+        if plain is None or "run_modes" in self._modes:
+            return plain
+        return plain if "lifecycle" in self._modes and plain.name in ("metadata", "error") else None
 
     def _overflowed(self, dropped: list[Event]) -> None:
         self._missing = True
@@ -153,7 +155,7 @@ class ThreadSubscription(Subscription):
         async for page in self._read_log(after, upto):
             if page:
                 self._passed(page[-1].number)
-            yield [event for event in page if self._wanted(event)]
+            yield [shown for event in page if (shown := self._shown(event)) is not None]
 
     def _passed(self, number: int) -> None:
         """All events of the log up to that number were looked at."""

@@ -110,10 +110,11 @@ class RunPage(NamedTuple):
 
 
 class RunLocation(NamedTuple):
-    """The thread of a run, and whether its stream is resumable."""
+    """The thread of a run, whether its stream is resumable, and whether it speaks the thread event protocol."""
 
     thread_id: str
     resumable: bool
+    protocol: bool = False
 
 
 @dataclass(frozen=True, slots=True)

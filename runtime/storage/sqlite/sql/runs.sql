@@ -91,7 +91,7 @@ order by seq desc limit :limit offset :offset;
 select coalesce(max(seq), 0) from runs;
 
 -- name: locate
-select thread_id, resumable from runs where run_id = ?
+select thread_id, resumable, protocol from runs where run_id = ?
 and not exists (select 1 from discarded_threads as gone where gone.thread_id = runs.thread_id and gone.with_runs);
 
 -- name: result
