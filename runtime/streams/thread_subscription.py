@@ -134,6 +134,7 @@ class ThreadSubscription(Subscription):
                 return [self._with_id(Event("state_update", await self._read_values() or b"null"))]
             if self._ended is not None:
                 return None
+            self._passed(self._newest)
             await self._wait(timeout)
             if not (self._at_hand or self._state_changed or self._ended is not None):
                 return []
@@ -148,7 +149,7 @@ class ThreadSubscription(Subscription):
         if page is None:
             self._replay = None
             return []
-        return [self._with_id(event) for event in page]
+        return page
 
     async def _read(self, after: int, upto: int) -> AsyncIterator[list[Event]]:
         """What is wanted of the log behind one number and up to another."""
