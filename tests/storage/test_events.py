@@ -236,7 +236,8 @@ async def test_the_end_of_a_run_can_be_told_as_long_as_the_run_is_there(storage:
     await storage.queue.finish(failed_request((await claim(storage, "worker", spoken)).lease))
     first = await storage.events.outcome(plain.run_id)
     second = await storage.events.outcome(spoken.run_id)
-    assert first is not None and second is not None
+    assert first is not None
+    assert second is not None
     assert (first.graph_id, first.protocol, first.started, first.paused, first.answer) == (
         "chain",
         False,

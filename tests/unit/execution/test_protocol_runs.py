@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import ormsgpack
 import pytest
 
+from runyard.runtime.execution.protocol_told import Told
+from runyard.runtime.graphs.encoding import to_json
 from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.port.events import NewEvents
 from runyard.runtime.storage.port.runs import RunRef
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 from runyard.runtime.streams.events import EventLog
-from runyard.runtime.streams.protocol_events import plain_event
+from runyard.runtime.streams.protocol_events import event_name, event_params, plain_event
+from tests.unit.graph_runner import GraphRunner
 
 from .one_worker import new_run, working
 from .protocol_runs import Said, data_of, execute, new_thread, on, said_on, speaking_run
@@ -207,3 +214,86 @@ async def test_answers_and_values_are_those_of_other_runs(
             answers.append((sorted(answer), sorted(str(each["value"]) for each in answer["__interrupt__"])))
             await asyncio.sleep(0)
     assert answers[0] == answers[1]
+
+
+async def test_a_later_attempt_says_nothing_again_and_ends_what_was_left_open(
+    storage: SqliteStorage, graphs: Graphs, tmp_path: Path
+) -> None:
+    storage.open(maintain=False)
+    thread_id = await new_thread(storage)
+    run = speaking_run("subgraphed", thread_id, input={**HELLO, "ask": True})
+    await storage.runs.insert(Scope.everything(), [run])
+    (leased,) = await storage.queue.claim("worker that dies", limit=1, interactive=1)
+    left: list[tuple[str, tuple[str, ...], Any]] = [
+        ("lifecycle", (), {"event": "running", "graph_name": "subgraphed"}),
+        ("lifecycle", ("lost:1",), {"event": "started", "graph_name": "lost"}),
+        ("messages", ("lost:1",), {"event": "message-start", "role": "ai", "id": "whole"}),
+        ("messages", ("lost:1",), {"event": "message-finish"}),
+        ("messages", ("lost:1",), {"event": "message-start", "role": "ai", "id": "half"}),
+    ]
+    packed = [(event_name(channel, where), event_params(where, 0, to_json(data))) for channel, where, data in left]
+    await storage.events.append(leased.lease, [NewEvents(len(packed), ormsgpack.packb(packed))])
+    await storage.queue.release(leased.lease, [])
+    storage.close()
+    storage = SqliteStorage(tmp_path / "runyard.db")
+    async with working(storage, graphs, tmp_path) as heard:
+        assert (await heard.end_of(run.run_id)).status == "success"
+        said = await said_on(storage, thread_id)
+    assert data_of(said, "lifecycle", []) == [
+        {"event": "running", "graph_name": "subgraphed"},
+        {"event": "interrupted", "graph_name": "subgraphed"},
+    ]
+    assert [each["event"] for each in data_of(said, "messages", ["lost:1"])][-1] == "error"
+    assert data_of(said, "lifecycle", ["lost:1"])[-1] == {"event": "completed", "graph_name": "lost"}
+
+
+async def test_a_question_that_was_told_is_not_told_by_the_next_attempt(
+    graph_runner: GraphRunner,
+) -> None:
+    run = graph_runner.new_run("two_asks", input={}, protocol=True, streaming=True)
+    await graph_runner.execute(run)
+    asked = [data["data"]["interrupt_id"] for name, data in graph_runner.events if name.startswith("protocol:input\n")]
+    assert len(asked) == 2
+    again = replace(run, attempt=2, told=Told(running=True, asked={asked[0]}))
+    await graph_runner.execute(again)
+    told = [data["data"]["interrupt_id"] for name, data in graph_runner.events if name.startswith("protocol:input\n")]
+    assert told == asked[1:]
+
+
+async def test_messages_that_are_written_at_once_can_be_told_apart(
+    storage: SqliteStorage, graphs: Graphs, tmp_path: Path
+) -> None:
+    said = await said_by(storage, graphs, tmp_path, "choir", HELLO)
+    texts: dict[str, str] = {}
+    by_node: dict[str | None, str] = {}
+    for each in said:
+        if each["method"] != "messages":
+            continue
+        data, node = each["params"]["data"], each["params"].get("node")
+        if data["event"] == "message-start":
+            by_node[node] = data["id"]
+        if data["event"] == "content-block-delta":
+            assert data.get("id", by_node[node]) == by_node[node]
+            texts[by_node[node]] = texts.get(by_node[node], "") + data["delta"]["text"]
+    assert sorted(texts.values()) == ["alto: hi there", "bass: hi there", "tenor: hi there"]
+
+
+async def test_transformers_of_the_graph_see_and_say(storage: SqliteStorage, graphs: Graphs, tmp_path: Path) -> None:
+    said = await said_by(storage, graphs, tmp_path, "transformed", HELLO)
+    assert data_of(said, "custom") == [{"name": "counted", "payload": count} for count in (1, 2)]
+    assert data_of(said, "values")[0] == {"messages": "hidden"}
+    assert [task["name"] for task in data_of(said, "tasks")] == ["model", "model"]
+    assert data_of(said, "lifecycle")[-1]["event"] == "completed"
+
+
+async def test_a_run_with_transformers_leaves_no_cycles(storage: SqliteStorage, graphs: Graphs, tmp_path: Path) -> None:
+    async with working(storage, graphs, tmp_path) as heard:
+        thread_id = await new_thread(storage)
+        await execute(storage, heard, speaking_run("transformed", thread_id, input=HELLO))
+        gc.collect()
+        gc.disable()
+        try:
+            await execute(storage, heard, speaking_run("transformed", thread_id, input=HELLO))
+            assert not [each for each in gc.get_objects() if type(each).__name__ in ("StreamMux", "Counting")]
+        finally:
+            gc.enable()
