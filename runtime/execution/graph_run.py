@@ -98,12 +98,17 @@ async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> GraphOutcome:
 
 
 def _begun_stream(run: GraphRun, emit: Emit, modes: list[str]) -> GraphStream:
+    # Imported where they are needed: not every LangGraph has what they are made of.
     if run.protocol:
         from runyard.runtime.execution.protocol_stream import ProtocolStream
 
         return ProtocolStream(emit, run)
     if run.wanted():
         emit("metadata", to_json({"run_id": run.run_id, "attempt": run.attempt}))
+    if "lifecycle" in modes:
+        from runyard.runtime.execution.lifecycle_stream import LifecycleStream
+
+        return LifecycleStream(emit, run, modes)
     return GraphStream(emit, modes, temporary=run.temporary, wanted=run.wanted)
 
 
@@ -140,7 +145,7 @@ async def _execute(graph: Graph, run: GraphRun, config: RunnableConfig, modes: l
 
         await follow(graph, value, config, call, stream)
         return
-    subgraphs = bool(kwargs.get("subgraphs"))
+    subgraphs = bool(kwargs.get("subgraphs")) or "lifecycle" in modes
     if modes == ["values"] and not subgraphs and not watch_pauses:
         # The way of most runs, and LangGraph's cheapest.
         async for payload in graph.astream(value, config, stream_mode="values", **call):

@@ -211,6 +211,8 @@ def _kwargs(
     modes = request.stream_mode if isinstance(request.stream_mode, list) else [request.stream_mode]
     if "tools" in modes and not knows_tools():
         raise Invalid('stream_mode: "tools" needs a later version of langgraph than the one that is installed')
+    if "lifecycle" in modes and not knows_protocol():
+        raise Invalid('stream_mode: "lifecycle" needs a later version of langgraph than the one that is installed')
     config, context = _config_and_context(request, assistant)
     config["configurable"].update({**headers, **ids}, graph_id=assistant.graph_id, assistant_id=assistant.assistant_id)
     return {

@@ -1,5 +1,6 @@
 """Follows all runs of a thread, those to come included."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
@@ -123,6 +124,7 @@ class ThreadSubscription(Subscription):
     async def next(self, timeout: float) -> list[Event] | None:
         """The next events at hand; an empty list after `timeout` seconds of silence; None once the thread was
         deleted."""
+        until: float | None = None
         while True:
             events = await self._next_page() if self._replay is not None else self._buffered()
             if events:
@@ -135,7 +137,9 @@ class ThreadSubscription(Subscription):
             if self._ended is not None:
                 return None
             self._passed(self._newest)
-            await self._wait(timeout)
+            now = asyncio.get_running_loop().time()
+            until = now + timeout if until is None else until
+            await self._wait(max(0.0, until - now))
             if not (self._at_hand or self._state_changed or self._ended is not None):
                 return []
 
