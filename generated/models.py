@@ -373,7 +373,7 @@ class StoreSearchRequest:
     """Whether the lifetimes of what is found begin anew. Null as `store.ttl.refresh_on_read` says, or true."""
 
 
-StreamMode: TypeAlias = Literal["values", "messages", "messages-tuple", "tasks", "checkpoints", "updates", "events", "debug", "custom", "tools"]
+StreamMode: TypeAlias = Literal["values", "messages", "messages-tuple", "tasks", "checkpoints", "updates", "events", "debug", "custom", "tools", "lifecycle"]
 """
 - `values`: the whole state after each step.
 - `updates`: what each node wrote.
@@ -385,6 +385,8 @@ StreamMode: TypeAlias = Literal["values", "messages", "messages-tuple", "tasks",
 - `debug`: checkpoints and tasks with step and time.
 - `custom`: what nodes write to the stream themselves.
 - `tools`: calls of tools, as they begin, tell of themselves and end. It needs a LangGraph that has it. An extension.
+- `lifecycle`: that the graph runs, that a subgraph has started, and how they ended. It needs a LangGraph that can
+  tell. An extension.
 
 """
 

@@ -55,6 +55,7 @@ from runyard.runtime.services.new_runs import RunRules
 from runyard.runtime.services.runs import Runs
 from runyard.runtime.services.store import Store
 from runyard.runtime.services.system import System
+from runyard.runtime.services.thread_events import ThreadEvents
 from runyard.runtime.services.thread_states import ThreadStates
 from runyard.runtime.services.threads import Threads
 from runyard.runtime.storage.backends import make_storage
@@ -110,6 +111,7 @@ class Runtime:
         self.store = Store(self._storage, project, viewer)
         rules = RunRules(webhooks=webhooks, expiry=expiry)
         self.runs = Runs(self._storage, self._broker, self._workers, self.assistants, rules, idempotency)
+        self.thread_events = ThreadEvents(self._storage, self._broker)
         self.batches = Batches(self._storage, self._broker)
         scheduler = CronScheduler(
             self._storage.crons, self.assistants, rules, self._workers, self._broker, self.metrics.cron_due

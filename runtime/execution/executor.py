@@ -24,6 +24,7 @@ from runyard.runtime.execution.graph_run import (
     stopped_graph,
 )
 from runyard.runtime.execution.named_tracers import named_tracers
+from runyard.runtime.execution.protocol_told import told_before
 from runyard.runtime.execution.retries import is_worth_another_try
 from runyard.runtime.execution.run_spans import RunSpan
 from runyard.runtime.execution.stopping import INTERRUPT_GRACE, PATIENCE, READING, end_task, within
@@ -34,6 +35,7 @@ from runyard.runtime.storage.port.queue import FinishRequest, Lease, LeasedRun
 from runyard.runtime.storage.port.runs import FinalStatus
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.store.fenced import check_before_writing
+from runyard.runtime.streams.events import EventLog
 from runyard.runtime.streams.publisher import Publisher
 from runyard.runtime.telemetry.tracing import Tracing
 
@@ -104,7 +106,11 @@ class Executor:
         Raises LeaseLost when the run is somebody else's by now.
         """
         check_before_writing(partial(self._check_lease, execution.leased.lease, execution.limits))
-        return await self._record(execution, await run_graph(self._graphs, execution.graph_run, _emitter(execution)))
+        graph_run = execution.graph_run
+        if graph_run.protocol and graph_run.attempt > 1:
+            events = EventLog(self._storage.events).all_of_run(graph_run.run_id)
+            execution.graph_run = graph_run = replace(graph_run, told=await told_before(events))
+        return await self._record(execution, await run_graph(self._graphs, graph_run, _emitter(execution)))
 
     async def fail(self, execution: Execution, error: GeneratorExit) -> RunEnded | None:
         """As `execute`, when a node has raised GeneratorExit, which ended `execute` itself."""
@@ -168,7 +174,7 @@ class Executor:
         assert self._run_timeout is not None
         answer = timed_out(self._run_timeout)
         error = orjson.dumps(orjson.loads(answer)["__error__"])
-        if execution.publisher.wanted():
+        if execution.publisher.wanted() and not execution.graph_run.protocol:
             execution.publisher.emit("error", error)
         await execution.publisher.close()
         outcome = replace(await self._reached(execution), answer=answer, error=error)

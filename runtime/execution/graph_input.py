@@ -14,12 +14,15 @@ from langgraph.store.base import BaseStore
 from langgraph.types import Command, Send
 
 from runyard.runtime.auth.user import User
+from runyard.runtime.execution.protocol_told import Told
 from runyard.runtime.graphs.configurable import configurable_of
 
 # LangGraph takes the saver of one run from its config: a copy of the graph for each run is 3 to 9% slower.
 _CHECKPOINTER = "__pregel_checkpointer"
 # Has LangGraph refuse the answer to an interrupt that does not wait.
 _STRICT_RESUME = "__pregel_strict_resume"
+# Has LangGraph stream messages as the content blocks of the protocol.
+_CONTENT_BLOCKS = "__pregel_stream_messages_v2"
 # Writes of a Command belong to no task; LangGraph files them under this id.
 _NO_TASK = "00000000-0000-0000-0000-000000000000"
 _CONFIG_KEYS = ("tags", "recursion_limit", "max_concurrency", "run_name")
@@ -37,6 +40,7 @@ class GraphRun:
     wanted: whether anybody can see an event that is made now; it may change while the run executes.
     stopped: whether the run was asked to stop, so that nobody asks what its graph comes to.
     counts_tokens: whether anybody wants to know how many tokens it used.
+    told: what earlier attempts have said by the thread event protocol, if the run speaks that.
     callbacks: what LangChain tells of everything that the graph executes.
     tried_again: whether another try follows an error of the graph, so that the run does not end with it.
     """
@@ -56,6 +60,7 @@ class GraphRun:
     tried_again: Callable[[BaseException], bool] = lambda _: False
     counts_tokens: bool = False
     callbacks: Sequence[BaseCallbackHandler] = ()
+    told: Told = field(default_factory=Told)
 
     @property
     def context(self) -> Mapping[str, Any] | None:
@@ -64,6 +69,11 @@ class GraphRun:
         if self.user is None or not context or "user_id" not in context:
             return context
         return {**context, "user_id": self.user.identity}
+
+    @property
+    def protocol(self) -> bool:
+        """Whether it tells of itself by the thread event protocol."""
+        return bool(self.kwargs.get("protocol"))
 
     @property
     def temporary(self) -> bool:
@@ -89,6 +99,8 @@ def run_config(run: GraphRun) -> RunnableConfig:
     configurable[_CHECKPOINTER] = run.checkpointer
     if run.kwargs.get("strict_resume"):
         configurable[_STRICT_RESUME] = True
+    if run.protocol:
+        configurable[_CONTENT_BLOCKS] = True
     config: dict[str, Any] = {
         "configurable": configurable,
         "metadata": {**run.metadata, **ids, "run_attempt": run.attempt},

@@ -74,16 +74,15 @@ async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> GraphOutcome:
     asked to stop, and `LeaseLost` when the saver raises it. GeneratorExit of user code passes through to the task's
     outermost coroutine, since Python closes all others; there it is for `failed_run`.
     """
-    if run.wanted():
-        emit("metadata", to_json({"run_id": run.run_id, "attempt": run.attempt}))
     modes = _modes(run)
-    stream = GraphStream(emit, modes, temporary=run.temporary, wanted=run.wanted)
+    stream = _begun_stream(run, emit, modes)
     graph: Graph | None = None
     try:
         async with AsyncExitStack() as exits:
             config = run_config(run)
             graph = await graphs.open(run.graph_id, config, store=run.store, context=run.context, exits=exits)
             await _execute(graph, run, config, modes, stream)
+            stream.ended()
             return await _success(graph, run, stream)
     except (LeaseLost, GeneratorExit):
         raise
@@ -93,8 +92,24 @@ async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> GraphOutcome:
         if run.stopped():
             raise asyncio.CancelledError from error
         _forget_cancellation()
+        stream.failed(error)
         failed = await _failed(graph, run, emit, error)
         return failed if failed.again else replace(failed, tokens=_tokens(run, stream))
+
+
+def _begun_stream(run: GraphRun, emit: Emit, modes: list[str]) -> GraphStream:
+    # Imported where they are needed: not every LangGraph has what they are made of.
+    if run.protocol:
+        from runyard.runtime.execution.protocol_stream import ProtocolStream
+
+        return ProtocolStream(emit, run)
+    if run.wanted():
+        emit("metadata", to_json({"run_id": run.run_id, "attempt": run.attempt}))
+    if "lifecycle" in modes:
+        from runyard.runtime.execution.lifecycle_stream import LifecycleStream
+
+        return LifecycleStream(emit, run, modes)
+    return GraphStream(emit, modes, temporary=run.temporary, wanted=run.wanted)
 
 
 def _modes(run: GraphRun) -> list[str]:
@@ -125,7 +140,12 @@ async def _execute(graph: Graph, run: GraphRun, config: RunnableConfig, modes: l
         # Without a saver LangGraph warns of any durability.
         "durability": kwargs.get("durability") if saves else None,
     }
-    subgraphs = bool(kwargs.get("subgraphs"))
+    if run.protocol:
+        from runyard.runtime.execution.protocol_stream import follow
+
+        await follow(graph, value, config, call, stream)
+        return
+    subgraphs = bool(kwargs.get("subgraphs")) or "lifecycle" in modes
     if modes == ["values"] and not subgraphs and not watch_pauses:
         # The way of most runs, and LangGraph's cheapest.
         async for payload in graph.astream(value, config, stream_mode="values", **call):
@@ -193,7 +213,7 @@ async def _failed(graph: Graph | None, run: GraphRun, emit: Emit, error: BaseExc
     )
     said = describe_error(error)
     encoded = to_json(said)
-    if run.wanted() and not again:
+    if run.wanted() and not again and not run.protocol:
         emit("error", encoded)
     reached = _UNKNOWN if graph is None else await _reached(graph, run)
     return GraphOutcome(

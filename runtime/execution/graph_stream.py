@@ -7,6 +7,7 @@
 | debug | debug | checkpoints in it carry `checkpoint` and `parent_checkpoint` too |
 | messages-tuple | messages | `[chunk, metadata]` |
 | messages | messages/metadata, /partial, /complete | once a message, with the text so far, or whole |
+| lifecycle | lifecycle | see `LifecycleStream` |
 | events | events | LangChain's events, but for the parts that the other modes stand for |
 
 With subgraphs, `|namespace` follows the name; the three of `messages` have none. When both ways to stream
@@ -42,6 +43,8 @@ def graph_modes(asked: Sequence[str], *, watch_pauses: bool) -> list[str]:
             modes["messages"] = None
         elif mode in _PLAIN:
             modes[mode] = None
+        elif mode == "lifecycle":
+            modes["tasks"] = None  # by which it is known
     if watch_pauses:
         modes["updates"] = None
     return list(modes)
@@ -105,6 +108,12 @@ class GraphStream:
                 return
         self.values = payload
         self.has_values = True
+
+    def ended(self) -> None:
+        """The graph came to its end, or to a question."""
+
+    def failed(self, error: BaseException) -> None:
+        """The graph has raised."""
 
     def _message(self, namespace: tuple[str, ...], message: BaseMessage, metadata: dict[str, Any]) -> None:
         if "messages-tuple" not in self._modes:

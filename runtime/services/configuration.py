@@ -57,6 +57,12 @@ def knows_tools() -> bool:
     return any(file.as_posix() == "langgraph/pregel/_tools.py" for file in metadata.files("langgraph") or ())
 
 
+@lru_cache(maxsize=1)
+def knows_protocol() -> bool:
+    """Whether the LangGraph that is installed streams what the thread event protocol tells."""
+    return any(file.as_posix() == "langgraph/stream/_mux.py" for file in metadata.files("langgraph") or ())
+
+
 def config_metadata(config: Mapping[str, Any] | None) -> dict[str, Any]:
     """The metadata of a config, without what only the server says of a run."""
     given = (config or {}).get("metadata") or {}

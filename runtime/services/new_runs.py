@@ -18,6 +18,7 @@ from runyard.runtime.services.configuration import (
     check_config,
     config_metadata,
     configured,
+    knows_protocol,
     knows_strict_resume,
     knows_tools,
 )
@@ -133,9 +134,11 @@ def new_thread_run(
     request_id: str,
     lane: Lane,
     interest: Interest = Interest.NONE,
+    protocol: bool = False,
 ) -> NewRun:
     """A run on a thread. Whether the thread exists and is free is found out when the run is written; its metadata
-    comes to that of the run then. Raises Invalid, BadRequest or NotSupported."""
+    comes to that of the run then. `protocol`: it tells of itself by the thread event protocol. Raises Invalid,
+    BadRequest or NotSupported."""
     run_id = str(uuid7())
     ids = {"run_id": run_id, "thread_id": thread_id, "langgraph_request_id": request_id}
     kwargs = _kwargs(request, assistant, rules, headers, ids=ids, temporary=False)
@@ -146,6 +149,12 @@ def new_thread_run(
         if not knows_strict_resume():
             raise NotSupported(f"strict_resume needs langgraph {STRICT_RESUME_SINCE} or later")
         kwargs["strict_resume"] = True
+    if protocol:
+        if not knows_protocol():
+            raise NotSupported(
+                "the thread event protocol needs a later version of langgraph than the one that is installed"
+            )
+        kwargs["protocol"] = kwargs["resumable"] = True
     if checkpoint:
         kwargs["checkpoint"] = {**checkpoint, "thread_id": thread_id}
     return NewRun(
@@ -162,7 +171,8 @@ def new_thread_run(
         thread_metadata=None,
         create_thread=request.if_not_exists == "create",
         expiry=rules.expiry,
-        resumable=request.stream_resumable,
+        resumable=protocol or request.stream_resumable,
+        protocol=protocol,
         interest=interest,
         webhook=rules.called(request.webhook),
     )
@@ -201,6 +211,8 @@ def _kwargs(
     modes = request.stream_mode if isinstance(request.stream_mode, list) else [request.stream_mode]
     if "tools" in modes and not knows_tools():
         raise Invalid('stream_mode: "tools" needs a later version of langgraph than the one that is installed')
+    if "lifecycle" in modes and not knows_protocol():
+        raise Invalid('stream_mode: "lifecycle" needs a later version of langgraph than the one that is installed')
     config, context = _config_and_context(request, assistant)
     config["configurable"].update({**headers, **ids}, graph_id=assistant.graph_id, assistant_id=assistant.assistant_id)
     return {

@@ -34,7 +34,7 @@ from runyard.runtime.storage.port.runs import (
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.broker import Broker
 from runyard.runtime.streams.scoped import FollowedStream, ScopedStream
-from runyard.runtime.streams.selection import selection
+from runyard.runtime.streams.selection import view
 from runyard.runtime.streams.subscriptions import ResultWaiter, RunSubscription
 
 STOP_WAIT = 5.0
@@ -88,11 +88,16 @@ class Runs:
         headers: Headers = NO_HEADERS,
         request_id: str | None = None,
         once: IdempotentRequest | None = None,
+        protocol: bool = False,
     ) -> Run:
-        """Accepts a run in the background: on a thread, or with one of its own."""
+        """Accepts a run in the background: on a thread, or with one of its own. `protocol`: it is one on a thread, and
+        tells of itself by the thread event protocol, so somebody is waiting for it."""
 
         async def make(key: IdempotencyKey | None) -> Run:
-            new_run = await self._new_run(scope, request, thread_id, headers, request_id, Lane.SINGLE, Interest.NONE)
+            lane = Lane.INTERACTIVE if protocol else Lane.SINGLE
+            new_run = await self._new_run(
+                scope, request, thread_id, headers, request_id, lane, Interest.NONE, protocol=protocol
+            )
             return await self._insert(scope, new_run, key)
 
         async def again(packed: bytes) -> Run:
@@ -213,6 +218,8 @@ class Runs:
         request_id: str | None,
         lane: Lane,
         interest: Interest,
+        *,
+        protocol: bool = False,
     ) -> NewRun:
         name = request.assistant_id
         assistant = await self._assistants.resolve(scope.of("assistants", name), name)
@@ -231,6 +238,7 @@ class Runs:
             request_id=request_id,
             lane=lane,
             interest=interest,
+            protocol=protocol,
         )
 
     async def _insert(self, scope: Scope, new_run: NewRun, key: IdempotencyKey | None) -> Run:
@@ -316,7 +324,10 @@ class Runs:
         if location is None:
             return self._broker.follow_nothing(run_id)
         subscription = await self._broker.subscribe(
-            run_id, resumable=location.resumable, after=last_event_id, wanted=selection(modes, namespace)
+            run_id,
+            resumable=location.resumable,
+            after=last_event_id,
+            view=view(modes, namespace, protocol=location.protocol),
         )
         await self._end_if_ended(subscription)
         if not scope.filter:

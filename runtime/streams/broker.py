@@ -21,6 +21,9 @@ from runyard.runtime.storage.port.threads import DeletedThreads
 from runyard.runtime.storage.port.workers import EndedRuns
 from runyard.runtime.streams.backlog import Backlog
 from runyard.runtime.streams.events import Event, EventId, EventLog, stored_event
+from runyard.runtime.streams.protocol_events import EventFilter
+from runyard.runtime.streams.protocol_subscription import ProtocolSubscription
+from runyard.runtime.streams.selection import View
 from runyard.runtime.streams.subscriptions import ResultWaiter, RunSubscription, Subscription
 from runyard.runtime.streams.thread_streams import ThreadStreams
 from runyard.runtime.streams.thread_subscription import ThreadSubscription
@@ -88,11 +91,9 @@ class Broker:
         self._subscribe(subscription, Interest.EVENTS)
         return subscription
 
-    async def subscribe(
-        self, run_id: str, *, resumable: bool, after: str | None, wanted: Callable[[Event], bool] | None
-    ) -> RunSubscription:
-        """The events of a run that is there, those that are wanted (None: all): from now on, or, of a resumable run,
-        from behind the id `after`, from the first for one that is not of the run."""
+    async def subscribe(self, run_id: str, *, resumable: bool, after: str | None, view: View | None) -> RunSubscription:
+        """The events of a run that is there, as `view` shows them (None: all, as they are): from now on, or, of a
+        resumable run, from behind the id `after`, from the first for one that is not of the run."""
         last = await self._storage.events.last(run_id) if resumable else 0
         seen = last if after is None else EventId.parse(after, last=last).seq
         subscription = RunSubscription(
@@ -104,7 +105,7 @@ class Broker:
             resumable=resumable,
             after=seen,
             replay=resumable and after is not None,
-            wanted=wanted,
+            view=view,
         )
         self._subscribe(subscription, Interest.EVENTS)
         return subscription
@@ -135,6 +136,11 @@ class Broker:
         """The events of all runs of a thread, those to come included, until it is closed; from now on, or from behind
         an id, in so far as they are stored."""
         return await self._threads.subscribe(thread_id, modes, after)
+
+    async def subscribe_events(self, thread_id: str, filters: Sequence[EventFilter]) -> ProtocolSubscription:
+        """The events of the thread event protocol that are wanted: those in the thread's log and those to come, until
+        it is closed."""
+        return await self._threads.subscribe_events(thread_id, filters)
 
     def _subscribe(self, subscription: Subscription, interest: Interest) -> None:
         self._subscriptions.setdefault(subscription.run_id, []).append(subscription)

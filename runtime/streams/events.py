@@ -79,7 +79,14 @@ class EventLog:
     async def of_run(self, run_id: str, *, after: int) -> list[Event]:
         """The next of a run that come after a number; none when there are no more."""
         chunks = await self._storage.read(run_id, after, size=PAGE)
-        return [event for chunk in chunks for event in _unpack(chunk) if event.number > after]
+        return [event for chunk in chunks for event in unpack(chunk) if event.number > after]
+
+    async def all_of_run(self, run_id: str) -> AsyncIterator[list[Event]]:
+        """All of a run, page by page."""
+        after = 0
+        while page := await self.of_run(run_id, after=after):
+            yield page
+            after = page[-1].number
 
     async def of_thread(self, thread_id: str, *, after: int, upto: int) -> AsyncIterator[list[Event]]:
         """Those of a thread's runs, and the ends of its runs, behind one number and up to another, page by page."""
@@ -90,10 +97,11 @@ class EventLog:
 
 
 def _events(entry: EventChunk | RunEnd) -> Iterator[Event]:
-    return iter((run_done(entry.run_id, entry.last),)) if isinstance(entry, RunEnd) else _unpack(entry)
+    return iter((run_done(entry.run_id, entry.last),)) if isinstance(entry, RunEnd) else unpack(entry)
 
 
-def _unpack(chunk: EventChunk) -> Iterator[Event]:
+def unpack(chunk: EventChunk) -> Iterator[Event]:
+    """The events of a chunk."""
     packed: list[Any] = ormsgpack.unpackb(chunk.data)
     for number, (*_, name, data) in enumerate(packed, chunk.first):  # earlier versions wrote an id before the name
         yield stored_event(number, name, data)

@@ -10,6 +10,7 @@ from runyard.runtime.storage.port.runs import RunResult
 from runyard.runtime.streams.backlog import Backlog, Buffer
 from runyard.runtime.streams.cuts import cut, slow_reader
 from runyard.runtime.streams.events import Event
+from runyard.runtime.streams.selection import View
 
 ReadStored = Callable[[int], Awaitable[list[Event]]]
 """Reads the next stored events of a run that come after a number."""
@@ -88,13 +89,13 @@ class RunSubscription(Subscription):
         resumable: bool,
         after: int = 0,
         replay: bool = False,
-        wanted: Callable[[Event], bool] | None = None,
+        view: View | None = None,
     ) -> None:
         """Begins behind the event `after` of a resumable run. `replay`: more events than that may be stored."""
         super().__init__(run_id, unsubscribe, announced=announced)
         self._read_stored = read_stored
         self.resumable = resumable
-        self._wanted = wanted
+        self._view = view
         self._buffer = Buffer(backlog, self._overflowed)
         self._seen = self._newest = after
         self._behind = replay
@@ -155,8 +156,8 @@ class RunSubscription(Subscription):
                 if self.resumable:
                     self._seen = events[-1].number
                     self._newest = max(self._newest, self._seen)
-                if self._wanted is not None:
-                    events = [event for event in events if self._wanted(event)]
+                if self._view is not None:
+                    events = [shown for event in events if (shown := self._view(event)) is not None]
                 self._failed = self._failed or any(event.name.startswith("error") for event in events)
                 if events:
                     return events

@@ -16,6 +16,9 @@ from runyard.runtime.storage.port.runs import RunResult
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.backlog import Backlog
 from runyard.runtime.streams.events import Event, EventLog
+from runyard.runtime.streams.protocol_events import EventFilter
+from runyard.runtime.streams.protocol_log import ProtocolLog
+from runyard.runtime.streams.protocol_subscription import ProtocolSubscription
 from runyard.runtime.streams.thread_subscription import ThreadSubscription
 
 logger = logging.getLogger(__name__)
@@ -43,6 +46,7 @@ class ThreadStreams:
     def __init__(self, storage: Storage, bus: ServerBus, workers: Workers, backlog: Backlog) -> None:
         self._storage = storage
         self._log = EventLog(storage.events)
+        self._protocol = ProtocolLog(storage.events)
         self._bus = bus
         self._workers = workers
         self._backlog = backlog
@@ -72,9 +76,23 @@ class ThreadStreams:
             last=last,
             after=after,
         )
-        self._followed.setdefault(thread_id, _Followed(last)).streams.append(stream)
-        self._bus.follow_thread(thread_id)
+        self._follow(stream, last)
         return stream
+
+    async def subscribe_events(self, thread_id: str, filters: Sequence[EventFilter]) -> ProtocolSubscription:
+        """The protocol's events of a thread, until it is closed."""
+
+        def read_log(after: int, upto: int) -> AsyncIterator[list[Event]]:
+            return self._protocol.of_thread(thread_id, after=after, upto=upto)
+
+        last = await self._storage.events.last_of_thread(thread_id)
+        stream = ProtocolSubscription(thread_id, self._unsubscribe, read_log, self._backlog, filters, last=last)
+        self._follow(stream, last)
+        return stream
+
+    def _follow(self, stream: ThreadSubscription, last: int) -> None:
+        self._followed.setdefault(stream.thread_id, _Followed(last)).streams.append(stream)
+        self._bus.follow_thread(stream.thread_id)
 
     def _unsubscribe(self, stream: ThreadSubscription) -> None:
         followed = self._followed.get(stream.thread_id)

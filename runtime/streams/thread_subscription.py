@@ -1,5 +1,6 @@
 """Follows all runs of a thread, those to come included."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ from runyard.runtime.storage.port.runs import RunResult
 from runyard.runtime.streams.backlog import Backlog, Buffer
 from runyard.runtime.streams.cuts import cut, slow_thread_reader
 from runyard.runtime.streams.events import Event, EventId, done_data, run_done
+from runyard.runtime.streams.protocol_events import plain_event
 from runyard.runtime.streams.subscriptions import Subscription
 
 ReadThreadEvents = Callable[[int, int], AsyncIterator[list[Event]]]
@@ -73,8 +75,8 @@ class ThreadSubscription(Subscription):
             self.stored(event.number)
 
     def _put(self, event: Event) -> None:
-        if self._ended is None and self._wanted(event):
-            self._buffer.put(event)
+        if self._ended is None and (shown := self._shown(event)) is not None:
+            self._buffer.put(shown)
             self._notify()
 
     def stored(self, number: int) -> None:
@@ -101,8 +103,12 @@ class ThreadSubscription(Subscription):
 
     # What its reader gets
 
-    def _wanted(self, event: Event) -> bool:
-        return "run_modes" in self._modes or ("lifecycle" in self._modes and event.name in ("metadata", "error"))
+    def _shown(self, event: Event) -> Event | None:
+        """The event as the reader gets it; None when it is not wanted."""
+        plain = plain_event(event)
+        if plain is None or "run_modes" in self._modes:
+            return plain
+        return plain if "lifecycle" in self._modes and plain.name in ("metadata", "error") else None
 
     def _overflowed(self, dropped: list[Event]) -> None:
         self._missing = True
@@ -118,6 +124,7 @@ class ThreadSubscription(Subscription):
     async def next(self, timeout: float) -> list[Event] | None:
         """The next events at hand; an empty list after `timeout` seconds of silence; None once the thread was
         deleted."""
+        until: float | None = None
         while True:
             events = await self._next_page() if self._replay is not None else self._buffered()
             if events:
@@ -129,7 +136,10 @@ class ThreadSubscription(Subscription):
                 return [self._with_id(Event("state_update", await self._read_values() or b"null"))]
             if self._ended is not None:
                 return None
-            await self._wait(timeout)
+            self._passed(self._newest)
+            now = asyncio.get_running_loop().time()
+            until = now + timeout if until is None else until
+            await self._wait(max(0.0, until - now))
             if not (self._at_hand or self._state_changed or self._ended is not None):
                 return []
 
@@ -143,13 +153,24 @@ class ThreadSubscription(Subscription):
         if page is None:
             self._replay = None
             return []
-        return [self._with_id(event) for event in page if self._wanted(event)]
+        return page
+
+    async def _read(self, after: int, upto: int) -> AsyncIterator[list[Event]]:
+        """What is wanted of the log behind one number and up to another."""
+        async for page in self._read_log(after, upto):
+            if page:
+                self._passed(page[-1].number)
+            yield [shown for event in page if (shown := self._shown(event)) is not None]
+
+    def _passed(self, number: int) -> None:
+        """All events of the log up to that number were looked at."""
+        self._position = max(self._position, EventId(number))
 
     def _buffered(self) -> list[Event]:
         """What was held back came before the buffer overflowed, what is in it now after that."""
         if not self._held and self._missing:
             self._missing = False
-            self._replay = self._read_log(self._position.seq, self._newest)
+            self._replay = self._read(self._position.seq, self._newest)
             return []
         events: list[Event] = []
         batch, self._held = self._held or self._buffer.take(), ()
@@ -158,14 +179,14 @@ class ThreadSubscription(Subscription):
                 events.append(self._with_id(event))
             elif event.number > self._position.seq:
                 if event.name == _READ_UPTO:
-                    self._replay, self._held = self._read_log(self._position.seq, event.number), batch[place + 1 :]
+                    self._replay, self._held = self._read(self._position.seq, event.number), batch[place + 1 :]
                     break
                 events.append(self._with_id(event))
         return events
 
     def _with_id(self, event: Event) -> Event:
         if event.number:
-            self._position = EventId(event.number)
+            self._passed(event.number)
             return event
         self._position = EventId(self._position.seq, self._position.unstored + 1)
         return Event(event.name, event.data, str(self._position))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Sequence
 
@@ -15,6 +16,7 @@ from runyard.runtime.storage.port.threads import NewThread
 
 from .builders import (
     claim,
+    failed_request,
     finish_request,
     insert,
     on_thread,
@@ -220,3 +222,31 @@ async def test_old_events_are_forgotten_in_steps(storage: Storage) -> None:
     assert location is not None
     assert not location.resumable
     assert await storage.runs.get(Scope.everything(), thread_id, old[0]) is not None
+
+
+async def test_the_end_of_a_run_can_be_told_as_long_as_the_run_is_there(storage: Storage) -> None:
+    thread_id = await new_thread(storage)
+    plain = await insert(storage, on_thread(thread_id))
+    assert await storage.events.outcome(plain.run_id) is None
+    answer = b'{"n":1}'
+    await storage.queue.finish(
+        finish_request((await claim(storage, "worker", plain)).lease, answer=answer, values=answer, paused=True)
+    )
+    spoken = await insert(storage, on_thread(thread_id, resumable=True, protocol=True))
+    await storage.queue.finish(failed_request((await claim(storage, "worker", spoken)).lease))
+    first = await storage.events.outcome(plain.run_id)
+    second = await storage.events.outcome(spoken.run_id)
+    assert first is not None
+    assert second is not None
+    assert (first.graph_id, first.protocol, first.started, first.paused, first.answer) == (
+        "chain",
+        False,
+        True,
+        True,
+        answer,
+    )
+    assert (second.protocol, second.paused) == (True, False)
+    assert json.loads(second.answer or b"")["__error__"]["message"] == "boom"
+    assert first.ended_at <= second.ended_at
+    await storage.runs.delete(Scope.everything(), thread_id, plain.run_id)
+    assert await storage.events.outcome(plain.run_id) is None

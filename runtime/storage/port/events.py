@@ -40,6 +40,20 @@ class RunEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """What is known of a run that has ended: whether it speaks the thread event protocol, whether it was executed,
+    whether something was next when it ended, and what it answered, if that is kept. `ended_at` is in milliseconds since
+    1970."""
+
+    graph_id: str
+    protocol: bool
+    started: bool
+    paused: bool
+    ended_at: int
+    answer: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Ends:
     """Ends on a thread, in order; there are no others up to the number `upto`."""
 
@@ -74,6 +88,9 @@ class EventStorage(Protocol):
 
     async def ends(self, thread_id: str, after: int, *, limit: int) -> Ends:
         """The next ends behind that number; of removed runs too."""
+
+    async def outcome(self, run_id: str) -> RunOutcome | None:
+        """What is known of an ended run; None when it is not there any more."""
 
     async def forget(self, older_than: float, limit: int) -> bool:
         """Drops events of runs that ended, and ends that were written, more than `older_than` seconds ago; at most

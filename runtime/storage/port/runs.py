@@ -61,6 +61,8 @@ class NewRun:
     expiry: Expiry | None = None
     """The lifetime of a thread that is made, or kept, for the run; never that of a temporary one."""
     resumable: bool = False
+    protocol: bool = False
+    """Whether its stored events are those of the thread event protocol; it is resumable then."""
     interest: Interest = Interest.NONE
     webhook: str | None = None
 
@@ -108,10 +110,11 @@ class RunPage(NamedTuple):
 
 
 class RunLocation(NamedTuple):
-    """The thread of a run, and whether its stream is resumable."""
+    """The thread of a run, whether its stream is resumable, and whether it speaks the thread event protocol."""
 
     thread_id: str
     resumable: bool
+    protocol: bool = False
 
 
 @dataclass(frozen=True, slots=True)

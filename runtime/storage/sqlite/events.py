@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 
-from runyard.runtime.storage.port.events import Ends, EventChunk, NewEvents, RunEnd
+from runyard.runtime.storage.port.events import Ends, EventChunk, NewEvents, RunEnd, RunOutcome
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.database import Database, now
@@ -85,6 +85,13 @@ class SqliteEvents:
             return Ends(ends, ends[-1].last if len(ends) == limit else max(upto, ends[-1].last if ends else 0))
 
         return self._database.read(read)
+
+    async def outcome(self, run_id: str) -> RunOutcome | None:
+        row = self._database.read(lambda connection: connection.execute(self._sql["outcome"], (run_id,)).fetchone())
+        if row is None:
+            return None
+        graph_id, protocol, attempt, paused, ended_at, answer = row
+        return RunOutcome(graph_id, bool(protocol), attempt > 0, bool(paused), ended_at // 1000, answer)
 
     async def forget(self, older_than: float, limit: int) -> bool:
         before = now() - int(older_than * 1e6)

@@ -77,6 +77,7 @@ def _prepared(
         "strategy": new_run.strategy,
         "temporary": new_run.temporary,
         "resumable": new_run.resumable,
+        "protocol": new_run.protocol,
         "watching": int(new_run.interest),
         "webhook": new_run.webhook,
         "metadata": orjson.dumps(new_run.metadata).decode() if stateless else None,

@@ -176,6 +176,7 @@ class SqliteQueue:
                 "attempt": lease.attempt,
                 "token": lease.token,
                 "status": request.status,
+                "paused": request.paused,
                 "answer": request.answer,
                 "shared": shared,
                 "cancelled": cancelled,

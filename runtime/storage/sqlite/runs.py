@@ -115,7 +115,7 @@ class SqliteRuns:
         row = self._database.read(
             on_run(scope, run_id, lambda connection: connection.execute(self._sql["locate"], (run_id,)).fetchone())
         )
-        return None if row is None else RunLocation(row[0], bool(row[1]))
+        return None if row is None else RunLocation(row[0], bool(row[1]), bool(row[2]))
 
     async def ended(self, scope: Scope, run_ids: Sequence[str]) -> list[RunResult]:
         return self._database.read(in_one_state(scope, lambda connection: self._ended(connection, scope, run_ids)))

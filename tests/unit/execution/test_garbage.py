@@ -47,8 +47,9 @@ async def run_all(storage: SqliteStorage, heard: Heard, graph_id: str, given: di
         ("chain", {}),
         ("chain", {"durability": "sync"}),
         ("echo", {"input": {"messages": ["a b"]}, "stream_mode": ["messages", "values", "custom"]}),
+        ("echo", {"input": {"messages": ["a b"]}, "protocol": True}),
     ],
-    ids=["values", "sync", "messages"],
+    ids=["values", "sync", "messages", "protocol"],
 )
 async def test_a_run_leaves_no_cycles(
     storage: SqliteStorage, graphs: Graphs, tmp_path: Path, graph_id: str, given: dict[str, Any], resumable: bool

@@ -22,6 +22,13 @@ select max(coalesce((select max(seq) from thread_events where thread_id = :threa
 select seq, run_id, status, unstored from thread_events
 where thread_id = ? and seq > ? and status is not null order by seq limit ?;
 
+-- name: outcome
+-- The answer of a run may be what its thread holds.
+select graph_id, protocol, attempt, paused, ended_at,
+       coalesce(answer, failure,
+                (select state from threads where threads.thread_id = runs.thread_id and answered = runs.seq))
+from runs where run_id = ? and ended_at is not null;
+
 -- name: remove_events
 -- At most :limit rows.
 delete from thread_events where (thread_id, seq) in

@@ -34,7 +34,7 @@ select cancel from runs where seq = ? and worker = ? and attempt = ? and token =
 
 -- name: finish
 -- Only a run that nobody has asked to stop ends as its graph did. `shared`: its thread is about to hold the answer.
-update runs set queue = null, creator_details = null, status = :status, worker = null,
+update runs set queue = null, creator_details = null, status = :status, worker = null, paused = :paused,
                 answer = case when not :shared or batch_id is not null then :answer end,
                 updated_at = :now, ended_at = :now
 where seq = :seq and worker = :worker and attempt = :attempt and token = :token and queue = 'running'

@@ -4,10 +4,10 @@
 -- name: insert_run
 -- "or fail": see insert_thread.
 insert or fail into runs (run_id, thread_id, assistant_id, graph_id, status, queue, lane, due, strategy, temporary,
-                  resumable, watching, webhook, metadata, kwargs, creator, creator_details, batch_id, batch_index,
+                  resumable, protocol, watching, webhook, metadata, kwargs, creator, creator_details, batch_id, batch_index,
                   created_at, updated_at)
 values (:run_id, :thread_id, :assistant_id, :graph_id, 'pending', :queue, :lane, :due, :strategy, :temporary,
-        :resumable, :watching, :webhook, :metadata, :kwargs, :creator, :creator_details, :batch_id, :batch_index,
+        :resumable, :protocol, :watching, :webhook, :metadata, :kwargs, :creator, :creator_details, :batch_id, :batch_index,
         :now, :now);
 
 -- name: active_runs
@@ -91,7 +91,7 @@ order by seq desc limit :limit offset :offset;
 select coalesce(max(seq), 0) from runs;
 
 -- name: locate
-select thread_id, resumable from runs where run_id = ?
+select thread_id, resumable, protocol from runs where run_id = ?
 and not exists (select 1 from discarded_threads as gone where gone.thread_id = runs.thread_id and gone.with_runs);
 
 -- name: result
