@@ -23,6 +23,7 @@ from runyard.runtime.config.http_section import read_http
 from runyard.runtime.config.project import GraphSpec, Project
 from runyard.runtime.config.reading import kind, mapping
 from runyard.runtime.config.store_section import read_store_index, read_store_ttl
+from runyard.runtime.config.ui_section import read_ui
 from runyard.runtime.config.webhook_policy import read_webhooks
 from runyard.runtime.errors import ConfigError
 
@@ -31,11 +32,6 @@ logger = logging.getLogger(__name__)
 # Serving without these would open what their author meant to close, so they stop the start.
 _REFUSED = {
     "encryption": "encryption at rest is not supported yet: serving without it would store plain text",
-}
-# These change what a client sees, but nothing is lost or opened without them.
-_IGNORED = {
-    "ui": "UI components are not served",
-    "ui_config": "UI components are not served",
 }
 # These only matter for building container images, or for who serves the project otherwise.
 _IMAGE_KEYS = frozenset(
@@ -46,7 +42,10 @@ _IMAGE_KEYS = frozenset(
     )
 )
 _KNOWN = frozenset(
-    ("auth", "dependencies", "graphs", "env", "webhooks", "http", "checkpointer", "store", "python_version")
+    (
+        *("auth", "dependencies", "graphs", "env", "webhooks", "http", "checkpointer", "store", "ui", "ui_config"),
+        "python_version",
+    )
 )
 _JAVASCRIPT = (".js", ".ts", ".mjs", ".mts", ".cjs", ".cts", ".jsx", ".tsx")
 
@@ -58,7 +57,7 @@ def load_project(path: Path, *, environment: Mapping[str, str] | None = None) ->
     project's own `env` has not.
 
     Keys that protect something and are not supported (`encryption`) raise `ConfigError`; keys that only
-    add something are named in a warning and ignored (`ui`, `http.app`, ...), as are graphs in JavaScript
+    add something are named in a warning and ignored (`http.app`, ...), as are graphs in JavaScript
     while there are others; keys for building images are ignored.
     """
     path = (path / "langgraph.json" if path.is_dir() else path).resolve()
@@ -67,7 +66,7 @@ def load_project(path: Path, *, environment: Mapping[str, str] | None = None) ->
         if raw.get(key):
             raise ConfigError(f"{path}: {key}: {reason}; remove the key to serve without it")
     for key in raw.keys() - _KNOWN - _IMAGE_KEYS - _REFUSED.keys():
-        logger.warning("%s: %s is ignored: %s", path, key, _IGNORED.get(key, "the key is not known"))
+        logger.warning("%s: %s is ignored: the key is not known", path, key)
     _check_python(path, raw.get("python_version"))
     env = read_env(path, raw.get("env"))
     variables = joined(env, os.environ if environment is None else environment)
@@ -94,6 +93,7 @@ def load_project(path: Path, *, environment: Mapping[str, str] | None = None) ->
         auth=read_auth(str(path), raw),
         store_ttl=read_store_ttl(str(path), raw),
         store_index=read_store_index(str(path), raw),
+        ui=read_ui(str(path), raw, path.parent),
     )
 
 

@@ -132,6 +132,18 @@ class StoreIndex:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UiSection:
+    """Components of front ends that come with the project (`ui`).
+
+    paths: by name, usually that of a graph: the file whose default export has the components, from the project's
+    folder. shared: modules that pages share with them instead of their bringing their own (`ui_config.shared`).
+    """
+
+    paths: dict[str, str]
+    shared: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """A user's project: where it lies, which graphs it has, what they need around them.
 
@@ -139,7 +151,7 @@ class Project:
     env: what the file asks for; see `runyard.runtime.config.environment` for what wins over what.
     disabled: the groups of operations that are taken away, such as "store".
     configurable_headers: the request headers that runs find in their `configurable`; None: no headers.
-    auth: None: the project has no code that says who makes a request.
+    auth: None: the project has no code that says who makes a request. ui: None: it has no components.
     """
 
     path: Path
@@ -156,3 +168,4 @@ class Project:
     auth: AuthSection | None = None
     store_ttl: StoreTtl = StoreTtl()
     store_index: StoreIndex | None = None
+    ui: UiSection | None = None
