@@ -430,6 +430,16 @@ class BatchResults(Protocol[Principal, Response]):
         """POST /batches/{batch_id}/retry: Run failed items of a batch again."""
 
 
+class Ui(Protocol[Principal, Response]):
+    """The handlers that operations name `ui.<method>`."""
+
+    async def component(self, *, assistant_id: str, body: models.UiComponentRequest, principal: Principal) -> Response:
+        """POST /ui/{assistant_id}: Load a component."""
+
+    async def file(self, *, assistant_id: str, build: str, file: str) -> Response:
+        """GET /ui/{assistant_id}/{build}/{file}: A file of a component."""
+
+
 class A2a(Protocol[Principal, Response]):
     """The handlers that operations name `a2a.<method>`."""
 
@@ -541,6 +551,7 @@ def operations(
     store: Store[Principal, Response],
     batches: Batches[Principal, Response],
     batch_results: BatchResults[Principal, Response],
+    ui: Ui[Principal, Response],
     a2a: A2a[Principal, Response],
     mcp: Mcp[Principal, Response],
     pages: Pages[Page],
@@ -614,6 +625,8 @@ def operations(
             "stream_batch_batches__batch_id__stream_get": batches.stream,
             "read_results_batches__batch_id__results_get": batch_results.read,
             "retry_batch_batches__batch_id__retry_post": batch_results.retry,
+            "load_ui_component": ui.component,
+            "get_ui_file": ui.file,
             "post_a2a": a2a.post,
             "get_agent_card": a2a.card,
             "post_mcp": mcp.post,

@@ -508,6 +508,14 @@ class ThreadTtl:
 
 
 @dataclass(kw_only=True, slots=True)
+class UiComponentRequest:
+    """Which component is to be shown."""
+
+    name: str
+    """The component's name among what the file of the project exports."""
+
+
+@dataclass(kw_only=True, slots=True)
 class Assistant:
     """A graph with the configuration that its runs start from."""
 

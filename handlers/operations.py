@@ -17,6 +17,7 @@ from runyard.handlers.api.system import MetricsReader, SystemHandlers, SystemSer
 from runyard.handlers.api.thread_runs import ThreadRunHandlers, ThreadRunService
 from runyard.handlers.api.thread_states import ThreadStateHandlers, ThreadStateService
 from runyard.handlers.api.threads import ThreadHandlers, ThreadService, ThreadStreamService
+from runyard.handlers.api.ui import UiHandlers, UiService
 from runyard.handlers.console.pages import Pages
 from runyard.handlers.protocols.a2a.handlers import A2aHandlers
 from runyard.handlers.protocols.mcp.handlers import McpHandlers
@@ -81,6 +82,10 @@ class Services(Protocol):
     def batches(self) -> BatchService:
         """Runs that were accepted together."""
 
+    @property
+    def ui(self) -> UiService:
+        """Components of front ends."""
+
 
 def operation_table(
     services: Services, document: Mapping[str, Any], authentication: Authentication | None = None
@@ -108,6 +113,7 @@ def operation_table(
         crons=CronHandlers(services.crons),
         batches=BatchHandlers(services.batches),
         batch_results=BatchResultHandlers(services.batch_results),
+        ui=UiHandlers(services.ui, services.assistants),
         a2a=A2aHandlers(services.assistants, services.runs, services.threads, services.system, document),
         mcp=McpHandlers(services.assistants, services.runs, services.system, document),
     )

@@ -58,6 +58,7 @@ from runyard.runtime.services.system import System
 from runyard.runtime.services.thread_events import ThreadEvents
 from runyard.runtime.services.thread_states import ThreadStates
 from runyard.runtime.services.threads import Threads
+from runyard.runtime.services.ui import Ui
 from runyard.runtime.storage.backends import make_storage
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.streams.broker import Broker
@@ -109,6 +110,7 @@ class Runtime:
         idempotency = Idempotency(self._storage.idempotency, self._storage.threads)
         self.threads = Threads(self._storage, viewer, self.thread_states, self._broker, idempotency, expiry)
         self.store = Store(self._storage, project, viewer)
+        self.ui = Ui(settings, self._loops)
         rules = RunRules(webhooks=webhooks, expiry=expiry)
         self.runs = Runs(self._storage, self._broker, self._workers, self.assistants, rules, idempotency)
         self.thread_events = ThreadEvents(self._storage, self._broker)
@@ -206,6 +208,8 @@ class Runtime:
                 exits.push_async_callback(self._webhooks.stop)
             await self._start_workers(spawner)
             await self.assistants.start(self._workers.graph_names)
+            await self.ui.start()
+            exits.push_async_callback(self.ui.stop)
             self._maintenance.start()
             exits.push_async_callback(self._maintenance.stop)
             if self.settings.reload:
@@ -247,6 +251,7 @@ class Runtime:
         assert isinstance(self._viewer, Viewers)
         await self._viewer.reload(settings)
         self.store.serve(project)
+        self.ui.serve(project)
         await self.assistants.serve(project, self._workers.graph_names)
 
     async def _changed_authentication(self, project: Project) -> CustomAuthentication | None:

@@ -1,4 +1,6 @@
-"""What tests do without a program that they need: on a laptop they are skipped, loudly; in CI they fail."""
+"""What tests do without a program that they need: on a laptop they are skipped, loudly; in CI they fail. A browser is
+not everywhere, so tests that need one are skipped in CI too.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -18,6 +21,9 @@ INSTALL = {
 }
 """How to get each program that a test may ask for."""
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+"""Any of them will do."""
+
 _untested: dict[str, None] = {}
 
 
@@ -26,14 +32,31 @@ def require_program(name: str, *, why: str) -> Path:
 
     Where the environment says CI=true, nobody reads what was skipped, so there the test fails.
     """
-    # What the environment of the tests has goes first: scripts/install puts some programs there.
-    places = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
-    found = shutil.which(name, path=os.pathsep.join(places))
+    found = _find(name)
     if found is not None:
-        return Path(found)
+        return found
     message = f"{why} is not tested: {name} is not on the PATH; {INSTALL[name]}"
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(message, pytrace=False)
+    return _skip(message)
+
+
+def require_browser(*, why: str) -> Path:
+    """Chromium. Without it, the test is skipped, in CI too."""
+    for name in BROWSERS:
+        if (found := _find(name)) is not None:
+            return found
+    return _skip(f"{why} is not tested: none of {', '.join(BROWSERS)} is on the PATH")
+
+
+def _find(name: str) -> Path | None:
+    # What the environment of the tests has goes first: scripts/install puts some programs there.
+    places = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+    found = shutil.which(name, path=os.pathsep.join(places))
+    return None if found is None else Path(found)
+
+
+def _skip(message: str) -> NoReturn:
     _untested[message] = None
     pytest.skip(message)
 

@@ -25,6 +25,12 @@ def is_own_origin(origin: bytes, host: bytes | None) -> bool:
     return host is not None and origin.partition(b"://")[2].lower() == host.lower()
 
 
+def is_loopback_host(host: bytes) -> bool:
+    """Whether a Host header names this machine."""
+    parts = _AUTHORITY.fullmatch(host.decode("latin-1"))
+    return parts is not None and is_loopback(parts[1])
+
+
 class Origins:
     """The origins whose pages may use the server: its own, those of this machine, and those that are named."""
 

@@ -63,8 +63,10 @@ _PROJECT: Final = {
     ),
     "$schema": Key("image", "it is for editors"),
     "node_version": Key("image", "it matters for graphs in JavaScript, which are not served"),
-    "ui": Key("ignored", "UI components are not served"),
-    "ui_config": Key("ignored", "UI components are not served"),
+    **_honoured(
+        ui="the components of the project's front end, built with its own Node",
+        ui_config="which packages its components share with the page",
+    ),
     "encryption": Key("refused", "encryption at rest is not supported yet: serving without it would store plain text"),
     "priority": Key(
         "ignored", "no code is asked which runs go first: runs that clients wait for go before others, then the oldest"

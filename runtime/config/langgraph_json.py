@@ -24,6 +24,7 @@ from runyard.runtime.config.keys import refuse_keys, used_keys, warn_of_keys
 from runyard.runtime.config.project import GraphSpec, Project
 from runyard.runtime.config.reading import kind, mapping
 from runyard.runtime.config.store_section import read_store_index, read_store_ttl
+from runyard.runtime.config.ui_section import read_ui
 from runyard.runtime.config.webhook_policy import read_webhooks
 from runyard.runtime.errors import ConfigError
 
@@ -72,6 +73,7 @@ def load_project(path: Path, *, environment: Mapping[str, str] | None = None) ->
         store_ttl=read_store_ttl(str(path), raw),
         store_index=read_store_index(str(path), raw),
         keys=tuple(used),
+        ui=read_ui(str(path), raw, path.parent),
     )
     warn_of_keys(str(path), used)  # after whatever ends the start
     return project

@@ -134,6 +134,18 @@ class StoreIndex:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UiSection:
+    """Components of front ends that come with the project (`ui`).
+
+    paths: by name, usually that of a graph: the file whose default export has the components, from the project's
+    folder. shared: modules that pages share with them instead of their bringing their own (`ui_config.shared`).
+    """
+
+    paths: dict[str, str]
+    shared: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """A user's project: where it lies, which graphs it has, what they need around them.
 
@@ -142,7 +154,7 @@ class Project:
     disabled: the groups of operations that are taken away, such as "store".
     configurable_headers: the request headers that runs find in their `configurable`; None: no headers.
     auth: None: the project has no code that says who makes a request.
-    keys: all that the file uses.
+    ui: None: it has no components. keys: all that the file uses.
     """
 
     path: Path
@@ -160,3 +172,4 @@ class Project:
     store_ttl: StoreTtl = StoreTtl()
     store_index: StoreIndex | None = None
     keys: tuple[UsedKey, ...] = field(default=(), compare=False)
+    ui: UiSection | None = None

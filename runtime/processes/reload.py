@@ -11,13 +11,14 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import fields
 
 from runyard.runtime.background.loops import BackgroundLoop
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.config.langgraph_json import env_file, load_project
 from runyard.runtime.config.project import Project
+from runyard.runtime.config.project_files import files_below
 from runyard.runtime.errors import RunyardError
 
 logger = logging.getLogger(__name__)
@@ -26,9 +27,7 @@ INTERVAL = 0.3
 """Seconds between two looks."""
 SHARE = 5
 """A pause between looks is at least so many times as long as a look."""
-SKIPPED = frozenset(("node_modules", "__pycache__", "site-packages", "dist-packages"))
-"""Folders without code of the project; those whose names begin with a dot and virtual environments too."""
-TAKEN_ON = frozenset(("path", "directory", "graphs", "import_paths", "env"))
+TAKEN_ON = frozenset(("path", "directory", "graphs", "import_paths", "env", "ui"))
 """Fields of the project that fresh workers and a refreshed API process bring into force."""
 
 Stamps = dict[str, tuple[int, int]]
@@ -114,22 +113,13 @@ def stamps(project: Project) -> Stamps:
     """Time and size of each file whose change matters: the configuration, its env file, and the project's Python."""
     named = [project.path, env_file(project.path)]
     found: Stamps = {}
-    for file in (*(str(file) for file in named if file is not None), *_python_files(project)):
+    for file in (
+        *(str(file) for file in named if file is not None),
+        *files_below({project.directory, *project.import_paths}, (".py",)),
+    ):
         try:
             state = os.stat(file)
         except OSError:
             continue
         found[file] = (state.st_mtime_ns, state.st_size)
     return found
-
-
-def _python_files(project: Project) -> Iterator[str]:
-    for folder in {project.directory, *project.import_paths}:
-        for root, folders, files in os.walk(folder):
-            folders[:] = [name for name in folders if _holds_code(os.path.join(root, name))]
-            yield from (os.path.join(root, name) for name in files if name.endswith(".py"))
-
-
-def _holds_code(folder: str) -> bool:
-    name = os.path.basename(folder)
-    return not (name.startswith(".") or name in SKIPPED or os.path.exists(os.path.join(folder, "pyvenv.cfg")))

@@ -24,6 +24,8 @@ from runyard.runtime.errors import ConfigError
 from runyard.runtime.services.probing import probe_project
 from runyard.runtime.storage.backends import make_storage
 from runyard.runtime.telemetry.trace_export import read_trace_export
+from runyard.runtime.ui.bundler import Bundler
+from runyard.runtime.ui.processes import BuildFailed
 
 Level = Literal["ok", "note", "problem", "unusable"]
 
@@ -98,6 +100,7 @@ async def diagnose(config: Path, *, timeout: float, **options: Any) -> Diagnosis
             found.add("graph", "problem", f"{probe.name} does not load: {probe.error}")
     _authentication(found, found.settings, auth_error)
     _data_dir(found, found.settings)
+    _components(found, found.settings)
     _traces(found, project)
     return found
 
@@ -195,6 +198,18 @@ def _authentication(found: Diagnosis, settings: Settings, error: str | None) -> 
         found.add("auth", "ok", said)
     else:
         found.add("auth", "unusable", error)
+
+
+def _components(found: Diagnosis, settings: Settings) -> None:
+    project = settings.project
+    if project.ui is None or "ui" in project.disabled:
+        return
+    try:
+        said = Bundler(project.directory, settings.data_dir / "ui").described()
+    except BuildFailed as error:
+        found.add("ui", "problem", f"the components of {', '.join(project.ui.paths)} cannot be built: {error}")
+        return
+    found.add("ui", "ok", f"the components of {', '.join(project.ui.paths)} are built with {said}")
 
 
 def _traces(found: Diagnosis, project: Project) -> None:

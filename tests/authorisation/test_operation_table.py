@@ -145,6 +145,8 @@ ROWS: dict[str, Row] = {
     "POST /mcp/": Named(
         own=200, other=200, body=lambda owned: message("tools/call", name=owned.assistant_id, arguments={})
     ),
+    "POST /ui/{assistant_id}": Named(own=404, body=lambda _: {"name": "weather"}),  # the project has no components
+    "GET /ui/{assistant_id}/{build}/{file}": Unowned(why="whoever was let in knows its address", status=404),
     "GET /mcp/": Unowned(why="there are no streams", status=405),
     "DELETE /mcp/": Unowned(why="there are no sessions", status=404),
     "GET /": Unowned(why="it says that a server is there"),
@@ -278,7 +280,7 @@ def test_only_what_is_ones_own_is_found(ann: User, bob: User, theirs: Owned, nam
 @pytest.mark.parametrize("name", UNOWNED)
 def test_the_server_itself_tells_of_nobodys_data(ann: User, theirs: Owned, name: str) -> None:
     method, _, path = name.partition(" ")
-    answer = ann.ask(method, path.format(name="serve"))
+    answer = ann.ask(method, path.format(name="serve", assistant_id="chain", build="a1b2", file="entrypoint.js"))
     row = ROWS[name]
     assert isinstance(row, Unowned)
     assert answer.status_code == row.status, answer.text

@@ -150,7 +150,7 @@ def test_a_setting_that_is_wrong(runyard: Run, project: Path) -> None:
 
 
 def test_what_is_ignored_is_a_note(runyard: Run, project: Path) -> None:
-    configure(project, ui={"agent": "./ui.tsx"}, surprise=1)
+    configure(project, nonsense={"agent": "./ui.tsx"}, surprise=1)
     code, findings = diagnose(runyard)
     assert code == 0
     notes = [finding["message"] for finding in findings if finding["level"] == "note"]
@@ -188,6 +188,23 @@ def test_a_dependency_that_is_missing_is_a_problem(runyard: Run, project: Path) 
     code, findings = diagnose(runyard)
     assert code == 1
     assert "pip install 'not-installed-anywhere>=2'" in of(findings, "dependencies")["message"]
+
+
+def test_what_components_would_be_built_with(
+    runyard: Run, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(project, ui={"agent": "./ui.tsx"})
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", str(programs))
+    code, findings = diagnose(runyard)
+    assert code == 1
+    assert "components of agent cannot be built: node is not on the PATH" in of(findings, "ui")["message"]
+    for name in ("node", "npm"):
+        (programs / name).touch(0o755)
+    code, findings = diagnose(runyard)
+    assert code == 0
+    assert "@langchain/langgraph-ui" in of(findings, "ui")["message"]
 
 
 def test_whether_traces_are_sent(runyard: Run, project: Path) -> None:

@@ -20,6 +20,8 @@ from .asgi_client import connected, exchange
 from .fakes.runtime import FakeRuntime
 
 PUBLIC = {("get", "/"), ("get", "/ok"), ("get", "/info")}
+BUILT = {("get", "/ui/{assistant_id}/{build}/{file}")}
+"""Files whose addresses are told to those who are let in."""
 SIGN_IN = {(method, "/sign-in") for method in ("get", "post", "delete")}
 TOKEN = "token-of-ann"
 ANN = {"authorization": f"Bearer {TOKEN}"}
@@ -50,7 +52,7 @@ def operations() -> list[tuple[str, str]]:
 def test_only_these_operations_are_public() -> None:
     paths = load_document()["paths"]
     public = {(method, path) for path, item in paths.items() for method in item if is_public(item[method])}
-    assert public == PUBLIC | SIGN_IN
+    assert public == PUBLIC | SIGN_IN | BUILT
 
 
 async def test_no_operation_answers_without_credentials_but_the_public_ones() -> None:

@@ -75,6 +75,7 @@ ASKED: dict[str, list[str]] = {
     "POST /mcp/": ["assistants.search", "assistants.read", "threads.create_run"],
     "GET /.well-known/agent-card.json": ["assistants.read"],
     "POST /a2a/{assistant_id}": ["assistants.read"],
+    "POST /ui/{assistant_id}": ["assistants.read"],  # by the name of the components: nothing
     "POST /runs/crons": [*RUN, "crons.create"],
     "POST /threads/{thread_id}/runs/crons": [*RUN, "crons.create"],
     "POST /runs/crons/search": ["crons.search"],
@@ -98,6 +99,7 @@ NOTHING_ASKED = {
     *("GET /", "GET /ok", "GET /info", "GET /metrics"),
     *("GET /docs", "GET /guides", "GET /guides/{name}", "GET /openapi.json"),
     *("GET /sign-in", "POST /sign-in", "DELETE /sign-in"),
+    "GET /ui/{assistant_id}/{build}/{file}",
 }
 """The server itself, and its pages."""
 

@@ -26,7 +26,7 @@ RUN = f"{THREAD}/runs/18f135d2-5f55-4203-b018-50c5a38fd547"
         ("store", ["/store/items"], ["/info", THREAD, RUN]),
         ("mcp", ["/mcp/"], ["/info"]),
         ("a2a", ["/a2a/x"], ["/info"]),
-        ("ui", ["/ui/x"], ["/info"]),
+        ("ui", ["/ui/x", "/ui/chain/a1b2/entrypoint.js"], ["/info"]),
         ("webhooks", [], ["/info", THREAD, RUN]),
     ],
 )
@@ -44,7 +44,7 @@ async def test_the_document_lacks_what_is_disabled() -> None:
         document = (await client.get("/openapi.json")).json()
     assert not [path for path in document["paths"] if path.startswith(("/threads", "/runs", "/store"))]
     assert "/assistants/search" in document["paths"]
-    assert {tag["name"] for tag in document["tags"]} == {"A2A", "Assistants", "MCP", "System"}
+    assert {tag["name"] for tag in document["tags"]} == {"A2A", "Assistants", "MCP", "System", "UI"}
 
 
 async def test_without_meta_the_server_only_says_that_it_is_there() -> None:

@@ -115,6 +115,7 @@ def test_all_but_what_tells_of_the_server_itself_is_told_who_asks(runtime: FakeR
         "delete_mcp",
         "sign_in_post",
         "sign_in_delete",
+        "get_ui_file",
     }
 
 

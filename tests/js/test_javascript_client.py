@@ -12,18 +12,9 @@ import pytest
 from tests.disconnecting_proxy import disconnecting_proxy
 from tests.gate import Gate
 from tests.live_server import LiveServer
-from tests.programs import require_npm_packages, require_program
 
 HERE = Path(__file__).parent
 SCENARIOS = re.findall(r"^export async function (\w+)", (HERE / "scenarios.mjs").read_text(), re.MULTILINE)
-
-
-@pytest.fixture(scope="session")
-def node() -> Path:
-    """Node, with the packages of package-lock.json installed beside the scenarios."""
-    node = require_program("node", why="the JavaScript client")
-    require_npm_packages(HERE, why="the JavaScript client")
-    return node
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

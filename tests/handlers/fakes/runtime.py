@@ -19,6 +19,7 @@ from .store import FakeStore
 from .system import FakeMetrics, FakeSystem
 from .thread_states import FakeThreadStates
 from .threads import FakeThreads
+from .ui import FakeUi
 
 
 class FakeRuntime:
@@ -52,6 +53,7 @@ class FakeRuntime:
         self.crons = FakeCrons()
         self.batches = FakeBatches()
         self.batch_results = FakeBatchResults()
+        self.ui = FakeUi()
 
     async def start(self) -> None:
         """There is nothing to start."""

@@ -39,7 +39,7 @@ def test_each_says_what_it_is_for_or_what_is_lost(path: str) -> None:
         ({"graphs": {"a.b": {"path": "./a.py:g"}}}, {"graphs.a.b.path": "honoured"}),
         ({"env": {"A": "1"}, "source": {"kind": "uv"}}, {"env": "honoured", "source": "image"}),
         ({"store": {"ttl": {"default_ttl": 1}, "index": None}}, {"store.ttl.default_ttl": "honoured"}),
-        ({"ui": None, "priority": {}, "checkpointer": {"backend": "default"}}, {}),
+        ({"priority": {}, "checkpointer": {"backend": "default"}}, {}),
         ({"http": None, "store": [], "colour": None}, {}),
         ({"colour": 0, "http": {"hue": []}}, {"colour": "unknown", "http.hue": "unknown"}),
         ({"checkpointer": {"serde": {"allowed_msgpack_modules": True, "pickle_fallback": False}}}, {}),
@@ -52,9 +52,9 @@ def test_a_key_that_asks_for_something_is_used(raw: dict[str, Any], treated: dic
 
 def test_what_is_ignored_is_named_once_with_what_is_lost(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        warn_of_keys("file", used_keys({"ui": {"a": "./a.tsx"}, "env": {}, "image_distro": "wolfi", "colour": 1}))
+        warn_of_keys("file", used_keys({"priority": "./a.py:p", "env": {}, "image_distro": "wolfi", "colour": 1}))
     assert caplog.messages == [
-        f"file: ui is ignored: {KEYS['ui'].said}",
+        f"file: priority is ignored: {KEYS['priority'].said}",
         "file: colour is ignored: the key is not known",
     ]
 

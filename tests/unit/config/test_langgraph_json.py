@@ -18,6 +18,7 @@ from runyard.runtime.config.project import (
     HeaderFilter,
     StoreTtl,
     ThreadTtl,
+    UiSection,
     WebhookPolicy,
 )
 from runyard.runtime.errors import ConfigError
@@ -51,10 +52,25 @@ def test_everything_that_a_project_may_say_is_read(tmp_path: Path) -> None:
     assert load_project(tmp_path, environment={}) == project
 
 
+def test_components_of_front_ends(tmp_path: Path) -> None:
+    assert load_project(write(tmp_path), environment={}).ui is None
+    file = write(tmp_path, ui={"g": "./src/../src/ui.tsx", "more": "ui.jsx"}, ui_config={"shared": ["date-fns"]})
+    ui = load_project(file, environment={}).ui
+    assert ui == UiSection(paths={"g": "src/ui.tsx", "more": "ui.jsx"}, shared=("date-fns",))
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         ({"graphs": {}}, "graphs is missing or empty"),
+        ({"ui": ["./ui.tsx"]}, "ui must be an object, not list"),
+        ({"ui": {"g": 1}}, 'ui.g must be the path of a file, such as "./src/ui.tsx", not int'),
+        ({"ui": {"g": "../ui.tsx"}}, "ui.g: ../ui.tsx is no file below the project's folder"),
+        ({"ui": {"g": "."}}, "ui.g: . is no file below the project's folder"),
+        ({"ui": {"../g": "./ui.tsx"}}, "ui.../g: names consist of letters"),
+        ({"ui": {"a-b": "./ui.tsx", "a_b": "./ui.tsx"}}, "ui.a_b and ui.a-b would be one name in a page"),
+        ({"ui": {"g": "./ui.tsx"}, "ui_config": {"shared": "react"}}, "ui_config.shared must be a list of strings"),
+        ({"ui_config": {"share": []}}, "ui_config.share is not known; known is shared"),
         ({"graphs": []}, "graphs is missing or empty"),
         ({"graphs": ["./a.py:g"]}, "graphs must be an object, not list"),
         ({"graphs": {"g": "./a.py"}}, "graphs.g"),
@@ -137,7 +153,6 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         ({"store": {"ttl": {"colour": 1}}}, "store.ttl.colour is ignored"),
         ({"checkpointer": {"mongo": {"uri": "mongodb://x"}}}, "checkpointer.mongo is ignored"),
         ({"priority": {"path": "./p.py:p"}}, "priority is ignored: no code is asked which runs go first"),
-        ({"ui": {"agent": "./ui.tsx"}}, "ui is ignored: UI components are not served"),
         ({"store": {"colour": 1}}, "store.colour is ignored: the key is not known"),
         ({"store": {"index": {"embed": "a:b", "dims": 3, "colour": 1}}}, "store.index.colour is ignored"),
         ({"auth": {"path": "a:b", "colour": 1}}, "auth.colour is ignored"),
