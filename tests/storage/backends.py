@@ -5,12 +5,17 @@ Also imported by the racing processes, which are not part of pytest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.postgres.storage import PostgresStorage
+from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
+
+from .postgres_server import address, drop_schema, schema_of
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,8 @@ class Backend:
     small_steps: "module.name" of what bounds a transaction that removes or copies much, and for each a value with
     which it does next to nothing.
     time_of_day: "module.name" of the function that says the time of day in nanoseconds.
+    remove: removes what belongs to a directory and does not go with it.
+    not_yet: modules of tests that are left out, or of one as "module::test", since the backend lacks what they test.
     """
 
     make: Callable[[Path], Storage]
@@ -31,6 +38,8 @@ class Backend:
     search_thresholds: Mapping[str, int]
     small_steps: Mapping[str, float]
     time_of_day: str
+    remove: Callable[[Path], None] = lambda directory: None
+    not_yet: Set[str] = frozenset()
 
 
 BACKENDS = {
@@ -42,11 +51,58 @@ BACKENDS = {
             "runyard.runtime.storage.sqlite.store.search.FEW": 3,
         },
         small_steps={
-            "runyard.runtime.storage.sqlite.time_slice.SLICE": 0.0,
+            "runyard.runtime.storage.time_slice.SLICE": 0.0,
             "runyard.runtime.storage.sqlite.leftovers.PIECE": 2,
             "runyard.runtime.storage.sqlite.copying.PAGE_ROWS": 2,
             "runyard.runtime.storage.sqlite.insertion.CROWD": 2,
         },
         time_of_day="time.time_ns",
+    ),
+    "postgres": Backend(
+        make=lambda directory: cast(Storage, PostgresStorage(Target.parse(address(), schema_of(directory)))),
+        claim_grace="runyard.runtime.storage.postgres.workers.CLAIM_GRACE",
+        search_thresholds={},
+        small_steps={"runyard.runtime.storage.time_slice.SLICE": 0.0},
+        time_of_day="time.time_ns",
+        remove=drop_schema,
+        not_yet=frozenset(
+            {
+                "test_assistants",
+                "test_batch_kills",
+                "test_batches",
+                "test_cancel",
+                "test_capabilities",
+                "test_checkpoints",
+                "test_claim",
+                "test_crons",
+                "test_delayed_runs",
+                "test_deliveries",
+                "test_events",
+                "test_fencing",
+                "test_finish",
+                "test_idempotency",
+                "test_insert",
+                "test_insert_races",
+                "test_killed",
+                "test_large_threads",
+                "test_maintenance_races",
+                "test_open_and_close::test_nothing_is_written_after_the_end",
+                "test_outcomes",
+                "test_overdue",
+                "test_races",
+                "test_results",
+                "test_rollback",
+                "test_run_lookup",
+                "test_scopes",
+                "test_settling",
+                "test_store",
+                "test_thread_races",
+                "test_thread_search",
+                "test_threads",
+                "test_transitions",
+                "test_tries",
+                "test_workers",
+            }
+        ),
     ),
 }

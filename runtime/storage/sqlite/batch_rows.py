@@ -18,8 +18,8 @@ from runyard.generated.models import (
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import NewBatch
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.rows import iso_time
 from runyard.runtime.storage.sqlite.database import now
-from runyard.runtime.storage.sqlite.rows import iso_time
 
 _CONDITIONS: Final[dict[BatchStatus, str]] = {
     "accepting": "0",

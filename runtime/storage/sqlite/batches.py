@@ -10,6 +10,7 @@ from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.batches import BatchState, LateItems, StoppedItems
 from runyard.runtime.storage.port.runs import CancelResult, RunStatus
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.rows import run_from_row
 from runyard.runtime.storage.sqlite.batch_rows import batch_from_row, condition_of
 from runyard.runtime.storage.sqlite.cancellation import cancel_run, end_unfinished
 from runyard.runtime.storage.sqlite.conditions import Conditions
@@ -17,9 +18,9 @@ from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.deliveries import complete_deliveries
 from runyard.runtime.storage.sqlite.leftovers import remove_events
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
-from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts, run_from_row
+from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts
 from runyard.runtime.storage.sqlite.scoping import METADATA_OF_RUN, on_batch, one_state
-from runyard.runtime.storage.sqlite.time_slice import TimeSlice
+from runyard.runtime.storage.time_slice import TimeSlice
 
 LATE: Final = (
     ("start", "late_to_start", "unbegun_items", "start_is_settled"),

@@ -18,7 +18,7 @@ from runyard.runtime.storage.sqlite.database import now
 from runyard.runtime.storage.sqlite.deliveries import add_delivery
 from runyard.runtime.storage.sqlite.leases import requested_cancel
 from runyard.runtime.storage.sqlite.leftovers import discard_thread
-from runyard.runtime.storage.sqlite.time_slice import TimeSlice
+from runyard.runtime.storage.time_slice import TimeSlice
 
 
 def cancel_run(

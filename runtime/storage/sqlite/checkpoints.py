@@ -21,7 +21,7 @@ from runyard.runtime.storage.sqlite.copying import copy_checkpoints
 from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.leases import holds, lease_lost
 from runyard.runtime.storage.sqlite.leftovers import remove_checkpoints, remove_history
-from runyard.runtime.storage.sqlite.time_slice import TimeSlice
+from runyard.runtime.storage.time_slice import TimeSlice
 
 T = TypeVar("T")
 

@@ -18,9 +18,10 @@ from runyard.runtime.storage.kept_answers import pack_thread
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.idempotency import IdempotencyKey
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.rows import expiry_columns, thread_from_row
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.idempotency import keep_key
-from runyard.runtime.storage.sqlite.rows import expiry_columns, fetch_dict, thread_from_row
+from runyard.runtime.storage.sqlite.rows import fetch_dict
 from runyard.runtime.storage.sqlite.scoping import shows_thread
 
 PAGE_ROWS = 200

@@ -14,15 +14,17 @@ from runyard.runtime.storage.port.crons import CronChange, DueCrons, Fired, Firi
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.idempotency import IdempotencyKey
 from runyard.runtime.storage.port.runs import CancelResult, InsertResult
+from runyard.runtime.storage.prepared_runs import PreparedRun, prepare_runs
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.rows import expiry_columns
 from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.idempotency import keep_key
-from runyard.runtime.storage.sqlite.insertion import PreparedRun, insert_runs, make_room, prepare_runs
+from runyard.runtime.storage.sqlite.insertion import insert_runs, make_room
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
-from runyard.runtime.storage.sqlite.rows import expiry_columns, fetch_dict, fetch_dicts
+from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts
 from runyard.runtime.storage.sqlite.scoping import on_cron, shows_cron, shows_thread
-from runyard.runtime.storage.sqlite.time_slice import TimeSlice
+from runyard.runtime.storage.time_slice import TimeSlice
 
 SET_BACK = 60_000_000
 """Microseconds by which the time of day has to be behind the one at which a cron was timed. Small corrections need no
@@ -154,7 +156,7 @@ class SqliteCrons:
         for firing, scope in zip(firings, scopes, strict=True):
             new_run = firing.new_run
             made_room.append([] if new_run is None else await make_room(self._database, self._sql, scope, new_run))
-            prepared.append([] if new_run is None else prepare_runs(scope, [new_run], self._clock.now()))
+            prepared.append([] if new_run is None else prepare_runs(scope, [new_run], self._clock.now(), now()))
 
         fired: list[Fired] = []
         handled = 0

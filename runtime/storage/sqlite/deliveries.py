@@ -8,10 +8,11 @@ import orjson
 
 from runyard.runtime.storage.port.deliveries import Delivery
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.rows import iso_time, run_from_row
 from runyard.runtime.storage.sqlite.batch_rows import batch_from_row
 from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
-from runyard.runtime.storage.sqlite.rows import fetch_dict, iso_time, run_from_row
+from runyard.runtime.storage.sqlite.rows import fetch_dict
 
 
 def add_delivery(

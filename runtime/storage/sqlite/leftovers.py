@@ -12,7 +12,7 @@ from typing import TypeVar
 from runyard.runtime.storage.port.threads import Leftovers
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.database import Database, now
-from runyard.runtime.storage.sqlite.time_slice import PIECE, TimeSlice
+from runyard.runtime.storage.time_slice import PIECE, TimeSlice
 
 T = TypeVar("T")
 

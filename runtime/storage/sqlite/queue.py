@@ -30,7 +30,7 @@ from runyard.runtime.storage.sqlite.deliveries import add_delivery
 from runyard.runtime.storage.sqlite.leases import holds, requested_cancel
 from runyard.runtime.storage.sqlite.leftovers import discard_thread
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
-from runyard.runtime.storage.sqlite.time_slice import TimeSlice
+from runyard.runtime.storage.time_slice import TimeSlice
 
 BATCH_SHARE = 4
 """One in so many runs that nobody waits for is of a batch, although there are enough single ones."""

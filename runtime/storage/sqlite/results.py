@@ -12,13 +12,14 @@ import orjson
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.results import FailedItem, ItemResult, ItemRetry, ResultsState, RetryResult
 from runyard.runtime.storage.port.runs import FinalStatus, Lane
+from runyard.runtime.storage.prepared_runs import PreparedRun, prepare_runs
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.database import Database, now
-from runyard.runtime.storage.sqlite.insertion import PreparedRun, insert_runs, prepare_runs
+from runyard.runtime.storage.sqlite.insertion import insert_runs
 from runyard.runtime.storage.sqlite.leftovers import remove_events
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.scoping import on_batch, shows_batch, shows_item
-from runyard.runtime.storage.sqlite.time_slice import TimeSlice
+from runyard.runtime.storage.time_slice import TimeSlice
 
 ROWS_PER_PAGE = 500
 """Results that one read answers at most: those without values have no size."""
@@ -94,7 +95,7 @@ class SqliteResults:
         return await self._database.read_in_pool(on_batch(scope, batch_id, read), "lookup") or []
 
     async def retry(self, scope: Scope, batch_id: str, retries: Sequence[ItemRetry]) -> RetryResult:
-        prepared = prepare_runs(scope, [retry.new_run for retry in retries], self._clock.now())
+        prepared = prepare_runs(scope, [retry.new_run for retry in retries], self._clock.now(), now())
 
         def work(connection: sqlite3.Connection) -> RetryResult:
             row = connection.execute(self._sql["results_state"], (batch_id,)).fetchone()

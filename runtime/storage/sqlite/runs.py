@@ -23,17 +23,19 @@ from runyard.runtime.storage.port.runs import (
     RunResult,
     RunStatus,
 )
+from runyard.runtime.storage.prepared_runs import PreparedRun, prepare_runs
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.rows import run_from_row
 from runyard.runtime.storage.sqlite.batch_rows import insert_batch
 from runyard.runtime.storage.sqlite.cancellation import cancel_run, free_thread
 from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.events import last_event
 from runyard.runtime.storage.sqlite.idempotency import keep_key
-from runyard.runtime.storage.sqlite.insertion import PreparedRun, insert_runs, make_room, prepare_runs
+from runyard.runtime.storage.sqlite.insertion import insert_runs, make_room
 from runyard.runtime.storage.sqlite.leftovers import remove_events, write_without_leftovers
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
-from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts, run_from_row
+from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts
 from runyard.runtime.storage.sqlite.scoping import (
     add_scope_of_threads,
     in_one_state,
@@ -41,7 +43,7 @@ from runyard.runtime.storage.sqlite.scoping import (
     on_thread,
     shows_run,
 )
-from runyard.runtime.storage.sqlite.time_slice import TimeSlice
+from runyard.runtime.storage.time_slice import TimeSlice
 
 PREPARED_INLINE = 200
 """Runs that are prepared where they are asked for; more would hold up the event loop for milliseconds."""
@@ -69,7 +71,7 @@ class SqliteRuns:
         clock = self._clock.now()
 
         def prepare() -> tuple[list[PreparedRun], bytes | None]:
-            prepared = prepare_runs(scope, new_runs, clock, batch)
+            prepared = prepare_runs(scope, new_runs, clock, now(), batch)
             return prepared, None if key is None else _packed_before(prepared)
 
         prepared, packed = prepare() if len(new_runs) <= PREPARED_INLINE else await asyncio.to_thread(prepare)

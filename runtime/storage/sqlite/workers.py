@@ -24,8 +24,8 @@ from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.leases import requested_cancel
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.rows import fetch_dicts
-from runyard.runtime.storage.sqlite.time_slice import TimeSlice
 from runyard.runtime.storage.sqlite.worker_locks import WorkerLocks
+from runyard.runtime.storage.time_slice import TimeSlice
 
 CLAIM_GRACE = 5_000_000
 """Microseconds after a claim from which on its answer has reached the worker or never will."""

@@ -26,9 +26,10 @@ from runyard.runtime.storage.port.store import (
     UnindexedItem,
 )
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.rows import iso_time
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.migrations import STORE
-from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts, iso_time
+from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts
 from runyard.runtime.storage.sqlite.store.namespaces import (
     add_namespace_functions,
     list_namespaces,
@@ -37,7 +38,7 @@ from runyard.runtime.storage.sqlite.store.namespaces import (
 )
 from runyard.runtime.storage.sqlite.store.search import search_items
 from runyard.runtime.storage.sqlite.store.vectors import load_vectors, offer_vectors
-from runyard.runtime.storage.sqlite.time_slice import TimeSlice
+from runyard.runtime.storage.time_slice import TimeSlice
 
 T = TypeVar("T")
 

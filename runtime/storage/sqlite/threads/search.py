@@ -19,8 +19,9 @@ import orjson
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.rows import thread_from_row
 from runyard.runtime.storage.sqlite.conditions import Conditions, equalities, listed_items
-from runyard.runtime.storage.sqlite.rows import fetch_dict, thread_from_row
+from runyard.runtime.storage.sqlite.rows import fetch_dict
 
 NARROW: Final = 2_000
 """Rows up to which it is quicker to sort all matches than to walk along an order."""

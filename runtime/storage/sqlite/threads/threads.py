@@ -21,11 +21,12 @@ from runyard.runtime.storage.port.threads import (
     StateReading,
 )
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.rows import thread_from_row
 from runyard.runtime.storage.sqlite.copying import copy_thread
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.idempotency import keep_key
 from runyard.runtime.storage.sqlite.leftovers import remove_leftovers, write_without_leftovers
-from runyard.runtime.storage.sqlite.rows import fetch_dict, thread_from_row
+from runyard.runtime.storage.sqlite.rows import fetch_dict
 from runyard.runtime.storage.sqlite.scoping import on_thread, one_state, shows_thread
 from runyard.runtime.storage.sqlite.threads import edits
 from runyard.runtime.storage.sqlite.threads.search import count_threads, search_threads

@@ -1,0 +1,107 @@
+"""A connection as the parts of storage use it, and what begins a transaction on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import psycopg
+from psycopg.adapt import Loader
+from psycopg.pq import TransactionStatus
+
+from runyard.runtime.storage.postgres.target import Target
+
+Row = tuple[Any, ...]
+Cursor = psycopg.Cursor[Row]
+Parameters = Sequence[Any] | Mapping[str, Any]
+
+_CLOCK = "select (extract(epoch from clock_timestamp()) * 1000000)::bigint"
+
+
+class _JsonText(Loader):
+    """JSON as it comes: whoever needs it as Python's values unpacks it."""
+
+    def load(self, data: Any) -> bytes:
+        return bytes(data)
+
+
+class Connection:
+    """One connection, used by one thread at a time. Statements are sent with their parameters, and none is kept under a
+    name by the server: a pooler may give the next transaction to another session.
+
+    `now`: microseconds since 1970 by the database's clock, when the transaction had its locks.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._connection = psycopg.connect(target.url, autocommit=True, prepare_threshold=None)
+        for name in ("json", "jsonb"):
+            self._connection.adapters.register_loader(name, _JsonText)
+        self._path = "" if target.schema is None else f"set local search_path = {target.schema};"
+        self.always_in_transaction = target.schema is not None
+        self._time = 0
+
+    @property
+    def now(self) -> int:
+        return self._time
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._connection.info.transaction_status != TransactionStatus.IDLE
+
+    @property
+    def usable(self) -> bool:
+        return not self._connection.closed and not self._connection.broken
+
+    def begin(self, *, mode: str = "", seconds: float, locks: Sequence[int] = ()) -> None:
+        """In one round trip: begins a transaction whose statements may take so long each, takes locks, which last until
+        its end, and looks at the clock. Locks are taken in their order, so that nobody waits in a circle."""
+        taken = "".join(f"select pg_advisory_xact_lock({lock});" for lock in sorted(set(locks)))
+        cursor = self._connection.execute(
+            f"begin {mode}; set local statement_timeout = {int(seconds * 1000)};"
+            f"set local idle_in_transaction_session_timeout = {int(seconds * 1000) + 5000};{self._path}{taken}{_CLOCK}"
+        )
+        while cursor.nextset():
+            pass
+        row = cursor.fetchone()
+        assert row is not None
+        self._time = int(row[0])
+
+    def commit(self) -> None:
+        self._connection.execute("commit")
+
+    def roll_back(self) -> None:
+        """Closes the connection where even that fails."""
+        try:
+            if self.in_transaction:
+                self._connection.execute("rollback")
+        except psycopg.Error:
+            self.close()
+
+    def execute(self, statement: str, parameters: Parameters = ()) -> Cursor:
+        """Parameters are written as `%s` or `%(name)s`."""
+        return self._connection.cursor(binary=True).execute(statement, parameters)
+
+    def run_script(self, script: str) -> None:
+        """Several statements without parameters."""
+        self._connection.execute(script)
+
+    def execute_many(self, statement: str, rows: Iterable[Parameters]) -> None:
+        """The statement with each of the rows, in few round trips."""
+        with self._connection.cursor() as cursor:
+            cursor.executemany(statement, rows)
+
+    def lock(self, *names: str) -> None:
+        """Takes locks, as `begin` does, where what is to be locked was not known before. Whoever holds others already
+        may wait in a circle: the transaction is then made again."""
+        for lock in sorted({lock_of(name) for name in names}):
+            self._connection.execute("select pg_advisory_xact_lock(%s)", (lock,))
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def lock_of(name: str) -> int:
+    """The number of the lock that belongs to a thread, or whatever has that name. Two names may share one; that costs
+    time and nothing else."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)

@@ -1,0 +1,237 @@
+"""One process's access to Postgres: a bounded number of connections, each with a pool thread of its own.
+
+What is asked of the database runs in those threads, with a plain, blocking connection; who asks awaits it, on
+whichever event loop, or blocks. So storage belongs to no loop: the API's, those of workers and of threads that only
+look use it alike, it is opened and closed without one, and LangGraph's blocking reads need no loop either. A loop that
+is busy with a graph delays nobody's transaction, which holds locks while it waits.
+
+No session state is relied on: settings are those of a transaction, no statement is kept by name, so a pooler in
+transaction mode may stand between (`schema` then costs reads a transaction of their own). A transaction that fails
+since others were in its way is made again, and so is one whose connection was lost before its commit was sent: nothing
+of it was kept. When the commit itself gets no answer, nobody knows; that is told as Unavailable, and what workers do
+after it is fenced by leases.
+
+`write` takes names whose locks are held from the beginning to the commit: the ids of the threads whose queue, state or
+log is changed. Behind its locks a transaction sees all that was committed before, statement by statement (READ
+COMMITTED), which is what a single writer would see.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Literal, TypeVar
+
+import psycopg
+
+from runyard.runtime.errors import Unavailable
+from runyard.runtime.storage.port.storage import Meter
+from runyard.runtime.storage.postgres.connection import Connection, lock_of
+from runyard.runtime.storage.postgres.errors import is_lost, is_passing, translated
+from runyard.runtime.storage.postgres.target import Target
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+Pool = Literal["main", "probe", "search", "copy"]
+
+CONNECTIONS: dict[Pool, int] = {"main": 8, "probe": 1, "search": 2, "copy": 1}
+"""Connections of a process at the most: for reads and writes that are quick, for looking whether the database answers,
+for searches and counts, for what is read to be copied. Made when they are first needed."""
+LONGEST_STATEMENT = 30.0
+"""Seconds."""
+LONGEST_SEARCH = 10.0
+LONGEST_WAIT = 10.0
+"""Seconds for which what is asked waits for a connection."""
+TRIES = 8
+"""Of a transaction that others were in the way of."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 5.0
+"""Seconds for which nobody tries to connect after that has failed; doubled each time."""
+
+_blocking: contextvars.ContextVar[bool] = contextvars.ContextVar("blocking", default=False)
+
+
+class Database:
+    """`open` first, `close` last; safe to use from several threads."""
+
+    def __init__(self, target: Target, meter: Meter | None = None) -> None:
+        self.target = target
+        self._meter = meter
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._connections: set[Connection] = set()
+        self._closed = False
+        self._failures = 0
+        self._try_again_at = 0.0
+        self._pools = {name: ThreadPoolExecutor(size, f"postgres-{name}") for name, size in CONNECTIONS.items()}
+
+    def close(self) -> None:
+        """Returns when all that was asked for is done."""
+        self._closed = True
+        for pool in self._pools.values():
+            pool.shutdown()
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
+
+    async def write(self, work: Work[T], *, locks: Iterable[str] = ()) -> T:
+        """Runs `work` in a transaction, maybe more than once; returns its result once that is committed. `locks` are
+        names, see above.
+
+        Raises what `work` raises, and nothing is changed then; Unavailable when the database cannot be had, or is being
+        closed.
+        """
+        numbers = [lock_of(name) for name in locks]
+        return await self._ask("main", lambda: self._transact(work, "", LONGEST_STATEMENT, numbers))
+
+    def write_blocking(self, work: Work[T], *, locks: Iterable[str] = ()) -> T:
+        """As `write`, for callers that may block their thread."""
+        numbers = [lock_of(name) for name in locks]
+        return self._submit("main", lambda: self._transact(work, "", LONGEST_STATEMENT, numbers)).result()
+
+    def submit_write(self, work: Work[T]) -> Future[T]:
+        """As `write`, for callers of whichever kind: the future is one of threads."""
+        return self._submit("main", lambda: self._transact(work, "", LONGEST_STATEMENT, ()))
+
+    async def read(self, work: Work[T]) -> T:
+        """Runs `work`, of quick statements for reading, each of which sees what is there when it begins."""
+        return await self._ask("main", lambda: self._read(work))
+
+    def read_blocking(self, work: Work[T]) -> T:
+        """As `read`, for callers that may block their thread."""
+        return self._submit("main", lambda: self._read(work)).result()
+
+    async def snapshot(self, work: Work[T], pool: Pool = "main") -> T:
+        """Runs `work`, of statements for reading, which all see one and the same state."""
+        seconds = LONGEST_SEARCH if pool == "search" else LONGEST_STATEMENT
+        mode = "isolation level repeatable read, read only"
+        return await self._ask(pool, lambda: self._transact(work, mode, seconds, ()))
+
+    @contextmanager
+    def blocking(self) -> Iterator[None]:
+        """In the block, what is awaited of this database blocks the thread instead, so that a coroutine that awaits
+        nothing else never suspends."""
+        token = _blocking.set(True)
+        try:
+            yield
+        finally:
+            _blocking.reset(token)
+
+    async def _ask(self, pool: Pool, task: Callable[[], T]) -> T:
+        future = self._submit(pool, task)
+        return future.result() if _blocking.get() else await asyncio.wrap_future(future)
+
+    def _submit(self, pool: Pool, task: Callable[[], T]) -> Future[T]:
+        asked = time.monotonic()
+
+        def begin() -> T:
+            if time.monotonic() - asked > LONGEST_WAIT:
+                raise Unavailable(f"no connection to the database was free for {LONGEST_WAIT:g} seconds")
+            return task()
+
+        if self._closed:
+            raise _closed()
+        try:
+            return self._pools[pool].submit(begin)
+        except RuntimeError:  # it was shut down this moment
+            raise _closed() from None
+
+    def _read(self, work: Work[T]) -> T:
+        def once(connection: Connection) -> T:
+            if not connection.always_in_transaction:
+                return work(connection)
+            connection.begin(mode="read only", seconds=LONGEST_STATEMENT)
+            result = work(connection)
+            connection.commit()
+            return result
+
+        return self._insist(once, lambda: True)
+
+    def _transact(self, work: Work[T], mode: str, seconds: float, locks: Iterable[int]) -> T:
+        committing = False
+        numbers = list(locks)
+
+        def once(connection: Connection) -> T:
+            nonlocal committing
+            committing = False
+            asked = time.monotonic()
+            connection.begin(mode=mode, seconds=seconds, locks=numbers)
+            begun = time.monotonic()
+            result = work(connection)
+            committing = True
+            connection.commit()
+            if self._meter is not None and not mode:
+                self._meter.locked(begun - asked, time.monotonic() - begun)
+            return result
+
+        return self._insist(once, lambda: not committing)
+
+    def _insist(self, once: Work[T], harmless: Callable[[], bool]) -> T:
+        """`harmless` says whether nothing was kept of a try whose connection was lost."""
+        lost = 0
+        for attempt in range(1, TRIES + 1):
+            connection = self._connection()
+            try:
+                return once(connection)
+            except psycopg.Error as error:
+                self._recover(connection)
+                if is_lost(error):
+                    lost += 1
+                    if not harmless():
+                        raise Unavailable(
+                            "the database did not answer when a change was to be kept: it may have been"
+                        ) from None
+                    if lost < 2:
+                        continue
+                elif is_passing(error) and attempt < TRIES:
+                    time.sleep(random.uniform(0, 0.002 * 2**attempt))
+                    continue
+                known = translated(error)
+                if known is None:
+                    raise
+                raise known from None
+            except BaseException:
+                self._recover(connection)
+                raise
+        raise Unavailable("others were in the way of a change again and again; nothing was changed")
+
+    def _recover(self, connection: Connection) -> None:
+        connection.roll_back()
+        if not connection.usable:
+            with self._lock:
+                self._connections.discard(connection)
+            self._local.connection = None
+
+    def _connection(self) -> Connection:
+        """That of this pool thread."""
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is not None and connection.usable:
+            return connection
+        if time.monotonic() < self._try_again_at:
+            raise _unreachable()
+        try:
+            connection = Connection(self.target)
+        except psycopg.OperationalError:
+            self._failures += 1
+            self._try_again_at = time.monotonic() + min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._failures, 10))
+            raise _unreachable() from None
+        self._failures, self._try_again_at = 0, 0.0
+        with self._lock:
+            self._connections.add(connection)
+        self._local.connection = connection
+        return connection
+
+
+def _closed() -> Unavailable:
+    return Unavailable("storage is closed")
+
+
+def _unreachable() -> Unavailable:
+    error = Unavailable("the database cannot be reached; what was accepted before is kept, try again")
+    error.retry_after = 2
+    return error

@@ -1,0 +1,43 @@
+"""What Postgres' errors mean to those who asked for something."""
+
+import psycopg
+from psycopg import errors
+
+from runyard.runtime.errors import Invalid, RunyardError, Unavailable
+
+_PASSING = (
+    errors.SerializationFailure,
+    errors.DeadlockDetected,
+    errors.LockNotAvailable,
+)
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether the same transaction, made again, may well succeed."""
+    return isinstance(error, _PASSING)
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether the connection is of no more use: nothing that was not committed was kept."""
+    return isinstance(error, psycopg.OperationalError) and (
+        error.sqlstate is None or (error.sqlstate[:2] in ("08", "57") and not isinstance(error, errors.QueryCanceled))
+    )
+
+
+def translated(error: psycopg.Error) -> RunyardError | None:
+    """The error as services raise it; None for what is a defect. What a driver says of a connection may name users and
+    hosts, so it is not repeated; what the server says is."""
+    if isinstance(error, errors.QueryCanceled):
+        return Unavailable("the database took too long to answer, and was asked to give it up; nothing was changed")
+    if isinstance(error, errors.UntranslatableCharacter) or (
+        isinstance(error, psycopg.DataError) and "NUL" in str(error)
+    ):
+        return Invalid("texts and metadata must not hold NUL characters: the database cannot keep them")
+    if is_lost(error) or is_passing(error):
+        return Unavailable("the database cannot be reached, or has closed the connection; nothing was changed")
+    if isinstance(error, psycopg.OperationalError):  # a full disk, too many connections, no memory
+        said = error.diag.message_primary or type(error).__name__
+        return Unavailable(f"the database refused it ({said}); nothing was changed")
+    if isinstance(error, errors.ReadOnlySqlTransaction):
+        return Unavailable("the database is read-only now, as a standby is; nothing was changed")
+    return None

@@ -1,0 +1,4 @@
+-- The clock of the database.
+
+-- name: clock
+select clock_micros();

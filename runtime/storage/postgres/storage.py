@@ -1,0 +1,71 @@
+"""The backend for many machines: everything in one database of a Postgres."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import psycopg
+
+from runyard.runtime.errors import ConfigError, Unavailable
+from runyard.runtime.storage.port.capabilities import Capabilities, Progress, SchemaState
+from runyard.runtime.storage.port.storage import Meter
+from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.database import Database
+from runyard.runtime.storage.postgres.migrations import migrate, read_state
+from runyard.runtime.storage.postgres.target import Target
+
+LONGEST_PROBE = 6.0
+"""Seconds after which a database that has not answered counts as unhealthy."""
+
+
+class PostgresStorage:
+    """All of storage in one database. One instance a process; any number of processes, on any machines, share it."""
+
+    def __init__(self, target: Target, *, meter: Meter | None = None) -> None:
+        self._target = target
+        self._database = Database(target, meter)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(several_servers=True, copies=False, semantic_search=False)
+
+    def served(self) -> bool:
+        return False
+
+    def schema(self) -> SchemaState:
+        connection = self._connect()
+        try:
+            return read_state(connection, self._target)
+        finally:
+            connection.close()
+
+    def copy_to(self, folder: Path, progress: Progress) -> list[str]:
+        raise ConfigError(f"{self._target}: copies are made with Postgres' own tools, such as pg_dump")
+
+    def open(self, *, maintain: bool) -> None:
+        connection = self._connect()
+        try:
+            migrate(connection, self._target)
+        finally:
+            connection.close()
+
+    def _connect(self) -> Connection:
+        try:
+            return Connection(self._target)
+        except psycopg.OperationalError:
+            raise ConfigError(
+                f"{self._target}: cannot be connected to; see whether the server runs and lets this user in"
+            ) from None
+
+    def close(self) -> None:
+        self._database.close()
+
+    async def check(self) -> None:
+        def read(connection: Connection) -> None:
+            connection.execute("select 1 from runs limit 1").fetchone()
+
+        try:
+            await asyncio.wait_for(self._database.snapshot(read, "probe"), LONGEST_PROBE)
+        except TimeoutError:
+            raise Unavailable(f"the database has not answered for {LONGEST_PROBE:g} seconds") from None

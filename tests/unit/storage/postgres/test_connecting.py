@@ -1,0 +1,60 @@
+"""Reaching a database, or not: what is told, and that passwords are not."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from runyard.runtime.errors import ConfigError, Unavailable
+from runyard.runtime.storage.postgres.database import Database
+from runyard.runtime.storage.postgres.storage import PostgresStorage
+from runyard.runtime.storage.postgres.target import Target
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def test_a_password_is_in_nothing_that_is_shown() -> None:
+    target = Target.parse("postgresql://me:secret@db.example:5433/app?sslmode=require")
+    assert "secret" not in f"{target} {target!r}"
+    assert str(target) == "Postgres at db.example:5433, database app"
+    assert "password=secret" in target.url
+    assert "sslmode=require" in target.url
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:secret@[", "host=x secret"])
+def test_what_is_no_address_is_refused_without_being_repeated(url: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        Target.parse(url)
+    assert "secret" not in raised.value.detail
+
+
+def test_a_schema_is_a_plain_name() -> None:
+    with pytest.raises(ConfigError, match="schema"):
+        Target.parse("dbname=app", "a; drop schema b")
+
+
+def test_a_server_that_is_not_there_is_an_error_of_the_setting_at_the_start(closed_port: int, tmp_path: Path) -> None:
+    storage = PostgresStorage(Target.parse(f"postgresql://me:secret@127.0.0.1:{closed_port}/app"))
+    with pytest.raises(ConfigError) as raised:
+        storage.open(maintain=False)
+    assert "secret" not in raised.value.detail
+    assert str(closed_port) in raised.value.detail
+
+
+async def test_a_server_that_is_not_there_is_unavailable_later(closed_port: int) -> None:
+    database = Database(Target.parse(f"postgresql://me:secret@127.0.0.1:{closed_port}/app"))
+    try:
+        with pytest.raises(Unavailable) as raised:
+            await database.read(lambda connection: connection.execute("select 1").fetchone())
+    finally:
+        database.close()
+    assert "secret" not in raised.value.detail
+    assert raised.value.retry_after
