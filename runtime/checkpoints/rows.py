@@ -21,7 +21,6 @@ from langgraph.checkpoint.serde.types import ERROR
 
 from runyard.runtime.checkpoints.addresses import checkpoint_config
 from runyard.runtime.checkpoints.serde.forms import UnsavableValue, type_name
-from runyard.runtime.checkpoints.serde.serializer import StateSerializer
 from runyard.runtime.graphs.user_errors import error_repr, one_line
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, NewBlob, WriteRow
 from runyard.runtime.storage.port.checkpoints import StoredCheckpoint
@@ -168,10 +167,9 @@ def _versions(checkpoint: Checkpoint) -> dict[str, str]:
     return {channel: str(version) for channel, version in checkpoint["channel_versions"].items()}
 
 
-def channel_sizes(kind: str, data: bytes) -> dict[str, StoredChannel]:
+def channel_sizes(serde: SerializerProtocol, kind: str, data: bytes) -> dict[str, StoredChannel]:
     """The channels of a packed checkpoint: the version of each, and how many of the checkpoint's bytes its value
     takes."""
-    serde = StateSerializer()
     checkpoint = serde.loads_typed((kind, data))
     small = {channel: len(serde.dumps_typed(value)[1]) for channel, value in checkpoint["channel_values"].items()}
     versions = checkpoint["channel_versions"]

@@ -19,6 +19,7 @@ from runyard.runtime.checkpoints.pruning import latest_checkpoints
 from runyard.runtime.checkpoints.readable_states import read_state
 from runyard.runtime.checkpoints.rows import channel_sizes
 from runyard.runtime.checkpoints.saver import RunSaver
+from runyard.runtime.checkpoints.serde.serializer import state_serializer
 from runyard.runtime.checkpoints.snapshots import stored_interrupts, stored_values, thread_state
 from runyard.runtime.checkpoints.staging import StagedCheckpoints
 from runyard.runtime.checkpoints.thread_graph import ThreadGraph
@@ -58,12 +59,16 @@ class StoredStates:
     def __init__(self, storage: SaverStorage, graphs: Graphs) -> None:
         self._storage = storage
         self._graphs = graphs
+        self._serde = state_serializer(graphs.checkpoint_classes)
+
+    def _saver(self, storage: SaverStorage) -> RunSaver:
+        return RunSaver(storage, serde=self._serde)
 
     async def state(self, thread: ThreadGraph, checkpoint: Mapping[str, Any] | None, *, subgraphs: bool) -> ThreadState:
         """The latest state, or that at a checkpoint; one that does not exist has an empty state (observed at
         GET /threads/{thread_id}/state/{checkpoint_id}).
         `subgraphs` puts the states of subgraphs that are under way into their tasks."""
-        saver = RunSaver(self._storage)
+        saver = self._saver(self._storage)
         async with self._opened(thread, saver, checkpoint, "threads.read") as opened:
             with _readable(thread):
                 return thread_state(await read_state(opened.graph, saver, opened.config, subgraphs=subgraphs))
@@ -72,7 +77,7 @@ class StoredStates:
         """The states of the thread, or of the subgraph or the checkpoint that is named, newest first."""
         states: list[ThreadState] = []
         before = _before(request.before)
-        async with self._opened(thread, RunSaver(self._storage), request.checkpoint, "threads.read") as opened:
+        async with self._opened(thread, self._saver(self._storage), request.checkpoint, "threads.read") as opened:
             single = "checkpoint_id" in opened.config["configurable"]
             while (missing := request.limit - len(states)) > 0:
                 # A filter reads the whole history each time.
@@ -98,9 +103,9 @@ class StoredStates:
         latest = await self._storage.latest(thread.thread_id, "")
         base = "" if latest is None else latest.checkpoint_id
         staged = StagedCheckpoints(self._storage)
-        async with self._opened(thread, RunSaver(staged), checkpoint, "threads.update") as opened:
+        async with self._opened(thread, self._saver(staged), checkpoint, "threads.update") as opened:
             named = "checkpoint_id" in opened.config["configurable"]
-            if named and await RunSaver(staged).aget_tuple(opened.config) is None:
+            if named and await self._saver(staged).aget_tuple(opened.config) is None:
                 raise NotFound(f"Checkpoint {checkpoint['checkpoint_id']} not found on thread {thread.thread_id}")
             steps = [[StateUpdate(request.values, request.as_node)]]  # type: ignore[arg-type]
             written = await _apply(opened, steps)
@@ -110,7 +115,7 @@ class StoredStates:
     async def stage_first_state(self, thread: ThreadGraph, supersteps: Sequence[ThreadSuperstep]) -> StateEdit:
         """The first state of a thread that is still to be made. Raises BadRequest for what the graph does not take."""
         staged = StagedCheckpoints(self._storage)
-        async with self._opened(thread, RunSaver(staged), None, "threads.update") as opened:
+        async with self._opened(thread, self._saver(staged), None, "threads.update") as opened:
             steps = [[_update(update) for update in step.updates] for step in supersteps]
             await _apply(opened, steps)
             return await self._edit(opened.graph, thread, staged, "")
@@ -129,7 +134,7 @@ class StoredStates:
 
     async def reading(self, thread: ThreadGraph) -> StateReading:
         """What the thread should show as it is now."""
-        saver = RunSaver(self._storage)
+        saver = self._saver(self._storage)
         latest = await self._storage.latest(thread.thread_id, "")
         if latest is None:
             return StateReading(base="")
@@ -145,12 +150,11 @@ class StoredStates:
 
     async def latest_checkpoints(self, thread_id: str) -> tuple[str, list[KeptCheckpoint]]:
         """What a thread needs when its history is dropped."""
-        return await latest_checkpoints(self._storage, thread_id, RunSaver.serde)
+        return await latest_checkpoints(self._storage, thread_id, self._serde)
 
-    @staticmethod
-    def channel_sizes(kind: str, data: bytes) -> dict[str, StoredChannel]:
+    def channel_sizes(self, kind: str, data: bytes) -> dict[str, StoredChannel]:
         """The channels of a packed checkpoint: see `ChannelReader`."""
-        return channel_sizes(kind, data)
+        return channel_sizes(self._serde, kind, data)
 
     @asynccontextmanager
     async def _opened(

@@ -1,11 +1,11 @@
-"""The `checkpointer` of langgraph.json: how long threads live that nobody gave a lifetime."""
+"""The `checkpointer` of langgraph.json: how long threads live that nobody gave a lifetime, and what states may hold."""
 
 from __future__ import annotations
 
 from typing import Any, Final, Literal, get_args
 
 from runyard.runtime.config.project import ThreadTtl
-from runyard.runtime.config.reading import positive, section, whole_number
+from runyard.runtime.config.reading import positive, section, strings, whole_number
 from runyard.runtime.errors import ConfigError
 
 Strategy = Literal["delete", "keep_latest"]
@@ -34,3 +34,25 @@ def read_thread_ttl(file: str, raw: dict[str, Any]) -> ThreadTtl:
             case _:
                 pass  # null is as good as absent
     return ThreadTtl(**options)
+
+
+def read_checkpoint_classes(file: str, raw: dict[str, Any]) -> tuple[tuple[str, str], ...] | None:
+    """`checkpointer.serde.allowed_msgpack_modules`: module and name of each class; None where it is absent or true.
+    Null is a list without entries, as for LangGraph. Raises `ConfigError`."""
+    place = f"{file}: checkpointer"
+    serde = section(f"{place}.", section(f"{file}: ", raw, "checkpointer"), "serde")
+    given = serde.get("allowed_msgpack_modules", True)
+    if given is True:
+        return None
+    at = f"{place}.serde.allowed_msgpack_modules"
+    if given is not None and not isinstance(given, list):
+        raise ConfigError(f'{at} must be true, null, or a list such as [["agent.models", "State"]]')
+    classes = []
+    for item in given or ():
+        parts = strings(at, item)
+        if len(parts) < 2 or not all(parts):
+            raise ConfigError(
+                f'{at}: each class must be a list of its module and its name, as ["agent.models", "State"]'
+            )
+        classes.append((".".join(parts[:-1]), parts[-1]))
+    return tuple(classes)

@@ -117,12 +117,7 @@ _CHECKPOINTER: Final = {
                 "ignored",
                 "no checkpoint is written as JSON that names classes, and what clients send never becomes one",
             ),
-            "allowed_msgpack_modules": Key(
-                "ignored",
-                "every class that is made to hold data may be in a checkpoint; LANGGRAPH_STRICT_MSGPACK=true restricts"
-                " that to those which the annotations of graphs name",
-                harmless=(True,),
-            ),
+            "allowed_msgpack_modules": Key("honoured", "which classes states may hold beside what is always safe"),
             "pickle_fallback": Key(
                 "ignored", "nothing is pickled: a value of a type that checkpoints do not hold ends its run in an error"
             ),

@@ -154,7 +154,10 @@ class Project:
     disabled: the groups of operations that are taken away, such as "store".
     configurable_headers: the request headers that runs find in their `configurable`; None: no headers.
     auth: None: the project has no code that says who makes a request.
-    ui: None: it has no components. keys: all that the file uses.
+    ui: None: it has no components.
+    checkpoint_classes: module and name of those that states may hold beside what is always safe; None: any that is made
+    to hold data, or what LANGGRAPH_STRICT_MSGPACK leaves of them (`checkpointer.serde.allowed_msgpack_modules`).
+    keys: all that the file uses.
     """
 
     path: Path
@@ -171,5 +174,6 @@ class Project:
     auth: AuthSection | None = None
     store_ttl: StoreTtl = StoreTtl()
     store_index: StoreIndex | None = None
+    checkpoint_classes: tuple[tuple[str, str], ...] | None = None
     keys: tuple[UsedKey, ...] = field(default=(), compare=False)
     ui: UiSection | None = None

@@ -11,6 +11,7 @@ from langgraph.store.base import BaseStore
 from runyard.runtime.auth.user import stored_user
 from runyard.runtime.checkpoints.limits import RunLimits
 from runyard.runtime.checkpoints.saver import RunSaver
+from runyard.runtime.checkpoints.serde.serializer import state_serializer
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.execution.behind_events import BehindEvents
 from runyard.runtime.execution.execution import Execution, RunEnded, Stop
@@ -59,6 +60,7 @@ class Executor:
         self._store = store
         self._run_timeout = run_timeout
         self._tracing = tracing
+        self._serde = state_serializer(graphs.checkpoint_classes)
 
     def prepare(self, leased: LeasedRun, publisher: Publisher, task: "asyncio.Task[None]") -> Execution:
         """Puts together what the run needs; for the run's own task. A temporary run's checkpoints are held in memory
@@ -74,6 +76,7 @@ class Executor:
             sync=sync,
             in_memory=leased.temporary and not sync and lease.attempt == 1,
             limits=limits,
+            serde=self._serde,
         )
         span = None if self._tracing is None else RunSpan(self._tracing, leased)
         graph_run = GraphRun(

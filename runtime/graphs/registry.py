@@ -61,6 +61,11 @@ class Graphs:
         return list(self._project.graphs)
 
     @property
+    def checkpoint_classes(self) -> tuple[tuple[str, str], ...] | None:
+        """The classes that states of the graphs may hold, see `Project`."""
+        return self._project.checkpoint_classes
+
+    @property
     def own_names(self) -> dict[str, str]:
         """What the graphs call themselves that are the same for every run, where that is a text."""
         return {graph_id: graph.name for graph_id, graph in self._static.items() if isinstance(graph.name, str)}

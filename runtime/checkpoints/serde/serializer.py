@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
@@ -14,7 +15,7 @@ class StateSerializer(JsonPlusSerializer):
     """Keeps what states hold in the wild, without pickles, and reads what LangGraph's own serializer has written.
 
     `LANGGRAPH_STRICT_MSGPACK` holds as it does with LangGraph: then only classes are made again that the graph's own
-    annotations name.
+    annotations name. See `state_serializer` for what projects say.
     """
 
     def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
@@ -42,3 +43,13 @@ class StateSerializer(JsonPlusSerializer):
             known = (allowed, Unpacker(allowed))
             self._known_unpacker = known
         return known[1]
+
+
+def state_serializer(classes: Collection[tuple[str, str]] | None) -> StateSerializer:
+    """One that makes, beside what is always safe, only these classes again, by module and name; None: any that is made
+    to hold data, or what `LANGGRAPH_STRICT_MSGPACK` leaves of them."""
+    serializer = StateSerializer()
+    if classes is not None:
+        # Not handed to the constructor: earlier versions of LangGraph do not take it there.
+        serializer._allowed_msgpack_modules = {*classes} or None
+    return serializer

@@ -81,7 +81,7 @@ class Unpacker:
 
     def _class(self, module: str, name: str) -> Any:
         if self._allowed is not True and (module, name) not in _SAFE and (module, name) not in (self._allowed or ()):
-            self._report(module, name, "is not among the classes that LANGGRAPH_STRICT_MSGPACK allows")
+            self._report(module, name, "is not among the classes that may be made again")
             return None
         cls = data_class(module, name)
         if cls is None:

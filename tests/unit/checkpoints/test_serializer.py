@@ -15,7 +15,7 @@ import pytest
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from runyard.runtime.checkpoints.serde.forms import UnsavableValue
-from runyard.runtime.checkpoints.serde.serializer import StateSerializer
+from runyard.runtime.checkpoints.serde.serializer import StateSerializer, state_serializer
 from tests.holding_graphs.state_values import ARRAYS, FRAMES, SCALARS, VALUES, Color, Denied, Inner, Model, Outer
 
 
@@ -211,6 +211,16 @@ def test_langgraphs_strict_mode_holds() -> None:
     model = VALUES["model"]
     assert isinstance(serializer.loads_typed(serializer.dumps_typed(model)), dict)
     assert serializer.with_msgpack_allowlist([Model]).loads_typed(serializer.dumps_typed(model)).name == "n"
+
+
+@pytest.mark.parametrize(
+    ("classes", "made"),
+    [(None, (Color, Model)), ((), (str, dict)), (((Model.__module__, "Model"),), (str, Model))],
+)
+def test_a_project_says_which_classes_are_made_again(classes: Any, made: tuple[type, type]) -> None:
+    serializer = state_serializer(classes)
+    packed = serializer.dumps_typed([Color.RED, VALUES["model"], {1}])
+    assert [type(value) for value in serializer.loads_typed(packed)] == [*made, set]
 
 
 def test_neither_numpy_nor_pandas_is_imported_for_plain_values() -> None:

@@ -114,6 +114,9 @@ def test_components_of_front_ends(tmp_path: Path) -> None:
         ({"auth": {"path": "a:b", "openapi": {"security": [{"k": []}]}}}, "auth.openapi.security: there is no 'k'"),
         ({"auth": {"path": "a:b", "openapi": {"paths": {"/ok": {"get": {}}}}}}, "auth.openapi.paths./ok.get must be"),
         ({"encryption": {"path": "./e.py:e"}}, "encryption"),
+        ({"checkpointer": {"serde": {"allowed_msgpack_modules": "a"}}}, "modules must be true, null, or a list"),
+        ({"checkpointer": {"serde": {"allowed_msgpack_modules": ["a.B"]}}}, "modules must be a list of strings"),
+        ({"checkpointer": {"serde": {"allowed_msgpack_modules": [["B"]]}}}, "a list of its module and its name"),
         ({"encryption": "./e.py:e"}, "encryption"),
         (
             {"checkpointer": {"path": "./c.py:make"}},
@@ -162,7 +165,6 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
             "serde.pickle_fallback is ignored: nothing is",
         ),
         ({"checkpointer": {"serde": {"allowed_json_modules": [["a", "B"]]}}}, "serde.allowed_json_modules is ignored"),
-        ({"checkpointer": {"serde": {"allowed_msgpack_modules": None}}}, "LANGGRAPH_STRICT_MSGPACK=true restricts"),
         ({"checkpointer": {"ttl": {"colour": 1}}}, "checkpointer.ttl.colour is ignored"),
         ({"graphs": {"g": "./a.py:graph", "js": "./src/agent.ts:graph"}}, "graphs.js is not served"),
         ({"env": "missing.env"}, "missing.env does not exist"),
@@ -232,6 +234,20 @@ def test_the_lifetime_of_threads(tmp_path: Path) -> None:
     ttl = {"strategy": "keep_latest", "default_ttl": 90, "sweep_interval_minutes": 0.5, "sweep_limit": 10}
     project = load_project(write(tmp_path, checkpointer={"ttl": ttl}))
     assert project.thread_ttl == ThreadTtl(strategy="keep_latest", minutes=90, sweep_seconds=30, sweep_limit=10)
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ({}, None),
+        ({"allowed_msgpack_modules": True}, None),
+        ({"allowed_msgpack_modules": None}, ()),
+        ({"allowed_msgpack_modules": []}, ()),
+        ({"allowed_msgpack_modules": [["a.b", "C"], ["a", "b", "D"]]}, (("a.b", "C"), ("a.b", "D"))),
+    ],
+)
+def test_the_classes_that_states_may_hold(tmp_path: Path, given: Any, read: Any) -> None:
+    assert load_project(write(tmp_path, checkpointer={"serde": given})).checkpoint_classes == read
 
 
 def test_the_lifetime_of_items_of_the_store(tmp_path: Path) -> None:
