@@ -54,6 +54,7 @@ class ProtocolStream(GraphStream):
         self._asked = told.asked
         self._open = OpenMessages()
         self._subgraphs = Subgraphs(told.started)
+        run.left_open.append(self._left_open)
         if not told.running:
             self._lifecycle((), {"event": "running", "graph_name": run.graph_id}, "running")
         for namespace in told.messages:
@@ -94,6 +95,15 @@ class ProtocolStream(GraphStream):
         for namespace, said in self._open.ended(str(error)):
             self._say("messages", namespace, *said)
         self._transitions(self._subgraphs.failed(error))
+
+    def _left_open(self) -> list[tuple[str, bytes]]:
+        """The events with which a run ends that was stopped."""
+        left: list[tuple[str, bytes]] = []
+        self._emit, self._wanted = (lambda name, data: left.append((name, data))), lambda: True
+        for namespace, said in self._open.ended("The run was stopped."):
+            self._say("messages", namespace, *said)
+        self._transitions(self._subgraphs.stopped())
+        return left
 
     def _say(self, channel: str, namespace: Namespace, data: Any, node: str | None = None, event_id: str = "") -> None:
         if self._wanted():

@@ -13,6 +13,7 @@ from typing import Any
 import ormsgpack
 import pytest
 
+from runyard.runtime.bus.messages import Cancel, FollowThread, RunEvents, Wake
 from runyard.runtime.execution.protocol_told import Told
 from runyard.runtime.graphs.encoding import to_json
 from runyard.runtime.graphs.registry import Graphs
@@ -297,3 +298,26 @@ async def test_a_run_with_transformers_leaves_no_cycles(storage: SqliteStorage, 
             assert not [each for each in gc.get_objects() if type(each).__name__ in ("StreamMux", "Counting")]
         finally:
             gc.enable()
+
+
+async def test_a_run_that_is_stopped_ends_what_it_has_begun_to_tell(
+    storage: SqliteStorage, graphs: Graphs, tmp_path: Path
+) -> None:
+    async with working(storage, graphs, tmp_path) as heard:
+        thread_id = await new_thread(storage)
+        run = speaking_run("speechless", thread_id, input=HELLO)
+        await storage.runs.insert(Scope.everything(), [run])
+        heard.tell(FollowThread(thread_id))
+        heard.tell(Wake())
+        while not any("messages\n" in name for name, _ in (await heard.next(RunEvents)).events):
+            pass
+        await storage.runs.cancel(Scope.everything(), [RunRef(thread_id, run.run_id)], "interrupt")
+        heard.tell(Cancel(run.run_id, "interrupt"))
+        assert (await heard.end_of(run.run_id)).status == "interrupted"
+        said = await said_on(storage, thread_id)
+    (child,) = {tuple(each["params"]["namespace"]) for each in said if each["params"]["namespace"]}
+    assert data_of(said, "messages", [*child])[-1] == {"event": "error", "message": "The run was stopped."}
+    assert [each["event"] for each in data_of(said, "lifecycle")] == [
+        *("running", "started"),
+        *("interrupted", "interrupted"),
+    ]
