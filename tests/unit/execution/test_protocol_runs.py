@@ -23,7 +23,7 @@ from runyard.runtime.storage.port.runs import RunRef
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 from runyard.runtime.streams.events import EventLog
 from runyard.runtime.streams.protocol_events import event_name, event_params, plain_event
-from tests.unit.graph_runner import GraphRunner
+from tests.unit.graph_runner import GraphRunner, answer_of
 
 from .one_worker import new_run, working
 from .protocol_runs import Said, data_of, execute, new_thread, on, said_on, speaking_run
@@ -321,3 +321,10 @@ async def test_a_run_that_is_stopped_ends_what_it_has_begun_to_tell(
         *("running", "started"),
         *("interrupted", "interrupted"),
     ]
+
+
+async def test_transformers_change_what_is_told_and_not_what_is_answered(graph_runner: GraphRunner) -> None:
+    outcome = await graph_runner.run("transformed", input=HELLO, protocol=True, streaming=True)
+    assert [message["type"] for message in answer_of(outcome)["messages"]] == ["human", "ai"]
+    paused = await graph_runner.run("transformed", input=HELLO, protocol=True, streaming=True, interrupt_before="*")
+    assert paused.paused
