@@ -166,6 +166,9 @@ class Executor:
             return None
         if stop == "release":
             return await self._release(execution)
+        for left_open in execution.graph_run.left_open:
+            for name, data in left_open():
+                execution.publisher.emit(name, data)
         if stop == "timeout":
             return await self._finish_timed_out(execution)
         await execution.publisher.close()

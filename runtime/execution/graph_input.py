@@ -41,6 +41,7 @@ class GraphRun:
     stopped: whether the run was asked to stop, so that nobody asks what its graph comes to.
     counts_tokens: whether anybody wants to know how many tokens it used.
     told: what earlier attempts have said by the thread event protocol, if the run speaks that.
+    left_open: gives the events that end what the run has begun to tell, for one that is stopped.
     callbacks: what LangChain tells of everything that the graph executes.
     tried_again: whether another try follows an error of the graph, so that the run does not end with it.
     """
@@ -61,6 +62,7 @@ class GraphRun:
     counts_tokens: bool = False
     callbacks: Sequence[BaseCallbackHandler] = ()
     told: Told = field(default_factory=Told)
+    left_open: list[Callable[[], Sequence[tuple[str, bytes]]]] = field(default_factory=list)
 
     @property
     def context(self) -> Mapping[str, Any] | None:

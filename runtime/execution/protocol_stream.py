@@ -54,6 +54,7 @@ class ProtocolStream(GraphStream):
         self._asked = told.asked
         self._open = OpenMessages()
         self._subgraphs = Subgraphs(told.started)
+        run.left_open.append(self._left_open)
         if not told.running:
             self._lifecycle((), {"event": "running", "graph_name": run.graph_id}, "running")
         for namespace in told.messages:
@@ -81,9 +82,28 @@ class ProtocolStream(GraphStream):
         for part in parts:
             self.part(part["ns"], part["type"], part["data"], part["interrupts"])
 
-    def task(self, namespace: Namespace, payload: dict[str, Any]) -> None:
-        """A task begins or ends. To be told before the part itself, which may be kept back."""
-        self._transitions(self._subgraphs.task(namespace, payload))
+    def note(self, part: Mapping[str, Any]) -> None:
+        """A part of the stream, as LangGraph gives it: what it means to the outcome and to subgraphs. To be told before
+        the part is, which transformers may change or keep back."""
+        mode, payload = part["type"], part["data"]
+        if mode == "tasks":
+            self._transitions(self._subgraphs.task(part["ns"], payload))
+        elif part["ns"]:
+            return
+        elif mode == "values":
+            self._keep_values(payload, part["interrupts"])
+        elif mode == "updates" and isinstance(payload, dict) and INTERRUPT in payload:
+            self.paused = True
+
+    def _keep_values(self, payload: Any, interrupts: Sequence[Interrupt]) -> None:
+        if interrupts:
+            self.paused = True
+            self.interrupts.extend(interrupts)
+            if not payload:  # a graph whose output is not an object asks without its values
+                return
+            if not isinstance(payload, dict):
+                payload = orjson.loads(to_json(payload))
+        self.values, self.has_values = {**payload} if isinstance(payload, dict) else payload, True
 
     def ended(self) -> None:
         """The graph came to its end, or to a question."""
@@ -94,6 +114,15 @@ class ProtocolStream(GraphStream):
         for namespace, said in self._open.ended(str(error)):
             self._say("messages", namespace, *said)
         self._transitions(self._subgraphs.failed(error))
+
+    def _left_open(self) -> list[tuple[str, bytes]]:
+        """The events with which a run ends that was stopped."""
+        left: list[tuple[str, bytes]] = []
+        self._emit, self._wanted = (lambda name, data: left.append((name, data))), lambda: True
+        for namespace, said in self._open.ended("The run was stopped."):
+            self._say("messages", namespace, *said)
+        self._transitions(self._subgraphs.stopped())
+        return left
 
     def _say(self, channel: str, namespace: Namespace, data: Any, node: str | None = None, event_id: str = "") -> None:
         if self._wanted():
@@ -115,13 +144,6 @@ class ProtocolStream(GraphStream):
                 event_id = f"synth:{self._run_id}:input|{'|'.join(namespace)}|{interrupt.id}"
                 data = {"interrupt_id": interrupt.id, "payload": interrupt.value}
                 self._say("input", namespace, data, event_id=event_id)
-        if not namespace:
-            if interrupts:
-                self.paused = True
-                self.interrupts.extend(interrupts)
-            if payload or not interrupts:
-                plain = isinstance(payload, dict) or not interrupts
-                self.values, self.has_values = payload if plain else orjson.loads(to_json(payload)), True
         if payload or not interrupts:
             self._say("values", namespace, payload)
 
@@ -129,7 +151,6 @@ class ProtocolStream(GraphStream):
         if not isinstance(payload, dict):
             return
         if INTERRUPT in payload:
-            self.paused = self.paused or not namespace
             return
         for node, update in payload.items():
             if node.startswith("__"):
@@ -169,14 +190,12 @@ async def follow(graph: Graph, value: Any, config: RunnableConfig, call: dict[st
     async with aclosing(parts):
         if transformers is None:
             async for part in parts:
-                if part["type"] == "tasks":
-                    stream.task(part["ns"], part["data"])
+                stream.note(part)
                 stream.part(part["ns"], part["type"], part["data"], part.get("interrupts", ()))
             return
         try:
             async for part in parts:
-                if part["type"] == "tasks":
-                    stream.task(part["ns"], part["data"])
+                stream.note(part)
                 stream.parts(await transformers.passed(part))
         except BaseException as error:
             await transformers.fail(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from langgraph.errors import GraphInterrupt
 from langgraph.stream import LifecycleTransformer
 
 Namespace = tuple[str, ...]
@@ -35,6 +36,11 @@ class Subgraphs:
         """What is open has failed."""
         self._watch.fail(error)
         return self._happened() + self._left("failed")
+
+    def stopped(self) -> list[Transition]:
+        """What is open was interrupted."""
+        self._watch.fail(GraphInterrupt())
+        return self._happened() + self._left("interrupted")
 
     def _left(self, event: str) -> list[Transition]:
         """Of those that earlier attempts have begun with and this one has not met again."""

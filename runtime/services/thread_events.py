@@ -60,8 +60,8 @@ class ThreadEvents:
     ) -> EventSubscription:
         """Follows the events of a thread that any of the filters wants: all that are in its log with a higher `seq`
         than `since` (None: all), and those to come. Raises NotFound."""
-        await self._check(scope, thread_id)
-        begin = since or 0
+        last = await self.last_seq(scope, thread_id)
+        begin = since if since is not None and since <= last else 0  # it may be of an earlier thread of that id
         stream = await self._broker.subscribe_events(thread_id, _since(filters, begin))
         if not scope.filter:
             return EventSubscription(stream, begin)

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
-from scripts.bench_suite import crons, floor, interactive, rates, searching, servers, size, storing
+from scripts.bench_suite import crons, floor, interactive, protocol, rates, searching, servers, size, storing
 from scripts.bench_suite.client import Broken
 from scripts.bench_suite.effort import FULL, QUICK, Effort, for_official
 from scripts.bench_suite.load import Refused
@@ -53,6 +53,7 @@ SCENARIOS = (
     Scenario(name="wait", measure=interactive.wait),
     Scenario(name="stream", measure=interactive.stream),
     Scenario(name="streams", measure=interactive.streams),
+    Scenario(name="protocol", measure=protocol.protocol, official=False),
     Scenario(name="behind", measure=interactive.behind),
     Scenario(name="memory", measure=size.memory, fresh=True),
     Scenario(name="search", measure=searching.search, fresh=True, seconds=300, official=False),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from chatting import Chat, answer
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatGenerationChunk
 from langgraph.graph import START, StateGraph
 from langgraph.stream import ProtocolEvent, StreamChannel, StreamTransformer
 from langgraph.types import Send
@@ -47,3 +51,21 @@ class Counting(StreamTransformer):
 
 
 transformed = StateGraph(Chat).add_node("model", answer).add_edge(START, "model").compile(transformers=[Counting])
+
+
+class Speechless(ScriptedModel):
+    """Never finds its second word."""
+
+    async def _astream(
+        self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        yield ChatGenerationChunk(message=self._words(messages)[0])
+        await asyncio.Event().wait()
+
+
+async def falter(state: Chat) -> Any:
+    return {"messages": [await Speechless().ainvoke(state["messages"])]}
+
+
+faltering = StateGraph(Chat).add_node("falter", falter).add_edge(START, "falter").compile()
+speechless = StateGraph(Chat).add_node("child", faltering).add_edge(START, "child").compile()

@@ -42,8 +42,8 @@ class RunEnd:
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
     """What is known of a run that has ended: whether it speaks the thread event protocol, whether it was executed,
-    whether something was next when it ended, and what it answered, if that is kept. `ended_at` is in milliseconds since
-    1970."""
+    whether something was next when it ended, and what it answered, if that is kept; not where it has told so itself.
+    `ended_at` is in milliseconds since 1970."""
 
     graph_id: str
     protocol: bool

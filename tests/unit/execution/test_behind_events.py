@@ -13,6 +13,7 @@ from langgraph.graph import START, StateGraph
 from runyard.runtime.checkpoints.saver import RunSaver
 from runyard.runtime.errors import LeaseLost, Unavailable
 from runyard.runtime.execution.behind_events import BehindEvents
+from runyard.runtime.execution.protocol_stream import MODES
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.checkpoints import Handover
 from runyard.runtime.storage.port.events import NewEvents
@@ -164,7 +165,7 @@ async def counted(state: Counted) -> Counted:
     return {"n": state["n"] + 1}
 
 
-@pytest.mark.parametrize("way", ["astream", "astream_events"])
+@pytest.mark.parametrize("way", ["astream", "astream_events", "protocol"])
 async def test_all_events_of_a_step_come_before_its_checkpoint(scene: Scene, way: str) -> None:
     scene.log.open.set()
     graph = StateGraph(Counted)
@@ -194,7 +195,12 @@ async def test_all_events_of_a_step_come_before_its_checkpoint(scene: Scene, way
     modes: Any = ["values", "updates", "tasks", "checkpoints"]
     config: Any = {"configurable": {"thread_id": "t"}}
     emitted: list[str] = []
-    if way == "astream":
+    if way == "protocol":
+        asked: dict[str, Any] = {"stream_mode": [*MODES], "subgraphs": True, "version": "v2"}
+        async for part in compiled.astream({"n": 0}, config, **asked):
+            emitted.append(part["type"])
+            scene.publisher.emit(part["type"], b"1")
+    elif way == "astream":
         async for mode, _ in compiled.astream({"n": 0}, config, stream_mode=modes):
             emitted.append(mode)
             scene.publisher.emit(mode, b"1")

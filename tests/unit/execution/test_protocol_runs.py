@@ -13,6 +13,7 @@ from typing import Any
 import ormsgpack
 import pytest
 
+from runyard.runtime.bus.messages import Cancel, FollowThread, RunEvents, Wake
 from runyard.runtime.execution.protocol_told import Told
 from runyard.runtime.graphs.encoding import to_json
 from runyard.runtime.graphs.registry import Graphs
@@ -22,7 +23,7 @@ from runyard.runtime.storage.port.runs import RunRef
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 from runyard.runtime.streams.events import EventLog
 from runyard.runtime.streams.protocol_events import event_name, event_params, plain_event
-from tests.unit.graph_runner import GraphRunner
+from tests.unit.graph_runner import GraphRunner, answer_of
 
 from .one_worker import new_run, working
 from .protocol_runs import Said, data_of, execute, new_thread, on, said_on, speaking_run
@@ -297,3 +298,33 @@ async def test_a_run_with_transformers_leaves_no_cycles(storage: SqliteStorage, 
             assert not [each for each in gc.get_objects() if type(each).__name__ in ("StreamMux", "Counting")]
         finally:
             gc.enable()
+
+
+async def test_a_run_that_is_stopped_ends_what_it_has_begun_to_tell(
+    storage: SqliteStorage, graphs: Graphs, tmp_path: Path
+) -> None:
+    async with working(storage, graphs, tmp_path) as heard:
+        thread_id = await new_thread(storage)
+        run = speaking_run("speechless", thread_id, input=HELLO)
+        await storage.runs.insert(Scope.everything(), [run])
+        heard.tell(FollowThread(thread_id))
+        heard.tell(Wake())
+        while not any("messages\n" in name for name, _ in (await heard.next(RunEvents)).events):
+            pass
+        await storage.runs.cancel(Scope.everything(), [RunRef(thread_id, run.run_id)], "interrupt")
+        heard.tell(Cancel(run.run_id, "interrupt"))
+        assert (await heard.end_of(run.run_id)).status == "interrupted"
+        said = await said_on(storage, thread_id)
+    (child,) = {tuple(each["params"]["namespace"]) for each in said if each["params"]["namespace"]}
+    assert data_of(said, "messages", [*child])[-1] == {"event": "error", "message": "The run was stopped."}
+    assert [each["event"] for each in data_of(said, "lifecycle")] == [
+        *("running", "started"),
+        *("interrupted", "interrupted"),
+    ]
+
+
+async def test_transformers_change_what_is_told_and_not_what_is_answered(graph_runner: GraphRunner) -> None:
+    outcome = await graph_runner.run("transformed", input=HELLO, protocol=True, streaming=True)
+    assert [message["type"] for message in answer_of(outcome)["messages"]] == ["human", "ai"]
+    paused = await graph_runner.run("transformed", input=HELLO, protocol=True, streaming=True, interrupt_before="*")
+    assert paused.paused

@@ -23,10 +23,10 @@ select seq, run_id, status, unstored from thread_events
 where thread_id = ? and seq > ? and status is not null order by seq limit ?;
 
 -- name: outcome
--- The answer of a run may be what its thread holds.
+-- The answer of a run may be what its thread holds. That of a run that speaks the protocol is known from its events.
 select graph_id, protocol, attempt, paused, ended_at,
-       coalesce(answer, failure,
-                (select state from threads where threads.thread_id = runs.thread_id and answered = runs.seq))
+       case when status <> 'success' or not protocol then coalesce(answer, failure,
+         (select state from threads where threads.thread_id = runs.thread_id and answered = runs.seq)) end
 from runs where run_id = ? and ended_at is not null;
 
 -- name: remove_events
