@@ -28,6 +28,7 @@ from runyard.handlers.http.callers import read_callers
 from runyard.handlers.http.cors import Cors
 from runyard.handlers.http.edge import EdgeMiddleware, RequestObserver, RequestTracer
 from runyard.handlers.operations import Services, operation_table
+from runyard.runtime.auth.inner_requests import SYSTEM, acting_for
 from runyard.runtime.auth.requests import Authenticator
 
 
@@ -66,6 +67,7 @@ def create_app(server: Server) -> FlaskApp:
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
+        acting_for.set(SYSTEM)  # code of the project that runs as long as the server does
         await server.start()
         try:
             yield

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sys
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runyard.runtime.auth.custom import CustomAuthentication
+from runyard.runtime.auth.inner_requests import InnerAddress
 from runyard.runtime.background.forks import keep_port_from_children
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.bus.linked import LinkedBus
 from runyard.runtime.bus.local import LocalWorkerBus
 from runyard.runtime.bus.messages import GraphsLoaded
+from runyard.runtime.bus.unix_socket import accept_worker
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
@@ -35,9 +39,9 @@ from runyard.runtime.maintenance.store_expiry import StoreExpiry
 from runyard.runtime.maintenance.store_indexing import StoreIndexing
 from runyard.runtime.maintenance.thread_expiry import ThreadExpiry
 from runyard.runtime.maintenance.unsettled_threads import UnsettledThreads
-from runyard.runtime.processes.bus_socket import BusSocket
 from runyard.runtime.processes.event_loop import run
 from runyard.runtime.processes.leaving import leave
+from runyard.runtime.processes.own_socket import OwnSocket
 from runyard.runtime.processes.reload import Reloader
 from runyard.runtime.processes.spawning import WorkerSpawner
 from runyard.runtime.processes.supervisor import Supervisor
@@ -147,6 +151,10 @@ class Runtime:
         self._authenticator: Authenticator | None = None
         self._index: Index | None = None
         self._exits = AsyncExitStack()
+        self._inner_socket = OwnSocket(settings, "inner", self._loops)
+        self.inner_address = InnerAddress(self._inner_socket.path, secrets.token_bytes(32))
+        self._accept_inner: Callable[[], asyncio.BaseProtocol] | None = None
+        self._has_clients = False
         queue = self._storage.queue
         self.metrics.connect(queue.depth, queue.waits, self._workers.pids, settings.workers, self._loops)
 
@@ -162,6 +170,8 @@ class Runtime:
         The project's code for it is imported here, the first time; before an event loop runs. Raises ConfigError.
         """
         if self._authenticator is None and self.settings.authenticates:
+            if self.settings.project.auth is not None:
+                self._connect_clients()
             self._authenticator = load_authenticator(self.settings)
             keep_logging()
         return self._authenticator
@@ -175,12 +185,28 @@ class Runtime:
             from runyard.runtime.graphs.script_thread import like_a_main_thread
             from runyard.runtime.store.index import load_index
 
+            self._connect_clients()
             graphs = Graphs(self.settings.project)
             with like_a_main_thread():
                 graphs.load(strict=self.settings.strict)
                 self._index = load_index(self.settings.project)
             keep_logging()
             self._graphs = graphs
+
+    def _connect_clients(self) -> None:
+        """Before the project's code is imported here: its clients without a URL reach this server."""
+        if not self._has_clients:
+            from runyard.runtime.graphs.inner_client import connect_clients, trace_clients
+
+            self._has_clients = True
+            connect_clients(self.inner_address)
+            if self.tracing is not None:
+                trace_clients(self.tracing.headers)
+
+    def accept_inner(self, accept: Callable[[], asyncio.BaseProtocol]) -> None:
+        """What makes the protocol of a connection on which code of this server makes requests. Before `start`; without
+        it there are none."""
+        self._accept_inner = accept
 
     async def start(self) -> None:
         """Opens the data directory and starts the workers, which load the graphs. Raises ConfigError."""
@@ -196,7 +222,10 @@ class Runtime:
             await self._storage.store.ready(meaning=self.settings.project.store_index is not None)
             sweep_temporaries(self.settings, await self._storage.workers.alive())
             exits.callback(remove_temporaries, self.settings, "server")
-            spawner = WorkerSpawner(self.settings)  # imports its libraries while this process continues
+            await self._listen_inside()
+            spawner = WorkerSpawner(
+                self.settings, self.inner_address
+            )  # imports its libraries while this process continues
             self._broker.start()
             exits.push_async_callback(self._broker.stop)
             if isinstance(self._viewer, Viewers):
@@ -265,10 +294,19 @@ class Runtime:
             raise ConfigError(f"{project.path}: auth was taken away; restart the server to serve without it")
         return custom
 
+    async def _listen_inside(self) -> None:
+        self._exits.push_async_callback(self._inner_socket.stop)
+        if self._accept_inner is not None:
+            await self._inner_socket.start(self._accept_inner)
+        if self._has_clients:
+            from runyard.runtime.graphs.inner_client import serve_clients
+
+            serve_clients(asyncio.get_running_loop())
+
     async def _start_workers(self, spawner: WorkerSpawner) -> None:
-        socket = BusSocket(self.settings, self._bus, self._loops)
+        socket = OwnSocket(self.settings, "bus", self._loops)
         self._exits.push_async_callback(socket.stop)
-        await socket.start()
+        await socket.start(partial(accept_worker, self._bus))
         local = f"local-{uuid.uuid4().hex[:12]}" if self.settings.workers == 0 else None
         self._supervisor = supervisor = Supervisor(
             self.settings, self._storage, self._broker, self._workers, spawner, socket.path, self._loops, local=local
@@ -281,12 +319,14 @@ class Runtime:
     async def _start_local_worker(self, name: str) -> None:
         """`--workers 0`: everything in this process, for debuggers and small tests."""
         from runyard.runtime.execution.executor import Executor
+        from runyard.runtime.execution.node_pool import NodePool
         from runyard.runtime.execution.worker import Worker
         from runyard.runtime.store.fenced import FencedStore
 
         await asyncio.to_thread(self.load_graphs)
         assert self._graphs is not None
         loop, project = asyncio.get_running_loop(), self.settings.project
+        loop.set_default_executor(NodePool(self.settings.concurrency))
         store = FencedStore(self._storage.store, loop, project.store_ttl, self._index)
         self._exits.push_async_callback(asyncio.to_thread, send_last_traces)
         self._storage.workers.register(name)

@@ -17,6 +17,7 @@ import click
 import uvicorn
 
 from runyard.handlers.cli.http_protocol import BoundedConfig, BoundedProtocol, ConnectionLimits
+from runyard.handlers.http.inner_requests import InnerRequests
 from runyard.handlers.http.scope import Receive, Scope, Send
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import RunyardError
@@ -29,6 +30,8 @@ CLOSE_TIMEOUT = 2
 """Seconds that responses get to be sent once all runs have ended or are back in the queue."""
 _LATE = 5.0
 """Seconds without a look at connections that say that the process was held up: what clients sent may lie unread."""
+INNER_HEADERS = 65_536
+"""Bytes of headers that inner requests may have at least, for they say all that is known of a user."""
 GC_THRESHOLD = 50_000
 """New objects between two collections of the youngest generation: large request bodies make many."""
 
@@ -105,24 +108,27 @@ class _StartErrorRecorder:
         return ServeError(f"the server did not start: {type(self._error).__name__}: {self._error}")
 
 
+def _config(app: Any, settings: Settings, *, least_header_limit: int = 0) -> BoundedConfig:
+    return BoundedConfig(
+        app,
+        limits=ConnectionLimits(max(settings.header_limit, least_header_limit), settings.receive_timeout),
+        loop="none",  # it is made here
+        timeout_keep_alive=settings.idle_timeout,
+        ws="none",  # there are none; looking for a library fails at import with old ones
+        lifespan="on",
+        backlog=BACKLOG,
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=CLOSE_TIMEOUT,
+    )
+
+
 class _Server(uvicorn.Server):
     """uvicorn, with a line on stdout when it is ready, and with a signal as an orderly end (exit code 0)."""
 
     def __init__(self, app: Any, runtime: Runtime, settings: Settings, listener: socket.socket) -> None:
-        super().__init__(
-            BoundedConfig(
-                app,
-                limits=ConnectionLimits(settings.header_limit, settings.receive_timeout),
-                loop="none",  # it is made here
-                timeout_keep_alive=settings.idle_timeout,
-                ws="none",  # there are none; looking for a library fails at import with old ones
-                lifespan="on",
-                backlog=BACKLOG,
-                access_log=False,
-                log_config=None,
-                timeout_graceful_shutdown=CLOSE_TIMEOUT,
-            )
-        )
+        super().__init__(_config(app, settings))
+        self._inner = _config(InnerRequests(app, runtime.inner_address), settings, least_header_limit=INNER_HEADERS)
         self._runtime = runtime
         self._settings = settings
         self._listener = listener
@@ -132,6 +138,8 @@ class _Server(uvicorn.Server):
         # A failed start is told by the command line, in one line; uvicorn would log a traceback.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         aborting = asyncio.create_task(self._abort_start_on_signal())
+        self._inner.load()
+        self._runtime.accept_inner(lambda: BoundedProtocol(self._inner, self.server_state, self.lifespan.state))
         try:
             await super().startup(sockets)
         except OSError as error:  # another process began to listen in the meantime

@@ -13,9 +13,10 @@ from starlette.requests import Request
 from runyard.handlers.contract.bodies import Body, in_pool_if_large
 from runyard.handlers.contract.json_body import parse_json
 from runyard.handlers.http.errors import HttpError
-from runyard.handlers.http.scope import TEMPLATE, Header, Message, Receive, Scope
+from runyard.handlers.http.scope import CALLER, TEMPLATE, Header, Message, Receive, Scope
 from runyard.handlers.http.sessions import Sessions, is_of_own_page
 from runyard.runtime.auth.custom import HandlerFailed
+from runyard.runtime.auth.inner_requests import Caller
 from runyard.runtime.auth.log_lines import one_line
 from runyard.runtime.auth.principal import Principal
 from runyard.runtime.auth.redaction import redacted
@@ -76,7 +77,11 @@ class Authentication:
 
     async def authenticate(self, scope: Scope, body: ReceivedBody) -> Principal:
         """Who makes the request. Raises `Refusal`, Unavailable, `HttpError`, and what came in the way of its body.
-        Whoever is not let in is in the log, without their credentials."""
+        Whoever is not let in is in the log, without their credentials. What a run of this server asks, its user asks:
+        nobody has to say that again."""
+        caller: Caller | None = scope.get(CALLER)
+        if caller is not None and not caller.strange:
+            return self._authenticator.known(caller)
         return await self._ask(scope, body, self._sessions.credentials(scope))
 
     async def sign_in(self, scope: Scope, credential: str) -> str:

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 from runyard.handlers.http.callers import Hosts
 from runyard.handlers.http.cors import Cors
 from runyard.handlers.http.errors import error_response
-from runyard.handlers.http.scope import TEMPLATE, Header, Message, Receive, Scope, Send
+from runyard.handlers.http.scope import CALLER, TEMPLATE, Header, Message, Receive, Scope, Send
+from runyard.runtime.auth.inner_requests import SYSTEM, acting_for
 
 _METHODS = frozenset(("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"))
 
@@ -75,8 +76,11 @@ class EdgeMiddleware:
                 message["headers"] = [*message.get("headers", ()), *cors_headers]
             await send(message)
 
+        inner = CALLER in scope
+        if not inner:
+            acting_for.set(SYSTEM)  # what the project's code does here, it does for the server
         try:
-            if host is not None:
+            if host is not None and not inner:
                 self.hosts.check(host)
             if origin is not None:
                 self.cors.origins.check(origin, host)

@@ -14,3 +14,5 @@ Header = tuple[bytes, bytes]
 
 TEMPLATE = "runyard.template"
 """The template of the request's path, such as `/threads/{thread_id}`; set by the routing."""
+CALLER = "runyard.caller"
+"""Which code of this server makes the request, None where that is not known; there for those of the inner socket."""

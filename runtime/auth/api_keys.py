@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from runyard.runtime.auth.principal import Principal
+from runyard.runtime.auth.inner_requests import Caller
+from runyard.runtime.auth.principal import ANONYMOUS, Principal
 from runyard.runtime.auth.refusal import Refusal
 from runyard.runtime.auth.requests import IncomingRequest
 from runyard.runtime.errors import ConfigError, Unavailable
@@ -71,6 +72,11 @@ class ApiKeys:
         if found is None:
             raise Refusal(401, "The API key is not known", _CHALLENGE)
         return found
+
+    def known(self, caller: Caller) -> Principal:
+        """See `Authenticator`."""
+        name = caller.identity
+        return ANONYMOUS if name is None else Principal(name, Scope(identity=name))
 
     def _look(self) -> None:
         now = time.monotonic()

@@ -14,11 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from runyard.runtime.auth.cancellation import is_cancelled
-from runyard.runtime.auth.principal import Principal, principal_of
+from runyard.runtime.auth.inner_requests import Caller
+from runyard.runtime.auth.principal import ANONYMOUS, Principal, principal_of
 from runyard.runtime.auth.refusal import Refusal, refusal_of
 from runyard.runtime.auth.requests import IncomingRequest
 from runyard.runtime.auth.rules import Rules
-from runyard.runtime.auth.user import NoUser, read_user
+from runyard.runtime.auth.user import NoUser, read_user, stored_user
 from runyard.runtime.errors import ConfigError, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -105,6 +106,15 @@ class CustomAuthentication:
             raise HandlerFailed("what the authentication handler gave cannot be read") from error
         if not user.is_authenticated:
             raise Refusal(401, "Unauthorized")
+        return principal_of(user, self._rules)
+
+    def known(self, caller: Caller) -> Principal:
+        """See `Authenticator`."""
+        user = stored_user(caller.user)
+        if user is None:
+            if caller.identity is None:
+                return ANONYMOUS
+            user = read_user(caller.identity)  # of a run from before the project had an `auth`
         return principal_of(user, self._rules)
 
     async def _call(self, arguments: dict[str, Any]) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
+from runyard.runtime.auth.inner_requests import Caller
 from runyard.runtime.auth.principal import Principal
 
 
@@ -85,3 +86,7 @@ class Authenticator(Protocol):
     async def authenticate(self, request: IncomingRequest) -> Principal:
         """Who makes it. Raises `Refusal` when that is not known or they may not, and Unavailable when it cannot be
         found out at the moment. Anything else that is raised is a defect."""
+
+    def known(self, caller: Caller) -> Principal:
+        """Who a request of this server's own code is made for. They were authenticated when they began, so no handler
+        is asked."""

@@ -7,6 +7,7 @@ from runyard.runtime.background.loops import BackgroundLoop
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.execution.admission import Admission
+from runyard.runtime.execution.slots import LentSlots, RunSlot
 from runyard.runtime.storage.port.queue import Lease, LeasedRun, QueueStorage
 from runyard.runtime.storage.port.runs import Lane
 
@@ -28,6 +29,7 @@ class Claims:
         self._solo = solo
         self._admission = Admission(1 if solo else settings.concurrency)
         self._leases: dict[str, Lease] = {}
+        self._slots = LentSlots(self._admission.ceiling, self._leases.__contains__, self._waits_changed)
         self._claiming = 0
         self._interactive = 0
         self._more = False
@@ -95,9 +97,9 @@ class Claims:
         finally:
             self._claiming -= 1
         for leased in claimed:
-            self._interactive += leased.lane == Lane.INTERACTIVE
+            self._interactive += leased.lane <= Lane.INTERACTIVE
             start(leased)
-        self._admission.changed(len(self._leases), self._interactive)
+        self._changed()
         # Full claims hint at more: look again as soon as there is room.
         self._more = len(claimed) >= max(1, limit) or limit == 0
         load(len(self._leases))
@@ -105,12 +107,27 @@ class Claims:
             self._wake.set()
         return bool(claimed)
 
+    def slot(self, leased: LeasedRun) -> RunSlot:
+        """The place of a run that is held."""
+        return RunSlot(self._slots, leased.lease.run_id, interactive=leased.lane <= Lane.INTERACTIVE)
+
+    def _changed(self) -> None:
+        waiting, interactive = self._slots.count()
+        self._admission.changed(len(self._leases) - waiting, self._interactive - interactive)
+
+    def _waits_changed(self) -> None:
+        limit, _ = self._admission.room()
+        self._changed()
+        if limit == 0:  # what the run waits for may have been refused for want of room
+            self._wake.set()
+
     def done(self, leased: LeasedRun) -> None:
         """A run is over for this worker; there may be room for another."""
         lease = leased.lease
-        self._interactive -= leased.lane == Lane.INTERACTIVE
+        self._interactive -= leased.lane <= Lane.INTERACTIVE
         if self._leases.get(lease.run_id) == lease:
             del self._leases[lease.run_id]
-            self._admission.changed(len(self._leases), self._interactive)
+            self._slots.end(lease.run_id)
+            self._changed()
         if self.ended.is_set() or (self._more and self._admission.worth_claiming()):
             self._wake.set()

@@ -6,6 +6,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
+from runyard.runtime.auth.inner_requests import Caller, acting_for
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.bus.messages import (
     Cancel,
@@ -154,9 +155,21 @@ class Worker:
     def _start(self, leased: LeasedRun) -> None:
         context = copy_context()
         context.run(log_as_run, self._fields(leased))
+        context.run(acting_for.set, self._caller(leased))
         task = self._loop.create_task(self._execute(leased), name=leased.lease.run_id, context=context)
         self._tasks.add(task)
         task.add_done_callback(lambda task: self._executed(leased, task))
+
+    def _caller(self, leased: LeasedRun) -> Caller:
+        configurable = leased.kwargs.get("config", {}).get("configurable", {})
+        return Caller(
+            identity=leased.creator,
+            user=leased.user,
+            run_id=leased.lease.run_id,
+            thread_id=leased.lease.thread_id,
+            request_id=configurable.get("langgraph_request_id"),
+            slot=self._claims.slot(leased),
+        )
 
     def _fields(self, leased: LeasedRun) -> RunFields:
         return RunFields(leased.lease.run_id, leased.lease.thread_id, leased.graph_id, self.name)

@@ -21,6 +21,7 @@ from langgraph.graph import StateGraph
 from langgraph.pregel import Pregel
 from langgraph.store.base import BaseStore
 
+from runyard.runtime.auth.inner_requests import Caller, acting_for
 from runyard.runtime.config.project import GraphSpec, Project
 from runyard.runtime.errors import ConfigError, GraphNotLoaded, NotFound
 from runyard.runtime.graphs.factories import Access, Factory, FactoryCall
@@ -151,6 +152,8 @@ class Graphs:
         if graph_id not in self._factories:
             raise self._unknown(graph_id)
         factory, store = self._factories[graph_id], call.store
+        if acting_for.get() is None and (user := call.user) is not None:  # a graph that is only looked at
+            acting_for.set(Caller(identity=user.identity, user=user.to_json()))
         if store is None and factory.wants_store:
             call = replace(call, store=self._store)
         value = factory(call)

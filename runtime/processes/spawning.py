@@ -14,6 +14,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+from runyard.runtime.auth.inner_requests import InnerAddress
 from runyard.runtime.background.process_identity import ProcessIdentity
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.processes.temporaries import keep_temporaries
@@ -22,7 +23,9 @@ from runyard.runtime.processes.temporaries import keep_temporaries
 class WorkerSpawner:
     """Starts processes; making one begins the preloading in the background."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, inner: InnerAddress) -> None:
+        """`inner`: where clients that code makes in these processes reach the server."""
+        self._inner = inner
         keep_temporaries(settings, "server")  # the fork server's socket
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["runyard.runtime.processes.preload"])
@@ -32,11 +35,11 @@ class WorkerSpawner:
 
     async def start(self, settings: Settings, name: str, bus: Path, *, solo: bool) -> ForkServerProcess:
         """A process that works; see `worker_main.work`."""
-        return await self._start(_work, (settings.without_keys(), name, bus, solo), name)
+        return await self._start(_work, (settings.without_keys(), name, bus, self._inner, solo), name)
 
     async def start_viewer(self, settings: Settings, name: str, connection: socket.socket) -> ForkServerProcess:
         """A process that answers views on its end of a pair of sockets; see `viewer_main.view`."""
-        return await self._start(_view, (settings.without_keys(), name, connection), name)
+        return await self._start(_view, (settings.without_keys(), name, connection, self._inner), name)
 
     async def _start(self, target: Callable[..., None], arguments: tuple[Any, ...], name: str) -> ForkServerProcess:
         server = ProcessIdentity.of(os.getpid())
@@ -47,17 +50,19 @@ class WorkerSpawner:
         return process
 
 
-def _work(server: ProcessIdentity, settings: Settings, name: str, bus: Path, solo: bool) -> None:
+def _work(server: ProcessIdentity, settings: Settings, name: str, bus: Path, inner: InnerAddress, solo: bool) -> None:
     # The fork server has it; the API process has no use for it.
     from runyard.runtime.processes.worker_main import work
 
-    work(settings, name, bus, server, solo=solo)
+    work(settings, name, bus, server, inner, solo=solo)
 
 
-def _view(server: ProcessIdentity, settings: Settings, name: str, connection: socket.socket) -> None:
+def _view(
+    server: ProcessIdentity, settings: Settings, name: str, connection: socket.socket, inner: InnerAddress
+) -> None:
     from runyard.runtime.processes.viewer_main import view
 
-    view(settings, name, connection, server)
+    view(settings, name, connection, server, inner)
 
 
 @contextlib.contextmanager

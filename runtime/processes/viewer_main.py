@@ -14,11 +14,13 @@ from typing import Final
 
 import uvloop
 
+from runyard.runtime.auth.inner_requests import InnerAddress
 from runyard.runtime.background.process_identity import ProcessIdentity
 from runyard.runtime.bus.messages import Broken
 from runyard.runtime.bus.unix_socket import SocketLink
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError, RunyardError
+from runyard.runtime.graphs.inner_client import connect_clients
 from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.processes.leaving import ServerWatch, leave, leave_fork_server
 from runyard.runtime.processes.temporaries import keep_temporaries, remove_temporaries
@@ -48,7 +50,9 @@ PART: Final = 256 * 1024
 """Bytes of an answer that are sent in one turn of the event loop: large ones hold up no small ones."""
 
 
-def view(settings: Settings, name: str, connection: socket.socket, server: ProcessIdentity) -> None:
+def view(
+    settings: Settings, name: str, connection: socket.socket, server: ProcessIdentity, inner: InnerAddress
+) -> None:
     """Answers until the connection ends. The entry point of the process, which ends here whatever its threads do."""
     multiprocessing.set_start_method(None, force=True)  # as for workers
     leave_fork_server()
@@ -61,6 +65,7 @@ def view(settings: Settings, name: str, connection: socket.socket, server: Proce
         sys.dont_write_bytecode = True
     code = 1
     try:
+        connect_clients(inner)
         graphs, index, broken = _load(settings)
         loop = uvloop.new_event_loop()
         asyncio.set_event_loop(loop)  # instead of what a module may have left there

@@ -7,9 +7,9 @@ import multiprocessing
 import os
 import signal
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from runyard.runtime.auth.inner_requests import InnerAddress
 from runyard.runtime.background.forks import keep_from_children
 from runyard.runtime.background.process_identity import ProcessIdentity
 from runyard.runtime.bus.messages import Broken, GraphsLoaded
@@ -17,7 +17,9 @@ from runyard.runtime.bus.unix_socket import SocketWorkerBus
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.execution.executor import Executor
+from runyard.runtime.execution.node_pool import NodePool
 from runyard.runtime.execution.worker import Worker
+from runyard.runtime.graphs.inner_client import connect_clients, trace_clients
 from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.processes.event_loop import new_event_loop, run_despite_exits
 from runyard.runtime.processes.leaving import ServerWatch, leave, leave_fork_server
@@ -38,7 +40,9 @@ NICE = 5
 """Workers step back when cores are short: the API process answers, and one that waits waits for it."""
 
 
-def work(settings: Settings, name: str, socket: Path, server: ProcessIdentity, *, solo: bool) -> None:
+def work(
+    settings: Settings, name: str, socket: Path, server: ProcessIdentity, inner: InnerAddress, *, solo: bool
+) -> None:
     """Runs a worker until it has drained. The entry point of a worker process.
 
     SIGTERM drains it; SIGINT, which a terminal sends to the whole group, is left to the API process.
@@ -56,8 +60,11 @@ def work(settings: Settings, name: str, socket: Path, server: ProcessIdentity, *
     storage = make_storage(settings)
     storage.workers.register(name)  # before code of the project runs, which may take long, or stop the process
     keep_temporaries(settings, name)
+    connect_clients(inner)
     graphs, index, broken = _load_graphs(settings)
     tracing = open_tracing(settings.project.env, worker=True)
+    if tracing is not None:
+        trace_clients(tracing.headers)
     loop = new_event_loop()
     asyncio.set_event_loop(loop)  # instead of what a module may have left there
     code = 1
@@ -106,7 +113,7 @@ async def _work(
 ) -> None:
     loop = asyncio.get_running_loop()
     # Sync nodes wait in threads; asyncio's own pool has a handful, and they would queue up there.
-    loop.set_default_executor(ThreadPoolExecutor(settings.concurrency, "node"))
+    loop.set_default_executor(NodePool(settings.concurrency))
     worker: Worker | None = None
 
     def lost() -> None:

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
 from runyard.generated.models import Assistant, Run, RunCreateStateless, RunsCancel
+from runyard.runtime.auth.inner_requests import is_made_by_run, is_of_own_thread
 from runyard.runtime.bus.workers import Workers
-from runyard.runtime.errors import NotFound, RunyardError
+from runyard.runtime.errors import Conflict, NotFound, RunyardError
 from runyard.runtime.scope import Scope
 from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.batches import NO_OPTIONS, AcceptedBatch, BatchOptions, new_batch
@@ -46,6 +47,11 @@ CANCELLED_TOGETHER = 50
 NOTHING_CANCELLED = (
     "No matching runs to cancel. Please verify the thread ID and run IDs are correct, "
     "and the runs haven't been deleted or completed."
+)
+
+WAITS_FOR_ITSELF = (
+    "The run that asks would wait for itself: it is on this thread, whose runs run one at a time. Use another thread,"
+    " or none."
 )
 
 FROM_THE_FIRST = "-1"
@@ -173,7 +179,7 @@ class Runs:
 
         async def make(key: IdempotencyKey | None) -> tuple[Run, FollowedStream]:
             new_run = await self._new_run(
-                scope, request, thread_id, headers, request_id, Lane.INTERACTIVE, Interest.EVENTS
+                scope, request, thread_id, headers, request_id, _lane_of_waiter(), Interest.EVENTS
             )
             subscription = self._broker.subscribe_new(new_run.run_id, resumable=new_run.resumable)
             return await self._insert_followed(scope, new_run, subscription, key), subscription
@@ -198,7 +204,7 @@ class Runs:
 
         async def make(key: IdempotencyKey | None) -> tuple[Run, ResultWaiter]:
             new_run = await self._new_run(
-                scope, request, thread_id, headers, request_id, Lane.INTERACTIVE, Interest.ANSWER
+                scope, request, thread_id, headers, request_id, _lane_of_waiter(), Interest.ANSWER
             )
             waiter = self._broker.wait_for_new(new_run.run_id)
             return await self._insert_followed(scope, new_run, waiter, key), waiter
@@ -229,6 +235,8 @@ class Runs:
                 request, assistant, self._rules, headers, request_id=request_id, lane=lane, interest=interest
             )
         assert thread_id is not None
+        if interest != Interest.NONE and request.multitask_strategy == "enqueue" and is_of_own_thread(thread_id):
+            raise Conflict(WAITS_FOR_ITSELF)
         return new_thread_run(
             request,
             assistant,
@@ -259,11 +267,18 @@ class Runs:
     ) -> Run:
         try:
             run = await self._insert(scope, new_run, key)
+            if new_run.thread_metadata is None:
+                await self._hasten(run.run_id)  # others may be before it on its thread
         except BaseException:
             await subscription.close()
             raise
         subscription.run_exists = True
         return run
+
+    async def _hasten(self, run_id: str) -> None:
+        """Where a run asks: it has lent its place, and what it waits for must not queue up behind runs like itself."""
+        if is_made_by_run():
+            self._workers.wake(await self._storage.queue.hasten(run_id))
 
     # Looking
 
@@ -304,8 +319,9 @@ class Runs:
         """Waits for what a run answers; also what a deleted stateless run answered, for as long as it is kept."""
         if await self._belongs(scope, thread_id, run_id) is None:
             return self._broker.wait_for_nothing(run_id)
+        await self._check_own_thread(scope, thread_id, run_id)
         waiter = self._broker.wait_for_result(run_id, announce=True)
-        await self._end_if_ended(waiter)
+        await self._end_if_ended(waiter, run_id)
         return waiter
 
     async def follow(
@@ -329,7 +345,7 @@ class Runs:
             after=last_event_id,
             view=view(modes, namespace, protocol=location.protocol),
         )
-        await self._end_if_ended(subscription)
+        await self._end_if_ended(subscription, run_id)
         if not scope.filter:
             return subscription
 
@@ -374,12 +390,20 @@ class Runs:
 
         return ScopedStream(subscription, in_reach)
 
-    async def _end_if_ended(self, subscription: ResultWaiter | RunSubscription) -> None:
+    async def _end_if_ended(self, subscription: ResultWaiter | RunSubscription, run_id: str) -> None:
         try:
             await self._broker.end_if_ended(subscription)
+            await self._hasten(run_id)
         except BaseException:
             await subscription.close()
             raise
+
+    async def _check_own_thread(self, scope: Scope, thread_id: str, run_id: str) -> None:
+        """Raises Conflict where a run would wait for one that comes after it, or for itself."""
+        if is_of_own_thread(thread_id):
+            run = await self._storage.runs.get(scope, thread_id, run_id)
+            if run is not None and run.status in ("pending", "running"):
+                raise Conflict(WAITS_FOR_ITSELF)
 
     async def _belongs(self, scope: Scope, thread_id: str, run_id: str) -> RunLocation | None:
         """Where the run is; None when it is not there. Raises NotFound for a run of another thread."""
@@ -481,6 +505,11 @@ class Runs:
 def _told(reason: str | None) -> str | None:
     """What a run keeps of the reason for its end; clients know `taken` by how it begins."""
     return "taken: another run has taken its input" if reason == "taken" else reason
+
+
+def _lane_of_waiter() -> Lane:
+    """The lane of a run whose end the request waits for."""
+    return Lane.AWAITED if is_made_by_run() else Lane.INTERACTIVE
 
 
 def _request_id(given: str | None) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
-KNOWN = ("runyard.db", "store.db", "store.lock", "server.lock", "bus", "workers", "taking.lock", "tmp", "ui")
+KNOWN = ("runyard.db", "store.db", "store.lock", "server.lock", "bus", "inner", "workers", "taking.lock", "tmp", "ui")
 """How the names of our own files begin."""
 
 

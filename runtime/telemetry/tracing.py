@@ -93,6 +93,12 @@ class Tracing:
         self._propagator.inject(kept, self._trace.set_span_in_context(span, self._context.Context()))
         return RequestSpan(self, span, known, current_trace.set(kept))
 
+    def headers(self) -> dict[str, str]:
+        """What a request says that the code at hand makes, so that it belongs to the same trace."""
+        said: dict[str, str] = {}
+        self._propagator.inject(said)
+        return said or current_trace.get() or {}
+
     def begin_run(self, name: str, carrier: Mapping[str, str], attributes: Attributes) -> Span:
         """The span of one attempt at a run, in the trace of the request that made it. It is the current one for what
         the task at hand, the run's own, does from here on."""

@@ -13,6 +13,7 @@ from runyard.runtime.storage.port.storage import Storage
 from .builders import (
     claim,
     claim_all,
+    finish_request,
     idle_thread,
     insert,
     on_thread,
@@ -123,3 +124,40 @@ async def test_a_run_is_executed_for_whoever_made_it_however_often_it_begins(sto
     await storage.queue.release(anns.lease)
     (again,) = await claim_all(storage)
     assert again.user == user
+
+
+async def test_what_a_run_waits_for_is_claimed_before_all_others(storage: Storage) -> None:
+    others = [await insert(storage, stateless(lane=Lane.INTERACTIVE)) for _ in range(3)]
+    awaited = await insert(storage, stateless(lane=Lane.SINGLE))
+    assert await storage.queue.hasten(awaited.run_id) == 1
+    claimed = await storage.queue.claim("worker", limit=0, interactive=2)
+    assert [leased.lease.run_id for leased in claimed] == [awaited.run_id, others[0].run_id]
+    assert claimed[0].lane == Lane.AWAITED
+
+
+async def test_runs_before_an_awaited_one_on_its_thread_are_hastened_too(storage: Storage) -> None:
+    thread_id = await idle_thread(storage)
+    await insert(storage, stateless(lane=Lane.INTERACTIVE))
+    before, awaited, behind = [await insert(storage, on_thread(thread_id)) for _ in range(3)]
+    assert await storage.queue.hasten(awaited.run_id) == 1
+    for run in (before, awaited):
+        (claimed,) = await storage.queue.claim("worker", limit=1, interactive=1)
+        assert claimed.lease.run_id == run.run_id
+        await storage.queue.finish(finish_request(claimed.lease))
+    (claimed,) = await storage.queue.claim("worker", limit=1, interactive=1)
+    assert claimed.lease.run_id != behind.run_id
+
+
+async def test_a_run_that_is_not_in_the_queue_cannot_be_hastened(storage: Storage) -> None:
+    run = await insert(storage, stateless())
+    leased = await claim(storage, "worker", run)
+    assert await storage.queue.hasten(run.run_id) == 0
+    await storage.queue.finish(finish_request(leased.lease))
+    assert await storage.queue.hasten(run.run_id) == 0
+    assert await storage.queue.hasten(str(uuid.uuid4())) == 0
+
+
+async def test_a_claim_says_who_made_the_run(storage: Storage) -> None:
+    await storage.runs.insert(Scope(identity="ann"), [stateless()])
+    await storage.runs.insert(Scope.everything(), [stateless()])
+    assert [leased.creator for leased in await claim_all(storage)] == ["ann", None]

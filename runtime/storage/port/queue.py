@@ -48,6 +48,8 @@ class LeasedRun:
     """That of its batch; None: an error of its graph is its end."""
     failed: int = 0
     """Tries that have failed and were followed by another."""
+    creator: str | None = None
+    """The `Scope.identity` that it was made with."""
 
 
 class Tokens(NamedTuple):
@@ -129,6 +131,11 @@ class QueueStorage(Protocol):
         """Takes up to `interactive` ready runs whose client waits, and as many others as `limit` and what is left of
         `interactive` allow; batches get their share of those though there are enough others. `solo`: one run, or one
         group of runs, of the solo lane and nothing else. Empty when there is nothing to do."""
+
+    async def hasten(self, run_id: str) -> int:
+        """Another run waits for this one: it is claimed before all others, as soon as it is ready, and so are those
+        that come before it on its thread. Answers how many of them are ready; 0 also when it runs or has ended, or
+        is held by its batch."""
 
     async def finish(self, request: FinishRequest, rows: Sequence[CheckpointRow | WriteRow] = ()) -> FinishResult:
         """Ends a run, and writes the checkpoints that its saver still held, in one transaction; some of them may be

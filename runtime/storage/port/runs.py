@@ -17,8 +17,10 @@ Strategy = Literal["reject", "rollback", "interrupt", "enqueue"]
 
 
 class Lane(IntEnum):
-    """The order in which ready runs are claimed: somebody waits for the first kind."""
+    """The order in which ready runs are claimed: somebody waits for the first two kinds."""
 
+    AWAITED = -1
+    """A run that another run waits for, which has lent its place for it."""
     INTERACTIVE = 0
     SINGLE = 1
     BATCH = 2

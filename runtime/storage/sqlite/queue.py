@@ -61,7 +61,7 @@ class SqliteQueue:
                 given = {**claim._asdict(), "now": now(), "clock": self._clock.now(), "lane": Lane.SOLO}
                 rows = connection.execute(self._sql["claim_suspects"], given).fetchall()
                 return self._in_order(connection, claim, rows)
-            claimed = self._claim(connection, claim, Lane.INTERACTIVE, Lane.INTERACTIVE, interactive)
+            claimed = self._claim(connection, claim, Lane.AWAITED, Lane.INTERACTIVE, interactive)
             room = min(limit, interactive - len(claimed))
             if room > 0:
                 claimed += self._claim_others(connection, claim, room)
@@ -109,6 +109,13 @@ class SqliteQueue:
                 policies[batch_id] = msgspec.json.decode(found[0], type=RetryPolicy)
         # RETURNING answers in no particular order.
         return [_leased(claim, row, policies.get(row[15])) for row in sorted(rows, key=lambda row: (row[6], row[0]))]
+
+    async def hasten(self, run_id: str) -> int:
+        def work(connection: sqlite3.Connection) -> int:
+            rows = connection.execute(self._sql["hasten"], {"run_id": run_id, "lane": Lane.AWAITED}).fetchall()
+            return sum(queue == "ready" for (queue,) in rows)
+
+        return await self._database.write(work)
 
     async def finish(self, request: FinishRequest, rows: Sequence[CheckpointRow | WriteRow] = ()) -> FinishResult:
         def work(connection: sqlite3.Connection) -> FinishResult:
@@ -284,7 +291,7 @@ def _settled(request: FinishRequest) -> str:
 
 def _leased(claim: _Claim, row: tuple[Any, ...], retry: RetryPolicy | None) -> LeasedRun:
     seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, *rest = row
-    interest, cancel, metadata, kwargs, user, waited, batch_id, failed = rest
+    interest, cancel, metadata, kwargs, user, waited, batch_id, failed, creator = rest
     return LeasedRun(
         lease=Lease(seq, claim.worker, attempt, claim.token, run_id, thread_id),
         assistant_id=assistant_id,
@@ -301,4 +308,5 @@ def _leased(claim: _Claim, row: tuple[Any, ...], retry: RetryPolicy | None) -> L
         batch_id=batch_id,
         retry=retry,
         failed=failed,
+        creator=creator,
     )

@@ -13,6 +13,7 @@ import pytest
 from uuid_utils import uuid7
 
 from runyard.generated.models import ThreadStateUpdate, ThreadSuperstep, ThreadSuperstepUpdate
+from runyard.runtime.auth.inner_requests import InnerAddress
 from runyard.runtime.config.langgraph_json import load_project
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import BadRequest, Unavailable
@@ -28,7 +29,10 @@ PROJECT = Path(__file__).parents[2] / "sample_projects" / "looked_at" / "langgra
 
 @pytest.fixture(scope="module")
 def spawner(tmp_path_factory: pytest.TempPathFactory) -> WorkerSpawner:
-    return WorkerSpawner(Settings(project=load_project(PROJECT), data_dir=tmp_path_factory.mktemp("spawner")))
+    folder = tmp_path_factory.mktemp("spawner")
+    return WorkerSpawner(
+        Settings(project=load_project(PROJECT), data_dir=folder), InnerAddress(folder / "inner", b"secret")
+    )
 
 
 @pytest.fixture

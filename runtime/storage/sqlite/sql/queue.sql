@@ -9,7 +9,7 @@ where seq in (select seq from runs where queue = 'ready' and lane between :lane_
               order by lane, seq limit :limit)
 returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching,
           cancel, metadata, kwargs, creator_details,
-          max(0, case when due is null then :now - created_at else :clock - due end), batch_id, failed;
+          max(0, case when due is null then :now - created_at else :clock - due end), batch_id, failed, creator;
 
 -- name: claim_suspects
 -- The oldest run of the lane, and all of its group.
@@ -20,7 +20,15 @@ where queue = 'ready' and lane = :lane and (
   suspects = (select suspects from runs where queue = 'ready' and lane = :lane order by seq limit 1))
 returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching,
           cancel, metadata, kwargs, creator_details,
-          max(0, case when due is null then :now - created_at else :clock - due end), batch_id, failed;
+          max(0, case when due is null then :now - created_at else :clock - due end), batch_id, failed, creator;
+
+-- name: hasten
+-- Not what its batch holds (lane 8), nor suspects of a crash.
+update runs set lane = :lane
+where thread_id = (select thread_id from runs where run_id = :run_id)
+and seq <= (select seq from runs where run_id = :run_id) and queue in ('ready', 'waiting', 'delayed')
+and lane > :lane and lane < 8
+returning queue;
 
 -- name: try_again
 -- One that was asked to stop does not begin again. It keeps its thread while it waits: `promote`, `runs_ahead` and

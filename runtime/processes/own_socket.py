@@ -1,19 +1,16 @@
-"""The Unix socket that workers connect to."""
+"""Unix sockets of the API process for the server's other processes."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
-import shutil
 import tempfile
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 from runyard.runtime.background.loops import BackgroundLoop
 from runyard.runtime.background.rounds import Loops
-from runyard.runtime.bus.linked import LinkedBus
-from runyard.runtime.bus.unix_socket import accept_worker
 from runyard.runtime.config.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -24,26 +21,27 @@ INTERVAL = 1.0
 """Seconds between looks at the file."""
 
 
-class BusSocket:
+class OwnSocket:
     """Listens in the data directory, or in a temporary one where that path is too long.
 
-    The file may be deleted (by who tidies up): workers that are connected do not mind, and for those that are still to
+    The file may be deleted (by who tidies up): those that are connected do not mind, and for those that are still to
     come it is made anew.
     """
 
-    def __init__(self, settings: Settings, bus: LinkedBus, loops: Loops) -> None:
-        self._settings = settings
-        self._bus = bus
-        self._folder: Path | None = None
+    def __init__(self, settings: Settings, name: str, loops: Loops) -> None:
+        """`name`: that of the file."""
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._server: asyncio.Server | None = None
-        self._loop = BackgroundLoop("looking after the bus", self._look, loops)
-        self.path = settings.data_dir.resolve() / "bus"
-
-    async def start(self) -> None:
-        """Listens. Raises OSError."""
+        self._accept: Callable[[], asyncio.BaseProtocol] | None = None
+        self._loop = BackgroundLoop(f"looking after the socket {name}", self._look, loops)
+        self.path = settings.data_dir.resolve() / name
         if len(os.fsencode(self.path)) > LONGEST_SOCKET_PATH:
-            self._folder = Path(tempfile.mkdtemp(prefix="runyard-"))
-            self.path = self._folder / "bus"
+            self._folder = tempfile.TemporaryDirectory(prefix="runyard-", ignore_cleanup_errors=True)
+            self.path = Path(self._folder.name) / name
+
+    async def start(self, accept: Callable[[], asyncio.BaseProtocol]) -> None:
+        """Listens; `accept` makes the protocol of each connection. Raises OSError."""
+        self._accept = accept
         await self._listen()
         self._loop.start()
 
@@ -53,13 +51,12 @@ class BusSocket:
         if self._server is not None:
             self._server.close()
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.cleanup()
 
     async def _listen(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._server = await asyncio.get_running_loop().create_unix_server(
-            partial(accept_worker, self._bus), str(self.path)
-        )
+        assert self._accept is not None
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._server = await asyncio.get_running_loop().create_unix_server(self._accept, str(self.path))
         self.path.chmod(0o600)
 
     async def _look(self) -> float:

@@ -1,0 +1,112 @@
+"""Places of runs that wait for others, and the pool threads in which their nodes wait."""
+
+from __future__ import annotations
+
+import asyncio
+from threading import Barrier, Event
+
+import pytest
+
+from runyard.runtime.execution.node_pool import NodePool, lend_pool_thread
+from runyard.runtime.execution.slots import WAITING, LentSlots, RunSlot
+
+
+def slots(most: int, *held: str) -> LentSlots:
+    return LentSlots(most, {*held}.__contains__, lambda: None)
+
+
+async def test_a_run_waits_as_long_as_one_of_its_waits_lasts() -> None:
+    lent = slots(2, "run")
+    slot = RunSlot(lent, "run", interactive=True)
+    first, second = slot.lend(), slot.lend()
+    assert lent.count() == (1, 1)
+    first()
+    assert lent.count() == (1, 1)
+    second()
+    assert lent.count() == (0, 0)
+
+
+async def test_a_run_that_is_over_waits_no_more() -> None:
+    held = {"run"}
+    lent = LentSlots(2, held.__contains__, lambda: None)
+    slot = RunSlot(lent, "run", interactive=False)
+    take_back = slot.lend()
+    held.clear()
+    lent.end("run")
+    assert lent.count() == (0, 0)
+    slot.lend()
+    take_back()
+    assert lent.count() == (0, 0)
+
+
+async def test_the_worker_hears_of_each_change_on_its_loop() -> None:
+    heard = asyncio.Event()
+    lent = LentSlots(2, lambda _: True, heard.set)
+    take_back = await asyncio.to_thread(RunSlot(lent, "run", interactive=False).lend)
+    await asyncio.wait_for(heard.wait(), 5)
+    heard.clear()
+    await asyncio.to_thread(take_back)
+    await asyncio.wait_for(heard.wait(), 5)
+
+
+async def test_only_so_many_runs_wait_and_one_that_does_may_wait_for_more() -> None:
+    runs = [f"run {number}" for number in range(WAITING + 1)]
+    lent = slots(1, *runs)
+    for run in runs[:-1]:
+        lent.lend(run, interactive=False)
+    lent.lend(runs[0], interactive=False)
+    lent.check(runs[0])
+    for refused in (lambda: lent.lend(runs[-1], interactive=False), lambda: lent.check(runs[-1])):
+        with pytest.raises(RuntimeError, match="starts itself without an end"):
+            refused()
+    lent.end(runs[1])
+    lent.check(runs[-1])
+
+
+def test_a_node_that_waits_in_a_pool_thread_leaves_it_to_another() -> None:
+    pool = NodePool(1)
+    met = Event()
+
+    def wait() -> bool:
+        take_back = lend_pool_thread()
+        try:
+            return met.wait(10)
+        finally:
+            take_back()
+
+    waiting = pool.submit(wait)
+    pool.submit(met.set)
+    assert waiting.result(10)
+    pool.shutdown()
+
+
+def test_what_had_to_queue_up_already_gets_the_thread() -> None:
+    pool = NodePool(1)
+    queued, met = Event(), Event()
+
+    def wait() -> bool:
+        queued.wait(10)
+        take_back = lend_pool_thread()
+        try:
+            return met.wait(10)
+        finally:
+            take_back()
+
+    waiting = pool.submit(wait)
+    pool.submit(met.set)
+    queued.set()
+    assert waiting.result(10)
+    pool.shutdown()
+
+
+def test_a_pool_keeps_its_size_where_nothing_waits() -> None:
+    pool, together = NodePool(2), Barrier(3)
+    for _ in range(5):
+        pool.submit(lambda: lend_pool_thread()()).result(10)
+    third = [pool.submit(together.wait, 0.2) for _ in range(3)]
+    assert all(future.exception(10) is not None for future in third), "three threads at once"
+    pool.shutdown()
+
+
+def test_outside_of_a_pool_there_is_nothing_to_lend() -> None:
+    assert lend_pool_thread()() is None
