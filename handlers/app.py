@@ -20,14 +20,20 @@ from runyard.handlers.contract.answers.check import AnswerCheckMiddleware, Viola
 from runyard.handlers.contract.authentication import Authentication
 from runyard.handlers.contract.bodies import BodyLimits
 from runyard.handlers.contract.document import load_document
+from runyard.handlers.contract.header_selection import logged_headers
 from runyard.handlers.contract.middleware import ContractMiddleware
 from runyard.handlers.contract.openapi31 import add_document
-from runyard.handlers.contract.routing import RoutingMiddleware
+from runyard.handlers.contract.routing import RouteTable, RoutingMiddleware
 from runyard.handlers.contract.security import describe_security
 from runyard.handlers.http.callers import read_callers
 from runyard.handlers.http.cors import Cors
 from runyard.handlers.http.edge import EdgeMiddleware, RequestObserver, RequestTracer
+from runyard.handlers.http.mount import MountPrefix
+from runyard.handlers.http.request_log import RequestLog
 from runyard.handlers.operations import Services, operation_table
+from runyard.handlers.webapp.document import ServedDocument
+from runyard.handlers.webapp.hosted import Hosted
+from runyard.handlers.webapp.hosting import WebApp
 from runyard.runtime.auth.inner_requests import SYSTEM, acting_for
 from runyard.runtime.auth.requests import Authenticator
 
@@ -50,6 +56,10 @@ class Server(Services, Protocol):
     @property
     def authenticator(self) -> Authenticator | None:
         """Finds out who makes requests; None: nobody has to say who they are. Raises ConfigError."""
+
+    @property
+    def web_app(self) -> WebApp | None:
+        """The project's own application, which is served around ours; None: it has none. Raises ConfigError."""
 
     async def start(self) -> None:
         """Called before the first request. What it raises ends the start."""
@@ -80,10 +90,23 @@ def create_app(server: Server) -> FlaskApp:
     document = load_document(project.disabled | unneeded, batch_limit=settings.batch_limit)
     if authentication is not None:
         describe_security(document, project.auth)
-    table = operation_table(server, document, authentication)
+    hosted = None if server.web_app is None else Hosted(server.web_app, settings, authentication)
+    prefix = project.mount_prefix
+    served = ServedDocument(document, hosted, mount_prefix=prefix)
+    table = operation_table(server, document, authentication, served)
     origins, hosts = read_callers(settings)
     assets = (f"{console.ASSETS_PATH}/",)
-    check = partial(AnswerCheckMiddleware, document=document, metrics=server.metrics, prefixes=assets)
+    own_assets = () if "meta" in project.disabled else assets
+    routes = RouteTable(document["paths"])
+    check = None
+    if settings.check_answers:
+        check = partial(
+            AnswerCheckMiddleware,
+            document=document,
+            metrics=server.metrics,
+            prefixes=tuple(f"{prefix}{path}" for path in assets),
+        )
+    logged = project.logging_headers
     app = FlaskApp(
         console.__name__,
         lifespan=lifespan,
@@ -91,15 +114,20 @@ def create_app(server: Server) -> FlaskApp:
         server_args={"instance_path": str(Path(console.__file__).parent)},
         # From the outside to the inside; Flask comes last.
         middlewares=[
-            *([check] if settings.check_answers else []),
+            # What the project's application makes of answers is its own.
+            *([] if check is None or hosted is not None else [check]),
             partial(
                 EdgeMiddleware,
                 cors=Cors(project.cors, origins),
                 hosts=hosts,
                 metrics=server.metrics,
                 tracing=server.tracing,
+                others=None if hosted is None else hosted.origins,
+                request_log=None if logged is None else RequestLog(logged_headers(logged)),
             ),
-            partial(RoutingMiddleware, flask_prefixes=() if "meta" in project.disabled else assets),
+            *([partial(MountPrefix, prefix=prefix)] if prefix else []),
+            *([] if hosted is None else [hosted.middleware(routes, own_assets, origins, check)]),
+            partial(RoutingMiddleware, table=routes, flask_prefixes=own_assets, mount_prefix=prefix),
             partial(
                 ContractMiddleware,
                 body_limits=BodyLimits(body=settings.body_limit, batch=settings.batch_body_limit),

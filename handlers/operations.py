@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
+
+import orjson
 
 from runyard.generated.handlers import Operations, operations
 from runyard.handlers.api.assistants import AssistantHandlers, AssistantService
@@ -88,15 +90,20 @@ class Services(Protocol):
 
 
 def operation_table(
-    services: Services, document: Mapping[str, Any], authentication: Authentication | None = None
+    services: Services,
+    document: Mapping[str, Any],
+    authentication: Authentication | None = None,
+    served: Callable[[], bytes] | None = None,
 ) -> Operations[Principal, Response, flask.Response]:
     """The handler of each operation of the document. mypy holds each one against the signature that it asks for.
 
-    `authentication`: None: nobody has to say who they are.
+    `authentication`: None: nobody has to say who they are. `served` gives the document that clients get, as JSON; None:
+    it is `document`.
     """
+    encoded = orjson.dumps(document)
     project = services.settings.project
     return operations(
-        system=SystemHandlers(services.system, services.metrics, document, project.disabled),
+        system=SystemHandlers(services.system, services.metrics, served or (lambda: encoded), project.disabled),
         pages=Pages(
             services.system,
             lambda: services.settings.project.graphs,

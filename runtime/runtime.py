@@ -24,6 +24,8 @@ from runyard.runtime.bus.workers import Workers
 from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError
+from runyard.runtime.graphs.loading import forget_modules
+from runyard.runtime.graphs.script_thread import like_a_main_thread
 from runyard.runtime.maintenance.batches import CancelledBatches, LateItems, OldBatches
 from runyard.runtime.maintenance.cron_scheduler import CronScheduler
 from runyard.runtime.maintenance.delayed_runs import DelayedRuns
@@ -48,7 +50,7 @@ from runyard.runtime.processes.supervisor import Supervisor
 from runyard.runtime.processes.temporaries import remove_temporaries, sweep_temporaries
 from runyard.runtime.processes.viewers import Viewers
 from runyard.runtime.services.assistants import Assistants
-from runyard.runtime.services.authentication import load_authenticator, reload_custom
+from runyard.runtime.services.authentication import load_authenticator, load_custom
 from runyard.runtime.services.batch_results import BatchResults
 from runyard.runtime.services.batches import Batches
 from runyard.runtime.services.crons import Crons
@@ -71,10 +73,12 @@ from runyard.runtime.telemetry.logs import keep_logging
 from runyard.runtime.telemetry.loop_lag import LoopLag
 from runyard.runtime.telemetry.metrics import Metrics
 from runyard.runtime.telemetry.tracing import open_tracing
+from runyard.runtime.webapp.loading import WebApp, load_web_app
 from runyard.runtime.webhooks.sender import WebhookSender
 
 if TYPE_CHECKING:
     from runyard.runtime.auth.requests import Authenticator
+    from runyard.runtime.execution.worker import Worker
     from runyard.runtime.graphs.registry import Graphs
     from runyard.runtime.store.index import Index
 
@@ -149,6 +153,7 @@ class Runtime:
         self._supervisor: Supervisor | None = None
         self._graphs: Graphs | None = None
         self._authenticator: Authenticator | None = None
+        self._web_app: WebApp | None = None
         self._index: Index | None = None
         self._exits = AsyncExitStack()
         self._inner_socket = OwnSocket(settings, "inner", self._loops)
@@ -176,13 +181,21 @@ class Runtime:
             keep_logging()
         return self._authenticator
 
+    @property
+    def web_app(self) -> WebApp | None:
+        """The project's own application; None: it has none. Imported as `authenticator` is. Raises ConfigError."""
+        if self._web_app is None and self.settings.project.app is not None:
+            self._connect_clients()
+            self._web_app = load_web_app(self.settings.project, timeout=self.settings.lifespan_timeout)
+            keep_logging()
+        return self._web_app
+
     def load_graphs(self) -> None:
         """With `--workers 0`, loads the graphs; before an event loop runs: their modules may run one. Raises
         ConfigError. `start` sees to it if nobody has."""
         if self.settings.workers == 0 and self._graphs is None:
             # Workers have these in processes of their own; here they would only take memory.
             from runyard.runtime.graphs.registry import Graphs
-            from runyard.runtime.graphs.script_thread import like_a_main_thread
             from runyard.runtime.store.index import load_index
 
             self._connect_clients()
@@ -235,8 +248,15 @@ class Runtime:
             if self.settings.project.webhooks.enabled:
                 await self._webhooks.start()
                 exits.push_async_callback(self._webhooks.stop)
-            await self._start_workers(spawner)
-            await self.assistants.start(self._workers.graph_names)
+            exits.push_async_callback(self._leave_web_app)  # when no run needs any more what it holds
+            if self.settings.project.app is not None:
+                await self.assistants.start({})  # lifespans in workers may ask for them
+            local = await self._start_workers(spawner)
+            await self.assistants.start(self._workers.graph_names if self._graphs is None else self._graphs.own_names)
+            if self.web_app is not None:
+                await self.web_app.lifespan.enter()
+            if local is not None:
+                await self._run_local_worker(local)
             await self.ui.start()
             exits.push_async_callback(self.ui.stop)
             self._maintenance.start()
@@ -271,11 +291,24 @@ class Runtime:
         """Serves the project as it is after a change. Raises ConfigError when it cannot be; then all stays."""
         assert self._supervisor is not None
         settings = replace(self.settings, project=project)
-        custom = await self._changed_authentication(project)
-        await self._supervisor.replace_workers(settings)
+        custom, web_app = await asyncio.to_thread(self._changed_code, project)
+        keep_logging()
+        if web_app is not None:
+            await web_app.lifespan.enter()
+        try:
+            await self._supervisor.replace_workers(settings)
+        except BaseException:
+            if web_app is not None:
+                await web_app.lifespan.leave()
+            raise
         if custom is not None:
             assert isinstance(self._authenticator, CustomAuthentication)
             self._authenticator.become(custom)
+        if web_app is not None:
+            assert self._web_app is not None
+            before = self._web_app.lifespan
+            self._web_app.become(web_app)
+            await before.leave()
         self.settings = settings
         assert isinstance(self._viewer, Viewers)
         await self._viewer.reload(settings)
@@ -283,16 +316,19 @@ class Runtime:
         self.ui.serve(project)
         await self.assistants.serve(project, self._workers.graph_names)
 
-    async def _changed_authentication(self, project: Project) -> CustomAuthentication | None:
-        """The project's authentication, as its code says by now; None when it had none at the start. Raises
-        ConfigError."""
-        if not isinstance(self._authenticator, CustomAuthentication):
-            return None
-        custom = await asyncio.to_thread(reload_custom, project, timeout=self.settings.auth_timeout)
-        keep_logging()
-        if custom is None:
-            raise ConfigError(f"{project.path}: auth was taken away; restart the server to serve without it")
-        return custom
+    def _changed_code(self, project: Project) -> tuple[CustomAuthentication | None, WebApp | None]:
+        """The project's authentication and its application, as its code says by now; None for what it had not at the
+        start. Raises ConfigError."""
+        authenticates = isinstance(self._authenticator, CustomAuthentication)
+        if not authenticates and self._web_app is None:
+            return None, None
+        project = replace(project, app=self.settings.project.app)  # another one needs a restart
+        forget_modules(project)
+        with like_a_main_thread():
+            custom = load_custom(project, timeout=self.settings.auth_timeout) if authenticates else None
+            if authenticates and custom is None:
+                raise ConfigError(f"{project.path}: auth was taken away; restart the server to serve without it")
+            return custom, load_web_app(project, timeout=self.settings.lifespan_timeout)
 
     async def _listen_inside(self) -> None:
         self._exits.push_async_callback(self._inner_socket.stop)
@@ -303,7 +339,12 @@ class Runtime:
 
             serve_clients(asyncio.get_running_loop())
 
-    async def _start_workers(self, spawner: WorkerSpawner) -> None:
+    async def _leave_web_app(self) -> None:
+        if self._web_app is not None:
+            await self._web_app.lifespan.leave()
+
+    async def _start_workers(self, spawner: WorkerSpawner) -> Worker | None:
+        """Starts them; with `--workers 0` gives the one of this process, which is not yet running."""
         socket = OwnSocket(self.settings, "bus", self._loops)
         self._exits.push_async_callback(socket.stop)
         await socket.start(partial(accept_worker, self._bus))
@@ -313,10 +354,9 @@ class Runtime:
         )
         self._exits.push_async_callback(supervisor.stop)
         await supervisor.start()
-        if local is not None:
-            await self._start_local_worker(local)
+        return None if local is None else await self._make_local_worker(local)
 
-    async def _start_local_worker(self, name: str) -> None:
+    async def _make_local_worker(self, name: str) -> Worker:
         """`--workers 0`: everything in this process, for debuggers and small tests."""
         from runyard.runtime.execution.executor import Executor
         from runyard.runtime.execution.node_pool import NodePool
@@ -338,7 +378,10 @@ class Runtime:
         bus = LocalWorkerBus(self._bus)
         bus.send(GraphsLoaded(self._graphs.own_names, self._graphs.not_loaded))
         worker.connect(bus)
-        task = asyncio.create_task(worker.run(), name=name)
+        return worker
+
+    async def _run_local_worker(self, worker: Worker) -> None:
+        task = asyncio.create_task(worker.run(), name=worker.name)
 
         async def leave() -> None:
             worker.drain()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any, Literal, Protocol
-
-import orjson
 
 from runyard.handlers.http.responses import HEALTH, JSON, BodyResponse, Response, json_response
 
@@ -40,13 +38,14 @@ class SystemHandlers:
         self,
         system: SystemService,
         metrics: MetricsReader,
-        document: Mapping[str, Any],
+        document: Callable[[], bytes],
         disabled: frozenset[str] = frozenset(),
     ) -> None:
-        """`document`: that of the operations. `disabled`: the groups of operations that are taken away."""
+        """`document` gives the one that is served, as JSON. `disabled`: the groups of operations that are taken
+        away."""
         self.system = system
         self.metrics_reader = metrics
-        self.document = orjson.dumps(document)
+        self.document = document
         self.checks = "meta" not in disabled
 
     async def health(self, check_db: int) -> Response:
@@ -70,4 +69,4 @@ class SystemHandlers:
 
     async def openapi(self) -> Response:
         """GET /openapi.json"""
-        return BodyResponse(200, self.document, [JSON])
+        return BodyResponse(200, self.document(), [JSON])

@@ -127,7 +127,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._refused:
             super().on_message_complete()
             # Of a request that was answered before it was complete, the rest was dropped, and now another may come.
-            self._receiving_since = self.loop.time() if self.cycle.response_complete else None
+            # That of a WebSocket has none, and this connection is another protocol's then.
+            complete = self.cycle is not None and self.cycle.response_complete
+            self._receiving_since = self.loop.time() if complete else None
             self._received = 0
             self._begun = False
             self._completed = True

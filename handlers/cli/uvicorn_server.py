@@ -114,7 +114,8 @@ def _config(app: Any, settings: Settings, *, least_header_limit: int = 0) -> Bou
         limits=ConnectionLimits(max(settings.header_limit, least_header_limit), settings.receive_timeout),
         loop="none",  # it is made here
         timeout_keep_alive=settings.idle_timeout,
-        ws="none",  # there are none; looking for a library fails at import with old ones
+        # Only the project's application has any; looking for a library fails at import with old ones.
+        ws="none" if settings.project.app is None else "auto",
         lifespan="on",
         backlog=BACKLOG,
         access_log=False,
@@ -154,9 +155,11 @@ class _Server(uvicorn.Server):
         gc.set_threshold(GC_THRESHOLD, 20, 50)
         host, port = self._listener.getsockname()[:2]
         address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        prefix = self._settings.project.mount_prefix
         broken = self._runtime.not_loaded
         graphs = ", ".join(name for name in self._settings.project.graphs if name not in broken)
-        click.echo(f"Runyard serves {graphs} at {address} (data in {self._settings.data_dir}; docs at /docs)")
+        served = f"Runyard serves {graphs} at {address}{prefix}"
+        click.echo(f"{served} (data in {self._settings.data_dir}; docs at {prefix}/docs)")
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:  # once a second: a timer for each request would cost more

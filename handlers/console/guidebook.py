@@ -14,7 +14,7 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 ORDER = (
-    *("serve", "authentication", "authorisation", "batches", "clients", "protocols", "operations"),
+    *("serve", "your-app", "authentication", "authorisation", "batches", "clients", "protocols", "operations"),
     *("how-it-works", "reliability"),
 )
 """The names of the guides, in the order in which they are best read."""

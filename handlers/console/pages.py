@@ -78,7 +78,8 @@ class Pages:
 
     def docs(self) -> flask.Response:
         """GET /docs"""
-        return flask.Response(flask.render_template("docs.html", assets=ASSETS_PATH), mimetype="text/html")
+        # Relative, for servers that are below a path.
+        return flask.Response(flask.render_template("docs.html", assets=ASSETS_PATH.lstrip("/")), mimetype="text/html")
 
     def guides(self) -> flask.Response:
         """GET /guides"""

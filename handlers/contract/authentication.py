@@ -43,6 +43,11 @@ class ReceivedBody:
         self.error: Exception | None = None
         """Why it could not be received or read, for whoever asked first may hide that."""
 
+    @property
+    def was_read(self) -> bool:
+        """Whether the body was received, so that nobody else can receive it any more."""
+        return self._raw is not None
+
     async def raw(self) -> bytes:
         """Its bytes. Raises what `Body.receive` raises."""
         if self._raw is None:
@@ -137,7 +142,7 @@ def asks_for_page(scope: Scope) -> bool:
 
 def to_sign_in(scope: Scope) -> HttpError:
     """The answer to a browser whose user has to sign in first. Relative, for servers that a proxy puts below a path."""
-    path: str = scope["path"]
+    path: str = scope["path"][len(scope.get("root_path", "")) :]
     up = "../" * (path.count("/") - 1)
     target = f"{up}sign-in?next={quote(path.lstrip('/'), safe='/')}"
     return HttpError(303, "Sign in first", [(b"location", target.encode("ascii"))])

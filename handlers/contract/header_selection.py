@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from runyard.handlers.http.request_log import NEVER
 from runyard.handlers.http.scope import Header
 from runyard.runtime.config.project import HeaderFilter
 
@@ -51,6 +52,11 @@ def header_selector(patterns: HeaderFilter) -> Callable[[Iterable[Header]], dict
         return selected
 
     return select
+
+
+def logged_headers(patterns: HeaderFilter) -> Callable[[Iterable[Header]], dict[str, str]]:
+    """As `header_selector`, for the log of requests: without what lets somebody in, and none that nobody names."""
+    return header_selector(HeaderFilter(includes=patterns.includes or (), excludes=(*patterns.excludes, *NEVER)))
 
 
 def _matcher(patterns: Iterable[str]) -> Callable[[str], bool]:

@@ -22,7 +22,7 @@ from runyard.handlers.contract.deprecation import Application, announcing
 from runyard.handlers.contract.document import is_public
 from runyard.handlers.contract.header_selection import header_selector
 from runyard.handlers.contract.parameters import Parameters
-from runyard.handlers.http.scope import Header, Message, Receive, Scope, Send
+from runyard.handlers.http.scope import AUTHENTICATED, Header, Message, Receive, Scope, Send
 from runyard.runtime.auth.principal import ANONYMOUS, Principal
 from runyard.runtime.auth.refusal import Refusal
 from runyard.runtime.config.project import HeaderFilter
@@ -102,8 +102,10 @@ class ContractOperation:
             arguments = self.parameters.read(scope)
             return ANONYMOUS, arguments, b"" if self.body is None else await self.body.receive(scope, receive)
         body = ReceivedBody(self.body, scope, receive)
+        if (known := scope.get(AUTHENTICATED)) is not None:
+            return known, self.parameters.read(scope), await body.raw()
         try:
-            principal = await self.authentication.authenticate(scope, body)
+            principal = scope[AUTHENTICATED] = await self.authentication.authenticate(scope, body)
         except Refusal as refusal:
             if self.handler is None and refusal.status == 401 and asks_for_page(scope):
                 raise to_sign_in(scope) from None

@@ -7,11 +7,11 @@ thread with the id "search".
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from connexion.http_facts import METHODS
-from connexion.middleware.abstract import ROUTING_CONTEXT, SpecMiddleware
-from connexion.spec import Specification
+from connexion.middleware.abstract import ROUTING_CONTEXT
 
 from runyard.handlers.http.errors import HttpError
 from runyard.handlers.http.responses import BodyResponse
@@ -24,6 +24,7 @@ class Route:
     def __init__(self, template: str, item: dict[str, Any]) -> None:
         self.template = template
         self.operations = {method.upper(): item[method]["operationId"] for method in item if method in METHODS}
+        self.definitions = {method.upper(): item[method] for method in item if method in METHODS}
         # Not every GET answers HEAD: some wait for a run to end.
         if item.get("get", {}).get("x-head"):
             self.operations["HEAD"] = self.operations["GET"]
@@ -65,43 +66,50 @@ class PathNode:
         return self.parameter[1].find(segments, position + 1, found)
 
 
-class RoutingMiddleware(SpecMiddleware):
+class RouteTable:
+    """All paths of the document."""
+
+    def __init__(self, paths: Mapping[str, dict[str, Any]]) -> None:
+        self._exact: dict[str, Route] = {}
+        self._tree = PathNode()
+        for template, item in paths.items():
+            route = Route(template, item)
+            if "{" in template:
+                self._tree.add(template.split("/")[1:], route)
+            else:
+                self._exact[template] = route
+                if len(template) > 1 and template.endswith("/"):
+                    self._exact[template[:-1]] = route
+
+    def find(self, path: str, parameters: dict[str, str]) -> Route | None:
+        """The route of a path, whose parameters are put into `parameters`."""
+        return self._exact.get(path) or self._tree.find(path.split("/")[1:], 0, parameters)
+
+
+class RoutingMiddleware:
     """Puts the operation's id into the scope, where the routed middlewares of Connexion look for it.
 
     A path is also found with a slash at its end that the document does not have, or without the one that it has. Paths
-    with one of `flask_prefixes` belong to no operation and go on to Flask.
+    with one of `flask_prefixes` belong to no operation and go on to Flask. All paths begin with `mount_prefix`.
     """
 
-    def __init__(self, app: Any, *, flask_prefixes: tuple[str, ...]) -> None:
+    def __init__(self, app: Any, *, table: RouteTable, flask_prefixes: tuple[str, ...], mount_prefix: str = "") -> None:
         self.app = app
+        self.table = table
         self.flask_prefixes = flask_prefixes
-        self.exact: dict[str, Route] = {}
-        self.tree = PathNode()
-
-    def add_api(self, specification: Specification, **_: Any) -> None:
-        for template, item in specification.raw["paths"].items():
-            route = Route(template, item)
-            if "{" in template:
-                self.tree.add(template.split("/")[1:], route)
-            else:
-                self.exact[template] = route
-                if len(template) > 1 and template.endswith("/"):
-                    self.exact[template[:-1]] = route
-
-    def _find(self, path: str, parameters: dict[str, str]) -> Route | None:
-        return self.exact.get(path) or self.tree.find(path.split("/")[1:], 0, parameters)
+        self.above = len(mount_prefix)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        path: str = scope["path"]
+        path: str = scope["path"][self.above :]
         parameters: dict[str, str] = {}
-        route = self._find(path, parameters)
+        route = self.table.find(path, parameters)
         if route is None and len(path) > 1 and path.endswith("/"):
             parameters.clear()
-            if route := self._find(path[:-1], parameters):
-                scope["path"] = path[:-1]  # Flask finds its pages by it
+            if route := self.table.find(path[:-1], parameters):
+                scope["path"] = scope["path"][:-1]  # Flask finds its pages by it
         context: dict[str, Any] = {}
         if route is not None:
             scope[TEMPLATE] = route.template

@@ -20,6 +20,8 @@ EXPOSED = (
 )
 """Headers of responses that clients in browsers need, and could not read otherwise."""
 
+_SAFELISTED = ("Accept", "Accept-Language", "Content-Language", "Content-Type")
+"""What pages may always send, but for JSON: its type has to be allowed by name."""
 _METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 _VARY = (b"vary", b"Origin")
 
@@ -31,7 +33,8 @@ class Cors:
         self.origins = origins
         self.credentials = policy.allow_credentials
         self.methods = _METHODS if "*" in policy.allow_methods else ", ".join(policy.allow_methods)
-        self.headers = None if "*" in policy.allow_headers else ", ".join(policy.allow_headers)
+        named = dict.fromkeys((*_SAFELISTED, *policy.allow_headers))
+        self.headers = None if "*" in policy.allow_headers else ", ".join(named)
         self.max_age = str(policy.max_age)
         exposed = dict.fromkeys((*EXPOSED, *policy.expose_headers))
         self.shared: list[Header] = [_VARY, (b"access-control-expose-headers", ", ".join(exposed).encode())]

@@ -61,7 +61,7 @@ class Hello(Message, frozen=True):
 
 
 class Broken(Message, frozen=True):
-    """The worker cannot load the graphs, and ends."""
+    """The worker cannot start: graphs or the project's application keep it from it. It ends."""
 
     detail: str
 

@@ -111,7 +111,7 @@ class Workers:
             case Broken(detail):
                 self.broken = detail
                 if self.first_ready.is_set():
-                    logger.error("a worker cannot load the graphs: %s", detail)
+                    logger.error("a worker cannot start: %s", detail)
 
     def _greet(self, name: str, pid: int) -> None:
         """The worker listens, and knows by now what is followed. It may say hello more than once."""

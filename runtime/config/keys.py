@@ -53,7 +53,6 @@ def _within(section: str, keys: Mapping[str, Key]) -> dict[str, Key]:
 
 _UNKNOWN: Final = Key("unknown", "the key is not known")
 _IMAGE: Final = Key("image", "it matters for building container images only")
-_WITH_APP: Final = Key("ignored", "it concerns http.app")
 
 _PROJECT: Final = {
     **_honoured(
@@ -155,10 +154,12 @@ _STORE: Final = {
 }
 
 _HTTP: Final = {
-    "app": Key("ignored", "custom applications are not served yet"),
-    "mount_prefix": Key("ignored", "it is not supported yet; let a proxy strip the prefix"),
-    "middleware_order": _WITH_APP,
-    "enable_custom_route_auth": _WITH_APP,
+    **_honoured(
+        app="the project's own application, around the server's operations",
+        mount_prefix="the path below which all is served",
+        middleware_order="whether requests are authenticated before the application's middleware sees them",
+        enable_custom_route_auth="whether the application's own routes ask who makes a request",
+    ),
     **{
         f"disable_{group}": Key("honoured", "takes these operations away")
         for group in ("assistants", "threads", "runs", "store", "mcp", "a2a", "meta", "ui")
@@ -173,7 +174,10 @@ _HTTP: Final = {
     ),
     **_within(
         "logging_headers",
-        dict.fromkeys(("includes", "include", "excludes", "exclude"), Key("honoured", "no header is ever logged")),
+        dict.fromkeys(
+            ("includes", "include", "excludes", "exclude"),
+            Key("honoured", "which headers the log of requests has; secrets never"),
+        ),
     ),
     **_within(
         "cors",

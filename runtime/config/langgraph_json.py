@@ -51,7 +51,7 @@ def load_project(path: Path, *, environment: Mapping[str, str] | None = None) ->
     variables = joined(env, os.environ if environment is None else environment)
     paths, unserved = _graphs(path, raw.get("graphs"))
     configs = default_configs(variables, paths)
-    disabled, cors, configurable_headers = read_http(str(path), raw)
+    http = read_http(str(path), raw)
     project = Project(
         path=path,
         directory=path.parent,
@@ -64,10 +64,13 @@ def load_project(path: Path, *, environment: Mapping[str, str] | None = None) ->
         unserved=unserved,
         import_paths=import_paths(path, raw.get("dependencies", ["."])),
         env=env,
-        webhooks=read_webhooks(str(path), raw, variables, enabled="webhooks" not in disabled),
-        cors=cors,
-        disabled=disabled,
-        configurable_headers=configurable_headers,
+        webhooks=read_webhooks(str(path), raw, variables, enabled="webhooks" not in http.disabled),
+        cors=http.cors,
+        disabled=http.disabled,
+        configurable_headers=http.configurable_headers,
+        logging_headers=http.logging_headers,
+        app=http.app,
+        mount_prefix=http.mount_prefix,
         thread_ttl=read_thread_ttl(str(path), raw),
         checkpoint_classes=read_checkpoint_classes(str(path), raw),
         auth=read_auth(str(path), raw),

@@ -62,7 +62,8 @@ class CorsPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderFilter:
-    """Names of headers in lower case, in which `*` stands for any characters (`http.configurable_headers`).
+    """Names of headers in lower case, in which `*` stands for any characters (`http.configurable_headers`,
+    `http.logging_headers`).
 
     includes: None takes those that begin with "x-". excludes wins over includes.
     """
@@ -99,6 +100,21 @@ class AuthSection:
     path: str
     disable_studio_auth: bool = False
     openapi: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppSection:
+    """The project's own web application, which is served around ours (`http.app`).
+
+    path: of the application, as that of a graph.
+    auth_first: whether requests are authenticated before its middleware sees them (`http.middleware_order`).
+    authenticates: whether its own routes ask for authentication too (`http.enable_custom_route_auth`); None: the
+        project does not say, and they do not.
+    """
+
+    path: str
+    auth_first: bool = False
+    authenticates: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +169,9 @@ class Project:
     env: what the file asks for; see `runyard.runtime.config.environment` for what wins over what.
     disabled: the groups of operations that are taken away, such as "store".
     configurable_headers: the request headers that runs find in their `configurable`; None: no headers.
+    logging_headers: those that the log of requests has; None: requests are not logged.
+    app: None: the project has no web application of its own.
+    mount_prefix: the path below which all is served, such as "/api"; empty: all of them.
     auth: None: the project has no code that says who makes a request.
     ui: None: it has no components.
     checkpoint_classes: module and name of those that states may hold beside what is always safe; None: any that is made
@@ -170,6 +189,9 @@ class Project:
     cors: CorsPolicy = CorsPolicy()
     disabled: frozenset[str] = frozenset()
     configurable_headers: HeaderFilter | None = None
+    logging_headers: HeaderFilter | None = None
+    app: AppSection | None = None
+    mount_prefix: str = ""
     thread_ttl: ThreadTtl = ThreadTtl()
     auth: AuthSection | None = None
     store_ttl: StoreTtl = StoreTtl()

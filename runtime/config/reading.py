@@ -30,6 +30,13 @@ def strings(place: str, value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def text(place: str, value: Any) -> str:
+    """A string that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"{place} must be a string, not {kind(value)}")
+    return value
+
+
 def switch(place: str, value: Any) -> bool:
     """True or false; null is false."""
     if not isinstance(value, bool | None):

@@ -118,12 +118,18 @@ def _natural_name(file: Path, import_paths: Iterable[Path]) -> str | None:
     return None
 
 
-def _explain_import(project: Project, target: str, error: BaseException) -> str:
-    where = target
+def line_of(project: Project, error: BaseException) -> str | None:
+    """The line of the project's own code that was the last on the way to an error; None when there is none."""
+    where = None
     for frame in traceback.extract_tb(error.__traceback__):
         path = Path(frame.filename)
         if path.is_relative_to(project.directory) and "site-packages" not in path.parts:
             where = f"{path.relative_to(project.directory)}, line {frame.lineno}"
+    return where
+
+
+def _explain_import(project: Project, target: str, error: BaseException) -> str:
+    where = line_of(project, error) or target
     if isinstance(error, SyntaxError) and error.filename:
         where = f"{Path(error.filename).name}, line {error.lineno}"
     remedy = ""

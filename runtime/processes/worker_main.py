@@ -31,6 +31,7 @@ from runyard.runtime.store.index import Index, load_index
 from runyard.runtime.telemetry.langsmith import send_last_traces
 from runyard.runtime.telemetry.logs import configure_logs, keep_logging
 from runyard.runtime.telemetry.tracing import Tracing, open_tracing
+from runyard.runtime.webapp.loading import WebApp, load_web_app
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def work(
     storage.workers.register(name)  # before code of the project runs, which may take long, or stop the process
     keep_temporaries(settings, name)
     connect_clients(inner)
-    graphs, index, broken = _load_graphs(settings)
+    graphs, index, web_app, broken = _load_graphs(settings)
     tracing = open_tracing(settings.project.env, worker=True)
     if tracing is not None:
         trace_clients(tracing.headers)
@@ -69,7 +70,9 @@ def work(
     asyncio.set_event_loop(loop)  # instead of what a module may have left there
     code = 1
     try:
-        run_despite_exits(_work(settings, name, socket, storage, graphs, index, broken, solo, watch, tracing), loop)
+        run_despite_exits(
+            _work(settings, name, socket, storage, graphs, index, web_app, broken, solo, watch, tracing), loop
+        )
         code = 0
         loop.close()  # sends what is left
     except SystemExit as error:
@@ -82,13 +85,15 @@ def work(
     leave(code)
 
 
-def _load_graphs(settings: Settings) -> tuple[Graphs, Index | None, str | None]:
-    """The graphs, what finds items of the store, and why nothing can be served. Before an event loop runs: modules of
-    the project may run one."""
-    graphs, index, broken = Graphs(settings.project), None, None
+def _load_graphs(settings: Settings) -> tuple[Graphs, Index | None, WebApp | None, str | None]:
+    """The graphs, what finds items of the store, the project's application, and why nothing can be served. Before an
+    event loop runs: modules of the project may run one."""
+    graphs, index, web_app, broken = Graphs(settings.project), None, None, None
     try:
         graphs.load(strict=settings.strict)
         index = load_index(settings.project)
+        if settings.app_in_workers:
+            web_app = load_web_app(settings.project, timeout=settings.lifespan_timeout)
     except ConfigError as error:
         broken = error.detail
     keep_logging()
@@ -96,7 +101,7 @@ def _load_graphs(settings: Settings) -> tuple[Graphs, Index | None, str | None]:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
-    return graphs, index, broken
+    return graphs, index, web_app, broken
 
 
 async def _work(
@@ -106,6 +111,7 @@ async def _work(
     storage: Storage,
     graphs: Graphs,
     index: Index | None,
+    web_app: WebApp | None,
     broken: str | None,
     solo: bool,
     watch: ServerWatch,
@@ -127,6 +133,12 @@ async def _work(
     except OSError:  # the server has ended while the graphs were loaded, or is about to listen anew
         sys.exit(1)
     keep_from_children(connection.fileno())
+    if broken is None and web_app is not None:
+        try:
+            # Nodes find what it sets, as where all runs in one process.
+            await web_app.lifespan.enter()
+        except ConfigError as error:
+            broken = f"{error.detail} (in a worker; RUNYARD_APP_IN_WORKERS=false keeps it to the API process)"
     if broken is not None:
         bus.send(Broken(broken))
         bus.close()
@@ -142,5 +154,7 @@ async def _work(
         worker.connect(bus)
         watch.connected()
         await worker.run()
+        if web_app is not None:
+            await web_app.lifespan.leave()
     finally:
         storage.close()

@@ -7,8 +7,7 @@ from runyard.runtime.auth.custom import CustomAuthentication
 from runyard.runtime.auth.requests import Authenticator
 from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
-from runyard.runtime.graphs.loading import forget_modules, load_object, prepare_process
-from runyard.runtime.graphs.script_thread import like_a_main_thread
+from runyard.runtime.graphs.loading import load_object, prepare_process
 
 
 def load_authenticator(settings: Settings) -> Authenticator | None:
@@ -19,13 +18,6 @@ def load_authenticator(settings: Settings) -> Authenticator | None:
     if settings.has_keys:
         return ApiKeys(settings.api_keys, settings.api_keys_file)
     return load_custom(settings.project, timeout=settings.auth_timeout)
-
-
-def reload_custom(project: Project, *, timeout: float) -> CustomAuthentication | None:
-    """As `load_custom`, with the code as it is by now; also where an event loop runs in another thread."""
-    forget_modules(project)
-    with like_a_main_thread():
-        return load_custom(project, timeout=timeout)
 
 
 def load_custom(project: Project, *, timeout: float) -> CustomAuthentication | None:

@@ -91,6 +91,8 @@ async def diagnose(config: Path, *, timeout: float, **options: Any) -> Diagnosis
     for probe in await probe_project(project, timeout=timeout):
         if probe.what == "auth":
             auth_error = probe.error
+        elif probe.what == "app":
+            _application(found, project, probe.error)
         elif probe.what == "embeddings":
             _index(found, found.settings, probe.error)
         elif probe.error is None:
@@ -179,6 +181,15 @@ def _index(found: Diagnosis, settings: Settings, error: str | None) -> None:
         found.add("store", "problem", "items cannot be found by what they mean: there is no SQLite extension", remedy)
     else:
         found.add("store", "ok", f"{index.embed} loads; items are found by vectors of {index.dims} numbers")
+
+
+def _application(found: Diagnosis, project: Project, error: str | None) -> None:
+    """`error`: why the project's own application does not load."""
+    assert project.app is not None
+    if error is None:
+        found.add("app", "ok", f"{project.app.path} loads; its lifespan is entered at the start only")
+    else:
+        found.add("app", "unusable", error)
 
 
 def _authentication(found: Diagnosis, settings: Settings, error: str | None) -> None:

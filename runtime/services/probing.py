@@ -2,9 +2,9 @@
 
     python -P -m runyard.runtime.services.probing CONFIG WHAT NAME RESULT
 
-WHAT is `graph`, `embeddings` (of the store) or `auth` (what says who makes a request); NAME is that of the graph. The
-process writes `{"kind": "graph", "factory", "embeddings" or "auth"}` or `{"error": text}` as JSON into the file RESULT.
-It is a file, since user code prints what it likes.
+WHAT is `graph`, `embeddings` (of the store), `auth` (what says who makes a request) or `app` (of the project); NAME is
+that of the graph. The process writes `{"kind": "graph", "factory", "embeddings", "auth" or "app"}` or `{"error": text}` as
+JSON into the file RESULT. It is a file, since user code prints what it likes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LAST_WORDS = 2000
 """Bytes of the end of stderr that are shown of a process that dies."""
 
 
-What = Literal["graph", "embeddings", "auth"]
+What = Literal["graph", "embeddings", "auth", "app"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class Probe:
 
 
 async def probe_project(project: Project, *, timeout: float) -> list[Probe]:
-    """Loads every graph of the project, the embeddings of its store and what says who makes a request, as many at once
-    as there are cores; each gets `timeout` seconds."""
+    """Loads every graph of the project, the embeddings of its store, what says who makes a request, and its own
+    application, as many at once as there are cores; each gets `timeout` seconds."""
     places = asyncio.Semaphore(os.cpu_count() or 1)
 
     async def one(what: What, name: str = "") -> Probe:
@@ -56,6 +56,8 @@ async def probe_project(project: Project, *, timeout: float) -> list[Probe]:
         probes.append(one("embeddings"))
     if project.auth is not None:
         probes.append(one("auth"))
+    if project.app is not None:
+        probes.append(one("app"))
     return await asyncio.gather(*probes)
 
 
@@ -128,7 +130,14 @@ def _load_auth(project: Project, _: str) -> str:
     return "auth"
 
 
-_LOADS = {"graph": _load_graph, "embeddings": _load_embeddings, "auth": _load_auth}
+def _load_app(project: Project, _: str) -> str:
+    from runyard.runtime.webapp.loading import load_web_app
+
+    load_web_app(project, timeout=1.0)
+    return "app"
+
+
+_LOADS = {"graph": _load_graph, "embeddings": _load_embeddings, "auth": _load_auth, "app": _load_app}
 
 
 def main() -> None:

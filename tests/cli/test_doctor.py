@@ -317,3 +317,30 @@ def test_what_says_who_asks_is_loaded_too(runyard: Run, project: Path, name: str
     found = of(findings, "auth")
     assert (found_code, found["level"]) == (code, "unusable" if code else "ok")
     assert said in found["message"]
+
+
+APP = """
+from starlette.applications import Starlette
+
+app = Starlette()
+
+def make_app():
+    return app
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "level", "said"),
+    [
+        ("app", 0, "ok", "./app.py:app loads"),
+        ("make_app", 2, "unusable", "name what it returns: app = make_app()"),
+        ("absent", 2, "unusable", "app.py has no 'absent'"),
+    ],
+)
+def test_the_projects_own_application(runyard: Run, project: Path, name: str, code: int, level: str, said: str) -> None:
+    (project / "app.py").write_text(APP)
+    configure(project, http={"app": f"./app.py:{name}"})
+    found_code, findings = diagnose(runyard)
+    found = of(findings, "app")
+    assert (found_code, found["level"]) == (code, level)
+    assert said in found["message"]

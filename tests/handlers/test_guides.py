@@ -149,7 +149,8 @@ def test_the_guide_names_every_setting_and_its_default() -> None:
         row = next(line for line in text.splitlines() if f"`RUNYARD_{field.name.upper()}`" in line)
         if field.default is not dataclasses.MISSING:
             given = field.default
-            default = f"{given:.10g}" if isinstance(given, float) else "false" if given is False else str(given)
+            default = f"{given:.10g}" if isinstance(given, float) else str(given)
+            default = default.lower() if isinstance(given, bool) else default
             assert ("| none |" if given in (None, ()) else f"| `{default}` |") in row, row
 
 

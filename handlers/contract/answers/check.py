@@ -15,7 +15,7 @@ import orjson
 
 from runyard.handlers.contract.answers.declared import Answer, Answers, Violations
 from runyard.handlers.contract.answers.frames import Frames, Lines
-from runyard.handlers.http.scope import TEMPLATE, Message, Receive, Scope, Send
+from runyard.handlers.http.scope import APP_ROUTE, TEMPLATE, Message, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +63,8 @@ class Exchange:
             self._report(violation)
 
     def _begin(self, message: Message) -> Violations:
+        if self._scope.get(TEMPLATE) == APP_ROUTE:
+            return  # the document says nothing of it
         status = message["status"]
         self._answer = self._answers.find(self._scope.get(TEMPLATE), self._scope["method"], status, not self._selects())
         if self._answer is None:
@@ -92,7 +94,8 @@ class Exchange:
 
 
 class AnswerCheckMiddleware:
-    """Stands outside all else. Violations go to the log and to `metrics`; paths with one of `prefixes` are left out."""
+    """Stands outside all else that is ours. Violations go to the log and to `metrics`; paths with one of `prefixes` are
+    left out."""
 
     def __init__(
         self, app: Any, *, document: Mapping[str, Any], metrics: ViolationCounter, prefixes: tuple[str, ...]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from runyard.handlers.webapp.hosting import WebApp
 from runyard.runtime.auth.requests import Authenticator
 from runyard.runtime.config.project import GraphSpec, Project
 from runyard.runtime.config.settings import Settings
@@ -30,10 +31,12 @@ class FakeRuntime:
         *,
         settings: Mapping[str, Any] | None = None,
         authenticator: Authenticator | None = None,
+        web_app: WebApp | None = None,
         **project_options: Any,
     ) -> None:
         self.authenticator = authenticator
         self.tracing = None
+        self.web_app = web_app
         graph = GraphSpec(graph_id="chain", path="./g.py:chain", description="Adds <numbers>")
         project = Project(
             path=Path("langgraph.json"),

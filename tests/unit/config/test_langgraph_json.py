@@ -12,6 +12,7 @@ import pytest
 
 from runyard.runtime.config.langgraph_json import load_project
 from runyard.runtime.config.project import (
+    AppSection,
     AuthSection,
     CorsPolicy,
     GraphSpec,
@@ -105,6 +106,17 @@ def test_components_of_front_ends(tmp_path: Path) -> None:
         ({"http": {"configurable_headers": {"include": "x-a"}}}, "http.configurable_headers.include must be a list"),
         ({"http": {"configurable_headers": {"only": []}}}, "http.configurable_headers.only is not known"),
         ({"http": {"logging_headers": []}}, "http.logging_headers must be an object"),
+        ({"http": {"app": 1}}, "http.app must be a string, not int"),
+        ({"http": {"app": "./app.py"}}, 'http.app: "./app.py" must be "./file.py:name"'),
+        ({"http": {"app": "./app.ts:app"}}, "http.app: applications in JavaScript and TypeScript are not supported"),
+        (
+            {"http": {"app": "./a.py:app", "middleware_order": "last"}},
+            "http.middleware_order must be one of middleware_",
+        ),
+        ({"http": {"enable_custom_route_auth": "yes"}}, "http.enable_custom_route_auth must be true or false"),
+        ({"http": {"mount_prefix": "api"}}, 'http.mount_prefix: "api" must be a path'),
+        ({"http": {"mount_prefix": "/a b"}}, "http.mount_prefix"),
+        ({"http": {"mount_prefix": "//a"}}, "http.mount_prefix"),
         ({"auth": []}, "auth must be an object"),
         ({"auth": {"disable_studio_auth": True}}, 'auth.path must be "./file.py:name"'),
         ({"auth": {"path": "./auth.py"}}, 'auth.path must be "./file.py:name"'),
@@ -169,7 +181,8 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         ({"graphs": {"g": "./a.py:graph", "js": "./src/agent.ts:graph"}}, "graphs.js is not served"),
         ({"env": "missing.env"}, "missing.env does not exist"),
         ({"python_version": "3.8"}, "python_version 3.8 is asked for, but Python 3"),
-        ({"http": {"app": "./a.py:app"}}, "http.app is ignored"),
+        ({"http": {"middleware_order": "auth_first"}}, "http.middleware_order has no effect: there is no http.app"),
+        ({"http": {"enable_custom_route_auth": True}}, "http.enable_custom_route_auth has no effect"),
         ({"http": {"disable_everything": True}}, "http.disable_everything is ignored"),
         ({"webhooks": {"retries": 3}}, "webhooks.retries is ignored"),
         ({"frobnicate": 1}, "frobnicate is ignored"),
@@ -223,11 +236,26 @@ def test_operations_that_are_taken_away(tmp_path: Path) -> None:
     assert not project.webhooks.enabled
 
 
+def test_the_projects_own_application(tmp_path: Path) -> None:
+    http = {"app": "./app.py:app", "middleware_order": "auth_first", "enable_custom_route_auth": True}
+    assert load_project(write(tmp_path, http=http)).app == AppSection(
+        path="./app.py:app", auth_first=True, authenticates=True
+    )
+    assert load_project(write(tmp_path, http={"app": "my.app:app"})).app == AppSection(path="my.app:app")
+    assert load_project(write(tmp_path, http={"app": None})).app is None
+
+
+@pytest.mark.parametrize(("given", "prefix"), [("/api", "/api"), ("/a/v1/", "/a/v1"), ("/", ""), (None, "")])
+def test_the_path_below_which_all_is_served(tmp_path: Path, given: str | None, prefix: str) -> None:
+    assert load_project(write(tmp_path, http={"mount_prefix": given})).mount_prefix == prefix
+
+
 def test_headers_for_runs_in_both_spellings(tmp_path: Path) -> None:
     for keys in (("includes", "excludes"), ("include", "exclude")):
         headers = dict(zip(keys, (["X-User-*"], ["x-user-key"]), strict=True))
         project = load_project(write(tmp_path, http={"configurable_headers": headers, "logging_headers": headers}))
         assert project.configurable_headers == HeaderFilter(includes=("x-user-*",), excludes=("x-user-key",))
+        assert project.logging_headers == project.configurable_headers
 
 
 def test_the_lifetime_of_threads(tmp_path: Path) -> None:

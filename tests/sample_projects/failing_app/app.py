@@ -1,0 +1,30 @@
+"""Its lifespan fails, or takes for ever, as FAILS says: in every process, or where nothing is served only."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    fails = os.environ["FAILS"]
+    if fails == "at once" or (fails == "in workers" and multiprocessing.parent_process() is not None):
+        raise ConnectionError("the database does not answer")
+    if fails == "never ready":
+        await asyncio.Event().wait()
+    yield
+    if fails == "at the end":
+        raise ConnectionError("the database was gone before")
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+def make_app() -> FastAPI:
+    return app
