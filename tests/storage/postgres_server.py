@@ -58,7 +58,7 @@ def drop_schema(directory: Path) -> None:
     """Removes what belongs to a directory, if a server was started at all."""
     if ADDRESS in os.environ:
         with psycopg.connect(os.environ[ADDRESS], autocommit=True) as connection:
-            connection.execute(f"drop schema if exists {schema_of(directory)} cascade")  # type: ignore[arg-type]
+            connection.execute(f"drop schema if exists {schema_of(directory)} cascade")
 
 
 def _start() -> str:
