@@ -61,7 +61,7 @@ class PostgresQueue:
             if solo:
                 given = {**claim._asdict(), "now": connection.now, "lane": int(Lane.SOLO)}
                 return _in_order(claim, connection.execute(self._sql["claim_suspects"], given).fetchall())
-            claimed = self._claim(connection, claim, Lane.INTERACTIVE, Lane.INTERACTIVE, interactive)
+            claimed = self._claim(connection, claim, Lane.AWAITED, Lane.INTERACTIVE, interactive)
             room = min(limit, interactive - len(claimed))
             if room > 0:
                 claimed += self._claim_others(connection, claim, room)
@@ -99,6 +99,13 @@ class PostgresQueue:
             },
         ).fetchall()
         return _in_order(claim, rows)
+
+    async def hasten(self, run_id: str) -> int:
+        def work(connection: Connection) -> int:
+            rows = connection.execute(self._sql["hasten"], {"run_id": run_id, "lane": int(Lane.AWAITED)}).fetchall()
+            return sum(queue == "ready" for (queue,) in rows)
+
+        return await self._database.write(work)
 
     async def finish(self, request: FinishRequest, rows: Sequence[CheckpointRow | WriteRow] = ()) -> FinishResult:
         def work(connection: Connection) -> FinishResult:
@@ -168,6 +175,7 @@ class PostgresQueue:
                 "status": request.status,
                 "answer": request.answer,
                 "shared": shared,
+                "paused": request.paused,
                 "cancelled": cancelled,
                 "now": time,
             },
@@ -270,7 +278,7 @@ def _settled(request: FinishRequest) -> str:
 
 def _leased(claim: _Claim, row: tuple[Any, ...]) -> LeasedRun:
     seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, *rest = row
-    interest, cancel, metadata, kwargs, user, waited, batch_id, failed, retry = rest
+    interest, cancel, metadata, kwargs, user, waited, batch_id, failed, creator, retry = rest
     return LeasedRun(
         lease=Lease(seq, claim.worker, attempt, claim.token, run_id, thread_id),
         assistant_id=assistant_id,
@@ -287,4 +295,5 @@ def _leased(claim: _Claim, row: tuple[Any, ...]) -> LeasedRun:
         batch_id=batch_id,
         retry=None if retry is None else msgspec.json.decode(retry, type=RetryPolicy),
         failed=failed,
+        creator=creator,
     )

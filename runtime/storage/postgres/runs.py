@@ -112,7 +112,7 @@ class PostgresRuns:
             scope,
             on_run(scope, run_id, lambda connection: connection.execute(self._sql["locate"], (run_id,)).fetchone()),
         )
-        return None if row is None else RunLocation(row[0], bool(row[1]))
+        return None if row is None else RunLocation(row[0], bool(row[1]), bool(row[2]))
 
     async def ended(self, scope: Scope, run_ids: Sequence[str]) -> list[RunResult]:
         return await read_in_scope(self._database, scope, lambda connection: self._ended(connection, scope, run_ids))

@@ -11,7 +11,7 @@ where seq = any(array(
   order by lane, seq limit %(limit)s for update skip locked))
 returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching,
           cancel, metadata, kwargs, creator_details,
-          greatest(0, case when due is null then %(now)s - created_at else %(now)s - due end), batch_id, failed,
+          greatest(0, case when due is null then %(now)s - created_at else %(now)s - due end), batch_id, failed, creator,
           (select retry from batches where batches.batch_id = runs.batch_id);
 
 -- name: claim_suspects
@@ -25,7 +25,7 @@ where seq = any(array(
   for update))
 returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching,
           cancel, metadata, kwargs, creator_details,
-          greatest(0, case when due is null then %(now)s - created_at else %(now)s - due end), batch_id, failed,
+          greatest(0, case when due is null then %(now)s - created_at else %(now)s - due end), batch_id, failed, creator,
           (select retry from batches where batches.batch_id = runs.batch_id);
 
 -- name: try_again
@@ -40,7 +40,7 @@ select cancel from runs where seq = %s and worker = %s and attempt = %s and toke
 
 -- name: finish
 -- Only a run that nobody has asked to stop ends as its graph did. `shared`: its thread is about to hold the answer.
-update runs set queue = null, creator_details = null, status = %(status)s, worker = null,
+update runs set queue = null, creator_details = null, status = %(status)s, worker = null, paused = %(paused)s,
                 answer = case when not %(shared)s or batch_id is not null then %(answer)s::bytea end,
                 updated_at = %(now)s, ended_at = %(now)s
 where seq = %(seq)s and worker = %(worker)s and attempt = %(attempt)s and token = %(token)s and queue = 'running'
@@ -129,3 +129,11 @@ select count(distinct coalesce(suspects, seq::text)) from runs where queue = 're
 
 -- name: lease_holds
 select 1 from runs where seq = %s and worker = %s and attempt = %s and token = %s and queue = 'running';
+
+-- name: hasten
+-- Not what its batch holds (lane 8), nor suspects of a crash.
+update runs set lane = %(lane)s
+where thread_id = (select thread_id from runs where run_id = %(run_id)s)
+and seq <= (select seq from runs where run_id = %(run_id)s) and queue in ('ready', 'waiting', 'delayed')
+and lane > %(lane)s and lane < 8
+returning queue;

@@ -4,10 +4,10 @@
 -- name: insert_run
 -- Many are copied instead, in these columns.
 insert into runs (run_id, thread_id, assistant_id, graph_id, status, queue, lane, due, strategy, temporary, resumable,
-                  watching, webhook, metadata, kwargs, creator, creator_details, batch_id, batch_index, created_at,
+                  protocol, watching, webhook, metadata, kwargs, creator, creator_details, batch_id, batch_index, created_at,
                   updated_at)
 values (%(run_id)s, %(thread_id)s, %(assistant_id)s, %(graph_id)s, 'pending', %(queue)s, %(lane)s, %(due)s,
-        %(strategy)s, %(temporary)s, %(resumable)s, %(watching)s, %(webhook)s, %(metadata)s, %(kwargs)s, %(creator)s,
+        %(strategy)s, %(temporary)s, %(resumable)s, %(protocol)s, %(watching)s, %(webhook)s, %(metadata)s, %(kwargs)s, %(creator)s,
         %(creator_details)s, %(batch_id)s, %(batch_index)s, %(now)s, %(now)s);
 
 -- name: active_runs
@@ -91,7 +91,7 @@ order by seq desc limit %(limit)s offset %(offset)s;
 select coalesce(max(seq), 0) from runs;
 
 -- name: locate
-select thread_id, resumable from runs where run_id = %s
+select thread_id, resumable, protocol from runs where run_id = %s
 and not exists (select 1 from discarded_threads as gone where gone.thread_id = runs.thread_id and gone.with_runs);
 
 -- name: result
