@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
 import psycopg
 from psycopg.adapt import Loader
-from psycopg.pq import TransactionStatus
+from psycopg.pq import Format, TransactionStatus
 
 from runyard.runtime.storage.postgres.target import Target
 
@@ -26,6 +26,15 @@ class _JsonText(Loader):
         return bytes(data)
 
 
+class _BinaryJson(Loader):
+    """As it comes in binary, behind the number of its version."""
+
+    format = Format.BINARY
+
+    def load(self, data: Any) -> bytes:
+        return bytes(data)[1:]
+
+
 class Connection:
     """One connection, used by one thread at a time. Statements are sent with their parameters, and none is kept under a
     name by the server: a pooler may give the next transaction to another session.
@@ -35,8 +44,8 @@ class Connection:
 
     def __init__(self, target: Target) -> None:
         self._connection = psycopg.connect(target.url, autocommit=True, prepare_threshold=None)
-        for name in ("json", "jsonb"):
-            self._connection.adapters.register_loader(name, _JsonText)
+        self._connection.adapters.register_loader("jsonb", _JsonText)
+        self._connection.adapters.register_loader("jsonb", _BinaryJson)
         self._path = "" if target.schema is None else f"set local search_path = {target.schema};"
         self.always_in_transaction = target.schema is not None
         self._time = 0
@@ -90,6 +99,17 @@ class Connection:
         """The statement with each of the rows, in few round trips."""
         with self._connection.cursor() as cursor:
             cursor.executemany(statement, rows)
+
+    def copy(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        """`copy ... from stdin` with the rows."""
+        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    def stream(self, statement: str, parameters: Parameters = ()) -> Iterator[Row]:
+        """The rows of a query, few of them in memory at a time; to be gone through before anything else is asked."""
+        with self._connection.cursor(binary=True) as cursor:
+            yield from cursor.stream(statement, parameters, binary=True, size=100)
 
     def lock(self, *names: str) -> None:
         """Takes locks, as `begin` does, where what is to be locked was not known before. Whoever holds others already

@@ -14,6 +14,7 @@ import psycopg
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.storage.port.capabilities import SchemaState
 from runyard.runtime.storage.postgres.connection import Connection, lock_of
+from runyard.runtime.storage.postgres.rows import one
 from runyard.runtime.storage.postgres.target import Target
 
 OLDEST_READER = 1
@@ -85,13 +86,6 @@ def _state(connection: Connection) -> SchemaState:
         [name for name in applied if name not in known],
         refusal,
     )
-
-
-def one(connection: Connection, statement: str) -> tuple[int, ...]:
-    """The only row of a query."""
-    row = connection.execute(statement).fetchone()
-    assert row is not None
-    return row
 
 
 def _known_version() -> int:

@@ -13,7 +13,12 @@ from runyard.runtime.storage.port.storage import Meter
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.migrations import migrate, read_state
+from runyard.runtime.storage.postgres.queue import PostgresQueue
+from runyard.runtime.storage.postgres.runs import PostgresRuns
 from runyard.runtime.storage.postgres.target import Target
+from runyard.runtime.storage.postgres.threads.threads import PostgresThreads
+from runyard.runtime.storage.postgres.workers import PostgresWorkers
+from runyard.runtime.storage.queries import load_queries
 
 LONGEST_PROBE = 6.0
 """Seconds after which a database that has not answered counts as unhealthy."""
@@ -23,8 +28,13 @@ class PostgresStorage:
     """All of storage in one database. One instance a process; any number of processes, on any machines, share it."""
 
     def __init__(self, target: Target, *, meter: Meter | None = None) -> None:
+        queries = load_queries("postgres")
         self._target = target
         self._database = Database(target, meter)
+        self.runs = PostgresRuns(self._database, queries)
+        self.queue = PostgresQueue(self._database, queries)
+        self.workers = PostgresWorkers(self._database, queries)
+        self.threads = PostgresThreads(self._database, queries)
 
     @property
     def capabilities(self) -> Capabilities:

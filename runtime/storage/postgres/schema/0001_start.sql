@@ -262,7 +262,8 @@ create index removed_item_answered on removed_items (ended_at) where answer is n
 -- thread), delayed (due later), running (leased), null (ended). The interface shows `status`. Whoever changes the queue
 -- of a thread holds the lock of that thread, see threads.py.
 --
--- `claimed_at` is when a running run was claimed. `token` is random with each claim and tells it from all others.
+-- `protocol`: it speaks the thread event protocol, and what it emits is stored as its events. `paused`: something was
+-- next when it ended. `claimed_at` is when a running run was claimed. `token` is random with each claim and tells it from all others.
 -- `suspects` is the group of a run in the lane of suspects; null: it is tried alone. `failure` is what joining a run
 -- that failed answers when its outcome is no longer kept. `failed` counts tries that failed and were followed by
 -- another. `creator_details` is all that is known of the creator, as JSON, for the code of graphs; it may hold secrets,

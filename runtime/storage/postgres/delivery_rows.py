@@ -1,0 +1,33 @@
+"""Webhook calls that are to be made, on Postgres: how they are noted in the transaction that ends a run."""
+
+from dataclasses import asdict
+
+import orjson
+
+from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.rows import fetch_dict
+from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.rows import iso_time, run_from_row
+
+
+def add_delivery(
+    connection: Connection,
+    sql: Queries,
+    seq: int,
+    time: int,
+    *,
+    values: bytes | None = None,
+    error: bytes | None = None,
+) -> None:
+    """Notes the webhook call for a run that has just ended. `values` and `error` are JSON and sent as they are."""
+    row = fetch_dict(connection, sql["run_by_seq"], (seq,))
+    assert row is not None
+    payload = {
+        **asdict(run_from_row(row)),
+        "run_started_at": None if row["started_at"] is None else iso_time(row["started_at"]),
+        "run_ended_at": iso_time(row["ended_at"]),
+        "values": None if values is None else orjson.Fragment(values),
+    }
+    if error is not None:
+        payload["error"] = orjson.Fragment(error)
+    connection.execute(sql["insert_delivery"], (row["run_id"], row["webhook"], orjson.dumps(payload), 0, time))

@@ -1,0 +1,10 @@
+"""The logs of threads, on Postgres: what other steps of a transaction ask of them."""
+
+from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.queries import Queries
+
+
+def last_event(connection: Connection, sql: Queries, run_id: str) -> int:
+    """The number of a run's last stored event; 0 if there is none."""
+    row = connection.execute(sql["last_event"], (run_id,)).fetchone()
+    return 0 if row is None else int(row[0])

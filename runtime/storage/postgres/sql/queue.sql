@@ -1,0 +1,139 @@
+-- The life of a run in the hands of a worker, and delayed runs. What a worker writes names its lease: sequence
+-- number, worker, attempt and token.
+
+-- name: claim
+-- %(lane_from)s and %(lane_to)s bound the lanes; the head of each thread is 'ready', so no thread runs twice. The rows
+-- are chosen once (an array): a plan that chose them anew for each row would take others than it has locked.
+update runs set queue = 'running', status = 'running', worker = %(worker)s, attempt = attempt + 1,
+                token = %(token)s, started_at = %(now)s, claimed_at = %(now)s, updated_at = %(now)s
+where seq = any(array(
+  select seq from runs where queue = 'ready' and lane between %(lane_from)s and %(lane_to)s
+  order by lane, seq limit %(limit)s for update skip locked))
+returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching,
+          cancel, metadata, kwargs, creator_details,
+          greatest(0, case when due is null then %(now)s - created_at else %(now)s - due end), batch_id, failed, creator,
+          (select retry from batches where batches.batch_id = runs.batch_id);
+
+-- name: claim_suspects
+-- The oldest run of the lane, and all of its group. One claim at a time: a group is not divided.
+update runs set queue = 'running', status = 'running', worker = %(worker)s, attempt = attempt + 1,
+                token = %(token)s, started_at = %(now)s, claimed_at = %(now)s, updated_at = %(now)s
+where seq = any(array(
+  select seq from runs where queue = 'ready' and lane = %(lane)s and (
+    seq = (select min(seq) from runs where queue = 'ready' and lane = %(lane)s) or
+    suspects = (select suspects from runs where queue = 'ready' and lane = %(lane)s order by seq limit 1))
+  for update))
+returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching,
+          cancel, metadata, kwargs, creator_details,
+          greatest(0, case when due is null then %(now)s - created_at else %(now)s - due end), batch_id, failed, creator,
+          (select retry from batches where batches.batch_id = runs.batch_id);
+
+-- name: try_again
+-- One that was asked to stop does not begin again. It keeps its thread while it waits: `promote`, `runs_ahead` and
+-- `make_due` know it by `failed`.
+update runs set queue = 'delayed', status = 'pending', worker = null, failed = failed + 1, due = %(due)s, updated_at = %(now)s
+where seq = %(seq)s and worker = %(worker)s and attempt = %(attempt)s and token = %(token)s and queue = 'running' and cancel is null;
+
+-- name: check_lease
+-- The fence in front of every write of a worker.
+select cancel from runs where seq = %s and worker = %s and attempt = %s and token = %s and queue = 'running' for update;
+
+-- name: finish
+-- Only a run that nobody has asked to stop ends as its graph did. `shared`: its thread is about to hold the answer.
+update runs set queue = null, creator_details = null, status = %(status)s, worker = null, paused = %(paused)s,
+                answer = case when not %(shared)s or batch_id is not null then %(answer)s::bytea end,
+                updated_at = %(now)s, ended_at = %(now)s
+where seq = %(seq)s and worker = %(worker)s and attempt = %(attempt)s and token = %(token)s and queue = 'running'
+and (cancel is null or %(cancelled)s)
+returning webhook, batch_id;
+
+-- name: count_tokens
+update batch_counts set
+  input_tokens = input_tokens + %(input)s, output_tokens = output_tokens + %(output)s, cached_tokens = cached_tokens + %(cached)s
+where batch_id = %(batch_id)s;
+
+-- name: delete_temporary_thread
+-- A temporary thread goes with its run, but not with other runs that were put on it meanwhile.
+delete from threads where thread_id = %(thread_id)s and temporary
+and not exists (select 1 from runs where thread_id = %(thread_id)s and queue is not null);
+
+-- name: keep_run
+update runs set temporary = false where seq = %s;
+
+-- name: settle_thread
+-- What the run does not say stays as it is.
+update threads set
+  settled = %(settled)s,
+  status = case when exists (select 1 from runs where thread_id = %(thread_id)s and queue is not null)
+                then 'busy' else %(settled)s end,
+  ran = true, temporary = false, state = coalesce(%(state)s::bytea, state),
+  interrupts = coalesce(%(interrupts)s::bytea, interrupts, '{}'::bytea),
+  error = %(error)s, unsettled = %(unsettled)s, answered = %(answered)s, updated_at = %(now)s, state_updated_at = %(now)s
+where thread_id = %(thread_id)s;
+
+-- name: promote
+update runs set queue = 'ready', updated_at = %(now)s
+where seq = (select min(seq) from runs where thread_id = %(thread_id)s and queue = 'waiting')
+and not exists (select 1 from runs where thread_id = %(thread_id)s and queue in ('ready', 'running'))
+and not exists (select 1 from runs where thread_id = %(thread_id)s and queue = 'delayed' and failed > 0)
+and exists (select 1 from threads where thread_id = %(thread_id)s)
+returning seq;
+
+-- name: release
+-- One that was asked to stop does not begin again.
+update runs set queue = 'ready', status = 'pending', worker = null, updated_at = %(now)s
+where seq = %(seq)s and worker = %(worker)s and attempt = %(attempt)s and token = %(token)s and queue = 'running' and cancel is null;
+
+-- name: due_runs
+select seq, thread_id from runs where queue = 'delayed' and due <= %s order by due limit %s;
+
+-- name: make_due
+update runs set updated_at = %(now)s,
+  queue = case when not exists (select 1 from threads where thread_id = %(thread_id)s) then null
+               when failed > 0 then 'ready'
+               when exists (select 1 from runs where thread_id = %(thread_id)s
+                            and queue in ('ready', 'running', 'waiting')) then 'waiting'
+               when exists (select 1 from runs where thread_id = %(thread_id)s
+                            and queue = 'delayed' and failed > 0) then 'waiting' else 'ready' end
+where seq = %(seq)s and queue = 'delayed' and due <= %(now)s
+returning queue;
+
+-- name: next_due
+select min(due), clock_micros() from runs where queue = 'delayed';
+
+-- name: depth
+-- Each counted in the index that holds no others: ended runs, of which there may be a million, are not looked at.
+-- Those that are held (lane 8) wait too, for their batch.
+select (select count(*) from runs where queue = 'ready' and lane <> 8),
+       (select count(*) from runs where queue = 'waiting')
+       + (select count(*) from runs where queue = 'ready' and lane = 8),
+       (select count(*) from runs where queue = 'delayed'),
+       (select count(*) from runs where queue = 'running'),
+       -- Numbers are given in the order of creation.
+       (select clock_micros() - created_at from runs
+        where seq = (select min(seq) from runs where queue = 'ready' and lane <> 8));
+
+-- name: waits
+-- For how long the first and the middle one have been there of those that are ready or wait. Numbers are given in the
+-- order of creation.
+with time as (select clock_micros() as now), unclaimed as (
+  select seq from runs where queue = 'ready'
+  union all select seq from runs where queue = 'waiting'
+)
+select (select (select now from time) - created_at from runs where seq = (select min(seq) from unclaimed)),
+       (select (select now from time) - created_at from runs where seq =
+         (select seq from unclaimed order by seq limit 1 offset (select (count(*) - 1) / 2 from unclaimed)));
+
+-- name: ready_solo
+select count(distinct coalesce(suspects, seq::text)) from runs where queue = 'ready' and lane = %s;
+
+-- name: lease_holds
+select 1 from runs where seq = %s and worker = %s and attempt = %s and token = %s and queue = 'running';
+
+-- name: hasten
+-- Not what its batch holds (lane 8), nor suspects of a crash.
+update runs set lane = %(lane)s
+where thread_id = (select thread_id from runs where run_id = %(run_id)s)
+and seq <= (select seq from runs where run_id = %(run_id)s) and queue in ('ready', 'waiting', 'delayed')
+and lane > %(lane)s and lane < 8
+returning queue;

@@ -1,0 +1,69 @@
+-- Workers, and what becomes of the runs of one that is dead.
+
+-- name: heartbeat
+insert into workers (worker, started_at, seen_at) values (%(worker)s, %(now)s, %(now)s)
+on conflict (worker) do update set seen_at = greatest(workers.seen_at + 1, %(now)s);
+
+-- name: known_workers
+select worker, seen_at from workers;
+
+-- name: unknown_workers
+select distinct worker from runs where queue = 'running' and worker not in (select worker from workers);
+
+-- name: forget_worker
+delete from workers where worker = %s;
+
+-- name: runs_of_worker
+select seq, run_id, thread_id, attempt, token, crashes, cancel, lane, suspects, claimed_at from runs
+where worker = %s and queue = 'running' order by seq;
+
+-- name: requeue_crashed
+update runs set queue = 'ready', status = 'pending', worker = null, crashes = crashes + 1, lane = %(lane)s,
+                suspects = %(suspects)s, updated_at = %(now)s
+where seq = %(seq)s and worker = %(worker)s and queue = 'running';
+
+-- name: overdue_runs
+select seq, run_id, thread_id, cancel from runs where queue = 'running' and claimed_at < clock_micros() - %(age)s
+and (%(among)s::bigint[] is null or seq = any(%(among)s::bigint[])) limit %(limit)s;
+
+-- name: unstopped_runs
+-- What was asked last is what changed the row last. %(run_ids)s is null for no condition.
+select seq, run_id, thread_id, cancel from runs
+where queue = 'running' and cancel is not null and updated_at <= clock_micros() - %(age)s
+and (%(run_ids)s::text[] is null or run_id = any(%(run_ids)s::text[]))
+and (%(among)s::bigint[] is null or seq = any(%(among)s::bigint[])) limit %(limit)s;
+
+-- name: end_without_worker
+update runs set queue = null, creator_details = null, status = %(status)s, worker = null, crashes = crashes + %(crashed)s::int, answer = %(answer)s,
+                updated_at = %(now)s, ended_at = %(now)s
+where seq = %(seq)s and queue is not null
+returning webhook;
+
+-- name: fail_thread
+update threads set settled = 'error', error = %s where thread_id = %s;
+
+-- name: probe
+update probes set number = number + 1;
+
+-- name: register
+insert into worker_leases (worker, renewed_at) values (%s, clock_micros())
+on conflict (worker) do update set renewed_at = clock_micros();
+
+-- name: renew
+update worker_leases set renewed_at = clock_micros() where worker = %s;
+
+-- name: unregister
+delete from worker_leases where worker = %s;
+
+-- name: alive
+select worker from worker_leases where renewed_at > clock_micros() - %s;
+
+-- name: forget_leases
+delete from worker_leases where renewed_at < clock_micros() - %s;
+
+-- name: lock_runs_of_worker
+select seq, run_id, thread_id, attempt, token, crashes, cancel, lane, suspects, claimed_at from runs
+where worker = %s and queue = 'running' order by seq for update;
+
+-- name: lock_runs
+select 1 from runs where seq = any(%s::bigint[]) order by seq for update;

@@ -1,0 +1,151 @@
+"""How threads are made, changed and deleted, on Postgres: the steps within one transaction."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from runyard.runtime.errors import Conflict, Forbidden, NotFound
+from runyard.runtime.scope import Scope
+from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
+from runyard.runtime.storage.port.expiry import Expiry
+from runyard.runtime.storage.port.threads import DeletedThreads, IfExists, NewThread, StateEdit, StateReading
+from runyard.runtime.storage.postgres.checkpoint_rows import (
+    drop_history,
+    write_rows,
+)
+from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.leftovers import discard_thread, refuse_leftovers
+from runyard.runtime.storage.postgres.scoping import shows_thread
+from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.rows import expiry_columns
+from runyard.runtime.storage.time_slice import TimeSlice
+
+
+def create_thread(
+    connection: Connection, sql: Queries, scope: Scope, new_thread: NewThread, if_exists: IfExists
+) -> None:
+    """Writes the thread and its first state. Raises Conflict when it is there already and `if_exists` is `raise`, or it
+    is outside the scope."""
+    if connection.execute(sql["thread"], (new_thread.thread_id,)).fetchone() is not None:
+        if if_exists == "raise" or not shows_thread(connection, scope, new_thread.thread_id):
+            raise Conflict(f"Thread with ID {new_thread.thread_id} already exists")
+        return
+    refuse_leftovers(connection, sql, new_thread.thread_id)
+    connection.execute(
+        sql["insert_thread"],
+        {
+            "thread_id": new_thread.thread_id,
+            "now": connection.now,
+            "status": "idle",
+            "metadata": orjson.dumps(new_thread.metadata).decode(),
+            "graph_id": None,
+            "temporary": False,
+            "creator": scope.identity,
+            **expiry_columns(new_thread.expiry),
+        },
+    )
+    if new_thread.edit is not None:
+        _edit_state(connection, sql, new_thread.thread_id, new_thread.edit)
+
+
+def patch_thread(
+    connection: Connection,
+    sql: Queries,
+    scope: Scope,
+    thread_id: str,
+    metadata: Mapping[str, Any] | None,
+    expiry: Expiry | None,
+) -> None:
+    """Merges metadata and sets the lifetime; nothing when there is no such thread. Raises Forbidden when that would
+    move it out of scope."""
+    row = connection.execute(sql["thread_metadata"], (thread_id,)).fetchone()
+    if row is None:
+        return
+    merged = {**orjson.loads(row[0]), **(metadata or {})}
+    connection.execute(sql["set_thread_metadata"], (orjson.dumps(merged).decode(), connection.now, thread_id))
+    if not shows_thread(connection, scope, thread_id):
+        raise Forbidden("metadata: the thread would be out of your reach with it; leave the keys that make it yours")
+    _set_expiry(connection, sql, thread_id, expiry)
+
+
+def _set_expiry(connection: Connection, sql: Queries, thread_id: str, expiry: Expiry | None) -> None:
+    if expiry is not None:
+        connection.execute(sql["set_thread_expiry"], (expiry.strategy, expiry.minutes, thread_id))
+        connection.execute(sql["forget_postponed"], (thread_id,))
+
+
+def delete_threads(connection: Connection, sql: Queries, thread_ids: Iterable[str]) -> DeletedThreads:
+    """Deletes those of the threads that there are, with all that belongs to them, or notes what is left of that.
+    Webhook calls of runs that have ended are made all the same."""
+    removed = DeletedThreads()
+    time_slice = TimeSlice()
+    for thread_id in thread_ids:
+        if not connection.execute(sql["delete_thread"], (thread_id,)).rowcount:
+            continue
+        removed.threads.append(thread_id)
+        connection.execute(sql["forget_postponed"], (thread_id,))
+        removed.runs.extend(discard_thread(connection, sql, thread_id, time_slice, with_runs=True))
+    return removed
+
+
+def edit_state(connection: Connection, sql: Queries, scope: Scope, thread_id: str, edit: StateEdit) -> None:
+    """Raises NotFound, or Conflict when a run is under way or the state is no longer what the edit was made from."""
+    there = connection.execute(sql["thread"], (thread_id,)).fetchone() is not None
+    if not there or not shows_thread(connection, scope, thread_id):
+        raise NotFound(f"Thread with ID {thread_id} not found")
+    _edit_state(connection, sql, thread_id, edit)
+
+
+def _edit_state(connection: Connection, sql: Queries, thread_id: str, edit: StateEdit) -> None:
+    active = [run_id for _, run_id in connection.execute(sql["active_runs"], (thread_id,))]
+    if active:
+        raise Conflict(
+            f"Thread {thread_id} has in-flight runs: {', '.join(active[:10])}{', ...' if len(active) > 10 else ''}. "
+            "Wait for them to end or cancel them, those that start later too, then edit the state."
+        )
+    if edit.base is not None and _latest(connection, sql, thread_id) != edit.base:
+        raise Conflict(f"The state of thread {thread_id} was changed by somebody else meanwhile.")
+    write_rows(connection, sql, edit.rows)
+    connection.execute(
+        sql["edit_thread"],
+        {
+            "thread_id": thread_id,
+            "now": connection.now,
+            "settled": "interrupted" if edit.paused else "idle",
+            "state": edit.values,
+            "interrupts": edit.interrupts,
+        },
+    )
+
+
+def settle(connection: Connection, sql: Queries, thread_id: str, reading: StateReading) -> bool:
+    """Has a thread show what was read; not (False) when a run or somebody else has seen to it since."""
+    if reading.base is not None and _latest(connection, sql, thread_id) != reading.base:
+        return False
+    settled = None if reading.paused is None else "interrupted" if reading.paused else "idle"
+    shown = {"settled": settled, "state": reading.values, "interrupts": reading.interrupts}
+    return bool(
+        connection.execute(sql["settle_unsettled"], {"thread_id": thread_id, "now": connection.now, **shown}).rowcount
+    )
+
+
+def _latest(connection: Connection, sql: Queries, thread_id: str) -> str:
+    """The id of the thread's latest checkpoint; "" if there is none."""
+    row = connection.execute(sql["latest_checkpoint_id"], (thread_id,)).fetchone()
+    return (row and row[0]) or ""
+
+
+def keep_latest(
+    connection: Connection, sql: Queries, thread_id: str, base: str, kept: Sequence[KeptCheckpoint]
+) -> bool | None:
+    """Drops the history of a thread; not (False) while runs are under way or when it has a state newer than `base`.
+    None: some of it is left for another transaction."""
+    if connection.execute(sql["runs_ahead"], (thread_id,)).fetchone() is not None:
+        return False
+    if _latest(connection, sql, thread_id) != base:
+        return False
+    if not drop_history(connection, sql, thread_id, kept):
+        return None
+    connection.execute(sql["forget_postponed"], (thread_id,))
+    return bool(connection.execute(sql["mark_history_dropped"], (thread_id,)).rowcount)

@@ -1,0 +1,146 @@
+"""Finding threads, on Postgres, without looking at all of them.
+
+A search is led by the narrowest thing that was asked for: ids, a text or a number in the metadata, a text in a list of
+it (`thread_tags`), a status. What that gives is tested for the rest and sorted. When nothing is narrow, threads are
+walked in the order that was asked for, and a page is full after a few. Only where conditions are each common and
+together rare, or where a count or the values of threads are asked for, many have to be looked at.
+
+Temporary threads are found too while they are there, in a walk of their own. The queries are put together here,
+from what was asked for.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any, Final
+
+from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
+from runyard.runtime.scope import Scope
+from runyard.runtime.storage.postgres.conditions import Conditions, equalities, listed_items
+from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.rows import fetch_dict, one
+from runyard.runtime.storage.rows import thread_from_row
+
+NARROW: Final = 2_000
+"""Rows up to which it is quicker to sort all matches than to walk along an order."""
+
+LONGEST_TAG: Final = 1_000
+"""Bytes of key and value; longer ones are in no index, see the schema."""
+
+MOST_SOURCES: Final = 20
+"""Keys of metadata that are looked at to find the narrowest."""
+
+_WITHOUT_VALUES: Final = (
+    "thread_id, created_at, updated_at, state_updated_at, status, metadata, graph_id, interrupts, error, "
+    "ttl_strategy, ttl_minutes, null::bytea as state"
+)
+# Orders that an index has, with the thread's id for those that are equal.
+_KEYS: Final = {"thread_id": "thread_id", "status": "status, created_at, thread_id"}
+
+Request = ThreadSearchRequest | ThreadCountRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the rows come from; `rows` is about how many there are, at most `NARROW`."""
+
+    tables: str
+    parameters: tuple[Any, ...] = ()
+    rows: int = NARROW
+
+
+TEMPORARY: Final = Source("threads")
+
+
+def search_threads(
+    connection: Connection, scope: Scope, request: ThreadSearchRequest, *, limit: int, offset: int
+) -> list[Thread]:
+    direction = request.sort_order or "desc"
+    column = request.sort_by or "created_at"
+    keys = _KEYS.get(column, f"{column}, thread_id").split(", ")
+    order = ", ".join(f"threads.{key} {direction}" for key in keys)
+    narrowest = _narrowest(connection, scope, request)
+    if narrowest.rows >= NARROW:
+        narrowest = Source("threads")
+    found: list[tuple[Any, ...]] = []
+    selected = ", ".join(f"threads.{key}" for key in keys)
+    for source, where in ((narrowest, _kept(scope, request)), (TEMPORARY, _temporary(scope, request))):
+        sql = f"select {selected} from {source.tables} {where} order by {order} limit %s"
+        found += connection.execute(sql, (*source.parameters, *where.parameters, offset + limit))
+    found.sort(reverse=direction == "desc")
+    shows_values = request.select is None or "values" in request.select or bool(request.extract)
+    sql = f"select {'*' if shows_values else _WITHOUT_VALUES} from threads where thread_id = %s"
+    rows = (fetch_dict(connection, sql, (thread_id,)) for *_, thread_id in found[offset : offset + limit])
+    return [thread_from_row(row) for row in rows if row is not None]
+
+
+def count_threads(connection: Connection, scope: Scope, request: ThreadCountRequest) -> int:
+    narrowest = _narrowest(connection, scope, request)
+    total = 0
+    for source, where in ((narrowest, _kept(scope, request)), (TEMPORARY, _temporary(scope, request))):
+        sql = f"select count(*) from {source.tables} {where}"
+        total += one(connection, sql, (*source.parameters, *where.parameters))[0]
+    return total
+
+
+def _kept(scope: Scope, request: Request) -> Conditions:
+    where = Conditions("not threads.temporary")
+    where.within(scope, "threads.metadata")
+    where.equal("threads.status", request.status)
+    where.containing("threads.metadata", request.metadata)
+    where.excluding("threads.metadata", request.exclude_metadata)
+    where.containing("json_of(threads.state)", request.values)
+    return where
+
+
+def _temporary(scope: Scope, request: Request) -> Conditions:
+    where = Conditions("threads.temporary")
+    where.within(scope, "threads.metadata")
+    where.among("threads.thread_id", _ids(request))
+    where.equal("threads.status", request.status)
+    where.containing("threads.metadata", request.metadata)
+    where.excluding("threads.metadata", request.exclude_metadata)
+    where.containing("json_of(threads.state)", request.values)
+    return where
+
+
+def _narrowest(connection: Connection, scope: Scope, request: Request) -> Source:
+    return min(_sources(connection, scope, request), key=lambda source: source.rows)
+
+
+def _sources(connection: Connection, scope: Scope, request: Request) -> Iterator[Source]:
+    ids = _ids(request)
+    if ids is not None:
+        yield Source(
+            "(select distinct unnest(%s::text[]) as thread_id) as wanted join threads using (thread_id)", (ids,), 0
+        )
+        return
+    asked = chain(equalities(scope), listed_items(scope), (request.metadata or {}).items())
+    for key, value in islice(asked, MOST_SOURCES):
+        tag = _tag(key, value)
+        if tag is not None:
+            sql = (
+                "select count(*) from (select 1 from thread_tags where key = %s and value in (%s, %s) limit %s) as few"
+            )
+            (rows,) = one(connection, sql, (key, *tag, NARROW))
+            tags = "(select distinct thread_id from thread_tags where key = %s and value in (%s, %s)) as tags"
+            yield Source(f"{tags} join threads using (thread_id)", (key, *tag), rows=rows)
+    if request.status is not None:
+        sql = "select count(*) from (select 1 from threads where status = %s and not temporary limit %s) as few"
+        (rows,) = one(connection, sql, (request.status, NARROW))
+        yield Source("threads", rows=rows)
+    yield Source("threads")
+
+
+def _tag(key: str, value: Any) -> tuple[str, str] | None:
+    """The two ways in which a value is written in `thread_tags`; None when it is not there."""
+    if isinstance(value, str):
+        return (value, value) if len(key.encode()) + len(value.encode()) <= LONGEST_TAG else None
+    if type(value) is int and abs(value) < 2**53:
+        return str(value), f"{value}.0"  # JSON has one kind of number
+    return None
+
+
+def _ids(request: Request) -> list[str] | None:
+    """Without an id in the list there is nothing to filter by (observed; clients leave the list out then)."""
+    return (isinstance(request, ThreadSearchRequest) and request.ids) or None
