@@ -7,9 +7,9 @@ is one entry of the log and several events.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -66,14 +66,15 @@ class ProtocolEvent:
     frame: bytes
 
 
-def event_name(channel: str, namespace: Iterable[str] = (), event_id: str = "") -> str:
+@lru_cache(maxsize=1024)
+def event_name(channel: str, namespace: tuple[str, ...] = (), event_id: str = "") -> str:
     """The name under which such an event is stored. `event_id`: the one that clients see; "": its number will do."""
     return f"{_PREFIX}{channel}\n{'|'.join(namespace)}\n{event_id}"
 
 
-def event_params(namespace: Iterable[str], timestamp: int, data: bytes, node: str | None = None) -> bytes:
+def event_params(namespace: tuple[str, ...], timestamp: int, data: bytes, node: str | None = None) -> bytes:
     """The data that is stored: `params` as JSON, `data` last. The time is in milliseconds since 1970."""
-    where = orjson.dumps([*namespace])
+    where = orjson.dumps(namespace)
     of_node = b"" if node is None else b',"node":' + orjson.dumps(node)
     return b'{"namespace":%b,"timestamp":%d%b,"data":%b}' % (where, timestamp, of_node, data)
 
@@ -85,8 +86,26 @@ def is_protocol_event(event: Event) -> bool:
 
 def address(event: Event) -> tuple[str, tuple[str, ...]]:
     """Channel and namespace of a stored event."""
-    channel, namespace, _ = event.name.removeprefix(_PREFIX).rsplit("\n", 2)
-    return channel, tuple(namespace.split("|")) if namespace else ()
+    name = _parsed(event.name)
+    return name.channel, name.namespace
+
+
+class _Name(NamedTuple):
+    """What the name of a stored event says; `method` and `event_id` as they stand in the frame. `event_id` None: the
+    number will do."""
+
+    channel: str
+    namespace: tuple[str, ...]
+    method: bytes
+    event_id: bytes | None
+
+
+@lru_cache(maxsize=4096)  # of the events of a run, most have one of a few names
+def _parsed(name: str) -> _Name:
+    channel, namespace, event_id = name.removeprefix(_PREFIX).rsplit("\n", 2)
+    method = "input.requested" if channel == _INPUT else channel.partition(":")[0]
+    parts = tuple(namespace.split("|")) if namespace else ()
+    return _Name(channel, parts, method.encode(), orjson.dumps(event_id) if event_id else None)
 
 
 def plain_event(event: Event) -> Event | None:
@@ -123,9 +142,7 @@ def seq_of(event: Event) -> int:
 
 def protocol_event(event: Event) -> ProtocolEvent:
     """A stored event as clients get it."""
-    channel, _, event_id = event.name.removeprefix(_PREFIX).rsplit("\n", 2)
-    method = "input.requested" if channel == _INPUT else channel.partition(":")[0]
-    seq = seq_of(event)
-    shown = orjson.dumps(event_id or str(seq))
+    name, seq = _parsed(event.name), seq_of(event)
+    event_id = b'"%d"' % seq if name.event_id is None else name.event_id
     frame = b'{"type":"event","event_id":%b,"seq":%d,"method":"%b","params":%b}'
-    return ProtocolEvent(seq, method, frame % (shown, seq, method.encode(), event.data))
+    return ProtocolEvent(seq, name.method.decode(), frame % (event_id, seq, name.method, event.data))

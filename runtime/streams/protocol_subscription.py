@@ -9,6 +9,8 @@ from runyard.runtime.streams.events import Event, EventId
 from runyard.runtime.streams.protocol_events import PLACES, EventFilter, address, is_protocol_event, seq_of
 from runyard.runtime.streams.thread_subscription import ReadThreadEvents, ThreadSubscription
 
+MOST_KNOWN: Final = 1000
+"""Names of events of which it is remembered whether they are wanted."""
 MOST_FORMER: Final = 1000
 """Filters that were asked for earlier of which it is known what they have passed."""
 
@@ -59,6 +61,13 @@ class ProtocolSubscription(ThreadSubscription):
             after=str(EventId(max(0, begin))),
         )
         self._asked = [_Asked(filter, 0) for filter in dict.fromkeys(filters)]
+        self._forget_known()
+
+    def _forget_known(self) -> None:
+        """Which names are wanted is found out anew, for numbers behind those that mean anything to a filter."""
+        self._known: dict[str, bool] = {}
+        since = max((asked.filter.since // PLACES for asked in self._asked), default=0)
+        self._known_from = max([since, *(asked.stop or asked.start for asked in self._asked)])
 
     def change(self, filters: Sequence[EventFilter]) -> None:
         """Asks for others from now on. What they want that came before, and has not passed, is made up for."""
@@ -75,6 +84,7 @@ class ProtocolSubscription(ThreadSubscription):
         former = [asked for asked in self._asked if asked.stop is not None]
         for asked in former[:-MOST_FORMER]:
             self._asked.remove(asked)
+        self._forget_known()
 
     async def _make_up_for(
         self, added: Sequence[EventFilter], before: Sequence[_Asked], upto: int
@@ -97,8 +107,19 @@ class ProtocolSubscription(ThreadSubscription):
         """Of a run whose events are not stored there is only the end."""
 
     def _shown(self, event: Event) -> Event | None:
-        wanted = is_protocol_event(event) and any(asked.passes(event) for asked in self._asked)
+        if event.number > self._known_from:
+            # All filters that are asked for are open to it, and no others: so it is wanted as others of its name are.
+            wanted = self._known.get(event.name)
+            if wanted is None:
+                wanted = self._wanted(event)
+                if len(self._known) < MOST_KNOWN:
+                    self._known[event.name] = wanted
+        else:
+            wanted = self._wanted(event)
         return event if wanted else None
+
+    def _wanted(self, event: Event) -> bool:
+        return is_protocol_event(event) and any(asked.passes(event) for asked in self._asked)
 
 
 async def _both(

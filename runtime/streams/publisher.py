@@ -15,6 +15,9 @@ from runyard.runtime.streams.events import PAGE
 
 RETRY_PAUSE = 0.25
 """Seconds before events are stored that could not be."""
+GATHERING = 0.005
+"""Seconds from one write to the next, for the events that come meanwhile. Each costs several changes of threads, and on
+a busy machine as many waits."""
 MOST_WAITING = 64 * 1024 * 1024
 """Bytes of events that wait for storage; with more, the attempt at the run fails."""
 
@@ -50,6 +53,10 @@ class Publisher:
         self._loop = asyncio.get_running_loop()
         self._sending: asyncio.Task[None] | None = None
         self._scheduled = False
+        self._written = 0.0
+        """When the last write began, by the loop's clock."""
+        self._gathering: asyncio.Future[None] | None = None
+        self._closing = False
 
     @property
     def resumable(self) -> bool:
@@ -90,12 +97,31 @@ class Publisher:
             call()
         else:
             self._marks.append((self._emitted, call))
+            self._hasten()
 
     async def close(self) -> None:
         """Returns when everything is on its way. Raises LeaseLost when storage refused some of it."""
         if self._sending is not None:
+            self._closing = True
+            self._hasten()
             await self._sending
         self._send()
+
+    def _hasten(self) -> None:
+        """What was emitted is waited for."""
+        if self._gathering is not None and not self._gathering.done():
+            self._gathering.set_result(None)
+
+    async def _gather(self) -> None:
+        """Waits for more events to write at once, right after a write."""
+        left = self._written + GATHERING - self._loop.time()
+        if left > 0 and not (self._marks or self._closing):
+            self._gathering = self._loop.create_future()
+            timer = self._loop.call_later(left, self._hasten)
+            await self._gathering
+            timer.cancel()
+            self._gathering = None
+        self._written = self._loop.time()
 
     def _send(self) -> None:
         self._scheduled = False
@@ -110,6 +136,7 @@ class Publisher:
     async def _store_and_send(self) -> None:
         try:
             while self._waiting:
+                await self._gather()
                 events, self._waiting = self._waiting, []
                 try:
                     last = await self._storage.append(self._lease, _packed(events))

@@ -68,3 +68,50 @@ async def test_an_attempt_fails_whose_events_wait_in_too_large_a_number(monkeypa
     publisher.emit("custom", b"long")
     with pytest.raises(Unavailable):
         await publisher.close()
+
+
+class Batches(FullDisk):
+    """Notes how many events each write has."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.sizes: list[int] = []
+
+    async def append(self, lease: Lease, events: Sequence[NewEvents]) -> int:
+        self.sizes.append(sum(each.count for each in events))
+        return await super().append(lease, events)
+
+
+async def turns() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_the_first_event_is_written_at_once_and_those_right_after_it_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(publishers, "GATHERING", 3600.0)
+    bus, disk = Bus(), Batches()
+    publisher = resumable(bus, disk)
+    publisher.emit("custom", b"first")
+    await turns()
+    assert disk.sizes == [1]
+    for number in range(20):
+        publisher.emit("custom", b"%d" % number)
+        await turns()
+    assert disk.sizes == [1]
+    await publisher.close()
+    assert disk.sizes == [1, 20]
+
+
+async def test_events_that_a_checkpoint_waits_for_are_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishers, "GATHERING", 3600.0)
+    publisher = resumable(Bus(), Batches())
+    stored = asyncio.Event()
+    for _ in range(3):
+        publisher.emit("custom", b"1")
+        await turns()
+        publisher.when_stored(stored.set)
+        await stored.wait()
+        stored.clear()
+    await publisher.close()
