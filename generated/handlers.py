@@ -109,6 +109,25 @@ class Threads(Protocol[Principal, Once, Response]):
         """GET /threads/{thread_id}/stream: Watch a thread."""
 
 
+class ThreadEvents(Protocol[Principal, Once, Response]):
+    """The handlers that operations name `thread_events.<method>`."""
+
+    async def command(
+        self,
+        *,
+        thread_id: str,
+        x_request_id: str | None,
+        once: Once | None,
+        body: bytes,
+        principal: Principal,
+        configurable_headers: Mapping[str, str],
+    ) -> Response:
+        """POST /threads/{thread_id}/commands: Send a command to a thread."""
+
+    async def stream(self, *, thread_id: str, last_event_id: str | None, body: bytes, principal: Principal) -> Response:
+        """POST /threads/{thread_id}/stream/events: Follow the events of a thread."""
+
+
 class ThreadStates(Protocol[Principal, Response]):
     """The handlers that operations name `thread_states.<method>`."""
 
@@ -544,6 +563,7 @@ def operations(
     *,
     assistants: Assistants[Principal, Response],
     threads: Threads[Principal, Once, Response],
+    thread_events: ThreadEvents[Principal, Once, Response],
     thread_states: ThreadStates[Principal, Response],
     thread_runs: ThreadRuns[Principal, Once, Response],
     crons: Crons[Principal, Once, Response],
@@ -583,6 +603,8 @@ def operations(
             "copy_thread_post_threads__thread_id__copy_post": threads.copy,
             "get_thread_storage_threads__thread_id__storage_get": threads.storage,
             "join_thread_stream_threads__thread_id__stream_get": threads.stream,
+            "protocol_thread_command_post": thread_events.command,
+            "protocol_thread_events_post": thread_events.stream,
             "get_latest_thread_state_threads__thread_id__state_get": thread_states.get,
             "update_thread_state_threads__thread_id__state_post": thread_states.update,
             "get_thread_state_at_checkpoint_threads__thread_id__state__checkpoint_id__get": thread_states.get_at,

@@ -16,13 +16,19 @@ from runyard.handlers.api.sign_in import SignInHandlers
 from runyard.handlers.api.stateless_runs import StatelessRunHandlers, StatelessRunService
 from runyard.handlers.api.store import StoreHandlers, StoreService
 from runyard.handlers.api.system import MetricsReader, SystemHandlers, SystemService
-from runyard.handlers.api.thread_runs import ThreadRunHandlers, ThreadRunService
+from runyard.handlers.api.thread_runs import ThreadRunHandlers
 from runyard.handlers.api.thread_states import ThreadStateHandlers, ThreadStateService
 from runyard.handlers.api.threads import ThreadHandlers, ThreadService, ThreadStreamService
 from runyard.handlers.api.ui import UiHandlers, UiService
 from runyard.handlers.console.pages import Pages
 from runyard.handlers.protocols.a2a.handlers import A2aHandlers
 from runyard.handlers.protocols.mcp.handlers import McpHandlers
+from runyard.handlers.protocols.thread_events.handlers import ThreadEventHandlers
+from runyard.handlers.protocols.thread_events.services import (
+    ProtocolRunService,
+    ProtocolServices,
+    ThreadEventService,
+)
 
 if TYPE_CHECKING:
     import flask
@@ -33,7 +39,7 @@ if TYPE_CHECKING:
     from runyard.runtime.config.settings import Settings
 
 
-class RunService(StatelessRunService, ThreadRunService, ThreadStreamService, Protocol):
+class RunService(ProtocolRunService, StatelessRunService, ThreadStreamService, Protocol):
     """What all operations that concern runs need of the one service."""
 
 
@@ -65,6 +71,10 @@ class Services(Protocol):
         """The states of conversations."""
 
     @property
+    def thread_events(self) -> ThreadEventService:
+        """The events of conversations."""
+
+    @property
     def runs(self) -> RunService:
         """Runs, with a thread of the client's or of their own."""
 
@@ -87,6 +97,17 @@ class Services(Protocol):
     @property
     def ui(self) -> UiService:
         """Components of front ends."""
+
+
+def protocol_services(services: Services) -> ProtocolServices:
+    """What the thread event protocol needs of the runtime."""
+    return ProtocolServices(
+        assistants=services.assistants,
+        threads=services.threads,
+        states=services.thread_states,
+        runs=services.runs,
+        events=services.thread_events,
+    )
 
 
 def operation_table(
@@ -113,6 +134,7 @@ def operation_table(
         sign_in=SignInHandlers(authentication),
         assistants=AssistantHandlers(services.assistants),
         threads=ThreadHandlers(services.threads, services.runs),
+        thread_events=ThreadEventHandlers(protocol_services(services), document),
         thread_states=ThreadStateHandlers(services.thread_states),
         thread_runs=ThreadRunHandlers(services.runs),
         stateless_runs=StatelessRunHandlers(services.runs),

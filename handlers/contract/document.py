@@ -12,6 +12,8 @@ import orjson
 BATCH: Final = "RunBatchCreate"
 """The component that a batch has to fit."""
 
+_OF_RUNS: Final = frozenset(("runs", "commands", "events"))
+"""Segments of paths below threads that are about their runs."""
 _META: Final = frozenset(("docs", "guides", "info", "metrics", "openapi.json", "sign-in"))
 """What `http.disable_meta` takes away, by the first segment of the path."""
 
@@ -46,6 +48,6 @@ def _is_disabled(path: str, disabled: AbstractSet[str]) -> bool:
     first = "a2a" if first == ".well-known" else first
     return (
         first in disabled
-        or ("runs" in disabled and (first == "batches" or "runs" in others))
+        or ("runs" in disabled and (first == "batches" or not _OF_RUNS.isdisjoint(others)))
         or ("meta" in disabled and first in _META)
     )

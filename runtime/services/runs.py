@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 
 from runyard.generated.models import Assistant, Run, RunCreateStateless, RunsCancel
@@ -95,11 +95,15 @@ class Runs:
         request_id: str | None = None,
         once: IdempotentRequest | None = None,
         protocol: bool = False,
+        first: Callable[[], Awaitable[None]] | None = None,
     ) -> Run:
         """Accepts a run in the background: on a thread, or with one of its own. `protocol`: it is one on a thread, and
-        tells of itself by the thread event protocol, so somebody is waiting for it."""
+        tells of itself by the thread event protocol, so somebody is waiting for it. `first` is awaited before it is
+        made, but not where it was made before; what it raises is raised here."""
 
         async def make(key: IdempotencyKey | None) -> Run:
+            if first is not None:
+                await first()
             lane = Lane.INTERACTIVE if protocol else Lane.SINGLE
             new_run = await self._new_run(
                 scope, request, thread_id, headers, request_id, lane, Interest.NONE, protocol=protocol

@@ -5,7 +5,7 @@ coroutine function, which gets the `principal` too: who makes the request. With 
 since it answers everybody the same; nor does one with `x-page: true`, a plain function, which Flask serves. With
 `x-configurable-headers: true` it also gets the request's headers that the project hands on to runs. Its `body` is an
 object of the schema's class; of PATCH and PUT, and with `x-body-as-given: true`, the fields that were given; with
-`x-runyard-json-rpc: true`, the bytes that came. In place of an `Idempotency-Key` it gets `once`: the request as one
+`x-runyard-own-errors: true`, the bytes that came. In place of an `Idempotency-Key` it gets `once`: the request as one
 that is to be carried out once, or None.
 """
 
@@ -179,8 +179,8 @@ def _parameters(definition: dict[str, Any], components: dict[str, Any]) -> dict[
 
 
 def _body(method: str, definition: dict[str, Any], schemas: dict[str, Any]) -> str:
-    if definition.get("x-runyard-json-rpc"):
-        return "bytes"  # what is wrong with a message is answered in the form of its protocol
+    if definition.get("x-runyard-own-errors"):
+        return "bytes"  # what is wrong with it is answered in the form of its protocol
     schema = definition["requestBody"]["content"]["application/json"]["schema"]
     if method in ("patch", "put") or definition.get("x-body-as-given"):
         return "dict[str, Any]"  # a class would lose the difference between a field that is absent and one that is null

@@ -91,6 +91,8 @@ ROWS: dict[str, Row] = {
     "POST /threads/{thread_id}/copy": Named(own=200, other=409),
     "GET /threads/{thread_id}/storage": Named(own=200),
     "GET /threads/{thread_id}/stream": Named(own=200),
+    "POST /threads/{thread_id}/commands": Named(own=200, body=lambda _: {"id": 1, "method": "state.get"}),
+    "POST /threads/{thread_id}/stream/events": Named(own=200, body=lambda _: {"channels": ["values"]}),
     "GET /threads/{thread_id}/state": Named(own=200),
     "POST /threads/{thread_id}/state": Named(own=200, body=lambda _: {"values": {"n": 1}, "as_node": "c"}),
     "GET /threads/{thread_id}/state/{checkpoint_id}": Named(own=200),

@@ -58,7 +58,11 @@ class User:
     def ask(self, method: str, path: str, body: Any = None, **more: Any) -> httpx.Response:
         """One request; of an answer that does not end, its beginning."""
         with self.http.stream(method, path, json=body, **more) as response:
-            if response.status_code != 200 or not path.split("?")[0].endswith("/stream") or "/runs" in path:
+            if (
+                response.status_code != 200
+                or not path.split("?")[0].endswith(("/stream", "/stream/events"))
+                or "/runs" in path
+            ):
                 response.read()
             return response
 

@@ -177,7 +177,7 @@ def test_every_operation_declares_what_may_always_happen(operations: list[Operat
         declared = set(definition["responses"])
         assert declared & {"5XX", "500"}, f"{method} {path}"
         if body_of(definition):
-            refusals = {"413", "415"} if definition.get("x-runyard-json-rpc") else {"413", "415", "422"}
+            refusals = {"413", "415"} if definition.get("x-runyard-own-errors") else {"413", "415", "422"}
             assert refusals <= declared, f"{method} {path}"
 
 
@@ -188,7 +188,7 @@ def test_every_stream_names_the_schema_of_its_events(operations: list[Operation]
             if media is not None:
                 streams += 1
                 assert media["x-runyard-item-schema"]["$ref"], f"{method} {path}"
-    assert streams == 7
+    assert streams == 8
 
 
 def test_every_field_of_a_batch_has_its_camel_case_twin(document: Document) -> None:

@@ -42,6 +42,8 @@ ASKED: dict[str, list[str]] = {
     "POST /threads/{thread_id}/copy": ["threads.read", "threads.create"],
     "GET /threads/{thread_id}/storage": ["threads.read"],
     "GET /threads/{thread_id}/stream": ["threads.read"],
+    "POST /threads/{thread_id}/commands": RUN,  # of which the example starts a run
+    "POST /threads/{thread_id}/stream/events": ["threads.read"],
     "GET /threads/{thread_id}/state": ["threads.read"],
     "POST /threads/{thread_id}/state": ["threads.update"],
     "GET /threads/{thread_id}/state/{checkpoint_id}": ["threads.read"],

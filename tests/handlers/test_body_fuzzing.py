@@ -38,7 +38,7 @@ _DECLARED = {
     f"{method.upper()} {path}": body
     for path, item in DOCUMENT["paths"].items()
     for method, definition in item.items()
-    if (body := body_of(definition)) and not definition.get("x-runyard-json-rpc")
+    if (body := body_of(definition)) and not definition.get("x-runyard-own-errors")
 }
 EXAMPLES = {name: next(iter(body["examples"].values()))["value"] for name, body in _DECLARED.items()}
 BODIES: dict[str, Schema] = {name: body_schema(body["schema"], DOCUMENT) for name, body in _DECLARED.items()}

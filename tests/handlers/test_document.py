@@ -213,7 +213,7 @@ def test_bodies_become_the_annotated_classes(
             continue
         target = get_type_hints(handlers[definition["operationId"]])["body"]
         # Without a class, it is what was given: a class would lose the difference between absent and given.
-        given = bytes if definition.get("x-runyard-json-rpc") else dict[str, Any]
+        given = bytes if definition.get("x-runyard-own-errors") else dict[str, Any]
         expected = getattr(models, body["schema"]["$ref"].rpartition("/")[2], given)
         assert expected == target, f"{method} {path}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal
 
 from runyard.generated import models
@@ -115,7 +115,11 @@ class FakeRuns:
         headers: Headers = NO_HEADERS,
         request_id: str | None = None,
         once: IdempotentRequest | None = None,
+        protocol: bool = False,
+        first: Callable[[], Awaitable[None]] | None = None,
     ) -> models.Run:
+        if first is not None:
+            await first()
         self.created.append(request)
         self.headers.append(headers)
         self.request_ids.append(request_id)

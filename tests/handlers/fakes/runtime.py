@@ -18,6 +18,7 @@ from .crons import FakeCrons
 from .runs import FakeRuns
 from .store import FakeStore
 from .system import FakeMetrics, FakeSystem
+from .thread_events import FakeThreadEvents
 from .thread_states import FakeThreadStates
 from .threads import FakeThreads
 from .ui import FakeUi
@@ -51,6 +52,7 @@ class FakeRuntime:
         self.assistants = FakeAssistants()
         self.threads = FakeThreads()
         self.thread_states = FakeThreadStates()
+        self.thread_events = FakeThreadEvents()
         self.runs = FakeRuns()
         self.store = FakeStore()
         self.crons = FakeCrons()
