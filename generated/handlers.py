@@ -120,7 +120,7 @@ class ThreadEvents(Protocol[Principal, Once, Response]):
         once: Once | None,
         body: bytes,
         principal: Principal,
-        configurable_headers: Mapping[str, str],
+        configurable_headers: Mapping[str, Any],
     ) -> Response:
         """POST /threads/{thread_id}/commands: Send a command to a thread."""
 
@@ -205,7 +205,7 @@ class ThreadRuns(Protocol[Principal, Once, Response]):
         once: Once | None,
         body: models.RunCreateStateful,
         principal: Principal,
-        configurable_headers: Mapping[str, str],
+        configurable_headers: Mapping[str, Any],
     ) -> Response:
         """POST /threads/{thread_id}/runs: Start a run on a thread."""
 
@@ -217,7 +217,7 @@ class ThreadRuns(Protocol[Principal, Once, Response]):
         once: Once | None,
         body: models.RunCreateStreamingStateful,
         principal: Principal,
-        configurable_headers: Mapping[str, str],
+        configurable_headers: Mapping[str, Any],
     ) -> Response:
         """POST /threads/{thread_id}/runs/wait: Start a run on a thread and wait for it."""
 
@@ -229,7 +229,7 @@ class ThreadRuns(Protocol[Principal, Once, Response]):
         once: Once | None,
         body: models.RunCreateStreamingStateful,
         principal: Principal,
-        configurable_headers: Mapping[str, str],
+        configurable_headers: Mapping[str, Any],
     ) -> Response:
         """POST /threads/{thread_id}/runs/stream: Start a run on a thread and watch it."""
 
@@ -313,7 +313,7 @@ class StatelessRuns(Protocol[Principal, Once, Response]):
         once: Once | None,
         body: models.RunCreateStateless,
         principal: Principal,
-        configurable_headers: Mapping[str, str],
+        configurable_headers: Mapping[str, Any],
     ) -> Response:
         """POST /runs: Start a run."""
 
@@ -332,7 +332,7 @@ class StatelessRuns(Protocol[Principal, Once, Response]):
         once: Once | None,
         body: models.RunBatchCreate,
         principal: Principal,
-        configurable_headers: Mapping[str, str],
+        configurable_headers: Mapping[str, Any],
     ) -> Response:
         """POST /runs/batch: Start a batch of runs."""
 
@@ -343,7 +343,7 @@ class StatelessRuns(Protocol[Principal, Once, Response]):
         once: Once | None,
         body: models.RunCreateStreamingStateless,
         principal: Principal,
-        configurable_headers: Mapping[str, str],
+        configurable_headers: Mapping[str, Any],
     ) -> Response:
         """POST /runs/wait: Start a run and wait for it."""
 
@@ -354,7 +354,7 @@ class StatelessRuns(Protocol[Principal, Once, Response]):
         once: Once | None,
         body: models.RunCreateStreamingStateless,
         principal: Principal,
-        configurable_headers: Mapping[str, str],
+        configurable_headers: Mapping[str, Any],
     ) -> Response:
         """POST /runs/stream: Start a run and watch it."""
 
@@ -472,7 +472,7 @@ class A2a(Protocol[Principal, Response]):
         x_request_id: str | None,
         body: bytes,
         principal: Principal,
-        configurable_headers: Mapping[str, str],
+        configurable_headers: Mapping[str, Any],
     ) -> Response:
         """POST /a2a/{assistant_id}: Send a message of A2A."""
 
@@ -493,7 +493,7 @@ class Mcp(Protocol[Principal, Response]):
         x_request_id: str | None,
         body: bytes,
         principal: Principal,
-        configurable_headers: Mapping[str, str],
+        configurable_headers: Mapping[str, Any],
     ) -> Response:
         """POST /mcp/: Send a message of MCP."""
 

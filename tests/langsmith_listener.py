@@ -36,11 +36,15 @@ class LangSmithListener(ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    @property
     def env(self) -> dict[str, str]:
         """The variables with which a server's graphs are traced to here."""
         return {
             "LANGSMITH_TRACING": "true",
-            "LANGSMITH_ENDPOINT": f"http://127.0.0.1:{self.server_address[1]}",
+            "LANGSMITH_ENDPOINT": self.url,
             "LANGSMITH_API_KEY": "a-key",
             "LANGSMITH_PROJECT": "of the environment",
         }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, get_type_hints
 
 from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
@@ -41,7 +41,7 @@ KEY = "idempotency_key"
 ONCE = "once"
 """The parameter of operations that are carried out once for each key, and the argument that handlers get for it."""
 
-HeaderSelector = Callable[[Iterable[Header]], dict[str, str]]
+HeaderSelector = Callable[[Sequence[Header]], dict[str, Any]]
 
 
 class ContractOperation:

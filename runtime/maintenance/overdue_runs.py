@@ -2,7 +2,7 @@
 
 from runyard.runtime.lifecycle import timed_out
 from runyard.runtime.maintenance.duty import MORE_TO_DO, RECHECK_INTERVAL, ROWS_PER_TRANSACTION
-from runyard.runtime.services.runs import STOP_WAIT
+from runyard.runtime.services.stopped_runs import STOP_WAIT
 from runyard.runtime.storage.port.workers import WorkerStorage
 from runyard.runtime.streams.broker import Broker
 

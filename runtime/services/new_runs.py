@@ -30,7 +30,7 @@ from runyard.runtime.webhooks.targets import check_target
 
 RunCreate = RunCreateStateless | RunCreateStateful
 
-Headers = Mapping[str, str]
+Headers = Mapping[str, Any]
 NO_HEADERS: Final[Headers] = MappingProxyType({})
 
 

@@ -146,7 +146,7 @@ def _handler(path: str, method: str, definition: dict[str, Any], components: dic
     if not is_impersonal:
         parameters["principal"] = "Principal"
     if definition.get("x-configurable-headers"):
-        parameters["configurable_headers"] = "Mapping[str, str]"
+        parameters["configurable_headers"] = "Mapping[str, Any]"
     return Handler(
         path=path,
         verb=method,

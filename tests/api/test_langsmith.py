@@ -11,6 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
+from langgraph.pregel.remote import RemoteGraph
+from langsmith import Client, tracing_context
+from langsmith.run_trees import RunTree
 
 from tests.langsmith_listener import LangSmithListener
 from tests.live_server import PROJECT, LiveServer, poll
@@ -18,6 +21,27 @@ from tests.live_server import PROJECT, LiveServer, poll
 EXAMPLE = "c6f87718-6d76-407e-881e-d162ae2eb154"
 NAMED = {"project_name": "comparisons", "example_id": EXAMPLE}
 OPERATIONS = ["/runs", "/runs/wait", "/runs/stream", "/runs/batch", "/t/runs", "/t/runs/wait", "/t/runs/stream"]
+
+CONTINUING = """
+import contextlib
+import langsmith
+from typing import TypedDict
+from langgraph.graph import START, StateGraph
+
+class State(TypedDict, total=False):
+    n: int
+
+graph = StateGraph(State).add_node("work", lambda state: {"n": 1}).add_edge(START, "work").compile()
+
+@contextlib.contextmanager
+def make(config):
+    said = config["configurable"]
+    with langsmith.tracing_context(
+        parent=said.get("langsmith-trace"), project_name=said.get("langsmith-project"), tags=said.get("langsmith-tags")
+    ):
+        yield graph
+"""
+"""A graph that continues the trace of its caller, as LangSmith's documentation has it."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +61,9 @@ def server(langsmith: LangSmithListener, tmp_path_factory: pytest.TempPathFactor
 def traced_server(folder: Path, langsmith: LangSmithListener) -> LiveServer:
     """A server whose project does not turn tracing off, as that of most tests does."""
     config = folder / "langgraph.json"
-    config.write_text(json.dumps({"graphs": {"chain": f"{PROJECT.parent}/steps.py:chain"}}))
+    (folder / "continuing.py").write_text(CONTINUING)
+    graphs = {"chain": f"{PROJECT.parent}/steps.py:chain", "continuing": "./continuing.py:make"}
+    config.write_text(json.dumps({"graphs": graphs}))
     return LiveServer(folder / "data", config=config, args=("--workers", "1"), env=langsmith.env).start()
 
 
@@ -53,21 +79,33 @@ def run(server: LiveServer, operation: str, **fields: Any) -> str:
     return answer.headers["content-location"].rpartition("/")[2]
 
 
+def traces(langsmith: LangSmithListener) -> list[dict[str, Any]]:
+    return [{"parent_run_id": None, **each} for each in [*langsmith.traced.values()]]
+
+
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_run_is_traced_to_its_project_and_example(
     server: LiveServer, langsmith: LangSmithListener, operation: str
 ) -> None:
     trace = langsmith.trace_of(run(server, operation, langsmith_tracer=NAMED))
     assert (trace["session_name"], trace["reference_example_id"]) == ("comparisons", EXAMPLE)
-    nodes = [each for each in langsmith.traced.values() if each.get("parent_run_id") == trace["id"]]
+    nodes = [each for each in traces(langsmith) if each.get("parent_run_id") == trace["id"]]
     assert {node["session_name"] for node in nodes} <= {"comparisons"}
+
+
+async def test_a_graph_continues_the_trace_of_a_remote_graph(server: LiveServer, langsmith: LangSmithListener) -> None:
+    caller = RunTree(name="caller", ls_client=Client(api_url=langsmith.url, api_key="a-key"))
+    remote = RemoteGraph("continuing", url=server.url, api_key="", distributed_tracing=True)
+    with tracing_context(parent=caller, enabled=True):
+        assert await remote.ainvoke({"n": 0}) == {"n": 1}
+    poll(lambda: any(each["parent_run_id"] == str(caller.id) for each in traces(langsmith)))
 
 
 def test_the_runs_of_a_cron_are_traced_where_it_says(server: LiveServer, langsmith: LangSmithListener) -> None:
     cron = {"assistant_id": "chain", "schedule": "* * * * * *", "input": {"n": 1}}
     made = server.post("/runs/crons", {**cron, "langsmith_tracer": {"project_name": "of a cron"}})
     try:
-        poll(lambda: any(each["session_name"] == "of a cron" for each in [*langsmith.traced.values()]))
+        poll(lambda: any(each["session_name"] == "of a cron" for each in traces(langsmith)))
     finally:
         server.http.delete(f"{server.url}/runs/crons/{made['cron_id']}")
 

@@ -53,6 +53,45 @@ def test_keys_of_the_server_are_not_for_clients() -> None:
     assert selected(EVERYTHING, {"langgraph_auth_user": "x", "__pregel_store": "x", "a": "1"}) == {"a": "1"}
 
 
+TRACED = {
+    "langsmith-trace": "20240101T000000000000Zc6f87718-6d76-407e-881e-d162ae2eb154",
+    "baggage": "o=1,langsmith-metadata=%7B%22a%22%3A%22b%22%7D,langsmith-tags=x%2Cy, langsmith-project=my%20project",
+}
+
+
+def test_the_trace_of_a_caller_is_taken_apart() -> None:
+    assert selected(HeaderFilter(includes=()), TRACED) == {
+        "langsmith-trace": TRACED["langsmith-trace"],
+        "langsmith-metadata": {"a": "b"},
+        "langsmith-tags": ["x", "y"],
+        "langsmith-project": "my project",
+    }
+
+
+@pytest.mark.parametrize("pattern", ["langsmith-*", "*"])
+def test_a_project_may_exclude_traces(pattern: str) -> None:
+    assert selected(HeaderFilter(includes=("*",), excludes=(pattern,)), TRACED).keys() <= {"baggage"}
+
+
+def test_baggage_without_a_trace_is_none_of_langsmiths() -> None:
+    assert selected(HeaderFilter(includes=()), {"baggage": TRACED["baggage"]}) == {}
+
+
+@pytest.mark.parametrize(
+    "wrong", ["langsmith-metadata=no%20json", "langsmith-metadata=[1]", ",;=,", "langsmith-project="]
+)
+def test_baggage_that_cannot_be_read_is_passed_over(wrong: str) -> None:
+    trace = {"langsmith-trace": TRACED["langsmith-trace"]}
+    assert selected(HeaderFilter(includes=()), {**trace, "baggage": wrong}) == trace
+
+
+def test_what_a_trace_can_store_with_a_run_is_bounded() -> None:
+    long = "x" * 9000
+    assert selected(HeaderFilter(includes=()), {**TRACED, "langsmith-trace": long}) == {}
+    kept = selected(HeaderFilter(includes=()), {**TRACED, "baggage": f"langsmith-project={long}"})
+    assert kept == {"langsmith-trace": TRACED["langsmith-trace"]}
+
+
 def test_headers_that_come_several_times_are_joined() -> None:
     select = header_selector(HeaderFilter(includes=("x-a",)))
     for _ in range(2):
