@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from runyard.handlers.contract.trace_headers import TRACE, baggage_of, is_short
+from runyard.handlers.contract.trace_headers import BAGGAGE, TRACE, trace_of
 from runyard.handlers.http.request_log import NEVER
 from runyard.handlers.http.scope import Header
 from runyard.runtime.config.project import HeaderFilter
@@ -26,23 +26,36 @@ _RESERVED: Final = ("__", "langgraph_")
 _REMEMBERED: Final = 256
 
 
-def header_selector(patterns: HeaderFilter) -> Callable[[Sequence[Header]], dict[str, Any]]:
-    """A function from a request's headers to the selected ones by name; several of one name are joined by commas. Those
-    of a trace in LangSmith are taken unless they are excluded, see `trace_headers`."""
+def run_headers(patterns: HeaderFilter) -> Callable[[Iterable[Header]], dict[str, Any]]:
+    """As `header_selector`, for the runs that a request makes: with those of a trace in LangSmith, taken apart, unless
+    they are excluded."""
+    select, excluded = header_selector(patterns), _matcher(patterns.excludes)
+    traces = not excluded(TRACE)
+    baggage = not excluded(BAGGAGE)
+
+    def selected(headers: Iterable[Header]) -> dict[str, Any]:
+        found: dict[str, Any] = select(headers)
+        if traces:
+            found |= trace_of(headers, baggage=baggage)
+        return found
+
+    return selected
+
+
+def header_selector(patterns: HeaderFilter) -> Callable[[Iterable[Header]], dict[str, str]]:
+    """A function from a request's headers to the selected ones by name; several of one name are joined by commas."""
     includes = _DEFAULT if patterns.includes is None else patterns.includes
     included, excluded = _matcher(includes), _matcher(patterns.excludes)
     known: dict[bytes, str | None] = {}
 
     def key_of(name: bytes) -> str | None:
         key = name.decode("latin-1").lower()
-        if key == TRACE and not excluded(key):
-            return key
         if excluded(key) or key.startswith(_RESERVED) or not included(key):
             return None
         return None if (key in SECRETS or key.startswith(_OF_BATCHES)) and key not in includes else key
 
-    def select(headers: Sequence[Header]) -> dict[str, Any]:
-        selected: dict[str, Any] = {}
+    def select(headers: Iterable[Header]) -> dict[str, str]:
+        selected: dict[str, str] = {}
         for name, value in headers:
             if name in known:
                 key = known[name]
@@ -53,11 +66,6 @@ def header_selector(patterns: HeaderFilter) -> Callable[[Sequence[Header]], dict
             if key is not None:
                 text = value.decode("latin-1")
                 selected[key] = f"{selected[key]}, {text}" if key in selected else text
-        if TRACE in selected:
-            if not is_short(selected[TRACE]):
-                del selected[TRACE]
-            elif not excluded("baggage"):
-                selected |= baggage_of(headers)
         return selected
 
     return select

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, get_type_hints
 
 from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
@@ -20,7 +20,7 @@ from runyard.handlers.contract.authentication import Authentication, ReceivedBod
 from runyard.handlers.contract.bodies import Body, BodyContract, BodyLimits, ClientDisconnected, Digest
 from runyard.handlers.contract.deprecation import Application, announcing
 from runyard.handlers.contract.document import is_public
-from runyard.handlers.contract.header_selection import header_selector
+from runyard.handlers.contract.header_selection import run_headers
 from runyard.handlers.contract.parameters import Parameters
 from runyard.handlers.http.scope import AUTHENTICATED, Header, Message, Receive, Scope, Send
 from runyard.runtime.auth.principal import ANONYMOUS, Principal
@@ -41,7 +41,7 @@ KEY = "idempotency_key"
 ONCE = "once"
 """The parameter of operations that are carried out once for each key, and the argument that handlers get for it."""
 
-HeaderSelector = Callable[[Sequence[Header]], dict[str, Any]]
+HeaderSelector = Callable[[Iterable[Header]], dict[str, Any]]
 
 
 class ContractOperation:
@@ -200,7 +200,7 @@ class ContractMiddleware(RoutedMiddleware[ContractAPI]):
         super().__init__(app)
         self.options: dict[str, Any] = {
             "body_limits": body_limits,
-            "select_headers": header_selector(configurable_headers or HeaderFilter(includes=())),
+            "select_headers": run_headers(configurable_headers or HeaderFilter(includes=())),
             "authentication": authentication,
         }
 

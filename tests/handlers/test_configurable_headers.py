@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runyard.handlers.contract.header_selection import SECRETS, header_selector
+from runyard.handlers.contract.header_selection import SECRETS, header_selector, logged_headers, run_headers
 from runyard.runtime.config.project import HeaderFilter
 
 from .asgi_client import connected
@@ -59,8 +59,12 @@ TRACED = {
 }
 
 
+def traced(patterns: HeaderFilter, sent: dict[str, str]) -> dict[str, Any]:
+    return run_headers(patterns)([(name.encode(), value.encode("latin-1")) for name, value in sent.items()])
+
+
 def test_the_trace_of_a_caller_is_taken_apart() -> None:
-    assert selected(HeaderFilter(includes=()), TRACED) == {
+    assert traced(HeaderFilter(includes=()), TRACED) == {
         "langsmith-trace": TRACED["langsmith-trace"],
         "langsmith-metadata": {"a": "b"},
         "langsmith-tags": ["x", "y"],
@@ -70,11 +74,11 @@ def test_the_trace_of_a_caller_is_taken_apart() -> None:
 
 @pytest.mark.parametrize("pattern", ["langsmith-*", "*"])
 def test_a_project_may_exclude_traces(pattern: str) -> None:
-    assert selected(HeaderFilter(includes=("*",), excludes=(pattern,)), TRACED).keys() <= {"baggage"}
+    assert traced(HeaderFilter(includes=("*",), excludes=(pattern,)), TRACED).keys() <= {"baggage"}
 
 
 def test_baggage_without_a_trace_is_none_of_langsmiths() -> None:
-    assert selected(HeaderFilter(includes=()), {"baggage": TRACED["baggage"]}) == {}
+    assert traced(HeaderFilter(includes=()), {"baggage": TRACED["baggage"]}) == {}
 
 
 @pytest.mark.parametrize(
@@ -82,13 +86,19 @@ def test_baggage_without_a_trace_is_none_of_langsmiths() -> None:
 )
 def test_baggage_that_cannot_be_read_is_passed_over(wrong: str) -> None:
     trace = {"langsmith-trace": TRACED["langsmith-trace"]}
-    assert selected(HeaderFilter(includes=()), {**trace, "baggage": wrong}) == trace
+    assert traced(HeaderFilter(includes=()), {**trace, "baggage": wrong}) == trace
+
+
+def test_the_log_of_requests_has_no_trace_unless_it_is_named() -> None:
+    sent = [(name.encode(), value.encode()) for name, value in TRACED.items()]
+    assert logged_headers(HeaderFilter())(sent) == {}
+    assert logged_headers(HeaderFilter(includes=("langsmith-*",)))(sent).keys() == {"langsmith-trace"}
 
 
 def test_what_a_trace_can_store_with_a_run_is_bounded() -> None:
     long = "x" * 9000
-    assert selected(HeaderFilter(includes=()), {**TRACED, "langsmith-trace": long}) == {}
-    kept = selected(HeaderFilter(includes=()), {**TRACED, "baggage": f"langsmith-project={long}"})
+    assert traced(HeaderFilter(includes=()), {**TRACED, "langsmith-trace": long}) == {}
+    kept = traced(HeaderFilter(includes=()), {**TRACED, "baggage": f"langsmith-project={long}"})
     assert kept == {"langsmith-trace": TRACED["langsmith-trace"]}
 
 
