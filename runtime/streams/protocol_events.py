@@ -57,8 +57,7 @@ class EventFilter:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ProtocolEvent:
+class ProtocolEvent(NamedTuple):
     """An event as clients get it: `frame` is the whole of it as JSON; `seq` and `method` are those in it."""
 
     seq: int

@@ -164,7 +164,8 @@ class ThreadSubscription(Subscription):
 
     def _passed(self, number: int) -> None:
         """All events of the log up to that number were looked at."""
-        self._position = max(self._position, EventId(number))
+        if number > self._position.seq:
+            self._position = EventId(number)
 
     def _buffered(self) -> list[Event]:
         """What was held back came before the buffer overflowed, what is in it now after that."""
