@@ -1,8 +1,8 @@
-// node run_scenario.mjs NAME: runs one scenario; exit code 1 and the error when it fails.
-import * as scenarios from "./scenarios.mjs";
+// node run_scenario.mjs FILE NAME: runs one scenario of the file; exit code 1 and the error when it fails.
+const [, , file, name] = process.argv;
 
 try {
-  await scenarios[process.argv[2]]();
+  await (await import(`./${file}`))[name]();
   process.exit(0); // some streams are left open on purpose
 } catch (error) {
   console.error(error);
