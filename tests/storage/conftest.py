@@ -77,8 +77,8 @@ def set_time_of_day(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Callab
 def track(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Track]:
     """Both racers open the database, which does not exist yet, at once: that is the first race."""
     directory: Path = tmp_path_factory.mktemp("race")
-    racers = [Racer(request.param, directory) for _ in range(2)]
     storage = BACKENDS[request.param].make(directory)
+    racers = [Racer(request.param, directory) for _ in range(2)]
     try:
         for racer in racers:
             racer.await_ready()
@@ -88,3 +88,4 @@ def track(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     finally:
         for racer in racers:
             racer.close()
+        BACKENDS[request.param].remove(directory)

@@ -141,7 +141,7 @@ def keep_latest(
 ) -> bool | None:
     """Drops the history of a thread; not (False) while runs are under way or when it has a state newer than `base`.
     None: some of it is left for another transaction."""
-    if connection.execute(sql["runs_ahead"], (thread_id,)).fetchone() is not None:
+    if connection.execute(sql["runs_ahead"], {"thread_id": thread_id}).fetchone() is not None:
         return False
     if _latest(connection, sql, thread_id) != base:
         return False
