@@ -41,9 +41,8 @@ def read_http(file: str, raw: dict[str, Any]) -> HttpSection:
     disabled: set[str] = set()
     for key, value in http.items():
         group = key.removeprefix("disable_")
-        if group != key and group in GROUPS:
-            if switch(f"{place}.{key}", value):
-                disabled.add(group)
+        if group != key and group in GROUPS and switch(f"{place}.{key}", value):
+            disabled.add(group)
     return HttpSection(
         app=_app(place, http),
         mount_prefix=_mount_prefix(f"{place}.mount_prefix", http.get("mount_prefix")),
