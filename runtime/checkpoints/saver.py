@@ -11,7 +11,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,6 @@ from langgraph.checkpoint.base import (
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
-    get_checkpoint_id,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
@@ -31,6 +30,7 @@ from runyard.runtime.checkpoints.limits import RunLimits
 from runyard.runtime.checkpoints.memory import MemoryCheckpoint, MemoryCheckpoints, MemoryWrites
 from runyard.runtime.checkpoints.pruning import latest_checkpoints
 from runyard.runtime.checkpoints.rows import CheckpointPacker
+from runyard.runtime.checkpoints.saved_checkpoints import checkpoint_history, find_checkpoint
 from runyard.runtime.checkpoints.serde.serializer import StateSerializer
 from runyard.runtime.checkpoints.unwritten import UnwrittenRows
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
@@ -42,8 +42,6 @@ logger = logging.getLogger(__name__)
 MEMORY_SECONDS = 1.0
 """Seconds for which the checkpoints of a temporary run are only in memory."""
 
-PAGE = 20
-"""Checkpoints of a history that are read in one go, with all their values."""
 STOPPED = "the run was stopped"
 
 
@@ -208,6 +206,13 @@ class RunSaver(BaseCheckpointSaver[str]):
         else:
             self._unwritten.add(self._rows.pack_writes(config, writes, task_id, task_path, self._run_id))
 
+    async def _find(self, config: RunnableConfig) -> CheckpointTuple | None:
+        return (
+            await find_checkpoint(self._storage, self._rows, config)
+            if self._memory is None
+            else self._memory.find(config)
+        )
+
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         self._unwritten.settle_blocking()
         return self._storage.wait_for(self._find(config))
@@ -225,7 +230,9 @@ class RunSaver(BaseCheckpointSaver[str]):
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
         self._unwritten.settle_blocking()
-        found = self._history(config, filter, before, limit)
+        found = checkpoint_history(
+            self._storage, self._rows, self._memory, config, filter=filter, before=before, limit=limit
+        )
         while (item := self._storage.wait_for(_next(found))) is not None:
             yield item
 
@@ -238,7 +245,9 @@ class RunSaver(BaseCheckpointSaver[str]):
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
         await self.settle()
-        async for found in self._history(config, filter, before, limit):
+        async for found in checkpoint_history(
+            self._storage, self._rows, self._memory, config, filter=filter, before=before, limit=limit
+        ):
             yield found
 
     async def adelete_thread(self, thread_id: str) -> None:
@@ -264,70 +273,6 @@ class RunSaver(BaseCheckpointSaver[str]):
             raise NotImplementedError("this saver is there for one state only")
         await self.settle()
         return self._admin
-
-    # Reading
-
-    async def _find(self, config: RunnableConfig) -> CheckpointTuple | None:
-        if self._memory is not None:
-            return self._memory.find(config)
-        configurable = config["configurable"]
-        thread_id, ns = configurable["thread_id"], configurable.get("checkpoint_ns", "")
-        reading = self._rows.reading()
-        if checkpoint_id := get_checkpoint_id(config):
-            stored = await self._storage.get(thread_id, ns, checkpoint_id, reading.references)
-        else:
-            stored = await self._storage.latest(thread_id, ns, reading.references)
-        return None if stored is None else reading.unpack(stored)
-
-    async def _history(
-        self,
-        config: RunnableConfig | None,
-        filter: Mapping[str, Any] | None,
-        before: RunnableConfig | None,
-        limit: int | None,
-    ) -> AsyncIterator[CheckpointTuple]:
-        configurable = config["configurable"] if config else {}
-        ns, wanted = configurable.get("checkpoint_ns"), get_checkpoint_id(config) if config else None
-        earlier = get_checkpoint_id(before) if before else None
-        if self._memory is not None:
-            found = _all(self._memory.history())
-        else:
-            found = self._stored(configurable.get("thread_id"), ns, earlier, None if filter or wanted else limit)
-        async for item in found:
-            if limit is not None and limit <= 0:
-                return
-            here = item.config["configurable"]
-            if (
-                wanted not in (None, here["checkpoint_id"])
-                or ns not in (None, here["checkpoint_ns"])
-                or (earlier and here["checkpoint_id"] >= earlier)
-                or (filter and any(item.metadata.get(key) != value for key, value in filter.items()))
-            ):
-                continue
-            yield item
-            if limit is not None:
-                limit -= 1
-
-    async def _stored(
-        self, thread_id: str | None, ns: str | None, before: str | None, limit: int | None
-    ) -> AsyncIterator[CheckpointTuple]:
-        """Page by page, but for a listing of several histories, whose checkpoints may have the same ids."""
-        paged = thread_id is not None and ns is not None
-        while limit is None or limit > 0:
-            size = limit if not paged else PAGE if limit is None else min(PAGE, limit)
-            reading = self._rows.reading()
-            page = await self._storage.history(thread_id, ns, before=before, limit=size, references=reading.references)
-            for stored in page:
-                yield reading.unpack(stored)
-            if not paged or size is None or len(page) < size:
-                return
-            before = page[-1].checkpoint_id
-            limit = None if limit is None else limit - size
-
-
-async def _all(items: Iterable[CheckpointTuple]) -> AsyncIterator[CheckpointTuple]:
-    for item in items:
-        yield item
 
 
 async def _next(items: AsyncIterator[CheckpointTuple]) -> CheckpointTuple | None:

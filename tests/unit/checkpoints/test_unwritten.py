@@ -12,7 +12,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.graph import START, StateGraph
 
-from runyard.runtime.checkpoints import saver as savers
+from runyard.runtime.checkpoints import saved_checkpoints
 from runyard.runtime.checkpoints import unwritten as held
 from runyard.runtime.checkpoints.saver import RunSaver
 from runyard.runtime.checkpoints.unwritten import Row, UnwrittenRows
@@ -136,7 +136,7 @@ async def test_a_saver_that_holds_too_much_waits(storage: SqliteStorage, monkeyp
 
 
 async def test_a_saver_reads_page_by_page(storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(savers, "PAGE", 3)
+    monkeypatch.setattr(saved_checkpoints, "PAGE", 3)
     saver = RunSaver(storage.checkpoints)
     ids: list[str] = []
     for _ in range(8):
