@@ -3,8 +3,8 @@
     python -P -m runyard.runtime.services.probing CONFIG WHAT NAME RESULT
 
 WHAT is `graph`, `embeddings` (of the store), `auth` (what says who makes a request) or `app` (of the project); NAME is
-that of the graph. The process writes `{"kind": kind}`, which is one of these or `factory`, or `{"error": text}` as JSON into
-the file RESULT: a file, since user code prints what it likes.
+that of the graph. The process writes `{"kind": kind}`, one of these or `factory`, or `{"error": text}` as JSON into the
+file RESULT: a file, since user code prints what it likes.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from tests.live_server import LiveServer, StartServer, poll
@@ -89,6 +91,31 @@ def test_a_route_that_blocks_the_event_loop_is_seen_in_the_metrics(server: LiveS
     before = late()
     assert server.get("/blocking?seconds=0.6") == "blocked"
     assert late() - before > 0.3
+
+
+async def test_it_lies_below_a_path_and_asks_who_it_is(start_server: StartServer) -> None:
+    server = start_server(config=CONFIG.with_name("guarded.json"), args=("--workers", "1"))
+    assert server.url.endswith("/api/v1")
+    assert server.http.get(f"{server.url.removesuffix('/api/v1')}/ok").json()["ok"] is True
+    for path in ("/whoami", f"/threads/{uuid.uuid4()}", "/nowhere"):
+        refused = server.http.get(f"{server.url}{path}")
+        assert (refused.status_code, refused.json()) == (401, {"detail": "Whose token is that?"})
+        assert "x-app" not in refused.headers  # before the middleware
+    ann = {"authorization": "Bearer ann"}
+    assert server.http.get(f"{server.url}/whoami", headers=ann).json() == {"user": "ann", "assistants": 2}
+    client = get_client(url=server.url, api_key=None, headers=ann)
+    thread = await client.threads.create()
+    assert await client.runs.wait(thread["thread_id"], "agent", input={"text": "hi"}) == {"text": "hi!"}
+    run = await client.runs.create(thread["thread_id"], "agent", input={"text": "ho"})
+    assert await client.runs.join(thread["thread_id"], run["run_id"]) == {"text": "ho!"}
+    # Code of a run reaches both by a client without a URL, for whom the run is.
+    assert await client.runs.wait(None, "asking", input={}) == {"user": "ann", "assistants": 2}
+    address = f"{server.url.replace('http', 'ws')}/echo"
+    with connect(address, additional_headers=ann) as socket:
+        socket.send("one")
+        assert socket.recv() == "by the lifespan: one"
+    with pytest.raises(InvalidStatus):
+        connect(address)
 
 
 @pytest.mark.parametrize("mode", ["worker", "no lifespan in workers", "one process"])

@@ -7,6 +7,7 @@ from typing import TypedDict
 
 import resources
 from langgraph.graph import END, START, StateGraph
+from langgraph_sdk import get_client
 
 
 class State(TypedDict, total=False):
@@ -14,6 +15,8 @@ class State(TypedDict, total=False):
     row: str
     pool_of: int
     pid: int
+    user: str
+    assistants: int
 
 
 async def answer(state: State) -> State:
@@ -26,5 +29,13 @@ async def fetch(state: State) -> State:
     return {"row": await pool.fetch(), "pool_of": pool.pid, "pid": os.getpid()}
 
 
+async def ask(state: State) -> State:
+    """Asks its own server: the application, and an operation."""
+    client = get_client()
+    who = await client.http.get("/whoami")
+    return {"user": who["user"], "assistants": await client.assistants.count()}
+
+
 graph = StateGraph(State).add_node(answer).add_edge(START, "answer").add_edge("answer", END).compile(name="agent")
 pooled = StateGraph(State).add_node(fetch).add_edge(START, "fetch").add_edge("fetch", END).compile(name="pooled")
+asking = StateGraph(State).add_node(ask).add_edge(START, "ask").add_edge("ask", END).compile(name="asking")

@@ -13,6 +13,7 @@ from typing import Any
 import resources
 from fastapi import FastAPI, Request, WebSocket
 from fastapi.staticfiles import StaticFiles
+from langgraph_sdk import get_client
 
 HERE = Path(__file__).parent
 
@@ -26,6 +27,7 @@ def note(what: str) -> None:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     resources.pool = app.state.pool = resources.Pool()
+    app.state.assistants = await get_client().assistants.count()
     note("entered")
     yield {"opened": "by the lifespan"}
     app.state.pool.closed = True
@@ -46,6 +48,12 @@ async def stamp(request: Request, call_next: Any) -> Any:
 @app.get("/hello")
 async def hello(request: Request) -> Any:
     return {"opened": request.state.opened, "row": await request.app.state.pool.fetch()}
+
+
+@app.get("/whoami")
+async def whoami(request: Request) -> Any:
+    user = request.scope.get("user")
+    return {"user": user and user.identity, "assistants": request.app.state.assistants}
 
 
 @app.get("/broken")
