@@ -104,7 +104,7 @@ and not exists (select 1 from discarded_threads as gone where gone.thread_id = r
 -- name: results_before
 -- What items of batches answered goes with the results of the batch.
 select seq, run_id, temporary from runs where answer is not null and batch_index is null and ended_at < %s
-order by ended_at limit %s;
+order by ended_at limit %s for update skip locked;
 
 -- name: forget_run
 delete from runs where seq = %s and queue is null;
