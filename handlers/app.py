@@ -20,15 +20,18 @@ from runyard.handlers.contract.answers.check import AnswerCheckMiddleware, Viola
 from runyard.handlers.contract.authentication import Authentication
 from runyard.handlers.contract.bodies import BodyLimits
 from runyard.handlers.contract.document import load_document
+from runyard.handlers.contract.header_selection import header_selector
 from runyard.handlers.contract.middleware import ContractMiddleware
 from runyard.handlers.contract.openapi31 import add_document
 from runyard.handlers.contract.routing import RoutingMiddleware
 from runyard.handlers.contract.security import describe_security
+from runyard.handlers.contract.websockets import WebSocketMiddleware
 from runyard.handlers.http.callers import read_callers
 from runyard.handlers.http.cors import Cors
 from runyard.handlers.http.edge import EdgeMiddleware, RequestObserver, RequestTracer
-from runyard.handlers.operations import Services, operation_table
+from runyard.handlers.operations import Services, operation_table, websocket_endpoints
 from runyard.runtime.auth.requests import Authenticator
+from runyard.runtime.config.project import HeaderFilter
 
 
 class ServerMetrics(MetricsReader, RequestObserver, ViolationCounter, Protocol):
@@ -81,6 +84,7 @@ def create_app(server: Server) -> FlaskApp:
     table = operation_table(server, document, authentication)
     origins, hosts = read_callers(settings)
     assets = (f"{console.ASSETS_PATH}/",)
+    select_headers = header_selector(project.configurable_headers or HeaderFilter(includes=()))
     check = partial(AnswerCheckMiddleware, document=document, metrics=server.metrics, prefixes=assets)
     app = FlaskApp(
         console.__name__,
@@ -90,6 +94,16 @@ def create_app(server: Server) -> FlaskApp:
         # From the outside to the inside; Flask comes last.
         middlewares=[
             *([check] if settings.check_answers else []),
+            partial(
+                WebSocketMiddleware,
+                document=document,
+                endpoints=websocket_endpoints(server, document),
+                origins=origins,
+                hosts=hosts,
+                authentication=authentication,
+                select_headers=select_headers,
+                metrics=server.metrics,
+            ),
             partial(
                 EdgeMiddleware,
                 cors=Cors(project.cors, origins),
@@ -101,7 +115,7 @@ def create_app(server: Server) -> FlaskApp:
             partial(
                 ContractMiddleware,
                 body_limits=BodyLimits(body=settings.body_limit, batch=settings.batch_body_limit),
-                configurable_headers=project.configurable_headers,
+                select_headers=select_headers,
                 authentication=authentication,
             ),
             LifespanMiddleware,

@@ -18,6 +18,7 @@ from runyard.handlers.api.thread_runs import ThreadRunHandlers
 from runyard.handlers.api.thread_states import ThreadStateHandlers, ThreadStateService
 from runyard.handlers.api.threads import ThreadHandlers, ThreadService, ThreadStreamService
 from runyard.handlers.console.pages import Pages
+from runyard.handlers.contract.websockets import WebSocketEndpoint
 from runyard.handlers.protocols.a2a.handlers import A2aHandlers
 from runyard.handlers.protocols.mcp.handlers import McpHandlers
 from runyard.handlers.protocols.thread_events.handlers import ThreadEventHandlers
@@ -26,6 +27,7 @@ from runyard.handlers.protocols.thread_events.services import (
     ProtocolServices,
     ThreadEventService,
 )
+from runyard.handlers.protocols.thread_events.socket import ThreadSockets
 
 if TYPE_CHECKING:
     import flask
@@ -101,6 +103,11 @@ def protocol_services(services: Services) -> ProtocolServices:
         runs=services.runs,
         events=services.thread_events,
     )
+
+
+def websocket_endpoints(services: Services, document: Mapping[str, Any]) -> Mapping[str, WebSocketEndpoint]:
+    """What serves WebSockets, by the ids of the operations that say that their paths take them too."""
+    return {"protocol_thread_events_post": ThreadSockets(protocol_services(services), document)}
 
 
 def operation_table(

@@ -17,6 +17,7 @@ import click
 import uvicorn
 
 from runyard.handlers.cli.http_protocol import BoundedConfig, BoundedProtocol, ConnectionLimits
+from runyard.handlers.cli.socket_protocol import SocketProtocol
 from runyard.handlers.http.scope import Receive, Scope, Send
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import RunyardError
@@ -115,7 +116,9 @@ class _Server(uvicorn.Server):
                 limits=ConnectionLimits(settings.header_limit, settings.receive_timeout),
                 loop="none",  # it is made here
                 timeout_keep_alive=settings.idle_timeout,
-                ws="none",  # there are none; looking for a library fails at import with old ones
+                ws=SocketProtocol,
+                ws_max_size=settings.body_limit,
+                ws_per_message_deflate=False,  # 0.3 MB for each connection, and time for each event
                 lifespan="on",
                 backlog=BACKLOG,
                 access_log=False,
