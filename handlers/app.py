@@ -20,22 +20,24 @@ from runyard.handlers.contract.answers.check import AnswerCheckMiddleware, Viola
 from runyard.handlers.contract.authentication import Authentication
 from runyard.handlers.contract.bodies import BodyLimits
 from runyard.handlers.contract.document import load_document
-from runyard.handlers.contract.header_selection import logged_headers
+from runyard.handlers.contract.header_selection import logged_headers, run_headers
 from runyard.handlers.contract.middleware import ContractMiddleware
 from runyard.handlers.contract.openapi31 import add_document
 from runyard.handlers.contract.routing import RouteTable, RoutingMiddleware
 from runyard.handlers.contract.security import describe_security
+from runyard.handlers.contract.websockets import WebSocketMiddleware
 from runyard.handlers.http.callers import read_callers
 from runyard.handlers.http.cors import Cors
 from runyard.handlers.http.edge import EdgeMiddleware, RequestObserver, RequestTracer
 from runyard.handlers.http.mount import MountPrefix
 from runyard.handlers.http.request_log import RequestLog
-from runyard.handlers.operations import Services, operation_table
+from runyard.handlers.operations import Services, operation_table, websocket_endpoints
 from runyard.handlers.webapp.document import ServedDocument
 from runyard.handlers.webapp.hosted import Hosted
 from runyard.handlers.webapp.hosting import WebApp
 from runyard.runtime.auth.inner_requests import SYSTEM, acting_for
 from runyard.runtime.auth.requests import Authenticator
+from runyard.runtime.config.project import HeaderFilter
 
 
 class ServerMetrics(MetricsReader, RequestObserver, ViolationCounter, Protocol):
@@ -96,6 +98,7 @@ def create_app(server: Server) -> FlaskApp:
     table = operation_table(server, document, authentication, served)
     origins, hosts = read_callers(settings)
     assets = (f"{console.ASSETS_PATH}/",)
+    select_headers = run_headers(project.configurable_headers or HeaderFilter(includes=()))
     own_assets = () if "meta" in project.disabled else assets
     routes = RouteTable(document["paths"])
     check = None
@@ -127,11 +130,21 @@ def create_app(server: Server) -> FlaskApp:
             ),
             *([partial(MountPrefix, prefix=prefix)] if prefix else []),
             *([] if hosted is None else [hosted.middleware(routes, own_assets, origins, check)]),
+            partial(
+                WebSocketMiddleware,
+                document=document,
+                endpoints=websocket_endpoints(server, document),
+                origins=None if hosted is not None else origins,
+                authentication=authentication,
+                select_headers=select_headers,
+                metrics=server.metrics,
+                mount_prefix=prefix,
+            ),
             partial(RoutingMiddleware, table=routes, flask_prefixes=own_assets, mount_prefix=prefix),
             partial(
                 ContractMiddleware,
                 body_limits=BodyLimits(body=settings.body_limit, batch=settings.batch_body_limit),
-                configurable_headers=project.configurable_headers,
+                select_headers=select_headers,
                 authentication=authentication,
             ),
             LifespanMiddleware,
