@@ -51,6 +51,12 @@ def test_runs_that_join_what_they_have_started(narrow: LiveServer) -> None:
     assert all(results(narrow, runs))
 
 
+def test_runs_that_look_again_and_again_at_what_they_have_started(narrow: LiveServer) -> None:
+    asked = {"assistant_id": "caller", "input": {"does": "poll"}}
+    runs = [narrow.post("/runs", asked) for _ in range(2 * SLOTS)]
+    assert results(narrow, runs) == ["success"] * len(runs)
+
+
 def test_a_graph_that_starts_itself_without_an_end_comes_to_one(narrow: LiveServer) -> None:
     values = narrow.post("/runs/wait", {"assistant_id": "nesting", "input": {"depth": -1}})
     while "result" in values:

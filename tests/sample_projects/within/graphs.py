@@ -62,6 +62,12 @@ async def call(state: State, config: RunnableConfig) -> State:
             run = await client.runs.create(None, "answering", input={"with_": given})
             values = await client.runs.join(run["thread_id"], run["run_id"])
             return {"result": values["result"]}
+        case "poll":
+            run = await client.runs.create(None, "answering", input={}, on_completion="keep")
+            while run["status"] in ("pending", "running"):
+                await asyncio.sleep(0.05)
+                run = await client.runs.get(run["thread_id"], run["run_id"])
+            return {"result": run["status"]}
         case "stream":
             parts = [part async for part in client.runs.stream(None, "answering", input={}, stream_mode="values")]
             return {"result": parts[-1].data["result"]}
