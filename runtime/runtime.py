@@ -236,9 +236,8 @@ class Runtime:
             sweep_temporaries(self.settings, await self._storage.workers.alive())
             exits.callback(remove_temporaries, self.settings, "server")
             await self._listen_inside()
-            spawner = WorkerSpawner(
-                self.settings, self.inner_address
-            )  # imports its libraries while this process continues
+            # Imports its libraries while this process continues.
+            spawner = WorkerSpawner(self.settings, self.inner_address)
             self._broker.start()
             exits.push_async_callback(self._broker.stop)
             if isinstance(self._viewer, Viewers):

@@ -30,6 +30,9 @@ class Slot(Protocol):
     def check(self) -> None:
         """For a run that starts another one. Raises RuntimeError when too many runs wait for others already."""
 
+    def look(self) -> None:
+        """The run looks at another one, and may do so until that has ended: as `lend`, for some seconds."""
+
     def lend(self) -> Callable[[], None]:
         """The run waits for another one, which may need a place: gives the function that ends the wait, to be called
         once. From any thread, also for several waits at once. Raises RuntimeError when too many runs wait already."""

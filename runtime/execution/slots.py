@@ -17,8 +17,12 @@ WAITING: Final = 4
 itself again and again comes to an end here, and not by what memory there is."""
 
 
+LOOK: Final = 10.0
+"""Seconds within which a run that waits for another one by looking at it looks again."""
+
+
 class LentSlots:
-    """Which runs of a worker wait. Runs lend their places from any thread."""
+    """Which runs of a worker wait. Runs lend their places from any thread; they end on the event loop."""
 
     def __init__(self, most: int, held: Callable[[str], bool], changed: Callable[[], None]) -> None:
         """`most`: runs that the worker executes at once. `held`: whether it has a run. `changed` is called on the event
@@ -28,6 +32,7 @@ class LentSlots:
         self._changed = changed
         self._waits: dict[str, int] = {}
         self._interactive: set[str] = set()
+        self._looks: dict[str, asyncio.TimerHandle] = {}
         self._lock = threading.Lock()
         self._loop = asyncio.get_running_loop()
 
@@ -47,6 +52,26 @@ class LentSlots:
             if interactive:
                 self._interactive.add(run_id)
         self._tell()
+
+    def look(self, run_id: str, *, interactive: bool) -> None:
+        """A wait of that run for `LOOK` seconds, or so many more; none where too many runs wait."""
+        self._loop.call_soon_threadsafe(self._look, run_id, interactive)
+
+    def _look(self, run_id: str, interactive: bool) -> None:
+        looked = self._looks.pop(run_id, None)
+        if looked is not None:
+            looked.cancel()
+        else:
+            try:
+                self.lend(run_id, interactive=interactive)
+            except RuntimeError:
+                return
+        if self._held(run_id):
+            self._looks[run_id] = self._loop.call_later(LOOK, self._looked, run_id)
+
+    def _looked(self, run_id: str) -> None:
+        del self._looks[run_id]
+        self.take_back(run_id)
 
     def check(self, run_id: str) -> None:
         """For a run that starts others. Raises as `lend` does."""
@@ -68,11 +93,17 @@ class LentSlots:
             if waits > 1:
                 self._waits[run_id] = waits - 1
                 return
-        self.end(run_id)
+        self._forget(run_id)
         self._tell()
 
     def end(self, run_id: str) -> None:
-        """The run waits no more: it goes on, or is over."""
+        """The run is over, and waits no more."""
+        looked = self._looks.pop(run_id, None)
+        if looked is not None:
+            looked.cancel()
+        self._forget(run_id)
+
+    def _forget(self, run_id: str) -> None:
         with self._lock:
             self._waits.pop(run_id, None)
             self._interactive.discard(run_id)
@@ -95,6 +126,10 @@ class RunSlot:
     def check(self) -> None:
         """For a run that starts another. Raises RuntimeError."""
         self._slots.check(self._run_id)
+
+    def look(self) -> None:
+        """The run waits, from now on, for `LOOK` seconds."""
+        self._slots.look(self._run_id, interactive=self._interactive)
 
     def lend(self) -> Callable[[], None]:
         """The run waits, as long as the function that is given back is not called."""

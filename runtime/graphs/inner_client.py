@@ -11,6 +11,7 @@ import asyncio
 import functools
 import logging
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final
@@ -30,6 +31,8 @@ _DEFERRED: Final = "__LANGGRAPH_DEFER_LOOPBACK_TRANSPORT"
 """With it, langgraph_sdk does not look for the official server in this process first."""
 _STARTING: Final = ("/runs", "/runs/wait", "/runs/stream", "/runs/batch")
 """How the paths of operations end that start runs."""
+_LOOKING: Final = re.compile("/threads/[^/]+/runs/[^/]+")
+"""The path by which a run sees whether another one has ended."""
 _KEYS: Final = ("LANGGRAPH_API_KEY", "LANGSMITH_API_KEY", "LANGCHAIN_API_KEY")
 """Where langgraph_sdk finds a key that nobody has given to the client."""
 
@@ -124,7 +127,11 @@ class InnerTransport(httpx.AsyncBaseTransport):
         connection = _connected()
         caller = connection.prepare(request)
         response = await connection.asynchronous.handle_async_request(request)
-        if caller is not None and caller.slot is not None and _waits(response):
+        if caller is None or caller.slot is None:
+            return response
+        if _LOOKING.fullmatch(request.url.path) and request.method == "GET":
+            caller.slot.look()
+        elif _waits(response):
             assert isinstance(response.stream, httpx.AsyncByteStream)
             try:
                 response.stream = _AsyncWait(response.stream, caller.slot.lend())
@@ -145,7 +152,11 @@ class SyncInnerTransport(httpx.BaseTransport):
             )
         caller = connection.prepare(request)
         response = connection.synchronous.handle_request(request)
-        if caller is not None and caller.slot is not None and _waits(response):
+        if caller is None or caller.slot is None:
+            return response
+        if _LOOKING.fullmatch(request.url.path) and request.method == "GET":
+            caller.slot.look()
+        elif _waits(response):
             assert isinstance(response.stream, httpx.SyncByteStream)
             try:
                 response.stream = _SyncWait(response.stream, caller.slot.lend())

@@ -40,6 +40,8 @@ class FollowedRuns:
         if run is None:
             await self._thread_exists(scope, thread_id)
             raise NotFound("Not Found")
+        if run.status == "pending":
+            await self._hasten(run_id)
         return run
 
     async def list(self, scope: Scope, thread_id: str, *, limit: int, offset: int, status: str | None) -> list[Run]:

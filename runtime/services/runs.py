@@ -77,7 +77,7 @@ class Runs(FollowedRuns, StoppedRuns):
         async def make(key: IdempotencyKey | None) -> Run:
             if first is not None:
                 await first()
-            lane = Lane.INTERACTIVE if protocol else Lane.SINGLE
+            lane = _lane_of_waiter() if protocol else Lane.SINGLE
             new_run = await self._new_run(
                 scope, request, thread_id, headers, request_id, lane, Interest.NONE, protocol=protocol
             )

@@ -147,6 +147,19 @@ async def nest(state: State) -> State:
     return {"result": below["result"] + 1}
 
 
+async def nest_by_looking(state: State) -> State:
+    depth = state.get("depth", 0)
+    if depth == 0:
+        return {"result": 0}
+    client = get_client()
+    run = await client.runs.create(None, "looking_nesting", input={"depth": depth - 1}, on_completion="keep")
+    while run["status"] in ("pending", "running"):
+        await asyncio.sleep(0.05)
+        run = await client.runs.get(run["thread_id"], run["run_id"])
+    below = await client.threads.get_state(run["thread_id"])
+    return {"result": below["values"]["result"] + 1}
+
+
 def nest_sync(state: State) -> State:
     depth = state.get("depth", 0)
     if depth == 0:
@@ -170,5 +183,6 @@ sync_caller = _graph(call_sync).compile()
 answering = _graph(answer).compile()
 nesting = _graph(nest).compile()
 sync_nesting = _graph(nest_sync).compile()
+looking_nesting = _graph(nest_by_looking).compile()
 remote = _graph(ask_remote).compile()
 remote_node = _graph(RemoteGraph("answering", client=EARLY, sync_client=EARLY_SYNC)).compile()

@@ -7,16 +7,17 @@ from threading import Barrier, Event
 
 import pytest
 
+from runyard.runtime.execution import slots as module
 from runyard.runtime.execution.node_pool import NodePool, lend_pool_thread
 from runyard.runtime.execution.slots import WAITING, LentSlots, RunSlot
 
 
-def slots(most: int, *held: str) -> LentSlots:
+def lent_of(most: int, *held: str) -> LentSlots:
     return LentSlots(most, {*held}.__contains__, lambda: None)
 
 
 async def test_a_run_waits_as_long_as_one_of_its_waits_lasts() -> None:
-    lent = slots(2, "run")
+    lent = lent_of(2, "run")
     slot = RunSlot(lent, "run", interactive=True)
     first, second = slot.lend(), slot.lend()
     assert lent.count() == (1, 1)
@@ -51,7 +52,7 @@ async def test_the_worker_hears_of_each_change_on_its_loop() -> None:
 
 async def test_only_so_many_runs_wait_and_one_that_does_may_wait_for_more() -> None:
     runs = [f"run {number}" for number in range(WAITING + 1)]
-    lent = slots(1, *runs)
+    lent = lent_of(1, *runs)
     for run in runs[:-1]:
         lent.lend(run, interactive=False)
     lent.lend(runs[0], interactive=False)
@@ -62,6 +63,29 @@ async def test_only_so_many_runs_wait_and_one_that_does_may_wait_for_more() -> N
         lent.check(runs[-1])
     lent.end(runs[1])
     lent.check(runs[-1])
+
+
+async def test_a_run_that_looks_at_another_one_waits_until_it_has_not_looked_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LOOK", 0.05)
+    heard = asyncio.Event()
+    lent = LentSlots(1, {"run", "other", "third", "fourth", "fifth"}.__contains__, heard.set)
+    for run in ("other", "third", "fourth"):
+        lent.lend(run, interactive=False)
+    slot = RunSlot(lent, "run", interactive=False)
+    for _ in range(3):
+        await asyncio.to_thread(slot.look)
+    RunSlot(lent, "fifth", interactive=False).look()
+    await asyncio.sleep(0)
+    assert lent.count()[0] == WAITING, "one more than may"
+    while lent.count()[0] == WAITING:
+        heard.clear()
+        await asyncio.wait_for(heard.wait(), 5)
+    slot.look()
+    await asyncio.sleep(0)
+    lent.end("run")
+    assert lent.count()[0] == WAITING - 1
 
 
 def test_a_node_that_waits_in_a_pool_thread_leaves_it_to_another() -> None:
