@@ -3,13 +3,11 @@
 import secrets
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
 import orjson
 
-from runyard.runtime.lifecycle import CANCELLED
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.queue import (
     DueResult,
@@ -23,12 +21,11 @@ from runyard.runtime.storage.port.queue import (
 from runyard.runtime.storage.port.retries import RetryPolicy
 from runyard.runtime.storage.port.runs import Interest, Lane
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.cancellation import release_run, roll_back_run
+from runyard.runtime.storage.sqlite.cancellation import release_run
 from runyard.runtime.storage.sqlite.checkpoints import cut_back_run, write_rows
 from runyard.runtime.storage.sqlite.database import Database, now
-from runyard.runtime.storage.sqlite.deliveries import add_delivery
-from runyard.runtime.storage.sqlite.leases import holds, requested_cancel
-from runyard.runtime.storage.sqlite.leftovers import discard_thread
+from runyard.runtime.storage.sqlite.finishing import finish_cancelled_run, finish_run
+from runyard.runtime.storage.sqlite.leases import holds
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.time_slice import TimeSlice
 
@@ -119,7 +116,8 @@ class SqliteQueue:
 
     async def finish(self, request: FinishRequest, rows: Sequence[CheckpointRow | WriteRow] = ()) -> FinishResult:
         def work(connection: sqlite3.Connection) -> FinishResult:
-            return self._finish(connection, request, rows) or self._finish_cancelled(connection, request, rows)
+            finished = finish_run(connection, self._sql, request, rows)
+            return finished or finish_cancelled_run(connection, self._sql, request, rows)
 
         return await self._database.write(work)
 
@@ -137,98 +135,13 @@ class SqliteQueue:
 
         def work(connection: sqlite3.Connection) -> FinishResult | None:
             if not connection.execute(self._sql["try_again"], {**given, "now": now()}).rowcount:
-                return self._finish_cancelled(connection, request, rows)
+                return finish_cancelled_run(connection, self._sql, request, rows)
             write_rows(connection, self._sql, rows)
             if request.readable is not None:
                 cut_back_run(connection, self._sql, lease.thread_id, lease.run_id, request.readable)
             return None
 
         return await self._database.write(work)
-
-    def _finish_cancelled(
-        self, connection: sqlite3.Connection, request: FinishRequest, rows: Sequence[CheckpointRow | WriteRow]
-    ) -> FinishResult:
-        """The end of a run that was asked to stop: that holds, whatever the graph came to meanwhile."""
-        lease = request.lease
-        if requested_cancel(connection, self._sql, lease) == "rollback":
-            promoted = roll_back_run(connection, self._sql, lease.seq, lease.thread_id, now())
-            return FinishResult(promoted, False, "rollback")
-        failed = request.status in ("error", "timeout")
-        interrupted = replace(
-            request,
-            status="interrupted",
-            answer=CANCELLED if failed else request.answer,
-            error=None,
-        )
-        finished = self._finish(connection, interrupted, rows, cancelled=True)
-        assert finished is not None
-        return replace(finished, cancelled="interrupt")
-
-    def _finish(
-        self,
-        connection: sqlite3.Connection,
-        request: FinishRequest,
-        rows: Sequence[CheckpointRow | WriteRow],
-        *,
-        cancelled: bool = False,
-    ) -> FinishResult | None:
-        """None when the lease does not hold, or the run was asked to stop and is not `cancelled`."""
-        lease, time = request.lease, now()
-        shared = request.status == "success" and not request.temporary and request.answer == request.values
-        row = connection.execute(
-            self._sql["finish"],
-            {
-                "seq": lease.seq,
-                "worker": lease.worker,
-                "attempt": lease.attempt,
-                "token": lease.token,
-                "status": request.status,
-                "paused": request.paused,
-                "answer": request.answer,
-                "shared": shared,
-                "cancelled": cancelled,
-                "now": time,
-            },
-        ).fetchone()
-        if row is None:
-            return None
-        webhook, batch_id = row
-        thread = {"thread_id": lease.thread_id, "now": time}
-        promoted = 0
-        if not request.temporary or not connection.execute(self._sql["delete_temporary_thread"], thread).rowcount:
-            promoted = len(connection.execute(self._sql["promote"], thread).fetchall())
-            settled = _settled(request)
-            if request.temporary:  # another run was put on its thread; what the thread asks was not read
-                connection.execute(self._sql["keep_run"], (lease.seq,))
-            unread = request.values is None and request.status in ("interrupted", "timeout")
-            unsettled = None
-            if request.temporary or unread:
-                unsettled = "error" if settled == "error" else "interrupted"
-            connection.execute(
-                self._sql["settle_thread"],
-                {
-                    **thread,
-                    "settled": settled,
-                    "state": request.values,
-                    "interrupts": request.interrupts,
-                    "error": request.error,
-                    "unsettled": unsettled,
-                    "answered": lease.seq if shared and batch_id is None else None,
-                },
-            )
-            write_rows(connection, self._sql, rows if request.unsaved is None else [*rows, *request.unsaved()])
-            if request.readable is not None:
-                cut_back_run(connection, self._sql, lease.thread_id, lease.run_id, request.readable)
-        elif request.spilled:
-            discard_thread(connection, self._sql, lease.thread_id, TimeSlice(), with_runs=False)
-        if request.tokens is not None:
-            connection.execute(self._sql["count_tokens"], {**request.tokens._asdict(), "batch_id": batch_id})
-        if webhook is not None:
-            add_delivery(connection, self._sql, lease.seq, time, values=request.values, error=request.error)
-        if batch_id is None:
-            return FinishResult(promoted, webhook is not None)
-        held, called = connection.execute(self._sql["batch_after_end"], (batch_id,)).fetchone() or (0, 0)
-        return FinishResult(promoted + held, webhook is not None or bool(called))
 
     async def holds(self, lease: Lease) -> bool:
         return self._database.read(lambda connection: holds(connection, self._sql, lease))
@@ -281,12 +194,6 @@ class SqliteQueue:
             return QueueWaits(*(0.0 if created is None else (time - created) / 1e6 for created in (first, middle)))
 
         return await self._database.read_in_pool(read, "lookup")
-
-
-def _settled(request: FinishRequest) -> str:
-    if request.status in ("error", "timeout"):
-        return "error"
-    return "interrupted" if request.paused else "idle"
 
 
 def _leased(claim: _Claim, row: tuple[Any, ...], retry: RetryPolicy | None) -> LeasedRun:
