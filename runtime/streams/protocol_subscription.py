@@ -9,7 +9,7 @@ from runyard.runtime.streams.events import Event, EventId
 from runyard.runtime.streams.protocol_events import PLACES, EventFilter, address, is_protocol_event, seq_of
 from runyard.runtime.streams.thread_subscription import ReadThreadEvents, ThreadSubscription
 
-MOST_KNOWN: Final = 1000
+MOST_KNOWN: Final = 200
 """Names of events of which it is remembered whether they are wanted."""
 MOST_FORMER: Final = 1000
 """Filters that were asked for earlier of which it is known what they have passed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -49,6 +50,25 @@ class SlowReader:
             if any(run["run_id"] == run_id for run in runs):
                 return thread["thread_id"]
         raise AssertionError(f"no thread has the run {run_id}")
+
+    async def opened(self) -> None:
+        """Returns when the answer has begun."""
+        await self._reader.readuntil(b"\r\n\r\n")
+
+    async def read_until(self, last: Callable[[StreamPart], bool]) -> list[StreamPart]:
+        """The events up to the one that is the last."""
+        found: list[StreamPart] = []
+        body = b""
+        while size := int(await self._reader.readline(), 16):
+            body += await self._reader.readexactly(size)
+            await self._reader.readexactly(2)
+            *frames, body = body.split(b"\n\n")
+            for frame in frames:
+                if not frame.startswith(b":"):
+                    found.append(_part(frame))
+                    if last(found[-1]):
+                        return found
+        raise AssertionError(f"the stream ended after {len(found)} events")
 
     async def read_all(self) -> list[StreamPart]:
         """The events, up to the end of the stream."""
