@@ -25,12 +25,13 @@ from runyard.handlers.contract.middleware import ContractMiddleware
 from runyard.handlers.contract.openapi31 import add_document
 from runyard.handlers.contract.routing import RouteTable, RoutingMiddleware
 from runyard.handlers.contract.security import describe_security
+from runyard.handlers.contract.websockets import WebSocketMiddleware
 from runyard.handlers.http.callers import read_callers
 from runyard.handlers.http.cors import Cors
 from runyard.handlers.http.edge import EdgeMiddleware, RequestObserver, RequestTracer
 from runyard.handlers.http.mount import MountPrefix
 from runyard.handlers.http.request_log import RequestLog
-from runyard.handlers.operations import Services, operation_table
+from runyard.handlers.operations import Services, operation_table, websocket_endpoints
 from runyard.handlers.webapp.document import ServedDocument
 from runyard.handlers.webapp.hosted import Hosted
 from runyard.handlers.webapp.hosting import WebApp
@@ -116,6 +117,18 @@ def create_app(server: Server) -> FlaskApp:
         middlewares=[
             # What the project's application makes of answers is its own.
             *([] if check is None or hosted is not None else [check]),
+            partial(
+                WebSocketMiddleware,
+                table=routes,
+                endpoints=websocket_endpoints(server, document),
+                mount_prefix=prefix,
+                origins=origins,
+                others=None if hosted is None else hosted.origins,
+                hosts=hosts,
+                configurable_headers=project.configurable_headers,
+                authentication=authentication,
+                metrics=server.metrics,
+            ),
             partial(
                 EdgeMiddleware,
                 cors=Cors(project.cors, origins),

@@ -21,6 +21,7 @@ from runyard.handlers.api.thread_states import ThreadStateHandlers, ThreadStateS
 from runyard.handlers.api.threads import ThreadHandlers, ThreadService, ThreadStreamService
 from runyard.handlers.api.ui import UiHandlers, UiService
 from runyard.handlers.console.pages import Pages
+from runyard.handlers.contract.websockets import WebSocketEndpoint
 from runyard.handlers.protocols.a2a.handlers import A2aHandlers
 from runyard.handlers.protocols.mcp.handlers import McpHandlers
 from runyard.handlers.protocols.thread_events.handlers import ThreadEventHandlers
@@ -29,6 +30,7 @@ from runyard.handlers.protocols.thread_events.services import (
     ProtocolServices,
     ThreadEventService,
 )
+from runyard.handlers.protocols.thread_events.socket import ThreadSockets
 
 if TYPE_CHECKING:
     import flask
@@ -108,6 +110,11 @@ def protocol_services(services: Services) -> ProtocolServices:
         runs=services.runs,
         events=services.thread_events,
     )
+
+
+def websocket_endpoints(services: Services, document: Mapping[str, Any]) -> Mapping[str, WebSocketEndpoint]:
+    """What serves WebSockets, by the ids of the operations that say that their paths take them too."""
+    return {"protocol_thread_events_post": ThreadSockets(protocol_services(services), document)}
 
 
 def operation_table(

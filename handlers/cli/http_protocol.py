@@ -58,6 +58,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Whether a request came to its end with the bytes that came last."""
         self._in_head = True
         self._refused = False
+        self._is_upgraded = False
 
     def is_overdue(self, now: float) -> bool:
         """Whether the client had its time to send what it began, or anything. `now`: the loop's time."""
@@ -91,7 +92,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._receiving_since = self.loop.time()
         self._completed = False
         super().data_received(data)
-        if self._completed:
+        if self._completed or self._is_upgraded:
             return
         self._received += len(data)
         if self._in_head and self._received > self._limits.header_bytes:
@@ -124,7 +125,9 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if not self._refused:
+        if self.parser.should_upgrade() and self._should_upgrade():
+            self._is_upgraded = True  # another protocol takes the connection
+        elif not self._refused:
             super().on_message_complete()
             # Of a request that was answered before it was complete, the rest was dropped, and now another may come.
             # That of a WebSocket has none, and this connection is another protocol's then.

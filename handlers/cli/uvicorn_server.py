@@ -17,6 +17,7 @@ import click
 import uvicorn
 
 from runyard.handlers.cli.http_protocol import BoundedConfig, BoundedProtocol, ConnectionLimits
+from runyard.handlers.cli.socket_protocol import SocketProtocol
 from runyard.handlers.http.inner_requests import InnerRequests
 from runyard.handlers.http.scope import Receive, Scope, Send
 from runyard.runtime.config.settings import Settings
@@ -114,8 +115,9 @@ def _config(app: Any, settings: Settings, *, least_header_limit: int = 0) -> Bou
         limits=ConnectionLimits(max(settings.header_limit, least_header_limit), settings.receive_timeout),
         loop="none",  # it is made here
         timeout_keep_alive=settings.idle_timeout,
-        # Only the project's application has any; looking for a library fails at import with old ones.
-        ws="none" if settings.project.app is None else "auto",
+        ws=SocketProtocol,
+        ws_max_size=settings.body_limit,
+        ws_per_message_deflate=False,  # 0.3 MB for each connection, and time for each event
         lifespan="on",
         backlog=BACKLOG,
         access_log=False,

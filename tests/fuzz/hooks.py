@@ -17,6 +17,7 @@ GRAPHS = ("chain", "echo", "interrupting", "subgraphed", "configured", "failing"
 """Graphs that end whatever they are given."""
 NOBODY = "http://127.0.0.1:9/"
 """Where no one listens: webhooks of made up runs must not reach anybody."""
+ENDLESS = ("/threads/{thread_id}/stream", "/threads/{thread_id}/stream/events")
 LEAP_DAY = "0 0 29 2 *"
 LONGEST_DELAY = 0.1
 KEY = re.compile(r'[!#-\[\]-~]{1,255}|"[ !#-\[\]-~]{1,255}"')
@@ -54,7 +55,9 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     """Changes what would be refused at once, or would never end, into what reaches the runtime."""
     for item in case.body if isinstance(case.body, list) else [case.body]:
         if isinstance(item, dict):
-            _name_a_graph(item, "assistant_id" if "/runs" in case.path else "graph_id")
+            if isinstance(params := item.get("params"), dict) and case.path.endswith("/commands"):
+                item = params
+            _name_a_graph(item, "assistant_id" if _makes_runs(case.path) else "graph_id")
             _shorten(item)
             _schedule(item)
     if case.operation.method == "post" and case.path in ("/threads", "/threads/{thread_id}/copy"):
@@ -62,9 +65,13 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         for name in [name for name in case.headers or () if name.lower() == "idempotency-key"]:
             if KEY.fullmatch(str(case.headers[name])):
                 case.headers[name] = str(uuid.uuid4())
-    if case.path == "/threads/{thread_id}/stream" and _is_uuid(case.path_parameters.get("thread_id")):
-        # The stream of a thread that exists has no end.
+    if case.path in ENDLESS and _is_uuid(case.path_parameters.get("thread_id")):
+        # The streams of a thread that exists have no end.
         case.path_parameters["thread_id"] = str(uuid.uuid4())
+
+
+def _makes_runs(path: str) -> bool:
+    return "/runs" in path or path.endswith("/commands")
 
 
 def _name_a_graph(item: dict[str, Any], field: str) -> None:

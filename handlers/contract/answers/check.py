@@ -1,4 +1,5 @@
-"""Holds every answer against the document: its status, headers, content type and body, and each event of a stream.
+"""Holds every answer against the document: its status, headers, content type and body, and each event of a stream and
+each frame of a WebSocket.
 
 For tests and for the development of the server itself; switched on by the setting `check_answers`. What it finds is
 reported, and the client gets the answer all the same.
@@ -106,16 +107,16 @@ class AnswerCheckMiddleware:
         self.prefixes = prefixes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._check_socket(scope, receive, send)
+            return
         if scope["type"] != "http" or scope["path"].startswith(self.prefixes):
             await self.app(scope, receive, send)
             return
 
         def report(violation: str) -> None:
             method, template = scope["method"], scope.get(TEMPLATE)
-            logger.error("%s: %s %s: %s", VIOLATION, method, template or scope["path"], " ".join(violation.split()))
-            # Labels that a client could make up would let the metrics grow without end.
-            known = self.answers.definition(template, method) is not None
-            self.metrics.answer_violated(f"{method} {template}" if known else "other")
+            self._report(violation, method, template, scope["path"], self.answers.definition(template, method))
 
         exchange = Exchange(self.answers, scope, report)
 
@@ -129,3 +130,23 @@ class AnswerCheckMiddleware:
             await send(message)
 
         await self.app(scope, checked_receive, checked_send)
+
+    async def _check_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        frames: Lines | None = None
+
+        async def checked_send(message: Message) -> None:
+            nonlocal frames
+            if message["type"] == "websocket.send":
+                frames = frames or self.answers.socket(scope.get(TEMPLATE))
+                sent = message.get("text")
+                faults = ("it is declared nowhere",) if frames is None or sent is None else frames.check(sent.encode())
+                for fault in faults:
+                    self._report(f"frame: {fault}", "WEBSOCKET", scope.get(TEMPLATE), scope["path"], frames)
+            await send(message)
+
+        await self.app(scope, receive, checked_send)
+
+    def _report(self, violation: str, method: str, template: str | None, path: str, known: object) -> None:
+        logger.error("%s: %s %s: %s", VIOLATION, method, template or path, " ".join(violation.split()))
+        # Labels that a client could make up would let the metrics grow without end.
+        self.metrics.answer_violated(f"{method} {template}" if known is not None else "other")

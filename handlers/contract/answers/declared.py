@@ -83,6 +83,13 @@ class Answers:
         )
         return found
 
+    def socket(self, template: str | None) -> Lines | None:
+        """What the frames may be that a WebSocket of the path sends; None where the path takes none."""
+        for operation in self._paths.get(template, {}).values():
+            if (declared := operation.get("x-runyard-websocket")) is not None:
+                return Lines(declared["sends"], self._schemas[True])
+        return None
+
     def selects_in_body(self, template: str | None, method: str) -> bool:
         """Whether the body of the request may ask for a part of the answer."""
         definition = self.definition(template, method) or {}

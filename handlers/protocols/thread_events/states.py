@@ -73,18 +73,17 @@ class StateCommands:
 
     async def tree(self, scope: Scope, thread_id: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """The graph of a run with its subgraphs; of the run that is under way, or whose question the thread waits at,
-        when none is named. The subgraphs of earlier runs are not told of."""
+        when none is named."""
         latest = await self._runs.list(scope, thread_id, limit=1, offset=0, status=None)
         run = await self._run(scope, thread_id, params.get("run_id"), latest[0] if latest else None)
-        is_latest = run.run_id == latest[0].run_id
+        is_latest = bool(latest) and run.run_id == latest[0].run_id
         waits = is_latest and (await self._threads.get(scope, thread_id)).status == "interrupted"
         root: dict[str, Any] = {
             "namespace": [],
             "status": "interrupted" if waits else _STATUSES[run.status],
             "graph_name": str(run.kwargs["config"]["configurable"].get("graph_id", "")),
         }
-        if is_latest:
-            _hang(root, await self._subgraphs(scope, thread_id))
+        _hang(root, await self._subgraphs(scope, thread_id, run.run_id))
         return {"tree": root}
 
     async def statuses(self, scope: Scope, thread_id: str, run_id: str) -> list[dict[str, Any]]:
@@ -110,25 +109,22 @@ class StateCommands:
             raise CommandError("no_such_run", "No active run is bound to this thread.")
         return latest
 
-    async def _subgraphs(self, scope: Scope, thread_id: str) -> dict[tuple[str, ...], dict[str, Any]]:
-        """What the events of the latest run tell of its subgraphs, by their namespaces."""
+    async def _subgraphs(self, scope: Scope, thread_id: str, run_id: str) -> dict[tuple[str, ...], dict[str, Any]]:
+        """What the events of a run tell of its subgraphs, by their namespaces."""
         found: dict[tuple[str, ...], dict[str, Any]] = {}
         events = await self._events.subscribe(scope, thread_id, [_LIFECYCLE])
         try:
             while told := await events.next(0):
-                for event in told:
-                    params = orjson.loads(event.frame)["params"]
-                    namespace, data = params["namespace"], params["data"]
-                    if not namespace and data["event"] in ("started", "running"):
-                        found.clear()  # another run begins
-                    elif namespace:
-                        known = found.get(tuple(namespace), {"graph_name": namespace[-1].partition(":")[0]})
-                        name = data.get("graph_name") or known["graph_name"]
-                        found[tuple(namespace)] = {
-                            "namespace": namespace,
-                            "status": data["event"],
-                            "graph_name": name,
-                        }
+                for event in map(orjson.loads, (each.frame for each in told)):
+                    namespace, data = event["params"]["namespace"], event["params"]["data"]
+                    if not namespace or run_id not in event["event_id"]:
+                        continue
+                    known = found.get(tuple(namespace), {"graph_name": namespace[-1].partition(":")[0]})
+                    found[tuple(namespace)] = {
+                        "namespace": namespace,
+                        "status": data["event"],
+                        "graph_name": data.get("graph_name") or known["graph_name"],
+                    }
         finally:
             await events.close()
         return found
