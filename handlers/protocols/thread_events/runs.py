@@ -68,7 +68,8 @@ class RunCommands:
             raise _no_interrupt(answers)
 
         async def check() -> None:
-            if unknown := [name for name in answers if name not in await self._waiting(scope, caller.thread_id)]:
+            waiting = await self._waiting(scope, caller.thread_id)
+            if unknown := [name for name in answers if name not in waiting]:
                 raise _no_interrupt(unknown)
 
         strict = params.get("strict_resume")
@@ -145,7 +146,9 @@ class RunCommands:
     async def _waiting(self, scope: Scope, thread_id: str) -> set[str]:
         """The interrupts of the thread that no run that is under way answers already."""
         thread = await self._threads.get(scope, thread_id)
-        waiting = {str(one.id) for asked in (thread.interrupts or {}).values() for one in asked}
+        # As JSON, which is what storage holds, whatever it makes of it.
+        tasks: dict[str, list[dict[str, Any]]] = orjson.loads(orjson.dumps(thread.interrupts or {}))
+        waiting = {str(each.get("id")) for asked in tasks.values() for each in asked}
         for status in _UNDER_WAY:
             for run in await self._runs.list(scope, thread_id, limit=_MOST_UNDER_WAY, offset=0, status=status):
                 resume = (run.kwargs.get("command") or {}).get("resume")
