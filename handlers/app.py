@@ -20,7 +20,7 @@ from runyard.handlers.contract.answers.check import AnswerCheckMiddleware, Viola
 from runyard.handlers.contract.authentication import Authentication
 from runyard.handlers.contract.bodies import BodyLimits
 from runyard.handlers.contract.document import load_document
-from runyard.handlers.contract.header_selection import logged_headers, run_headers
+from runyard.handlers.contract.header_selection import logged_headers
 from runyard.handlers.contract.middleware import ContractMiddleware
 from runyard.handlers.contract.openapi31 import add_document
 from runyard.handlers.contract.routing import RouteTable, RoutingMiddleware
@@ -37,7 +37,6 @@ from runyard.handlers.webapp.hosted import Hosted
 from runyard.handlers.webapp.hosting import WebApp
 from runyard.runtime.auth.inner_requests import SYSTEM, acting_for
 from runyard.runtime.auth.requests import Authenticator
-from runyard.runtime.config.project import HeaderFilter
 
 
 class ServerMetrics(MetricsReader, RequestObserver, ViolationCounter, Protocol):
@@ -98,7 +97,6 @@ def create_app(server: Server) -> FlaskApp:
     table = operation_table(server, document, authentication, served)
     origins, hosts = read_callers(settings)
     assets = (f"{console.ASSETS_PATH}/",)
-    select_headers = run_headers(project.configurable_headers or HeaderFilter(includes=()))
     own_assets = () if "meta" in project.disabled else assets
     routes = RouteTable(document["paths"])
     check = None
@@ -120,6 +118,18 @@ def create_app(server: Server) -> FlaskApp:
             # What the project's application makes of answers is its own.
             *([] if check is None or hosted is not None else [check]),
             partial(
+                WebSocketMiddleware,
+                table=routes,
+                endpoints=websocket_endpoints(server, document),
+                mount_prefix=prefix,
+                origins=origins,
+                others=None if hosted is None else hosted.origins,
+                hosts=hosts,
+                configurable_headers=project.configurable_headers,
+                authentication=authentication,
+                metrics=server.metrics,
+            ),
+            partial(
                 EdgeMiddleware,
                 cors=Cors(project.cors, origins),
                 hosts=hosts,
@@ -130,21 +140,11 @@ def create_app(server: Server) -> FlaskApp:
             ),
             *([partial(MountPrefix, prefix=prefix)] if prefix else []),
             *([] if hosted is None else [hosted.middleware(routes, own_assets, origins, check)]),
-            partial(
-                WebSocketMiddleware,
-                document=document,
-                endpoints=websocket_endpoints(server, document),
-                origins=None if hosted is not None else origins,
-                authentication=authentication,
-                select_headers=select_headers,
-                metrics=server.metrics,
-                mount_prefix=prefix,
-            ),
             partial(RoutingMiddleware, table=routes, flask_prefixes=own_assets, mount_prefix=prefix),
             partial(
                 ContractMiddleware,
                 body_limits=BodyLimits(body=settings.body_limit, batch=settings.batch_body_limit),
-                select_headers=select_headers,
+                configurable_headers=project.configurable_headers,
                 authentication=authentication,
             ),
             LifespanMiddleware,

@@ -14,8 +14,9 @@ logger.setLevel(logging.WARNING)  # it would tell of each connection
 class SocketProtocol(WebSocketsSansIOProtocol):
     """One connection. It is asked every 20 seconds whether it is still there, and given up after as many.
 
-    When the server stops it is closed with 1012, "service restart", at once: clients connect again and go on behind the
-    last event. With 1001, which other servers send, the Python client takes the stream for complete.
+    When the server stops, and its runs have ended or are back in the queue, it is closed with 1012, "service restart":
+    clients connect again and go on behind the last event. With 1001, which other servers send, the Python client takes
+    the stream for complete.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:

@@ -184,7 +184,8 @@ class _Server(uvicorn.Server):
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):
-            connection.shutdown()
+            if not isinstance(connection, SocketProtocol):  # those tell of the runs until they have ended
+                connection.shutdown()
         stopping = asyncio.create_task(self.lifespan.shutdown())
         while not stopping.done() and not self.force_exit:
             await asyncio.wait({stopping}, timeout=0.1)

@@ -20,10 +20,12 @@ from runyard.handlers.contract.authentication import Authentication, ReceivedBod
 from runyard.handlers.contract.bodies import Body, BodyContract, BodyLimits, ClientDisconnected, Digest
 from runyard.handlers.contract.deprecation import Application, announcing
 from runyard.handlers.contract.document import is_public
+from runyard.handlers.contract.header_selection import run_headers
 from runyard.handlers.contract.parameters import Parameters
 from runyard.handlers.http.scope import AUTHENTICATED, Header, Message, Receive, Scope, Send
 from runyard.runtime.auth.principal import ANONYMOUS, Principal
 from runyard.runtime.auth.refusal import Refusal
+from runyard.runtime.config.project import HeaderFilter
 from runyard.runtime.errors import BadRequest, Invalid
 from runyard.runtime.services.idempotency import IdempotentRequest
 
@@ -192,13 +194,13 @@ class ContractMiddleware(RoutedMiddleware[ContractAPI]):
         app: Any,
         *,
         body_limits: BodyLimits,
-        select_headers: HeaderSelector,
+        configurable_headers: HeaderFilter | None,
         authentication: Authentication | None,
     ) -> None:
         super().__init__(app)
         self.options: dict[str, Any] = {
             "body_limits": body_limits,
-            "select_headers": select_headers,
+            "select_headers": run_headers(configurable_headers or HeaderFilter(includes=())),
             "authentication": authentication,
         }
 

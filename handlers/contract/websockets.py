@@ -11,6 +11,8 @@ same:
   command: what is revoked opens nothing any more. Each command asks the same authorisation handlers, and reaches as
   far, as over HTTP;
 - frames are held against the components that the document names, in both directions where answers are checked;
+- a project's own application (`http.app`) is served around the operations, and not around these: its middleware does
+  not see them, nor `http.middleware_order`. WebSockets of its own routes are handed on to it;
 - the size of a frame is bounded like that of a body; how many come in a while, and what one connection may have, by
   whoever serves it;
 - requests are counted, as of the method WEBSOCKET, with 101 or the status that they were refused with.
@@ -18,24 +20,28 @@ same:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final, Protocol
 
 from runyard.handlers.contract.authentication import Authentication, ReceivedBody, no_body
-from runyard.handlers.contract.middleware import HeaderSelector
-from runyard.handlers.http.callers import Origins
-from runyard.handlers.http.edge import WEBSOCKET, RequestObserver
+from runyard.handlers.contract.header_selection import run_headers
+from runyard.handlers.contract.routing import RouteTable
+from runyard.handlers.http.callers import Hosts, Origins
+from runyard.handlers.http.edge import OtherOrigins, RequestObserver
 from runyard.handlers.http.errors import STATUS, HttpError, error_response
 from runyard.handlers.http.scope import TEMPLATE, Receive, Scope, Send
 from runyard.handlers.http.websocket import REFUSED, Disconnected, WebSocket, deny
+from runyard.runtime.auth.inner_requests import SYSTEM, acting_for
 from runyard.runtime.auth.principal import ANONYMOUS, Principal
 from runyard.runtime.auth.refusal import Refusal
 from runyard.runtime.config.ids import usual_id
+from runyard.runtime.config.project import HeaderFilter
 from runyard.runtime.errors import Invalid, RunyardError
 
+METHOD: Final = "WEBSOCKET"
+"""What stands for the method of HTTP where requests are counted."""
 MARK: Final = "x-runyard-websocket"
 
 _SWITCHED: Final = 101
@@ -71,43 +77,71 @@ class WebSocketMiddleware:
         self,
         app: Any,
         *,
-        document: Mapping[str, Any],
+        table: RouteTable,
         endpoints: Mapping[str, WebSocketEndpoint],
-        origins: Origins | None,
+        mount_prefix: str,
+        origins: Origins,
+        others: OtherOrigins | None,
+        hosts: Hosts,
+        configurable_headers: HeaderFilter | None,
         authentication: Authentication | None,
-        select_headers: HeaderSelector,
         metrics: RequestObserver,
-        mount_prefix: str = "",
     ) -> None:
-        """`origins`: None: they were looked at before. All paths begin with `mount_prefix`."""
+        """`others`: there is an application of the project further inside, which takes WebSockets of its own, and whose
+        origins may use ours too."""
         self.app = app
-        self._routes = {
-            re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template)): (template, endpoints[each["operationId"]])
-            for template, item in document["paths"].items()
-            for each in item.values()
-            if MARK in each
-        }
+        self._table = table
+        self._endpoints = endpoints
+        self._prefix = mount_prefix
         self._origins = origins
-        self._above = len(mount_prefix)
+        self._others = others
+        self._hosts = hosts
+        self._select_headers = run_headers(configurable_headers or HeaderFilter(includes=()))
         self._authentication = authentication
-        self._select_headers = select_headers
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "websocket":
             await self.app(scope, receive, send)
             return
+        parameters: dict[str, str] = {}
+        endpoint = self._find(scope, parameters)
+        if endpoint is None and self._others is not None:
+            await self.app(scope, receive, send)
+            return
+        acting_for.set(SYSTEM)  # what the project's code does here, it does for the server
         started = perf_counter()
         status = _SWITCHED
         try:
-            status = await self._serve(scope, receive, send)
+            status = await self._serve(endpoint, parameters, scope, receive, send)
         finally:
-            self._metrics.observe_request(WEBSOCKET, scope.get(TEMPLATE, "other"), status, perf_counter() - started)
+            self._metrics.observe_request(METHOD, scope.get(TEMPLATE, "other"), status, perf_counter() - started)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> int:
+    def _find(self, scope: Scope, parameters: dict[str, str]) -> WebSocketEndpoint | None:
+        """What serves the path; its parameters are put into `parameters`. None where it takes no WebSockets."""
+        path: str = scope["path"]
+        if not path.startswith(f"{self._prefix}/"):
+            return None
+        route = self._table.find(path[len(self._prefix) :].rstrip("/"), parameters)
+        for method, definition in () if route is None else route.definitions.items():
+            if route is not None and MARK in definition:
+                scope[TEMPLATE] = route.template
+                return self._endpoints[route.operations[method]]
+        return None
+
+    async def _serve(
+        self,
+        endpoint: WebSocketEndpoint | None,
+        parameters: dict[str, str],
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> int:
         """The status that HTTP would have for what came of it."""
         try:
-            endpoint, parameters = self._found(scope)
+            self._check(scope)
+            if endpoint is None:
+                raise HttpError(404, "Not Found")
         except HttpError as error:
             await deny(error_response(error, scope["path"]), scope, receive, send)
             return error.status
@@ -132,23 +166,19 @@ class WebSocketMiddleware:
             await socket.close(REFUSED + status, error.detail)
             return status
         except Exception as error:  # noqa: BLE001 - a defect; it is in the log, and ends this connection only
-            error_response(error, f"{WEBSOCKET} {scope['path']}")
+            error_response(error, f"{METHOD} {scope['path']}")
             await socket.close(REFUSED + _FAILED, "Internal Server Error")
             return _FAILED
         return _SWITCHED
 
-    def _found(self, scope: Scope) -> tuple[WebSocketEndpoint, dict[str, str]]:
-        """Raises HttpError for a caller who may not, and a path that takes no WebSockets."""
+    def _check(self, scope: Scope) -> None:
+        """Raises HttpError for a caller who may not."""
         headers = dict(scope["headers"])
-        origin = headers.get(b"origin")
-        if origin is not None and self._origins is not None:
-            self._origins.check(origin, headers.get(b"host"))
-        path = scope["path"][self._above :].rstrip("/")
-        for pattern, (template, endpoint) in self._routes.items():
-            if match := pattern.fullmatch(path):
-                scope[TEMPLATE] = template
-                return endpoint, match.groupdict()
-        raise HttpError(404, "Not Found")
+        host, origin = headers.get(b"host"), headers.get(b"origin")
+        if host is not None:
+            self._hosts.check(host)
+        if origin is not None and not (self._others is not None and self._others.allows(origin, host)):
+            self._origins.check(origin, host)
 
     def _authenticator(self, scope: Scope, parameters: dict[str, str]) -> Callable[[], Awaitable[Principal]]:
         # Handlers of projects know requests of HTTP, which the handshake is one of.

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from time import perf_counter
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from runyard.handlers.http.callers import Hosts
 from runyard.handlers.http.cors import Cors
 from runyard.handlers.http.errors import HttpError, error_response
 from runyard.handlers.http.request_log import RequestLog
 from runyard.handlers.http.scope import CALLER, TEMPLATE, Header, Message, Receive, Scope, Send
-from runyard.handlers.http.websocket import deny
 from runyard.runtime.auth.inner_requests import SYSTEM, acting_for
-
-WEBSOCKET: Final = "WEBSOCKET"
-"""What stands for the method of HTTP where requests are counted."""
 
 _ALLOWED = b"access-control-allow-origin"
 _METHODS = frozenset(("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"))
@@ -145,8 +141,7 @@ class EdgeMiddleware:
             try:
                 if host is not None:
                     self.hosts.check(host)
-            except HttpError as error:
-                self.metrics.observe_request(WEBSOCKET, "other", error.status, 0.0)
-                await deny(error_response(error, scope["path"]), scope, receive, send)
+            except HttpError:
+                await send({"type": "websocket.close", "code": 1008})
                 return
         await self.app(scope, receive, send)

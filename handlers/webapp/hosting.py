@@ -13,7 +13,6 @@ from runyard.handlers.http.callers import Origins
 from runyard.handlers.http.errors import HttpError, error_response
 from runyard.handlers.http.responses import BodyResponse
 from runyard.handlers.http.scope import APP_ROUTE, AUTHENTICATED, PROBE, TEMPLATE, Header, Message, Receive, Scope, Send
-from runyard.handlers.http.websocket import deny
 from runyard.handlers.webapp.cors import origins_of
 from runyard.handlers.webapp.gate import Gate, show_user
 from runyard.handlers.webapp.routes import Ownership, join, starlette_in
@@ -190,11 +189,7 @@ class Ours:
             if begun:
                 logger.debug("an answer broke off", exc_info=error)
                 raise BrokenOff from error
-            response = error_response(error, f"{scope.get('method', 'WebSocket')} {scope['path']}")
-            if scope["type"] == "websocket":
-                await deny(response, inner, receive, send_known)
-            else:
-                await response(inner, receive, send_known)
+            await error_response(error, f"{scope.get('method')} {scope['path']}")(inner, receive, send_known)
         finally:
             _tell(scope, inner)
 

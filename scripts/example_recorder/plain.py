@@ -9,6 +9,8 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HASH = re.compile(r"(?<![0-9a-f-])[0-9a-f]{32}(?![0-9a-f-])")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)")
 _NOW = "2026-01-01T12:00:00.000000+00:00"
+_MILLISECONDS = 1_767_268_800_000
+"""The same, since 1970."""
 _MEASURED = {
     "pid": 4711,
     "resident_bytes": 100_000_000,
@@ -41,6 +43,8 @@ class Plain:
             return {
                 self.text(key): _MEASURED[key]
                 if key in _MEASURED and each is not None
+                else _MILLISECONDS
+                if key == "timestamp" and isinstance(each, int)
                 else self.value(each, ordered=ordered and key != "metadata")
                 for key, each in (value.items() if ordered else sorted(value.items()))
             }

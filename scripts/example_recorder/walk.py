@@ -39,6 +39,7 @@ class Walk:
         self._crons()
         self._batches()
         self._protocols()
+        self._thread_events()
         self._keep("system/metrics", "After a few runs", self._ask("GET", "/metrics?format=json"))
         return self.examples
 
@@ -136,6 +137,20 @@ class Walk:
                 if "state_update" in said and said.endswith("\n\n"):
                     break
         self._keep("threads/stream", "A run, from its beginning to its end", said)
+
+    def _thread_events(self) -> None:
+        thread = f"/threads/{self._ask('POST', '/threads', {})['thread_id']}"
+        command = {"id": 1, "method": "run.start", "params": _STEPS}
+        started = self._ask("POST", f"{thread}/commands", command)
+        self._keep("thread_events/command", "A new run", started)
+        wanted = {"channels": ["values", "lifecycle"]}
+        with self._http.stream("POST", f"{thread}/stream/events", json=wanted) as it:
+            said = ""
+            for part in it.iter_text():
+                said += part
+                if '"event":"completed"' in said and said.endswith("\n\n"):
+                    break
+        self._keep("thread_events/stream", "A run, from its beginning to its end", said)
 
     def _stateless_runs(self) -> None:
         kept = {**_STEPS, "on_completion": "keep"}

@@ -94,7 +94,7 @@ class ThreadSocket:
             for task in done:
                 task.result()
         except Disconnected as error:
-            stopping = error.code == RESTART
+            stopping = error.code == RESTART  # which uvicorn says in the client's place
             raise
         finally:
             for task in tasks:
