@@ -229,6 +229,7 @@ def test_what_only_a_restart_brings_is_named(server: LiveServer, project: Path) 
     graphs = {"talk": "./talking.py:graph"}
     changed(server, lambda: configure(project, graphs, http={"cors": {"allow_origins": ["https://a.example"]}}))
     await_log(server, "cors has changed; that needs a restart")
+    assert server.log.read_text().count("needs a restart") == 1
 
 
 def test_files_that_are_no_code_of_the_project_change_nothing(server: LiveServer, project: Path) -> None:
