@@ -50,10 +50,9 @@ def end_events(end: RunEnd, outcome: RunOutcome | None) -> Iterator[Event]:
                 said.append(("values", answer))
             said += (("input", {"interrupt_id": interrupt["id"], "payload": interrupt["value"]}) for interrupt in asked)
     said.append(("lifecycle", _last(end.status, outcome, answer)))
-    at = 0 if outcome is None else outcome.ended_at
     for place, (channel, data) in enumerate(said):
         name = event_name(channel, (), _event_id(end.run_id, channel, data))
-        yield entry_event(end.last, place, name, event_params((), at, orjson.dumps(data)))
+        yield entry_event(end.last, place, name, event_params((), end.at, orjson.dumps(data)))
 
 
 def _event_id(run_id: str, channel: str, data: dict[str, Any]) -> str:

@@ -247,6 +247,8 @@ async def test_the_end_of_a_run_can_be_told_as_long_as_the_run_is_there(storage:
     )
     assert (second.protocol, second.paused) == (True, False)
     assert json.loads(second.answer or b"")["__error__"]["message"] == "boom"
-    assert first.ended_at <= second.ended_at
+    ends = [entry for entry in await log_of(storage, thread_id) if isinstance(entry, RunEnd)]
+    assert [end.run_id for end in ends] == [plain.run_id, spoken.run_id]
+    assert 0 < ends[0].at <= ends[1].at
     await storage.runs.delete(Scope.everything(), thread_id, plain.run_id)
     assert await storage.events.outcome(plain.run_id) is None

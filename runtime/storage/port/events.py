@@ -5,7 +5,7 @@ clocks say, and stay given when rows are dropped. So whoever has seen number n a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from runyard.runtime.storage.port.queue import Lease
@@ -31,25 +31,25 @@ class EventChunk:
 @dataclass(frozen=True, slots=True)
 class RunEnd:
     """A run of the thread has ended with that status, or was `removed` before it had ended. `last`: the number of that
-    on the thread. `unstored`: it was executed and its events are not stored."""
+    on the thread. `unstored`: it was executed and its events are not stored. `at`: when, in milliseconds since 1970; 0
+    where only the order matters."""
 
     last: int
     run_id: str
     status: str
     unstored: bool
+    at: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
     """What is known of a run that has ended: whether it speaks the thread event protocol, whether it was executed,
-    whether something was next when it ended, and what it answered, if that is kept; not where it has told so itself.
-    `ended_at` is in milliseconds since 1970."""
+    whether something was next when it ended, and what it answered, if that is kept; not where it has told so itself."""
 
     graph_id: str
     protocol: bool
     started: bool
     paused: bool
-    ended_at: int
     answer: bytes | None
 
 

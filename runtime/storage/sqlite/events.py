@@ -56,9 +56,9 @@ class SqliteEvents:
             left = size
             rows = connection.execute(self._sql["read_thread_events"], given)
             while left > 0 and (row := rows.fetchone()) is not None:
-                first, seq, data, run_id, status, unstored = row
+                first, seq, data, run_id, status, unstored, ended_at = row
                 if data is None:
-                    entries.append(RunEnd(seq, run_id, status, bool(unstored)))
+                    entries.append(RunEnd(seq, run_id, status, bool(unstored), ended_at // 1000))
                 else:
                     entries.append(EventChunk(first, seq, data))
                     left -= len(data)
@@ -90,8 +90,8 @@ class SqliteEvents:
         row = self._database.read(lambda connection: connection.execute(self._sql["outcome"], (run_id,)).fetchone())
         if row is None:
             return None
-        graph_id, protocol, attempt, paused, ended_at, answer = row
-        return RunOutcome(graph_id, bool(protocol), attempt > 0, bool(paused), ended_at // 1000, answer)
+        graph_id, protocol, attempt, paused, answer = row
+        return RunOutcome(graph_id, bool(protocol), attempt > 0, bool(paused), answer)
 
     async def forget(self, older_than: float, limit: int) -> bool:
         before = now() - int(older_than * 1e6)

@@ -328,3 +328,22 @@ async def test_transformers_change_what_is_told_and_not_what_is_answered(graph_r
     assert [message["type"] for message in answer_of(outcome)["messages"]] == ["human", "ai"]
     paused = await graph_runner.run("transformed", input=HELLO, protocol=True, streaming=True, interrupt_before="*")
     assert paused.paused
+
+
+async def test_a_run_that_was_rolled_back_has_ended_at_that_time(
+    storage: SqliteStorage, graphs: Graphs, tmp_path: Path
+) -> None:
+    async with working(storage, graphs, tmp_path) as heard:
+        thread_id = await new_thread(storage)
+        run = speaking_run("speechless", thread_id, input=HELLO)
+        await storage.runs.insert(Scope.everything(), [run])
+        heard.tell(FollowThread(thread_id))
+        heard.tell(Wake())
+        told = await heard.next(RunEvents)
+        await storage.runs.cancel(Scope.everything(), [RunRef(thread_id, run.run_id)], "rollback")
+        heard.tell(Cancel(run.run_id, "rollback"))
+        await heard.end_of(run.run_id)
+        (end,) = await said_on(storage, thread_id)
+    began = json.loads(told.events[0][1])["timestamp"]
+    assert end["params"]["data"] == {"event": "interrupted"}
+    assert end["params"]["timestamp"] >= began - 1

@@ -11,7 +11,7 @@ select first, seq, data from thread_events where run_id = ? and seq > ? and data
 select seq from thread_events where run_id = ? and data is not null order by seq desc limit 1;
 
 -- name: read_thread_events
-select first, seq, data, run_id, status, unstored from thread_events
+select first, seq, data, run_id, status, unstored, ended_at from thread_events
 where thread_id = :thread_id and seq > :after and first <= :upto order by seq limit :limit;
 
 -- name: last_of_thread
@@ -24,7 +24,7 @@ where thread_id = ? and seq > ? and status is not null order by seq limit ?;
 
 -- name: outcome
 -- The answer of a run may be what its thread holds. That of a run that speaks the protocol is known from its events.
-select graph_id, protocol, attempt, paused, ended_at,
+select graph_id, protocol, attempt, paused,
        case when status <> 'success' or not protocol then coalesce(answer, failure,
          (select state from threads where threads.thread_id = runs.thread_id and answered = runs.seq)) end
 from runs where run_id = ? and ended_at is not null;
