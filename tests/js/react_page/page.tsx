@@ -27,7 +27,7 @@ function Page() {
       <input value={text} onChange={(event) => setText(event.target.value)} />
       <button id="send" onClick={() => stream.submit({ messages: [{ type: "human", content: text }] })}>Send</button>
       {stream.interrupt && <p id="question">{stream.interrupt.value.question}</p>}
-      {stream.interrupt && <button id="answer" onClick={() => stream.respond(text)}>Answer</button>}
+      {stream.interrupt && <button id="answer" onClick={() => stream.respond(text, { interruptId: stream.interrupt.id })}>Answer</button>}
       <p id="status">{stream.error ? `error: ${stream.error.message}` : stream.isLoading ? "busy" : "idle"}</p>
     </main>
   );
