@@ -282,6 +282,11 @@ class Runtime:
         for."""
         leave(0)
 
+    def abort_start(self) -> None:
+        """Ends what `start` waits for in this process: code of the project that may never come to an end."""
+        if self._web_app is not None:
+            self._web_app.lifespan.give_up()
+
     def drain(self) -> None:
         """Asks workers to claim no more and to finish what they run; `stop` follows."""
         self._workers.drain()

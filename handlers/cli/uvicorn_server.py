@@ -176,6 +176,7 @@ class _Server(uvicorn.Server):
         """A worker may be importing a graph that never comes to an end, and the start waits for it."""
         while not self.should_exit:  # noqa: ASYNC110 - uvicorn's flag cannot be awaited
             await asyncio.sleep(0.1)
+        self._runtime.abort_start()
         _kill_workers()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

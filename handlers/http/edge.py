@@ -137,6 +137,8 @@ class EdgeMiddleware:
         """What is no request. A WebSocket is opened only by a name that the server answers to: else any page could
         give its own name this address."""
         if scope["type"] == "websocket":
+            if CALLER not in scope:
+                acting_for.set(SYSTEM)
             host = next((value for name, value in scope["headers"] if name == b"host"), None)
             try:
                 if host is not None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from runyard.runtime.auth.inner_requests import SYSTEM, acting_for
 from runyard.runtime.config.project import Project
-from runyard.runtime.errors import ConfigError
+from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.graphs.loading import line_of
 from runyard.runtime.graphs.user_errors import one_line
 
@@ -41,12 +41,13 @@ class Lifespan:
         self._started = asyncio.Event()
         self._ended = asyncio.Event()
         self._answered = False
+        self._given_up = False
         self._failed: str | None = None
         self._error: BaseException | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def enter(self) -> None:
-        """Returns when the application is ready. Raises ConfigError."""
+        """Returns when the application is ready. Raises ConfigError; see `give_up`."""
         self._messages.put_nowait({"type": "lifespan.startup"})
         self._task = asyncio.create_task(self._run(), name="lifespan")
         try:
@@ -60,10 +61,19 @@ class Lifespan:
                     " yield, or raise RUNYARD_LIFESPAN_TIMEOUT"
                 ) from None
             raise
+        if self._given_up:
+            raise Unavailable(f"{self._place}: its lifespan was given up: the server is to stop")
         if self._failed is not None:
             await asyncio.wait({self._task}, timeout=1.0)  # the exception comes after the message
             self._task.cancel()
             raise ConfigError(f"{self._place}: its lifespan failed{self._why()}")
+
+    def give_up(self) -> None:
+        """Ends the wait of `enter`, which raises Unavailable then."""
+        if self._task is not None and not self._started.is_set():
+            self._given_up = True
+            self._task.cancel()
+            self._started.set()
 
     async def leave(self) -> None:
         """Lets the application end what it has begun. What goes wrong is in the log; nothing is raised."""

@@ -7,6 +7,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Literal
 
 import httpx
 import pytest
@@ -43,6 +44,23 @@ async def test_the_application_and_the_stock_client_share_a_server(server: LiveS
     events = [part.event async for part in client.runs.stream(None, "agent", input={"text": "hi"})]
     assert events == ["metadata", "values", "values"]
     assert server.http.get(f"{server.url}/threads/{thread['thread_id']}").headers["x-app"] == "own"
+
+
+async def follow(
+    client: LangGraphClient, transport: Literal["sse", "websocket"], headers: dict[str, str] | None = None
+) -> Any:
+    """What a run comes to, followed by the thread event protocol."""
+    following = client.threads.stream(assistant_id="agent", transport=transport, headers=headers)
+    async with asyncio.timeout(20), following as thread:
+        await thread.run.start(input={"text": "hi"})
+        return await thread.output
+
+
+@pytest.mark.parametrize("transport", ["sse", "websocket"])
+async def test_the_event_protocol_goes_through_the_application(
+    client: LangGraphClient, transport: Literal["sse", "websocket"]
+) -> None:
+    assert await follow(client, transport) == {"text": "hi!"}
 
 
 async def test_nodes_find_what_the_lifespan_opens(server: LiveServer, client: LangGraphClient) -> None:
@@ -108,12 +126,15 @@ async def test_it_lies_below_a_path_and_asks_who_it_is(start_server: StartServer
     assert await client.runs.wait(thread["thread_id"], "agent", input={"text": "hi"}) == {"text": "hi!"}
     run = await client.runs.create(thread["thread_id"], "agent", input={"text": "ho"})
     assert await client.runs.join(thread["thread_id"], run["run_id"]) == {"text": "ho!"}
+    assert await follow(client, "websocket", ann) == {"text": "hi!"}
     # Code of a run reaches both by a client without a URL, for whom the run is.
     assert await client.runs.wait(None, "asking", input={}) == {"user": "ann", "assistants": 2}
     address = f"{server.url.replace('http', 'ws')}/echo"
     with connect(address, additional_headers=ann) as socket:
         socket.send("one")
         assert socket.recv() == "by the lifespan: one"
+        socket.send("how many assistants?")  # which it asks its own server
+        assert socket.recv() == "by the lifespan: 2"
     with pytest.raises(InvalidStatus):
         connect(address)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,13 @@ from tests.live_server import StartServer, poll
 from .processes import Start
 
 PROJECT = Path(__file__).parents[1] / "sample_projects" / "failing_app"
+
+
+def place(text: str) -> str:
+    """The place of the line of the application that has this text."""
+    lines = (PROJECT / "app.py").read_text().splitlines()
+    (number,) = [number for number, line in enumerate(lines, start=1) if text in line]
+    return f"(app.py, line {number})"
 
 
 @pytest.fixture
@@ -38,7 +46,8 @@ def test_a_lifespan_that_fails_ends_the_start_with_one_line(
     code, lines = serve_to_end("--workers", "1", FAILS=fails)
     assert code == 2
     (line,) = lines
-    assert "http.app (./app.py:app): its lifespan failed (app.py, line 18): ConnectionError: the database does" in line
+    failed = f"its lifespan failed {place('does not answer')}: ConnectionError: the database does not answer"
+    assert f"http.app (./app.py:app): {failed}" in line
     assert "RUNYARD_APP_IN_WORKERS=false" in line
 
 
@@ -46,7 +55,7 @@ def test_so_it_does_in_one_process(serve_to_end: Callable[..., tuple[int, list[s
     code, lines = serve_to_end("--workers", "0", FAILS="at once")
     assert code == 2
     assert lines == [
-        f"Error: {PROJECT}/langgraph.json: http.app (./app.py:app): its lifespan failed (app.py, line 18):"
+        f"Error: {PROJECT}/langgraph.json: http.app (./app.py:app): its lifespan failed {place('does not answer')}:"
         " ConnectionError: the database does not answer"
     ]
 
@@ -60,12 +69,27 @@ def test_a_lifespan_that_is_never_ready_ends_the_start_too(
     assert "RUNYARD_LIFESPAN_TIMEOUT" in lines[-1]
 
 
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_signal_ends_a_start_that_waits_for_a_lifespan(start: Start, tmp_path: Path, workers: str) -> None:
+    begun = tmp_path / "begun"
+    options = ("--config", PROJECT / "langgraph.json", "--port", "0", "--data", tmp_path / "data", "--workers", workers)
+    variables = {"FAILS": "never ready", "BEGUN": str(begun), "RUNYARD_LIFESPAN_TIMEOUT": "600"}
+    if workers == "1":
+        variables["RUNYARD_APP_IN_WORKERS"] = "false"
+    process = start("serve", *options, **variables)
+    assert poll(begun.exists, within=60)
+    process.send_signal(signal.SIGINT)
+    said, errors = process.communicate(timeout=60)
+    assert (process.returncode, said) == (1, b"")
+    assert b"its lifespan was given up: the server is to stop" in errors
+
+
 def test_an_end_that_fails_is_logged_and_the_server_ends_in_order(start_server: StartServer) -> None:
     config = PROJECT / "langgraph.json"
     server = start_server(config=config, args=("--workers", "0"), env={"FAILS": "at the end"})
     assert server.stop() == 0
     log = server.log.read_text()
-    assert "the end of its lifespan failed (app.py, line 23): ConnectionError: the database was gone before" in log
+    assert f"the end of its lifespan failed {place('gone before')}: ConnectionError: the database was gone" in log
 
 
 APP = """

@@ -147,6 +147,23 @@ async def test_credentials_are_allowed_for_the_one_origin_that_asks() -> None:
         assert "X-More" in response.headers["access-control-expose-headers"]
 
 
+async def test_a_policy_says_methods_headers_and_how_long_it_holds() -> None:
+    cors = CorsPolicy(
+        allow_origin_regex=r"https://.*\.example", allow_methods=("GET",), allow_headers=("X-Key",), max_age=77
+    )
+    async with connected(FakeRuntime(cors=cors)) as client:
+        response = await preflight(client, ELSEWHERE)
+        assert response.status_code == 200
+        assert response.headers["access-control-allow-origin"] == ELSEWHERE
+        assert response.headers["access-control-allow-methods"] == "GET"
+        # JSON has to be allowed by name, and a policy that names other headers means it too.
+        assert response.headers["access-control-allow-headers"] == (
+            "Accept, Accept-Language, Content-Language, Content-Type, X-Key"
+        )
+        assert response.headers["access-control-max-age"] == "77"
+        assert (await preflight(client, "https://studio.example.org")).status_code == 403
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1:8123", "localhost", "LocalHost.:1", "127.1.2.3", "[::1]:8123"])
 async def test_a_server_for_this_machine_answers_to_its_names(client: httpx.AsyncClient, host: str) -> None:
     assert (await client.get("/ok", headers={"host": host})).status_code == 200

@@ -90,7 +90,16 @@ def included(folder: Path) -> Any:
     return app
 
 
-@pytest.mark.parametrize("make", [mounted, fallback, included])
+def front_ends(folder: Path) -> Any:
+    app = FastAPI()
+    app.frontend("/", directory=folder)
+    return app
+
+
+MAKERS = [mounted, fallback, included, *([front_ends] if hasattr(FastAPI, "frontend") else [])]
+
+
+@pytest.mark.parametrize("make", MAKERS)
 async def test_a_front_end_at_the_root_leaves_the_interface_where_it_is(front_end: Path, make: Any) -> None:
     async with connected(around(make(front_end))) as client:
         assert (await client.get("/")).text == "<h1>Front end</h1>"

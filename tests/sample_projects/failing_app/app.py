@@ -1,4 +1,4 @@
-"""Its lifespan fails, or takes for ever, as FAILS says: in every process, or where nothing is served only."""
+"""Its lifespan fails, or is never ready, as FAILS says: in every process, or where nothing is served only."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import multiprocessing
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -17,6 +18,8 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     if fails == "at once" or (fails == "in workers" and multiprocessing.parent_process() is not None):
         raise ConnectionError("the database does not answer")
     if fails == "never ready":
+        if "BEGUN" in os.environ:
+            Path(os.environ["BEGUN"]).touch()  # noqa: ASYNC240
         await asyncio.Event().wait()
     yield
     if fails == "at the end":

@@ -84,6 +84,8 @@ async def block_the_loop(seconds: float) -> str:
 async def echo(socket: WebSocket) -> None:
     await socket.accept()
     async for text in socket.iter_text():
+        if text == "how many assistants?":
+            text = str(await get_client().assistants.count())
         await socket.send_text(f"{socket.state.opened}: {text}")
 
 
