@@ -44,7 +44,7 @@ class Visitor:
     def payload(self, graph: str | None = None, *, steps: int | None = None, **fields: Any) -> dict[str, Any]:
         """A run of the graph, or of any that asks nobody; its tag is in its input and its metadata."""
         rng, tag = self.rng, self.tag()
-        graph = graph or rng.choice(["steps", "steps", "steps", "blocking", "stubborn", "failing"])
+        graph = graph or rng.choice(["steps", "steps", "steps", "blocking", "stubborn", "failing", "delegating"])
         length = rng.choice([1, 3, 6]) if steps is None else steps
         return {
             "assistant_id": graph,
