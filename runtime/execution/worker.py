@@ -161,7 +161,7 @@ class Worker:
         task.add_done_callback(lambda task: self._executed(leased, task))
 
     def _caller(self, leased: LeasedRun) -> Caller:
-        configurable = leased.kwargs.get("config", {}).get("configurable", {})
+        configurable = (leased.kwargs.get("config") or {}).get("configurable") or {}
         return Caller(
             identity=leased.creator,
             user=leased.user,

@@ -21,7 +21,8 @@ from langgraph.graph import StateGraph
 from langgraph.pregel import Pregel
 from langgraph.store.base import BaseStore
 
-from runyard.runtime.auth.inner_requests import Caller, acting_for
+from runyard.runtime.auth.inner_requests import SYSTEM, Caller, acting_for
+from runyard.runtime.auth.user import User
 from runyard.runtime.config.project import GraphSpec, Project
 from runyard.runtime.errors import ConfigError, GraphNotLoaded, NotFound
 from runyard.runtime.graphs.factories import Access, Factory, FactoryCall
@@ -152,8 +153,8 @@ class Graphs:
         if graph_id not in self._factories:
             raise self._unknown(graph_id)
         factory, store = self._factories[graph_id], call.store
-        if acting_for.get() is None and (user := call.user) is not None:  # a graph that is only looked at
-            acting_for.set(Caller(identity=user.identity, user=user.to_json()))
+        if acting_for.get() is None:  # a graph that is only looked at
+            acting_for.set(self._viewer(call.user))
         if store is None and factory.wants_store:
             call = replace(call, store=self._store)
         value = factory(call)
@@ -170,6 +171,13 @@ class Graphs:
         if store is not None:
             graph.store = store  # the graph is this run's own
         return graph
+
+    def _viewer(self, user: User | None) -> Caller | None:
+        """Who looks at a graph, for what its factory asks the server."""
+        if user is not None:
+            return Caller(identity=user.identity, user=user.to_json())
+        # API keys say nothing of users, and each of them opens everything.
+        return SYSTEM if self._project.auth is None else None
 
     def _unknown(self, graph_id: str) -> NotFound:
         return NotFound(f"Graph '{graph_id}' not found. Expected one of: {self.names}")

@@ -14,10 +14,12 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
+import httpx
 from langchain_core.runnables import RunnableConfig
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
+from langgraph_sdk import get_client
 from typing_extensions import TypedDict
 
 MARKS_VARIABLE = "CHAOS_MARKS"
@@ -100,6 +102,34 @@ async def stubborn_step(state: State, config: RunnableConfig) -> Any:
     return _done(state, config, name)
 
 
+async def delegated_step(state: State, config: RunnableConfig) -> Any:
+    """Waits for a run of its own server, which it starts anew when that breaks off."""
+    name = str(own(state))
+    mark(state, config, name, "start")
+    try:
+        while not await _delegate(state):  # noqa: ASYNC110 - it is the server that is awaited
+            await asyncio.sleep(0.2)
+    except asyncio.CancelledError:
+        mark(state, config, name, "stop")
+        raise
+    return _done(state, config, name)
+
+
+async def _delegate(state: State) -> bool:
+    if MARKS_VARIABLE not in os.environ:
+        return True  # plain LangGraph has no server
+    given = {"tag": f"{state['tag']}/{own(state)}", "steps": 1, "delay": state["delay"]}
+    try:
+        await get_client().runs.wait(None, "steps", input=given)
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code < 500:
+            raise
+        return False
+    except httpx.HTTPError:
+        return False
+    return True
+
+
 async def fail(state: State, config: RunnableConfig) -> Any:
     await _work(state, config, "fail")
     raise RuntimeError("as it was asked to")
@@ -135,6 +165,7 @@ def _chain(node: Any, *then: tuple[str, Any]) -> Any:
 
 steps = _chain(step, ("left", left), ("right", right))
 blocking = _chain(blocking_step)
+delegating = _chain(delegated_step)
 stubborn = _chain(stubborn_step)
 failing = _chain(step, ("fail", fail))
 asking = (

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.chaos_suite.client import Client
+from scripts.chaos_suite.plain import expected
 from scripts.chaos_suite.stories import Evidence, Finding, FoundRun, FoundThread, RunStory, ThreadStory
 
 QUIET_SECONDS = 60.0
@@ -18,6 +19,7 @@ QUIET_SECONDS = 60.0
 _COLLECT_SECONDS = 120.0
 _AT_ONCE = 8
 _ACTIVE = "select run_id, thread_id, status from runs where status in ('pending', 'running')"
+_COMING = "select count(*) from crons where enabled and next_due is not null"
 _STUCK = (
     "select thread_id from threads where status = 'busy' and thread_id not in"
     " (select thread_id from runs where status in ('pending', 'running'))"
@@ -51,8 +53,13 @@ class Database:
         return [row for row in self._read(_ACTIVE) if row[0] not in self._told]
 
     async def await_quiet(self) -> None:
-        """Returns when no run is left, or the time is over."""
-        await until(lambda: not self.active(), QUIET_SECONDS)
+        """Returns when no run is left, and no cron will make another one, or the time is over."""
+        await until(lambda: not self._read(_COMING)[0][0] and not self.active(), QUIET_SECONDS)
+
+    def made(self, cron_id: str) -> list[tuple[int, str | None]]:
+        """The moments of a cron, in seconds of the time of day, and the runs that were made, in order."""
+        rows = self._read(f"select due, run_id from cron_firings where cron_id = '{cron_id}' order by due")
+        return [(round(due / 1e6), run_id) for due, run_id in rows]
 
     def deliveries(self) -> int:
         """How many webhooks are still to be sent."""
@@ -82,6 +89,36 @@ class Database:
         rows = [row for row in self._read(query) if row[0] not in self._told]
         self._told.update(row[0] for row in rows)
         return rows
+
+
+async def collect_crons(client: Client, evidence: Evidence, database: Database) -> None:
+    """Finds the runs that crons have made, which are judged as all others are. Before `collect`."""
+    for cron in evidence.crons:
+        body = {"metadata": {"cron_id": cron.cron_id}, "limit": 1000, "select": ["thread_id"]}
+        threads = await client.ask("POST", "/threads/search", body)
+        if threads is None or threads.status_code != 200:
+            continue
+        found: list[dict[str, Any]] = []
+        for thread in threads.json():
+            runs = await client.insist(f"/threads/{thread['thread_id']}/runs?limit=1000")
+            if runs is None or runs.status_code != 200:
+                break
+            found += runs.json()
+        else:
+            cron.made = database.made(cron.cron_id)
+            cron.runs = [run["run_id"] for run in found]
+        for run in found:
+            evidence.threads[run["thread_id"]] = ThreadStory(thread_id=run["thread_id"])
+            evidence.runs.append(
+                RunStory(
+                    run_id=run["run_id"],
+                    thread_id=run["thread_id"],
+                    tag=cron.tag,
+                    graph="steps",
+                    accepted=cron.created,
+                    expected=expected("steps", cron.tag, cron.steps),
+                )
+            )
 
 
 async def collect(client: Client, evidence: Evidence) -> None:

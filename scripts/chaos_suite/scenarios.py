@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -15,7 +16,7 @@ import httpx
 from scripts.chaos_suite.client import Client
 from scripts.chaos_suite.plain import expected, expected_after
 from scripts.chaos_suite.reading import MODES, read_plain, read_with_sdk
-from scripts.chaos_suite.stories import Certainty, Evidence, RunStory, Stop, ThreadStory
+from scripts.chaos_suite.stories import Certainty, CronStory, Evidence, RunStory, Stop, ThreadStory
 
 BATCH = 12
 STREAM_SECONDS = 60.0
@@ -43,7 +44,7 @@ class Visitor:
     def payload(self, graph: str | None = None, *, steps: int | None = None, **fields: Any) -> dict[str, Any]:
         """A run of the graph, or of any that asks nobody; its tag is in its input and its metadata."""
         rng, tag = self.rng, self.tag()
-        graph = graph or rng.choice(["steps", "steps", "steps", "blocking", "stubborn", "failing"])
+        graph = graph or rng.choice(["steps", "steps", "steps", "blocking", "stubborn", "failing", "delegating"])
         length = rng.choice([1, 3, 6]) if steps is None else steps
         return {
             "assistant_id": graph,
@@ -297,6 +298,30 @@ async def deleting(visitor: Visitor) -> None:
         thread.deleted = time.monotonic()
 
 
+async def scheduling(visitor: Visitor) -> None:
+    """A cron makes a run each second for a while; the client waits until that is over."""
+    payload = visitor.payload("steps", steps=1, on_run_completed="keep", schedule="* * * * * *")
+    last = int(time.time()) + visitor.rng.choice([4, 8])
+    payload["end_time"] = datetime.fromtimestamp(last, UTC).isoformat()
+    payload.pop("webhook", None)
+    answer = await visitor.client.ask("POST", "/runs/crons", payload)
+    if answer is None or answer.status_code != 200:
+        return
+    cron, given = answer.json(), payload["input"]
+    if cron["next_run_date"] is not None:
+        visitor.evidence.crons.append(
+            CronStory(
+                cron_id=cron["cron_id"],
+                tag=given["tag"],
+                steps=given["steps"],
+                first=round(datetime.fromisoformat(cron["next_run_date"]).timestamp()),
+                last=last,
+                created=time.monotonic(),
+            )
+        )
+    await asyncio.sleep(max(0.0, last - time.time()))
+
+
 Scenario = Callable[[Visitor], Awaitable[None]]
 SCENARIOS: tuple[tuple[Scenario, int], ...] = (
     (batch, 2),
@@ -306,5 +331,6 @@ SCENARIOS: tuple[tuple[Scenario, int], ...] = (
     (double_texting, 3),
     (answering, 3),
     (deleting, 1),
+    (scheduling, 1),
 )
 """Each with its weight."""

@@ -18,7 +18,7 @@ from scripts.chaos_suite.checks.endings import ACTIVE
 from scripts.chaos_suite.checks.executions import executed_after_the_round
 from scripts.chaos_suite.client import Client
 from scripts.chaos_suite.clock import Clock
-from scripts.chaos_suite.collecting import Database, collect, until
+from scripts.chaos_suite.collecting import Database, collect, collect_crons, until
 from scripts.chaos_suite.faults import FAULTS, Scene
 from scripts.chaos_suite.keeping import keep
 from scripts.chaos_suite.load import Load
@@ -144,6 +144,7 @@ class _Session:
             finally:
                 await load.finish()
             healthy = await self._settle(client, evidence)
+            await collect_crons(client, evidence, self._database)
             await collect(client, evidence)
             evidence.marks = self._marks.new()
             evidence.failures += executed_after_the_round(evidence.marks, self._over)

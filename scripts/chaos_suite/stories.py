@@ -124,6 +124,24 @@ class ThreadStory:
     found: FoundThread | None = None
 
 
+@dataclass(slots=True, kw_only=True)
+class CronStory:
+    """A cron that is due each second, from `first` to `last`, in seconds of the time of day. `created`: as all times.
+
+    made: the moments at which it was due, and the runs that were made; None when they could not be found out.
+    runs: the ids of all runs that say that it has made them.
+    """
+
+    cron_id: str
+    tag: str
+    steps: int
+    first: int
+    last: int
+    created: float
+    made: list[tuple[int, str | None]] | None = None
+    runs: list[str] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
     """A webhook that came. `tag`: of the input of its run."""
@@ -161,6 +179,7 @@ class Evidence:
     runs: list[RunStory] = field(default_factory=list)
     threads: dict[str, ThreadStory] = field(default_factory=dict)
     streams: list[StreamStory] = field(default_factory=list)
+    crons: list[CronStory] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     webhooks: list[Webhook] = field(default_factory=list)
     faults: list[FaultStory] = field(default_factory=list)

@@ -39,6 +39,16 @@ def test_a_route_asks_as_its_caller_where_it_hands_credentials_on(server: LiveSe
     assert ask(server, "/ask?as=caller") == {"metadata": {"owner": "ann"}, "user": "ann"}
 
 
+def test_what_a_run_asks_the_application_it_asks_as_the_runs_user(server: LiveServer) -> None:
+    def told(**needs: Any) -> Any:
+        asked = {"assistant_id": "caller", "input": {"does": "application", "with_": needs}}
+        return server.http.post(f"{server.url}/runs/wait", json=asked, headers=ANN).json()["result"]
+
+    assert told() == {"metadata": {"owner": "ann"}, "user": "ann"}
+    as_a_stranger = {"headers": {"authorization": "Bearer bob-token"}}
+    assert told(client=as_a_stranger) == {"metadata": {}, "user": None}
+
+
 def test_a_sync_client_in_an_async_route_is_refused(server: LiveServer) -> None:
     assert "use get_client() in async code" in ask(server, "/block")
 

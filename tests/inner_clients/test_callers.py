@@ -129,6 +129,9 @@ def test_with_api_keys_a_run_acts_for_the_key_that_made_it(tmp_path: Path) -> No
         made = run(server, "caller", "thread", headers=key)
         assert made["run"] == made["me"]
         assert run(server, "caller", "plain thread", headers=key) == "AuthenticationError"
+        (found,) = server.http.post(f"{server.url}/assistants/search", json={"graph_id": "made"}, headers=key).json()
+        looked_at = server.http.get(f"{server.url}/assistants/{found['assistant_id']}/schemas", headers=key)
+        assert looked_at.json()["graph_id"] == "made"
         given = run(server, "caller", "thread", client={"api_key": "none that the server knows"}, headers=key)
         assert given["error"] == "AuthenticationError"
     finally:

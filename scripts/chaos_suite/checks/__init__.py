@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scripts.chaos_suite.checks import endings, executions, states, streams, webhooks
+from scripts.chaos_suite.checks import crons, endings, executions, states, streams, webhooks
 from scripts.chaos_suite.stories import Evidence, Finding
 
 Check = Callable[[Evidence], list[Finding]]
@@ -20,6 +20,7 @@ KINDS = {
     "status": "a thread's status that does not fit its last run",
     "stream": "a stream that ended in order without its tail, with gaps or out of order",
     "webhook": "a webhook that did not come, or of a run that nobody sent",
+    "cron": "a moment of a cron that has made no run, or more than one",
     "deleted": "a thread that is there after its deletion",
     "atomic": "a batch of which a part is there",
     "answer": "an answer with status 500, or not as the OpenAPI document says",
@@ -41,6 +42,7 @@ CHECKS: tuple[Check, ...] = (
     states.thread_statuses,
     streams.whole,
     webhooks.delivered,
+    crons.exactly_once,
 )
 
 

@@ -71,6 +71,8 @@ async def call(state: State, config: RunnableConfig) -> State:
         case "store":
             await client.store.put_item(["memories"], "lake", {"text": "deep"})
             return {"result": (await client.store.get_item(["memories"], "lake"))["value"]}
+        case "application":
+            return {"result": await client.http.get("/ask")}
         case "own thread":
             return {"result": await client.runs.wait(config["configurable"]["thread_id"], "answering", input={})}
         case "plain thread":
