@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
 import httpx
 import pytest
+
+from tests.gate import Gate
 
 
 class Commands:
@@ -37,6 +40,15 @@ class Commands:
         """What a new run answers."""
         started = await self.result("run.start", assistant_id=assistant, input=given, **params)
         return await self.joined(started["run_id"])
+
+    async def event(self, channel: str) -> Any:
+        """The data of the first event of a channel, once there is one."""
+        url = f"/threads/{self.thread}/stream/events"
+        async with self.http.stream("POST", url, json={"channels": [channel]}) as stream:
+            async for line in stream.aiter_lines():
+                if line.startswith("data: "):
+                    return json.loads(line.removeprefix("data: "))["params"]["data"]
+        raise AssertionError("the stream has ended")
 
     async def runs(self) -> list[Any]:
         runs: list[Any] = (await self.http.get(f"/threads/{self.thread}/runs")).json()
@@ -75,6 +87,18 @@ async def test_questions_are_answered_one_by_one_and_each_once(commands: Command
     assert sorted((await commands.joined(last["run_id"]))["got"]) == [["left", "L"], ["right", "R"]]
     assert (await commands.send("input.respond", **first))["error"] == "no_such_interrupt"
     assert len(await commands.runs()) == 3
+
+
+async def test_a_question_is_answered_while_its_run_is_still_under_way(commands: Commands, gate: Gate) -> None:
+    started = await commands.result("run.start", assistant_id="wondering", input=gate.input())
+    question = await commands.event("input")
+    answer = {"interrupt_id": question["interrupt_id"], "response": "because"}
+    resumed = await commands.result("input.respond", **answer)
+    assert (await commands.runs())[-1]["status"] == "running"
+    assert (await commands.send("input.respond", **answer))["error"] == "no_such_interrupt"
+    gate.open()
+    await commands.joined(started["run_id"])
+    assert sorted((await commands.joined(resumed["run_id"]))["log"]) == ["because", "x out"]
 
 
 async def test_an_answer_can_change_the_state_and_the_way(commands: Commands) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from langgraph.config import get_stream_writer
 from langgraph.graph import START, StateGraph
+from langgraph.types import interrupt
 from typing_extensions import TypedDict
 
 
@@ -65,6 +66,20 @@ async def ignore(state: Gated) -> Any:
 
 
 deaf = StateGraph(Gated).add_node("ignore", ignore).add_edge(START, "ignore").compile()
+
+
+async def wonder(state: Gated) -> Any:
+    return {"log": [interrupt("why?")]}
+
+
+wondering = (
+    StateGraph(Gated)
+    .add_node("wonder", wonder)
+    .add_node("hold", hold)
+    .add_edge(START, "wonder")
+    .add_edge(START, "hold")
+    .compile()
+)
 
 
 class Flood(TypedDict, total=False):

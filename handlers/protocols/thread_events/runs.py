@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -19,10 +19,12 @@ from runyard.handlers.protocols.thread_events.services import ProtocolServices
 from runyard.runtime.config.ids import usual_id
 from runyard.runtime.scope import Scope
 from runyard.runtime.services.configuration import knows_strict_resume
+from runyard.runtime.services.thread_events import EventFilter
 
 _UNDER_WAY: Final = ("pending", "running")
 _MOST_UNDER_WAY: Final = 100
 """Runs of a thread that are looked at for answers to interrupts."""
+_INPUT: Final = EventFilter(channels=frozenset(("input",)))
 _OF_STREAMS: Final = ("stream_mode", "stream_subgraphs", "stream_resumable", "feedback_keys")
 """Fields of runs that say which events there are: with the protocol, subscriptions do."""
 
@@ -38,6 +40,7 @@ class RunCommands:
         self._threads = services.threads
         self._states = services.states
         self._runs = services.runs
+        self._events = services.events
 
     async def start(self, caller: Caller, params: Mapping[str, Any]) -> dict[str, Any]:
         """A run, as `POST /threads/{thread_id}/runs` takes it; the thread is created if it does not exist."""
@@ -144,16 +147,36 @@ class RunCommands:
         return runs[0] if runs else None
 
     async def _waiting(self, scope: Scope, thread_id: str) -> set[str]:
-        """The interrupts of the thread that no run that is under way answers already."""
+        """The interrupts of the thread that no run that is under way answers already; also those that such a run tells
+        of by now, since clients hear of them before it has ended."""
+        runs = [
+            run
+            for status in _UNDER_WAY
+            for run in await self._runs.list(scope, thread_id, limit=_MOST_UNDER_WAY, offset=0, status=status)
+        ]
+        # After them: one that has ended since has left its interrupts. As JSON, which is what storage holds.
         thread = await self._threads.get(scope, thread_id)
-        # As JSON, which is what storage holds, whatever it makes of it.
         tasks: dict[str, list[dict[str, Any]]] = orjson.loads(orjson.dumps(thread.interrupts or {}))
         waiting = {str(each.get("id")) for asked in tasks.values() for each in asked}
-        for status in _UNDER_WAY:
-            for run in await self._runs.list(scope, thread_id, limit=_MOST_UNDER_WAY, offset=0, status=status):
-                resume = (run.kwargs.get("command") or {}).get("resume")
-                waiting -= {*resume} if isinstance(resume, dict) else set()
+        if runs:
+            waiting |= await self._told(scope, thread_id, {run.run_id for run in runs})
+        for run in runs:
+            resume = (run.kwargs.get("command") or {}).get("resume")
+            waiting -= {*resume} if isinstance(resume, dict) else set()
         return waiting
+
+    async def _told(self, scope: Scope, thread_id: str, run_ids: Collection[str]) -> set[str]:
+        """The interrupts that the events of some runs tell of."""
+        found = set()
+        events = await self._events.subscribe(scope, thread_id, [_INPUT])
+        try:
+            while told := await events.next(0):
+                for event in map(orjson.loads, (each.frame for each in told)):
+                    if any(run_id in event["event_id"] for run_id in run_ids):
+                        found.add(str(event["params"]["data"]["interrupt_id"]))
+        finally:
+            await events.close()
+        return found
 
 
 def _with_checkpoint(params: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -99,7 +99,10 @@ class ThreadSocket:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.wait(tasks)
+            for task in tasks:
+                if not task.cancelled():
+                    task.exception()  # of both, one was raised
             if self._live is not None:
                 await self._live.close()
             if not stopping:  # runs that go on after a restart are followed again then
