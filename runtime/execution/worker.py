@@ -199,6 +199,8 @@ class Worker:
         timeout = self._settings.run_timeout
         timer = None if timeout is None else self._loop.call_later(timeout, self._stop, lease.run_id, "timeout")
         try:
+            if leased.unreadable is not None:
+                raise leased.unreadable
             publisher = Publisher(
                 lease,
                 self._connected(),
