@@ -32,6 +32,7 @@ class EncryptedQueue:
         self._codec = codec
         self.holds = inner.holds
         self.make_due = inner.make_due
+        self.hasten = inner.hasten
         self.solo_waiting = inner.solo_waiting
         self.depth = inner.depth
         self.waits = inner.waits
