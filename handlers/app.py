@@ -132,6 +132,7 @@ def create_app(server: Server) -> FlaskApp:
                 hosts=hosts,
                 configurable_headers=project.configurable_headers,
                 authentication=authentication,
+                encryption=server.encryption,
                 metrics=server.metrics,
             ),
             partial(

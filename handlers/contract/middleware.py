@@ -88,7 +88,7 @@ class ContractOperation:
             await self.next_app(scope, receive, send)
             return
         if self.encryption is not None:
-            principal = await self.encryption.of(principal, _encryption_header(scope))
+            principal = await self.encryption.of(principal, encryption_header(scope))
         if self.asks:
             arguments[PRINCIPAL] = principal
         if self.select_headers is not None:
@@ -121,7 +121,8 @@ class ContractOperation:
         return principal, self.parameters.read(scope), await body.raw()
 
 
-def _encryption_header(scope: Scope) -> str | None:
+def encryption_header(scope: Scope) -> str | None:
+    """What a request says of the context in which its data are encrypted."""
     return next((value.decode("latin-1") for name, value in scope["headers"] if name == ENCRYPTION_CONTEXT), None)
 
 

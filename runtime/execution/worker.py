@@ -168,6 +168,7 @@ class Worker:
             run_id=leased.lease.run_id,
             thread_id=leased.lease.thread_id,
             request_id=configurable.get("langgraph_request_id"),
+            encryption=leased.lease.encryption,
             slot=self._claims.slot(leased),
         )
 

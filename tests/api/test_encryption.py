@@ -211,6 +211,15 @@ async def test_a_handler_that_fails_is_named_and_loses_nothing(vault: LiveServer
     assert (await client.threads.get(thread["thread_id"]))["metadata"] == {"note": f"{SECRET}kept"}
 
 
+async def test_what_a_run_asks_its_server_for_is_encrypted_in_its_context(vault: LiveServer) -> None:
+    async with client_of(vault, **tenant("inner")) as client:
+        values: Any = await client.runs.wait(None, "asker", input={"secret": f"{SECRET}inner"}, on_completion="keep")
+        assert values["log"][1] == f"{SECRET}inner"
+    with closing(sqlite3.connect(f"{(vault.data / 'runyard.db').as_uri()}?mode=ro", uri=True)) as database:
+        kept = database.execute('select kwargs from runs where kwargs like \'%"tenant":"inner"%\'').fetchall()
+    assert len(kept) == 2
+
+
 @pytest.mark.parametrize("header", ["not base64!", base64.b64encode(b"[1]").decode(), base64.b64encode(b"{").decode()])
 def test_a_context_that_cannot_be_read_is_refused(vault: LiveServer, header: str) -> None:
     answer = vault.http.post(f"{vault.url}/threads", json={}, headers={"X-Encryption-Context": header})
