@@ -233,6 +233,30 @@ def test_keys_that_mark_what_is_encrypted_are_refused(vault: LiveServer) -> None
 
 
 @pytest.mark.full
+async def test_the_context_is_that_of_who_asks(tmp_path: Path) -> None:
+    """With everything in one process."""
+    server = LiveServer(tmp_path / "data", config=VAULT / "guarded.json", args=("--workers", "0"))
+    try:
+        server.start()
+        contexts = {}
+        for name in ("acme", "other"):
+            claims = base64.b64encode(json.dumps({"sub": f"ann of {name}", "tenant": name}).encode()).decode()
+            async with client_of(server, Authorization=f"Bearer {claims}", **tenant("acme")) as client:
+                thread = await client.threads.create(metadata={"note": f"{SECRET}note"})
+                values: Any = await client.runs.wait(thread["thread_id"], "asker", input={"secret": f"{SECRET}{name}"})
+                assert values["log"][1] == f"{SECRET}{name}"
+                found = await client.threads.search(metadata={"tenant": name})
+                assert thread["thread_id"] in [each["thread_id"] for each in found]
+                state: Any = await client.threads.get_state(thread["thread_id"])
+                assert state["values"] == values
+            contexts[name] = stored(server).count(f'"tenant":"{name}"'.encode())
+        assert contexts["other"] > 10
+        assert SECRET.encode() not in stored(server)
+    finally:
+        server.close()
+
+
+@pytest.mark.full
 async def test_keys_are_changed_while_the_data_stay(tmp_path: Path) -> None:
     """It begins without encryption, and goes through two keys."""
     server = LiveServer(tmp_path / "data", config=VAULT / "plain.json")

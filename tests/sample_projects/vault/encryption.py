@@ -17,7 +17,7 @@ from langgraph_sdk.encryption.types import DecryptResult
 encryption = Encryption()
 
 NAMES = os.environ.get("VAULT_KEYS", "first").split(",")
-SEARCHED = {"owner", "label", "custom_id"}
+SEARCHED = {"owner", "tenant", "label", "custom_id"}
 PREFIX = "vault:"
 
 
@@ -55,7 +55,8 @@ def opened(ctx: EncryptionContext, data: bytes) -> tuple[bytes, bool]:
 
 @encryption.context
 async def context(user: Any, ctx: EncryptionContext) -> dict[str, Any]:
-    return {"tenant": user.identity, **ctx.metadata}
+    """What somebody was authenticated as counts, whatever their header says."""
+    return {**ctx.metadata, "tenant": user["tenant"]} if user.is_authenticated else ctx.metadata
 
 
 @encryption.encrypt.blob
