@@ -10,7 +10,7 @@ import pytest
 
 from runyard.runtime.storage.port.storage import Storage
 
-from .backends import BACKENDS, Backend
+from .backends import BACKENDS, PLAIN, Backend
 from .races import Racer, Track
 
 Open = Callable[[], Storage]
@@ -81,7 +81,7 @@ def set_time_of_day(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Callab
     return set_it
 
 
-@pytest.fixture(scope="module", params=PARAMETERS)
+@pytest.fixture(scope="module", params=PLAIN)
 def track(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Track]:
     """Both racers open the database, which does not exist yet, at once: that is the first race."""
     directory: Path = tmp_path_factory.mktemp("race")
