@@ -345,8 +345,10 @@ class Runtime:
             return custom, load_web_app(project, timeout=self.settings.lifespan_timeout)
 
     async def _changed_encryption(self, project: Project) -> Handlers | None:
-        """As `_changed_authentication`, for the project's encryption."""
-        if (project.encryption is None) == (self.encryption is None):
+        """The project's encryption, as its code says by now; None when it has none. Raises ConfigError."""
+        if project.encryption is None and self.encryption is None:
+            return None
+        if project.encryption is not None and self.encryption is not None:
             return await asyncio.to_thread(reload_encryption, project, timeout=self.settings.encryption_timeout)
         raise ConfigError(f"{project.path}: encryption was added or taken away; restart the server for that")
 

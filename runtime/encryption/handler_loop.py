@@ -68,17 +68,21 @@ class HandlerLoop:
         """Has it run, and returns at once."""
         if self._loop is None:
             work.close()
-            raise Unavailable("storage is being closed; try again when the server is back")
+            raise _stopped()
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def call(self, callback: Callable[[], object], *, later: float = 0.0) -> None:
-        """Calls back on the loop, in so many seconds; not at all when it was stopped."""
+        """Calls back on the loop, in so many seconds. Raises Unavailable when it was stopped."""
         if (loop := self._loop) is None:
-            return
+            raise _stopped()
         if later:
             loop.call_soon_threadsafe(loop.call_later, later, callback)
         else:
             loop.call_soon_threadsafe(callback)
+
+
+def _stopped() -> Unavailable:
+    return Unavailable("storage is being closed; try again when the server is back")
 
 
 async def each(work: Callable[[S], Awaitable[T]], items: Iterable[S]) -> list[T]:

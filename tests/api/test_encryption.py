@@ -150,6 +150,12 @@ async def test_nothing_that_was_given_lies_in_the_files(vault: LiveServer, clien
         changed_cron: Any = await client.crons.update(cron["cron_id"], input={"secret": f"{SECRET}later"})
         assert changed_cron["payload"]["input"] == {"secret": f"{SECRET}later"}
 
+        given_up = await client.runs.create(thread_id, assistant_id, input={"secret": "x"}, after_seconds=3600)
+        reason = {"action": "interrupt", "reason": f"{SECRET}reason"}
+        stop = f"{vault.url}/threads/{thread_id}/runs/{given_up['run_id']}/cancel"
+        assert vault.http.post(stop, params=reason).status_code < 300
+        stopped: Any = await client.runs.get(thread_id, given_up["run_id"])
+        assert stopped["cancel_reason"] == f"{SECRET}reason"
         await client.runs.create(thread_id, assistant_id, input={"secret": f"{SECRET}delayed"}, after_seconds=3600)
         vault_files = stored(vault)
     assert SECRET.encode() not in vault_files

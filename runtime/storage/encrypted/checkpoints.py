@@ -7,6 +7,7 @@ was dropped in between, it is read anew.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ import orjson
 from runyard.runtime.encryption.handler_loop import each
 from runyard.runtime.encryption.handlers import Context
 from runyard.runtime.encryption.sealing import BLOB as BLOB_MARK
+from runyard.runtime.errors import Unavailable
 from runyard.runtime.storage.encrypted.codec import Codec
 from runyard.runtime.storage.encrypted.rows import BLOB, CHECKPOINT, METADATA, WRITE, Row, seal_rows
 from runyard.runtime.storage.port.checkpoints import (
@@ -63,9 +65,9 @@ class EncryptedCheckpoints:
 
     def append(self, lease: Lease | None, rows: Sequence[Row]) -> Handover:
         append = _SealedAppend(self, lease, rows)
+        self._codec.loop.call(append.begin, later=PUT_OFF)
         self._appends.add(append)
         append.add_done_callback(self._appends.discard)
-        self._codec.loop.call(append.begin, later=PUT_OFF)
         return append
 
     async def write(self, lease: Lease | None, rows: Sequence[Row]) -> None:
@@ -75,7 +77,8 @@ class EncryptedCheckpoints:
 
     def hasten(self, append: _SealedAppend) -> None:
         """Has rows written now."""
-        self._codec.loop.call(append.begin)
+        with contextlib.suppress(Unavailable):  # what was handed over is written before storage is closed
+            self._codec.loop.call(append.begin)
 
     async def settle(self) -> None:
         """Returns when all that was handed over is durable, or never will be; on the loop of the handlers."""
