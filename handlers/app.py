@@ -37,6 +37,7 @@ from runyard.handlers.webapp.hosted import Hosted
 from runyard.handlers.webapp.hosting import WebApp
 from runyard.runtime.auth.inner_requests import SYSTEM, acting_for
 from runyard.runtime.auth.requests import Authenticator
+from runyard.runtime.services.encryption import RequestContexts
 
 
 class ServerMetrics(MetricsReader, RequestObserver, ViolationCounter, Protocol):
@@ -61,6 +62,10 @@ class Server(Services, Protocol):
     @property
     def web_app(self) -> WebApp | None:
         """The project's own application, which is served around ours; None: it has none. Raises ConfigError."""
+
+    @property
+    def encryption(self) -> RequestContexts | None:
+        """The contexts in which requests have their data encrypted; None: nothing is."""
 
     async def start(self) -> None:
         """Called before the first request. What it raises ends the start."""
@@ -127,6 +132,7 @@ def create_app(server: Server) -> FlaskApp:
                 hosts=hosts,
                 configurable_headers=project.configurable_headers,
                 authentication=authentication,
+                encryption=server.encryption,
                 metrics=server.metrics,
             ),
             partial(
@@ -146,6 +152,7 @@ def create_app(server: Server) -> FlaskApp:
                 body_limits=BodyLimits(body=settings.body_limit, batch=settings.batch_body_limit),
                 configurable_headers=project.configurable_headers,
                 authentication=authentication,
+                encryption=server.encryption,
             ),
             LifespanMiddleware,
             ContextMiddleware,

@@ -9,6 +9,7 @@
     +-- Invalid       a value is not acceptable; the detail names its place      422
     +-- Unavailable   the server cannot do it now (stopping, storage away)       503
     |   +-- GraphNotLoaded   importing the graph failed when the server started
+    +-- EncryptionFailed  a handler of the project's encryption failed           503
     +-- NotSupported  the installed LangGraph is too old for it                  501
     +-- ConfigError   langgraph.json, a graph or a setting is broken; ends the command line
     +-- LeaseLost     a worker's claim on a run no longer holds; never leaves the worker
@@ -61,6 +62,11 @@ class Unavailable(RunyardError):
 
 class GraphNotLoaded(Unavailable):
     """Importing the graph failed when the server started; the detail says how, and the remedy."""
+
+
+class EncryptionFailed(RunyardError):
+    """A handler of the project's encryption has failed; the detail names it, and nothing of what it was given. What is
+    stored stays as it is."""
 
 
 class NotSupported(RunyardError):

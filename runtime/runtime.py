@@ -23,6 +23,7 @@ from runyard.runtime.bus.unix_socket import accept_worker
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
+from runyard.runtime.encryption.handlers import Handlers
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.graphs.loading import forget_modules
 from runyard.runtime.graphs.script_thread import like_a_main_thread
@@ -54,6 +55,7 @@ from runyard.runtime.services.authentication import load_authenticator, load_cus
 from runyard.runtime.services.batch_results import BatchResults
 from runyard.runtime.services.batches import Batches
 from runyard.runtime.services.crons import Crons
+from runyard.runtime.services.encryption import RequestContexts, load_encryption, reload_encryption
 from runyard.runtime.services.health import Health
 from runyard.runtime.services.idempotency import Idempotency
 from runyard.runtime.services.local_viewer import LocalViewer
@@ -66,6 +68,7 @@ from runyard.runtime.services.thread_states import ThreadStates
 from runyard.runtime.services.threads import Threads
 from runyard.runtime.services.ui import Ui
 from runyard.runtime.storage.backends import make_storage
+from runyard.runtime.storage.encrypted.storage import EncryptedStorage, encrypted
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.streams.broker import Broker
 from runyard.runtime.telemetry.langsmith import send_last_traces
@@ -93,14 +96,22 @@ class Runtime:
     """A server without its web side. Use from one event loop; `start` before all else, `stop` last."""
 
     def __init__(self, settings: Settings) -> None:
+        """The project's code for encryption is imported here; before an event loop runs. Raises ConfigError."""
         # Code of graphs may change the working directory.
         settings = replace(settings, data_dir=settings.data_dir.absolute())
         self.settings = settings
         self.metrics = Metrics()
         self.tracing = open_tracing(settings.project.env)
         self._loops = Loops()
-        self._storage = make_storage(settings, self.metrics, self._loops)
         project, webhooks = settings.project, settings.project.webhooks
+        handlers = load_encryption(project, timeout=settings.encryption_timeout)
+        storage = make_storage(settings, self.metrics, self._loops)
+        self._storage = encrypted(storage, handlers)
+        self.encryption: RequestContexts | None = None
+        """The contexts in which requests have their data encrypted; None: nothing is."""
+        if isinstance(self._storage, EncryptedStorage):
+            self.encryption = RequestContexts(self._storage.handlers, self._storage.loop)
+            keep_logging()
         expiry = None
         if project.thread_ttl.minutes is not None:
             expiry = Expiry(project.thread_ttl.strategy, project.thread_ttl.minutes)
@@ -297,6 +308,7 @@ class Runtime:
         settings = replace(self.settings, project=project)
         custom, web_app = await asyncio.to_thread(self._changed_code, project)
         keep_logging()
+        handlers = await self._changed_encryption(project)
         if web_app is not None:
             await web_app.lifespan.enter()
         try:
@@ -305,6 +317,9 @@ class Runtime:
             if web_app is not None:
                 await web_app.lifespan.leave()
             raise
+        if handlers is not None:
+            assert isinstance(self._storage, EncryptedStorage)
+            self._storage.handlers.become(handlers)
         if custom is not None:
             assert isinstance(self._authenticator, CustomAuthentication)
             self._authenticator.become(custom)
@@ -333,6 +348,14 @@ class Runtime:
             if authenticates and custom is None:
                 raise ConfigError(f"{project.path}: auth was taken away; restart the server to serve without it")
             return custom, load_web_app(project, timeout=self.settings.lifespan_timeout)
+
+    async def _changed_encryption(self, project: Project) -> Handlers | None:
+        """The project's encryption, as its code says by now; None when it has none. Raises ConfigError."""
+        if project.encryption is None and self.encryption is None:
+            return None
+        if project.encryption is not None and self.encryption is not None:
+            return await asyncio.to_thread(reload_encryption, project, timeout=self.settings.encryption_timeout)
+        raise ConfigError(f"{project.path}: encryption was added or taken away; restart the server for that")
 
     async def _listen_inside(self) -> None:
         self._exits.push_async_callback(self._inner_socket.stop)

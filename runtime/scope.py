@@ -21,12 +21,14 @@ class Scope:
     filter: what the metadata must hold of a thread (for a run, that of its thread), an assistant or a cron; None:
     anything.
     beside: see `of`. None: a call reaches as far in everything that it touches.
+    encryption: the context in which what the call writes is encrypted; None: an empty one. It is not secret.
     """
 
     identity: str | None = None
     user: str | None = field(default=None, repr=False)
     filter: MetadataFilter | None = None
     beside: Beside | None = None
+    encryption: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @staticmethod
     def everything() -> "Scope":

@@ -175,6 +175,10 @@ class LiveServer:
         except (ProcessLookupError, psutil.Error):
             return False
 
+    def use(self, config: Path) -> None:
+        """Serves another project on the same data from the next start on."""
+        self._config = config
+
     # Ends, from kind to sudden
 
     def stop(self, *, within: float = 30.0) -> int:

@@ -14,8 +14,8 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 ORDER = (
-    *("serve", "your-app", "authentication", "authorisation", "batches", "clients", "protocols", "operations"),
-    *("how-it-works", "reliability"),
+    *("serve", "your-app", "authentication", "authorisation", "encryption", "batches", "clients", "protocols"),
+    *("operations", "how-it-works", "reliability"),
 )
 """The names of the guides, in the order in which they are best read."""
 

@@ -27,6 +27,7 @@ from runyard.runtime.auth.principal import ANONYMOUS, Principal
 from runyard.runtime.auth.refusal import Refusal
 from runyard.runtime.config.project import HeaderFilter
 from runyard.runtime.errors import BadRequest, Invalid
+from runyard.runtime.services.encryption import HEADER, RequestContexts
 from runyard.runtime.services.idempotency import IdempotentRequest
 
 REPLAYED: Final[Header] = (b"idempotency-replayed", b"true")
@@ -40,6 +41,8 @@ PRINCIPAL = "principal"
 KEY = "idempotency_key"
 ONCE = "once"
 """The parameter of operations that are carried out once for each key, and the argument that handlers get for it."""
+
+ENCRYPTION_CONTEXT: Final = HEADER.lower().encode()
 
 HeaderSelector = Callable[[Iterable[Header]], dict[str, Any]]
 
@@ -55,15 +58,18 @@ class ContractOperation:
         body: Body | None,
         select_headers: HeaderSelector | None,
         authentication: Authentication | None,
+        encryption: RequestContexts | None,
         *,
         asks: bool,
     ) -> None:
-        """`authentication`: None: nobody has to say who they are. `asks`: whether the handler wants to know it."""
+        """`authentication`: None: nobody has to say who they are. `encryption`: None: nothing is encrypted. `asks`:
+        whether the handler wants to know who asks."""
         self.next_app = next_app
         self.parameters = parameters
         self.body = body
         self.select_headers = select_headers
         self.authentication = authentication
+        self.encryption = encryption if asks else None
         self.asks = asks
         self.idempotent = KEY in parameters.names
         self.handler = function if inspect.iscoroutinefunction(function) else None
@@ -81,6 +87,8 @@ class ContractOperation:
         if self.handler is None:
             await self.next_app(scope, receive, send)
             return
+        if self.encryption is not None:
+            principal = await self.encryption.of(principal, encryption_header(scope))
         if self.asks:
             arguments[PRINCIPAL] = principal
         if self.select_headers is not None:
@@ -113,6 +121,11 @@ class ContractOperation:
         return principal, self.parameters.read(scope), await body.raw()
 
 
+def encryption_header(scope: Scope) -> str | None:
+    """What a request says of the context in which its data are encrypted."""
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == ENCRYPTION_CONTEXT), None)
+
+
 def _digest(scope: Scope, asked: Mapping[str, Any]) -> Digest:
     """What tells a request from others, without its body: method, path and what is asked for in headers."""
     digest = hashlib.sha256(f"{scope['method']} {scope['path']}\n".encode())
@@ -141,10 +154,12 @@ class ContractAPI(RoutedAPI[Application]):
         body_limits: BodyLimits,
         select_headers: HeaderSelector,
         authentication: Authentication | None,
+        encryption: RequestContexts | None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.authentication = authentication
+        self.encryption = encryption
         self.body_limits = body_limits
         self.select_headers = select_headers
         self.add_paths()
@@ -179,6 +194,7 @@ class ContractAPI(RoutedAPI[Application]):
             body,
             select_headers,
             None if is_public(definition) else self.authentication,
+            self.encryption,
             asks=PRINCIPAL in hints,
         )
         return announcing(contract, definition)
@@ -196,12 +212,14 @@ class ContractMiddleware(RoutedMiddleware[ContractAPI]):
         body_limits: BodyLimits,
         configurable_headers: HeaderFilter | None,
         authentication: Authentication | None,
+        encryption: RequestContexts | None,
     ) -> None:
         super().__init__(app)
         self.options: dict[str, Any] = {
             "body_limits": body_limits,
             "select_headers": run_headers(configurable_headers or HeaderFilter(includes=())),
             "authentication": authentication,
+            "encryption": encryption,
         }
 
     def add_api(self, specification: Any, **kwargs: Any) -> ContractAPI:

@@ -27,6 +27,7 @@ from typing import Any, Final, Protocol
 
 from runyard.handlers.contract.authentication import Authentication, ReceivedBody, no_body
 from runyard.handlers.contract.header_selection import run_headers
+from runyard.handlers.contract.middleware import encryption_header
 from runyard.handlers.contract.routing import RouteTable
 from runyard.handlers.http.callers import Hosts, Origins
 from runyard.handlers.http.edge import OtherOrigins, RequestObserver
@@ -39,6 +40,7 @@ from runyard.runtime.auth.refusal import Refusal
 from runyard.runtime.config.ids import usual_id
 from runyard.runtime.config.project import HeaderFilter
 from runyard.runtime.errors import Invalid, RunyardError
+from runyard.runtime.services.encryption import RequestContexts
 
 METHOD: Final = "WEBSOCKET"
 """What stands for the method of HTTP where requests are counted."""
@@ -85,6 +87,7 @@ class WebSocketMiddleware:
         hosts: Hosts,
         configurable_headers: HeaderFilter | None,
         authentication: Authentication | None,
+        encryption: RequestContexts | None,
         metrics: RequestObserver,
     ) -> None:
         """`others`: there is an application of the project further inside, which takes WebSockets of its own, and whose
@@ -98,6 +101,7 @@ class WebSocketMiddleware:
         self._hosts = hosts
         self._select_headers = run_headers(configurable_headers or HeaderFilter(includes=()))
         self._authentication = authentication
+        self._encryption = encryption
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -185,9 +189,12 @@ class WebSocketMiddleware:
         request: Scope = {**scope, "type": "http", "method": "GET", "path_params": parameters}
 
         async def authenticate() -> Principal:
-            if self._authentication is None:
-                return ANONYMOUS
-            return await self._authentication.authenticate(request, ReceivedBody(None, request, no_body))
+            principal = ANONYMOUS
+            if self._authentication is not None:
+                principal = await self._authentication.authenticate(request, ReceivedBody(None, request, no_body))
+            if self._encryption is not None:
+                principal = await self._encryption.of(principal, encryption_header(request))
+            return principal
 
         return authenticate
 

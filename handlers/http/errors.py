@@ -17,6 +17,7 @@ from runyard.runtime.auth.refusal import Refusal
 from runyard.runtime.errors import (
     BadRequest,
     Conflict,
+    EncryptionFailed,
     Forbidden,
     Invalid,
     NotFound,
@@ -37,6 +38,7 @@ STATUS: dict[type[RunyardError], int] = {
     Conflict: 409,
     Invalid: 422,
     NotSupported: 501,
+    EncryptionFailed: 503,
     Unavailable: 503,
 }
 

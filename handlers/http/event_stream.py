@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
+
+import orjson
 
 from runyard.handlers.http.disconnect import OnDisconnect, while_connected
 from runyard.handlers.http.responses import KEEP_ALIVE
 from runyard.handlers.http.scope import Header, Receive, Scope, Send
-
-if TYPE_CHECKING:
-    from runyard.runtime.streams.events import Event
+from runyard.runtime.errors import EncryptionFailed
+from runyard.runtime.streams.events import Event
 
 _COMMENT = b": heartbeat\n\n"
 _HEADERS: list[Header] = [
@@ -58,7 +59,12 @@ class EventStream:
 
     async def _send_all(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.headers})
-        while (events := await self.subscription.next(KEEP_ALIVE)) is not None:
-            body = b"".join(map(frame, events)) if events else _COMMENT
-            await send({"type": "http.response.body", "body": body, "more_body": True})
+        try:
+            while (events := await self.subscription.next(KEEP_ALIVE)) is not None:
+                body = b"".join(map(frame, events)) if events else _COMMENT
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+        except EncryptionFailed as error:
+            # Whoever asked for what comes next would get no further either.
+            said = orjson.dumps({"error": type(error).__name__, "message": error.detail})
+            await send({"type": "http.response.body", "body": frame(Event("error", said)), "more_body": True})
         await send({"type": "http.response.body", "body": b""})

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import asyncio
+from typing import Final, Protocol
 
 from runyard.handlers.http.disconnect import while_connected
 from runyard.handlers.http.responses import KEEP_ALIVE
 from runyard.handlers.http.scope import Header, Receive, Scope, Send
+
+AT_ONCE: Final = 0.2
+"""Seconds for which the status waits for the first lines."""
 
 _HEARTBEAT = b"\n"
 _HEADERS: list[Header] = [
@@ -36,7 +40,17 @@ class JsonLines:
         await while_connected(receive, self._send_all(send))
 
     async def _send_all(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-        while (lines := await self.source.next(KEEP_ALIVE)) is not None:
-            await send({"type": "http.response.body", "body": lines or _HEARTBEAT, "more_body": True})
+        first = asyncio.ensure_future(self.source.next(KEEP_ALIVE))
+        try:
+            # What fails at once is still answered as any request that fails.
+            await asyncio.wait({first}, timeout=AT_ONCE)
+            if first.done():
+                first.result()
+            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            lines = await first
+            while lines is not None:
+                await send({"type": "http.response.body", "body": lines or _HEARTBEAT, "more_body": True})
+                lines = await self.source.next(KEEP_ALIVE)
+        finally:
+            first.cancel()
         await send({"type": "http.response.body", "body": b""})

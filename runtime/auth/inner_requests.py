@@ -10,12 +10,12 @@ import base64
 import binascii
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -45,6 +45,7 @@ class Caller:
     identity, user: as those of a `Scope`; None: nobody in particular, who may do everything.
     run_id, thread_id: the run that it belongs to; None: the server's own code, such as an authentication handler.
     request_id: what the request is called that made the run.
+    encryption: the context in which what the run writes is encrypted, and so what is written by its requests.
     slot: the run's place in its worker; None outside of workers.
     strange: what it asks is answered as to a stranger, who is known by the credentials of the request alone.
     """
@@ -54,6 +55,7 @@ class Caller:
     run_id: str | None = None
     thread_id: str | None = None
     request_id: str | None = None
+    encryption: Mapping[str, Any] | None = field(default=None, repr=False)
     slot: Slot | None = field(default=None, repr=False)
     strange: bool = False
 

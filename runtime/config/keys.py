@@ -66,7 +66,7 @@ _PROJECT: Final = {
         ui="the components of the project's front end, built with its own Node",
         ui_config="which packages its components share with the page",
     ),
-    "encryption": Key("refused", "encryption at rest is not supported yet: serving without it would store plain text"),
+    **_within("encryption", _honoured(path="encrypts what is stored")),
     "priority": Key(
         "ignored", "no code is asked which runs go first: runs that clients wait for go before others, then the oldest"
     ),

@@ -18,6 +18,7 @@ import orjson
 from runyard.runtime.config.auth_section import read_auth
 from runyard.runtime.config.checkpointer import read_checkpoint_classes, read_thread_ttl
 from runyard.runtime.config.dependencies import import_paths
+from runyard.runtime.config.encryption_section import read_encryption
 from runyard.runtime.config.environment import default_configs, joined, read_env
 from runyard.runtime.config.http_section import read_http
 from runyard.runtime.config.keys import refuse_keys, used_keys, warn_of_keys
@@ -74,6 +75,7 @@ def load_project(path: Path, *, environment: Mapping[str, str] | None = None) ->
         thread_ttl=read_thread_ttl(str(path), raw),
         checkpoint_classes=read_checkpoint_classes(str(path), raw),
         auth=read_auth(str(path), raw),
+        encryption=read_encryption(str(path), raw),
         store_ttl=read_store_ttl(str(path), raw),
         store_index=read_store_index(str(path), raw),
         keys=tuple(used),

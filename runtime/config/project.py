@@ -173,6 +173,7 @@ class Project:
     app: None: the project has no web application of its own.
     mount_prefix: the path below which all is served, such as "/api"; empty: all of them.
     auth: None: the project has no code that says who makes a request.
+    encryption: the path of its `Encryption` object, as that of a graph; None: what is stored is plain.
     ui: None: it has no components.
     checkpoint_classes: module and name of those that states may hold beside what is always safe; None: any that is made
     to hold data, or what LANGGRAPH_STRICT_MSGPACK leaves of them (`checkpointer.serde.allowed_msgpack_modules`).
@@ -194,6 +195,7 @@ class Project:
     mount_prefix: str = ""
     thread_ttl: ThreadTtl = ThreadTtl()
     auth: AuthSection | None = None
+    encryption: str | None = None
     store_ttl: StoreTtl = StoreTtl()
     store_index: StoreIndex | None = None
     checkpoint_classes: tuple[tuple[str, str], ...] | None = None

@@ -38,6 +38,7 @@ class Settings:
     api_keys: who has one of them may use the server; each is a key, or `name:key`. They are secrets, as the next.
     api_keys_file: a file with a key on each line; it is read again when it changes.
     auth_timeout: seconds that the project's code gets to say who makes a request; then it is answered with 503.
+    encryption_timeout: seconds that each call of the project's code for encryption gets; then what asked for it fails.
     lifespan_timeout: seconds that the lifespan of the project's own application (`http.app`) gets to be ready.
     app_in_workers: whether each worker enters that lifespan too, before it executes runs.
     allow_origin: origins whose pages may use the server, beside those of this machine and of the project's `http.cors`.
@@ -74,6 +75,7 @@ class Settings:
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     api_keys_file: Path | None = None
     auth_timeout: float = _number(10.0, least=0.1, most=3600)
+    encryption_timeout: float = _number(10.0, least=0.1, most=3600)
     lifespan_timeout: float = _number(120.0, least=0.1, most=3600)
     app_in_workers: bool = True
     allow_origin: tuple[str, ...] = ()

@@ -108,7 +108,8 @@ class Executor:
 
         Raises LeaseLost when the run is somebody else's by now.
         """
-        check_before_writing(partial(self._check_lease, execution.leased.lease, execution.limits))
+        lease = execution.leased.lease
+        check_before_writing(partial(self._check_lease, lease, execution.limits), lease.encryption)
         graph_run = execution.graph_run
         if graph_run.protocol and graph_run.attempt > 1:
             events = EventLog(self._storage.events).all_of_run(graph_run.run_id)

@@ -168,6 +168,7 @@ class Worker:
             run_id=leased.lease.run_id,
             thread_id=leased.lease.thread_id,
             request_id=configurable.get("langgraph_request_id"),
+            encryption=leased.lease.encryption,
             slot=self._claims.slot(leased),
         )
 
@@ -199,6 +200,8 @@ class Worker:
         timeout = self._settings.run_timeout
         timer = None if timeout is None else self._loop.call_later(timeout, self._stop, lease.run_id, "timeout")
         try:
+            if leased.unreadable is not None:
+                raise leased.unreadable
             publisher = Publisher(
                 lease,
                 self._connected(),

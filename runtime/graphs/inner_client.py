@@ -19,6 +19,8 @@ from typing import Any, Final
 import httpx
 
 from runyard.runtime.auth.inner_requests import HEADER, SYSTEM, Caller, InnerAddress, acting_for
+from runyard.runtime.encryption.context import HEADER as CONTEXT_HEADER
+from runyard.runtime.encryption.context import context_text
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +76,8 @@ class _Connection:
             headers[HEADER] = self.address.sign(caller.with_credentials())
         if caller is not None and caller.request_id is not None:
             headers.setdefault("x-request-id", caller.request_id)
+        if caller is not None and caller.encryption:
+            headers.setdefault(CONTEXT_HEADER, context_text(caller.encryption))
         if self.trace is not None and "traceparent" not in headers:
             headers.update(self.trace())
         return caller

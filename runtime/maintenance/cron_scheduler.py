@@ -99,6 +99,8 @@ class CronScheduler:
                 last = now if cron.end_time is None else min(now, cron.end_time)
                 due = read_schedule(cron.schedule, cron.timezone).latest_until(due, last)
             following = next_due(cron, due)
+            if cron.unreadable is not None:
+                return Firing(cron, due, following, None, cron.unreadable)
             if isinstance(assistant, RunyardError):
                 return Firing(cron, due, following, None, assistant.detail)
             return Firing(cron, due, following, new_cron_run(cron, assistant, self._rules))

@@ -19,6 +19,7 @@ from runyard.runtime.background.process_identity import ProcessIdentity
 from runyard.runtime.bus.messages import Broken
 from runyard.runtime.bus.unix_socket import SocketLink
 from runyard.runtime.config.settings import Settings
+from runyard.runtime.encryption.handlers import Handlers
 from runyard.runtime.errors import ConfigError, RunyardError
 from runyard.runtime.graphs.inner_client import connect_clients
 from runyard.runtime.graphs.registry import Graphs
@@ -37,8 +38,11 @@ from runyard.runtime.processes.viewer_messages import (
     ToViewer,
     View,
 )
+from runyard.runtime.services.encryption import load_encryption
 from runyard.runtime.services.view_threads import ViewThreads
 from runyard.runtime.storage.backends import make_storage
+from runyard.runtime.storage.encrypted.storage import encrypted
+from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.store.index import Index, load_index
 from runyard.runtime.telemetry.logs import configure_logs, keep_logging
 
@@ -66,10 +70,11 @@ def view(
     code = 1
     try:
         connect_clients(inner)
-        graphs, index, broken = _load(settings)
+        graphs, index, handlers, broken = _load(settings)
         loop = uvloop.new_event_loop()
         asyncio.set_event_loop(loop)  # instead of what a module may have left there
-        code = loop.run_until_complete(_serve(settings, graphs, index, broken, connection))
+        storage = encrypted(make_storage(settings), handlers)
+        code = loop.run_until_complete(_serve(settings, storage, graphs, index, broken, connection))
     except BaseException:  # whatever it is, threads of user code must not keep the process
         logger.exception("the viewer fails")
     finally:
@@ -77,13 +82,14 @@ def view(
         leave(code)
 
 
-def _load(settings: Settings) -> tuple[Graphs, Index | None, str | None]:
-    """The graphs, what finds items of the store, and why nothing can be looked at. Before an event loop runs: modules
-    of the project may run one."""
-    graphs, index, broken = Graphs(settings.project), None, None
+def _load(settings: Settings) -> tuple[Graphs, Index | None, Handlers | None, str | None]:
+    """The graphs, what finds items of the store, what encrypts, and why nothing can be looked at. Before an event loop
+    runs: modules of the project may run one."""
+    graphs, index, handlers, broken = Graphs(settings.project), None, None, None
     try:
         graphs.load()
         index = load_index(settings.project)
+        handlers = load_encryption(settings.project, timeout=settings.encryption_timeout)
     except ConfigError as error:
         broken = error.detail
     keep_logging()
@@ -91,20 +97,28 @@ def _load(settings: Settings) -> tuple[Graphs, Index | None, str | None]:
         signal.signal(signum, signal.SIG_IGN)  # whatever a module has set
     gc.collect()
     gc.freeze()
-    return graphs, index, broken
+    return graphs, index, handlers, broken
 
 
 async def _serve(
-    settings: Settings, graphs: Graphs, index: Index | None, broken: str | None, connection: socket.socket
+    settings: Settings,
+    storage: Storage,
+    graphs: Graphs,
+    index: Index | None,
+    broken: str | None,
+    connection: socket.socket,
 ) -> int:
-    return await _View(settings, graphs, index, broken).run(connection)
+    return await _View(settings, storage, graphs, index, broken).run(connection)
 
 
 class _View:
     """One connection, and the threads that answer."""
 
-    def __init__(self, settings: Settings, graphs: Graphs, index: Index | None, broken: str | None) -> None:
+    def __init__(
+        self, settings: Settings, storage: Storage, graphs: Graphs, index: Index | None, broken: str | None
+    ) -> None:
         self._settings = settings
+        self._storage = storage
         self._graphs = graphs
         self._index = index
         self._broken = broken
@@ -123,7 +137,7 @@ class _View:
             link.close()
             await self._ended.wait()
             return 1
-        storage = make_storage(self._settings)
+        storage = self._storage
         storage.open(maintain=False)
         await storage.store.ready(meaning=self._index is not None)
         self._threads = ViewThreads(storage, self._graphs, self._settings.project, self._index)

@@ -15,6 +15,7 @@ from runyard.runtime.background.process_identity import ProcessIdentity
 from runyard.runtime.bus.messages import Broken, GraphsLoaded
 from runyard.runtime.bus.unix_socket import SocketWorkerBus
 from runyard.runtime.config.settings import Settings
+from runyard.runtime.encryption.handlers import Handlers
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.execution.executor import Executor
 from runyard.runtime.execution.node_pool import NodePool
@@ -24,7 +25,9 @@ from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.processes.event_loop import new_event_loop, run_despite_exits
 from runyard.runtime.processes.leaving import ServerWatch, leave, leave_fork_server
 from runyard.runtime.processes.temporaries import keep_temporaries
+from runyard.runtime.services.encryption import load_encryption
 from runyard.runtime.storage.backends import make_storage
+from runyard.runtime.storage.encrypted.storage import encrypted
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.store.fenced import FencedStore
 from runyard.runtime.store.index import Index, load_index
@@ -62,7 +65,8 @@ def work(
     storage.workers.register(name)  # before code of the project runs, which may take long, or stop the process
     keep_temporaries(settings, name)
     connect_clients(inner)
-    graphs, index, web_app, broken = _load_graphs(settings)
+    graphs, index, web_app, handlers, broken = _load_graphs(settings)
+    storage = encrypted(storage, handlers)
     tracing = open_tracing(settings.project.env, worker=True)
     if tracing is not None:
         trace_clients(tracing.headers)
@@ -85,13 +89,14 @@ def work(
     leave(code)
 
 
-def _load_graphs(settings: Settings) -> tuple[Graphs, Index | None, WebApp | None, str | None]:
-    """The graphs, what finds items of the store, the project's application, and why nothing can be served. Before an
-    event loop runs: modules of the project may run one."""
-    graphs, index, web_app, broken = Graphs(settings.project), None, None, None
+def _load_graphs(settings: Settings) -> tuple[Graphs, Index | None, WebApp | None, Handlers | None, str | None]:
+    """The graphs, what finds items of the store, the project's application, what encrypts, and why nothing can be
+    served. Before an event loop runs: modules of the project may run one."""
+    graphs, index, web_app, handlers, broken = Graphs(settings.project), None, None, None, None
     try:
         graphs.load(strict=settings.strict)
         index = load_index(settings.project)
+        handlers = load_encryption(settings.project, timeout=settings.encryption_timeout)
         if settings.app_in_workers:
             web_app = load_web_app(settings.project, timeout=settings.lifespan_timeout)
     except ConfigError as error:
@@ -101,7 +106,7 @@ def _load_graphs(settings: Settings) -> tuple[Graphs, Index | None, WebApp | Non
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
-    return graphs, index, web_app, broken
+    return graphs, index, web_app, handlers, broken
 
 
 async def _work(

@@ -21,7 +21,7 @@ from runyard.runtime.config.langgraph_json import env_file, load_project
 from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError
-from runyard.runtime.services.probing import probe_project
+from runyard.runtime.services.probing import Probe, probe_project
 from runyard.runtime.storage.backends import make_storage
 from runyard.runtime.telemetry.trace_export import read_trace_export
 from runyard.runtime.ui.bundler import Bundler
@@ -95,6 +95,8 @@ async def diagnose(config: Path, *, timeout: float, **options: Any) -> Diagnosis
             _application(found, project, probe.error)
         elif probe.what == "embeddings":
             _index(found, found.settings, probe.error)
+        elif probe.what == "encryption":
+            _encryption(found, project, probe)
         elif probe.error is None:
             made = ", made anew for each run" if probe.kind == "factory" else ""
             found.add("graph", "ok", f"{probe.name} loads{made}")
@@ -192,6 +194,16 @@ def _application(found: Diagnosis, project: Project, error: str | None) -> None:
         found.add("app", "unusable", error)
 
 
+def _encryption(found: Diagnosis, project: Project, probe: Probe) -> None:
+    if probe.error is not None:
+        found.add("encryption", "unusable", probe.error)
+        return
+    found.add("encryption", "ok", f"{project.encryption} encrypts what is stored")
+    if probe.kind == "blobs only":
+        plain = "metadata and items of the store are stored in plain text"
+        found.add("encryption", "note", plain, "register handlers with @encryption.encrypt.json and decrypt.json")
+
+
 def _authentication(found: Diagnosis, settings: Settings, error: str | None) -> None:
     """`error`: why what says who makes a request does not load."""
     if settings.has_keys:
@@ -254,7 +266,9 @@ def _data_dir(found: Diagnosis, settings: Settings) -> None:
     except ConfigError as error:
         found.add("data", "problem", error.detail)
         return
-    if state.refusal is not None:
+    if state.encrypted and settings.project.encryption is None:
+        found.add("data", "problem", f"{folder} holds encrypted data", f"name the project's encryption, or {other}")
+    elif state.refusal is not None:
         found.add("data", "problem", state.refusal, other)
     elif state.unknown:
         newer = f"its database is from a newer version ({', '.join(state.unknown)}), which lets this one use it"

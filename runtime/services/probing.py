@@ -2,9 +2,9 @@
 
     python -P -m runyard.runtime.services.probing CONFIG WHAT NAME RESULT
 
-WHAT is `graph`, `embeddings` (of the store), `auth` (what says who makes a request) or `app` (of the project); NAME is
-that of the graph. The process writes `{"kind": kind}`, one of these or `factory`, or `{"error": text}` as JSON into the
-file RESULT: a file, since user code prints what it likes.
+WHAT is `graph`, `embeddings` (of the store), `auth` (what says who makes a request), `app` (of the project) or
+`encryption`; NAME is that of the graph. The process writes `{"kind": text}` or `{"error": text}` as JSON into the file
+RESULT: a file, since user code prints what it likes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LAST_WORDS = 2000
 """Bytes of the end of stderr that are shown of a process that dies."""
 
 
-What = Literal["graph", "embeddings", "auth", "app"]
+What = Literal["graph", "embeddings", "auth", "app", "encryption"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class Probe:
 
 
 async def probe_project(project: Project, *, timeout: float) -> list[Probe]:
-    """Loads every graph of the project, the embeddings of its store, what says who makes a request, and its own
-    application, as many at once as there are cores; each gets `timeout` seconds."""
+    """Loads every graph of the project, the embeddings of its store, what says who makes a request, its own application
+    and what encrypts, as many at once as there are cores; each gets `timeout` seconds."""
     places = asyncio.Semaphore(os.cpu_count() or 1)
 
     async def one(what: What, name: str = "") -> Probe:
@@ -58,6 +58,8 @@ async def probe_project(project: Project, *, timeout: float) -> list[Probe]:
         probes.append(one("auth"))
     if project.app is not None:
         probes.append(one("app"))
+    if project.encryption is not None:
+        probes.append(one("encryption"))
     return await asyncio.gather(*probes)
 
 
@@ -137,7 +139,21 @@ def _load_app(project: Project, _: str) -> str:
     return "app"
 
 
-_LOADS = {"graph": _load_graph, "embeddings": _load_embeddings, "auth": _load_auth, "app": _load_app}
+def _load_encryption(project: Project, _: str) -> str:
+    from runyard.runtime.services.encryption import load_encryption
+
+    handlers = load_encryption(project, timeout=1.0)
+    assert handlers is not None
+    return "encryption" if handlers.has_json else "blobs only"
+
+
+_LOADS = {
+    "graph": _load_graph,
+    "embeddings": _load_embeddings,
+    "auth": _load_auth,
+    "app": _load_app,
+    "encryption": _load_encryption,
+}
 
 
 def main() -> None:

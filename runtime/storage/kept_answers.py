@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import fields
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 import orjson
@@ -23,6 +23,7 @@ CONTENT: Final = ("input", "command")
 _FIELDS: Final = tuple(field.name for field in fields(Run))
 _values_of: Final = attrgetter(*_FIELDS)
 _QUICKLY: Final = 1
+_CRON: Final = b'{"cron_id"'
 
 
 def pack_runs(runs: Sequence[Run]) -> bytes:
@@ -33,6 +34,12 @@ def pack_runs(runs: Sequence[Run]) -> bytes:
 def unpack_runs(packed: bytes) -> list[Run]:
     """What `pack_runs` packed; what was left out is None."""
     return msgspec.json.decode(zlib.decompress(packed), type=list[Run])
+
+
+def packed_kind(packed: bytes) -> Literal["runs", "thread", "cron"]:
+    """Which of the three functions packed it."""
+    beginning = zlib.decompressobj().decompress(packed, len(_CRON))
+    return "cron" if beginning == _CRON else "runs" if beginning.startswith(b"[") else "thread"
 
 
 def pack_thread(thread: Thread) -> bytes:

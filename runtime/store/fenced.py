@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
+from typing import Any
 
 from langgraph.store.base import BaseStore, Op, PutOp, Result
 
@@ -16,12 +17,15 @@ from runyard.runtime.store.index import Index
 from runyard.runtime.store.operations import result, stored_operation
 
 _check: ContextVar[Callable[[], Awaitable[None]] | None] = ContextVar("runyard_store_check", default=None)
+_scope: ContextVar[Scope | None] = ContextVar("runyard_store_scope", default=None)
 
 
-def check_before_writing(check: Callable[[], Awaitable[None]]) -> None:
+def check_before_writing(check: Callable[[], Awaitable[None]], encryption: Mapping[str, Any] | None = None) -> None:
     """From here on, what this task writes to the store, and the tasks and pool threads that it starts, is written
-    only if `check` raises nothing."""
+    only if `check` raises nothing. `encryption`: the context in which it is encrypted."""
     _check.set(check)
+    if encryption is not None:
+        _scope.set(Scope(encryption=encryption))
 
 
 class FencedStore(BaseStore):
@@ -61,7 +65,7 @@ class FencedStore(BaseStore):
     async def _batch(self, ops: Sequence[Op], operations: Sequence[StoreOperation]) -> list[Result]:
         if (check := _check.get()) is not None and any(isinstance(op, PutOp) for op in ops):
             await check()
-        found = await self._items.batch(Scope.everything(), operations)
+        found = await self._items.batch(_scope.get() or Scope.everything(), operations)
         return [result(op, each) for op, each in zip(ops, found, strict=True)]
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:

@@ -15,7 +15,18 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
-from scripts.bench_suite import crons, floor, interactive, protocol, rates, searching, servers, size, storing
+from scripts.bench_suite import (
+    crons,
+    encrypting,
+    floor,
+    interactive,
+    protocol,
+    rates,
+    searching,
+    servers,
+    size,
+    storing,
+)
 from scripts.bench_suite.client import Broken
 from scripts.bench_suite.effort import FULL, QUICK, Effort, for_official
 from scripts.bench_suite.load import Refused
@@ -59,6 +70,14 @@ SCENARIOS = (
     Scenario(name="search", measure=searching.search, fresh=True, seconds=300, official=False),
     Scenario(name="crons", measure=crons.crons, fresh=True, seconds=300, official=False),
     Scenario(name="store", measure=storing.store, fresh=True, seconds=900, official=False, config="remembering.json"),
+    Scenario(
+        name="encryption",
+        measure=encrypting.encryption,
+        fresh=True,
+        seconds=300,
+        official=False,
+        config="encrypting.json",
+    ),
     Scenario(name="million", measure=size.million, fresh=True, seconds=600, official=False),
 )
 

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from runyard.runtime.storage.sqlite.storage import SqliteStorage
 from tests.live_server import StartServer
 
 from .processes import Run
@@ -344,3 +345,47 @@ def test_the_projects_own_application(runyard: Run, project: Path, name: str, co
     found = of(findings, "app")
     assert (found_code, found["level"]) == (code, level)
     assert said in found["message"]
+
+
+ENCRYPTION = """
+from langgraph_sdk import Encryption
+
+encryption, half = Encryption(), Encryption()
+
+@encryption.encrypt.blob
+@encryption.decrypt.blob
+async def turned(ctx, data):
+    return data[::-1]
+
+@half.encrypt.blob
+async def encrypt(ctx, data):
+    return data
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "levels", "said"),
+    [
+        ("encryption", 0, ["ok", "note"], "./encryption.py:encryption encrypts what is stored"),
+        ("half", 2, ["unusable"], "has no handler for decrypt.blob"),
+        ("absent", 2, ["unusable"], "has no 'absent'"),
+    ],
+)
+def test_what_encrypts_is_loaded_too(
+    runyard: Run, project: Path, name: str, code: int, levels: list[str], said: str
+) -> None:
+    (project / "encryption.py").write_text(ENCRYPTION)
+    configure(project, encryption={"path": f"./encryption.py:{name}"})
+    found_code, findings = diagnose(runyard, project)
+    found = [finding for finding in findings if finding["check"] == "encryption"]
+    assert (found_code, [finding["level"] for finding in found]) == (code, levels)
+    assert said in found[0]["message"]
+
+
+def test_data_that_are_encrypted_need_the_encryption(runyard: Run, project: Path) -> None:
+    storage = SqliteStorage(project / ".runyard" / "runyard.db")
+    storage.open(maintain=False, encrypted=True)
+    storage.close()
+    code, findings = diagnose(runyard, project)
+    assert code == 1
+    assert "holds encrypted data" in of(findings, "data")["message"]

@@ -6,14 +6,17 @@ Also imported by the racing processes, which are not part of pytest.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
+from runyard.runtime.encryption.handlers import Handlers
+from runyard.runtime.storage.encrypted.storage import EncryptedStorage
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.postgres.storage import PostgresStorage
 from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
+from tests.encryption_handlers import encryption
 
 from .postgres_server import address, drop_schema, schema_of
 
@@ -31,6 +34,7 @@ class Backend:
     time_of_day: "module.name" of the function that says the time of day in nanoseconds.
     remove: removes what belongs to a directory and does not go with it.
     not_yet: modules of tests that are left out, or of one as "module::test", since the backend lacks what they test.
+    encrypted: whether what is stored is encrypted. What is counted then, and found by, is not what was given.
     """
 
     make: Callable[[Path], Storage]
@@ -40,6 +44,13 @@ class Backend:
     time_of_day: str
     remove: Callable[[Path], None] = lambda directory: None
     not_yet: Set[str] = frozenset()
+    encrypted: bool = False
+
+
+def make_encrypted(directory: Path) -> Storage:
+    """SQLite behind handlers. They leave metadata as they are: those are what most searches go by."""
+    handlers = Handlers(encryption(hidden=lambda key: False), "encryption", timeout=10)
+    return EncryptedStorage(SqliteStorage(directory / "runyard.db"), handlers)
 
 
 BACKENDS = {
@@ -110,8 +121,13 @@ BACKENDS = {
                 "test_events",
                 "test_idempotency",
                 "test_results",
+                "test_sealed",
                 "test_store",
             }
         ),
     ),
 }
+
+BACKENDS["encrypted"] = replace(BACKENDS["sqlite"], make=make_encrypted, encrypted=True)
+PLAIN = [name for name, backend in BACKENDS.items() if not backend.encrypted]
+"""Those that say of themselves what they store: what holds for them holds for what is built on them."""

@@ -10,7 +10,7 @@ import pytest
 
 from runyard.runtime.storage.port.storage import Storage
 
-from .backends import BACKENDS, Backend
+from .backends import BACKENDS, PLAIN, Backend
 from .races import Racer, Track
 
 Open = Callable[[], Storage]
@@ -28,9 +28,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"{name} lacks what it tests"))
 
 
-@pytest.fixture(params=list(BACKENDS))
+PARAMETERS = [
+    pytest.param(name, marks=pytest.mark.full if backend.encrypted else ()) for name, backend in BACKENDS.items()
+]
+
+
+@pytest.fixture(params=PARAMETERS)
 def backend(request: pytest.FixtureRequest) -> Backend:
-    return BACKENDS[request.param]
+    backend = BACKENDS[request.param]
+    if backend.encrypted and request.node.get_closest_marker("plain"):
+        pytest.skip("it looks at what is stored")
+    return backend
 
 
 @pytest.fixture
@@ -73,7 +81,7 @@ def set_time_of_day(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Callab
     return set_it
 
 
-@pytest.fixture(scope="module", params=list(BACKENDS))
+@pytest.fixture(scope="module", params=PLAIN)
 def track(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Track]:
     """Both racers open the database, which does not exist yet, at once: that is the first race."""
     directory: Path = tmp_path_factory.mktemp("race")

@@ -14,7 +14,7 @@ import pytest
 from runyard.generated.models import Batch
 from runyard.runtime.storage.port.storage import Storage
 
-from .backends import BACKENDS
+from .backends import BACKENDS, PLAIN
 from .batch_strain import ACTIVE, ALL, SIZE, batches, recover, strain
 from .builders import claim_all, finish_request
 
@@ -35,7 +35,7 @@ async def check(storage: Storage, batch: Batch) -> None:
 
 @pytest.mark.full
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("backend", list(BACKENDS))
+@pytest.mark.parametrize("backend", PLAIN)
 async def test_counts_and_results_stay_right_through_kills(backend: str, tmp_path: Path) -> None:
     rng, storage = random.Random(12), BACKENDS[backend].make(tmp_path)
     storage.open(maintain=False)

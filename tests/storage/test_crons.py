@@ -46,6 +46,7 @@ async def count(storage: Storage, scope: Scope = EVERYTHING, **asked: Any) -> in
 # Kept
 
 
+@pytest.mark.plain
 async def test_a_cron_is_kept_as_it_was_made(storage: Storage) -> None:
     cron = new_cron(timezone="Europe/Vienna", end_time=LONG_AGO * 3, metadata={"k": [1]}, enabled=False)
     created = await storage.crons.create(Scope(identity="ann"), cron, unchanged)

@@ -51,6 +51,7 @@ async def test_events_stay_readable_after_the_end_and_go_with_the_run(storage: S
     assert await storage.events.last_of_thread(new_run.thread_id) == 0
 
 
+@pytest.mark.plain
 async def test_a_read_answers_no_more_than_was_asked_for_but_at_least_one_chunk(storage: Storage) -> None:
     new_run = await insert(storage, stateless(resumable=True))
     lease = (await claim(storage, "worker", new_run)).lease

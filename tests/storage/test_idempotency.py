@@ -51,6 +51,7 @@ async def test_a_run_on_a_thread_is_kept_with_the_metadata_that_it_has_from_ther
     assert unpack_runs(kept.packed)[0].metadata["topic"] == "lakes"
 
 
+@pytest.mark.plain
 async def test_a_cron_is_kept_without_what_it_asks_its_runs_for(storage: Storage) -> None:
     scope = Scope(identity="ann", user='{"token": "secret"}')
     made = await storage.crons.create(scope, new_cron(metadata={"a": 1}), unchanged, key=KEY)

@@ -18,7 +18,7 @@ from runyard.runtime.storage.port.idempotency import IdempotencyKey
 from runyard.runtime.storage.port.runs import Lane, NewBatch
 from runyard.runtime.storage.port.storage import Storage
 
-from .backends import BACKENDS
+from .backends import BACKENDS, PLAIN
 from .builders import checkpoint_row, claim_all, finish_request, run_status, stateless, thread_status
 from .calls import Call, call
 from .races import Racer
@@ -27,7 +27,7 @@ SIZE = 400
 """Runs of a batch: writing them takes some milliseconds, in which the kills fall."""
 
 
-@pytest.mark.parametrize("backend", list(BACKENDS))
+@pytest.mark.parametrize("backend", PLAIN)
 async def test_batches_of_killed_processes_are_whole_or_absent(backend: str, tmp_path: Path) -> None:
     rng = random.Random(7)
     storage = BACKENDS[backend].make(tmp_path)
@@ -59,7 +59,7 @@ async def test_batches_of_killed_processes_are_whole_or_absent(backend: str, tmp
     storage.close()
 
 
-@pytest.mark.parametrize("backend", list(BACKENDS))
+@pytest.mark.parametrize("backend", PLAIN)
 async def test_a_success_of_a_killed_worker_has_its_checkpoints(backend: str, tmp_path: Path) -> None:
     rng = random.Random(8)
     storage = BACKENDS[backend].make(tmp_path)
@@ -89,7 +89,7 @@ async def test_a_success_of_a_killed_worker_has_its_checkpoints(backend: str, tm
 
 
 @pytest.mark.parametrize("rounds", [2, pytest.param(67, marks=[pytest.mark.full, pytest.mark.timeout(400)])])
-@pytest.mark.parametrize("backend", list(BACKENDS))
+@pytest.mark.parametrize("backend", PLAIN)
 async def test_a_key_of_a_killed_process_is_there_with_its_batch_or_not_at_all(
     backend: str, rounds: int, tmp_path: Path
 ) -> None:
@@ -135,7 +135,7 @@ async def test_a_key_of_a_killed_process_is_there_with_its_batch_or_not_at_all(
 
 @pytest.mark.full
 @pytest.mark.timeout(500)
-@pytest.mark.parametrize("backend", list(BACKENDS))
+@pytest.mark.parametrize("backend", PLAIN)
 async def test_the_counts_of_batches_are_what_a_scan_finds_after_each_kill(backend: str, tmp_path: Path) -> None:
     rng = random.Random(9)
     storage = BACKENDS[backend].make(tmp_path)

@@ -271,6 +271,7 @@ async def test_of_too_many_bytes_the_oldest_answers_go_first(storage: Storage) -
     assert said(found[3])["__error__"]["error"] == "ValueError"
 
 
+@pytest.mark.plain
 async def test_nothing_is_dropped_while_there_is_room(storage: Storage) -> None:
     new_run = stateless()
     batch = await insert_batch(storage, new_run)

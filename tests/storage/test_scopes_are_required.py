@@ -14,6 +14,7 @@ OF_SERVER = {
     "workers": "workers live and die",
     "deliveries": "maintenance calls webhooks",
     "events": "workers write them; they are read for those whom a scope has let in to their run or thread",
+    "sealed": "values are encrypted anew where they stand, whoever's they are",
     "capabilities": "what the backend can, which is no data",
     "checkpoints": "workers write them; they are read for those whom a scope has let in to their thread",
 }

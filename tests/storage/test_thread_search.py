@@ -103,6 +103,7 @@ def ask(rnd: random.Random, threads: list[Thread]) -> ThreadSearchRequest:
     return request
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("as_among_many", [False, True])
 async def test_a_search_finds_what_looking_at_each_thread_finds(
     storage: Storage, backend: Backend, as_among_many: bool, monkeypatch: pytest.MonkeyPatch
@@ -181,6 +182,7 @@ async def threads_of_all_kinds(storage: Storage) -> list[str]:
     return [new_run.thread_id for new_run in new_runs]
 
 
+@pytest.mark.plain
 async def test_threads_are_found_by_status_metadata_values_and_ids(storage: Storage) -> None:
     threads = await threads_of_all_kinds(storage)
 

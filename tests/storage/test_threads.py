@@ -200,6 +200,7 @@ async def test_threads_expire_after_their_last_change(storage: Storage) -> None:
     assert len(await storage.threads.history_expired(1)) == 1
 
 
+@pytest.mark.plain
 async def test_what_a_thread_occupies(storage: Storage) -> None:
     thread_id = await make(storage)
     rows = [checkpoint_row(thread_id, name, blobs=[NewBlob("log", name, "msgpack", b"12345")]) for name in "12"]

@@ -26,9 +26,11 @@ class Capabilities:
 @dataclass(frozen=True, slots=True)
 class SchemaState:
     """Names of migrations: those that a database has, those that it lacks, those that only a newer version knows.
-    `refusal` says why this version cannot use the database, if that is so."""
+    `refusal` says why this version cannot use the database, if that is so. `encrypted`: what it holds can be read only
+    with the project's own encryption."""
 
     applied: list[str]
     missing: list[str]
     unknown: list[str]
     refusal: str | None = None
+    encrypted: bool = False

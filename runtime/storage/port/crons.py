@@ -4,7 +4,7 @@ The moments at which a cron is due are those of the calendar, so that they go by
 it: whoever sets it sets when `0 8 * * *` is. They are microseconds since 1970, and the caller's to find out.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -24,8 +24,9 @@ class StoredCron:
     payload: the request that made it, with the changes since. end_time: the last moment at which it may be due.
     next_due: the next one at which a run is to be made; None when there is none any more. timed_at: when that was found
     out. revision: counts the changes.
-    creator: whose runs it makes. creator_details: all that is known of them, as JSON, for the code of graphs. What has
-    a default comes from storage.
+    creator: whose runs it makes. creator_details: all that is known of them, as JSON, for the code of graphs.
+    encryption: the context in which its runs are encrypted; None without encryption. unreadable: why its payload is not
+    known. What has a default comes from storage.
     """
 
     cron_id: str
@@ -45,11 +46,13 @@ class StoredCron:
     revision: int = 0
     created_at: int = 0
     updated_at: int = 0
+    encryption: Mapping[str, Any] | None = field(default=None, repr=False)
+    unreadable: str | None = None
 
     @property
     def runs_scope(self) -> Scope:
         """Who its runs are made for. How far those reach was decided when it was made."""
-        return Scope(identity=self.creator, user=self.creator_details)
+        return Scope(identity=self.creator, user=self.creator_details, encryption=self.encryption)
 
 
 CronChange = Callable[[StoredCron, int], StoredCron]

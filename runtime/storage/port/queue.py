@@ -1,9 +1,10 @@
 """The life of a run in the hands of workers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from runyard.runtime.errors import EncryptionFailed
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.retries import RetryPolicy
 from runyard.runtime.storage.port.runs import CancelAction, FinalStatus, Interest, Lane
@@ -15,7 +16,9 @@ class Lease:
     with `LeaseLost` when they no longer hold.
 
     `attempt` grows with each claim, and `token` is random with each: a database that has lost its last moments, or was
-    put back from a copy, counts the same attempts again, and another token tells the new claim from the old one."""
+    put back from a copy, counts the same attempts again, and another token tells the new claim from the old one.
+
+    `encryption` is the context in which what the run writes is encrypted; None without encryption."""
 
     seq: int
     worker: str
@@ -23,6 +26,7 @@ class Lease:
     token: int
     run_id: str
     thread_id: str
+    encryption: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,8 @@ class LeasedRun:
     """Tries that have failed and were followed by another."""
     creator: str | None = None
     """The `Scope.identity` that it was made with."""
+    unreadable: EncryptionFailed | None = None
+    """Why nobody knows what it was asked for."""
 
 
 class Tokens(NamedTuple):

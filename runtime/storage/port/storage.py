@@ -22,6 +22,7 @@ from runyard.runtime.storage.port.idempotency import IdempotencyStorage
 from runyard.runtime.storage.port.queue import QueueStorage
 from runyard.runtime.storage.port.results import ResultStorage
 from runyard.runtime.storage.port.runs import RunStorage
+from runyard.runtime.storage.port.sealed import SealedStorage
 from runyard.runtime.storage.port.store import StoreStorage
 from runyard.runtime.storage.port.threads import ThreadStorage
 from runyard.runtime.storage.port.workers import WorkerStorage
@@ -81,6 +82,9 @@ class Storage(Protocol):
     def store(self) -> StoreStorage: ...
 
     @property
+    def sealed(self) -> SealedStorage: ...
+
+    @property
     def capabilities(self) -> Capabilities: ...
 
     def served(self) -> bool:
@@ -95,10 +99,11 @@ class Storage(Protocol):
         files. Raises ConfigError when there is nothing to copy, a copy is not sound, or the backend makes none;
         OSError."""
 
-    def open(self, *, maintain: bool) -> None:
+    def open(self, *, maintain: bool, encrypted: bool = ...) -> None:
         """Gets ready for use; brings the schema up to date. `maintain`: also do the backend's own housekeeping, as
-        one process of a server must. Raises ConfigError when the database cannot be used, or has a server already and
-        can have one only."""
+        one process of a server must. `encrypted`: what is written is encrypted from now on, and the database says so
+        for good. Raises ConfigError when the database cannot be used, or has a server already and can have one only, or
+        says that it is encrypted and it is opened without."""
 
     def close(self) -> None:
         """Returns when all writes that were asked for are done. One that is asked for afterwards raises

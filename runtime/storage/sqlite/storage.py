@@ -27,6 +27,7 @@ from runyard.runtime.storage.sqlite.queue import SqliteQueue
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.results import SqliteResults
 from runyard.runtime.storage.sqlite.runs import SqliteRuns
+from runyard.runtime.storage.sqlite.sealed import SqliteSealed, check_encryption, has_encrypted
 from runyard.runtime.storage.sqlite.server_lock import has_server, take_for_server
 from runyard.runtime.storage.sqlite.store.items import SqliteStoreItems
 from runyard.runtime.storage.sqlite.store.vectors import has_vectors
@@ -70,6 +71,8 @@ class SqliteStorage:
         self.deliveries = SqliteDeliveries(self._database, queries, self._clock)
         self.idempotency = SqliteIdempotency(self._database, queries)
         self.store = SqliteStoreItems(self._folder / STORE, queries, sync=sync, loops=loops)
+        self.sealed = SqliteSealed(self._database, self.store)
+        self._sql = queries
 
     @property
     def capabilities(self) -> Capabilities:
@@ -79,7 +82,7 @@ class SqliteStorage:
         return has_server(self._folder)
 
     def schema(self) -> SchemaState:
-        state = read_schema_state(self._path)
+        state = replace(read_schema_state(self._path), encrypted=has_encrypted(self._path))
         store = read_refusal(self._folder / STORE, STORE_SCHEMA)
         return state if store is None else replace(state, refusal=f"{STORE}: {store}")
 
@@ -90,13 +93,14 @@ class SqliteStorage:
         copy_databases(sources, folder, progress)
         return [source.name for source in sources]
 
-    def open(self, *, maintain: bool) -> None:
+    def open(self, *, maintain: bool, encrypted: bool = False) -> None:
         if maintain:
             self._server_lock = take_for_server(self._folder)
             self._locks.sweep()  # one that is stopped may keep everybody from writing
         try:
             self._database.open(maintain=maintain)
             self._clock.open()
+            check_encryption(self._database, self._sql, encrypted=encrypted)
             self.store.open(maintain=maintain)
             if maintain:
                 self.deliveries.release()

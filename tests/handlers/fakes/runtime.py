@@ -36,6 +36,7 @@ class FakeRuntime:
         **project_options: Any,
     ) -> None:
         self.authenticator = authenticator
+        self.encryption = None
         self.tracing = None
         self.web_app = web_app
         graph = GraphSpec(graph_id="chain", path="./g.py:chain", description="Adds <numbers>")

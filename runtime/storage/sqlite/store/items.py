@@ -98,6 +98,10 @@ class SqliteStoreItems:
                 raise Unavailable(error.detail) from error
         return self._database
 
+    async def write(self, write: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs `write` in a transaction of the store's database. Raises as `Database.write` does."""
+        return await (await self._opened()).write(write)
+
     async def batch(self, scope: Scope, operations: Sequence[StoreOperation]) -> list[StoreResult]:
         database = await self._opened()
         reads = [operation for operation in operations if not isinstance(operation, PutItem)]

@@ -1,0 +1,68 @@
+"""Encrypted values: the database says that it has them, and they can be replaced where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runyard.runtime.errors import ConfigError
+from runyard.runtime.scope import Scope
+from runyard.runtime.storage.port.sealed import Noun, Place, Replacement
+from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.port.store import GetItem, PutItem, StoredItem
+from runyard.runtime.storage.port.threads import NewThread
+
+from .backends import BACKENDS, PLAIN
+from .builders import checkpoint_row
+
+EVERYTHING = Scope.everything()
+
+
+@pytest.fixture(params=PLAIN)
+def plain(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+    storage = BACKENDS[request.param].make(tmp_path)
+    storage.open(maintain=False)
+    yield storage
+    storage.close()
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_what_is_encrypted_is_opened_with_encryption_only(name: str, tmp_path: Path) -> None:
+    make = BACKENDS[name].make
+    for encrypted in (False, True, True):
+        storage = make(tmp_path)
+        storage.open(maintain=False, encrypted=encrypted)
+        storage.close()
+        assert make(tmp_path).schema().encrypted is encrypted
+    with pytest.raises(ConfigError, match="what it holds is encrypted"):
+        make(tmp_path).open(maintain=False)
+
+
+async def test_values_are_replaced_where_they_are_still_there(plain: Storage) -> None:
+    async def replace(noun: Noun, key: tuple[str, ...], column: str, old: bytes | str, new: bytes | str) -> None:
+        await plain.sealed.replace([Replacement(Place(noun, key, column), old, new)])
+
+    await plain.threads.create(EVERYTHING, NewThread(thread_id="t", metadata={"k": "old", "n": 1}), "raise")
+    row = checkpoint_row("t", "1")
+    await plain.checkpoints.append(None, [row])
+    await plain.store.batch(EVERYTHING, [PutItem(namespace=("a", "b"), key="k", value=b'{"v":"old"}')])
+
+    await replace("thread", ("t",), "metadata", '"old"', '"new"')
+    await replace("checkpoint", ("t", "", "1"), "data", row.data, b"new")
+    await replace("item", ("a.b", "k"), "value", '"old"', '"new"')
+
+    async def found() -> tuple[object, object, object]:
+        thread = await plain.threads.get(EVERYTHING, "t")
+        checkpoint = await plain.checkpoints.latest("t", "")
+        (item,) = await plain.store.batch(EVERYTHING, [GetItem(namespace=("a", "b"), key="k")])
+        assert thread is not None
+        assert checkpoint is not None
+        assert isinstance(item, StoredItem)
+        return thread.metadata, checkpoint.data, item.value
+
+    assert await found() == ({"k": "new", "n": 1}, b"new", b'{"v":"new"}')
+    await replace("thread", ("t",), "metadata", '"old"', '"late"')
+    await replace("checkpoint", ("t", "", "1"), "data", row.data, b"late")
+    assert await found() == ({"k": "new", "n": 1}, b"new", b'{"v":"new"}')
