@@ -52,6 +52,7 @@ class ProtocolStream(GraphStream):
         self._run_id = run.run_id
         self._graph_id = run.graph_id
         self._asked = told.asked
+        self._questions: list[tuple[Namespace, Interrupt]] = []
         self._open = OpenMessages()
         self._subgraphs = Subgraphs(told.started)
         run.left_open.append(self._left_open)
@@ -108,12 +109,14 @@ class ProtocolStream(GraphStream):
     def ended(self) -> None:
         """The graph came to its end, or to a question."""
         self._transitions(self._subgraphs.ended())
+        self._ask()
 
     def failed(self, error: BaseException) -> None:
         """The graph has raised."""
         for namespace, said in self._open.ended(str(error)):
             self._say("messages", namespace, *said)
         self._transitions(self._subgraphs.failed(error))
+        self._ask()
 
     def _left_open(self) -> list[tuple[str, bytes]]:
         """The events with which a run ends that was stopped."""
@@ -122,7 +125,17 @@ class ProtocolStream(GraphStream):
         for namespace, said in self._open.ended("The run was stopped."):
             self._say("messages", namespace, *said)
         self._transitions(self._subgraphs.stopped())
+        self._ask()
         return left
+
+    def _ask(self) -> None:
+        """Says what the graph asks. It can be answered when the run has ended, so it is told last: clients that hear a
+        question do not wait for more."""
+        for namespace, interrupt in self._questions:
+            event_id = f"synth:{self._run_id}:input|{'|'.join(namespace)}|{interrupt.id}"
+            data = {"interrupt_id": interrupt.id, "payload": interrupt.value}
+            self._say("input", namespace, data, event_id=event_id)
+        self._questions.clear()
 
     def _say(self, channel: str, namespace: Namespace, data: Any, node: str | None = None, event_id: str = "") -> None:
         if self._wanted():
@@ -141,9 +154,7 @@ class ProtocolStream(GraphStream):
         for interrupt in interrupts:
             if interrupt.id not in self._asked:
                 self._asked.add(interrupt.id)
-                event_id = f"synth:{self._run_id}:input|{'|'.join(namespace)}|{interrupt.id}"
-                data = {"interrupt_id": interrupt.id, "payload": interrupt.value}
-                self._say("input", namespace, data, event_id=event_id)
+                self._questions.append((namespace, interrupt))
         if payload or not interrupts:
             self._say("values", namespace, payload)
 

@@ -126,6 +126,7 @@ async def test_all_questions_of_a_step_are_told(storage: SqliteStorage, graphs: 
     asked = data_of(said, "input.requested")
     assert sorted(each["payload"] for each in asked) == ["left?", "right?"]
     assert len({each["interrupt_id"] for each in asked}) == 2
+    assert [each["method"] for each in said][-3:] == ["input.requested", "input.requested", "lifecycle"]
 
 
 async def test_a_failure_is_told_with_its_error(storage: SqliteStorage, graphs: Graphs, tmp_path: Path) -> None:
