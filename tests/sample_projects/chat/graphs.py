@@ -36,7 +36,7 @@ class Writer(BaseChatModel):
         for word in ("You ", "said ", said):
             yield await self._chunk(word, run_manager)
         if rest[:1] == ["hold"]:
-            while not Path(rest[1]).exists():
+            while not Path(rest[1]).exists():  # noqa: ASYNC110, ASYNC240 - what it waits for is a file
                 await asyncio.sleep(0.02)
         for word in (" and", " that", " is", " all"):
             yield await self._chunk(word, run_manager)
