@@ -232,7 +232,8 @@ export async function aGraphThatIsNotThereIsRefused() {
 
 export async function aTransformerHasAChannelOfItsOwn() {
   const thread = streamOf(await newThread(), "transformed");
+  const counted = collect(thread.extensions.counted);
   await thread.run.start({ input: question("x") });
-  assert.deepEqual(await collect(thread.extensions.counted), [1, 2]);
+  assert.deepEqual(await counted, [1, 2]);
   await thread.close();
 }
