@@ -11,10 +11,20 @@ from tests.gate import Gate
 from tests.js.scenarios import run_scenario, scenarios_of
 from tests.live_server import LiveServer
 
+SCENARIOS = scenarios_of("thread_streams.mjs")
+ALSO_QUICKLY = ("anAnswer", "aThread", "aHuman", "aLater", "aBroken", "aGraph")
+"""How the scenarios begin that the default run drives over WebSockets too."""
 
-@pytest.mark.parametrize("transport", ["sse", "websocket"])
-@pytest.mark.parametrize("scenario", scenarios_of("thread_streams.mjs"))
-async def test_thread_streams(node: Path, live_server: LiveServer, gate: Gate, scenario: str, transport: str) -> None:
+
+@pytest.mark.parametrize(
+    ("transport", "scenario"),
+    [("sse", name) for name in SCENARIOS]
+    + [
+        pytest.param("websocket", name, marks=() if name.startswith(ALSO_QUICKLY) else pytest.mark.full)
+        for name in SCENARIOS
+    ],
+)
+async def test_thread_streams(node: Path, live_server: LiveServer, gate: Gate, transport: str, scenario: str) -> None:
     async with disconnecting_proxy(live_server.url, b'"x in"') as proxy:
         variables = {
             "RUNYARD_URL": live_server.url,

@@ -184,7 +184,6 @@ export async function anotherClientSeesTheSameRunFromItsBegin() {
 
 export async function aBrokenStreamGoesOnWhereItBroke() {
   const threadId = await newThread();
-  const { run_id: runId } = await streamOf(threadId, "gated").submitRun({ input: { gate, label: "x" } });
   let reconnected;
   const broken = new Promise((resolve) => (reconnected = resolve));
   const thread = clientOf(process.env.RUNYARD_PROXY).threads.stream(threadId, {
@@ -194,6 +193,7 @@ export async function aBrokenStreamGoesOnWhereItBroke() {
     onReconnect: reconnected,
   });
   const events = collect(await thread.subscribe(["values", "lifecycle"]), isEnd);
+  const { run_id: runId } = await streamOf(threadId, "gated").submitRun({ input: { gate, label: "x" } });
   await broken;
   openGate();
   assert.deepEqual(logs(await events), LOGS);
@@ -232,7 +232,8 @@ export async function aGraphThatIsNotThereIsRefused() {
 
 export async function aTransformerHasAChannelOfItsOwn() {
   const thread = streamOf(await newThread(), "transformed");
+  const counted = collect(thread.extensions.counted);
   await thread.run.start({ input: question("x") });
-  assert.deepEqual(await collect(thread.extensions.counted), [1, 2]);
+  assert.deepEqual(await counted, [1, 2]);
   await thread.close();
 }
