@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from starlette.authentication import AuthCredentials
+from starlette.authentication import AuthCredentials, SimpleUser
 
 from runyard.handlers.contract.authentication import Authentication, ReceivedBody, asks_for_page, to_sign_in
 from runyard.handlers.contract.bodies import Body
@@ -17,9 +17,12 @@ from runyard.runtime.auth.refusal import Refusal
 
 def show_user(scope: Scope, principal: Principal) -> None:
     """Has the application find who makes the request."""
-    if principal.user is not None:
-        scope["user"] = principal.user
-        scope["auth"] = AuthCredentials(list(principal.permissions))
+    user = principal.user
+    if user is None and principal.identity is None:
+        return
+    # Whoever has an API key has a name, and nothing else is known of them.
+    scope["user"] = SimpleUser(principal.identity or "") if user is None else user
+    scope["auth"] = AuthCredentials(list(principal.permissions))
 
 
 class Gate:

@@ -123,7 +123,7 @@ class HostingMiddleware:
             try:
                 if ours:
                     receive = await self._gate.pass_to_ours(scope, receive, route)
-                else:
+                elif not _is_preflight(scope):
                     receive = await self._gate.pass_to_app(scope, receive)
             except ClientDisconnected:
                 return
@@ -198,6 +198,13 @@ class Ours:
         origin, host = headers.get(b"origin"), headers.get(b"host")
         if origin is not None and not self._app_origins.allows(origin, host):
             self._origins.check(origin, host)
+
+
+def _is_preflight(scope: Scope) -> bool:
+    """Whether a browser asks what a page may do: it sends no credentials, and middleware of the application answers."""
+    if scope.get("method") != "OPTIONS":
+        return False
+    return any(name == b"access-control-request-method" for name, _ in scope["headers"])
 
 
 def _tell(scope: Scope, inner: Mapping[str, Any]) -> None:

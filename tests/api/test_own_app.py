@@ -139,7 +139,9 @@ async def test_it_lies_below_a_path_and_asks_who_it_is(start_server: StartServer
         connect(address)
 
 
-@pytest.mark.parametrize("mode", ["worker", "no lifespan in workers", "one process"])
+@pytest.mark.parametrize(
+    "mode", ["worker", pytest.param("no lifespan in workers", marks=pytest.mark.full), "one process"]
+)
 def test_every_process_that_needs_the_lifespan_enters_and_leaves_it_once(
     start_server: StartServer, tmp_path: Path, mode: str
 ) -> None:

@@ -39,7 +39,7 @@ def serve_to_end(start: Start, tmp_path: Path) -> Callable[..., tuple[int, list[
     return serve
 
 
-@pytest.mark.parametrize("fails", ["at once", "in workers"])
+@pytest.mark.parametrize("fails", [pytest.param("at once", marks=pytest.mark.full), "in workers"])
 def test_a_lifespan_that_fails_ends_the_start_with_one_line(
     serve_to_end: Callable[..., tuple[int, list[str]]], fails: str
 ) -> None:
@@ -69,7 +69,7 @@ def test_a_lifespan_that_is_never_ready_ends_the_start_too(
     assert "RUNYARD_LIFESPAN_TIMEOUT" in lines[-1]
 
 
-@pytest.mark.parametrize("workers", ["0", "1"])
+@pytest.mark.parametrize("workers", ["0", pytest.param("1", marks=pytest.mark.full)])
 def test_a_signal_ends_a_start_that_waits_for_a_lifespan(start: Start, tmp_path: Path, workers: str) -> None:
     begun = tmp_path / "begun"
     options = ("--config", PROJECT / "langgraph.json", "--port", "0", "--data", tmp_path / "data", "--workers", workers)
@@ -111,6 +111,7 @@ async def word():
 """
 
 
+@pytest.mark.full
 def test_a_changed_application_is_served_at_once(start_server: StartServer, tmp_path: Path) -> None:
     folder = tmp_path / "project"
     folder.mkdir()

@@ -12,6 +12,7 @@ from langgraph_sdk import Auth
 from starlette.middleware.cors import CORSMiddleware
 
 from runyard.handlers.app import create_app
+from runyard.runtime.auth.api_keys import ApiKeys
 from runyard.runtime.auth.custom import CustomAuthentication
 from runyard.runtime.config.project import AuthSection
 from runyard.runtime.streams.events import Event
@@ -165,6 +166,19 @@ async def test_a_browser_is_sent_to_sign_in(auth_first: bool) -> None:
     assert (answer.status_code, answer.headers["location"]) == (303, "../sign-in?next=guides/serve")
 
 
+async def test_whoever_has_an_api_key_has_a_name() -> None:
+    app = FastAPI()
+
+    @app.get("/who")
+    async def who(request: Request) -> Any:
+        return request.user.display_name
+
+    runtime = around(app, authenticates=True, authenticator=ApiKeys(("ann:a-long-s3cret-of-ann",), None))
+    async with connected(runtime) as client:
+        assert (await client.get("/who")).status_code == 401
+        assert (await client.get("/who", headers={"x-api-key": "a-long-s3cret-of-ann"})).json() == "ann"
+
+
 # Pages of other origins
 
 
@@ -190,6 +204,19 @@ async def test_origins_that_the_application_lets_in_may_use_our_operations() -> 
         # Pages of this machine, as without it.
         answer = await client.get(THREAD, headers={"origin": "http://localhost:3000"})
         assert answer.headers["access-control-allow-origin"] == "http://localhost:3000"
+
+
+@pytest.mark.parametrize("auth_first", [False, True])
+async def test_a_browser_that_asks_first_need_not_say_who_it_is(auth_first: bool) -> None:
+    app = with_cors(allow_origins=[FRONT], allow_methods=["*"], allow_headers=["*"])
+    async with connected(with_auth(app, auth_first=auth_first, authenticates=True)) as client:
+        for path in ("/echo", THREAD):
+            asked = await client.options(path, headers={**PREFLIGHT, "origin": FRONT})
+            assert (asked.status_code, asked.headers["access-control-allow-origin"]) == (200, FRONT)
+        assert (await client.post("/echo", json=1, headers={"origin": FRONT})).status_code == 401
+    # Nobody answers for such middleware, and the route asks as it does for every method.
+    async with connected(with_auth(looking([]), auth_first=auth_first, authenticates=True)) as client:
+        assert (await client.options("/echo", headers={**PREFLIGHT, "origin": FRONT})).status_code == 401
 
 
 @pytest.mark.parametrize(
