@@ -118,7 +118,7 @@ async def delegated_step(state: State, config: RunnableConfig) -> Any:
 async def _delegate(state: State) -> bool:
     if MARKS_VARIABLE not in os.environ:
         return True  # plain LangGraph has no server
-    given = {"tag": f"{state['tag']}/{own(state)}", "steps": 1, "delay": state["delay"]}
+    given: dict[str, Any] = {"tag": f"{state['tag']}/{own(state)}", "steps": 1, "delay": state["delay"]}
     try:
         await get_client().runs.wait(None, "steps", input=given)
     except httpx.HTTPStatusError as error:
