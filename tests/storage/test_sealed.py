@@ -15,7 +15,7 @@ from runyard.runtime.storage.port.store import GetItem, PutItem, StoredItem
 from runyard.runtime.storage.port.threads import NewThread
 
 from .backends import BACKENDS, PLAIN
-from .builders import checkpoint_row
+from .builders import checkpoint_row, claim_all, finish_request, insert, stateless
 
 EVERYTHING = Scope.everything()
 
@@ -38,6 +38,17 @@ def test_what_is_encrypted_is_opened_with_encryption_only(name: str, tmp_path: P
         assert make(tmp_path).schema().encrypted is encrypted
     with pytest.raises(ConfigError, match="what it holds is encrypted"):
         make(tmp_path).open(maintain=False)
+
+
+async def test_the_answer_that_a_thread_holds_for_its_run_is_replaced_with_it(plain: Storage) -> None:
+    new_run = await insert(plain, stateless())
+    (claimed,) = await claim_all(plain)
+    values = b'{"k":"old"}'
+    await plain.queue.finish(finish_request(claimed.lease, values=values, answer=values))
+    await plain.sealed.replace([Replacement(Place("thread", (new_run.thread_id,), "state"), '"old"', '"new"')])
+    assert await plain.threads.values(EVERYTHING, new_run.thread_id) == b'{"k":"new"}'
+    (ended,) = await plain.runs.ended(EVERYTHING, [new_run.run_id])
+    assert ended.answer == b'{"k":"new"}'
 
 
 async def test_values_are_replaced_where_they_are_still_there(plain: Storage) -> None:

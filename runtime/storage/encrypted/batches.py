@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from runyard.generated.models import Batch, BatchStatus, Run
@@ -101,19 +102,19 @@ class EncryptedResults:
         self, scope: Scope, batch_id: str, after: int, *, upto: int | None, statuses: Sequence[FinalStatus], size: int
     ) -> list[ItemResult]:
         found = await self._inner.by_index(scope, batch_id, after, upto=upto, statuses=statuses, size=size)
-        return await opened(self._codec, _open_result, found)
+        return await opened(self._codec, partial(_open_result, batch_id), found)
 
     async def by_end(
         self, scope: Scope, batch_id: str, after: int, *, statuses: Sequence[FinalStatus], size: int
     ) -> list[ItemResult]:
         found = await self._inner.by_end(scope, batch_id, after, statuses=statuses, size=size)
-        return await opened(self._codec, _open_result, found)
+        return await opened(self._codec, partial(_open_result, batch_id), found)
 
     async def failed(
         self, scope: Scope, batch_id: str, after: int, *, statuses: Sequence[FinalStatus], limit: int
     ) -> list[FailedItem]:
         found = await self._inner.failed(scope, batch_id, after, statuses=statuses, limit=limit)
-        return await opened(self._codec, _open_failed, found)
+        return await opened(self._codec, partial(_open_failed, batch_id), found)
 
     async def retry(self, scope: Scope, batch_id: str, retries: Sequence[ItemRetry]) -> RetryResult:
         codec, context = self._codec, context_of(scope)
@@ -125,19 +126,19 @@ class EncryptedResults:
         return await self._inner.retry(await codec.run(seal_scope(codec, scope)), batch_id, sealed)
 
 
-async def _open_result(codec: Codec, result: ItemResult) -> ItemResult:
+async def _open_result(batch_id: str, codec: Codec, result: ItemResult) -> ItemResult:
     custom_id, answer = result.custom_id, result.answer
     if isinstance(custom_id, dict) and MARK in custom_id:
         custom_id = (await codec.seal.open_fields(METADATA, {"custom_id": custom_id}))["custom_id"]
     if answer is not None:
-        answer = await open_answer(codec, result.run_id, answer)
+        answer = await open_answer(codec, result.run_id, answer, (batch_id, str(result.index)))
     return replace(result, custom_id=custom_id, answer=answer)
 
 
-async def _open_failed(codec: Codec, item: FailedItem) -> FailedItem:
+async def _open_failed(batch_id: str, codec: Codec, item: FailedItem) -> FailedItem:
     return replace(
         item,
         webhook=await codec.seal.open_text(WEBHOOK, item.webhook),
         metadata=await codec.seal.open_fields(METADATA, item.metadata),
-        kwargs=await open_kwargs(codec, item.kwargs, item.run_id, "run", "removed_item"),
+        kwargs=await open_kwargs(codec, item.kwargs, item.run_id, (batch_id, str(item.index))),
     )

@@ -29,6 +29,9 @@ from runyard.runtime.storage.port.runs import (
 
 T = TypeVar("T")
 
+Item = tuple[str, str]
+"""A batch, and the place in it."""
+
 KWARGS: Final = Subject("run", "kwargs")
 METADATA: Final = Subject("run", "metadata")
 ANSWER: Final = Subject("run", "answer")
@@ -71,11 +74,13 @@ async def seal_kwargs(codec: Codec, context: Context, kwargs: Mapping[str, Any])
     return {"config": {}, **sealed} if is_value(sealed) else dict(kwargs)
 
 
-async def open_kwargs(codec: Codec, kwargs: dict[str, Any], run_id: str, *nouns: str) -> dict[str, Any]:
-    """What `seal_kwargs` was given."""
+async def open_kwargs(codec: Codec, kwargs: dict[str, Any], run_id: str, item: Item | None = None) -> dict[str, Any]:
+    """What `seal_kwargs` was given. `item`: that of a batch, whose run may have been removed."""
     if MARK not in kwargs:
         return kwargs
-    change = codec.both(*(codec.at(noun, (run_id,), "kwargs") for noun in nouns or ("run",)))
+    change = codec.both(
+        codec.at("run", (run_id,), "kwargs"), *(() if item is None else (codec.at("removed_item", item, "kwargs"),))
+    )
     opened: dict[str, Any] = await codec.seal.open_value(KWARGS, {MARK: kwargs[MARK]}, change)
     return opened
 
@@ -122,9 +127,12 @@ async def open_run(codec: Codec, run: Run) -> Run:
     )
 
 
-async def open_answer(codec: Codec, run_id: str, answer: bytes) -> bytes:
-    """What a run answered, which its thread may hold in its place, or what is left of it in its batch."""
-    change = codec.both(codec.at("run", (run_id,), "answer", "failure"), codec.at("removed_item", (run_id,), "answer"))
+async def open_answer(codec: Codec, run_id: str, answer: bytes, item: Item | None = None) -> bytes:
+    """What a run answered. `item`: that of a batch, whose run may have been removed."""
+    columns = ("answer", "failure")
+    change = codec.both(
+        codec.at("run", (run_id,), *columns), *(() if item is None else (codec.at("removed_item", item, *columns),))
+    )
     return await codec.seal.open_json(ANSWER, answer, change)
 
 

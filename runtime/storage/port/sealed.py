@@ -10,10 +10,12 @@ Noun = Literal[
 
 
 class Place(NamedTuple):
-    """Where a value stands: a column of what the noun and its key name. `key` is the thread's id, the run's (of an item
-    whose run was removed and of events too), the assistant's with all its versions, the cron's, the batch's, or what
-    names an item (namespace joined by dots, key), a checkpoint (thread, namespace, id), a blob (thread, namespace,
-    channel) or a write (thread, namespace, checkpoint, task)."""
+    """Where a value stands: a column of what the noun and its key name.
+
+    `key` is the thread's id, the run's (of events too), the assistant's with all its versions, the cron's, the batch's;
+    or it names an item of a batch whose run was removed (batch, index), an item of the store (namespace joined by dots,
+    key), a checkpoint (thread, namespace, id), a blob (thread, namespace, channel), or a write (thread, namespace,
+    checkpoint, task)."""
 
     noun: Noun
     key: tuple[str, ...]

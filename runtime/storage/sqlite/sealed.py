@@ -21,7 +21,7 @@ SCHEMA: Final = 25
 _TABLES: Final[dict[Noun, tuple[tuple[str, ...], str]]] = {
     "thread": (("threads",), "thread_id = ?"),
     "run": (("runs",), "run_id = ?"),
-    "removed_item": (("removed_items",), "run_id = ?"),
+    "removed_item": (("removed_items",), "batch_id = ? and batch_index = ?"),
     "assistant": (("assistants", "assistant_versions"), "assistant_id = ?"),
     "cron": (("crons",), "cron_id = ?"),
     "batch": (("batches",), "batch_id = ?"),
@@ -65,8 +65,9 @@ def has_encrypted(path: Path) -> bool:
 class SqliteSealed:
     """See `SealedStorage`."""
 
-    def __init__(self, database: Database, store: SqliteStoreItems) -> None:
+    def __init__(self, database: Database, store: SqliteStoreItems, queries: Queries) -> None:
         self._database = database
+        self._sql = queries
         self._store = store
 
     async def replace(self, replacements: Sequence[Replacement]) -> None:
@@ -75,10 +76,10 @@ class SqliteSealed:
         for write, left in ((self._database.write, own), (self._store.write, items)):
             left.reverse()
             while left:
-                await write(partial(_replace_some, left))
+                await write(partial(_replace_some, self._sql, left))
 
 
-def _replace_some(left: list[Replacement], connection: sqlite3.Connection) -> None:
+def _replace_some(sql: Queries, left: list[Replacement], connection: sqlite3.Connection) -> None:
     """Those at the end of the list, for a slice of time."""
     time_slice = TimeSlice()
     while left:
@@ -98,5 +99,7 @@ def _replace_some(left: list[Replacement], connection: sqlite3.Connection) -> No
             )
             changed = (each.old, each.new)
             connection.execute(statement, (*changed, *changed, *each.place.key, each.old))
+        if (each.place.noun, column) == ("thread", "state"):
+            connection.execute(sql["share_answer_again"], {"thread_id": each.place.key[0], "old": each.old})
         if time_slice.over:
             break

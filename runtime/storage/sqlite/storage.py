@@ -71,7 +71,7 @@ class SqliteStorage:
         self.deliveries = SqliteDeliveries(self._database, queries, self._clock)
         self.idempotency = SqliteIdempotency(self._database, queries)
         self.store = SqliteStoreItems(self._folder / STORE, queries, sync=sync, loops=loops)
-        self.sealed = SqliteSealed(self._database, self.store)
+        self.sealed = SqliteSealed(self._database, self.store, queries)
         self._sql = queries
 
     @property

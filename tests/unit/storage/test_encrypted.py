@@ -17,8 +17,16 @@ from runyard.runtime.storage.port.checkpoint_rows import NewBlob
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.port.threads import NewThread
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
-from tests.encryption_handlers import encryption
-from tests.storage.builders import checkpoint_row, claim_all, finish_request, insert, stateless, write_row
+from tests.encryption_handlers import encryption, turned
+from tests.storage.builders import (
+    checkpoint_row,
+    claim_all,
+    finish_request,
+    insert,
+    insert_batch,
+    stateless,
+    write_row,
+)
 
 EVERYTHING = Scope.everything()
 
@@ -122,6 +130,45 @@ async def test_a_thread_that_is_blocked_reads_and_writes_checkpoints(vault: Vaul
     found = checkpoints.wait_for(checkpoints.latest("t", "", lambda kind, data: {"c": "1"}))
     assert found is not None
     assert (found.data, found.blobs["c"].data, len(found.writes)) == (row.data, b"v", 1)
+
+
+async def test_results_are_stored_with_the_new_key_once_they_were_read(tmp_path: Path) -> None:
+    """That of an item whose run was removed with its thread, too."""
+    made = encryption(hidden=lambda key: True)
+    result = made.types.DecryptResult
+
+    async def rotating(_: Any, data: bytes) -> Any:
+        return result(turned(data), b"new" + data)
+
+    def stored_with(decrypt: Any) -> Storage:
+        made._blob_decryptor = decrypt
+        storage: Storage = EncryptedStorage(SqliteStorage(tmp_path / "runyard.db"), Handlers(made, "here", timeout=10))
+        storage.open(maintain=False)
+        return storage
+
+    async def results(storage: Storage) -> list[Any]:
+        read = storage.results.by_index(EVERYTHING, batch.batch_id, -1, upto=None, statuses=(), size=10_000)
+        return [item.answer for item in await read]
+
+    storage = stored_with(made._blob_decryptor)
+    runs = [stateless(), stateless()]
+    batch = await insert_batch(storage, *runs)
+    for claimed in await claim_all(storage):
+        await storage.queue.finish(finish_request(claimed.lease, answer=b'{"n":1}', values=b'{"n":1}'))
+    await storage.threads.delete(EVERYTHING, [runs[0].thread_id])
+    storage.close()
+
+    storage = stored_with(rotating)
+    assert await results(storage) == [b'{"n":1}'] * 2
+    storage.close()
+
+    async def new_key_only(_: Any, data: bytes) -> bytes:
+        assert data.startswith(b"new")
+        return turned(data.removeprefix(b"new"))
+
+    storage = stored_with(new_key_only)
+    assert await results(storage) == [b'{"n":1}'] * 2
+    storage.close()
 
 
 async def test_metadata_that_storage_merges_can_be_read(vault: Vault) -> None:

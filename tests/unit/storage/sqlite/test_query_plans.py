@@ -26,6 +26,8 @@ SMALL = (
     "postponed_expiries",
     "json_each",
     "idempotency_size",
+    "encryption",
+    "schema_version",
     "unclaimed",
 )
 """Tables, and what a statement itself has found by such an index, that may be looked at as a whole."""
