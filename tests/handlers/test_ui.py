@@ -58,6 +58,13 @@ async def test_pages_of_other_origins_find_the_server(
     assert f'href="{address}{BASE}/entrypoint.css"' in tags
 
 
+async def test_the_files_lie_below_the_prefix_of_the_server() -> None:
+    async with connected(FakeRuntime(mount_prefix="/api")) as client:
+        answer = await client.post("/api/ui/chain", json={"name": "weather"})
+        assert f'src="/api{BASE}/entrypoint.js"' in answer.text
+        assert (await client.get(f"/api{BASE}/entrypoint.js")).status_code == 200
+
+
 async def test_a_name_stays_a_name(client: httpx.AsyncClient) -> None:
     tags = await component(client, "a'\"</script><script>\\")
     assert tags.count("<script") == 1
