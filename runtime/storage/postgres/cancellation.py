@@ -12,7 +12,7 @@ from runyard.runtime.storage.port.queue import FinishResult, Lease
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, FinalStatus
 from runyard.runtime.storage.port.workers import EndedRun, EndedRuns
 from runyard.runtime.storage.postgres.checkpoint_rows import undo_checkpoints_of_run, write_rows
-from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.delivery_rows import add_delivery
 from runyard.runtime.storage.postgres.leases import requested_cancel
 from runyard.runtime.storage.postgres.leftovers import discard_thread
@@ -160,10 +160,9 @@ def _restore_graph(connection: Connection, sql: Queries, thread_id: str) -> None
 def free_thread(connection: Connection, sql: Queries, thread_id: str, time: int) -> int:
     """What follows when a run has left its thread without changing it: the next one is promoted, the thread shows
     its earlier status again, and a temporary thread without runs is removed. Returns how many runs became ready."""
-    parameters = {"thread_id": thread_id, "now": time}
-    promoted = connection.execute(sql["promote"], parameters).fetchall()
-    if connection.execute(sql["delete_temporary_thread"], parameters).rowcount:
-        discard_thread(connection, sql, thread_id, TimeSlice(), with_runs=False)
+    promoted = connection.execute(sql["promote"], {"thread_ids": [thread_id], "now": time}).fetchall()
+    if connection.execute(sql["delete_temporary_threads"], ([thread_id],)).rowcount:
+        discard_thread(connection, sql, thread_id, TimeSlice(SLICES), with_runs=False)
     else:
-        connection.execute(sql["restore_thread_status"], parameters)
+        connection.execute(sql["restore_thread_status"], {"thread_id": thread_id, "now": time})
     return len(promoted)

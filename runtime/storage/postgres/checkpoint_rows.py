@@ -6,7 +6,7 @@ import orjson
 
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
-from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.leftovers import remove_history
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.time_slice import TimeSlice
@@ -79,4 +79,4 @@ def drop_history(connection: Connection, sql: Queries, thread_id: str, kept: Seq
     """Deletes all of a thread but the checkpoints named, for a slice of time; whether nothing else is left."""
     checkpoints = orjson.dumps([(item.ns, item.checkpoint_id) for item in kept]).decode()
     blobs = [(item.ns, channel, version) for item in kept for channel, version in item.versions.items()]
-    return remove_history(connection, sql, thread_id, checkpoints, orjson.dumps(blobs).decode(), TimeSlice())
+    return remove_history(connection, sql, thread_id, checkpoints, orjson.dumps(blobs).decode(), TimeSlice(SLICES))

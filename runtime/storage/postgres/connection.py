@@ -16,6 +16,9 @@ Row = tuple[Any, ...]
 Cursor = psycopg.Cursor[Row]
 Parameters = Sequence[Any] | Mapping[str, Any]
 
+SLICES = 10
+"""Slices of time that one transaction may take for work that can be done in pieces: each of its statements is a round
+trip, and it keeps only those waiting who want the same threads."""
 _CLOCK = "select (extract(epoch from clock_timestamp()) * 1000000)::bigint"
 
 

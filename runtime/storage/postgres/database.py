@@ -94,6 +94,14 @@ class Database:
         numbers = [lock_of(name) for name in locks]
         return self._submit("main", lambda: self._transact(work, "", LONGEST_STATEMENT, numbers)).result()
 
+    def run(self, task: Callable[[], None]) -> None:
+        """Has a task run in a pool thread, where it may call `write_here`. Raises Unavailable when closed."""
+        self._submit("main", task)
+
+    def write_here(self, work: Work[T], locks: Iterable[str] = ()) -> T:
+        """As `write`, in the pool thread that this is called in."""
+        return self._transact(work, "", LONGEST_STATEMENT, [lock_of(name) for name in locks])
+
     def submit_write(self, work: Work[T]) -> Future[T]:
         """As `write`, for callers of whichever kind: the future is one of threads."""
         return self._submit("main", lambda: self._transact(work, "", LONGEST_STATEMENT, ()))

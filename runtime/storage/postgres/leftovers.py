@@ -10,7 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from runyard.runtime.storage.port.threads import Leftovers
-from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.time_slice import PIECE, TimeSlice
@@ -62,7 +62,7 @@ def discard_thread(
 
 def remove_leftovers(connection: Connection, sql: Queries, thread_id: str | None = None) -> Leftovers:
     """Removes some of what is left of discarded threads, or of one of them."""
-    time_slice = TimeSlice()
+    time_slice = TimeSlice(SLICES)
     removed = Leftovers(more=False)
     found = sql["next_discarded" if thread_id is None else "this_discarded"]
     while (row := connection.execute(found, {"thread_id": thread_id, "now": connection.now}).fetchone()) is not None:

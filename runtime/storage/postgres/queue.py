@@ -2,13 +2,11 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
 import orjson
 
-from runyard.runtime.lifecycle import CANCELLED
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.queue import (
     DueResult,
@@ -21,13 +19,13 @@ from runyard.runtime.storage.port.queue import (
 )
 from runyard.runtime.storage.port.retries import RetryPolicy
 from runyard.runtime.storage.port.runs import Interest, Lane
-from runyard.runtime.storage.postgres.cancellation import release_run, roll_back_run
+from runyard.runtime.storage.postgres.cancellation import release_run
 from runyard.runtime.storage.postgres.checkpoint_rows import cut_back_run, write_rows
-from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database import Database
-from runyard.runtime.storage.postgres.delivery_rows import add_delivery
-from runyard.runtime.storage.postgres.leases import holds, requested_cancel
-from runyard.runtime.storage.postgres.leftovers import discard_thread
+from runyard.runtime.storage.postgres.finishing import Finish, finish_cancelled, finish_runs
+from runyard.runtime.storage.postgres.groups import Groups
+from runyard.runtime.storage.postgres.leases import holds
 from runyard.runtime.storage.postgres.rows import one
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.time_slice import PIECE, TimeSlice
@@ -51,6 +49,11 @@ class PostgresQueue:
     def __init__(self, database: Database, queries: Queries) -> None:
         self._database = database
         self._sql = queries
+        self._finishes: Groups[Finish, FinishResult] = Groups(
+            database,
+            lambda connection, finishes: finish_runs(connection, queries, finishes),
+            lambda finish: [finish.request.lease.thread_id],
+        )
         self._crowded = False
         self._owed = 0.0
 
@@ -108,10 +111,7 @@ class PostgresQueue:
         return await self._database.write(work)
 
     async def finish(self, request: FinishRequest, rows: Sequence[CheckpointRow | WriteRow] = ()) -> FinishResult:
-        def work(connection: Connection) -> FinishResult:
-            return self._finish(connection, request, rows) or self._finish_cancelled(connection, request, rows)
-
-        return await self._database.write(work, locks=[request.lease.thread_id])
+        return await self._finishes.add(Finish(request, rows))
 
     async def try_again(
         self, request: FinishRequest, seconds: float, rows: Sequence[CheckpointRow | WriteRow] = ()
@@ -127,98 +127,13 @@ class PostgresQueue:
         def work(connection: Connection) -> FinishResult | None:
             times = {"now": connection.now, "due": connection.now + int(seconds * 1e6)}
             if not connection.execute(self._sql["try_again"], {**given, **times}).rowcount:
-                return self._finish_cancelled(connection, request, rows)
+                return finish_cancelled(connection, self._sql, Finish(request, rows))
             write_rows(connection, self._sql, rows)
             if request.readable is not None:
                 cut_back_run(connection, self._sql, lease.thread_id, lease.run_id, request.readable)
             return None
 
         return await self._database.write(work, locks=[lease.thread_id])
-
-    def _finish_cancelled(
-        self, connection: Connection, request: FinishRequest, rows: Sequence[CheckpointRow | WriteRow]
-    ) -> FinishResult:
-        """The end of a run that was asked to stop: that holds, whatever the graph came to meanwhile."""
-        lease = request.lease
-        if requested_cancel(connection, self._sql, lease) == "rollback":
-            promoted = roll_back_run(connection, self._sql, lease.seq, lease.thread_id, connection.now)
-            return FinishResult(promoted, False, "rollback")
-        failed = request.status in ("error", "timeout")
-        interrupted = replace(
-            request,
-            status="interrupted",
-            answer=CANCELLED if failed else request.answer,
-            error=None,
-        )
-        finished = self._finish(connection, interrupted, rows, cancelled=True)
-        assert finished is not None
-        return replace(finished, cancelled="interrupt")
-
-    def _finish(
-        self,
-        connection: Connection,
-        request: FinishRequest,
-        rows: Sequence[CheckpointRow | WriteRow],
-        *,
-        cancelled: bool = False,
-    ) -> FinishResult | None:
-        """None when the lease does not hold, or the run was asked to stop and is not `cancelled`."""
-        lease, time = request.lease, connection.now
-        shared = request.status == "success" and not request.temporary and request.answer == request.values
-        row = connection.execute(
-            self._sql["finish"],
-            {
-                "seq": lease.seq,
-                "worker": lease.worker,
-                "attempt": lease.attempt,
-                "token": lease.token,
-                "status": request.status,
-                "answer": request.answer,
-                "shared": shared,
-                "paused": request.paused,
-                "cancelled": cancelled,
-                "now": time,
-            },
-        ).fetchone()
-        if row is None:
-            return None
-        webhook, batch_id = row
-        thread = {"thread_id": lease.thread_id, "now": time}
-        promoted = 0
-        if not request.temporary or not connection.execute(self._sql["delete_temporary_thread"], thread).rowcount:
-            promoted = len(connection.execute(self._sql["promote"], thread).fetchall())
-            settled = _settled(request)
-            if request.temporary:  # another run was put on its thread; what the thread asks was not read
-                connection.execute(self._sql["keep_run"], (lease.seq,))
-            unread = request.values is None and request.status in ("interrupted", "timeout")
-            unsettled = None
-            if request.temporary or unread:
-                unsettled = "error" if settled == "error" else "interrupted"
-            connection.execute(
-                self._sql["settle_thread"],
-                {
-                    **thread,
-                    "settled": settled,
-                    "state": request.values,
-                    "interrupts": request.interrupts,
-                    "error": request.error,
-                    "unsettled": unsettled,
-                    "answered": lease.seq if shared and batch_id is None else None,
-                },
-            )
-            write_rows(connection, self._sql, rows if request.unsaved is None else [*rows, *request.unsaved()])
-            if request.readable is not None:
-                cut_back_run(connection, self._sql, lease.thread_id, lease.run_id, request.readable)
-        elif request.spilled:
-            discard_thread(connection, self._sql, lease.thread_id, TimeSlice(), with_runs=False)
-        if request.tokens is not None:
-            connection.execute(self._sql["count_tokens"], {**request.tokens._asdict(), "batch_id": batch_id})
-        if webhook is not None:
-            add_delivery(connection, self._sql, lease.seq, time, values=request.values, error=request.error)
-        if batch_id is None:
-            return FinishResult(promoted, webhook is not None)
-        held, called = connection.execute(self._sql["batch_after_end"], (batch_id,)).fetchone() or (False, False)
-        return FinishResult(promoted + held, webhook is not None or bool(called))
 
     async def holds(self, lease: Lease) -> bool:
         return await self._database.read(lambda connection: holds(connection, self._sql, lease))
@@ -237,7 +152,7 @@ class PostgresQueue:
         )
 
         def work(connection: Connection) -> int:
-            ready, time_slice = 0, TimeSlice()
+            ready, time_slice = 0, TimeSlice(SLICES)
             for seq, thread_id in found:
                 row = connection.execute(
                     self._sql["make_due"], {"seq": seq, "thread_id": thread_id, "now": connection.now}
@@ -268,12 +183,6 @@ class PostgresQueue:
 def _in_order(claim: _Claim, rows: list[tuple[Any, ...]]) -> list[LeasedRun]:
     # RETURNING answers in no particular order.
     return [_leased(claim, row) for row in sorted(rows, key=lambda row: (row[6], row[0]))]
-
-
-def _settled(request: FinishRequest) -> str:
-    if request.status in ("error", "timeout"):
-        return "error"
-    return "interrupted" if request.paused else "idle"
 
 
 def _leased(claim: _Claim, row: tuple[Any, ...]) -> LeasedRun:

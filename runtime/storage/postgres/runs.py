@@ -24,7 +24,7 @@ from runyard.runtime.storage.port.runs import (
 from runyard.runtime.storage.postgres.batch_rows import insert_batch
 from runyard.runtime.storage.postgres.cancellation import cancel_run, free_thread
 from runyard.runtime.storage.postgres.conditions import Conditions
-from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.event_rows import last_event
 from runyard.runtime.storage.postgres.insertion import insert_runs, make_room
@@ -198,7 +198,7 @@ class PostgresRuns:
     def _forget_some(self, connection: Connection, age: int, limit: int) -> tuple[int, bool]:
         """Of how many, and whether there are more that a slice of time did not suffice for."""
         old = connection.execute(self._sql["results_before"], (connection.now - age, limit)).fetchall()
-        time_slice = TimeSlice()
+        time_slice = TimeSlice(SLICES)
         for count, (seq, run_id, temporary) in enumerate(old):
             if temporary and not remove_events(connection, self._sql, run_id, time_slice):
                 return count, True

@@ -17,7 +17,7 @@ from runyard.runtime.storage.port.workers import (
     WorkerState,
 )
 from runyard.runtime.storage.postgres.cancellation import end_cancelled, end_unfinished, release_run
-from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.leases import requested_cancel
 from runyard.runtime.storage.postgres.rows import fetch_dicts
@@ -198,7 +198,7 @@ class PostgresWorkers:
             return EndedRuns()
 
         def work(connection: Connection) -> EndedRuns:
-            result, time_slice = EndedRuns(), TimeSlice()
+            result, time_slice = EndedRuns(), TimeSlice(SLICES)
             among = [row["seq"] for row in found]
             connection.execute(self._sql["lock_runs"], (among,))
             for row in fetch_dicts(connection, self._sql[query], {**parameters, "among": among}):

@@ -39,45 +39,56 @@ where seq = %(seq)s and worker = %(worker)s and attempt = %(attempt)s and token 
 select cancel from runs where seq = %s and worker = %s and attempt = %s and token = %s and queue = 'running' for update;
 
 -- name: finish
--- Only a run that nobody has asked to stop ends as its graph did. `shared`: its thread is about to hold the answer.
-update runs set queue = null, creator_details = null, status = %(status)s, worker = null, paused = %(paused)s,
-                answer = case when not %(shared)s or batch_id is not null then %(answer)s::bytea end,
+-- Only runs that nobody has asked to stop end as their graphs did. `shared`: the thread is about to hold the answer.
+update runs set queue = null, creator_details = null, status = wanted.status, worker = null, paused = wanted.paused,
+                answer = case when not wanted.shared or runs.batch_id is not null then wanted.answer end,
                 updated_at = %(now)s, ended_at = %(now)s
-where seq = %(seq)s and worker = %(worker)s and attempt = %(attempt)s and token = %(token)s and queue = 'running'
-and (cancel is null or %(cancelled)s)
-returning webhook, batch_id;
+from unnest(%(seqs)s::bigint[], %(workers)s::text[], %(attempts)s::bigint[], %(tokens)s::bigint[],
+            %(statuses)s::text[], %(paused)s::boolean[], %(shared)s::boolean[], %(answers)s::bytea[])
+  as wanted (seq, worker, attempt, token, status, paused, shared, answer)
+where runs.seq = wanted.seq and runs.worker = wanted.worker and runs.attempt = wanted.attempt
+and runs.token = wanted.token and runs.queue = 'running' and (runs.cancel is null or %(cancelled)s)
+returning runs.seq, runs.webhook, runs.batch_id;
 
 -- name: count_tokens
 update batch_counts set
   input_tokens = input_tokens + %(input)s, output_tokens = output_tokens + %(output)s, cached_tokens = cached_tokens + %(cached)s
 where batch_id = %(batch_id)s;
 
--- name: delete_temporary_thread
+-- name: delete_temporary_threads
 -- A temporary thread goes with its run, but not with other runs that were put on it meanwhile.
-delete from threads where thread_id = %(thread_id)s and temporary
-and not exists (select 1 from runs where thread_id = %(thread_id)s and queue is not null);
+delete from threads where thread_id = any(%s::text[]) and temporary
+and not exists (select 1 from runs where runs.thread_id = threads.thread_id and queue is not null)
+returning thread_id;
 
--- name: keep_run
-update runs set temporary = false where seq = %s;
+-- name: keep_runs
+update runs set temporary = false where seq = any(%s::bigint[]);
 
--- name: settle_thread
--- What the run does not say stays as it is.
+-- name: settle_threads
+-- What the runs do not say stays as it is.
 update threads set
-  settled = %(settled)s,
-  status = case when exists (select 1 from runs where thread_id = %(thread_id)s and queue is not null)
-                then 'busy' else %(settled)s end,
-  ran = true, temporary = false, state = coalesce(%(state)s::bytea, state),
-  interrupts = coalesce(%(interrupts)s::bytea, interrupts, '{}'::bytea),
-  error = %(error)s, unsettled = %(unsettled)s, answered = %(answered)s, updated_at = %(now)s, state_updated_at = %(now)s
-where thread_id = %(thread_id)s;
+  settled = wanted.settled,
+  status = case when exists (select 1 from runs where runs.thread_id = threads.thread_id and queue is not null)
+                then 'busy' else wanted.settled end,
+  ran = true, temporary = false, state = coalesce(wanted.state, threads.state),
+  interrupts = coalesce(wanted.interrupts, threads.interrupts, '{}'::bytea),
+  error = wanted.error, unsettled = wanted.unsettled, answered = wanted.answered,
+  updated_at = %(now)s, state_updated_at = %(now)s
+from unnest(%(thread_ids)s::text[], %(settled)s::text[], %(states)s::bytea[], %(interrupts)s::bytea[],
+            %(errors)s::bytea[], %(unsettled)s::text[], %(answered)s::bigint[])
+  as wanted (thread_id, settled, state, interrupts, error, unsettled, answered)
+where threads.thread_id = wanted.thread_id;
 
 -- name: promote
+-- The next run of each thread that nothing keeps from being ready.
 update runs set queue = 'ready', updated_at = %(now)s
-where seq = (select min(seq) from runs where thread_id = %(thread_id)s and queue = 'waiting')
-and not exists (select 1 from runs where thread_id = %(thread_id)s and queue in ('ready', 'running'))
-and not exists (select 1 from runs where thread_id = %(thread_id)s and queue = 'delayed' and failed > 0)
-and exists (select 1 from threads where thread_id = %(thread_id)s)
-returning seq;
+where seq = any(array(
+  select min(seq) from runs where thread_id = any(%(thread_ids)s::text[]) and queue = 'waiting' group by thread_id))
+and queue = 'waiting'
+and not exists (select 1 from runs as ahead where ahead.thread_id = runs.thread_id
+                and (ahead.queue in ('ready', 'running') or ahead.queue = 'delayed' and ahead.failed > 0))
+and exists (select 1 from threads where threads.thread_id = runs.thread_id)
+returning thread_id;
 
 -- name: release
 -- One that was asked to stop does not begin again.

@@ -14,7 +14,7 @@ from runyard.runtime.storage.postgres.checkpoint_rows import (
     drop_history,
     write_rows,
 )
-from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.leftovers import discard_thread, refuse_leftovers
 from runyard.runtime.storage.postgres.scoping import shows_thread
 from runyard.runtime.storage.queries import Queries
@@ -79,7 +79,7 @@ def delete_threads(connection: Connection, sql: Queries, thread_ids: Iterable[st
     """Deletes those of the threads that there are, with all that belongs to them, or notes what is left of that.
     Webhook calls of runs that have ended are made all the same."""
     removed = DeletedThreads()
-    time_slice = TimeSlice()
+    time_slice = TimeSlice(SLICES)
     for thread_id in thread_ids:
         if not connection.execute(sql["delete_thread"], (thread_id,)).rowcount:
             continue
