@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import hashlib
 import os
 import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -25,6 +27,7 @@ import psycopg
 
 ADDRESS = "RUNYARD_TEST_POSTGRES"
 """The variable that holds the connection string; who sets it before the tests lends them a server."""
+PR_SET_PDEATHSIG = 1
 NEEDLESS = ("fsync", "full_page_writes", "synchronous_commit")
 """What only a power cut would show."""
 
@@ -82,6 +85,7 @@ def _start() -> str:
             user=user,
             cwd=folder,
             start_new_session=True,
+            preexec_fn=_end_with_parent,
         )
     atexit.register(_stop, server, folder, os.getpid())
     string = f"host={folder} user=runyard dbname=postgres"
@@ -89,6 +93,12 @@ def _start() -> str:
         with contextlib.suppress(psycopg.OperationalError), psycopg.connect(string):
             return string
     raise AssertionError("the loop ends by a return or an error")
+
+
+def _end_with_parent() -> None:
+    """Also a test run that is killed leaves no server behind; where the kernel cannot see to that, it may."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
 
 
 def _plain_user(folder: Path) -> int | None:
