@@ -118,7 +118,6 @@ BACKENDS = {
                 "test_checkpoints",
                 "test_crons",
                 "test_deliveries",
-                "test_events",
                 "test_idempotency",
                 "test_results",
                 "test_sealed",

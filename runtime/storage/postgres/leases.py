@@ -2,6 +2,8 @@
 
 The row of the run is locked, so that nobody takes the lease before the commit."""
 
+from collections.abc import Sequence
+
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import CancelAction
@@ -21,6 +23,17 @@ def requested_cancel(connection: Connection, sql: Queries, lease: Lease) -> Canc
     if row is None:
         raise lease_lost(lease)
     return row[0]
+
+
+def places_of_held(connection: Connection, sql: Queries, leases: Sequence[Lease]) -> set[int]:
+    """The places in the list of the leases that hold."""
+    given = {
+        "seqs": [lease.seq for lease in leases],
+        "workers": [lease.worker for lease in leases],
+        "attempts": [lease.attempt for lease in leases],
+        "tokens": [lease.token for lease in leases],
+    }
+    return {place - 1 for (place,) in connection.execute(sql["check_leases"], given)}
 
 
 def _check(connection: Connection, sql: Queries, lease: Lease) -> tuple[CancelAction | None] | None:

@@ -12,6 +12,7 @@ from runyard.runtime.storage.port.capabilities import Capabilities, Progress, Sc
 from runyard.runtime.storage.port.storage import Meter
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.database import Database
+from runyard.runtime.storage.postgres.events import PostgresEvents
 from runyard.runtime.storage.postgres.migrations import migrate, read_state
 from runyard.runtime.storage.postgres.queue import PostgresQueue
 from runyard.runtime.storage.postgres.runs import PostgresRuns
@@ -35,6 +36,7 @@ class PostgresStorage:
         self.queue = PostgresQueue(self._database, queries)
         self.workers = PostgresWorkers(self._database, queries)
         self.threads = PostgresThreads(self._database, queries)
+        self.events = PostgresEvents(self._database, queries)
 
     @property
     def capabilities(self) -> Capabilities:

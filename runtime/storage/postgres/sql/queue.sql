@@ -38,6 +38,14 @@ where seq = %(seq)s and worker = %(worker)s and attempt = %(attempt)s and token 
 -- The fence in front of every write of a worker.
 select cancel from runs where seq = %s and worker = %s and attempt = %s and token = %s and queue = 'running' for update;
 
+-- name: check_leases
+-- The same for several, by their places, in the order of which all lock runs.
+select wanted.place from runs
+join unnest(%(seqs)s::bigint[], %(workers)s::text[], %(attempts)s::bigint[], %(tokens)s::bigint[])
+  with ordinality as wanted (seq, worker, attempt, token, place)
+on runs.seq = wanted.seq and runs.worker = wanted.worker and runs.attempt = wanted.attempt and runs.token = wanted.token
+where runs.queue = 'running' order by runs.seq for update of runs;
+
 -- name: finish
 -- Only runs that nobody has asked to stop end as their graphs did. `shared`: the thread is about to hold the answer.
 update runs set queue = null, creator_details = null, status = wanted.status, worker = null, paused = wanted.paused,
