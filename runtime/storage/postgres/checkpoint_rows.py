@@ -1,6 +1,7 @@
 """Rows of the LangGraph saver, on Postgres: the steps within one transaction."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import orjson
 
@@ -31,48 +32,67 @@ def cut_back_run(connection: Connection, sql: Queries, thread_id: str, run_id: s
 
 
 def write_rows(connection: Connection, sql: Queries, rows: Iterable[CheckpointRow | WriteRow]) -> None:
-    """Writes checkpoints with their channel values, and pending writes, in order."""
+    """Writes checkpoints with their channel values, and pending writes, in order: a statement for all of a kind."""
+    gathered = _Gathered()
     for row in rows:
+        if not gathered.takes(row):
+            gathered.write(connection, sql)
+            gathered = _Gathered()
+        gathered.add(row)
+    gathered.write(connection, sql)
+
+
+class _Gathered:
+    """Rows that are written together. One statement cannot replace what it has written itself, so there is only one of
+    each checkpoint, and of each write that is replaced."""
+
+    def __init__(self) -> None:
+        self._checkpoints: dict[tuple[str, str, str], tuple[Any, ...]] = {}
+        self._blobs: list[tuple[Any, ...]] = []
+        self._added: list[tuple[Any, ...]] = []
+        self._replacing: dict[tuple[str, str, str, str, int], tuple[Any, ...]] = {}
+        self._replaced: list[tuple[Any, ...]] = []
+        self._latest: dict[str, str] = {}
+
+    def takes(self, row: CheckpointRow | WriteRow) -> bool:
         if isinstance(row, CheckpointRow):
-            connection.execute(
-                sql["put_checkpoint"],
-                (row.thread_id, row.ns, row.checkpoint_id, row.parent_id, row.run_id, row.type, row.data, row.metadata),
+            return (row.thread_id, row.ns, row.checkpoint_id) not in self._checkpoints
+        return row.idx >= 0 or _key(row) not in self._replacing
+
+    def add(self, row: CheckpointRow | WriteRow) -> None:
+        """One that it takes."""
+        if isinstance(row, CheckpointRow):
+            key = (row.thread_id, row.ns, row.checkpoint_id)
+            self._checkpoints[key] = (*key, row.parent_id, row.run_id, row.type, row.data, row.metadata)
+            self._blobs += (
+                (row.thread_id, row.ns, channel, version, row.run_id, kind, data)
+                for channel, version, kind, data in row.blobs
             )
-            for channel, version, kind, data in row.blobs:
-                connection.execute(sql["add_blob"], (row.thread_id, row.ns, channel, version, row.run_id, kind, data))
-        else:
-            if row.idx < 0 and row.run_id is not None:
-                _keep_replaced(connection, sql, row)
-            connection.execute(
-                sql["add_write" if row.idx >= 0 else "replace_write"],
-                (
-                    row.thread_id,
-                    row.ns,
-                    row.checkpoint_id,
-                    row.task_id,
-                    row.idx,
-                    row.run_id,
-                    row.channel,
-                    row.type,
-                    row.data,
-                    row.task_path,
-                ),
-            )
+            return
+        written = (*_key(row), row.run_id, row.channel, row.type, row.data, row.task_path)
+        if row.idx >= 0:
+            self._added.append(written)
+            return
+        self._replacing[_key(row)] = written
+        if row.run_id is not None:
+            self._replaced.append((*_key(row), row.run_id))
+            self._latest[row.thread_id] = row.run_id
+
+    def write(self, connection: Connection, sql: Queries) -> None:
+        for name, rows in (
+            ("put_checkpoints", list(self._checkpoints.values())),
+            ("add_blobs", self._blobs),
+            ("add_writes", self._added),
+            ("forget_replaced_writes", list(self._latest.items())),
+            ("keep_replaced_writes", self._replaced),
+            ("replace_writes", list(self._replacing.values())),
+        ):
+            if rows:
+                connection.execute(sql[name], [list(column) for column in zip(*rows, strict=True)])
 
 
-def _keep_replaced(connection: Connection, sql: Queries, row: WriteRow) -> None:
-    connection.execute(sql["forget_replaced_writes"], (row.thread_id, row.run_id))
-    connection.execute(
-        sql["keep_replaced_write"],
-        {
-            "thread_id": row.thread_id,
-            "run_id": row.run_id,
-            "ns": row.ns,
-            "checkpoint_id": row.checkpoint_id,
-            "task_id": row.task_id,
-            "idx": row.idx,
-        },
-    )
+def _key(row: WriteRow) -> tuple[str, str, str, str, int]:
+    return row.thread_id, row.ns, row.checkpoint_id, row.task_id, row.idx
 
 
 def drop_history(connection: Connection, sql: Queries, thread_id: str, kept: Sequence[KeptCheckpoint]) -> bool:

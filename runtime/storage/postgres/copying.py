@@ -6,6 +6,8 @@ does not come to its end.
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -122,8 +124,8 @@ def _pages(reader: Connection, source: str) -> Iterator[Page]:
 
 
 def _write(connection: Connection, target: str, page: Page) -> None:
-    for table, row in page:
-        connection.execute(f"insert into {table} values (%s{', %s' * (len(row) - 1)})", (target, *row[1:]))
+    for table, rows in groupby(page, key=itemgetter(0)):
+        connection.copy(f"copy {table} from stdin", ((target, *row[1:]) for _, row in rows))
 
 
 def _write_marked(connection: Connection, sql: Queries, target: str, page: Page, first: bool) -> None:

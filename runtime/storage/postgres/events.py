@@ -40,7 +40,7 @@ class PostgresEvents:
         return await self._appends.add(_Append(lease, events))
 
     def _write(self, connection: Connection, appends: Sequence[_Append]) -> list[int | LeaseLost]:
-        held = places_of_held(connection, self._sql, [append.lease for append in appends])
+        held = places_of_held(connection, self._sql, {place: append.lease for place, append in enumerate(appends)})
         threads = list({appends[place].lease.thread_id for place in held})
         last: dict[str, int] = dict(connection.execute(self._sql["last_of_threads"], (threads,)).fetchall())
         rows: list[tuple[str, int, int, str, bytes]] = []

@@ -46,18 +46,19 @@ class Groups(Generic[R, T]):
 
     async def add(self, request: R) -> T:
         """Its result, once it is committed. Raises what it is refused with, and Unavailable."""
-        return await asyncio.wrap_future(self.submit(request))
-
-    def submit(self, request: R) -> Future[T]:
-        """As `add`, for callers of whichever kind. Cancelled before its transaction begins, it is not made at all."""
         future: Future[T] = Future()
+        self.submit(request, future)
+        return await asyncio.wrap_future(future)
+
+    def submit(self, request: R, future: Future[T]) -> None:
+        """As `add`, for callers of whichever kind, who get the result by the future. Cancelled before its transaction
+        begins, it is not made at all."""
         with self._lock:
             self._waiting.append((request, future))
             if self._under_way == AT_ONCE:
-                return future
+                return
             self._under_way += 1
         self._begin()
-        return future
 
     def _begin(self) -> None:
         try:

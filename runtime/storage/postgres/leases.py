@@ -2,7 +2,7 @@
 
 The row of the run is locked, so that nobody takes the lease before the commit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.storage.port.queue import Lease
@@ -25,15 +25,18 @@ def requested_cancel(connection: Connection, sql: Queries, lease: Lease) -> Canc
     return row[0]
 
 
-def places_of_held(connection: Connection, sql: Queries, leases: Sequence[Lease]) -> set[int]:
-    """The places in the list of the leases that hold."""
+def places_of_held(connection: Connection, sql: Queries, leases: Mapping[int, Lease]) -> set[int]:
+    """Of leases by a number, maybe none, the numbers of those that hold."""
+    if not leases:
+        return set()
     given = {
-        "seqs": [lease.seq for lease in leases],
-        "workers": [lease.worker for lease in leases],
-        "attempts": [lease.attempt for lease in leases],
-        "tokens": [lease.token for lease in leases],
+        "places": list(leases),
+        "seqs": [lease.seq for lease in leases.values()],
+        "workers": [lease.worker for lease in leases.values()],
+        "attempts": [lease.attempt for lease in leases.values()],
+        "tokens": [lease.token for lease in leases.values()],
     }
-    return {place - 1 for (place,) in connection.execute(sql["check_leases"], given)}
+    return {place for (place,) in connection.execute(sql["check_leases"], given)}
 
 
 def _check(connection: Connection, sql: Queries, lease: Lease) -> tuple[CancelAction | None] | None:

@@ -10,6 +10,7 @@ import psycopg
 from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.port.capabilities import Capabilities, Progress, SchemaState
 from runyard.runtime.storage.port.storage import Meter
+from runyard.runtime.storage.postgres.checkpoints import PostgresCheckpoints
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.events import PostgresEvents
@@ -36,6 +37,7 @@ class PostgresStorage:
         self.queue = PostgresQueue(self._database, queries)
         self.workers = PostgresWorkers(self._database, queries)
         self.threads = PostgresThreads(self._database, queries)
+        self.checkpoints = PostgresCheckpoints(self._database, queries)
         self.events = PostgresEvents(self._database, queries)
 
     @property

@@ -1,42 +1,50 @@
 -- Checkpoints of the LangGraph saver, the channel values that they refer to (blobs) and pending writes. The query of
 -- a history is put together at run time, in checkpoints.py.
 
--- name: put_checkpoint
+-- name: put_checkpoints
+-- Here and below, columns of rows, of which no two are of one checkpoint (nor of one write that is replaced).
 insert into checkpoints (thread_id, ns, checkpoint_id, parent_id, run_id, type, data, metadata)
-values (%s, %s, %s, %s, %s, %s, %s, %s)
+select * from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %b::bytea[], %b::bytea[])
 on conflict (thread_id, ns, checkpoint_id) do update set
   parent_id = excluded.parent_id, run_id = excluded.run_id, type = excluded.type, data = excluded.data,
   metadata = excluded.metadata;
 
--- name: add_blob
+-- name: add_blobs
 insert into checkpoint_blobs (thread_id, ns, channel, version, run_id, type, data)
-values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing;
+select * from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %b::bytea[])
+on conflict do nothing;
 
--- name: add_write
+-- name: add_writes
 insert into checkpoint_writes
   (thread_id, ns, checkpoint_id, task_id, idx, run_id, channel, type, data, task_path)
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing;
+select * from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
+                     %b::bytea[], %s::text[])
+on conflict do nothing;
 
--- name: replace_write
+-- name: replace_writes
 insert into checkpoint_writes
   (thread_id, ns, checkpoint_id, task_id, idx, run_id, channel, type, data, task_path)
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+select * from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
+                     %b::bytea[], %s::text[])
 on conflict (thread_id, ns, checkpoint_id, task_id, idx) do update set
   run_id = excluded.run_id, channel = excluded.channel, type = excluded.type, data = excluded.data,
   task_path = excluded.task_path;
 
--- name: keep_replaced_write
--- What a run replaces of an earlier one (the question that it answers): there again if the run is rolled back. Of the
+-- name: keep_replaced_writes
+-- What runs replace of earlier ones (the questions that they answer): there again if such a run is rolled back. Of the
 -- runs of a thread, only the latest can be.
 insert into replaced_writes
   (thread_id, run_id, ns, checkpoint_id, task_id, idx, written_by, channel, type, data, task_path)
-select thread_id, %(run_id)s::text, ns, checkpoint_id, task_id, idx, run_id, channel, type, data, task_path
-from checkpoint_writes where thread_id = %(thread_id)s and ns = %(ns)s and checkpoint_id = %(checkpoint_id)s
-and task_id = %(task_id)s and idx = %(idx)s and run_id is distinct from %(run_id)s
+select thread_id, replacing.run_id, ns, checkpoint_id, task_id, idx, written.run_id, channel, type, data, task_path
+from checkpoint_writes as written
+join unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::text[])
+  as replacing (thread_id, ns, checkpoint_id, task_id, idx, run_id) using (thread_id, ns, checkpoint_id, task_id, idx)
+where written.run_id is distinct from replacing.run_id
 on conflict do nothing;
 
 -- name: forget_replaced_writes
-delete from replaced_writes where thread_id = %s and run_id <> %s;
+delete from replaced_writes using unnest(%s::text[], %s::text[]) as latest (thread_id, run_id)
+where replaced_writes.thread_id = latest.thread_id and replaced_writes.run_id <> latest.run_id;
 
 -- name: restore_replaced_writes
 insert into checkpoint_writes
@@ -62,11 +70,15 @@ where thread_id = %s and ns = %s and checkpoint_id = %s;
 select distinct ns from checkpoints where thread_id = %s;
 
 -- name: writes
-select task_id, channel, type, data, task_path, idx from checkpoint_writes
-where thread_id = %s and ns = %s and checkpoint_id = %s;
+-- LangGraph applies the writes of a step in this order.
+select thread_id, ns, checkpoint_id, task_id, channel, type, data
+from checkpoint_writes join unnest(%s::text[], %s::text[], %s::text[]) as wanted (thread_id, ns, checkpoint_id)
+using (thread_id, ns, checkpoint_id) order by task_path, task_id, idx;
 
--- name: blob
-select type, data from checkpoint_blobs where thread_id = %s and ns = %s and channel = %s and version = %s;
+-- name: blobs
+select thread_id, ns, channel, version, type, data
+from checkpoint_blobs join unnest(%s::text[], %s::text[], %s::text[], %s::text[])
+  as wanted (thread_id, ns, channel, version) using (thread_id, ns, channel, version);
 
 -- name: remove_checkpoints
 -- Here and below, at most %(limit)s rows: there may be any number.
@@ -90,15 +102,15 @@ delete from checkpoint_blobs where thread_id = %s and run_id = %s;
 -- name: delete_writes_of_run_on_thread
 delete from checkpoint_writes where thread_id = %s and run_id = %s;
 
--- name: checkpoints_of_run
+-- name: checkpoints_of_runs
 -- Looks at all there are: only for reading.
-select thread_id, ns, checkpoint_id from checkpoints where run_id = %s;
+select thread_id, ns, checkpoint_id from checkpoints where run_id = any(%s::text[]);
 
--- name: blobs_of_run
-select thread_id, ns, channel, version from checkpoint_blobs where run_id = %s;
+-- name: blobs_of_runs
+select thread_id, ns, channel, version from checkpoint_blobs where run_id = any(%s::text[]);
 
--- name: writes_of_run
-select thread_id, ns, checkpoint_id, task_id, idx from checkpoint_writes where run_id = %s;
+-- name: writes_of_runs
+select thread_id, ns, checkpoint_id, task_id, idx from checkpoint_writes where run_id = any(%s::text[]);
 
 -- name: remove_checkpoint
 delete from checkpoints where thread_id = %s and ns = %s and checkpoint_id = %s;

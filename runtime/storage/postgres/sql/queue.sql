@@ -39,10 +39,10 @@ where seq = %(seq)s and worker = %(worker)s and attempt = %(attempt)s and token 
 select cancel from runs where seq = %s and worker = %s and attempt = %s and token = %s and queue = 'running' for update;
 
 -- name: check_leases
--- The same for several, by their places, in the order of which all lock runs.
+-- The same for several. Their runs are locked in the order that all keep to.
 select wanted.place from runs
-join unnest(%(seqs)s::bigint[], %(workers)s::text[], %(attempts)s::bigint[], %(tokens)s::bigint[])
-  with ordinality as wanted (seq, worker, attempt, token, place)
+join unnest(%(places)s::bigint[], %(seqs)s::bigint[], %(workers)s::text[], %(attempts)s::bigint[], %(tokens)s::bigint[])
+  as wanted (place, seq, worker, attempt, token)
 on runs.seq = wanted.seq and runs.worker = wanted.worker and runs.attempt = wanted.attempt and runs.token = wanted.token
 where runs.queue = 'running' order by runs.seq for update of runs;
 

@@ -1,0 +1,222 @@
+"""Rows of the LangGraph saver, on Postgres.
+
+A read is of one state of the database: a checkpoint is never seen without the values that it refers to, whoever prunes.
+"""
+
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+from runyard.runtime.errors import LeaseLost
+from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
+from runyard.runtime.storage.port.checkpoints import (
+    Handover,
+    KeptCheckpoint,
+    References,
+    StoredBlob,
+    StoredCheckpoint,
+    StoredWrite,
+)
+from runyard.runtime.storage.port.queue import Lease
+from runyard.runtime.storage.postgres.checkpoint_rows import drop_history, write_rows
+from runyard.runtime.storage.postgres.connection import SLICES, Connection, Row
+from runyard.runtime.storage.postgres.copying import copy_checkpoints
+from runyard.runtime.storage.postgres.database import Database
+from runyard.runtime.storage.postgres.groups import Groups
+from runyard.runtime.storage.postgres.leases import lease_lost, places_of_held
+from runyard.runtime.storage.postgres.leftovers import remove_checkpoints
+from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.time_slice import PIECE, TimeSlice
+
+T = TypeVar("T")
+
+_CheckpointKey = tuple[str, str, str]
+"""Thread, namespace and id."""
+_BlobKey = tuple[str, str, str, str]
+"""Thread, namespace, channel and version."""
+
+
+class _Append(NamedTuple):
+    """What `CheckpointWriter.append` is asked for."""
+
+    lease: Lease | None
+    rows: Sequence[CheckpointRow | WriteRow]
+
+
+class PostgresCheckpoints:
+    """Checkpoints as rows, their large channel values and pending writes in tables of their own.
+
+    The query of `history` is put together from what was asked for.
+    """
+
+    def __init__(self, database: Database, queries: Queries) -> None:
+        self._database = database
+        self._sql = queries
+        # Of a lease, the row of its run is locked; what a service writes has the lock of its threads.
+        self._appends: Groups[_Append, None] = Groups(
+            database,
+            self._write,
+            lambda append: () if append.lease is not None else sorted({row.thread_id for row in append.rows}),
+        )
+
+    def append(self, lease: Lease | None, rows: Sequence[CheckpointRow | WriteRow]) -> Handover:
+        handover = Handover()
+        self._appends.submit(_Append(lease, rows), handover)
+        return handover
+
+    def _write(self, connection: Connection, appends: Sequence[_Append]) -> list[LeaseLost | None]:
+        leased = {place: append.lease for place, append in enumerate(appends) if append.lease is not None}
+        held = places_of_held(connection, self._sql, leased)
+        results = [
+            lease_lost(leased[place]) if place in leased and place not in held else None
+            for place in range(len(appends))
+        ]
+        write_rows(
+            connection,
+            self._sql,
+            [row for (_, rows), lost in zip(appends, results, strict=True) if lost is None for row in rows],
+        )
+        return results
+
+    async def latest(self, thread_id: str, ns: str, references: References | None = None) -> StoredCheckpoint | None:
+        return await self._one("latest_checkpoint", (thread_id, ns), references)
+
+    async def get(
+        self, thread_id: str, ns: str, checkpoint_id: str, references: References | None = None
+    ) -> StoredCheckpoint | None:
+        return await self._one("checkpoint", (thread_id, ns, checkpoint_id), references)
+
+    async def _one(
+        self, name: str, parameters: tuple[str, ...], references: References | None
+    ) -> StoredCheckpoint | None:
+        found = await self._read(self._sql[name], parameters, references)
+        return found[0] if found else None
+
+    async def history(
+        self,
+        thread_id: str | None,
+        ns: str | None,
+        *,
+        before: str | None,
+        limit: int | None,
+        references: References | None = None,
+    ) -> list[StoredCheckpoint]:
+        conditions, parameters = [], list[Any]()
+        for condition, value in (
+            ("thread_id = %s", thread_id),
+            ("ns = %s", ns),
+            ("checkpoint_id < %s", before),
+        ):
+            if value is not None:
+                conditions.append(condition)
+                parameters.append(value)
+        where = f"where {' and '.join(conditions)} " if conditions else ""
+        statement = (
+            "select thread_id, ns, checkpoint_id, parent_id, type, data, metadata from checkpoints "
+            f"{where}order by checkpoint_id desc limit %s::bigint"
+        )
+        return await self._read(statement, (*parameters, limit), references)
+
+    async def _read(
+        self, statement: str, parameters: Sequence[Any], references: References | None
+    ) -> list[StoredCheckpoint]:
+        def read(connection: Connection) -> list[StoredCheckpoint]:
+            rows = connection.execute(statement, parameters).fetchall()
+            return self._stored(connection, rows, references) if rows else []
+
+        return await self._database.snapshot(read)
+
+    def _stored(
+        self, connection: Connection, rows: Sequence[Row], references: References | None
+    ) -> list[StoredCheckpoint]:
+        writes = self._writes(connection, [row[:3] for row in rows])
+        versions = [{} if references is None else references(row[4], row[5]) for row in rows]
+        keys = [
+            {channel: (row[0], row[1], channel, version) for channel, version in wanted.items()}
+            for row, wanted in zip(rows, versions, strict=True)
+        ]
+        blobs = self._blobs(connection, {key for wanted in keys for key in wanted.values()})
+        stored = []
+        for row, wanted in zip(rows, keys, strict=True):
+            thread_id, ns, checkpoint_id, parent_id, kind, data, metadata = row
+            found = {channel: blobs[key] for channel, key in wanted.items() if key in blobs}
+            its_writes = writes.get(row[:3], [])
+            stored.append(
+                StoredCheckpoint(thread_id, ns, checkpoint_id, parent_id, kind, data, metadata, its_writes, found)
+            )
+        return stored
+
+    def _writes(
+        self, connection: Connection, keys: Sequence[_CheckpointKey]
+    ) -> dict[_CheckpointKey, list[StoredWrite]]:
+        """By checkpoint; in the order in which LangGraph applies them."""
+        found: dict[_CheckpointKey, list[StoredWrite]] = {}
+        for row in connection.execute(self._sql["writes"], _columns(keys)):
+            found.setdefault(row[:3], []).append(StoredWrite(*row[3:]))
+        return found
+
+    def _blobs(self, connection: Connection, keys: Iterable[_BlobKey]) -> dict[_BlobKey, StoredBlob]:
+        wanted = list(keys)
+        if not wanted:
+            return {}
+        rows = connection.execute(self._sql["blobs"], _columns(wanted))
+        return {row[:4]: StoredBlob(*row[4:]) for row in rows}
+
+    async def namespaces(self, thread_id: str) -> list[str]:
+        rows = await self._database.read(
+            lambda connection: connection.execute(self._sql["namespaces"], (thread_id,)).fetchall()
+        )
+        return [row[0] for row in rows]
+
+    async def blobs(self, thread_id: str, ns: str, versions: Mapping[str, str]) -> dict[str, StoredBlob]:
+        keys = [(thread_id, ns, channel, version) for channel, version in versions.items()]
+        found = await self._database.read(lambda connection: self._blobs(connection, keys))
+        return {channel: blob for (_, _, channel, _), blob in found.items()}
+
+    def wait_for(self, reading: Coroutine[Any, Any, T]) -> T:
+        try:
+            with self._database.blocking():
+                reading.send(None)
+        except StopIteration as answered:
+            answer: T = answered.value
+            return answer
+        reading.close()
+        raise RuntimeError("only reads of checkpoints, which never suspend here, can be waited for")
+
+    async def delete_thread(self, thread_id: str) -> None:
+        await self._repeat(
+            lambda connection: remove_checkpoints(connection, self._sql, thread_id, TimeSlice(SLICES)), [thread_id]
+        )
+
+    async def delete_runs(self, run_ids: Sequence[str]) -> None:
+        for found, removing in (
+            ("checkpoints_of_runs", "remove_checkpoint"),
+            ("blobs_of_runs", "remove_blob"),
+            ("writes_of_runs", "remove_write"),
+        ):
+            await self._delete_rows(list(run_ids), self._sql[found], self._sql[removing])
+
+    async def _delete_rows(self, run_ids: list[str], found: str, removing: str) -> None:
+        rows = await self._database.snapshot(
+            lambda connection: connection.execute(found, (run_ids,)).fetchall(), "search"
+        )
+        for start in range(0, len(rows), PIECE):
+            piece = rows[start : start + PIECE]
+            await self._database.write(
+                partial(Connection.execute_many, statement=removing, rows=piece), locks={row[0] for row in piece}
+            )
+
+    async def _repeat(self, step: Callable[[Connection], bool], locks: Sequence[str]) -> None:
+        """One transaction after the other, until a step says that all is done."""
+        while not await self._database.write(step, locks=locks):
+            pass
+
+    async def copy_thread(self, source: str, target: str) -> None:
+        await self._database.snapshot(lambda reader: copy_checkpoints(reader, self._database, source, target), "copy")
+
+    async def prune(self, thread_id: str, keep: Sequence[KeptCheckpoint]) -> None:
+        await self._repeat(lambda connection: drop_history(connection, self._sql, thread_id, keep), [thread_id])
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[list[str]]:
+    return [list(column) for column in zip(*rows, strict=True)]
