@@ -10,10 +10,14 @@ import psycopg
 from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.port.capabilities import Capabilities, Progress, SchemaState
 from runyard.runtime.storage.port.storage import Meter
+from runyard.runtime.storage.postgres.assistants import PostgresAssistants
 from runyard.runtime.storage.postgres.checkpoints import PostgresCheckpoints
 from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.crons import PostgresCrons
 from runyard.runtime.storage.postgres.database import Database
+from runyard.runtime.storage.postgres.deliveries import PostgresDeliveries
 from runyard.runtime.storage.postgres.events import PostgresEvents
+from runyard.runtime.storage.postgres.idempotency import PostgresIdempotency
 from runyard.runtime.storage.postgres.migrations import migrate, read_state
 from runyard.runtime.storage.postgres.queue import PostgresQueue
 from runyard.runtime.storage.postgres.runs import PostgresRuns
@@ -39,6 +43,10 @@ class PostgresStorage:
         self.threads = PostgresThreads(self._database, queries)
         self.checkpoints = PostgresCheckpoints(self._database, queries)
         self.events = PostgresEvents(self._database, queries)
+        self.deliveries = PostgresDeliveries(self._database, queries)
+        self.idempotency = PostgresIdempotency(self._database, queries)
+        self.crons = PostgresCrons(self._database, queries)
+        self.assistants = PostgresAssistants(self._database, queries)
 
     @property
     def capabilities(self) -> Capabilities:
