@@ -33,6 +33,7 @@ async def test_batches_of_killed_processes_are_whole_or_absent(backend: str, tmp
     storage = BACKENDS[backend].make(tmp_path)
     storage.open(maintain=False)
     whole = absent = 0
+    patience = 1.0
     for _ in range(3):
         writers = [Racer(backend, tmp_path) for _ in range(3)]
         for writer in writers:
@@ -43,7 +44,7 @@ async def test_batches_of_killed_processes_are_whole_or_absent(backend: str, tmp
             writer.send(
                 moment, *(call(lambda storage: storage.runs.insert, Scope.everything(), batch) for batch in theirs)
             )
-        time.sleep(0.02 + rng.uniform(0.005, 0.06))  # noqa: ASYNC251 - the kill is to fall at random
+        time.sleep(0.02 + patience * rng.uniform(0.005, 0.06))  # noqa: ASYNC251 - the kill is to fall at random
         for writer in writers:
             writer.process.kill()
             writer.close()
@@ -53,6 +54,7 @@ async def test_batches_of_killed_processes_are_whole_or_absent(backend: str, tmp
             assert (await thread_status(storage, batch[0].thread_id) == "busy") == (found[0] == "pending")
             whole += found[0] == "pending"
             absent += found[0] is None
+        patience *= 1 if whole else 4  # the machine is busy
     assert (await storage.queue.depth()).ready == whole * SIZE
     assert whole, "the kills were too early to show anything"
     assert absent, "the kills were too late to show anything"
@@ -97,6 +99,7 @@ async def test_a_key_of_a_killed_process_is_there_with_its_batch_or_not_at_all(
     storage = BACKENDS[backend].make(tmp_path)
     storage.open(maintain=False)
     kept = absent = 0
+    patience = 1.0
     for round_ in range(rounds):
         writers = [Racer(backend, tmp_path) for _ in range(3)]
         for writer in writers:
@@ -116,7 +119,7 @@ async def test_a_key_of_a_killed_process_is_there_with_its_batch_or_not_at_all(
                     if key.startswith(f"{round_} {number} ")
                 ),
             )
-        time.sleep(0.02 + rng.uniform(0.005, 0.08))  # noqa: ASYNC251 - the kill is to fall at random
+        time.sleep(0.02 + patience * rng.uniform(0.005, 0.08))  # noqa: ASYNC251 - the kill is to fall at random
         for writer in writers:
             writer.process.kill()
             writer.close()
@@ -128,6 +131,7 @@ async def test_a_key_of_a_killed_process_is_there_with_its_batch_or_not_at_all(
                 assert [run.run_id for run in unpack_runs(found.packed)] == [new_run.run_id for new_run in batch]
             kept += found is not None
             absent += found is None
+        patience *= 1 if kept else 4  # the machine is busy
     assert kept, "the kills were too early to show anything"
     assert absent, "the kills were too late to show anything"
     storage.close()
