@@ -33,7 +33,7 @@ from .conftest import Open
 
 PLACE = ("notes", "lakes")
 EVERYTHING = Scope.everything()
-SetTime = Callable[[float], None]
+LetTimePass = Callable[[float], None]
 
 
 def put_item(key: str, value: Any, namespace: Namespace = PLACE, **options: Any) -> PutItem:
@@ -180,9 +180,9 @@ async def test_what_was_put_last_comes_first_page_by_page(storage: Storage) -> N
 
 
 async def test_a_page_of_values_that_are_too_large_together_is_refused(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runyard.runtime.storage.sqlite.store.search.LARGEST_PAGE", 2_000)
+    monkeypatch.setattr(backend.largest_page, 2_000)
     await storage.store.batch(EVERYTHING, [put_item(str(number), {"text": "x" * 900}) for number in range(3)])
     assert len(await search(storage, limit=2)) == 2
     with pytest.raises(Invalid, match="ask for fewer"):
@@ -206,23 +206,23 @@ async def test_namespaces_are_listed_in_order_by_their_ends_and_depth(storage: S
 # Lifetimes
 
 
-async def test_items_whose_time_is_over_are_not_there(storage: Storage, set_time_of_day: SetTime) -> None:
+async def test_items_whose_time_is_over_are_not_there(storage: Storage, let_time_pass: LetTimePass) -> None:
     await put(storage, "short", {}, ("short",), ttl=1.0)
     await put(storage, "long", {}, ttl=10.0)
     await put(storage, "endless", {})
-    set_time_of_day(61)
+    let_time_pass(61)
     assert await get(storage, "short", ("short",)) is None
     assert await keys(storage) == ["endless", "long"]
     assert await namespaces(storage) == [PLACE]
     assert not await storage.store.expire(10)
-    set_time_of_day(-61)
+    let_time_pass(-61)
     assert await get(storage, "short", ("short",)) is None, "it was removed"
 
 
-async def test_an_item_whose_time_is_over_is_put_as_a_new_one(storage: Storage, set_time_of_day: SetTime) -> None:
+async def test_an_item_whose_time_is_over_is_put_as_a_new_one(storage: Storage, let_time_pass: LetTimePass) -> None:
     await put(storage, "a", {}, ttl=1.0)
     before = await get(storage, "a")
-    set_time_of_day(61)
+    let_time_pass(61)
     await put(storage, "a", {})
     after = await get(storage, "a")
     assert before is not None
@@ -231,22 +231,22 @@ async def test_an_item_whose_time_is_over_is_put_as_a_new_one(storage: Storage, 
 
 
 async def test_reading_begins_the_time_of_an_item_anew_if_it_is_asked_to(
-    storage: Storage, set_time_of_day: SetTime
+    storage: Storage, let_time_pass: LetTimePass
 ) -> None:
     for key in ("got", "searched", "neither"):
         await put(storage, key, {}, (key,), ttl=1.0)
-    set_time_of_day(40)
+    let_time_pass(40)
     assert await get(storage, "got", ("got",), refresh=True)
     assert await search(storage, prefix=("searched",), refresh=True)
     assert await get(storage, "neither", ("neither",))
-    set_time_of_day(40)
+    let_time_pass(40)
     assert sorted(await keys(storage)) == ["got", "searched"]
 
 
-async def test_what_is_over_is_removed_in_pieces(storage: Storage, set_time_of_day: SetTime) -> None:
+async def test_what_is_over_is_removed_in_pieces(storage: Storage, let_time_pass: LetTimePass) -> None:
     await storage.store.batch(EVERYTHING, [put_item(str(number), {}, ttl=1.0) for number in range(5)])
     assert not await storage.store.expire(2)
-    set_time_of_day(61)
+    let_time_pass(61)
     assert [await storage.store.expire(2) for _ in range(3)] == [True, True, False]
 
 

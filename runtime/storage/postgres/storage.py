@@ -21,6 +21,7 @@ from runyard.runtime.storage.postgres.idempotency import PostgresIdempotency
 from runyard.runtime.storage.postgres.migrations import migrate, read_state
 from runyard.runtime.storage.postgres.queue import PostgresQueue
 from runyard.runtime.storage.postgres.runs import PostgresRuns
+from runyard.runtime.storage.postgres.store.items import PostgresStoreItems
 from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.postgres.threads.threads import PostgresThreads
 from runyard.runtime.storage.postgres.workers import PostgresWorkers
@@ -47,6 +48,7 @@ class PostgresStorage:
         self.idempotency = PostgresIdempotency(self._database, queries)
         self.crons = PostgresCrons(self._database, queries)
         self.assistants = PostgresAssistants(self._database, queries)
+        self.store = PostgresStoreItems(self._database, queries)
 
     @property
     def capabilities(self) -> Capabilities:

@@ -1,0 +1,203 @@
+"""The long-term store on Postgres: items as rows, beside everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import orjson
+
+from runyard.runtime.errors import ConfigError
+from runyard.runtime.scope import Scope
+from runyard.runtime.storage.port.store import (
+    Embedded,
+    GetItem,
+    ListNamespaces,
+    Namespace,
+    PutItem,
+    SearchItems,
+    StoredItem,
+    StoreOperation,
+    StoreResult,
+    UnindexedItem,
+)
+from runyard.runtime.storage.postgres.connection import SLICES, Connection
+from runyard.runtime.storage.postgres.database import Database
+from runyard.runtime.storage.postgres.groups import Groups
+from runyard.runtime.storage.postgres.rows import fetch_dicts
+from runyard.runtime.storage.postgres.store.namespaces import list_namespaces, namespace_of, namespace_text
+from runyard.runtime.storage.postgres.store.search import search_items
+from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.rows import iso_time
+from runyard.runtime.storage.time_slice import TimeSlice
+
+GRAIN = 0.01
+"""The part of its lifetime by which the end of an item must move to be worth a write."""
+EXPIRED_AT_ONCE = 50
+"""Items that are removed between two looks at the clock: values may be large."""
+
+_Found = Mapping[bytes, dict[str, Any]]
+"""Rows of items by their digest."""
+
+
+class _Changes(NamedTuple):
+    """What one batch changes: items that it puts, and those that live on since it has read them."""
+
+    puts: Sequence[PutItem]
+    outlived: Sequence[int]
+
+
+class PostgresStoreItems:
+    """Items by the digest of namespace and key, which are as long as they like."""
+
+    def __init__(self, database: Database, queries: Queries) -> None:
+        self._database = database
+        self._sql = queries
+        # Items belong to no thread; they are locked in the order of their digests.
+        self._changes: Groups[_Changes, None] = Groups(database, self._change, lambda changes: ())
+
+    async def ready(self, *, meaning: bool = False) -> None:
+        if meaning:
+            raise _no_meaning()
+
+    async def batch(self, scope: Scope, operations: Sequence[StoreOperation]) -> list[StoreResult]:
+        reads = [operation for operation in operations if not isinstance(operation, PutItem)]
+        puts = [operation for operation in operations if isinstance(operation, PutItem)]
+        if any(put.embedded is not None for put in puts):
+            raise _no_meaning()
+        answers: list[StoreResult] = []
+        outlived: list[int] = []
+        if reads:
+            answers, outlived = await self._read(reads)
+        if puts or outlived:
+            await self._changes.add(_Changes(puts, outlived))
+        answered = iter(answers)
+        return [None if isinstance(operation, PutItem) else next(answered) for operation in operations]
+
+    async def _read(
+        self, reads: Sequence[GetItem | SearchItems | ListNamespaces]
+    ) -> tuple[list[StoreResult], list[int]]:
+        """The answers, and the items that live on since they were read."""
+        gets = {_digest(read.namespace, read.key) for read in reads if isinstance(read, GetItem)}
+
+        def work(connection: Connection) -> tuple[list[StoreResult], list[int]]:
+            rows = fetch_dicts(connection, self._sql["items"], (list(gets),)) if gets else []
+            found, outlived = {row["digest"]: row for row in rows}, list[int]()
+            return [self._answer(connection, read, found, outlived) for read in reads], outlived
+
+        if all(isinstance(read, GetItem) for read in reads):  # one statement
+            return await self._database.read(work)
+        return await self._database.snapshot(work, "search")
+
+    def _answer(
+        self,
+        connection: Connection,
+        read: GetItem | SearchItems | ListNamespaces,
+        found: _Found,
+        outlived: list[int],
+    ) -> StoreResult:
+        if isinstance(read, ListNamespaces):
+            return list(list_namespaces(connection, read))
+        if isinstance(read, SearchItems):
+            if read.near is not None:
+                raise _no_meaning()
+            rows = search_items(connection, read)
+            time = connection.now
+        else:
+            row = found.get(_digest(read.namespace, read.key))
+            rows = [] if row is None else [row]
+            time = 0 if row is None else row["now"]
+        if read.refresh:
+            outlived += [row["id"] for row in rows if _worth_refreshing(row, time)]
+        items = [_item(row) for row in rows]
+        return items if isinstance(read, SearchItems) else next(iter(items), None)
+
+    def _change(self, connection: Connection, batches: Sequence[_Changes]) -> list[None]:
+        outlived = {number for batch in batches for number in batch.outlived}
+        if outlived:
+            connection.execute(self._sql["refresh_items"], {"ids": list(outlived), "now": connection.now})
+        deleted: set[bytes] = set()
+        kept: dict[bytes, PutItem] = {}
+        for put in (put for batch in batches for put in batch.puts):
+            digest = _digest(put.namespace, put.key)
+            kept.pop(digest, None)  # what is put again comes behind what was put before
+            if put.value is None:
+                deleted.add(digest)
+            else:
+                kept[digest] = put
+        if deleted:
+            connection.execute(self._sql["delete_items"], (list(deleted),))
+        if kept:
+            rows = [_row(digest, put, connection.now) for digest, put in kept.items()]
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            connection.execute(self._sql["put_items"], [connection.now, connection.now, *columns])
+        return [None] * len(batches)
+
+    # Maintenance
+
+    async def expire(self, limit: int) -> bool:
+        def work(connection: Connection) -> bool:
+            piece, removed = TimeSlice(SLICES), 0
+            while removed < limit:
+                step = min(EXPIRED_AT_ONCE, limit - removed)
+                found = connection.execute(self._sql["delete_expired_items"], (connection.now, step)).rowcount
+                removed += found
+                if found < step:
+                    return False
+                if piece.over:
+                    break
+            return True
+
+        due = await self._database.read(lambda connection: connection.execute(self._sql["item_is_due"]).fetchone())
+        return due is not None and await self._database.write(work)
+
+    async def count_unindexed(self, index: str) -> int:
+        raise _no_meaning()
+
+    async def unindexed(self, index: str, limit: int) -> list[UnindexedItem]:
+        raise _no_meaning()
+
+    async def index_items(self, items: Sequence[tuple[UnindexedItem, Embedded]]) -> None:
+        raise _no_meaning()
+
+
+def _no_meaning() -> ConfigError:
+    return ConfigError(
+        "store.index is not available where storage is on Postgres: it does not keep vectors; remove store.index"
+    )
+
+
+def _digest(namespace: Namespace, key: str) -> bytes:
+    """No namespace has a NUL character."""
+    return sha256(f"{namespace_text(namespace)}\0{key}".encode()).digest()
+
+
+def _row(digest: bytes, put: PutItem, now: int) -> tuple[Any, ...]:
+    assert put.value is not None
+    return (
+        digest,
+        namespace_text(put.namespace),
+        put.key.encode(),
+        put.value.decode(),
+        put.ttl,
+        None if put.ttl is None else now + int(put.ttl * 60_000_000),
+        None if put.fields is None else orjson.dumps(put.fields).decode(),
+    )
+
+
+def _worth_refreshing(row: dict[str, Any], time: int) -> bool:
+    if row["ttl_minutes"] is None:
+        return False
+    lifetime = row["ttl_minutes"] * 60_000_000
+    return bool(time + lifetime - row["expires_at"] > lifetime * GRAIN)
+
+
+def _item(row: dict[str, Any]) -> StoredItem:
+    return StoredItem(
+        namespace=namespace_of(row["namespace"]),
+        key=row["key"].decode(),
+        value=row["value"].encode(),
+        created_at=iso_time(row["created_at"]),
+        updated_at=iso_time(row["updated_at"]),
+    )
