@@ -203,6 +203,51 @@ async def test_namespaces_are_listed_in_order_by_their_ends_and_depth(storage: S
     assert await namespaces(storage, max_depth=2, limit=2, offset=2) == [("a", "y"), ("b", "x")]
 
 
+FILTERED: list[tuple[dict[str, Any], str]] = [
+    ({}, "abcdefghijk"),
+    ({"x": 1}, "bc"),
+    ({"x": True}, "d"),
+    ({"x": None}, "aehijk"),
+    ({"x": "1"}, "f"),
+    ({"x": {"$ne": 1}}, "adefghijk"),
+    ({"x": {"$gt": 0, "$lte": 1.0}}, "bc"),
+    ({"x": {"$gte": "1"}}, "fg"),
+    ({"x": {"$lt": "2"}}, "f"),
+    ({"y": {"z": 1}}, "h"),
+    ({"y.z": 1}, "h"),
+    ({"y.0": 1}, ""),
+    ({"y": {}}, "h"),
+    ({"y": [1, {"z": 2}]}, "i"),
+    ({"y": {"$eq": [1]}}, ""),
+    ({'"': {"$eq": "\0"}}, "j"),
+    ({'"': {"$ne": "\0"}}, "abcdefghik"),
+    ({'"': "\\u0000"}, "k"),
+    ({"n": 2**63 + 1}, "j"),
+    ({"n": 2**63}, ""),
+]
+
+
+async def test_a_filter_finds_what_is_as_it_says_and_mixes_up_no_types(storage: Storage) -> None:
+    values: dict[str, Any] = {
+        "a": {},
+        "b": {"x": 1},
+        "c": {"x": 1.0},
+        "d": {"x": True},
+        "e": {"x": None},
+        "f": {"x": "1"},
+        "g": {"x": "é"},
+        "h": {"y": {"z": 1, "other": 2}},
+        "i": {"y": [1, {"z": 2}]},
+        "j": {'"': "\0", "n": 2**63 + 1},
+        "k": {'"': "\\u0000"},
+    }
+    await storage.store.batch(EVERYTHING, [put_item(key, value) for key, value in values.items()])
+    found = [(wanted, "".join(sorted(await keys(storage, filter=wanted, limit=20)))) for wanted, _ in FILTERED]
+    assert found == FILTERED
+    with pytest.raises(Invalid, match="more than 50 things"):
+        await search(storage, filter={str(number): 1 for number in range(51)})
+
+
 # Lifetimes
 
 
