@@ -17,8 +17,6 @@ from runyard.runtime.auth.inner_requests import InnerAddress
 from runyard.runtime.background.forks import keep_port_from_children
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.bus.linked import LinkedBus
-from runyard.runtime.bus.local import LocalWorkerBus
-from runyard.runtime.bus.messages import GraphsLoaded
 from runyard.runtime.bus.unix_socket import accept_worker
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.config.project import Project
@@ -81,8 +79,8 @@ from runyard.runtime.webhooks.sender import WebhookSender
 
 if TYPE_CHECKING:
     from runyard.runtime.auth.requests import Authenticator
-    from runyard.runtime.execution.worker import Worker
     from runyard.runtime.graphs.registry import Graphs
+    from runyard.runtime.processes.local_worker import LocalWorker
     from runyard.runtime.store.index import Index
 
 
@@ -266,7 +264,8 @@ class Runtime:
             if self.web_app is not None:
                 await self.web_app.lifespan.enter()
             if local is not None:
-                await self._run_local_worker(local)
+                exits.push_async_callback(local.leave)
+                await local.run_until_ready(self._workers.first_ready)
             await self.ui.start()
             exits.push_async_callback(self.ui.stop)
             self._maintenance.start()
@@ -370,7 +369,7 @@ class Runtime:
         if self._web_app is not None:
             await self._web_app.lifespan.leave()
 
-    async def _start_workers(self, spawner: WorkerSpawner) -> Worker | None:
+    async def _start_workers(self, spawner: WorkerSpawner) -> LocalWorker | None:
         """Starts them; with `--workers 0` gives the one of this process, which is not yet running."""
         socket = OwnSocket(self.settings, "bus", self._loops)
         self._exits.push_async_callback(socket.stop)
@@ -381,40 +380,22 @@ class Runtime:
         )
         self._exits.push_async_callback(supervisor.stop)
         await supervisor.start()
-        return None if local is None else await self._make_local_worker(local)
-
-    async def _make_local_worker(self, name: str) -> Worker:
-        """`--workers 0`: everything in this process, for debuggers and small tests."""
-        from runyard.runtime.execution.executor import Executor
-        from runyard.runtime.execution.node_pool import NodePool
-        from runyard.runtime.execution.worker import Worker
-        from runyard.runtime.store.fenced import FencedStore
+        if local is None:
+            return None
+        from runyard.runtime.processes.local_worker import LocalWorker
 
         await asyncio.to_thread(self.load_graphs)
         assert self._graphs is not None
-        loop, project = asyncio.get_running_loop(), self.settings.project
-        loop.set_default_executor(NodePool(self.settings.concurrency))
-        store = FencedStore(self._storage.store, loop, project.store_ttl, self._index)
         self._exits.push_async_callback(asyncio.to_thread, send_last_traces)
-        self._storage.workers.register(name)
-        self._exits.callback(self._storage.workers.unregister, name)
-        executor = Executor(
-            self._graphs, self._storage, store, run_timeout=self.settings.run_timeout, tracing=self.tracing
+        worker = LocalWorker(
+            local,
+            self.settings,
+            self._storage,
+            self._graphs,
+            index=self._index,
+            tracing=self.tracing,
+            bus=self._bus,
+            loops=self._loops,
         )
-        worker = Worker(name, self.settings, self._storage, executor, solo=False, loops=self._loops)
-        bus = LocalWorkerBus(self._bus)
-        bus.send(GraphsLoaded(self._graphs.own_names, self._graphs.not_loaded))
-        worker.connect(bus)
+        self._exits.callback(worker.close)
         return worker
-
-    async def _run_local_worker(self, worker: Worker) -> None:
-        task = asyncio.create_task(worker.run(), name=worker.name)
-
-        async def leave() -> None:
-            worker.drain()
-            await task
-
-        self._exits.push_async_callback(leave)
-        ready = asyncio.create_task(self._workers.first_ready.wait())
-        await asyncio.wait({ready, task}, return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()

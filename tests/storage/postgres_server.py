@@ -15,6 +15,7 @@ import os
 import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -84,6 +85,8 @@ def _start() -> str:
     assert binaries is not None, "there is no Postgres: scripts/install brings one"
     folder = Path(tempfile.mkdtemp(prefix="runyard-pg-"))
     user = _plain_user(folder)
+    if user is not None and not _open_to_all(binaries):
+        binaries = _copy_for(user, binaries, folder / "programs")
     subprocess.run(
         [binaries / "initdb", "-D", folder / "data", "-U", "runyard", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"],
         check=True,
@@ -126,6 +129,23 @@ def _plain_user(folder: Path) -> int | None:
             os.chown(folder, user.pw_uid, user.pw_gid)
             return user.pw_uid
     raise AssertionError("Postgres does not run as root, and there is no other user")
+
+
+def _copy_for(user: int, binaries: Path, target: Path) -> Path:
+    """Copies programs from somebody's private folder, with the libraries that a wheel has beside its package."""
+    package = binaries.parent.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    shutil.copytree(binaries.parent, target / package.name / binaries.parent.name, symlinks=True)
+    if libraries.exists():
+        shutil.copytree(libraries, target / libraries.name)
+    for each in (target, *target.rglob("*")):
+        os.chown(each, user, -1, follow_symlinks=False)
+    return target / binaries.relative_to(package.parent)
+
+
+def _open_to_all(folder: Path) -> bool:
+    """Whether every user may execute what lies there."""
+    return all(each.stat().st_mode & stat.S_IXOTH for each in (folder, *folder.parents))
 
 
 def _tries(server: subprocess.Popen[bytes], log: Path) -> Iterator[None]:
