@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from runyard.generated.models import Run, Thread, ThreadExpiry
+from runyard.generated.models import Assistant, Run, Thread, ThreadExpiry
 from runyard.runtime.storage.port.expiry import Expiry
 
 
@@ -72,3 +72,32 @@ def expiry_columns(expiry: Expiry | None) -> dict[str, Any]:
     if expiry is None:
         return {"ttl_strategy": None, "ttl_minutes": None}
     return {"ttl_strategy": expiry.strategy, "ttl_minutes": expiry.minutes}
+
+
+def assistant_from_row(row: dict[str, Any]) -> Assistant:
+    """An assistant, or a version of one, as the interface shows it."""
+    return Assistant(
+        assistant_id=row["assistant_id"],
+        graph_id=row["graph_id"],
+        config=orjson.loads(row["config"]),
+        context=orjson.loads(row["context"]),
+        created_at=iso_time(row["created_at"]),
+        updated_at=iso_time(row["updated_at"]),
+        metadata=orjson.loads(row["metadata"]),
+        version=row["version"],
+        name=row["name"],
+        description=row["description"],
+    )
+
+
+def assistant_columns(assistant: Assistant) -> dict[str, Any]:
+    """The columns of an assistant that a client may change."""
+    return {
+        "assistant_id": assistant.assistant_id,
+        "graph_id": assistant.graph_id,
+        "name": assistant.name,
+        "description": assistant.description,
+        "config": orjson.dumps(assistant.config).decode(),
+        "context": orjson.dumps(assistant.context).decode(),
+        "metadata": orjson.dumps(assistant.metadata).decode(),
+    }

@@ -112,7 +112,6 @@ BACKENDS = {
                 "test_finish::test_a_kept_thread_keeps_its_checkpoints_when_a_run_on_it_is_cancelled",
                 "test_finish::test_rolling_back_removes_what_the_run_wrote_and_nothing_else",
                 "test_workers::test_a_run_that_was_to_stop_ends_with_its_dead_worker",
-                "test_assistants",
                 "test_batch_kills",
                 "test_batches",
                 "test_checkpoints",

@@ -10,6 +10,7 @@ import psycopg
 from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.port.capabilities import Capabilities, Progress, SchemaState
 from runyard.runtime.storage.port.storage import Meter
+from runyard.runtime.storage.postgres.assistants import PostgresAssistants
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.migrations import migrate, read_state
@@ -35,6 +36,7 @@ class PostgresStorage:
         self.queue = PostgresQueue(self._database, queries)
         self.workers = PostgresWorkers(self._database, queries)
         self.threads = PostgresThreads(self._database, queries)
+        self.assistants = PostgresAssistants(self._database, queries)
 
     @property
     def capabilities(self) -> Capabilities:

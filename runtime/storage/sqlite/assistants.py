@@ -4,8 +4,6 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
 from runyard.generated.models import (
     Assistant,
     AssistantCountRequest,
@@ -17,7 +15,7 @@ from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.assistants import AssistantChange, AssistantDeletion, DefaultAssistant
 from runyard.runtime.storage.port.threads import IfExists
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.rows import iso_time
+from runyard.runtime.storage.rows import assistant_columns, assistant_from_row
 from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.leftovers import remove_in_pieces
@@ -66,7 +64,7 @@ class SqliteAssistants:
 
     def _get(self, connection: sqlite3.Connection, assistant_id: str) -> Assistant | None:
         row = fetch_dict(connection, self._sql["assistant"], (assistant_id,))
-        return None if row is None else _assistant(row)
+        return None if row is None else assistant_from_row(row)
 
     async def search(
         self, scope: Scope, request: AssistantSearchRequest, *, limit: int, offset: int
@@ -77,7 +75,7 @@ class SqliteAssistants:
         rows = await self._database.read_in_pool(
             lambda connection: fetch_dicts(connection, sql, (*where.parameters, limit, offset)), "search"
         )
-        return [_assistant(row) for row in rows]
+        return [assistant_from_row(row) for row in rows]
 
     async def count(self, scope: Scope, request: AssistantCountRequest) -> int:
         where = _conditions(scope, request)
@@ -101,7 +99,7 @@ class SqliteAssistants:
             if self._get(connection, assistant_id) is None:
                 return None
             rows = fetch_dicts(connection, sql, (*where.parameters, request.limit, request.offset))
-            return [_assistant(row) for row in rows]
+            return [assistant_from_row(row) for row in rows]
 
         return await self._database.read_in_pool(on_assistant(scope, assistant_id, read, reading=True), "search")
 
@@ -116,7 +114,11 @@ class SqliteAssistants:
                     raise Conflict(f"Assistant {assistant.assistant_id} already exists")
                 return existing
             time = now()
-            self._put(connection, scope, {**_row(assistant), "version": 1, "created_at": time, "updated_at": time})
+            self._put(
+                connection,
+                scope,
+                {**assistant_columns(assistant), "version": 1, "created_at": time, "updated_at": time},
+            )
             created = self._get(connection, assistant.assistant_id)
             assert created is not None
             return created
@@ -129,7 +131,10 @@ class SqliteAssistants:
             if found is None:
                 return None
             (latest,) = connection.execute(self._sql["latest_version"], (assistant_id,)).fetchone()
-            changed = {**_row(change(_assistant(found))), "version": max(latest or 0, found["version"]) + 1}
+            changed = {
+                **assistant_columns(change(assistant_from_row(found))),
+                "version": max(latest or 0, found["version"]) + 1,
+            }
             self._put(connection, scope, {**changed, "created_at": found["created_at"], "updated_at": now()})
             _check_kept(connection, scope, assistant_id)
             return self._get(connection, assistant_id)
@@ -205,31 +210,3 @@ def _conditions(scope: Scope, request: AssistantSearchRequest | AssistantCountRe
         where.like("name", request.name)
     where.containing("metadata", request.metadata)
     return where
-
-
-def _assistant(row: dict[str, Any]) -> Assistant:
-    return Assistant(
-        assistant_id=row["assistant_id"],
-        graph_id=row["graph_id"],
-        config=orjson.loads(row["config"]),
-        context=orjson.loads(row["context"]),
-        created_at=iso_time(row["created_at"]),
-        updated_at=iso_time(row["updated_at"]),
-        metadata=orjson.loads(row["metadata"]),
-        version=row["version"],
-        name=row["name"],
-        description=row["description"],
-    )
-
-
-def _row(assistant: Assistant) -> dict[str, Any]:
-    """The columns that a client may change."""
-    return {
-        "assistant_id": assistant.assistant_id,
-        "graph_id": assistant.graph_id,
-        "name": assistant.name,
-        "description": assistant.description,
-        "config": orjson.dumps(assistant.config).decode(),
-        "context": orjson.dumps(assistant.context).decode(),
-        "metadata": orjson.dumps(assistant.metadata).decode(),
-    }
