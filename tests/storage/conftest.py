@@ -81,6 +81,17 @@ def set_time_of_day(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Callab
     return set_it
 
 
+@pytest.fixture
+def let_time_pass(
+    backend: Backend, tmp_path: Path, set_time_of_day: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[float], None]:
+    """Has so many seconds go by, by the clock that storage goes by."""
+    clock = backend.clock
+    if clock is None:
+        return set_time_of_day
+    return lambda seconds: clock(monkeypatch, tmp_path, seconds)
+
+
 @pytest.fixture(scope="module", params=PLAIN)
 def track(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Track]:
     """Both racers open the database, which does not exist yet, at once: that is the first race."""

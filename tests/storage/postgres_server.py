@@ -25,6 +25,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
+import pytest
 
 ADDRESS = "RUNYARD_TEST_POSTGRES"
 """The variable that holds the connection string; who sets it before the tests lends them a server."""
@@ -63,6 +64,20 @@ def drop_schema(directory: Path) -> None:
     if ADDRESS in os.environ:
         with psycopg.connect(os.environ[ADDRESS], autocommit=True) as connection:
             connection.execute(f"drop schema if exists {schema_of(directory)} cascade")
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, directory: Path, seconds: float) -> None:
+    """Sets the clock of what belongs to a directory by so many seconds from what it is; this process goes by it, too,
+    until that is undone."""
+    monkeypatch.setattr("runyard.runtime.storage.postgres.connection.CLOCK", "select clock_micros()")
+    function = f"{schema_of(directory)}.clock_micros()"
+    with psycopg.connect(address()) as connection:
+        row = connection.execute("select prosrc from pg_proc where oid = %s::regprocedure", (function,)).fetchone()
+        assert row is not None
+        connection.execute(
+            f"create or replace function {function} returns bigint language sql volatile "
+            f"as $${row[0]} + {int(seconds * 1e6)}$$"
+        )
 
 
 def _start() -> str:

@@ -132,9 +132,9 @@ async def test_a_copy_under_a_key_that_is_taken_makes_nothing(storage: Storage) 
     assert await storage.threads.get(ANYBODY, target) is None
 
 
-async def test_keys_are_forgotten_when_they_are_old(storage: Storage, set_time_of_day: Callable[[float], None]) -> None:
+async def test_keys_are_forgotten_when_they_are_old(storage: Storage, let_time_pass: Callable[[float], None]) -> None:
     await storage.runs.insert(ANYBODY, [stateless()], key=IdempotencyKey("old", b""))
-    set_time_of_day(3600.0)
+    let_time_pass(3600.0)
     await storage.runs.insert(ANYBODY, [stateless()], key=IdempotencyKey("young", b""))
     assert await storage.idempotency.forget(3000.0, PLENTY, 10) == 1
     assert await keys_kept(storage, "old", "young") == [False, True]

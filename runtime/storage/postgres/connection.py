@@ -19,7 +19,7 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 SLICES = 10
 """Slices of time that one transaction may take for work that can be done in pieces: each of its statements is a round
 trip, and it keeps only those waiting who want the same threads."""
-_CLOCK = "select (extract(epoch from clock_timestamp()) * 1000000)::bigint"
+CLOCK = "select (extract(epoch from clock_timestamp()) * 1000000)::bigint"
 
 
 class _JsonText(Loader):
@@ -71,7 +71,7 @@ class Connection:
         taken = "".join(f"select pg_advisory_xact_lock({lock});" for lock in sorted(set(locks)))
         cursor = self._connection.execute(
             f"begin {mode}; set local statement_timeout = {int(seconds * 1000)};"
-            f"set local idle_in_transaction_session_timeout = {int(seconds * 1000) + 5000};{self._path}{taken}{_CLOCK}"
+            f"set local idle_in_transaction_session_timeout = {int(seconds * 1000) + 5000};{self._path}{taken}{CLOCK}"
         )
         while cursor.nextset():
             pass

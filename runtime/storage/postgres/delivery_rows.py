@@ -1,9 +1,10 @@
-"""Webhook calls that are to be made, on Postgres: how they are noted in the transaction that ends a run."""
+"""Webhook calls that are to be made, on Postgres, as the rows that have them."""
 
 from dataclasses import asdict
 
 import orjson
 
+from runyard.runtime.storage.postgres.batch_rows import batch_from_row
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.rows import fetch_dict
 from runyard.runtime.storage.queries import Queries
@@ -31,3 +32,15 @@ def add_delivery(
     if error is not None:
         payload["error"] = orjson.Fragment(error)
     connection.execute(sql["insert_delivery"], (row["run_id"], row["webhook"], orjson.dumps(payload), 0, time))
+
+
+def ended_batch(connection: Connection, sql: Queries, batch_id: str) -> bytes | None:
+    """What is told of a batch that has ended; None when it was deleted."""
+    row = fetch_dict(connection, sql["batch"], (batch_id,))
+    return None if row is None else orjson.dumps(batch_from_row(connection, sql, row))
+
+
+def complete_deliveries(connection: Connection, sql: Queries, batch_id: str) -> None:
+    """In front of the deletion of a batch: the calls for its end are made all the same."""
+    for (delivery_id,) in connection.execute(sql["deliveries_of_batch"], (batch_id,)).fetchall():
+        connection.execute(sql["complete_delivery"], (ended_batch(connection, sql, batch_id), delivery_id))

@@ -13,6 +13,8 @@ from runyard.runtime.storage.port.storage import Meter
 from runyard.runtime.storage.postgres.assistants import PostgresAssistants
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.database import Database
+from runyard.runtime.storage.postgres.deliveries import PostgresDeliveries
+from runyard.runtime.storage.postgres.idempotency import PostgresIdempotency
 from runyard.runtime.storage.postgres.migrations import migrate, read_state
 from runyard.runtime.storage.postgres.queue import PostgresQueue
 from runyard.runtime.storage.postgres.runs import PostgresRuns
@@ -36,6 +38,8 @@ class PostgresStorage:
         self.queue = PostgresQueue(self._database, queries)
         self.workers = PostgresWorkers(self._database, queries)
         self.threads = PostgresThreads(self._database, queries)
+        self.deliveries = PostgresDeliveries(self._database, queries)
+        self.idempotency = PostgresIdempotency(self._database, queries)
         self.assistants = PostgresAssistants(self._database, queries)
 
     @property

@@ -13,3 +13,9 @@ insert into batch_counts (batch_id, pending, room, updated_at) values (%(batch_i
 -- What the end of one of its runs may have brought about: another got its place, or a call is to be made.
 select batch_id, max_concurrency is not null, webhook is not null and ended_at is not null from batches
 where batch_id = any(%s::text[]);
+
+-- name: batch
+select *, clock_micros() as now from batches join batch_counts using (batch_id) where batch_id = %s;
+
+-- name: batch_durations
+select upto, runs from batch_durations where batch_id = %s order by upto;

@@ -5,3 +5,27 @@ select * from runs where seq = %s;
 
 -- name: insert_delivery
 insert into deliveries (run_id, url, payload, due, created_at) values (%s, %s, %s, %s, %s);
+
+-- name: claim_deliveries
+with claimed as materialized (
+  select delivery_id from deliveries where due <= %(now)s order by due limit %(limit)s for update skip locked
+)
+update deliveries set attempt = attempt + 1, due = %(leased)s from claimed
+where deliveries.delivery_id = claimed.delivery_id
+returning deliveries.delivery_id, attempt, url, run_id, payload, batch_id;
+
+-- name: finish_delivery
+delete from deliveries where delivery_id = %s and attempt = %s;
+
+-- name: postpone_delivery
+update deliveries set due = %(due)s, error = %(error)s
+where delivery_id = %(delivery_id)s and attempt = %(attempt)s;
+
+-- name: next_delivery_due
+select min(due), clock_micros() from deliveries;
+
+-- name: deliveries_of_batch
+select delivery_id from deliveries where batch_id = %s;
+
+-- name: complete_delivery
+update deliveries set payload = %s where delivery_id = %s;

@@ -4,3 +4,23 @@
 insert into idempotency_keys (creator, key, fingerprint, answer, created_at)
 values (%(creator)s, %(key)s, %(fingerprint)s, %(answer)s, %(now)s)
 on conflict do nothing;
+
+-- name: find_key
+select fingerprint, answer from idempotency_keys
+where key = %(key)s and coalesce(creator, '') = coalesce(%(creator)s::text, '')
+and (creator is null) = (%(creator)s::text is null);
+
+-- name: forget_keys
+delete from idempotency_keys where seq in (
+  select seq from idempotency_keys where created_at < %s order by created_at limit %s
+);
+
+-- name: forget_excess_keys
+-- The oldest ones: each for as long as those before it are less than there is too much.
+with oldest as (
+  select seq, sum(bytes) over (order by created_at, seq) - bytes as before
+  from (select seq, bytes, created_at from idempotency_keys order by created_at, seq limit %(limit)s) as few
+)
+delete from idempotency_keys using oldest
+where idempotency_keys.seq = oldest.seq
+and oldest.before < (select coalesce(sum(bytes), 0) - %(most)s::bigint from idempotency_keys);

@@ -1,0 +1,58 @@
+"""Webhook calls that are to be made, on Postgres. A row is written in the transaction that ends the run, or the
+batch."""
+
+from runyard.runtime.storage.port.deliveries import Delivery
+from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.database import Database
+from runyard.runtime.storage.postgres.delivery_rows import ended_batch
+from runyard.runtime.storage.postgres.rows import one
+from runyard.runtime.storage.queries import Queries
+
+
+class PostgresDeliveries:
+    """Deliveries as rows that are deleted once they are done with, delivered or not. What a server had claimed that has
+    ended since is due when its lease is over."""
+
+    def __init__(self, database: Database, queries: Queries) -> None:
+        self._database = database
+        self._sql = queries
+
+    async def claim(self, limit: int, lease_seconds: float) -> list[Delivery]:
+        def work(connection: Connection) -> list[Delivery]:
+            leased = connection.now + int(lease_seconds * 1e6)
+            rows = connection.execute(
+                self._sql["claim_deliveries"], {"now": connection.now, "leased": leased, "limit": limit}
+            ).fetchall()
+            return [
+                Delivery(
+                    delivery_id=delivery_id,
+                    attempt=attempt,
+                    url=url,
+                    run_id=run_id or None,
+                    batch_id=batch_id,
+                    # The row of a batch's call was written by a trigger, and is filled in here.
+                    payload=(batch_id and ended_batch(connection, self._sql, batch_id)) or payload,
+                )
+                for delivery_id, attempt, url, run_id, payload, batch_id in rows
+            ]
+
+        return await self._database.write(work)
+
+    async def finish(self, delivery_id: int, attempt: int, *, delivered: bool) -> None:
+        await self._database.write(
+            lambda connection: connection.execute(self._sql["finish_delivery"], (delivery_id, attempt)).rowcount
+        )
+
+    async def postpone(self, delivery_id: int, attempt: int, *, seconds: float, error: str) -> None:
+        def work(connection: Connection) -> None:
+            due = connection.now + int(seconds * 1e6)
+            connection.execute(
+                self._sql["postpone_delivery"],
+                {"delivery_id": delivery_id, "attempt": attempt, "due": due, "error": error},
+            )
+
+        await self._database.write(work)
+
+    async def next_due(self) -> float | None:
+        due, time = await self._database.read(lambda connection: one(connection, self._sql["next_delivery_due"]))
+        return None if due is None else max(0.0, (due - time) / 1e6)
