@@ -1,5 +1,6 @@
 """Between rows, as every backend has them, and the interface's nouns."""
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -7,7 +8,13 @@ from typing import Any
 import orjson
 
 from runyard.generated.models import Assistant, Run, Thread, ThreadExpiry
+from runyard.runtime.storage.port.crons import StoredCron
 from runyard.runtime.storage.port.expiry import Expiry
+
+NO_CRON_THREAD = (
+    "Thread with ID '{}' not found. Please verify the ID is correct and the thread hasn't been deleted or expired."
+)
+_CRON_FIELDS = tuple(field.name for field in fields(StoredCron))
 
 
 @lru_cache(maxsize=4096)
@@ -100,4 +107,29 @@ def assistant_columns(assistant: Assistant) -> dict[str, Any]:
         "config": orjson.dumps(assistant.config).decode(),
         "context": orjson.dumps(assistant.context).decode(),
         "metadata": orjson.dumps(assistant.metadata).decode(),
+    }
+
+
+def cron_from_row(row: dict[str, Any]) -> StoredCron:
+    """A cron as it is kept; the row may have more."""
+    given = {name: row[name] for name in _CRON_FIELDS if name in row}
+    given |= {name: orjson.loads(row[name]) for name in ("payload", "metadata")}
+    return StoredCron(**given | {"enabled": bool(row["enabled"])})
+
+
+def cron_columns(cron: StoredCron) -> dict[str, Any]:
+    """The columns of a cron that are not storage's own."""
+    return {
+        "cron_id": cron.cron_id,
+        "assistant_id": cron.assistant_id,
+        "thread_id": cron.thread_id,
+        "schedule": cron.schedule,
+        "timezone": cron.timezone,
+        "end_time": cron.end_time,
+        "enabled": cron.enabled,
+        "on_run_completed": cron.on_run_completed,
+        "payload": orjson.dumps(cron.payload).decode(),
+        "metadata": orjson.dumps(cron.metadata).decode(),
+        "next_due": cron.next_due,
+        "timed_at": cron.timed_at,
     }

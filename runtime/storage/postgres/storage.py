@@ -12,6 +12,7 @@ from runyard.runtime.storage.port.capabilities import Capabilities, Progress, Sc
 from runyard.runtime.storage.port.storage import Meter
 from runyard.runtime.storage.postgres.assistants import PostgresAssistants
 from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.crons import PostgresCrons
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.deliveries import PostgresDeliveries
 from runyard.runtime.storage.postgres.idempotency import PostgresIdempotency
@@ -40,6 +41,7 @@ class PostgresStorage:
         self.threads = PostgresThreads(self._database, queries)
         self.deliveries = PostgresDeliveries(self._database, queries)
         self.idempotency = PostgresIdempotency(self._database, queries)
+        self.crons = PostgresCrons(self._database, queries)
         self.assistants = PostgresAssistants(self._database, queries)
 
     @property

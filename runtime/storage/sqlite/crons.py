@@ -2,9 +2,6 @@
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
-
-import orjson
 
 from runyard.generated.models import CronCountRequest, CronSearch
 from runyard.runtime.errors import Conflict, Forbidden, NotFound, Unavailable
@@ -16,7 +13,7 @@ from runyard.runtime.storage.port.idempotency import IdempotencyKey
 from runyard.runtime.storage.port.runs import CancelResult, InsertResult
 from runyard.runtime.storage.prepared_runs import PreparedRun, prepare_runs
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.rows import expiry_columns
+from runyard.runtime.storage.rows import NO_CRON_THREAD, cron_columns, cron_from_row, expiry_columns
 from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.idempotency import keep_key
@@ -32,10 +29,6 @@ care: a moment is fired once."""
 
 FIRINGS_KEPT = 20
 """Of each cron."""
-
-NO_THREAD = (
-    "Thread with ID '{}' not found. Please verify the ID is correct and the thread hasn't been deleted or expired."
-)
 
 
 class SqliteCrons:
@@ -61,7 +54,7 @@ class SqliteCrons:
             if cron.thread_id is not None:
                 self._join_thread(connection, scope, cron.thread_id, expiry)
             time = now()
-            row = {**_row(change(cron, time)), "creator": scope.identity, "creator_details": scope.user}
+            row = {**cron_columns(change(cron, time)), "creator": scope.identity, "creator_details": scope.user}
             row["now"] = time
             connection.execute(self._sql["insert_cron"], row)
             created = self._get(connection, cron.cron_id)
@@ -75,7 +68,7 @@ class SqliteCrons:
     def _join_thread(self, connection: sqlite3.Connection, scope: Scope, thread_id: str, expiry: Expiry | None) -> None:
         row = fetch_dict(connection, self._sql["thread"], (thread_id,))
         if row is None or not shows_thread(connection, scope.of("threads"), thread_id):
-            raise NotFound(NO_THREAD.format(thread_id))
+            raise NotFound(NO_CRON_THREAD.format(thread_id))
         if row["temporary"]:
             # It is more than its run's now, whatever becomes of that one.
             connection.execute(self._sql["keep_temporary_thread"], {"thread_id": thread_id, **expiry_columns(expiry)})
@@ -85,7 +78,7 @@ class SqliteCrons:
 
     def _get(self, connection: sqlite3.Connection, cron_id: str) -> StoredCron | None:
         row = fetch_dict(connection, self._sql["cron"], (cron_id,))
-        return None if row is None else _cron(row)
+        return None if row is None else cron_from_row(row)
 
     async def change(self, scope: Scope, cron_id: str, change: CronChange) -> StoredCron | None:
         def work(connection: sqlite3.Connection) -> StoredCron | None:
@@ -93,9 +86,9 @@ class SqliteCrons:
             if found is None:
                 return None
             if found.thread_id is not None and scope.beside and not self._reaches(connection, scope, found.thread_id):
-                raise NotFound(NO_THREAD.format(found.thread_id))
+                raise NotFound(NO_CRON_THREAD.format(found.thread_id))
             time = now()
-            connection.execute(self._sql["update_cron"], {**_row(change(found, time)), "now": time})
+            connection.execute(self._sql["update_cron"], {**cron_columns(change(found, time)), "now": time})
             if not shows_cron(connection, scope, cron_id):
                 raise Forbidden(
                     "metadata: the cron would be out of your reach with it; leave the keys that make it yours"
@@ -123,7 +116,7 @@ class SqliteCrons:
         rows = await self._database.read_in_pool(
             lambda connection: fetch_dicts(connection, sql, (*where.parameters, limit, offset)), "search"
         )
-        return [_cron(row) for row in rows]
+        return [cron_from_row(row) for row in rows]
 
     async def count(self, scope: Scope, request: CronCountRequest) -> int:
         where = _conditions(scope, request)
@@ -145,7 +138,7 @@ class SqliteCrons:
                 crons = fetch_dicts(connection, self._sql["due_crons"], (time, limit))
             misdated = fetch_dicts(connection, self._sql["misdated_crons"], (time + SET_BACK, limit))
             seconds = None if next_due is None else max(0.0, (next_due - time) / 1e6)
-            return DueCrons(time, [*map(_cron, crons)], seconds, [*map(_cron, misdated)])
+            return DueCrons(time, [*map(cron_from_row, crons)], seconds, [*map(cron_from_row, misdated)])
 
         return self._database.read(read)
 
@@ -229,26 +222,3 @@ def _conditions(scope: Scope, request: CronSearch | CronCountRequest) -> Conditi
     where.equal("thread_id", request.thread_id)
     where.containing("metadata", request.metadata)
     return where
-
-
-def _cron(row: dict[str, Any]) -> StoredCron:
-    given = {**row, "enabled": bool(row["enabled"])}
-    return StoredCron(**given | {name: orjson.loads(row[name]) for name in ("payload", "metadata")})
-
-
-def _row(cron: StoredCron) -> dict[str, Any]:
-    """The columns that are not storage's own."""
-    return {
-        "cron_id": cron.cron_id,
-        "assistant_id": cron.assistant_id,
-        "thread_id": cron.thread_id,
-        "schedule": cron.schedule,
-        "timezone": cron.timezone,
-        "end_time": cron.end_time,
-        "enabled": cron.enabled,
-        "on_run_completed": cron.on_run_completed,
-        "payload": orjson.dumps(cron.payload).decode(),
-        "metadata": orjson.dumps(cron.metadata).decode(),
-        "next_due": cron.next_due,
-        "timed_at": cron.timed_at,
-    }
