@@ -38,6 +38,7 @@ class Backend:
     None: it is the time of day.
     remove: removes what belongs to a directory and does not go with it.
     not_yet: modules of tests that are left out, or of one as "module::test", since the backend lacks what they test.
+    some_changes: seconds in which a process makes some dozens of changes, one after the other.
     encrypted: whether what is stored is encrypted. What is counted then, and found by, is not what was given.
     """
 
@@ -49,6 +50,7 @@ class Backend:
     clock: Callable[[pytest.MonkeyPatch, Path, float], None] | None = None
     remove: Callable[[Path], None] = lambda directory: None
     not_yet: Set[str] = frozenset()
+    some_changes: float = 0.08
     encrypted: bool = False
 
 
@@ -86,6 +88,7 @@ BACKENDS = {
         },
         time_of_day="time.time_ns",
         clock=set_clock,
+        some_changes=0.3,
         remove=drop_schema,
         not_yet=frozenset(
             {
@@ -117,11 +120,8 @@ BACKENDS = {
                 "test_finish::test_a_kept_thread_keeps_its_checkpoints_when_a_run_on_it_is_cancelled",
                 "test_finish::test_rolling_back_removes_what_the_run_wrote_and_nothing_else",
                 "test_workers::test_a_run_that_was_to_stop_ends_with_its_dead_worker",
-                "test_batch_kills",
-                "test_batches",
                 "test_checkpoints",
                 "test_events",
-                "test_results",
                 "test_sealed",
                 "test_store",
             }
