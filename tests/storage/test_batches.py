@@ -167,13 +167,13 @@ async def test_the_state_differs_with_every_change(storage: Storage) -> None:
 
 
 async def test_durations_are_no_more_than_a_tenth_too_long(
-    storage: Storage, set_time_of_day: Callable[[float], None]
+    storage: Storage, let_time_pass: Callable[[float], None]
 ) -> None:
     batch_id, _ = await insert_batch(storage, 20)
     runs = await claim_all(storage)
-    set_time_of_day(10.0)
+    let_time_pass(10.0)
     await finish(storage, *runs[:12])
-    set_time_of_day(90.0)  # from where it is now
+    let_time_pass(90.0)  # from where it is now
     await finish(storage, *runs[12:])
     durations = (await get(storage, batch_id)).durations
     assert durations.p50 is not None
@@ -183,11 +183,11 @@ async def test_durations_are_no_more_than_a_tenth_too_long(
 
 
 async def test_a_run_that_seems_to_have_taken_a_century_can_end(
-    storage: Storage, set_time_of_day: Callable[[float], None]
+    storage: Storage, let_time_pass: Callable[[float], None]
 ) -> None:
     batch_id, _ = await insert_batch(storage, 1)
     leased = await claim_all(storage)
-    set_time_of_day(100 * 365 * 86_400.0)
+    let_time_pass(100 * 365 * 86_400.0)
     await finish(storage, *leased)
     assert await counts(storage, batch_id) == counted(success=1)
 

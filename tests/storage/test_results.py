@@ -335,13 +335,13 @@ async def test_a_retried_item_has_the_result_of_its_new_run(storage: Storage) ->
 
 
 async def test_the_time_between_an_end_and_a_retry_does_not_count(
-    storage: Storage, set_time_of_day: Callable[[float], None]
+    storage: Storage, let_time_pass: Callable[[float], None]
 ) -> None:
     good, bad = stateless(), stateless()
     batch = await insert_batch(storage, good, bad)
     await end(storage, good)
     await fail(storage, bad)
-    set_time_of_day(86_400.0)
+    let_time_pass(86_400.0)
     (new_run,) = await again(storage, batch)
     resumed = await storage.batches.get(ANY, batch.batch_id)
     await end(storage, new_run)

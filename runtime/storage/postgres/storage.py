@@ -11,6 +11,7 @@ from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.port.capabilities import Capabilities, Progress, SchemaState
 from runyard.runtime.storage.port.storage import Meter
 from runyard.runtime.storage.postgres.assistants import PostgresAssistants
+from runyard.runtime.storage.postgres.batches import PostgresBatches
 from runyard.runtime.storage.postgres.checkpoints import PostgresCheckpoints
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.crons import PostgresCrons
@@ -20,6 +21,7 @@ from runyard.runtime.storage.postgres.events import PostgresEvents
 from runyard.runtime.storage.postgres.idempotency import PostgresIdempotency
 from runyard.runtime.storage.postgres.migrations import migrate, read_state
 from runyard.runtime.storage.postgres.queue import PostgresQueue
+from runyard.runtime.storage.postgres.results import PostgresResults
 from runyard.runtime.storage.postgres.runs import PostgresRuns
 from runyard.runtime.storage.postgres.store.items import PostgresStoreItems
 from runyard.runtime.storage.postgres.target import Target
@@ -44,11 +46,13 @@ class PostgresStorage:
         self.threads = PostgresThreads(self._database, queries)
         self.checkpoints = PostgresCheckpoints(self._database, queries)
         self.events = PostgresEvents(self._database, queries)
+        self.store = PostgresStoreItems(self._database, queries)
         self.deliveries = PostgresDeliveries(self._database, queries)
         self.idempotency = PostgresIdempotency(self._database, queries)
         self.crons = PostgresCrons(self._database, queries)
+        self.batches = PostgresBatches(self._database, queries)
+        self.results = PostgresResults(self._database, queries)
         self.assistants = PostgresAssistants(self._database, queries)
-        self.store = PostgresStoreItems(self._database, queries)
 
     @property
     def capabilities(self) -> Capabilities:

@@ -1,0 +1,244 @@
+"""Results of the items of batches, on Postgres: the rows of ended runs, and of removed ones what is left of them."""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from runyard.runtime.scope import Scope
+from runyard.runtime.storage.port.results import FailedItem, ItemResult, ItemRetry, ResultsState, RetryResult
+from runyard.runtime.storage.port.runs import FinalStatus, Lane
+from runyard.runtime.storage.postgres.connection import SLICES, Connection, Row
+from runyard.runtime.storage.postgres.database import Database
+from runyard.runtime.storage.postgres.insertion import insert_runs
+from runyard.runtime.storage.postgres.leftovers import remove_events
+from runyard.runtime.storage.postgres.rows import one
+from runyard.runtime.storage.postgres.scoping import on_batch, read_in_scope, shows_batch, shows_item
+from runyard.runtime.storage.prepared_runs import PreparedRun, prepare_runs
+from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.time_slice import TimeSlice
+
+ROWS_PER_PAGE = 500
+"""Results that one read answers at most: those without values have no size."""
+
+FETCHED = 20
+"""Rows that are fetched at once: each may have megabytes."""
+
+REMOVING = "removing results"
+"""The lock of those who erase the results of batches, or forget some."""
+
+
+class PostgresResults:
+    """Results stand where runs have left them until their time is over; triggers count them."""
+
+    def __init__(self, database: Database, queries: Queries) -> None:
+        self._database = database
+        self._sql = queries
+
+    async def state(self, scope: Scope, batch_id: str) -> ResultsState | None:
+        def read(connection: Connection) -> ResultsState | None:
+            row = connection.execute(self._sql["results_state"], (batch_id,)).fetchone()
+            return None if row is None else ResultsState(*row)
+
+        return await read_in_scope(self._database, scope, on_batch(scope, batch_id, read))
+
+    async def by_index(
+        self, scope: Scope, batch_id: str, after: int, *, upto: int | None, statuses: Sequence[FinalStatus], size: int
+    ) -> list[ItemResult]:
+        return await self._page("results_by_index", scope, batch_id, after, statuses, size, upto=upto)
+
+    async def by_end(
+        self, scope: Scope, batch_id: str, after: int, *, statuses: Sequence[FinalStatus], size: int
+    ) -> list[ItemResult]:
+        return await self._page("results_by_end", scope, batch_id, after, statuses, size)
+
+    async def _page(
+        self,
+        query: str,
+        scope: Scope,
+        batch_id: str,
+        after: int,
+        statuses: Sequence[FinalStatus],
+        size: int,
+        **more: int | None,
+    ) -> list[ItemResult]:
+        given = {"batch_id": batch_id, "after": after, "statuses": [*statuses] or None, **more}
+
+        def read(connection: Connection) -> list[ItemResult]:
+            results: list[ItemResult] = []
+            left = size
+            for row in _rows(connection, self._sql[query], given):
+                index, end, run_id, retry_of, custom_id, status, attempts, failed, answer = row
+                if not shows_item(connection, scope, batch_id, index, run_id):
+                    continue
+                tries = failed + 1 if attempts else 0
+                named = None if custom_id is None else orjson.loads(custom_id)
+                results.append(ItemResult(index, end, run_id, retry_of, named, status, attempts, tries, answer))
+                left -= len(answer or b"")
+                if left <= 0 or len(results) == ROWS_PER_PAGE:
+                    break
+            return results
+
+        return await self._database.snapshot(on_batch(scope, batch_id, read)) or []
+
+    async def failed(
+        self, scope: Scope, batch_id: str, after: int, *, statuses: Sequence[FinalStatus], limit: int
+    ) -> list[FailedItem]:
+        given = {"batch_id": batch_id, "after": after, "statuses": [*statuses]}
+
+        def read(connection: Connection) -> list[FailedItem]:
+            rows = _rows(connection, self._sql["failed_items"], given)
+            shown = (row for row in rows if shows_item(connection, scope, batch_id, row[0], row[1]))
+            return [_failed(row) for row in islice(shown, limit)]
+
+        return await self._database.snapshot(on_batch(scope, batch_id, read)) or []
+
+    async def retry(self, scope: Scope, batch_id: str, retries: Sequence[ItemRetry]) -> RetryResult:
+        new_runs = [retry.new_run for retry in retries]
+
+        def work(connection: Connection) -> RetryResult:
+            time = connection.now
+            connection.execute(self._sql["lock_replaced"], ([retry.run_id for retry in retries],))
+            connection.execute(self._sql["lock_batch"], (batch_id,))
+            row = connection.execute(self._sql["results_state"], (batch_id,)).fetchone()
+            if row is None or row[2] or not shows_batch(connection, scope, batch_id):
+                return RetryResult(0, 0)
+            (room,) = one(connection, self._sql["room_of_batch"], (batch_id,))
+            counts: Counter[str] = Counter()
+            size = ready = 0
+            runs: list[PreparedRun] = []
+            replaced_ids: list[str] = []
+            for item, run in zip(retries, prepare_runs(scope, new_runs, time, time), strict=True):
+                replaced = self._replace(connection, batch_id, item.run_id)
+                if replaced is None:
+                    continue
+                counts[replaced[0]] += 1
+                size += replaced[1]
+                held = run.row["queue"] == "ready" and room is not None and ready >= room
+                ready += run.row["queue"] == "ready" and not held
+                lane = int(Lane.HELD if held else Lane.BATCH)
+                run.row.update(batch_id=batch_id, batch_index=item.index, lane=lane)
+                runs.append(run)
+                replaced_ids.append(item.run_id)
+            insert_runs(connection, self._sql, scope, runs)
+            connection.execute_many(
+                self._sql["name_replaced"],
+                [
+                    {"retry_of": run_id, "run_id": run.new_run.run_id}
+                    for run_id, run in zip(replaced_ids, runs, strict=True)
+                ],
+            )
+            counted = {status: counts[status] for status in ("error", "timeout", "interrupted")}
+            given = {**counted, "retried": len(runs), "bytes": size, "ready": ready, "now": time, "batch_id": batch_id}
+            connection.execute(self._sql["count_retried"], given)
+            return RetryResult(len(runs), ready)
+
+        locks = [new_run.thread_id for new_run in new_runs if new_run.thread_metadata is None]
+        return await self._database.write(work, locks=locks)
+
+    def _replace(self, connection: Connection, batch_id: str, run_id: str) -> tuple[str, int] | None:
+        """Takes an item from a run that has failed; its status and the bytes of its answer. None: it has none."""
+        given = {"batch_id": batch_id, "run_id": run_id}
+        for query in ("replace_run", "replace_removed"):
+            row: tuple[str, int] | None = connection.execute(self._sql[query], given).fetchone()
+            if row is not None:
+                return row
+        return None
+
+    async def expire(self, older_than: float, limit: int) -> bool:
+        def expired(connection: Connection, among: str | None) -> str | None:
+            given = {"older_than": older_than, "among": among}
+            row = connection.execute(self._sql["expired_batch"], given).fetchone()
+            return None if row is None else row[0]
+
+        def find(connection: Connection) -> tuple[str | None, str | None]:
+            """What is being erased, or else what is to be."""
+            erasing = connection.execute(self._sql["erasing_batch"]).fetchone()
+            return (None, expired(connection, None)) if erasing is None else (erasing[0], None)
+
+        def work(connection: Connection) -> bool:
+            erasing, next_one = find(connection)
+            if next_one is not None:
+                connection.execute(self._sql["lock_batch"], (next_one,))
+                if expired(connection, next_one) is not None:
+                    connection.execute(self._sql["begin_erasing"], (next_one,))
+                    connection.execute(self._sql["empty_results"], (next_one,))
+            elif erasing is not None and erase_results(connection, self._sql, erasing, limit):
+                connection.execute(self._sql["end_erasing"], (erasing,))
+            return (erasing, next_one) != (None, None)
+
+        if await self._database.read(find) == (None, None):
+            return False
+        return await self._database.write(work, locks=[REMOVING])
+
+    async def shrink(self, most: int, limit: int) -> bool:
+        def excess(connection: Connection) -> int:
+            return int(one(connection, self._sql["bytes_of_results"])[0]) - most
+
+        def work(connection: Connection) -> bool:
+            left, dropped, time_slice = excess(connection), Counter[str](), TimeSlice(SLICES)
+            found = [
+                [(*row, query) for row in connection.execute(self._sql[query], (limit,)).fetchall()]
+                for query in ("oldest_answers", "oldest_removed_answers")
+            ]
+            count = 0
+            for _, size, batch_id, key, query in heapq.merge(*found):
+                if left <= 0 or time_slice.over or count == limit:
+                    break
+                if query == "oldest_answers":
+                    connection.execute(self._sql["forget_result"], (key,))
+                else:
+                    connection.execute(self._sql["drop_removed_answer"], (batch_id, key))
+                dropped[batch_id] += size
+                left -= size
+                count += 1
+            for batch_id, size in sorted(dropped.items()):
+                connection.execute(self._sql["count_dropped"], {"batch_id": batch_id, "bytes": size})
+            return left > 0 and count > 0
+
+        if await self._database.read(excess) <= 0:
+            return False
+        return await self._database.write(work, locks=[REMOVING])
+
+
+def erase_results(connection: Connection, sql: Queries, batch_id: str, limit: int) -> bool:
+    """Removes results of a batch that keeps them no longer, of `limit` runs at most; whether none is left. Runs whose
+    thread went with them are removed, others have forgotten what they answered."""
+    time_slice = TimeSlice(SLICES)
+    rows = connection.execute(sql["results_of_batch"], (batch_id, limit)).fetchall()
+    for seq, run_id, temporary in rows:
+        if temporary and not remove_events(connection, sql, run_id, time_slice):
+            return False
+        connection.execute(sql["forget_run" if temporary else "erase_result"], (seq,))
+        if time_slice.over:
+            return False
+    if len(rows) == limit:
+        return False
+    removed = connection.execute(sql["erase_removed_items"], {"batch_id": batch_id, "limit": limit}).rowcount
+    return removed < limit
+
+
+def _rows(connection: Connection, statement: str, given: Mapping[str, Any]) -> Iterator[Row]:
+    """The rows of a query, of which no more are made than are asked for. One at a time in a transaction."""
+    connection.execute(f"declare page no scroll cursor for {statement}", given)
+    while rows := connection.execute(f"fetch forward {FETCHED} from page").fetchall():
+        yield from rows
+
+
+def _failed(row: tuple[Any, ...]) -> FailedItem:
+    index, run_id, assistant_id, graph_id, strategy, temporary, resumable, webhook, metadata, kwargs = row
+    return FailedItem(
+        index=index,
+        run_id=run_id,
+        assistant_id=assistant_id,
+        graph_id=graph_id,
+        strategy=strategy,
+        temporary=temporary,
+        resumable=resumable,
+        webhook=webhook,
+        metadata=orjson.loads(metadata),
+        kwargs=orjson.loads(kwargs),
+    )

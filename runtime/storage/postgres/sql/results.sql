@@ -1,0 +1,118 @@
+-- Results of the items of batches: what ended runs have answered, or what is left of those that were removed.
+
+-- name: results_state
+select ends, ended_at is not null, erased <> 0 from batches join batch_counts using (batch_id) where batch_id = %s;
+
+-- name: results_by_index
+-- Both halves come in the order of their index, and are read only as far as they are asked for. `statuses` null: all.
+select batch_index, batch_end, run_id, retry_of, metadata -> 'custom_id', status, attempt, failed,
+       coalesce(answer, failure)
+from runs where batch_id = %(batch_id)s and batch_index > %(after)s and batch_end is not null
+and (%(upto)s::bigint is null or batch_end <= %(upto)s::bigint)
+and (%(statuses)s::text[] is null or status = any(%(statuses)s::text[]))
+union all
+select batch_index, batch_end, run_id, retry_of, metadata -> 'custom_id', status, attempt, failed,
+       coalesce(answer, failure)
+from removed_items where batch_id = %(batch_id)s and batch_index > %(after)s
+and (%(upto)s::bigint is null or batch_end <= %(upto)s::bigint)
+and (%(statuses)s::text[] is null or status = any(%(statuses)s::text[]))
+order by 1;
+
+-- name: results_by_end
+select batch_index, batch_end, run_id, retry_of, metadata -> 'custom_id', status, attempt, failed,
+       coalesce(answer, failure)
+from runs where batch_id = %(batch_id)s and batch_end > %(after)s
+and (%(statuses)s::text[] is null or status = any(%(statuses)s::text[]))
+union all
+select batch_index, batch_end, run_id, retry_of, metadata -> 'custom_id', status, attempt, failed,
+       coalesce(answer, failure)
+from removed_items where batch_id = %(batch_id)s and batch_end > %(after)s
+and (%(statuses)s::text[] is null or status = any(%(statuses)s::text[]))
+order by 2;
+
+-- name: failed_items
+select batch_index, run_id, assistant_id, graph_id, strategy, temporary, resumable, webhook, metadata, kwargs
+from runs where batch_id = %(batch_id)s and batch_index > %(after)s and batch_end is not null
+and status = any(%(statuses)s::text[])
+union all
+select batch_index, run_id, assistant_id, graph_id, strategy, temporary, resumable, webhook, metadata, kwargs
+from removed_items where batch_id = %(batch_id)s and batch_index > %(after)s
+and status = any(%(statuses)s::text[])
+order by 1;
+
+-- name: lock_replaced
+select 1 from runs where run_id = any(%s::text[]) order by seq for update;
+
+-- name: replace_run
+-- It is nobody's item from now on.
+update runs set batch_index = null, batch_end = null
+where run_id = %(run_id)s and batch_id = %(batch_id)s and batch_index is not null and batch_end is not null
+and status <> 'success'
+returning status, coalesce(octet_length(answer), 0);
+
+-- name: replace_removed
+delete from removed_items where batch_id = %(batch_id)s and run_id = %(run_id)s and status <> 'success'
+returning status, coalesce(octet_length(answer), 0);
+
+-- name: name_replaced
+update runs set retry_of = %(retry_of)s where run_id = %(run_id)s;
+
+-- name: room_of_batch
+select room from batch_counts where batch_id = %s;
+
+-- name: count_retried
+update batch_counts set
+  pending = pending + %(retried)s, error = error - %(error)s, timeout = timeout - %(timeout)s,
+  interrupted = interrupted - %(interrupted)s, result_bytes = result_bytes - %(bytes)s, room = room - %(ready)s,
+  updated_at = %(now)s
+where batch_id = %(batch_id)s;
+
+-- name: expired_batch
+select batch_id from batches where erased = 0 and ended_at is not null
+and ended_at < (select clock_micros()) - (coalesce(result_ttl, %(older_than)s::double precision) * 1000000)::bigint
+and (%(among)s::text is null or batch_id = %(among)s::text) limit 1;
+
+-- name: begin_erasing
+update batches set erased = 1 where batch_id = %s and erased = 0;
+
+-- name: empty_results
+update batch_counts set result_bytes = 0 where batch_id = %s;
+
+-- name: erasing_batch
+select batch_id from batches where erased = 1 limit 1;
+
+-- name: results_of_batch
+select seq, run_id, temporary from runs where batch_id = %s and batch_end is not null limit %s;
+
+-- name: erase_result
+update runs set batch_end = null, answer = null,
+  failure = case when status <> 'success' and substr(answer, 1, 12) = convert_to('{"__error__"', 'UTF8') then answer end
+where seq = %s and queue is null;
+
+-- name: erase_removed_items
+delete from removed_items where batch_id = %(batch_id)s
+and batch_index in (select batch_index from removed_items where batch_id = %(batch_id)s limit %(limit)s);
+
+-- name: end_erasing
+update batches set erased = 2 where batch_id = %s;
+
+-- name: bytes_of_results
+select coalesce(sum(result_bytes), 0)::bigint from batches join batch_counts using (batch_id) where erased = 0;
+
+-- name: oldest_answers
+-- What is being changed is not among the oldest for long.
+select ended_at, octet_length(answer), batch_id, seq from runs
+where answer is not null and batch_index is not null and ended_at is not null
+order by ended_at limit %s for update skip locked;
+
+-- name: oldest_removed_answers
+select ended_at, octet_length(answer), batch_id, batch_index from removed_items
+where answer is not null and ended_at > 0 order by ended_at limit %s for update skip locked;
+
+-- name: drop_removed_answer
+update removed_items set answer = null,
+  failure = case when status <> 'success' and substr(answer, 1, 12) = convert_to('{"__error__"', 'UTF8') then answer end
+where batch_id = %s and batch_index = %s;
+
+-- name: count_dropped
+update batch_counts set result_bytes = result_bytes - %(bytes)s where batch_id = %(batch_id)s;
