@@ -94,8 +94,6 @@ BACKENDS = {
             {
                 "test_races::test_finish_and_the_last_reap",
                 "test_thread_races",
-                "test_maintenance_races::test_cancel_and_cancel",
-                "test_maintenance_races::test_outcomes_are_forgotten_once",
                 "test_tries::test_a_run_that_waits_for_its_next_try_is_pending_on_a_busy_thread",
                 "test_tries::test_what_the_saver_still_held_is_there_at_the_next_try",
                 "test_tries::test_what_cannot_be_read_is_no_basis_for_the_next_try",
