@@ -92,6 +92,7 @@ class PostgresWorkers:
             owned = fetch_dicts(connection, self._sql["runs_of_worker"], (worker,))
             connection.lock(*(row["thread_id"] for row in owned))
             held = {row["seq"]: row for row in fetch_dicts(connection, self._sql["lock_runs_of_worker"], (worker,))}
+            connection.execute(self._sql["lock_runs"], ([*held],))
             left = [
                 row
                 for row in (held[row["seq"]] for row in owned if row["seq"] in held)

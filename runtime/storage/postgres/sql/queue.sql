@@ -3,12 +3,17 @@
 
 -- name: claim
 -- %(lane_from)s and %(lane_to)s bound the lanes; the head of each thread is 'ready', so no thread runs twice. The rows
--- are chosen once (an array): a plan that chose them anew for each row would take others than it has locked.
+-- are chosen once (an array): a plan that chose them anew for each row would take others than it has locked. The counts
+-- of their batches are locked in one order before the first of them changes, see lock_runs.
+with chosen as materialized (
+  select seq, batch_id from runs where queue = 'ready' and lane between %(lane_from)s and %(lane_to)s
+  order by lane, seq limit %(limit)s for update skip locked
+), counts as materialized (
+  select batch_id from batch_counts where batch_id in (select batch_id from chosen) order by batch_id for update
+)
 update runs set queue = 'running', status = 'running', worker = %(worker)s, attempt = attempt + 1,
                 token = %(token)s, started_at = %(now)s, claimed_at = %(now)s, updated_at = %(now)s
-where seq = any(array(
-  select seq from runs where queue = 'ready' and lane between %(lane_from)s and %(lane_to)s
-  order by lane, seq limit %(limit)s for update skip locked))
+where seq = any(array(select seq from chosen)) and (select count(*) from counts) >= 0
 returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching,
           cancel, metadata, kwargs, creator_details,
           greatest(0, case when due is null then %(now)s - created_at else %(now)s - due end), batch_id, failed, creator,
@@ -48,6 +53,12 @@ where runs.queue = 'running' order by runs.seq for update of runs;
 
 -- name: finish
 -- Only runs that nobody has asked to stop end as their graphs did. `shared`: the thread is about to hold the answer.
+-- Locks are taken in one order before the first row changes, see lock_runs.
+with items as materialized (
+  select batch_id from runs where seq = any(%(seqs)s::bigint[]) and batch_id is not null order by seq for update
+), counts as materialized (
+  select batch_id from batch_counts where batch_id in (select batch_id from items) order by batch_id for update
+)
 update runs set queue = null, creator_details = null, status = wanted.status, worker = null, paused = wanted.paused,
                 answer = case when not wanted.shared or runs.batch_id is not null then wanted.answer end,
                 updated_at = %(now)s, ended_at = %(now)s
@@ -56,6 +67,7 @@ from unnest(%(seqs)s::bigint[], %(workers)s::text[], %(attempts)s::bigint[], %(t
   as wanted (seq, worker, attempt, token, status, paused, shared, answer)
 where runs.seq = wanted.seq and runs.worker = wanted.worker and runs.attempt = wanted.attempt
 and runs.token = wanted.token and runs.queue = 'running' and (runs.cancel is null or %(cancelled)s)
+and (select count(*) from counts) >= 0
 returning runs.seq, runs.webhook, runs.batch_id;
 
 -- name: count_tokens

@@ -66,4 +66,7 @@ select seq, run_id, thread_id, attempt, token, crashes, cancel, lane, suspects, 
 where worker = %s and queue = 'running' order by seq for update;
 
 -- name: lock_runs
-select 1 from runs where seq = any(%s::bigint[]) order by seq for update;
+-- In front of changing several: the runs in their order, then the counts of their batches in theirs. Triggers change
+-- those with each run, and whoever got them in another order would wait in a circle.
+with items as materialized (select batch_id from runs where seq = any(%s::bigint[]) order by seq for update)
+select 1 from batch_counts where batch_id in (select batch_id from items) order by batch_id for update;
