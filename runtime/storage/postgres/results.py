@@ -24,8 +24,8 @@ from runyard.runtime.storage.time_slice import TimeSlice
 ROWS_PER_PAGE = 500
 """Results that one read answers at most: those without values have no size."""
 
-FETCHED = 20
-"""Rows that are fetched at once: each may have megabytes."""
+FIRST_FETCH = 20
+"""Rows that are fetched at first: each may have megabytes."""
 
 REMOVING = "removing results"
 """The lock of those who erase the results of batches, or forget some."""
@@ -48,16 +48,17 @@ class PostgresResults:
     async def by_index(
         self, scope: Scope, batch_id: str, after: int, *, upto: int | None, statuses: Sequence[FinalStatus], size: int
     ) -> list[ItemResult]:
-        return await self._page("results_by_index", scope, batch_id, after, statuses, size, upto=upto)
+        return await self._page("results_by_index", 0, scope, batch_id, after, statuses, size, upto=upto)
 
     async def by_end(
         self, scope: Scope, batch_id: str, after: int, *, statuses: Sequence[FinalStatus], size: int
     ) -> list[ItemResult]:
-        return await self._page("results_by_end", scope, batch_id, after, statuses, size)
+        return await self._page("results_by_end", 1, scope, batch_id, after, statuses, size)
 
     async def _page(
         self,
         query: str,
+        key: int,
         scope: Scope,
         batch_id: str,
         after: int,
@@ -70,7 +71,7 @@ class PostgresResults:
         def read(connection: Connection) -> list[ItemResult]:
             results: list[ItemResult] = []
             left = size
-            for row in _rows(connection, self._sql[query], given):
+            for row in _rows(connection, self._sql[query], given, key):
                 index, end, run_id, retry_of, custom_id, status, attempts, failed, answer = row
                 if not shows_item(connection, scope, batch_id, index, run_id):
                     continue
@@ -221,11 +222,16 @@ def erase_results(connection: Connection, sql: Queries, batch_id: str, limit: in
     return removed < limit
 
 
-def _rows(connection: Connection, statement: str, given: Mapping[str, Any]) -> Iterator[Row]:
-    """The rows of a query, of which no more are made than are asked for. One at a time in a transaction."""
-    connection.execute(f"declare page no scroll cursor for {statement}", given)
-    while rows := connection.execute(f"fetch forward {FETCHED} from page").fetchall():
+def _rows(connection: Connection, statement: str, given: Mapping[str, Any], key: int = 0) -> Iterator[Row]:
+    """The rows of a query that answers some behind `after`, by the column `key`. Whoever asks for more than there were
+    so far has found them small, and gets more at once."""
+    after, most = given["after"], FIRST_FETCH
+    while True:
+        rows = connection.execute(statement, {**given, "after": after, "most": most}).fetchall()
         yield from rows
+        if len(rows) < most:
+            return
+        after, most = rows[-1][key], min(2 * most, ROWS_PER_PAGE)
 
 
 def _failed(row: tuple[Any, ...]) -> FailedItem:

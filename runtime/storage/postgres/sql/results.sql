@@ -4,41 +4,47 @@
 select ends, ended_at is not null, erased <> 0 from batches join batch_counts using (batch_id) where batch_id = %s;
 
 -- name: results_by_index
--- Both halves come in the order of their index, and are read only as far as they are asked for. `statuses` null: all.
-select batch_index, batch_end, run_id, retry_of, metadata -> 'custom_id', status, attempt, failed,
+-- Each half is read in the order of its index, as far as it may be needed. `statuses` null: all.
+(select batch_index, batch_end, run_id, retry_of, metadata -> 'custom_id', status, attempt, failed,
        coalesce(answer, failure)
 from runs where batch_id = %(batch_id)s and batch_index > %(after)s and batch_end is not null
 and (%(upto)s::bigint is null or batch_end <= %(upto)s::bigint)
 and (%(statuses)s::text[] is null or status = any(%(statuses)s::text[]))
+order by batch_index limit %(most)s)
 union all
-select batch_index, batch_end, run_id, retry_of, metadata -> 'custom_id', status, attempt, failed,
+(select batch_index, batch_end, run_id, retry_of, metadata -> 'custom_id', status, attempt, failed,
        coalesce(answer, failure)
 from removed_items where batch_id = %(batch_id)s and batch_index > %(after)s
 and (%(upto)s::bigint is null or batch_end <= %(upto)s::bigint)
 and (%(statuses)s::text[] is null or status = any(%(statuses)s::text[]))
-order by 1;
+order by batch_index limit %(most)s)
+order by 1 limit %(most)s;
 
 -- name: results_by_end
-select batch_index, batch_end, run_id, retry_of, metadata -> 'custom_id', status, attempt, failed,
+(select batch_index, batch_end, run_id, retry_of, metadata -> 'custom_id', status, attempt, failed,
        coalesce(answer, failure)
 from runs where batch_id = %(batch_id)s and batch_end > %(after)s
 and (%(statuses)s::text[] is null or status = any(%(statuses)s::text[]))
+order by batch_end limit %(most)s)
 union all
-select batch_index, batch_end, run_id, retry_of, metadata -> 'custom_id', status, attempt, failed,
+(select batch_index, batch_end, run_id, retry_of, metadata -> 'custom_id', status, attempt, failed,
        coalesce(answer, failure)
 from removed_items where batch_id = %(batch_id)s and batch_end > %(after)s
 and (%(statuses)s::text[] is null or status = any(%(statuses)s::text[]))
-order by 2;
+order by batch_end limit %(most)s)
+order by 2 limit %(most)s;
 
 -- name: failed_items
-select batch_index, run_id, assistant_id, graph_id, strategy, temporary, resumable, webhook, metadata, kwargs
+(select batch_index, run_id, assistant_id, graph_id, strategy, temporary, resumable, webhook, metadata, kwargs
 from runs where batch_id = %(batch_id)s and batch_index > %(after)s and batch_end is not null
 and status = any(%(statuses)s::text[])
+order by batch_index limit %(most)s)
 union all
-select batch_index, run_id, assistant_id, graph_id, strategy, temporary, resumable, webhook, metadata, kwargs
+(select batch_index, run_id, assistant_id, graph_id, strategy, temporary, resumable, webhook, metadata, kwargs
 from removed_items where batch_id = %(batch_id)s and batch_index > %(after)s
 and status = any(%(statuses)s::text[])
-order by 1;
+order by batch_index limit %(most)s)
+order by 1 limit %(most)s;
 
 -- name: lock_replaced
 select 1 from runs where run_id = any(%s::text[]) order by seq for update;
