@@ -6,6 +6,7 @@ import random
 import time
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.kept_answers import unpack_runs
 from runyard.runtime.storage.port.idempotency import IdempotencyKey
-from runyard.runtime.storage.port.runs import Lane, NewBatch
+from runyard.runtime.storage.port.runs import Lane, NewBatch, NewRun
 from runyard.runtime.storage.port.storage import Storage
 
 from .backends import BACKENDS, PLAIN
@@ -25,6 +26,17 @@ from .races import Racer
 
 SIZE = 400
 """Runs of a batch: writing them takes some milliseconds, in which the kills fall."""
+MORE = 2
+"""Rounds that follow, with later and later kills, where the machine was so busy that nothing was written before."""
+
+
+async def pending(storage: Storage, new_runs: Sequence[NewRun]) -> int:
+    """How many of the runs are there, and pending."""
+    run_ids = [new_run.run_id for new_run in new_runs]
+    found = await storage.runs.cancellable(
+        Scope.everything(), thread_id=None, run_ids=run_ids, status="pending", limit=SIZE
+    )
+    return len(found.runs)
 
 
 @pytest.mark.parametrize("backend", PLAIN)
@@ -34,7 +46,9 @@ async def test_batches_of_killed_processes_are_whole_or_absent(backend: str, tmp
     storage.open(maintain=False)
     whole = absent = 0
     patience = 1.0
-    for _ in range(3):
+    for round_ in range(3 + MORE):
+        if round_ >= 3 and whole:
+            break
         writers = [Racer(backend, tmp_path) for _ in range(3)]
         for writer in writers:
             writer.await_ready()
@@ -49,12 +63,13 @@ async def test_batches_of_killed_processes_are_whole_or_absent(backend: str, tmp
             writer.process.kill()
             writer.close()
         for batch in (batch for theirs in batches for batch in theirs):
-            found = [await run_status(storage, new_run) for new_run in batch]
-            assert found in (["pending"] * SIZE, [None] * SIZE)
-            assert (await thread_status(storage, batch[0].thread_id) == "busy") == (found[0] == "pending")
-            whole += found[0] == "pending"
-            absent += found[0] is None
-        patience *= 1 if whole else 4  # the machine is busy
+            found = await pending(storage, batch)
+            assert found in (0, SIZE)
+            assert await run_status(storage, batch[0]) == ("pending" if found else None)
+            assert (await thread_status(storage, batch[0].thread_id) == "busy") == bool(found)
+            whole += found == SIZE
+            absent += found == 0
+        patience *= 1 if whole else 4
     assert (await storage.queue.depth()).ready == whole * SIZE
     assert whole, "the kills were too early to show anything"
     assert absent, "the kills were too late to show anything"
@@ -66,26 +81,28 @@ async def test_a_success_of_a_killed_worker_has_its_checkpoints(backend: str, tm
     rng = random.Random(8)
     storage = BACKENDS[backend].make(tmp_path)
     storage.open(maintain=False)
-    worker = Racer(backend, tmp_path)
-    worker.await_ready()
-    await storage.runs.insert(Scope.everything(), [stateless() for _ in range(SIZE)])
-    leases = [leased.lease for leased in await claim_all(storage)]
-    calls: list[Call[Any]] = []
-    for lease in leases:
-        rows = [checkpoint_row(lease.thread_id, str(step)) for step in range(5)]
-        calls.append(call(lambda storage: storage.queue.finish, finish_request(lease), rows))
-    moment = time.monotonic() + 0.02
-    worker.send(moment, *calls)
-    time.sleep(0.02 + rng.uniform(0.02, 0.05))  # noqa: ASYNC251 - the kill is to fall at random
-    worker.process.kill()
-    worker.close()
-    successes = 0
-    for lease in leases:
-        run = await storage.runs.get(Scope.everything(), lease.thread_id, lease.run_id)
-        assert run is not None
-        if run.status == "success":
-            successes += 1
-            assert len(await storage.checkpoints.history(lease.thread_id, "", before=None, limit=None)) == 5
+    for patience in (1, 4, 16):
+        worker = Racer(backend, tmp_path)
+        worker.await_ready()
+        await storage.runs.insert(Scope.everything(), [stateless() for _ in range(SIZE)])
+        leases = [leased.lease for leased in await claim_all(storage)]
+        calls: list[Call[Any]] = []
+        for lease in leases:
+            rows = [checkpoint_row(lease.thread_id, str(step)) for step in range(5)]
+            calls.append(call(lambda storage: storage.queue.finish, finish_request(lease), rows))
+        worker.send(time.monotonic() + 0.02, *calls)
+        time.sleep(0.02 + patience * rng.uniform(0.02, 0.05))  # noqa: ASYNC251 - the kill is to fall at random
+        worker.process.kill()
+        worker.close()
+        successes = 0
+        for lease in leases:
+            run = await storage.runs.get(Scope.everything(), lease.thread_id, lease.run_id)
+            assert run is not None
+            if run.status == "success":
+                successes += 1
+                assert len(await storage.checkpoints.history(lease.thread_id, "", before=None, limit=None)) == 5
+        if successes:  # it was not too early, as it is where the machine is busy
+            break
     assert 0 < successes < SIZE
     storage.close()
 
@@ -100,7 +117,9 @@ async def test_a_key_of_a_killed_process_is_there_with_its_batch_or_not_at_all(
     storage.open(maintain=False)
     kept = absent = 0
     patience = 1.0
-    for round_ in range(rounds):
+    for round_ in range(rounds + MORE):
+        if round_ >= rounds and kept:
+            break
         writers = [Racer(backend, tmp_path) for _ in range(3)]
         for writer in writers:
             writer.await_ready()
@@ -125,13 +144,12 @@ async def test_a_key_of_a_killed_process_is_there_with_its_batch_or_not_at_all(
             writer.close()
         for key, batch in batches.items():
             found = await storage.idempotency.find(Scope.everything(), key)
-            statuses = {await run_status(storage, new_run) for new_run in batch}
-            assert statuses == ({None} if found is None else {"pending"})
+            assert await pending(storage, batch) == (0 if found is None else SIZE)
             if found is not None:
                 assert [run.run_id for run in unpack_runs(found.packed)] == [new_run.run_id for new_run in batch]
             kept += found is not None
             absent += found is None
-        patience *= 1 if kept else 4  # the machine is busy
+        patience *= 1 if kept else 4
     assert kept, "the kills were too early to show anything"
     assert absent, "the kills were too late to show anything"
     storage.close()

@@ -168,7 +168,7 @@ class PostgresAssistants:
     async def delete(
         self, scope: Scope, assistant_id: str, *, threads: int, renewed: DefaultAssistant | None = None
     ) -> AssistantDeletion | None:
-        of_threads = scope.of("threads")
+        of_threads = scope.of("threads") if threads else scope
 
         def read(connection: Connection) -> list[str]:
             if not threads or not shows_assistant(connection, scope, assistant_id, reading=False):
