@@ -79,7 +79,7 @@ def test_a_typescript_client_is_generated_whole_and_follows_a_batch(
     types = (tmp_path / "runyard.ts").read_text()
     for name in operation_ids(document):
         assert f"\n    {name}: {{\n" in types
-    # The types that the generator always writes, and that of an empty object; one that may hold anything is none of them.
+    # The types that the generator always writes, and that of an empty object; one that may hold anything is no such.
     empty = [line for line in types.splitlines() if "Record<string, never>" in line and "ProtocolNothing:" not in line]
     assert all(line.startswith("export type") for line in empty), empty
 
