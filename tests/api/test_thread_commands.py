@@ -90,7 +90,8 @@ async def test_questions_are_answered_one_by_one_and_each_once(commands: Command
 
 
 async def test_a_question_is_answered_while_its_run_is_still_under_way(commands: Commands, gate: Gate) -> None:
-    started = await commands.result("run.start", assistant_id="wondering", input=gate.input())
+    held = {"configurable": {"gate": str(gate.path)}}
+    started = await commands.result("run.start", assistant_id="wondering", input={}, config=held)
     question = await commands.event("input")
     answer = {"interrupt_id": question["interrupt_id"], "response": "because"}
     resumed = await commands.result("input.respond", **answer)
@@ -98,7 +99,7 @@ async def test_a_question_is_answered_while_its_run_is_still_under_way(commands:
     assert (await commands.send("input.respond", **answer))["error"] == "no_such_interrupt"
     gate.open()
     await commands.joined(started["run_id"])
-    assert sorted((await commands.joined(resumed["run_id"]))["log"]) == ["because", "x out"]
+    assert (await commands.joined(resumed["run_id"]))["log"] == ["because"]
 
 
 async def test_an_answer_can_change_the_state_and_the_way(commands: Commands) -> None:

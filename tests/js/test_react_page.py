@@ -68,6 +68,10 @@ class Chat:
         """Returns once the page shows the question."""
         await self.page.until("document.querySelector('#question')?.innerText === 'Who are you?'")
 
+    async def is_reconnected(self) -> None:
+        """Returns once the page has asked for its events again, after its connection had broken off."""
+        await self.page.until("document.querySelector('#connected').innerText === 'reconnected'")
+
 
 @asynccontextmanager
 async def chat(chromium: Path, address: str, server: LiveServer, transport: str) -> AsyncIterator[Chat]:
@@ -128,6 +132,7 @@ async def test_a_page_outlives_the_server(
         port = int(server.url.rpartition(":")[2])
         server.kill_group()
         server.start(port=port)
+        await talk.is_reconnected()
         gate.open()
         whole = "ai: You said Hello and that is all"
         await talk.shows(said, whole)

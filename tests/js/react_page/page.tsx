@@ -7,6 +7,7 @@ const address = new URL(location.href);
 
 function Page() {
   const [threadId, setThreadId] = useState(address.searchParams.get("thread"));
+  const [connected, setConnected] = useState("");
   const stream = useStream({
     apiUrl: address.searchParams.get("server"),
     assistantId: "chat",
@@ -19,6 +20,7 @@ function Page() {
     },
     reconnectDelayMs: () => 100,
     maxReconnectAttempts: 300,
+    onConnected: ({ kind }) => setConnected(kind),
   });
   const [text, setText] = useState("");
   return (
@@ -28,6 +30,7 @@ function Page() {
       <button id="send" onClick={() => stream.submit({ messages: [{ type: "human", content: text }] })}>Send</button>
       {stream.interrupt && <p id="question">{stream.interrupt.value.question}</p>}
       {stream.interrupt && <button id="answer" onClick={() => stream.respond(text, { interruptId: stream.interrupt.id })}>Answer</button>}
+      <p id="connected">{connected}</p>
       <p id="status">{stream.error ? `error: ${stream.error.message}` : stream.isLoading ? "busy" : "idle"}</p>
     </main>
   );
