@@ -55,18 +55,29 @@ class Marks:
 
     @property
     def left(self) -> list[str]:
-        return [name for name in os.listdir(self._folder) if not name.endswith(".end")]
+        return [name for name in os.listdir(self._folder) if not name.endswith((".begin", ".begun", ".end"))]
 
-    def end_threads(self) -> None:
-        """Lets the nodes return that hold pool threads."""
-        (self._folder / "thread.end").touch()
+    async def block(self, name: str) -> None:
+        """Returns once the node blocks its worker whose mark has that name."""
+        (self._folder / f"{name}.begin").touch()
+        while not (self._folder / f"{name}.begun").exists():  # noqa: ASYNC110 - what it waits for is a file
+            await asyncio.sleep(0.01)
+
+    def input_of_blocking(self, name: str) -> dict[str, Any]:
+        """The input of a run that blocks its worker from `block` on, until `end`."""
+        return self.input("blocks", after=str(self._folder / name), seconds=3600.0)
+
+    def end(self, *names: str) -> None:
+        """Lets the nodes return that hold a thread, whose marks have these names."""
+        for name in names:
+            (self._folder / f"{name}.end").touch()
 
 
 @pytest.fixture
 def marks(tmp_path: Path) -> Iterator[Marks]:
     marks = Marks(tmp_path)
     yield marks
-    marks.end_threads()
+    marks.end("thread", "first", "last")
 
 
 async def at_its_node(client: LangGraphClient, thread: str | None, graph: str, given: Any, **more: Any) -> Run:
@@ -156,24 +167,26 @@ async def test_many_are_stopped_in_the_time_of_one(client: LangGraphClient, mark
 async def test_a_node_that_blocks_its_worker_holds_nobody_up(start_server: StartServer, marks: Marks) -> None:
     client = get_client(url=start_server().url, api_key=None)
     threads = [(await client.threads.create())["thread_id"] for _ in range(3)]
-    cancelled = await at_its_node(client, threads[0], "stubborn", marks.input("blocks", seconds=20.0))
-    replaced = await at_its_node(client, threads[1], "stubborn", marks.input("blocks", seconds=0.0))
-    await client.runs.join(threads[1], replaced["run_id"])  # there is a worker beside the blocked one
+    cancelled = await at_its_node(client, threads[0], "stubborn", marks.input_of_blocking("first"))
+    await marks.block("first")
+    beside: Any = await client.runs.wait(threads[1], "stubborn", input=marks.input("beside"))
+    assert beside["log"] == ["whole", "after"]  # there is a worker beside the blocked one
 
     await client.runs.cancel(threads[0], cancelled["run_id"])
     assert await status_of(client, cancelled) == "interrupted"
     assert (await client.threads.get(threads[0]))["status"] == "interrupted"
     continued: Any = await client.runs.wait(threads[0], "chain", input={"n": 1})
     assert continued["n"] == 112
+    marks.end("first")  # there are at most twice as many workers as were asked for
 
     # Where nobody waits for the end of the first, the server sees to it.
-    replaced = await at_its_node(client, threads[2], "stubborn", marks.input("blocks", seconds=20.0))
+    replaced = await at_its_node(client, threads[2], "stubborn", marks.input_of_blocking("last"))
+    await marks.block("last")
     answer: Any = await client.runs.wait(
         threads[2], "stubborn", input=marks.input("returns"), multitask_strategy="rollback"
     )
     assert answer["log"] == ["whole", "after"]
     assert await status_of(client, replaced) == "removed"
-    assert "blocks" in marks.left, "the run that blocked for no time went on"
 
 
 @pytest.mark.parametrize("action", ["interrupt", "rollback"])

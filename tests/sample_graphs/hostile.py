@@ -89,6 +89,14 @@ class Stubborn(TypedDict, total=False):
     log: Annotated[list[str], operator.add]
 
 
+def block(state: Stubborn) -> None:
+    """What a careless user does in an async node."""
+    with open(state["after"] + ".begun", "w"):
+        until = time.monotonic() + state.get("seconds", 60.0)
+    while time.monotonic() < until and not os.path.exists(state["after"] + ".end"):
+        time.sleep(0.01)
+
+
 async def resist(state: Stubborn) -> Any:
     get_stream_writer()("waiting")
     seconds = state.get("seconds", 60.0)
@@ -129,8 +137,9 @@ async def resist(state: Stubborn) -> Any:
                 except asyncio.CancelledError:
                     continue
         case "blocks":
-            await asyncio.sleep(0.3)  # so that what was said above gets out
-            time.sleep(seconds)  # noqa: ASYNC251 - what a careless user does
+            while not os.path.exists(state["after"] + ".begin"):  # noqa: ASYNC110, ASYNC240 - what it waits for is a file
+                await asyncio.sleep(0.01)  # so that what was said above gets out
+            block(state)
     return {"log": ["whole"]}
 
 
