@@ -35,9 +35,12 @@ function assertInOrder(events) {
 
 export async function anAnswerIsStreamedWordByWord() {
   const thread = streamOf(await newThread(), "echo");
-  await thread.run.start({ input: question("hello 🦜 world") });
   const pieces = [];
-  for await (const message of thread.messages) for await (const piece of message.text) pieces.push(piece);
+  const reading = (async () => {
+    for await (const message of thread.messages) for await (const piece of message.text) pieces.push(piece);
+  })();
+  await thread.run.start({ input: question("hello 🦜 world") });
+  await reading;
   assert.deepEqual(pieces, ["echo:", " hello", " 🦜", " world"]);
   const { messages } = await thread.output;
   assert.deepEqual(messages.map((message) => message.text), ["hello 🦜 world", "echo: hello 🦜 world"]);
@@ -46,8 +49,9 @@ export async function anAnswerIsStreamedWordByWord() {
 
 export async function theStateIsStreamedStepByStep() {
   const thread = streamOf(await newThread(), "chain");
+  const states = collect(thread.values);
   const { run_id: runId } = await thread.run.start({ input: { n: 1 } });
-  assert.deepEqual((await collect(thread.values)).map((values) => values.n), [1, 2, 12, 112]);
+  assert.deepEqual((await states).map((values) => values.n), [1, 2, 12, 112]);
   assert.equal((await thread.output).n, 112);
   assert.equal((await client.runs.get(thread.threadId, runId)).status, "success");
   await thread.close();
