@@ -185,7 +185,7 @@ class Ours:
         try:
             self._check_origin(scope)
             await self._app(inner, receive, send_known)
-        except Exception as error:
+        except Exception as error:  # whatever it is, the application's middleware is to see an answer
             if begun:
                 logger.debug("an answer broke off", exc_info=error)
                 raise BrokenOff from error
