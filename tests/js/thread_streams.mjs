@@ -105,15 +105,18 @@ export async function twoQuestionsAreAnsweredAtOnce() {
   await questions;
   const asked = thread.interrupts.map(({ interruptId, payload }) => ({ interruptId, payload }));
   assert.deepEqual(asked.map(({ payload }) => payload).sort(), ["left?", "right?"]);
-  // The run that asks may end after its questions are heard; the one that is answered completes.
-  const ended = await thread.subscribe(["lifecycle"]);
+  // The run that asks may end after its questions are heard, and its end pauses subscriptions; the answered one completes.
+  await thread.subscribe(["lifecycle"]);
+  const completed = new Promise((resolve) => {
+    thread.onEvent((event) => isEnd(event) && event.params.data.event === "completed" && resolve());
+  });
   const responses = asked.map(({ interruptId, payload }) => ({
     namespace: [],
     interrupt_id: interruptId,
     response: payload.toUpperCase(),
   }));
   await thread.input.respond({ responses });
-  await collect(ended, (event) => isEnd(event) && event.params.data.event === "completed");
+  await completed;
   const { values } = await client.threads.getState(thread.threadId);
   assert.deepEqual(values.got.sort(), [["left", "LEFT?"], ["right", "RIGHT?"]]);
   await thread.close();
