@@ -158,3 +158,18 @@ async def test_a_page_that_comes_back_after_the_server_did_shows_all(
         await talk.is_asked()
         await talk.write("Ann", "answer")
         await talk.shows(said, whole, "ai: Goodbye, Ann", status="idle")
+
+
+async def test_a_page_whose_run_ended_while_it_was_away_shows_all(
+    chromium: Path, address: str, server: LiveServer, gate: Gate, transport: str
+) -> None:
+    async with chat(chromium, address, server, transport) as talk:
+        said = f"human: Hello hold {gate.path}"
+        await talk.write(f"Hello hold {gate.path}", "send")
+        await talk.shows(said, "ai: You said Hello")
+        port = int(server.url.rpartition(":")[2])
+        server.kill_group()
+        gate.open()
+        server.start(port=port)
+        await talk.shows(said, "ai: You said Hello and that is all")
+        await talk.is_asked()

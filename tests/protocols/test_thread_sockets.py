@@ -12,7 +12,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from runyard.handlers.protocols.thread_events.socket import MOST_FRAMES, MOST_SUBSCRIPTIONS
+from runyard.handlers.protocols.thread_events.frames import MOST_FRAMES
+from runyard.handlers.protocols.thread_events.socket import MOST_SUBSCRIPTIONS
 from tests.authorisation.users import User
 from tests.live_server import LiveServer, poll
 
@@ -124,6 +125,22 @@ def test_a_late_subscription_gets_what_is_kept_and_each_event_to_come_once(ann: 
         assert [each["method"] for each in second] == [each["method"] for each in first]
         assert seqs(second) == sorted({*seqs(second)})
         assert second[0]["seq"] > first[-1]["seq"]
+
+
+def test_subscriptions_that_come_together_bring_the_past_in_its_order(ann: User) -> None:
+    channels = ("lifecycle", "values", "updates")
+    thread_id = new_thread(ann)
+    with opened(ann, thread_id) as socket:
+        socket.ask("subscription.subscribe", channels=channels)
+        socket.send("run.start", **CHAIN)
+        told = [each for each in socket.until("completed") if each["type"] == "event"]
+    with opened(ann, thread_id) as socket:
+        commands = [socket.send("subscription.subscribe", channels=[channel]) for channel in channels]
+        commands.append(socket.send("state.get"))
+        messages = [socket.receive() for _ in (*told, *commands)]
+    assert messages[: len(told)] == told
+    assert [each["id"] for each in messages[len(told) :]] == commands
+    assert [each["result"]["replayed_events"] for each in messages[len(told) : -1]] == [len(told), 0, 0]
 
 
 def test_a_subscription_that_has_ended_brings_nothing_more(ann: User) -> None:

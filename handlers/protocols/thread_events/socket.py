@@ -21,9 +21,11 @@ from runyard.handlers.http.websocket import RESTART, Disconnected
 from runyard.handlers.protocols.thread_events.callers import Caller
 from runyard.handlers.protocols.thread_events.commands import OF_SUBSCRIPTIONS, Commands
 from runyard.handlers.protocols.thread_events.filters import asked_by, event_filter, new_subscription_id
+from runyard.handlers.protocols.thread_events.frames import Frames
 from runyard.handlers.protocols.thread_events.messages import (
     Command,
     CommandError,
+    CommandId,
     NoCommand,
     NoThread,
     check_command,
@@ -38,11 +40,14 @@ from runyard.runtime.services.thread_events import EventFilter
 
 logger = logging.getLogger(__name__)
 
+SUBSCRIBE: Final = "subscription.subscribe"
 MOST_SUBSCRIPTIONS: Final = 100
 """Subscriptions of one connection."""
-MOST_FRAMES: Final = 500
-"""Frames that a client may send in `WINDOW` seconds."""
-WINDOW: Final = 10.0
+TOGETHER: Final = 0.02
+"""Seconds for which the first subscription of a connection waits for others. A client that comes back asks for all that
+it had, each by a frame, and leaves a run once it hears of its end: of several subscriptions, too, the past is to come
+in its order."""
+_TOO_MANY: Final = CommandError("invalid_argument", f"A connection has at most {MOST_SUBSCRIPTIONS} subscriptions")
 _NAMED: Final = EventFilter(channels=frozenset(("lifecycle", "input")))
 """The events whose ids are not their numbers."""
 
@@ -63,9 +68,9 @@ class ThreadSockets:
 class ThreadSocket:
     """One WebSocket.
 
-    Commands are carried out one after the other. A subscription brings the events that are kept, then its answer, then
-    those to come; what several subscriptions ask for comes once from then on. Nothing is queued here: what a client
-    does not read stays in the thread's log.
+    Commands are carried out one after the other, but subscriptions that come together at once. They bring the events
+    that are kept, then their answers, then those to come; what several subscriptions ask for comes once from then on.
+    No event is queued here: what a client does not read stays in the thread's log.
     """
 
     def __init__(
@@ -82,12 +87,13 @@ class ThreadSocket:
         self._followed = asyncio.Event()
         self._sending = asyncio.Lock()
         self._at_disconnect: list[OnDisconnect] = []
-        self._frames = 0
-        self._window = 0.0
+        self._frames = Frames(self._socket)
+        self._postponed: Command | None = None
 
     async def serve(self) -> None:
         """Returns, or raises Disconnected, when the connection is closed. Raises RunyardError for what closes it."""
-        tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._follow())]
+        tasks = [asyncio.create_task(work()) for work in (self._carry_out_all, self._follow)]
+        taking_in = asyncio.create_task(self._frames.take_in())
         stopping = False
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -97,9 +103,9 @@ class ThreadSocket:
             stopping = error.code == RESTART  # which uvicorn says in the client's place
             raise
         finally:
-            for task in tasks:
+            for task in (*tasks, taking_in):
                 task.cancel()
-            await asyncio.wait(tasks)
+            await asyncio.wait((*tasks, taking_in))
             for task in tasks:
                 if not task.cancelled():
                     task.exception()  # of both, one was raised
@@ -109,30 +115,52 @@ class ThreadSocket:
                 for leave in self._at_disconnect:
                     await leave()
 
-    async def _read(self) -> None:
+    async def _carry_out_all(self) -> None:
         while True:
-            frame = await self._socket.receive()
-            self._check_rate()
-            if isinstance(frame, bytes):
-                await self._send(failure(None, NoCommand("Protocol commands are text frames; this one is binary")))
-                continue
-            await self._carry_out(frame.encode())
+            first = await self._next_command()
+            commands = [first]
+            while first.method == SUBSCRIBE and (other := await self._one_more(0 if self._filters else TOGETHER)):
+                commands.append(other)
+            await self._carry_out(commands)
 
-    def _check_rate(self) -> None:
-        now = asyncio.get_running_loop().time()
-        if now - self._window > WINDOW:
-            self._window, self._frames = now, 0
-        self._frames += 1
-        if self._frames > MOST_FRAMES:
-            raise HttpError(429, f"More than {MOST_FRAMES} frames in {WINDOW:.0f} seconds")
+    async def _one_more(self, seconds: float) -> Command | None:
+        """Another subscription that is asked for, if one comes so soon."""
+        while frame := await self._frames.next_within(seconds):
+            command = await self._read(frame)
+            if command is not None and command.method != SUBSCRIBE:
+                self._postponed = command
+                return None
+            if command is not None:
+                return command
+        return None
 
-    async def _carry_out(self, raw: bytes) -> None:
-        """Answers a frame. Raises Disconnected, and RunyardError where the connection is to be closed."""
+    async def _next_command(self) -> Command:
+        command, self._postponed = self._postponed, None
+        while command is None:
+            command = await self._read(await self._frames.next())
+        return command
+
+    async def _read(self, frame: str | bytes) -> Command | None:
+        """The command in a frame; None: there is none that could be carried out, which is answered."""
+        command_id: CommandId = None
         try:
-            command = await read_command(self._messages, raw)
+            if isinstance(frame, bytes):
+                raise NoCommand("Protocol commands are text frames; this one is binary")
+            command = await read_command(self._messages, frame.encode())
+            command_id = command.command_id
+            check_command(self._messages, command)
         except NoCommand as error:
             await self._send(failure(error.command_id, error))
-            return
+        except CommandError as error:
+            await self._send(failure(command_id, error))
+        else:
+            return command
+        return None
+
+    async def _carry_out(self, commands: Sequence[Command]) -> None:
+        """Answers commands: one, or several subscriptions. Raises Disconnected, and RunyardError where the connection
+        is to be closed."""
+        method = commands[0].method
         caller = Caller(
             principal=await self._connection.authenticate(),
             thread_id=self._thread_id,
@@ -141,37 +169,52 @@ class ThreadSocket:
             at_disconnect=self._at_disconnect.append,
         )
         try:
-            check_command(self._messages, command)
-            if command.method.startswith(OF_SUBSCRIPTIONS):
-                await self._change(caller, command)
+            if method == SUBSCRIBE:
+                await self._subscribe(caller, commands)
+            elif method.startswith(OF_SUBSCRIPTIONS):
+                await self._change(caller, commands[0])
             else:
-                await self._send(await self._commands.carry_out(caller, command))
+                await self._send(await self._commands.carry_out(caller, commands[0]))
         except CommandError as error:
-            await self._send(failure(command.command_id, error))
+            await self._refuse(commands, error)
         except RunyardError as error:
-            await self._send(failure(command.command_id, CommandError.of(error)))
-            if isinstance(error, NoThread) and command.method.startswith(OF_SUBSCRIPTIONS):
+            await self._refuse(commands, CommandError.of(error))
+            if isinstance(error, NoThread) and method.startswith(OF_SUBSCRIPTIONS):
                 raise  # clients that wait for events, and not for answers, have to learn of it
         except (Disconnected, HttpError):
             raise
         except Exception as error:  # a defect: it is in the log, and must not end what else the connection carries
-            logger.error("%s failed", command.method, exc_info=error)
-            await self._send(failure(command.command_id, CommandError("unknown_error", "500: Internal Server Error")))
+            logger.error("%s failed", method, exc_info=error)
+            await self._refuse(commands, CommandError("unknown_error", "500: Internal Server Error"))
+
+    async def _refuse(self, commands: Sequence[Command], error: CommandError) -> None:
+        for command in commands:
+            await self._send(failure(command.command_id, error))
 
     # Subscriptions
 
-    async def _change(self, caller: Caller, command: Command) -> None:
-        params = command.params
+    async def _subscribe(self, caller: Caller, commands: Sequence[Command]) -> None:
+        scope, seq = await self._look(caller)
+        room = max(0, MOST_SUBSCRIPTIONS - len(self._filters))
+        named = {new_subscription_id(command.params): command for command in commands[:room]}
+        sent = await self._add(scope, {name: event_filter(each.params) for name, each in named.items()}, seq)
+        for name, command in named.items():
+            await self._send(success(command, {"subscription_id": name, "replayed_events": sent}, seq))
+            sent = 0
+        await self._refuse(commands[room:], _TOO_MANY)
+
+    async def _look(self, caller: Caller) -> tuple[Scope, int]:
+        """What of the thread the caller sees, and the number of its last event. Raises NoThread."""
         scope = await read_thread(caller.principal, self._thread_id)
         try:
-            seq = await self._events.last_seq(scope, self._thread_id)
+            return scope, await self._events.last_seq(scope, self._thread_id)
         except NotFound as error:
             raise NoThread(error.detail) from None
+
+    async def _change(self, caller: Caller, command: Command) -> None:
+        params = command.params
+        scope, seq = await self._look(caller)
         match command.method:
-            case "subscription.subscribe":
-                name = new_subscription_id(params)
-                replayed = await self._add(scope, {name: event_filter(params)}, seq)
-                result = {"subscription_id": name, "replayed_events": replayed}
             case "subscription.reconnect":
                 result = await self._reconnect(scope, params, seq)
             case _:
@@ -187,7 +230,7 @@ class ThreadSocket:
         """Sends the events up to a number that the new filters want, each once, and follows what comes behind it. How
         many they were."""
         if len({*self._filters, *new}) > MOST_SUBSCRIPTIONS:
-            raise CommandError("invalid_argument", f"A connection has at most {MOST_SUBSCRIPTIONS} subscriptions")
+            raise _TOO_MANY
         # What is live waits meanwhile, so that numbers do not go back but where the past is sent.
         async with self._sending:
             replayed = await self._replay(scope, [*new.values()], seq)
