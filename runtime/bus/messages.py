@@ -20,13 +20,15 @@ class Message(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=True):
 
 class RunEvents(Message, frozen=True):
     """Events of a run, in order. `first`: the number of the first in the log of the thread, 0 when they are not stored;
-    `before`: that of the run's last stored event before it."""
+    `before`: that of the run's last stored event before it, or, when they are not stored, how many of this attempt were
+    sent before. `asked`: whether somebody was to follow the events when the run was written, who has not said so."""
 
     run_id: str
     thread_id: str
     events: list[PackedEvent]
     first: int
     before: int
+    asked: bool = False
 
 
 class EventsStored(Message, frozen=True):
@@ -39,7 +41,8 @@ class EventsStored(Message, frozen=True):
 
 class Ended(Message, frozen=True):
     """The end of a run, after all of its events. `answer` None: nobody was known to ask for it. `last`: the number of
-    its last stored event, 0 if there is none. Times in seconds."""
+    its last stored event, 0 if there is none; of a run whose events are not stored, how many of this attempt were sent.
+    Times in seconds. `asked`: whether somebody was to wait for it, or for events, when the run was written."""
 
     run_id: str
     thread_id: str
@@ -48,6 +51,7 @@ class Ended(Message, frozen=True):
     last: int
     waited: float
     ran: float
+    asked: bool = False
 
 
 # About workers, from themselves

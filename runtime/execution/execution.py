@@ -11,7 +11,7 @@ from runyard.runtime.checkpoints.saver import RunSaver
 from runyard.runtime.execution.graph_input import GraphRun
 from runyard.runtime.execution.run_spans import RunSpan
 from runyard.runtime.storage.port.queue import FinishResult, LeasedRun
-from runyard.runtime.storage.port.runs import CancelAction, FinalStatus
+from runyard.runtime.storage.port.runs import CancelAction, FinalStatus, Interest
 from runyard.runtime.streams.publisher import Publisher
 
 Stop = CancelAction | Literal["timeout", "release", "lost"]
@@ -60,7 +60,8 @@ def announce_end(bus: WorkerBus, execution: Execution, ended: RunEnded, *, follo
     answer = ended.answer if followed and not ended.removed else None
     if execution.span is not None:
         execution.span.came_to(ended.status)
-    bus.send(Ended(lease.run_id, lease.thread_id, ended.status, answer, execution.publisher.last, waited, ran))
+    last, asked = execution.publisher.last, execution.leased.interest != Interest.NONE
+    bus.send(Ended(lease.run_id, lease.thread_id, ended.status, answer, last, waited, ran, asked))
     if ended.result.promoted:
         bus.send(RunsReady(ended.result.promoted))
     if ended.result.webhook:

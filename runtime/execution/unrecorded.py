@@ -10,6 +10,7 @@ from runyard.runtime.errors import LeaseLost, RunyardError
 from runyard.runtime.graphs.user_errors import describe_error, one_line
 from runyard.runtime.lifecycle import error_result
 from runyard.runtime.storage.port.queue import LeasedRun
+from runyard.runtime.storage.port.runs import Interest
 from runyard.runtime.storage.port.workers import ReapResult, WorkerStorage
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,8 @@ async def give_back(
             if leaving.is_set():
                 return
     if taken.ended:
-        bus.send(Ended(lease.run_id, lease.thread_id, "error", None, 0, leased.waited, 0.0))
+        asked = leased.interest != Interest.NONE
+        bus.send(Ended(lease.run_id, lease.thread_id, "error", None, 0, leased.waited, 0.0, asked))
     if ready := taken.requeued + taken.promoted:
         bus.send(RunsReady(ready))
     if taken.webhook:

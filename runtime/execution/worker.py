@@ -210,6 +210,7 @@ class Worker:
                 followed=self._is_followed(leased),
                 last=await self._storage.events.last(lease.run_id) if leased.resumable and lease.attempt > 1 else 0,
                 lost=lambda: self._stop(lease.run_id, "lost"),
+                asked=leased.interest == Interest.EVENTS,
             )
             execution = self._executions[lease.run_id] = self._executor.prepare(leased, publisher, task)
             if leased.cancel is not None:

@@ -166,8 +166,7 @@ class Broker:
         yield from self._threads.interests()
 
     def publish(self, run_id: str, thread_id: str, events: Sequence[PackedEvent], first: int, before: int) -> None:
-        """Events of a run, in order. `first`: the number of the first, 0 when they are not stored; `before`: that of
-        the run's last stored event before it."""
+        """Events of a run, in order, as `RunEvents` has them."""
         unpacked = (
             [stored_event(number, name, data) for number, (name, data) in enumerate(events, first)]
             if first
@@ -175,8 +174,7 @@ class Broker:
         )
         for subscription in self._streams(run_id):
             subscription.add(unpacked, before)
-        for stream in self._threads.of(thread_id):
-            stream.add(unpacked)
+        self._threads.publish(run_id, thread_id, unpacked, None if first else before)
 
     def events_stored(self, run_id: str, thread_id: str, number: int) -> None:
         """The run's events up to that number are stored, whether or not somebody was sent them."""
@@ -189,13 +187,25 @@ class Broker:
         return [each for each in self._subscriptions.get(run_id, ()) if isinstance(each, RunSubscription)]
 
     def run_ended(
-        self, run_id: str, thread_id: str, status: str, answer: bytes | None, last: int, waited: float, ran: float
+        self,
+        run_id: str,
+        thread_id: str,
+        status: str,
+        answer: bytes | None,
+        last: int,
+        waited: float,
+        ran: float,
+        *,
+        elsewhere: bool = False,
     ) -> None:
         """A worker reports the end of a run, after all that it had to say of it; without an `answer` it is read from
-        storage, if somebody waits."""
-        self._metrics.run_ended(status, waited, ran)
-        self._threads.run_ended(run_id, thread_id)
+        storage, if somebody waits. `elsewhere`: it is a worker of another server process, which counts the run."""
+        if not elsewhere:
+            self._metrics.run_ended(status, waited, ran)
+        self._threads.run_ended(run_id, thread_id, last)
         if run_id in self._subscriptions:
+            for subscription in self._streams(run_id):
+                subscription.reaches(last)
             if answer is None:
                 self._spawn(self._read_results([run_id], told=True))
             else:

@@ -39,13 +39,18 @@ class Publisher:
         followed: bool,
         last: int,
         lost: Callable[[], None],
+        asked: bool = False,
     ) -> None:
+        """`followed`: whether somebody watches; `asked`: whether somebody was to when the run was written. `last`: the
+        number of the last event that was stored before; `lost` is called when storage refuses events."""
         self._lease = lease
         self._bus = bus
         self._storage = storage
         self._resumable = resumable
         self.followed = followed
         self._stored = last
+        self._sent = 0
+        self._asked = asked
         self._lost = lost
         self._waiting: list[PackedEvent] = []
         self._emitted = self._settled = 0
@@ -65,8 +70,9 @@ class Publisher:
 
     @property
     def last(self) -> int:
-        """The number of the last event that is stored; 0 when none are."""
-        return self._stored
+        """The number of the last event that is stored, 0 when none are; of events that are not stored, how many were
+        sent."""
+        return self._stored if self._resumable else self._sent
 
     def follow(self, followed: bool) -> None:
         """Whether somebody watches, from now on. Who begins to is told of the events that are only stored."""
@@ -131,7 +137,10 @@ class Publisher:
 
     def _publish(self, events: list[PackedEvent], first: int) -> None:
         if self.followed:
-            self._bus.send(RunEvents(self._lease.run_id, self._lease.thread_id, events, first, self._stored))
+            lease, before = self._lease, self._stored if first else self._sent
+            self._bus.send(RunEvents(lease.run_id, lease.thread_id, events, first, before, self._asked))
+            if not first:
+                self._sent += len(events)
 
     async def _store_and_send(self) -> None:
         try:

@@ -98,6 +98,8 @@ class RunSubscription(Subscription):
         self._view = view
         self._buffer = Buffer(backlog, self._overflowed)
         self._seen = self._newest = after
+        self._received: int | None = None if announced else 0
+        """How many events of a run's attempt have come that are not stored; None: it may have begun before."""
         self._behind = replay
         self._cut: Event | None = None
         self._failed = False
@@ -107,17 +109,28 @@ class RunSubscription(Subscription):
         return not self.resumable
 
     def add(self, events: Sequence[Event], before: int = 0) -> None:
-        """Events of the run, in order. `before`: the number of its last stored event before them."""
+        """Events of the run, in order. `before`: the number of its last stored event before them; of events that are not
+        stored, how many of this attempt came before."""
         if self.resumable:
             seen, self._newest = self._newest, max(self._newest, events[-1].number)
             if before > seen or (self._behind and self._newest > seen):
                 self._fall_behind()
                 return
             events = [event for event in events if event.number > seen]
+        else:
+            self.reaches(before)
+            self._received = before + len(events)
         for event in events:
             if self._cut is None and not self._behind:  # either may happen to the one before
                 self._buffer.put(event)
         self._notify()
+
+    def reaches(self, count: int) -> None:
+        """So many events of this attempt were sent, of a run whose events are not stored. Some of them may be missing:
+        then the stream ends, and says so. Fewer than before: another attempt has begun."""
+        if self._received is not None and count > self._received and self._cut is None and not self.resumable:
+            self._cut = cut(self.run_id)
+            self.end(RunResult(self.run_id, "interrupted", b"null"))
 
     def stored(self, number: int) -> None:
         """The run's events up to that number are stored; the last of them may not have come."""

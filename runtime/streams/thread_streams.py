@@ -37,6 +37,8 @@ class _Followed:
     told: int
     told_runs: deque[str] = field(default_factory=partial(deque, maxlen=64))
     streams: list[ThreadSubscription] = field(default_factory=list)
+    received: dict[str, int] = field(default_factory=dict)
+    """How many events of a run's attempt have come that are not stored, by run."""
 
 
 class ThreadStreams:
@@ -121,11 +123,32 @@ class ThreadStreams:
                 stream.end(RunResult("", "interrupted", b"null"))
             self._bus.unfollow_thread(thread_id)
 
+    def publish(self, run_id: str, thread_id: str, events: Sequence[Event], before: int | None) -> None:
+        """Events of a run, in order. `before`: when they are not stored, how many of its attempt were sent before."""
+        followed = self._followed.get(thread_id)
+        if followed is None:
+            return
+        if before is not None:
+            self._look_for_gap(followed, run_id, before)
+            followed.received[run_id] = before + len(events)
+        for stream in followed.streams:
+            stream.add(events)
+
+    @staticmethod
+    def _look_for_gap(followed: _Followed, run_id: str, count: int) -> None:
+        if count > followed.received.get(run_id, count):
+            for stream in followed.streams:
+                stream.run_cut(run_id)
+
     # Ends
 
-    def run_ended(self, run_id: str, thread_id: str) -> None:
-        """A worker said so, after all that it had to say of the run."""
-        if thread_id in self._followed:
+    def run_ended(self, run_id: str, thread_id: str, last: int) -> None:
+        """A worker said so, after all that it had to say of the run. `last`: as `Ended` has it."""
+        followed = self._followed.get(thread_id)
+        if followed is not None:
+            if run_id in followed.received:
+                self._look_for_gap(followed, run_id, last)
+                del followed.received[run_id]
             self._spawn(self._tell_told(run_id, thread_id))
 
     def check(self) -> None:
