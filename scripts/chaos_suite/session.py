@@ -17,14 +17,15 @@ from scripts.chaos_suite.checks import judge
 from scripts.chaos_suite.checks.endings import ACTIVE
 from scripts.chaos_suite.checks.executions import executed_after_the_round
 from scripts.chaos_suite.client import Client
-from scripts.chaos_suite.clock import Clock
-from scripts.chaos_suite.collecting import Database, collect, collect_crons, until
-from scripts.chaos_suite.faults import FAULTS, Scene
-from scripts.chaos_suite.keeping import keep
+from scripts.chaos_suite.cluster import Cluster
+from scripts.chaos_suite.collecting import await_quiet, collect, collect_crons, until
+from scripts.chaos_suite.faults import CLUSTER, SINGLE
+from scripts.chaos_suite.faults.fault import Faults, Scene
 from scripts.chaos_suite.load import Load
 from scripts.chaos_suite.marks import MarkFiles
+from scripts.chaos_suite.single import SingleServer
 from scripts.chaos_suite.stories import Evidence, FaultStory, Finding, Webhook
-from scripts.chaos_suite.target import WORKERS, Target
+from scripts.chaos_suite.target import Target
 from scripts.chaos_suite.timeline import timeline
 from tests.webhook_listener import WebhookListener
 
@@ -37,12 +38,19 @@ _TIDIED_TOGETHER = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """minutes: of load and checks, without start and end. faults: by name. keep: where what was found is kept."""
+    """minutes: of load and checks, without start and end. database: whether several servers on Postgres are disturbed,
+    instead of one on SQLite. faults: by name. keep: where what was found is kept."""
 
     minutes: float
     seed: int
+    database: bool
     faults: tuple[str, ...]
     keep: Path | None = None
+
+    @property
+    def possible(self) -> Faults:
+        """What may strike such a target."""
+        return CLUSTER if self.database else SINGLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +86,16 @@ async def run_session(options: Options, tell: Tell, outcome: Outcome) -> None:
     """Fills the outcome as it goes on, so that an interrupted session has one too."""
     with tempfile.TemporaryDirectory(prefix="runyard-chaos-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        clock = Clock(folder / "clock", wanted="clock" in options.faults)
-        target = Target(folder, clock.env)
+        target = (Cluster if options.database else SingleServer)(folder, clocks="clock" in options.faults)
         listener = WebhookListener()
         try:
             await _finished(target.start)
-            await _Session(options, tell, outcome, target, listener, clock).run()
+            await _Session(options, tell, outcome, target, listener).run()
             for text in await _finished(target.end):
                 outcome.found.append(Found(outcome.rounds, Finding(kind="processes", text=text), []))
         finally:
             if options.keep is not None:
-                keep(target, options.keep)
+                target.keep(options.keep)
             target.close()
             listener.close()
 
@@ -106,22 +113,21 @@ async def _finished(function: Callable[..., T], *args: object) -> T:
 
 class _Session:
     def __init__(
-        self, options: Options, tell: Tell, outcome: Outcome, target: Target, listener: WebhookListener, clock: Clock
+        self, options: Options, tell: Tell, outcome: Outcome, target: Target, listener: WebhookListener
     ) -> None:
         self._options = options
         self._tell = tell
         self._outcome = outcome
         self._target = target
         self._listener = listener
-        self._clock = clock
         self._marks = MarkFiles(target.marks)
         self._over: set[str] = set()
         """Runs of earlier rounds that were at their end."""
-        self._database = Database(target.data / "runyard.db")
-        scene = Scene(target, Random(options.seed), clock)
+        self._possible = options.possible
+        scene = Scene(target, Random(options.seed))
         self._faults = []
         for name in options.faults:
-            if missing := FAULTS[name].missing(scene):
+            if missing := self._possible[name].missing(scene):
                 outcome.notes.append(f"left out: {name} ({missing})")
             else:
                 self._faults.append(name)
@@ -135,81 +141,74 @@ class _Session:
             self._outcome.seconds = time.monotonic() - begin
 
     async def _round(self, number: int, seconds: float) -> None:
-        evidence, client = Evidence(), Client(self._target.url)
+        evidence, client = Evidence(), Client(self._target.urls)
         seed = f"{self._options.seed}.{number}"
         try:
             load = Load(client, evidence, seed=seed, hook=self._listener.url)
             try:
-                await self._disturb(Scene(self._target, Random(seed), self._clock), evidence, seconds)
+                await self._disturb(Scene(self._target, Random(seed), evidence.deaths), evidence, seconds)
             finally:
                 await load.finish()
-            healthy = await self._settle(client, evidence)
-            await collect_crons(client, evidence, self._database)
+            healthy = await self._settle(evidence)
+            await collect_crons(client, evidence, self._target.database)
             await collect(client, evidence)
             evidence.marks = self._marks.new()
             evidence.failures += executed_after_the_round(evidence.marks, self._over)
             evidence.webhooks = self._webhooks()
             evidence.failures += client.failures
-            evidence.failures += self._database.findings({run.run_id for run in evidence.runs})
+            evidence.failures += self._target.database.findings({run.run_id for run in evidence.runs})
             self._note(number, evidence, load)
             await self._tidy(client, evidence)
         finally:
             await client.close()
         if not healthy:  # the next round is to begin with a server that works
-            await _finished(self._recover)
+            await _finished(self._target.recover)
 
     async def _disturb(self, scene: Scene, evidence: Evidence, seconds: float) -> None:
         end = time.monotonic() + seconds
-        weights = [FAULTS[name].weight for name in self._faults]
+        weights = [self._possible[name].weight for name in self._faults]
         while (left := end - time.monotonic()) > 0:
             await asyncio.sleep(min(left, scene.rng.uniform(0.5, 3.0)))
-            if not self._target.server.alive:
-                text = f"the server ended by itself; its log ends with: {self._log_end()}"
-                evidence.failures.append(Finding(kind="processes", text=text))
-                await _finished(self._recover)
+            for member in self._target.members:
+                if not member.server.alive:
+                    text = f"{member.name} ended by itself; its log ends with: {member.log_end()}"
+                    evidence.failures.append(Finding(kind="processes", text=text))
+                    await _finished(self._target.recover)
             if self._faults and time.monotonic() < end:
                 await self._strike(scene.rng.choices(self._faults, weights)[0], scene, evidence)
 
     async def _strike(self, name: str, scene: Scene, evidence: Evidence) -> None:
         begin = time.monotonic()
         try:
-            detail = await _finished(FAULTS[name].strike, scene)
+            detail = await _finished(self._possible[name].strike, scene)
         except (AssertionError, subprocess.TimeoutExpired) as error:
             detail = f"the server did not come back, or did not end: {str(error)[-500:]}"
             evidence.failures.append(Finding(kind="processes", text=f"{name}: {detail}"))
-            await _finished(self._recover)
+            await _finished(self._target.recover)
         self._outcome.faults[name] = self._outcome.faults.get(name, 0) + 1
-        story = FaultStory(name=name, begin=begin, end=time.monotonic(), detail=detail, holds=FAULTS[name].holds)
+        story = FaultStory(
+            name=name, begin=begin, end=time.monotonic(), detail=detail, holds=self._possible[name].holds
+        )
         evidence.faults.append(story)
 
-    def _recover(self) -> None:
-        self._target.server.kill_group()
-        self._target.start()
-
-    async def _settle(self, client: Client, evidence: Evidence) -> bool:
+    async def _settle(self, evidence: Evidence) -> bool:
         """Whether all workers are there in time, and all runs at their end."""
-        await self._database.await_quiet()
+        database = self._target.database
+        await await_quiet(database)
         wanted = {run.run_id for run in evidence.runs if run.webhook}
         await until(
-            lambda: wanted <= {body["run_id"] for body in self._listener.bodies} or not self._database.deliveries(),
+            lambda: wanted <= {body["run_id"] for body in self._listener.bodies} or not database.deliveries(),
             _WEBHOOK_SECONDS,
         )
-        count = await self._await_workers(client)
-        if count < WORKERS:
-            text = f"{count} workers instead of {WORKERS} connected {_WORKER_SECONDS:.0f} s after the last fault"
+        target = self._target
+        complete = await until(lambda: target.connected() >= target.workers, _WORKER_SECONDS)
+        if not complete:
+            text = f"fewer than {target.workers} workers connected {_WORKER_SECONDS:.0f} s after the last fault"
             evidence.failures.append(Finding(kind="processes", text=text))
-        for violation in self._target.server.violations():
-            evidence.failures.append(Finding(kind="answer", text=violation))
-        return count >= WORKERS and not self._database.active()
-
-    async def _await_workers(self, client: Client) -> int:
-        """How many are connected; returns at once when all are."""
-        end, count = time.monotonic() + _WORKER_SECONDS, 0
-        while count < WORKERS and time.monotonic() < end:
-            response = await client.insist("/metrics?format=json", within=_WORKER_SECONDS)
-            count = 0 if response is None else len(response.json()["workers"]["processes"])
-            await asyncio.sleep(0.2)
-        return count
+        for member in target.members:
+            for violation in member.server.violations():
+                evidence.failures.append(Finding(kind="answer", text=violation))
+        return complete and not database.active()
 
     def _webhooks(self) -> list[Webhook]:
         bodies, self._listener.bodies = self._listener.bodies, []
@@ -246,6 +245,3 @@ class _Session:
         self._tell(
             f"round {number}: {len(evidence.runs)} runs, faults: {faults or 'none'}; found: {kinds or 'nothing'}"
         )
-
-    def _log_end(self) -> str:
-        return self._target.server.log.read_text(errors="replace")[-800:]

@@ -183,6 +183,8 @@ class Evidence:
     marks: list[Mark] = field(default_factory=list)
     webhooks: list[Webhook] = field(default_factory=list)
     faults: list[FaultStory] = field(default_factory=list)
+    deaths: dict[int, float] = field(default_factory=dict)
+    """When which processes were killed."""
     tags: set[str] = field(default_factory=set)
     """Of all inputs that were ever sent, accepted or not."""
     batches: dict[str, tuple[int, int]] = field(default_factory=dict)
