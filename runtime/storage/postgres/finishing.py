@@ -117,9 +117,7 @@ def _delete_temporary(connection: Connection, sql: Queries, requests: Sequence[F
     return deleted
 
 
-def _settle(
-    connection: Connection, sql: Queries, kept: Sequence[Finish], ended: dict[int, _Ended]
-) -> Counter[str]:
+def _settle(connection: Connection, sql: Queries, kept: Sequence[Finish], ended: dict[int, _Ended]) -> Counter[str]:
     """Has threads show what their runs came to, with their checkpoints. How many runs became ready, by thread."""
     if not kept:
         return Counter()
@@ -159,9 +157,7 @@ def _settle(
     return promoted
 
 
-def _count_tokens(
-    connection: Connection, sql: Queries, held: Sequence[Finish], ended: dict[int, _Ended]
-) -> None:
+def _count_tokens(connection: Connection, sql: Queries, held: Sequence[Finish], ended: dict[int, _Ended]) -> None:
     for request, _ in held:
         if request.tokens is not None and ended[request.lease.seq].batch_id is not None:
             given = {**request.tokens._asdict(), "batch_id": ended[request.lease.seq].batch_id}

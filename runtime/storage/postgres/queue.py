@@ -60,7 +60,9 @@ class PostgresQueue:
     async def claim(self, worker: str, *, limit: int, interactive: int, solo: bool = False) -> list[LeasedRun]:
         claim = _Claim(worker, secrets.randbits(63))
         if solo:
-            return await self._database.write(lambda connection: self._claim_suspects(connection, claim), locks=[SUSPECTS])
+            return await self._database.write(
+                lambda connection: self._claim_suspects(connection, claim), locks=[SUSPECTS]
+            )
         rows = await self._database.write_one(
             self._sql["claim"],
             {
