@@ -111,6 +111,24 @@ async def test_what_was_written_is_there_for_other_processes(storage: Storage, a
     assert await another().checkpoints.latest(thread_id, "") is not None
 
 
+async def test_a_checkpoint_that_is_deleted_while_it_is_read_is_not_seen_without_its_values(
+    storage: Storage, another: Open
+) -> None:
+    thread_id, other = thread(), another()
+    await storage.checkpoints.append(None, [checkpoint_row(thread_id, "1")])
+
+    def delete(kind: str, data: bytes) -> dict[str, str]:
+        """Is called when the checkpoint was found."""
+        deleting = threading.Thread(target=asyncio.run, args=(other.checkpoints.delete_thread(thread_id),))
+        deleting.start()
+        deleting.join()
+        return {"log": "1"}
+
+    found = await storage.checkpoints.latest(thread_id, "", delete)
+    assert found is None or found.blobs == {"log": StoredBlob("msgpack", b"blob")}
+    assert await storage.checkpoints.latest(thread_id, "") is None
+
+
 def test_a_pool_thread_may_write_and_read(storage: Storage) -> None:
     thread_id = thread()
     found = []

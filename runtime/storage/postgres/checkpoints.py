@@ -1,6 +1,7 @@
 """Rows of the LangGraph saver, on Postgres.
 
-A read is of one state of the database: a checkpoint is never seen without the values that it refers to, whoever prunes.
+A checkpoint is never seen without the values that it refers to, whoever prunes: what was deleted while it was read is
+read again.
 """
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -30,8 +31,6 @@ from runyard.runtime.storage.time_slice import PIECE, TimeSlice
 
 T = TypeVar("T")
 
-_CheckpointKey = tuple[str, str, str]
-"""Thread, namespace and id."""
 _BlobKey = tuple[str, str, str, str]
 """Thread, namespace, channel and version."""
 
@@ -46,7 +45,7 @@ class _Append(NamedTuple):
 class PostgresCheckpoints:
     """Checkpoints as rows, their large channel values and pending writes in tables of their own.
 
-    The query of `history` is put together from what was asked for.
+    Queries of checkpoints are put together from what was asked for.
     """
 
     def __init__(self, database: Database, queries: Queries) -> None:
@@ -79,17 +78,14 @@ class PostgresCheckpoints:
         return results
 
     async def latest(self, thread_id: str, ns: str, references: References | None = None) -> StoredCheckpoint | None:
-        return await self._one("latest_checkpoint", (thread_id, ns), references)
+        found = await self.history(thread_id, ns, before=None, limit=1, references=references)
+        return found[0] if found else None
 
     async def get(
         self, thread_id: str, ns: str, checkpoint_id: str, references: References | None = None
     ) -> StoredCheckpoint | None:
-        return await self._one("checkpoint", (thread_id, ns, checkpoint_id), references)
-
-    async def _one(
-        self, name: str, parameters: tuple[str, ...], references: References | None
-    ) -> StoredCheckpoint | None:
-        found = await self._read(self._sql[name], parameters, references)
+        conditions = "thread_id = %s and ns = %s and checkpoint_id = %s"
+        found = await self._read(conditions, (thread_id, ns, checkpoint_id), 1, references)
         return found[0] if found else None
 
     async def history(
@@ -110,50 +106,40 @@ class PostgresCheckpoints:
             if value is not None:
                 conditions.append(condition)
                 parameters.append(value)
-        where = f"where {' and '.join(conditions)} " if conditions else ""
-        statement = (
-            "select thread_id, ns, checkpoint_id, parent_id, type, data, metadata from checkpoints "
-            f"{where}order by checkpoint_id desc limit %s::bigint"
-        )
-        return await self._read(statement, (*parameters, limit), references)
+        return await self._read(" and ".join(conditions) or "true", parameters, limit, references)
 
     async def _read(
-        self, statement: str, parameters: Sequence[Any], references: References | None
+        self, conditions: str, parameters: Sequence[Any], limit: int | None, references: References | None
     ) -> list[StoredCheckpoint]:
+        statement = f"{self._sql['stored_checkpoints']} where {conditions} order by checkpoint_id desc limit %s::bigint"
+
         def read(connection: Connection) -> list[StoredCheckpoint]:
-            rows = connection.execute(statement, parameters).fetchall()
-            return self._stored(connection, rows, references) if rows else []
+            while True:
+                rows = connection.execute(statement, (*parameters, limit)).fetchall()
+                stored = [_stored(row) for row in rows]
+                if references is None or self._with_values(connection, stored, references):
+                    return stored
 
-        return await self._database.snapshot(read)
+        return await self._database.read(read)
 
-    def _stored(
-        self, connection: Connection, rows: Sequence[Row], references: References | None
-    ) -> list[StoredCheckpoint]:
-        writes = self._writes(connection, [row[:3] for row in rows])
-        versions = [{} if references is None else references(row[4], row[5]) for row in rows]
-        keys = [
-            {channel: (row[0], row[1], channel, version) for channel, version in wanted.items()}
-            for row, wanted in zip(rows, versions, strict=True)
+    def _with_values(self, connection: Connection, stored: Sequence[StoredCheckpoint], references: References) -> bool:
+        """Adds the channel values that checkpoints refer to. False: some checkpoints were deleted since they were
+        read, and their values may have been."""
+        wanted = [
+            {channel: (each.thread_id, each.ns, channel, version) for channel, version in referred.items()}
+            for each, referred in ((each, references(each.type, each.data)) for each in stored)
         ]
-        blobs = self._blobs(connection, {key for wanted in keys for key in wanted.values()})
-        stored = []
-        for row, wanted in zip(rows, keys, strict=True):
-            thread_id, ns, checkpoint_id, parent_id, kind, data, metadata = row
-            found = {channel: blobs[key] for channel, key in wanted.items() if key in blobs}
-            its_writes = writes.get(row[:3], [])
-            stored.append(
-                StoredCheckpoint(thread_id, ns, checkpoint_id, parent_id, kind, data, metadata, its_writes, found)
-            )
-        return stored
-
-    def _writes(
-        self, connection: Connection, keys: Sequence[_CheckpointKey]
-    ) -> dict[_CheckpointKey, list[StoredWrite]]:
-        """By checkpoint; in the order in which LangGraph applies them."""
-        found: dict[_CheckpointKey, list[StoredWrite]] = {}
-        for row in connection.execute(self._sql["writes"], _columns(keys)):
-            found.setdefault(row[:3], []).append(StoredWrite(*row[3:]))
-        return found
+        keys = {key for of_one in wanted for key in of_one.values()}
+        if not keys:
+            return True
+        checkpoints = [(each.thread_id, each.ns, each.checkpoint_id) for each in stored]
+        rows = connection.execute(
+            self._sql["blobs_of_checkpoints"], [*_columns(checkpoints), *_columns(list(keys))]
+        ).fetchall()
+        blobs = {row[1:5]: StoredBlob(*row[5:]) for row in rows}
+        for each, of_one in zip(stored, wanted, strict=True):
+            each.blobs.update({channel: blobs[key] for channel, key in of_one.items() if key in blobs})
+        return bool(rows[0][0] == len(stored))
 
     def _blobs(self, connection: Connection, keys: Iterable[_BlobKey]) -> dict[_BlobKey, StoredBlob]:
         wanted = list(keys)
@@ -216,6 +202,12 @@ class PostgresCheckpoints:
 
     async def prune(self, thread_id: str, keep: Sequence[KeptCheckpoint]) -> None:
         await self._repeat(lambda connection: drop_history(connection, self._sql, thread_id, keep), [thread_id])
+
+
+def _stored(row: Row) -> StoredCheckpoint:
+    thread_id, ns, checkpoint_id, parent_id, kind, data, metadata, tasks, channels, types, datas = row
+    writes = [] if tasks is None else [StoredWrite(*write) for write in zip(tasks, channels, types, datas, strict=True)]
+    return StoredCheckpoint(thread_id, ns, checkpoint_id, parent_id, kind, data, metadata, writes)
 
 
 def _columns(rows: Sequence[tuple[str, ...]]) -> list[list[str]]:

@@ -69,15 +69,29 @@ class Connection:
         """In one round trip: begins a transaction whose statements may take so long each, takes locks, which last until
         its end, and looks at the clock. Locks are taken in their order, so that nobody waits in a circle."""
         taken = "".join(f"select pg_advisory_xact_lock({lock});" for lock in sorted(set(locks)))
-        cursor = self._connection.execute(
-            f"begin {mode}; set local statement_timeout = {int(seconds * 1000)};"
-            f"set local idle_in_transaction_session_timeout = {int(seconds * 1000) + 5000};{self._path}{taken}{CLOCK}"
-        )
+        cursor = self._connection.execute(f"{self._start(mode, seconds)}{taken}{CLOCK}")
         while cursor.nextset():
             pass
         row = cursor.fetchone()
         assert row is not None
         self._time = int(row[0])
+
+    def _start(self, mode: str, seconds: float) -> str:
+        return (
+            f"begin {mode}; set local statement_timeout = {int(seconds * 1000)};"
+            f"set local idle_in_transaction_session_timeout = {int(seconds * 1000) + 5000};{self._path}"
+        )
+
+    def transact(self, statement: str, parameters: Parameters = (), *, mode: str = "", seconds: float) -> list[Row]:
+        """One statement as a transaction of its own, in one round trip; its rows, if it returns some. The parameters
+        are written into it, so that is not for long ones."""
+        cursor = psycopg.ClientCursor[Row](self._connection)
+        cursor.execute(f"{self._start(mode, seconds)}{statement}; commit", parameters)
+        rows: list[Row] = []
+        while cursor.nextset():
+            if cursor.description is not None:
+                rows = cursor.fetchall()
+        return rows
 
     def commit(self) -> None:
         self._connection.execute("commit")

@@ -32,7 +32,7 @@ import psycopg
 
 from runyard.runtime.errors import Unavailable
 from runyard.runtime.storage.port.storage import Meter
-from runyard.runtime.storage.postgres.connection import Connection, lock_of
+from runyard.runtime.storage.postgres.connection import Connection, Parameters, Row, lock_of
 from runyard.runtime.storage.postgres.errors import is_lost, is_passing, translated
 from runyard.runtime.storage.postgres.target import Target
 
@@ -88,6 +88,11 @@ class Database:
         """
         numbers = [lock_of(name) for name in locks]
         return await self._ask("main", lambda: self._transact(work, "", LONGEST_STATEMENT, numbers))
+
+    async def write_one(self, statement: str, parameters: Parameters = ()) -> list[Row]:
+        """As `write`, for a single statement whose parameters are short: in one round trip. Its rows, if it returns
+        some."""
+        return await self._ask("main", lambda: self._transact_one(statement, parameters))
 
     def write_blocking(self, work: Work[T], *, locks: Iterable[str] = ()) -> T:
         """As `write`, for callers that may block their thread."""
@@ -178,6 +183,16 @@ class Database:
             return result
 
         return self._insist(once, lambda: not committing)
+
+    def _transact_one(self, statement: str, parameters: Parameters) -> list[Row]:
+        def once(connection: Connection) -> list[Row]:
+            begun = time.monotonic()
+            rows = connection.transact(statement, parameters, seconds=LONGEST_STATEMENT)
+            if self._meter is not None:
+                self._meter.locked(0.0, time.monotonic() - begun)
+            return rows
+
+        return self._insist(once, lambda: False)
 
     def _insist(self, once: Work[T], harmless: Callable[[], bool]) -> T:
         """`harmless` says whether nothing was kept of a try whose connection was lost."""

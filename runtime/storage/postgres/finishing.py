@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.lifecycle import CANCELLED
@@ -27,6 +27,14 @@ class Finish(NamedTuple):
 
     request: FinishRequest
     rows: Sequence[CheckpointRow | WriteRow]
+
+
+class _Ended(NamedTuple):
+    """A run that has just ended. followed: other runs of its thread wait."""
+
+    webhook: str | None
+    batch_id: str | None
+    followed: bool
 
 
 def finish_runs(connection: Connection, sql: Queries, finishes: Sequence[Finish]) -> list[FinishResult | LeaseLost]:
@@ -76,7 +84,7 @@ def _finish(
         "cancelled": cancelled,
         "now": connection.now,
     }
-    ended = {seq: (webhook, batch_id) for seq, webhook, batch_id in connection.execute(sql["finish"], given)}
+    ended = {seq: _Ended(*rest) for seq, *rest in connection.execute(sql["finish"], given)}
     held = [finish for finish in finishes if finish.request.lease.seq in ended]
     if not held:
         return {}
@@ -84,10 +92,10 @@ def _finish(
     kept = [finish for finish in held if finish.request.lease.thread_id not in deleted]
     promoted = _settle(connection, sql, kept, ended)
     _count_tokens(connection, sql, held, ended)
-    batches = _batches_after(connection, sql, {batch_id for _, batch_id in ended.values() if batch_id is not None})
+    batches = _batches_after(connection, sql, {each.batch_id for each in ended.values() if each.batch_id is not None})
     results: dict[int, FinishResult] = {}
     for request, _ in held:
-        webhook, batch_id = ended[request.lease.seq]
+        webhook, batch_id, _ = ended[request.lease.seq]
         if webhook is not None:
             add_delivery(connection, sql, request.lease.seq, connection.now, values=request.values, error=request.error)
         capped, called = batches.get(batch_id, (False, False))
@@ -109,17 +117,17 @@ def _delete_temporary(connection: Connection, sql: Queries, requests: Sequence[F
     return deleted
 
 
-def _settle(
-    connection: Connection, sql: Queries, kept: Sequence[Finish], ended: dict[int, tuple[Any, Any]]
-) -> Counter[str]:
+def _settle(connection: Connection, sql: Queries, kept: Sequence[Finish], ended: dict[int, _Ended]) -> Counter[str]:
     """Has threads show what their runs came to, with their checkpoints. How many runs became ready, by thread."""
     if not kept:
         return Counter()
     requests = [finish.request for finish in kept]
     threads = [request.lease.thread_id for request in requests]
-    promoted = Counter(
-        thread_id for (thread_id,) in connection.execute(sql["promote"], {"thread_ids": threads, "now": connection.now})
-    )
+    promoted = Counter[str]()
+    followed = [request.lease.thread_id for request in requests if ended[request.lease.seq].followed]
+    if followed:
+        rows = connection.execute(sql["promote"], {"thread_ids": followed, "now": connection.now})
+        promoted.update(thread_id for (thread_id,) in rows)
     stayed = [request.lease.seq for request in requests if request.temporary]
     if stayed:  # another run was put on the thread; what the thread asks was not read
         connection.execute(sql["keep_runs"], (stayed,))
@@ -133,28 +141,26 @@ def _settle(
             "errors": [request.error for request in requests],
             "unsettled": [_unsettled(request) for request in requests],
             "answered": [
-                request.lease.seq if _is_shared(request) and ended[request.lease.seq][1] is None else None
+                request.lease.seq if _is_shared(request) and ended[request.lease.seq].batch_id is None else None
                 for request in requests
             ],
             "now": connection.now,
         },
     )
-    rows: list[CheckpointRow | WriteRow] = []
+    saved: list[CheckpointRow | WriteRow] = []
     for request, own in kept:
-        rows += own if request.unsaved is None else [*own, *request.unsaved()]
-    write_rows(connection, sql, rows)
+        saved += own if request.unsaved is None else [*own, *request.unsaved()]
+    write_rows(connection, sql, saved)
     for request in requests:
         if request.readable is not None:
             cut_back_run(connection, sql, request.lease.thread_id, request.lease.run_id, request.readable)
     return promoted
 
 
-def _count_tokens(
-    connection: Connection, sql: Queries, held: Sequence[Finish], ended: dict[int, tuple[Any, Any]]
-) -> None:
+def _count_tokens(connection: Connection, sql: Queries, held: Sequence[Finish], ended: dict[int, _Ended]) -> None:
     for request, _ in held:
-        if request.tokens is not None and ended[request.lease.seq][1] is not None:
-            given = {**request.tokens._asdict(), "batch_id": ended[request.lease.seq][1]}
+        if request.tokens is not None and ended[request.lease.seq].batch_id is not None:
+            given = {**request.tokens._asdict(), "batch_id": ended[request.lease.seq].batch_id}
             connection.execute(sql["count_tokens"], given)
 
 

@@ -32,7 +32,7 @@ from runyard.runtime.storage.time_slice import PIECE, TimeSlice
 
 SUSPECTS = "the lane of suspects"
 """The lock of those who claim from it."""
-BATCH_SHARE = 4
+BATCH_SHARE = 4.0
 """One in so many runs that nobody waits for is of a batch, although there are enough single ones."""
 
 
@@ -59,49 +59,40 @@ class PostgresQueue:
 
     async def claim(self, worker: str, *, limit: int, interactive: int, solo: bool = False) -> list[LeasedRun]:
         claim = _Claim(worker, secrets.randbits(63))
-
-        def work(connection: Connection) -> list[LeasedRun]:
-            if solo:
-                given = {**claim._asdict(), "now": connection.now, "lane": int(Lane.SOLO)}
-                return _in_order(claim, connection.execute(self._sql["claim_suspects"], given).fetchall())
-            claimed = self._claim(connection, claim, Lane.AWAITED, Lane.INTERACTIVE, interactive)
-            room = min(limit, interactive - len(claimed))
-            if room > 0:
-                claimed += self._claim_others(connection, claim, room)
-            return claimed
-
-        return await self._database.write(work, locks=[SUSPECTS] if solo else ())
-
-    def _claim_others(self, connection: Connection, claim: _Claim, room: int) -> list[LeasedRun]:
-        """Runs that nobody waits for: single ones first, but for the share of batches where there are too many."""
-        claimed: list[LeasedRun] = []
-        if self._crowded:
-            self._owed += room / BATCH_SHARE
-            if self._owed >= 1:
-                claimed = self._claim(connection, claim, Lane.BATCH, Lane.BATCH, int(self._owed))
-                self._owed = self._owed % 1
-        if len(claimed) < room:
-            others = self._claim(connection, claim, Lane.SINGLE, Lane.BATCH, room - len(claimed))
-            # Single ones have taken all that was left: without its share, a batch might wait for as long as they come.
-            self._crowded = len(claimed) + len(others) == room and all(run.lane == Lane.SINGLE for run in others)
-            claimed += others
-        return claimed
-
-    def _claim(
-        self, connection: Connection, claim: _Claim, lane_from: Lane, lane_to: Lane, limit: int
-    ) -> list[LeasedRun]:
-        rows = connection.execute(
+        if solo:
+            return await self._database.write(
+                lambda connection: self._claim_suspects(connection, claim), locks=[SUSPECTS]
+            )
+        rows = await self._database.write_one(
             self._sql["claim"],
             {
-                "worker": claim.worker,
-                "token": claim.token,
-                "now": connection.now,
-                "lane_from": int(lane_from),
-                "lane_to": int(lane_to),
+                **claim._asdict(),
                 "limit": limit,
+                "interactive": interactive,
+                "crowded": self._crowded,
+                "owed": self._owed,
+                "batch_share": BATCH_SHARE,
             },
-        ).fetchall()
+        )
+        self._note_share(rows, limit, interactive)
         return _in_order(claim, rows)
+
+    def _claim_suspects(self, connection: Connection, claim: _Claim) -> list[LeasedRun]:
+        given = {**claim._asdict(), "now": connection.now, "lane": int(Lane.SOLO)}
+        return _in_order(claim, connection.execute(self._sql["claim_suspects"], given).fetchall())
+
+    def _note_share(self, rows: list[tuple[Any, ...]], limit: int, interactive: int) -> None:
+        """Of what a claim took, what the next one owes to batches."""
+        others = [(row[6], row[-1]) for row in rows if row[6] > Lane.INTERACTIVE]
+        room = min(limit, interactive - len(rows) + len(others))
+        if room <= 0:
+            return
+        if self._crowded:
+            self._owed = (self._owed + room / BATCH_SHARE) % 1
+        apart = [lane for lane, of_share in others if not of_share]
+        if apart or len(others) < room:
+            # Single ones have taken all that was left: without its share, a batch might wait for as long as they come.
+            self._crowded = len(others) == room and all(lane == Lane.SINGLE for lane in apart)
 
     async def hasten(self, run_id: str) -> int:
         def work(connection: Connection) -> int:
@@ -187,7 +178,7 @@ def _in_order(claim: _Claim, rows: list[tuple[Any, ...]]) -> list[LeasedRun]:
 
 def _leased(claim: _Claim, row: tuple[Any, ...]) -> LeasedRun:
     seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, *rest = row
-    interest, cancel, metadata, kwargs, user, waited, batch_id, failed, creator, retry = rest
+    interest, cancel, metadata, kwargs, user, waited, batch_id, failed, creator, retry, _ = rest
     return LeasedRun(
         lease=Lease(seq, claim.worker, attempt, claim.token, run_id, thread_id),
         assistant_id=assistant_id,

@@ -384,10 +384,12 @@ create table removed_events (
   last bigint not null
 );
 
-create function last_of_thread(thread text) returns bigint language sql stable as $$
-  select greatest(coalesce((select max(seq) from thread_events where thread_id = thread), 0),
-                  coalesce((select last from removed_events where thread_id = thread), 0))
-$$;
+-- Not in SQL: a plan of it is then kept for a session, instead of made for each call.
+create function last_of_thread(thread text) returns bigint language plpgsql stable as $$
+begin
+  return greatest(coalesce((select max(seq) from thread_events where thread_id = thread), 0),
+                  coalesce((select last from removed_events where thread_id = thread), 0));
+end $$;
 
 -- However a run ends: nothing that changes one can forget it. A run whose thread goes with it has its end in no log.
 create function run_ended() returns trigger language plpgsql as $$

@@ -1,5 +1,5 @@
--- Checkpoints of the LangGraph saver, the channel values that they refer to (blobs) and pending writes. The query of
--- a history is put together at run time, in checkpoints.py.
+-- Checkpoints of the LangGraph saver, the channel values that they refer to (blobs) and pending writes. Queries of
+-- checkpoints are put together at run time, in checkpoints.py.
 
 -- name: put_checkpoints
 -- Here and below, columns of rows, of which no two are of one checkpoint (nor of one write that is replaced).
@@ -58,27 +58,35 @@ on conflict (thread_id, ns, checkpoint_id, task_id, idx) do update set
 -- name: delete_replaced_writes
 delete from replaced_writes where thread_id = %s;
 
--- name: latest_checkpoint
-select thread_id, ns, checkpoint_id, parent_id, type, data, metadata from checkpoints
-where thread_id = %s and ns = %s order by checkpoint_id desc limit 1;
-
--- name: checkpoint
-select thread_id, ns, checkpoint_id, parent_id, type, data, metadata from checkpoints
-where thread_id = %s and ns = %s and checkpoint_id = %s;
+-- name: stored_checkpoints
+-- With the pending writes of each, in the order in which LangGraph applies them. Which ones is added in checkpoints.py.
+select thread_id, ns, checkpoint_id, parent_id, type, data, metadata, written.*
+from checkpoints left join lateral (
+  select array_agg(task_id), array_agg(channel), array_agg(type), array_agg(data) from (
+    select task_id, channel, type, data from checkpoint_writes
+    where checkpoint_writes.thread_id = checkpoints.thread_id and checkpoint_writes.ns = checkpoints.ns
+    and checkpoint_writes.checkpoint_id = checkpoints.checkpoint_id order by task_path, task_id, idx) as ordered
+) as written (tasks, channels, types, datas) on true;
 
 -- name: namespaces
 select distinct ns from checkpoints where thread_id = %s;
-
--- name: writes
--- LangGraph applies the writes of a step in this order.
-select thread_id, ns, checkpoint_id, task_id, channel, type, data
-from checkpoint_writes join unnest(%s::text[], %s::text[], %s::text[]) as wanted (thread_id, ns, checkpoint_id)
-using (thread_id, ns, checkpoint_id) order by task_path, task_id, idx;
 
 -- name: blobs
 select thread_id, ns, channel, version, type, data
 from checkpoint_blobs join unnest(%s::text[], %s::text[], %s::text[], %s::text[])
   as wanted (thread_id, ns, channel, version) using (thread_id, ns, channel, version);
+
+-- name: blobs_of_checkpoints
+-- With how many of the checkpoints are there at the same moment; at least one row.
+with present as (
+  select count(*) from checkpoints join unnest(%s::text[], %s::text[], %s::text[]) as wanted (thread_id, ns, checkpoint_id)
+  using (thread_id, ns, checkpoint_id)
+)
+select present.count, found.* from present left join (
+  select thread_id, ns, channel, version, type, data
+  from checkpoint_blobs join unnest(%s::text[], %s::text[], %s::text[], %s::text[])
+    as wanted (thread_id, ns, channel, version) using (thread_id, ns, channel, version)
+) as found on true;
 
 -- name: remove_checkpoints
 -- Here and below, at most %(limit)s rows: there may be any number.

@@ -2,22 +2,37 @@
 -- number, worker, attempt and token.
 
 -- name: claim
--- %(lane_from)s and %(lane_to)s bound the lanes; the head of each thread is 'ready', so no thread runs twice. The rows
--- are chosen once (an array): a plan that chose them anew for each row would take others than it has locked. The counts
--- of their batches are locked in one order before the first of them changes, see lock_runs.
-with chosen as materialized (
-  select seq, batch_id from runs where queue = 'ready' and lane between %(lane_from)s and %(lane_to)s
-  order by lane, seq limit %(limit)s for update skip locked
+-- First runs that somebody waits for (lanes up to 0), up to %(interactive)s in all; of the others %(limit)s, the single
+-- ones (lane 1) before those of batches (lane 2), but for the share of these while they are crowded out. The head of
+-- each thread is 'ready', so no thread runs twice. The rows are chosen once (an array): a plan that chose them anew for
+-- each row would take others than it has locked. The counts of their batches are locked in one order before the first
+-- of them changes, see lock_runs.
+with moment as materialized (select clock_micros() as now), awaited as materialized (
+  select seq, batch_id from runs where queue = 'ready' and lane between -1 and 0
+  order by lane, seq limit %(interactive)s for update skip locked
+), room as materialized (
+  select greatest(0, least(%(limit)s, %(interactive)s - (select count(*) from awaited))) as free
+), share as materialized (
+  select seq, batch_id from runs where queue = 'ready' and lane = 2
+  order by lane, seq limit (select case when %(crowded)s then least(free, floor(%(owed)s + free / %(batch_share)s)) else 0 end from room)
+  for update skip locked
+), others as materialized (
+  select seq, batch_id from runs where queue = 'ready' and lane between 1 and 2 and seq <> all(array(select seq from share))
+  order by lane, seq limit (select free - (select count(*) from share) from room) for update skip locked
+), chosen as materialized (
+  select * from awaited union all select * from share union all select * from others
 ), counts as materialized (
   select batch_id from batch_counts where batch_id in (select batch_id from chosen) order by batch_id for update
 )
-update runs set queue = 'running', status = 'running', worker = %(worker)s, attempt = attempt + 1,
-                token = %(token)s, started_at = %(now)s, claimed_at = %(now)s, updated_at = %(now)s
+update runs set queue = 'running', status = 'running', worker = %(worker)s, attempt = attempt + 1, token = %(token)s,
+                started_at = moment.now, claimed_at = moment.now, updated_at = moment.now
+from moment
 where seq = any(array(select seq from chosen)) and (select count(*) from counts) >= 0
 returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching,
           cancel, metadata, kwargs, creator_details,
-          greatest(0, case when due is null then %(now)s - created_at else %(now)s - due end), batch_id, failed, creator,
-          (select retry from batches where batches.batch_id = runs.batch_id);
+          greatest(0, moment.now - coalesce(due, created_at)), batch_id, failed, creator,
+          (select retry from batches where batches.batch_id = runs.batch_id),
+          seq = any(array(select seq from share));
 
 -- name: claim_suspects
 -- The oldest run of the lane, and all of its group. One claim at a time: a group is not divided.
@@ -30,8 +45,8 @@ where seq = any(array(
   for update))
 returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching,
           cancel, metadata, kwargs, creator_details,
-          greatest(0, case when due is null then %(now)s - created_at else %(now)s - due end), batch_id, failed, creator,
-          (select retry from batches where batches.batch_id = runs.batch_id);
+          greatest(0, %(now)s - coalesce(due, created_at)), batch_id, failed, creator,
+          (select retry from batches where batches.batch_id = runs.batch_id), false;
 
 -- name: try_again
 -- One that was asked to stop does not begin again. It keeps its thread while it waits: `promote`, `runs_ahead` and
@@ -49,11 +64,13 @@ select wanted.place from runs
 join unnest(%(places)s::bigint[], %(seqs)s::bigint[], %(workers)s::text[], %(attempts)s::bigint[], %(tokens)s::bigint[])
   as wanted (place, seq, worker, attempt, token)
 on runs.seq = wanted.seq and runs.worker = wanted.worker and runs.attempt = wanted.attempt and runs.token = wanted.token
-where runs.queue = 'running' order by runs.seq for update of runs;
+where coalesce(runs.queue, '') = 'running' order by runs.seq for update of runs;
 
 -- name: finish
 -- Only runs that nobody has asked to stop end as their graphs did. `shared`: the thread is about to hold the answer.
--- Locks are taken in one order before the first row changes, see lock_runs.
+-- Locks are taken in one order before the first row changes, see lock_runs. `queue` is hidden from the planner: by the
+-- index of running runs it would read all that have ended since that was cleaned. `followed`: other runs of the thread
+-- wait.
 with items as materialized (
   select batch_id from runs where seq = any(%(seqs)s::bigint[]) and batch_id is not null order by seq for update
 ), counts as materialized (
@@ -66,9 +83,10 @@ from unnest(%(seqs)s::bigint[], %(workers)s::text[], %(attempts)s::bigint[], %(t
             %(statuses)s::text[], %(paused)s::boolean[], %(shared)s::boolean[], %(answers)s::bytea[])
   as wanted (seq, worker, attempt, token, status, paused, shared, answer)
 where runs.seq = wanted.seq and runs.worker = wanted.worker and runs.attempt = wanted.attempt
-and runs.token = wanted.token and runs.queue = 'running' and (runs.cancel is null or %(cancelled)s)
+and runs.token = wanted.token and coalesce(runs.queue, '') = 'running' and (runs.cancel is null or %(cancelled)s)
 and (select count(*) from counts) >= 0
-returning runs.seq, runs.webhook, runs.batch_id;
+returning runs.seq, runs.webhook, runs.batch_id,
+          exists (select 1 from runs as next where next.thread_id = runs.thread_id and next.queue = 'waiting');
 
 -- name: count_tokens
 update batch_counts set
