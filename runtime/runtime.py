@@ -42,11 +42,11 @@ from runyard.runtime.maintenance.thread_expiry import ThreadExpiry
 from runyard.runtime.maintenance.unsettled_threads import UnsettledThreads
 from runyard.runtime.processes.event_loop import run
 from runyard.runtime.processes.leaving import leave
+from runyard.runtime.processes.own_folder import OwnFolder
 from runyard.runtime.processes.own_socket import OwnSocket
 from runyard.runtime.processes.reload import Reloader
 from runyard.runtime.processes.spawning import WorkerSpawner
 from runyard.runtime.processes.supervisor import Supervisor
-from runyard.runtime.processes.temporaries import remove_temporaries, sweep_temporaries
 from runyard.runtime.processes.viewers import Viewers
 from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.authentication import load_authenticator, load_custom
@@ -65,7 +65,7 @@ from runyard.runtime.services.thread_events import ThreadEvents
 from runyard.runtime.services.thread_states import ThreadStates
 from runyard.runtime.services.threads import Threads
 from runyard.runtime.services.ui import Ui
-from runyard.runtime.storage.backends import make_storage
+from runyard.runtime.storage.backends import make_storage, place_of
 from runyard.runtime.storage.encrypted.storage import EncryptedStorage, encrypted
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.streams.broker import Broker
@@ -102,6 +102,8 @@ class Runtime:
         self.tracing = open_tracing(settings.project.env)
         self._loops = Loops()
         project, webhooks = settings.project, settings.project.webhooks
+        self.data_place = place_of(settings)
+        """Where everything is kept, for people."""
         handlers = load_encryption(project, timeout=settings.encryption_timeout)
         storage = make_storage(settings, self.metrics, self._loops)
         self._storage = encrypted(storage, handlers)
@@ -119,8 +121,8 @@ class Runtime:
         self._bus = LinkedBus()
         self._workers = Workers(self._bus, self._webhooks.wake)
         self._broker = Broker(self._storage, self._bus, self._workers, self.metrics, self._loops)
-        self._viewer = viewer = Viewers(settings) if settings.workers else LocalViewer(settings, self._storage)
-        health = Health(self._loops, self._workers, settings.workers)
+        self._viewer = viewer = LocalViewer(settings, self._storage) if settings.works_here else Viewers(settings)
+        health = Health(self._loops, self._workers, settings.worker_processes)
         self.system = System(self._storage, health, project.disabled)
         self.assistants = Assistants(self._storage, project, viewer, self._broker)
         self.thread_states = ThreadStates(self._storage, viewer, self._broker)
@@ -165,12 +167,13 @@ class Runtime:
         self._web_app: WebApp | None = None
         self._index: Index | None = None
         self._exits = AsyncExitStack()
-        self._inner_socket = OwnSocket(settings, "inner", self._loops)
+        self._folder = OwnFolder(settings)
+        self._inner_socket = OwnSocket(self._folder.path, "inner", self._loops)
         self.inner_address = InnerAddress(self._inner_socket.path, secrets.token_bytes(32))
         self._accept_inner: Callable[[], asyncio.BaseProtocol] | None = None
         self._has_clients = False
         queue = self._storage.queue
-        self.metrics.connect(queue.depth, queue.waits, self._workers.pids, settings.workers, self._loops)
+        self.metrics.connect(queue.depth, queue.waits, self._workers.pids, settings.worker_processes, self._loops)
 
     @property
     def not_loaded(self) -> dict[str, str]:
@@ -202,7 +205,7 @@ class Runtime:
     def load_graphs(self) -> None:
         """With `--workers 0`, loads the graphs; before an event loop runs: their modules may run one. Raises
         ConfigError. `start` sees to it if nobody has."""
-        if self.settings.workers == 0 and self._graphs is None:
+        if self.settings.works_here and self._graphs is None:
             # Workers have these in processes of their own; here they would only take memory.
             from runyard.runtime.graphs.registry import Graphs
             from runyard.runtime.store.index import load_index
@@ -242,11 +245,11 @@ class Runtime:
             self._storage.open(maintain=True)
             exits.callback(self._storage.close)
             await self._storage.store.ready(meaning=self.settings.project.store_index is not None)
-            sweep_temporaries(self.settings, await self._storage.workers.alive())
-            exits.callback(remove_temporaries, self.settings, "server")
+            self._folder.take(await self._storage.workers.alive())
+            exits.callback(self._folder.leave)
             await self._listen_inside()
             # Imports its libraries while this process continues.
-            spawner = WorkerSpawner(self.settings, self.inner_address)
+            spawner = WorkerSpawner(self._folder.path, self.inner_address)
             self._broker.start()
             exits.push_async_callback(self._broker.stop)
             if isinstance(self._viewer, Viewers):
@@ -371,10 +374,10 @@ class Runtime:
 
     async def _start_workers(self, spawner: WorkerSpawner) -> LocalWorker | None:
         """Starts them; with `--workers 0` gives the one of this process, which is not yet running."""
-        socket = OwnSocket(self.settings, "bus", self._loops)
+        socket = OwnSocket(self._folder.path, "bus", self._loops)
         self._exits.push_async_callback(socket.stop)
         await socket.start(partial(accept_worker, self._bus))
-        local = f"local-{uuid.uuid4().hex[:12]}" if self.settings.workers == 0 else None
+        local = f"local-{uuid.uuid4().hex[:12]}" if self.settings.works_here else None
         self._supervisor = supervisor = Supervisor(
             self.settings, self._storage, self._broker, self._workers, spawner, socket.path, self._loops, local=local
         )

@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from runyard.handlers.cli.uvicorn_server import ServeError, listen, run_server
+from runyard.runtime.config.environment import SECRETS
 from runyard.runtime.config.langgraph_json import load_project
-from runyard.runtime.config.settings import API_KEYS, Settings
+from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError, RunyardError
 from runyard.runtime.telemetry.logs import configure_logs
 
@@ -55,6 +56,18 @@ class BadConfig(click.ClickException):
     help="Where the database lies.  [default: .runyard]",
 )
 @click.option(
+    "--database",
+    metavar="URL",
+    help="A Postgres in which everything is kept instead, as postgresql://user@host/name; any number of servers share"
+    " it. Give it as RUNYARD_DATABASE if it has a password.",
+)
+@click.option("--database-schema", metavar="NAME", help="The schema of it that is used.  [default: its search path's]")
+@click.option(
+    "--role",
+    type=click.Choice(["all", "api", "worker"]),
+    help="With a Postgres: whether this server has the API, the workers, or both.  [default: all]",
+)
+@click.option(
     "--workers",
     type=int,
     metavar="N",
@@ -76,6 +89,9 @@ def serve(
     allow_origin: tuple[str, ...],
     allowed_hosts: tuple[str, ...],
     data: Path | None,
+    database: str | None,
+    database_schema: str | None,
+    role: str | None,
     workers: int | None,
     concurrency: int | None,
     reload: bool | None,
@@ -88,8 +104,9 @@ def serve(
     start. A second SIGINT stops it at once; then too nothing that was accepted is lost.
 
     Each option can be given in the environment, as RUNYARD_HOST, RUNYARD_PORT, RUNYARD_ALLOW_UNAUTHENTICATED,
-    RUNYARD_ALLOW_ORIGIN and RUNYARD_ALLOWED_HOSTS (with commas), RUNYARD_DATA_DIR, RUNYARD_WORKERS,
-    RUNYARD_CONCURRENCY, RUNYARD_RELOAD, RUNYARD_STRICT; the guide at /guides/operations lists more settings.
+    RUNYARD_ALLOW_ORIGIN and RUNYARD_ALLOWED_HOSTS (with commas), RUNYARD_DATA_DIR, RUNYARD_DATABASE,
+    RUNYARD_DATABASE_SCHEMA, RUNYARD_ROLE, RUNYARD_WORKERS, RUNYARD_CONCURRENCY, RUNYARD_RELOAD, RUNYARD_STRICT;
+    the guide at /guides/operations lists more settings.
     """
     try:
         configure_logs()  # the project's env may say more, but what is said of the project is logged too
@@ -103,12 +120,16 @@ def serve(
             allow_origin=allow_origin,
             allowed_hosts=allowed_hosts,
             data_dir=data,
+            database=database,
+            database_schema=database_schema,
+            role=role,
             workers=workers,
             concurrency=concurrency,
             reload=reload,
             strict=strict,
         )
-        os.environ.pop(API_KEYS, None)  # what this process starts runs code of graphs, which has no use for them
+        for secret in SECRETS:  # what this process starts runs code of graphs, which has no use for them
+            os.environ.pop(secret, None)
         listener = listen(settings.host, settings.port)
         with listener:
             run_server(settings, listener)

@@ -161,7 +161,7 @@ class _Server(uvicorn.Server):
         broken = self._runtime.not_loaded
         graphs = ", ".join(name for name in self._settings.project.graphs if name not in broken)
         served = f"Runyard serves {graphs} at {address}{prefix}"
-        click.echo(f"{served} (data in {self._settings.data_dir}; docs at {prefix}/docs)")
+        click.echo(f"{served} (data in {self._runtime.data_place}; docs at {prefix}/docs)")
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:  # once a second: a timer for each request would cost more

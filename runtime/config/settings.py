@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from runyard.runtime.config.addresses import is_loopback
 from runyard.runtime.config.environment import joined
@@ -15,6 +16,13 @@ from runyard.runtime.errors import ConfigError
 
 API_KEYS = "RUNYARD_API_KEYS"
 Sync = Literal["normal", "full"]
+Role = Literal["all", "api", "worker"]
+
+DATABASE_URI: Final = "DATABASE_URI"
+"""Where the official image has its database. Projects may use it for one of their own, of whatever kind."""
+OWN_FILE: Final = "sqlite"
+"""As `database`: the file in the data directory, whatever DATABASE_URI says."""
+_URLS: Final = ("postgresql://", "postgres://")
 
 
 def _default_workers() -> int:
@@ -31,7 +39,11 @@ def _number(default: float | None, *, least: float, most: float, also: str = "")
 class Settings:
     """How to serve `project`. Each field is also read from the environment as RUNYARD_<FIELD>.
 
-    data_dir: where the database and its files lie.
+    data_dir: where the database and its files lie; with `database`, the sockets and temporary files of this server.
+    database: the connection string of a Postgres, a secret, in which everything is then kept; else DATABASE_URI of the
+        process, if that names one. None: a file in `data_dir`, as the word "sqlite" says too.
+    database_schema: the schema of it in which the tables lie; None: where its search path leads.
+    role: what this server does of all that servers on one database do. `api` has no workers, `worker` no API.
     workers: worker processes; 0 runs everything in the API process (debuggers, small tests).
     concurrency: runs at once in one worker process; interactive runs get a few more places.
     allow_unauthenticated: whether an address that others reach may be listened on, though nobody is authenticated.
@@ -69,6 +81,9 @@ class Settings:
 
     project: Project
     data_dir: Path = Path(".runyard")
+    database: str | None = field(default=None, repr=False)
+    database_schema: str | None = None
+    role: Role = "all"
     host: str = "127.0.0.1"
     port: int = _number(8123, least=0, most=65535)
     allow_unauthenticated: bool = False
@@ -113,6 +128,16 @@ class Settings:
         """Whether callers have to say who they are."""
         return self.has_keys or self.project.auth is not None
 
+    @property
+    def worker_processes(self) -> int:
+        """How many the server starts."""
+        return 0 if self.role == "api" else self.workers
+
+    @property
+    def works_here(self) -> bool:
+        """Whether runs are executed in the server's own process."""
+        return self.role != "api" and self.workers == 0
+
     def without_keys(self) -> Settings:
         """The settings for processes in which graphs run, which have no use for the keys of the server."""
         return replace(self, api_keys=(), api_keys_file=None)
@@ -126,7 +151,8 @@ class Settings:
         The variables come from `environment` (default: the process), and from the project's `env` where
         the process has none. Raises `ConfigError` naming the variable or option, its value and the range.
         """
-        environment = joined(project.env, os.environ if environment is None else environment)
+        own = os.environ if environment is None else environment
+        environment = joined(project.env, own)
         values: dict[str, Any] = {}
         for item in fields(cls):
             if item.name == "project":
@@ -136,14 +162,20 @@ class Settings:
                 place, raw = f"--{item.name.replace('_', '-')}", overrides[item.name]
             elif environment.get(variable):
                 place, raw = variable, environment[variable]
+            elif item.name == "database" and own.get(DATABASE_URI, "").startswith(_URLS):
+                place, raw = DATABASE_URI, own[DATABASE_URI]
             elif environment.get(also := item.metadata.get("also", "")):
                 place, raw = also, environment[also]
             else:
                 continue
-            values[item.name] = _parse(place, raw, str(item.type), item.metadata)
+            if item.name == "database":
+                values[item.name] = _database(place, raw)
+            else:
+                values[item.name] = _parse(place, raw, str(item.type), item.metadata)
         if unknown := overrides.keys() - {item.name for item in fields(cls)}:
             raise TypeError(f"not a setting: {', '.join(sorted(unknown))}")
         settings = cls(project=project, **values)
+        settings._check_database()
         if settings.reload and settings.workers == 0:
             raise ConfigError("--reload replaces worker processes, and --workers 0 has none; leave one of them out")
         if API_KEYS in environment and not settings.api_keys:
@@ -162,12 +194,39 @@ class Settings:
             )
         return settings
 
+    def _check_database(self) -> None:
+        if self.database is None and self.database_schema is not None:
+            raise ConfigError("--database-schema names a schema of Postgres, and there is no --database")
+        if self.role == "all":
+            return
+        if self.database is None:
+            raise ConfigError(
+                f"--role {self.role}: servers that share the work need a --database that they share"
+                " (RUNYARD_DATABASE=postgresql://...); a data directory has one server, which does all"
+            )
+        if self.reload:
+            raise ConfigError(f"--reload is for development, with one server that does all; --role {self.role} is not")
+
+
+def _database(place: str, raw: str) -> str | None:
+    """The connection string; None for the word that says none. What is refused is not repeated: it may hold a
+    password."""
+    if raw == OWN_FILE:
+        return None
+    if raw.startswith(_URLS) or re.match(r"\s*\w+\s*=", raw):
+        return raw
+    raise ConfigError(
+        f"{place} is neither the address of a Postgres, such as postgresql://user@host/name, nor the word {OWN_FILE}"
+    )
+
 
 def _parse(place: str, raw: Any, kind: str, limits: Mapping[str, float]) -> Any:
     if kind in ("Path", "Path | None"):
         return Path(raw).expanduser()
     if kind == "Sync":
         return _one_of(place, raw, get_args(Sync))
+    if kind == "Role":
+        return _one_of(place, raw, get_args(Role))
     if kind == "bool":
         known = {"1": True, "true": True, "0": False, "false": False}
         if str(raw).lower() not in known:
@@ -176,7 +235,7 @@ def _parse(place: str, raw: Any, kind: str, limits: Mapping[str, float]) -> Any:
     if kind == "tuple[str, ...]":
         parts = [raw] if isinstance(raw, str) else raw
         return tuple(word for part in parts for word in map(str.strip, part.split(",")) if word)
-    if kind == "str":
+    if kind in ("str", "str | None"):
         return str(raw)
     noun = "whole number" if kind == "int" else "number"
     least, most = limits["least"], limits["most"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from runyard.runtime.config.environment import joined
+from runyard.runtime.config.environment import SECRETS, joined
 from runyard.runtime.config.project import Project
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.graphs.user_errors import one_line
@@ -32,7 +32,7 @@ def prepare_process(project: Project) -> None:
             sys.path.remove(str(folder))
         sys.path.insert(0, str(folder))
     variables = joined(project.env, os.environ)
-    os.environ.update({key: variables[key] for key in project.env})
+    os.environ.update({key: variables[key] for key in project.env if key not in SECRETS})
 
 
 def forget_modules(project: Project) -> None:

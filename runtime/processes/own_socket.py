@@ -11,7 +11,6 @@ from pathlib import Path
 
 from runyard.runtime.background.loops import BackgroundLoop
 from runyard.runtime.background.rounds import Loops
-from runyard.runtime.config.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -22,19 +21,19 @@ INTERVAL = 1.0
 
 
 class OwnSocket:
-    """Listens in the data directory, or in a temporary one where that path is too long.
+    """Listens in the server's folder, or in a temporary one where that path is too long.
 
     The file may be deleted (by who tidies up): those that are connected do not mind, and for those that are still to
     come it is made anew.
     """
 
-    def __init__(self, settings: Settings, name: str, loops: Loops) -> None:
+    def __init__(self, folder: Path, name: str, loops: Loops) -> None:
         """`name`: that of the file."""
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._server: asyncio.Server | None = None
         self._accept: Callable[[], asyncio.BaseProtocol] | None = None
         self._loop = BackgroundLoop(f"looking after the socket {name}", self._look, loops)
-        self.path = settings.data_dir.resolve() / name
+        self.path = folder / name
         if len(os.fsencode(self.path)) > LONGEST_SOCKET_PATH:
             self._folder = tempfile.TemporaryDirectory(prefix="runyard-", ignore_cleanup_errors=True)
             self.path = Path(self._folder.name) / name

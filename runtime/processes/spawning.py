@@ -17,16 +17,18 @@ from typing import Any
 from runyard.runtime.auth.inner_requests import InnerAddress
 from runyard.runtime.background.process_identity import ProcessIdentity
 from runyard.runtime.config.settings import Settings
-from runyard.runtime.processes.temporaries import keep_temporaries
+from runyard.runtime.processes.temporaries import keep_temporaries, remove_temporaries
 
 
 class WorkerSpawner:
     """Starts processes; making one begins the preloading in the background."""
 
-    def __init__(self, settings: Settings, inner: InnerAddress) -> None:
-        """`inner`: where clients that code makes in these processes reach the server."""
+    def __init__(self, folder: Path, inner: InnerAddress) -> None:
+        """`folder`: where temporary files of the processes lie, this one's too. `inner`: where clients that code makes
+        in these processes reach the server."""
+        self._folder = folder
         self._inner = inner
-        keep_temporaries(settings, "server")  # the fork server's socket
+        keep_temporaries(folder, "server")  # the fork server's socket
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["runyard.runtime.processes.preload"])
         self._starting = asyncio.Lock()
@@ -35,11 +37,15 @@ class WorkerSpawner:
 
     async def start(self, settings: Settings, name: str, bus: Path, *, solo: bool) -> ForkServerProcess:
         """A process that works; see `worker_main.work`."""
-        return await self._start(_work, (settings.without_keys(), name, bus, self._inner, solo), name)
+        return await self._start(_work, (settings.without_keys(), name, self._folder, bus, self._inner, solo), name)
 
     async def start_viewer(self, settings: Settings, name: str, connection: socket.socket) -> ForkServerProcess:
         """A process that answers views on its end of a pair of sockets; see `viewer_main.view`."""
-        return await self._start(_view, (settings.without_keys(), name, connection, self._inner), name)
+        return await self._start(_view, (settings.without_keys(), name, self._folder, connection, self._inner), name)
+
+    def clean_up(self, name: str) -> None:
+        """Removes what a process that has ended left."""
+        remove_temporaries(self._folder, name)
 
     async def _start(self, target: Callable[..., None], arguments: tuple[Any, ...], name: str) -> ForkServerProcess:
         server = ProcessIdentity.of(os.getpid())
@@ -50,19 +56,26 @@ class WorkerSpawner:
         return process
 
 
-def _work(server: ProcessIdentity, settings: Settings, name: str, bus: Path, inner: InnerAddress, solo: bool) -> None:
+def _work(
+    server: ProcessIdentity, settings: Settings, name: str, folder: Path, bus: Path, inner: InnerAddress, solo: bool
+) -> None:
     # The fork server has it; the API process has no use for it.
     from runyard.runtime.processes.worker_main import work
 
-    work(settings, name, bus, server, inner, solo=solo)
+    work(settings, name, folder, bus, server, inner, solo=solo)
 
 
 def _view(
-    server: ProcessIdentity, settings: Settings, name: str, connection: socket.socket, inner: InnerAddress
+    server: ProcessIdentity,
+    settings: Settings,
+    name: str,
+    folder: Path,
+    connection: socket.socket,
+    inner: InnerAddress,
 ) -> None:
     from runyard.runtime.processes.viewer_main import view
 
-    view(settings, name, connection, server, inner)
+    view(settings, name, folder, connection, server, inner)
 
 
 @contextlib.contextmanager

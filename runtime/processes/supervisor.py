@@ -38,7 +38,7 @@ LAST_WRITE = 2.0
 
 
 class Supervisor:
-    """Starts `settings.workers` processes and replaces those that die."""
+    """Starts the worker processes of the settings and replaces those that die."""
 
     def __init__(
         self,
@@ -76,9 +76,9 @@ class Supervisor:
             await self._dead.take_back_all()
         for part in (self._dead, self._suspects, self._frozen, self._signs, self._watch):
             part.start()
-        for _ in range(self._settings.workers):
+        for _ in range(self._settings.worker_processes):
             self._add_slot()
-        if self._settings.workers:
+        if self._settings.worker_processes:
             await self._first_ready()
 
     async def _first_ready(self) -> None:
@@ -132,7 +132,7 @@ class Supervisor:
         self._dead.add(worker.name, crashed=not worker.retired, own=True)
 
     async def _look(self) -> float:
-        if self._workers.stuck(STUCK_AFTER) and self._spare < self._settings.workers and not self._stopping:
+        if self._workers.stuck(STUCK_AFTER) and self._spare < self._settings.worker_processes and not self._stopping:
             logger.warning("code that blocks its event loop holds up all workers; starting another one")
             self._spare += 1
             self._add_slot()
@@ -166,7 +166,7 @@ class Supervisor:
         self._slots = [slot for slot in self._slots if slot.running]
         old = [worker for worker in self._processes.all() if worker is not fresh]
         self._add_slot(first=fresh)
-        for _ in range(settings.workers - 1):
+        for _ in range(settings.worker_processes - 1):
             self._add_slot()
         self._spawn(self._retire(old))
 

@@ -1,4 +1,4 @@
-"""Temporary files of processes, kept in the data directory: what one that was killed has left is found there."""
+"""Temporary files of processes, kept in their server's folder: what one that was killed has left is found there."""
 
 from __future__ import annotations
 
@@ -8,33 +8,31 @@ import shutil
 from collections.abc import Container
 from pathlib import Path
 
-from runyard.runtime.config.settings import Settings
-
 LONGEST = 80
 """Bytes of a path in which there is room for the name of a socket, of which the system allows some hundred."""
 
 
-def keep_temporaries(settings: Settings, name: str) -> None:
-    """Has multiprocessing put its temporary files into the data directory, where `sweep_temporaries` removes what a
+def keep_temporaries(folder: Path, name: str) -> None:
+    """Has multiprocessing put its temporary files into the folder, where `sweep_temporaries` removes what a
     process that was killed has left. Not where the path is too long for sockets."""
-    path = _temporary(settings) / name
+    path = _temporary(folder) / name
     if len(os.fsencode(path)) <= LONGEST:
-        _temporary(settings).mkdir(exist_ok=True, mode=0o700)
+        _temporary(folder).mkdir(exist_ok=True, mode=0o700)
         path.mkdir(exist_ok=True, mode=0o700)
         vars(multiprocessing.process.current_process())["_config"]["tempdir"] = str(path)
 
 
-def remove_temporaries(settings: Settings, name: str) -> None:
+def remove_temporaries(folder: Path, name: str) -> None:
     """Removes what a process that has ended kept there."""
-    shutil.rmtree(_temporary(settings) / name, ignore_errors=True)
+    shutil.rmtree(_temporary(folder) / name, ignore_errors=True)
 
 
-def sweep_temporaries(settings: Settings, alive: Container[str]) -> None:
+def sweep_temporaries(folder: Path, alive: Container[str]) -> None:
     """Removes what all processes have left but the workers that are alive. For a server that has just started."""
-    for left in _temporary(settings).glob("*"):
+    for left in _temporary(folder).glob("*"):
         if left.name not in alive:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _temporary(settings: Settings) -> Path:
-    return settings.data_dir / "tmp"
+def _temporary(folder: Path) -> Path:
+    return folder / "tmp"

@@ -10,6 +10,7 @@ import pickle
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import Final
 
 import uvloop
@@ -55,13 +56,18 @@ PART: Final = 256 * 1024
 
 
 def view(
-    settings: Settings, name: str, connection: socket.socket, server: ProcessIdentity, inner: InnerAddress
+    settings: Settings,
+    name: str,
+    folder: Path,
+    connection: socket.socket,
+    server: ProcessIdentity,
+    inner: InnerAddress,
 ) -> None:
     """Answers until the connection ends. The entry point of the process, which ends here whatever its threads do."""
     multiprocessing.set_start_method(None, force=True)  # as for workers
     leave_fork_server()
     ServerWatch(server, 0.0)
-    keep_temporaries(settings, name)
+    keep_temporaries(folder, name)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the API process ends it when it has answered
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     configure_logs(worker=name, project=settings.project.env)
@@ -78,7 +84,7 @@ def view(
     except BaseException:  # whatever it is, threads of user code must not keep the process
         logger.exception("the viewer fails")
     finally:
-        remove_temporaries(settings, name)
+        remove_temporaries(folder, name)
         leave(code)
 
 

@@ -45,9 +45,16 @@ NICE = 5
 
 
 def work(
-    settings: Settings, name: str, socket: Path, server: ProcessIdentity, inner: InnerAddress, *, solo: bool
+    settings: Settings,
+    name: str,
+    folder: Path,
+    socket: Path,
+    server: ProcessIdentity,
+    inner: InnerAddress,
+    *,
+    solo: bool,
 ) -> None:
-    """Runs a worker until it has drained. The entry point of a worker process.
+    """Runs a worker until it has drained. The entry point of a worker process. `folder`: the server's own.
 
     SIGTERM drains it; SIGINT, which a terminal sends to the whole group, is left to the API process.
     """
@@ -63,7 +70,7 @@ def work(
     os.nice(NICE)
     storage = make_storage(settings)
     storage.workers.register(name)  # before code of the project runs, which may take long, or stop the process
-    keep_temporaries(settings, name)
+    keep_temporaries(folder, name)
     connect_clients(inner)
     graphs, index, web_app, handlers, broken = _load_graphs(settings)
     storage = encrypted(storage, handlers)

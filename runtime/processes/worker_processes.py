@@ -12,7 +12,6 @@ from pathlib import Path
 from runyard.runtime.background.process_identity import ProcessIdentity
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.processes.spawning import WorkerSpawner
-from runyard.runtime.processes.temporaries import remove_temporaries
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +80,7 @@ class WorkerProcesses:
         # Should its end be reported wrongly: two processes must never execute one run.
         while not worker.surely_ended:  # noqa: ASYNC110 - the end of another's child cannot be awaited
             await asyncio.sleep(0.05)
-        remove_temporaries(self._settings, worker.name)
+        self._spawner.clean_up(worker.name)
         self._all.pop(worker.name, None)
         worker.ended.set()
         return worker.process.exitcode

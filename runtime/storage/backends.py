@@ -1,21 +1,61 @@
 """From settings to a backend."""
 
+from __future__ import annotations
+
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from runyard.runtime.background.rounds import Loops
-from runyard.runtime.config.settings import Settings
+from runyard.runtime.config.settings import OWN_FILE, Settings
+from runyard.runtime.errors import ConfigError
 from runyard.runtime.storage.port.storage import Meter, Storage
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
+
+if TYPE_CHECKING:
+    from runyard.runtime.storage.postgres.target import Target
 
 DATABASE = "runyard.db"
 
 
 def make_storage(settings: Settings, meter: Meter | None = None, loops: Loops | None = None) -> Storage:
     """The backend that the settings name, not opened yet. `meter` is told what writes cost, and `loops` of what has to
-    go on in the background."""
+    go on in the background. Raises ConfigError when the backend cannot be had."""
+    if settings.database is not None:
+        return _postgres(settings, settings.database, meter)
     return SqliteStorage(settings.data_dir / DATABASE, sync=settings.sync, meter=meter, loops=loops)
 
 
 def storage_in(data_dir: Path) -> Storage:
     """What a data directory holds, not opened yet; for those who know nothing of the server that uses it."""
     return SqliteStorage(data_dir / DATABASE)
+
+
+def place_of(settings: Settings) -> str:
+    """Where everything is kept, for people. Raises ConfigError as `make_storage` does."""
+    if settings.database is not None:
+        return str(_target(settings, settings.database))
+    return str(settings.data_dir)
+
+
+def _postgres(settings: Settings, database: str, meter: Meter | None) -> Storage:
+    target = _target(settings, database)
+    if settings.project.encryption is not None:
+        raise ConfigError(
+            f"{settings.project.path}: encryption is not offered on Postgres yet; serve without --database"
+        )
+    from runyard.runtime.storage.postgres.storage import PostgresStorage
+
+    return cast(Storage, PostgresStorage(target, meter=meter))
+
+
+def _target(settings: Settings, database: str) -> Target:
+    if find_spec("psycopg") is None:
+        raise ConfigError(
+            "the database is a Postgres, and its client is not installed: pip install 'runyard[postgres]', or give"
+            f" --database {OWN_FILE} to keep everything in a file of the data directory"
+        )
+    # Late, as above: the client is an extra.
+    from runyard.runtime.storage.postgres.target import Target
+
+    return Target.parse(database, settings.database_schema)

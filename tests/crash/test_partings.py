@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runyard.runtime.storage.sqlite.process_lock import owner_of
+from runyard.runtime.background.process_lock import owner_of
 from tests.live_server import RUNYARD, LiveServer, StartServer, poll
 
 PROJECT = Path(__file__).parent / "parting_project" / "langgraph.json"

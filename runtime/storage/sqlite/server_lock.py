@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from runyard.runtime.background.process_lock import ProcessLock, is_free
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.storage.private_files import make_private_folder
-from runyard.runtime.storage.sqlite.process_lock import ProcessLock, is_free
 
 NAME = "server.lock"
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from runyard.runtime.background.process_lock import ProcessLock
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.port.capabilities import Capabilities, Progress, SchemaState
@@ -22,7 +23,6 @@ from runyard.runtime.storage.sqlite.events import SqliteEvents
 from runyard.runtime.storage.sqlite.idempotency import SqliteIdempotency
 from runyard.runtime.storage.sqlite.migrations import STORE as STORE_SCHEMA
 from runyard.runtime.storage.sqlite.migrations import read_refusal, read_schema_state
-from runyard.runtime.storage.sqlite.process_lock import ProcessLock
 from runyard.runtime.storage.sqlite.queue import SqliteQueue
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.results import SqliteResults

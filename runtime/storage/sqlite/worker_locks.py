@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runyard.runtime.background.process_identity import ProcessIdentity
+from runyard.runtime.background.process_lock import ProcessLock, is_free, owner_of
 from runyard.runtime.storage.port.workers import WorkerState
-from runyard.runtime.storage.sqlite.process_lock import ProcessLock, is_free, owner_of
 
 
 class WorkerLocks:

@@ -110,3 +110,53 @@ def test_a_bad_flag_is_named_as_a_flag(project: Project) -> None:
 def test_an_override_that_does_not_exist_is_a_defect(project: Project) -> None:
     with pytest.raises(TypeError, match="colour"):
         Settings.from_environment(project, environment={}, colour="red")
+
+
+URL = "postgresql://user:hidden@host/name"
+
+
+def test_the_database_comes_from_its_own_setting_or_else_from_the_address_that_the_official_image_has(
+    project: Project,
+) -> None:
+    def database(**environment: str) -> str | None:
+        return Settings.from_environment(project, environment=environment).database
+
+    assert database() is None
+    assert database(DATABASE_URI=URL) == URL
+    assert database(DATABASE_URI="postgresql://other/name", RUNYARD_DATABASE=URL) == URL
+    assert database(RUNYARD_DATABASE="host=/run/postgresql dbname=name") == "host=/run/postgresql dbname=name"
+    assert database(DATABASE_URI=URL, RUNYARD_DATABASE="sqlite") is None
+
+
+@pytest.mark.parametrize("uri", ["mysql://host/name", "sqlite:///file.db", "postgresql+asyncpg://host/name", ""])
+def test_an_address_of_another_kind_is_the_projects_own_business(project: Project, uri: str) -> None:
+    assert Settings.from_environment(project, environment={"DATABASE_URI": uri}).database is None
+    own = replace(project, env={"DATABASE_URI": URL})
+    assert Settings.from_environment(own, environment={}).database is None
+
+
+def test_what_is_no_database_is_refused_and_not_repeated(project: Project) -> None:
+    for given in ("mysql://user:hidden@host/name", "hidden"):
+        with pytest.raises(ConfigError, match="RUNYARD_DATABASE is neither") as error:
+            Settings.from_environment(project, environment={"RUNYARD_DATABASE": given})
+        assert "hidden" not in error.value.detail
+    assert "hidden" not in repr(Settings.from_environment(project, environment={"RUNYARD_DATABASE": URL}))
+
+
+def test_what_only_servers_on_a_database_have_needs_one(project: Project) -> None:
+    for role in ("api", "worker"):
+        with pytest.raises(ConfigError, match=f"--role {role}: .*--database"):
+            Settings.from_environment(project, environment={}, role=role)
+        with pytest.raises(ConfigError, match="--reload"):
+            Settings.from_environment(project, environment={}, role=role, database=URL, reload=True)
+    with pytest.raises(ConfigError, match="--database-schema"):
+        Settings.from_environment(project, environment={"RUNYARD_DATABASE_SCHEMA": "agents"})
+    with pytest.raises(ConfigError, match="all, api, worker"):
+        Settings.from_environment(project, environment={"RUNYARD_ROLE": "both"}, database=URL)
+
+
+def test_an_api_has_no_workers_however_many_are_asked_for(project: Project) -> None:
+    api = Settings.from_environment(project, environment={"RUNYARD_WORKERS": "0"}, database=URL, role="api")
+    assert (api.worker_processes, api.works_here) == (0, False)
+    worker = Settings.from_environment(project, environment={"RUNYARD_WORKERS": "3"}, database=URL, role="worker")
+    assert (worker.worker_processes, worker.works_here) == (3, False)

@@ -30,9 +30,7 @@ PROJECT = Path(__file__).parents[2] / "sample_projects" / "looked_at" / "langgra
 @pytest.fixture(scope="module")
 def spawner(tmp_path_factory: pytest.TempPathFactory) -> WorkerSpawner:
     folder = tmp_path_factory.mktemp("spawner")
-    return WorkerSpawner(
-        Settings(project=load_project(PROJECT), data_dir=folder), InnerAddress(folder / "inner", b"secret")
-    )
+    return WorkerSpawner(folder, InnerAddress(folder / "inner", b"secret"))
 
 
 @pytest.fixture

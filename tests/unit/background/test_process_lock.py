@@ -15,13 +15,13 @@ import psutil
 import pytest
 
 from runyard.runtime.background.process_identity import ProcessIdentity
-from runyard.runtime.storage.sqlite.process_lock import ProcessLock, is_free
+from runyard.runtime.background.process_lock import ProcessLock, is_free
 
 LOCK_AND_FORK = """
 import os, sys, time
 from pathlib import Path
 from runyard.runtime.background import forks
-from runyard.runtime.storage.sqlite.process_lock import ProcessLock
+from runyard.runtime.background.process_lock import ProcessLock
 lock = ProcessLock(Path(sys.argv[1]))
 if sys.argv[2] == "past Python":  # as a library in C does it: nothing is called in the child
     forks._private.clear()
