@@ -61,7 +61,7 @@ class Cluster(Target):
                 name,
                 folder / name,
                 Clock(folder / f"{name}.clock", wanted=clocks),
-                args=("--role", role, "--concurrency", str(CONCURRENCY)),
+                args=("--role", role, *(("--workers", "1", "--concurrency", str(CONCURRENCY)) if worker else ())),
                 env={"CHAOS_MARKS": str(self.marks), "RUNYARD_DATABASE": ways.get(name, self.postgres.address)},
                 workers=int(worker),
             )

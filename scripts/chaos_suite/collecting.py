@@ -10,7 +10,7 @@ from typing import Any
 from scripts.chaos_suite.client import Client
 from scripts.chaos_suite.databases import Database
 from scripts.chaos_suite.plain import expected
-from scripts.chaos_suite.stories import Evidence, FoundRun, FoundThread, RunStory, ThreadStory
+from scripts.chaos_suite.stories import BatchStory, Evidence, FoundRun, FoundThread, RunStory, ThreadStory
 
 QUIET_SECONDS = 60.0
 """Seconds after the last fault and the last request in which every accepted run has to come to its end."""
@@ -102,5 +102,11 @@ async def collect(client: Client, evidence: Evidence) -> None:
         else:
             del evidence.batches[name]
 
+    async def count(story: BatchStory) -> None:
+        found = await get(f"/batches/{story.batch_id}")
+        if found is not False:
+            story.counts = {} if found is None else found["counts"]
+
     await asyncio.gather(*map(run, evidence.runs), *map(thread, evidence.threads.values()))
+    await asyncio.gather(*map(count, evidence.counted))
     await asyncio.gather(*(batch(name, sent) for name, (sent, _) in list(evidence.batches.items())))

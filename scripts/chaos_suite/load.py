@@ -7,8 +7,9 @@ from collections import Counter
 from random import Random
 
 from scripts.chaos_suite.client import Client
-from scripts.chaos_suite.scenarios import SCENARIOS, Scenario, Visitor
+from scripts.chaos_suite.scenarios import SCENARIOS, Scenario
 from scripts.chaos_suite.stories import Evidence
+from scripts.chaos_suite.visitor import Visitor
 
 VISITORS = 8
 _FINISH = 90.0  # seconds that the last scenarios have to come to their ends

@@ -39,37 +39,46 @@ async def read_plain(
     None when it was not accepted, as far as one can know.
     """
     story = StreamStory(run_id="", how=f"POST {path}", replayed=resume)
-    until = time.monotonic() + within
-    method, place = "POST", path
-    headers: dict[str, str] = {}
-    while time.monotonic() < until:
-        try:
-            async with client.stream(method, place, body if method == "POST" else None, headers) as response:
-                if response.status_code != 200:
-                    await response.aread()
-                    client.judged(response, method, place)
-                    if response.status_code < 500 or not story.run_id:
-                        return story if story.run_id else None
-                    await asyncio.sleep(0.2)
-                    continue
-                if method == "POST":
-                    location = response.headers["content-location"]
-                    story.run_id = location.rpartition("/")[2]
-                    started(location)
-                    place = f"{location}/stream"
-                async for event in events_of(response):
-                    story.events.append(event)
-                story.in_order = True
-                return story
-        except httpx.HTTPError:
-            if not story.run_id:
+    until, place = time.monotonic() + within, ""
+    try:
+        async with client.stream("POST", path, body) as response:
+            if response.status_code != 200:
+                await response.aread()
+                client.judged(response, "POST", path)
                 return None
-            if not resume:
-                return story
-            ids = [event_id for event_id, *_ in story.events if event_id]
-            method, headers = "GET", {"last-event-id": ids[-1] if ids else "-1"}
+            place = response.headers["content-location"]
+            story.run_id = place.rpartition("/")[2]
+            started(place)
+            async for event in events_of(response):
+                story.events.append(event)
+            story.in_order = True
+    except httpx.HTTPError:
+        if story.run_id and resume:
             await asyncio.sleep(0.2)
+            await follow(client, story, place, until=until)
     return story if story.run_id else None
+
+
+async def follow(client: Client, story: StreamStory, place: str, *, until: float) -> None:
+    """Reads a resumable run's stream from behind what the story has, to its end. Comes back after each cut."""
+    while time.monotonic() < until:
+        ids = [event_id for event_id, *_ in story.events if event_id]
+        try:
+            async with client.stream(
+                "GET", f"{place}/stream", headers={"last-event-id": ids[-1] if ids else "-1"}
+            ) as response:
+                if response.status_code == 200:
+                    async for event in events_of(response):
+                        story.events.append(event)
+                    story.in_order = True
+                    return
+                await response.aread()
+                client.judged(response, "GET", f"{place}/stream")
+                if response.status_code < 500:
+                    return
+        except httpx.HTTPError:
+            pass
+        await asyncio.sleep(0.2)
 
 
 async def read_with_sdk(

@@ -4,139 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from random import Random
 from typing import Any
 
 import httpx
 
-from scripts.chaos_suite.client import Client
-from scripts.chaos_suite.plain import expected, expected_after
+from scripts.chaos_suite.plain import expected_after
 from scripts.chaos_suite.reading import MODES, read_plain, read_with_sdk
-from scripts.chaos_suite.stories import Certainty, CronStory, Evidence, RunStory, Stop, ThreadStory
+from scripts.chaos_suite.repeating import following, insisting
+from scripts.chaos_suite.stories import BatchStory, CronStory, RunStory, Stop
+from scripts.chaos_suite.visitor import STREAM_SECONDS, Visitor
 
-BATCH = 12
-STREAM_SECONDS = 60.0
-"""Seconds after which a stream is left; its run is over long before, or lost."""
-
-
-@dataclass(slots=True)
-class Visitor:
-    """One client with a random sequence of its own."""
-
-    client: Client
-    evidence: Evidence
-    rng: Random
-    name: str
-    hook: str
-    """Where webhooks are sent."""
-    _count: int = 0
-
-    def tag(self) -> str:
-        self._count += 1
-        tag = f"{self.name}.{self._count}"
-        self.evidence.tags.add(tag)
-        return tag
-
-    def payload(self, graph: str | None = None, *, steps: int | None = None, **fields: Any) -> dict[str, Any]:
-        """A run of the graph, or of any that asks nobody; its tag is in its input and its metadata."""
-        rng, tag = self.rng, self.tag()
-        graph = graph or rng.choice(["steps", "steps", "steps", "blocking", "stubborn", "failing", "delegating"])
-        length = rng.choice([1, 3, 6]) if steps is None else steps
-        return {
-            "assistant_id": graph,
-            "input": {"tag": tag, "steps": length, "delay": rng.choice([0.01, 0.05, 0.2])},
-            "metadata": {"chaos": tag},
-            "durability": rng.choice(["async", "async", "sync"]),
-            **({"webhook": f"{self.hook}?{tag}"} if rng.random() < 0.3 else {}),
-            **fields,
-        }
-
-    def accept(self, payload: dict[str, Any], run_id: str, thread_id: str, **changes: Any) -> RunStory:
-        """Notes that a run was accepted."""
-        graph, given = payload["assistant_id"], payload["input"]
-        story = RunStory(
-            run_id=run_id,
-            thread_id=thread_id,
-            tag=given["tag"],
-            graph=graph,
-            accepted=time.monotonic(),
-            expected=expected(graph, given["tag"], given["steps"]),
-            temporary=payload.get("on_completion") == "delete",
-            synced=payload.get("durability") == "sync" and payload.get("on_completion") != "delete",
-            webhook="webhook" in payload,
-            asks=graph == "asking",
-            fails=graph == "failing",
-        )
-        for name, value in changes.items():
-            setattr(story, name, value)
-        self.evidence.runs.append(story)
-        if thread_id:
-            self.evidence.threads.setdefault(thread_id, ThreadStory(thread_id=thread_id))
-        return story
-
-    async def find_thread(self, story: RunStory) -> None:
-        """The thread of a stateless run whose stream named only the run."""
-        answer = await self.client.insist(f"/runs/{story.run_id}")
-        if answer is not None and answer.status_code == 200:
-            story.thread_id = answer.json()["thread_id"]
-            self.evidence.threads[story.thread_id] = ThreadStory(thread_id=story.thread_id)
-
-    async def thread(self) -> str | None:
-        """A new thread."""
-        thread_id = str(uuid.uuid4())
-        answer = await self.client.ask("POST", "/threads", {"thread_id": thread_id})
-        if answer is None or answer.status_code != 200:
-            return None
-        self.evidence.threads[thread_id] = ThreadStory(thread_id=thread_id)
-        return thread_id
-
-    async def create(self, thread_id: str, payload: dict[str, Any], **changes: Any) -> RunStory | None:
-        """A run in the background; None when it was not accepted, as far as one can know."""
-        answer = await self.client.ask("POST", f"/threads/{thread_id}/runs", payload)
-        if answer is None:
-            self.evidence.threads[thread_id].uncertain = True
-        if answer is None or answer.status_code != 200:
-            return None
-        return self.accept(payload, answer.json()["run_id"], thread_id, **changes)
-
-    async def join(self, story: RunStory) -> None:
-        """Waits for the end of the run, again and again when that breaks off."""
-        answer = await self.client.insist(f"/threads/{story.thread_id}/runs/{story.run_id}/join")
-        if answer is not None and answer.status_code == 200:
-            story.answer = answer.json()
-            story.tell_end(time.monotonic())
-
-    async def stop(self, story: RunStory, *, rollback: bool, wait: bool) -> Stop | None:
-        """Cancels the run; None when it had ended already."""
-        action = "rollback" if rollback else "interrupt"
-        path = f"/threads/{story.thread_id}/runs/{story.run_id}/cancel?action={action}&wait={str(wait).lower()}"
-        answer = await self.client.ask("POST", path)
-        if answer is not None and answer.status_code >= 400:
-            return None
-        certainty: Certainty = "unknown" if answer is None else "accepted"
-        stop = Stop(rollback=rollback, certainty=certainty, answered=time.monotonic(), how=path.rpartition("/")[2])
-        story.stops.append(stop)
-        if answer is not None and answer.status_code == 200:
-            story.tell_end(stop.answered)
-        return stop
-
-    async def pause(self, longest: float) -> None:
-        await asyncio.sleep(self.rng.uniform(0.0, longest))
+BATCH, BULK = 12, 60
+"""Runs of a batch, and of one that keeps all workers busy for a while."""
 
 
 async def batch(visitor: Visitor) -> None:
     """A batch, of which every second run is temporary; a part of it is joined."""
-    rng, name = visitor.rng, visitor.tag()
+    rng, name, size = visitor.rng, visitor.tag(), BATCH if visitor.rng.random() < 0.8 else BULK
     payloads = [
         visitor.payload(
             on_completion="keep" if number % 2 else "delete",
             metadata={"chaos_batch": name},
         )
-        for number in range(BATCH)
+        for number in range(size)
     ]
     answer = await visitor.client.ask("POST", "/runs/batch", payloads)
     if answer is None:
@@ -147,6 +39,8 @@ async def batch(visitor: Visitor) -> None:
             visitor.accept(payload, run["run_id"], run["thread_id"])
             for payload, run in zip(payloads, answer.json(), strict=True)
         ]
+        runs = [story.run_id for story in stories]
+        visitor.evidence.counted.append(BatchStory(batch_id=answer.headers["x-batch-id"], runs=runs))
         await asyncio.gather(*(visitor.join(story) for story in stories if story.temporary or rng.random() < 0.3))
 
 
@@ -168,7 +62,7 @@ async def read_wait(visitor: Visitor, path: str, payload: dict[str, Any]) -> Run
                 visitor.client.judged(response, "POST", path)
                 return None
             _, _, thread_id, _, run_id = response.headers["content-location"].split("/")
-            story = visitor.accept(payload, run_id, thread_id)
+            story = visitor.accept(payload, run_id, thread_id, awaited=True)
             await response.aread()
             story.answer = response.json()
             story.tell_end(time.monotonic())
@@ -190,7 +84,7 @@ async def streaming(visitor: Visitor) -> None:
     accepted: list[RunStory] = []
 
     def started(location: str) -> None:
-        accepted.append(visitor.accept(payload, location.rpartition("/")[2], thread_id or ""))
+        accepted.append(visitor.accept(payload, location.rpartition("/")[2], thread_id or "", awaited=True))
 
     if resumable and rng.random() < 0.4:
         story = await read_with_sdk(visitor.client, thread_id, graph, payload, within=STREAM_SECONDS, started=started)
@@ -332,5 +226,7 @@ SCENARIOS: tuple[tuple[Scenario, int], ...] = (
     (answering, 3),
     (deleting, 1),
     (scheduling, 1),
+    (insisting, 2),
+    (following, 3),
 )
 """Each with its weight."""

@@ -58,7 +58,7 @@ class SingleServer(Target):
             "server",
             data,
             Clock(folder / "clock", wanted=clocks),
-            args=(),
+            args=("--workers", str(WORKERS)),
             env={"CHAOS_MARKS": str(self.marks)},
             workers=WORKERS,
         )

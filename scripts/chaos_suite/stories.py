@@ -79,6 +79,8 @@ class RunStory:
     """Its success is a question to a person."""
     fails: bool = False
     """Its graph raises at its end."""
+    awaited: bool = False
+    """Its client waited for it, or read its stream, from the beginning."""
     ended: float | None = None
     """When a client was first told that it had ended."""
     answer: Any = None
@@ -142,6 +144,31 @@ class CronStory:
     runs: list[str] = field(default_factory=list)
 
 
+@dataclass(slots=True, kw_only=True)
+class KeyStory:
+    """A request for a run with an idempotency key, sent again and again by several senders.
+
+    answers: the run that each was answered. refusals: answers that say that it will not be carried out. there: how many
+    runs the thread has, which was made for it; None when that could not be found out.
+    """
+
+    key: str
+    thread_id: str
+    answers: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    there: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class BatchStory:
+    """A batch whose acceptance was answered. counts: how many items have which status, as the API shows it at the end;
+    None when it could not be found out."""
+
+    batch_id: str
+    runs: list[str]
+    counts: dict[str, int] | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
     """A webhook that came. `tag`: of the input of its run."""
@@ -180,6 +207,8 @@ class Evidence:
     threads: dict[str, ThreadStory] = field(default_factory=dict)
     streams: list[StreamStory] = field(default_factory=list)
     crons: list[CronStory] = field(default_factory=list)
+    keys: list[KeyStory] = field(default_factory=list)
+    counted: list[BatchStory] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     webhooks: list[Webhook] = field(default_factory=list)
     faults: list[FaultStory] = field(default_factory=list)

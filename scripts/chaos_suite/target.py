@@ -18,9 +18,9 @@ import psutil
 from scripts.chaos_suite.clock import Clock
 from scripts.chaos_suite.databases import Database
 from scripts.chaos_suite.plain import PROJECT
+from scripts.chaos_suite.timing import LEASE_SECONDS
 from tests.live_server import LiveServer
 
-LEASE_SECONDS = 3
 HOST = "127.0.0.1"
 _STOP_SECONDS = 40.0
 
@@ -38,7 +38,7 @@ class Member:
     def __init__(
         self, name: str, data: Path, clock: Clock, *, args: tuple[str, ...], env: Mapping[str, str], workers: int
     ) -> None:
-        """`workers`: how many worker processes it has."""
+        """`workers`: how many worker processes it has, as `args` say."""
         self.name = name
         self.clock = clock
         self.workers = workers
@@ -49,9 +49,7 @@ class Member:
             # So many that no run ends since other causes than itself killed its workers.
             "RUNYARD_MAX_ATTEMPTS": "1000",
         }
-        self.server = LiveServer(
-            data, config=PROJECT, args=("--workers", str(workers), *args), env={**settings, **clock.env, **env}
-        )
+        self.server = LiveServer(data, config=PROJECT, args=args, env={**settings, **clock.env, **env})
 
     def start(self) -> None:
         """Returns when it is ready. Raises AssertionError when it does not get so in time."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scripts.chaos_suite.checks import crons, endings, executions, states, streams, webhooks
+from scripts.chaos_suite.checks import crons, endings, executions, promises, states, streams, webhooks
 from scripts.chaos_suite.stories import Evidence, Finding
 
 Check = Callable[[Evidence], list[Finding]]
@@ -23,6 +23,10 @@ KINDS = {
     "cron": "a moment of a cron that has made no run, or more than one",
     "deleted": "a thread that is there after its deletion",
     "atomic": "a batch of which a part is there",
+    "counts": "a batch whose counts are not those of its runs",
+    "repeated": "a request with an idempotency key that was carried out twice, or answered in two ways",
+    "order": "a run that a client waits for, overtaken by runs of batches",
+    "late": "a run that is not at work again one second after the lease of its killed worker",
     "answer": "an answer with status 500, or not as the OpenAPI document says",
     "processes": "a server that ends by itself or does not come back, workers missing, processes left behind",
     "database": "a database that fails its own check, or holds what belongs to nothing",
@@ -43,6 +47,10 @@ CHECKS: tuple[Check, ...] = (
     streams.whole,
     webhooks.delivered,
     crons.exactly_once,
+    promises.carried_out_once,
+    promises.counts,
+    promises.interactive_first,
+    promises.recovered,
 )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
-from scripts.chaos_suite.target import LEASE_SECONDS, Target
+from scripts.chaos_suite.target import Target
+from scripts.chaos_suite.timing import LEASE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import psycopg
 
 from scripts.chaos_suite.cluster import Cluster
 from scripts.chaos_suite.faults.fault import Fault, Faults, Scene
-from scripts.chaos_suite.target import LEASE_SECONDS
+from scripts.chaos_suite.timing import LEASE_SECONDS
 
 _LOCK_SECONDS = 5
 _MOST_CONNECTIONS = 500

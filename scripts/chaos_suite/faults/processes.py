@@ -10,7 +10,8 @@ from collections.abc import Iterable
 import psutil
 
 from scripts.chaos_suite.faults.fault import Fault, Faults, Scene
-from scripts.chaos_suite.target import LEASE_SECONDS, Member
+from scripts.chaos_suite.target import Member
+from scripts.chaos_suite.timing import LEASE_SECONDS
 
 _STOP_SECONDS = 60.0
 
