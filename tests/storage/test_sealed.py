@@ -26,11 +26,15 @@ def plain(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
     storage.open(maintain=False)
     yield storage
     storage.close()
+    BACKENDS[request.param].remove(tmp_path)
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_what_is_encrypted_is_opened_with_encryption_only(name: str, tmp_path: Path) -> None:
+def test_what_is_encrypted_is_opened_with_encryption_only(
+    name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     make = BACKENDS[name].make
+    request.addfinalizer(lambda: BACKENDS[name].remove(tmp_path))
     for encrypted in (False, True, True):
         storage = make(tmp_path)
         storage.open(maintain=False, encrypted=encrypted)
@@ -77,3 +81,33 @@ async def test_values_are_replaced_where_they_are_still_there(plain: Storage) ->
     await replace("thread", ("t",), "metadata", '"old"', '"late"')
     await replace("checkpoint", ("t", "", "1"), "data", row.data, b"late")
     assert await found() == ({"k": "new", "n": 1}, b"new", b'{"v":"new"}')
+
+
+PLACES: list[tuple[Noun, tuple[str, ...], tuple[str, ...]]] = [
+    ("thread", ("t",), ("metadata", "state", "interrupts", "error")),
+    ("run", ("r",), ("metadata", "kwargs", "answer", "failure")),
+    ("removed_item", ("b", "0"), ("kwargs", "answer", "failure")),
+    ("assistant", ("a",), ("metadata", "config", "context")),
+    ("cron", ("c",), ("metadata", "payload", "creator_details")),
+    ("batch", ("b",), ("metadata",)),
+    ("checkpoint", ("t", "", "1"), ("data", "metadata")),
+    ("blob", ("t", "", "channel"), ("data",)),
+    ("write", ("t", "", "1", "task"), ("data",)),
+    ("events", ("r",), ("data",)),
+    ("item", ("a.b", "k"), ("value",)),
+]
+
+
+async def test_what_is_not_there_any_more_is_passed_over(plain: Storage) -> None:
+    await plain.threads.create(EVERYTHING, NewThread(thread_id="t", metadata={"k": "other"}), "raise")
+    blobs = ("checkpoint", "blob", "write", "events")
+    await plain.sealed.replace(
+        [
+            Replacement(Place(noun, key, column), *((b"old", b"new") if noun in blobs else ('"old"', '"new"')))
+            for noun, key, columns in PLACES
+            for column in columns
+        ]
+    )
+    thread = await plain.threads.get(EVERYTHING, "t")
+    assert thread is not None
+    assert thread.metadata == {"k": "other"}

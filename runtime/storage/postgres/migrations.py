@@ -6,6 +6,7 @@ use it: so processes of the version before run on beside those of this one, for 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import metadata, resources
 from importlib.resources.abc import Traversable
 
@@ -62,7 +63,8 @@ def read_state(connection: Connection, target: Target) -> SchemaState:
     """How far the schema is; changes nothing."""
     try:
         connection.begin(mode="read only", seconds=30)
-        return _state(connection)
+        encrypted = connection.execute("select 1 from encryption").fetchone() is not None
+        return replace(_state(connection), encrypted=encrypted)
     except psycopg.errors.UndefinedTable:
         return SchemaState([], list(_files()), [])
     finally:

@@ -23,6 +23,7 @@ from runyard.runtime.storage.postgres.migrations import migrate, read_state
 from runyard.runtime.storage.postgres.queue import PostgresQueue
 from runyard.runtime.storage.postgres.results import PostgresResults
 from runyard.runtime.storage.postgres.runs import PostgresRuns
+from runyard.runtime.storage.postgres.sealed import PostgresSealed, check_encryption
 from runyard.runtime.storage.postgres.store.items import PostgresStoreItems
 from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.postgres.threads.threads import PostgresThreads
@@ -53,6 +54,8 @@ class PostgresStorage:
         self.batches = PostgresBatches(self._database, queries)
         self.results = PostgresResults(self._database, queries)
         self.assistants = PostgresAssistants(self._database, queries)
+        self.sealed = PostgresSealed(self._database, queries)
+        self._sql = queries
 
     @property
     def capabilities(self) -> Capabilities:
@@ -71,10 +74,11 @@ class PostgresStorage:
     def copy_to(self, folder: Path, progress: Progress) -> list[str]:
         raise ConfigError(f"{self._target}: copies are made with Postgres' own tools, such as pg_dump")
 
-    def open(self, *, maintain: bool) -> None:
+    def open(self, *, maintain: bool, encrypted: bool = False) -> None:
         connection = self._connect()
         try:
             migrate(connection, self._target)
+            check_encryption(connection, self._target, self._sql, encrypted=encrypted)
         finally:
             connection.close()
 

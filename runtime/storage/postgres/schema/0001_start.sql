@@ -727,3 +727,7 @@ begin
 exception when others then
   return null;
 end $$;
+
+-- Since when values are encrypted by the code of a project: a row at the most. A server without that code would take them
+-- for what they are not.
+create table encryption (since bigint not null);

@@ -79,7 +79,7 @@ class PostgresStoreItems:
         self, reads: Sequence[GetItem | SearchItems | ListNamespaces]
     ) -> tuple[list[StoreResult], list[int]]:
         """The answers, and the items that live on since they were read."""
-        gets = {_digest(read.namespace, read.key) for read in reads if isinstance(read, GetItem)}
+        gets = {digest_of(read.namespace, read.key) for read in reads if isinstance(read, GetItem)}
 
         def work(connection: Connection) -> tuple[list[StoreResult], list[int]]:
             rows = fetch_dicts(connection, self._sql["items"], (list(gets),)) if gets else []
@@ -105,7 +105,7 @@ class PostgresStoreItems:
             rows = search_items(connection, read)
             time = connection.now
         else:
-            row = found.get(_digest(read.namespace, read.key))
+            row = found.get(digest_of(read.namespace, read.key))
             rows = [] if row is None else [row]
             time = 0 if row is None else row["now"]
         if read.refresh:
@@ -120,7 +120,7 @@ class PostgresStoreItems:
         deleted: set[bytes] = set()
         kept: dict[bytes, PutItem] = {}
         for put in (put for batch in batches for put in batch.puts):
-            digest = _digest(put.namespace, put.key)
+            digest = digest_of(put.namespace, put.key)
             kept.pop(digest, None)  # what is put again comes behind what was put before
             if put.value is None:
                 deleted.add(digest)
@@ -168,8 +168,8 @@ def _no_meaning() -> ConfigError:
     )
 
 
-def _digest(namespace: Namespace, key: str) -> bytes:
-    """No namespace has a NUL character."""
+def digest_of(namespace: Namespace, key: str) -> bytes:
+    """What an item is found by. No namespace has a NUL character."""
     return sha256(f"{namespace_text(namespace)}\0{key}".encode()).digest()
 
 
