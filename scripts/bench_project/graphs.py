@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from pathlib import Path
 from typing import Any, TypedDict
 
 from langchain_core.language_models import GenericFakeChatModel
@@ -13,6 +15,8 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 CHAIN_NODES = 10
 SLEEP_SECONDS = 0.1
 SECOND_EVENTS = 10
+PACE = 10_000
+"""Events a second of `paced`."""
 
 
 class State(TypedDict, total=False):
@@ -43,6 +47,37 @@ async def _flood(state: State) -> State:
         if number % 20 == 0:
             await asyncio.sleep(0)  # as a model's client would: whoever sends the events gets its turn
     return {"n": state["n"]}
+
+
+async def _paced(state: State) -> State:
+    """Emits `n` events, each with the time of day in seconds, at an even rate."""
+    write = get_stream_writer()
+    begin, emitted = time.perf_counter(), 0
+    while emitted < state["n"]:
+        for number in range(emitted, min(state["n"], int((time.perf_counter() - begin) * PACE))):
+            write({"number": number, "at": time.time()})
+            emitted = number + 1
+        await asyncio.sleep(0.001)
+    return {"n": emitted}
+
+
+class Task(TypedDict, total=False):
+    sent: float
+    """The time of day, in seconds, at which the run was asked for."""
+    notes: str
+    """A file: gets the seconds until the run began as a line, and `done` at its end."""
+
+
+async def _noted(state: Task) -> Task:
+    _note(state["notes"], f"{time.time() - state['sent']}")
+    await asyncio.sleep(1.0)
+    _note(state["notes"], "done")
+    return {}
+
+
+def _note(file: str, line: str) -> None:
+    with Path(file).open("a") as notes:
+        notes.write(f"{line}\n")
 
 
 class Talk(MessagesState, total=False):
@@ -79,4 +114,6 @@ chain = _chain().compile()
 sleep = _one("sleep", _sleep).compile()
 second = _one("second", _second).compile()
 flood = _one("flood", _flood).compile()
+paced = _one("paced", _paced).compile()
+noted = _one("noted", _noted, Task).compile()
 tokens = _one("talk", _talk, Talk).compile()

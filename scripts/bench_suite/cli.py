@@ -16,7 +16,9 @@ import psutil
 from rich.console import Console
 
 from scripts.bench_suite import (
+    comparison,
     crons,
+    databases,
     encrypting,
     floor,
     interactive,
@@ -92,6 +94,8 @@ def main() -> int:
         uvloop.install()
     results = Results()
     code = 0
+    if options.database is not None:
+        return _compare(options, console)
     try:
         asyncio.run(_measure_all(options, results, console))
     except KeyboardInterrupt:
@@ -105,14 +109,30 @@ def main() -> int:
     return code or bool(results.failures)
 
 
+def _compare(options: argparse.Namespace, console: Console) -> int:
+    """With a Postgres: that, beside SQLite."""
+    chosen = [name for name in comparison.NAMES if not options.only or name in options.only]
+    effort = QUICK if options.quick else FULL
+    with contextlib.ExitStack() as stack:
+        server = options.database or stack.enter_context(databases.private(options.data))
+        compared = asyncio.run(comparison.compare(server, chosen, effort, options.data, console))
+    comparison.show(compared, console)
+    if options.json:
+        comparison.write(compared, options.json, {"only": options.only, "quick": options.quick})
+        console.print(f"Written to {options.json}.", markup=False)
+    return bool(compared.failures)
+
+
 def _parser() -> argparse.ArgumentParser:
-    names = [scenario.name for scenario in SCENARIOS]
+    names = list(dict.fromkeys([*(scenario.name for scenario in SCENARIOS), *comparison.NAMES]))
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Measure Runyard on this machine: a server of its own, on a free port and a fresh data"
         " directory. Beside it the floor, which is the same graphs in one bare process with LangGraph's"
         " in-memory checkpointer, and on request the official development server. Let nothing else run then.",
-        epilog="scenarios:\n" + "\n".join(f"  {scenario.name:<11} {scenario.about}" for scenario in SCENARIOS),
+        epilog="scenarios:\n"
+        + "\n".join(f"  {scenario.name:<11} {scenario.about}" for scenario in SCENARIOS)
+        + f"\nwith --database: {', '.join(comparison.NAMES)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -132,6 +152,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="VENV",
         type=Path,
         help="also measure `langgraph dev` from this virtual environment, which has langgraph-cli[inmem]",
+    )
+    parser.add_argument(
+        "--database",
+        metavar="URL",
+        nargs="?",
+        const="",
+        help="measure Runyard on this Postgres (a private one, with the settings of production, if none is named), by"
+        " turns with SQLite; databases of their own are made in it, and dropped",
     )
     parser.add_argument("--json", metavar="FILE", type=Path, help="write all figures to this file")
     parser.add_argument(

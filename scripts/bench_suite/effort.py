@@ -10,7 +10,8 @@ class Effort:
     """Sizes of the scenarios; the defaults are the full benchmark.
 
     repeat: how often a rate is measured (the median counts). request_seconds: the most time for one
-    series of requests, which then ends early. pending: runs in the queue of the scenario "million".
+    series of requests, which then ends early. pending: runs in the queue of the scenario "million", and of the
+    claims on Postgres. capacity_rate: runs, and reads, a second.
     """
 
     repeat: int = 3
@@ -42,6 +43,11 @@ class Effort:
     searches: int = 50
     idle_crons: int = 10_000
     due_crons: int = 1_000
+    large_batch: int = 10_000
+    claims: int = 300
+    paced_events: int = 50_000
+    capacity_rate: int = 250
+    capacity_seconds: float = 180.0
 
 
 FULL = Effort()
@@ -70,6 +76,11 @@ QUICK = Effort(
     searches=20,
     idle_crons=1_000,
     due_crons=200,
+    large_batch=2_000,
+    claims=50,
+    paced_events=10_000,
+    capacity_rate=50,
+    capacity_seconds=5.0,
 )
 
 

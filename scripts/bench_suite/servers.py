@@ -84,8 +84,16 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def runyard(base: Path | None, workers: int | None, config: str = "langgraph.json") -> AsyncIterator[Server]:
-    """Runyard with this project, from this environment, on a free port and a fresh data directory under `base`."""
+async def runyard(
+    base: Path | None,
+    workers: int | None,
+    config: str = "langgraph.json",
+    *,
+    database: str | None = None,
+    role: str = "all",
+) -> AsyncIterator[Server]:
+    """Runyard with this project, from this environment, on a free port and a fresh data directory under `base`, or on
+    the Postgres with that connection string."""
     command = Path(sys.executable).parent / "runyard"
     if not command.exists():
         raise ServerFailed(f"{command} is missing: run scripts/install first")
@@ -106,6 +114,8 @@ async def runyard(base: Path | None, workers: int | None, config: str = "langgra
         ]
         if workers is not None:
             arguments += ["--workers", workers]
+        if database is not None:
+            arguments += ["--database", database, "--role", role]
         async with _serving("runyard", [command, *arguments], directory, port, data) as server:
             yield server
 

@@ -108,6 +108,15 @@ def drop_history(connection: sqlite3.Connection, sql: Queries, thread_id: str, k
     return remove_history(connection, sql, thread_id, checkpoints, orjson.dumps(blobs).decode(), TimeSlice())
 
 
+def _of_one_state(connection: sqlite3.Connection, read: Callable[[sqlite3.Connection], T]) -> T:
+    """Reads a checkpoint with all that belongs to it, whoever deletes that meanwhile."""
+    connection.execute("begin")
+    try:
+        return read(connection)
+    finally:
+        connection.execute("commit")
+
+
 class _Append(Handover):
     """Refers to nothing that refers to it, as do all that come in numbers: else they would stay until the garbage is
     collected, with their rows, and collecting garbage would take much of a worker's time."""
@@ -153,7 +162,7 @@ class SqliteCheckpoints:
             row = connection.execute(self._sql[name], parameters).fetchone()
             return None if row is None else self._stored(connection, row, references)
 
-        return self._database.read(read)
+        return self._database.read(lambda connection: _of_one_state(connection, read))
 
     async def history(
         self,
@@ -182,7 +191,7 @@ class SqliteCheckpoints:
             ).fetchall()
             return [self._stored(connection, row, references) for row in rows]
 
-        return self._database.read(read)
+        return self._database.read(lambda connection: _of_one_state(connection, read))
 
     def _stored(
         self, connection: sqlite3.Connection, row: tuple[Any, ...], references: References | None
