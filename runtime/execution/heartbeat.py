@@ -1,13 +1,22 @@
 """A worker's heartbeat, sent from a pool thread of its own: user code may block the worker's event loop for as long
-as it likes, and the runs are still its."""
+as it likes, and the runs are still its. Where leases say who lives, and none of its beats gets through for as long as
+that, it gives its runs up by its own clock: others may be about to take them."""
 
 import asyncio
+import logging
+import time
 from collections.abc import Callable, Sequence
 
 from runyard.runtime.background.loops import BackgroundThread
 from runyard.runtime.background.rounds import Loops
+from runyard.runtime.errors import Unavailable
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.workers import HeartbeatResult, WorkerStorage
+
+logger = logging.getLogger(__name__)
+
+LAST_WAIT = 1.0
+"""Seconds for which an answer is waited for behind the end of a lease."""
 
 
 class HeartbeatThread:
@@ -46,5 +55,26 @@ class HeartbeatThread:
         self._runner.close()
 
     def _beat(self) -> float:
-        self._answered(self._runner.run(self._workers.heartbeat(self._worker, self._held())))
+        try:
+            self._answered(self._runner.run(self._in_time()))
+        except Exception:
+            self._give_up()
+            raise
         return self._interval
+
+    async def _in_time(self) -> HeartbeatResult:
+        """A beat, for which is waited until the lease runs out."""
+        ends = self._workers.lease_ends(self._worker)
+        left = None if ends is None else ends - time.monotonic()
+        try:
+            # Where it has run out the process was stopped, or cut off, and an answer says what became of its runs.
+            async with asyncio.timeout(None if left is None else max(left, LAST_WAIT)):
+                return await self._workers.heartbeat(self._worker, self._held())
+        except TimeoutError:
+            raise Unavailable(f"worker {self._worker} could not renew its lease in time") from None
+
+    def _give_up(self) -> None:
+        ends = self._workers.lease_ends(self._worker)
+        if ends is not None and time.monotonic() >= ends and (held := self._held()):
+            logger.warning("worker %s: its lease has run out; it gives up %s runs", self._worker, len(held))
+            self._answered(HeartbeatResult({}, [lease.seq for lease in held]))

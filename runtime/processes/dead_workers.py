@@ -37,8 +37,8 @@ class DeadWorkers:
         await self._loop.stop()
 
     def add(self, name: str, *, crashed: bool = True, own: bool = False) -> None:
-        """A worker has surely ended. `crashed`: perhaps one of its runs is to blame; `own`: it was this server's, which
-        lives, so that what ended it has ended nothing else."""
+        """A worker has ended: surely, if it was this server's `own`, and then what ended it has ended nothing else, for
+        the server lives. `crashed`: perhaps one of its runs is to blame."""
         self._workers.dropped(name)
         self._waiting.setdefault(name, (crashed, own))
         self._loop.wake()
@@ -55,7 +55,9 @@ class DeadWorkers:
 
     async def _reap(self, name: str, *, crashed: bool, own: bool) -> None:
         groups = GROUPS if own else 0
-        reaped = await self._storage.workers.reap(name, max_attempts=self._max_attempts, crashed=crashed, groups=groups)
+        reaped = await self._storage.workers.reap(
+            name, max_attempts=self._max_attempts, crashed=crashed, groups=groups, unless_alive=not own
+        )
         if crashed and (reaped.requeued or reaped.solo or reaped.ended):
             logger.warning(
                 "worker %s died: %s runs go back to the queue, %s of them to processes of their own, %s are ended",

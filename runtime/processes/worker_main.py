@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 from runyard.runtime.auth.inner_requests import InnerAddress
@@ -16,7 +17,7 @@ from runyard.runtime.bus.messages import Broken, GraphsLoaded
 from runyard.runtime.bus.unix_socket import SocketWorkerBus
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.encryption.handlers import Handlers
-from runyard.runtime.errors import ConfigError
+from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.execution.executor import Executor
 from runyard.runtime.execution.node_pool import NodePool
 from runyard.runtime.execution.worker import Worker
@@ -29,6 +30,7 @@ from runyard.runtime.services.encryption import load_encryption
 from runyard.runtime.storage.backends import make_storage
 from runyard.runtime.storage.encrypted.storage import encrypted
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.port.workers import WorkerStorage
 from runyard.runtime.store.fenced import FencedStore
 from runyard.runtime.store.index import Index, load_index
 from runyard.runtime.telemetry.langsmith import send_last_traces
@@ -40,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 HAND_BACK = 10.0
 """Seconds beyond the grace period in which a worker without a server hands back what it runs, and ends."""
+REGISTRATION_PAUSE = 1.0
+"""Seconds between attempts."""
 NICE = 5
 """Workers step back when cores are short: the API process answers, and one that waits waits for it."""
 
@@ -69,7 +73,8 @@ def work(
         sys.dont_write_bytecode = True  # files change more than once a second, which compiled ones do not notice
     os.nice(NICE)
     storage = make_storage(settings)
-    storage.workers.register(name)  # before code of the project runs, which may take long, or stop the process
+    # Before code of the project runs, which may take long, or stop the process.
+    _register(storage.workers, name, server.pid)
     keep_temporaries(folder, name)
     connect_clients(inner)
     graphs, index, web_app, handlers, broken = _load_graphs(settings)
@@ -94,6 +99,18 @@ def work(
         tracing.close()
     send_last_traces()
     leave(code)
+
+
+def _register(workers: WorkerStorage, name: str, server: int) -> None:
+    """Returns when that is done: the server ends processes that it has no use for, whatever they wait for."""
+    while True:
+        try:
+            workers.register(name, server=server)
+        except Unavailable as error:
+            logger.warning("worker %s waits for storage: %s", name, error.detail)
+            time.sleep(REGISTRATION_PAUSE)
+        else:
+            return
 
 
 def _load_graphs(settings: Settings) -> tuple[Graphs, Index | None, WebApp | None, Handlers | None, str | None]:

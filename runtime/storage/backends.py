@@ -46,7 +46,7 @@ def _postgres(settings: Settings, database: str, meter: Meter | None) -> Storage
         )
     from runyard.runtime.storage.postgres.storage import PostgresStorage
 
-    return cast(Storage, PostgresStorage(target, meter=meter))
+    return cast(Storage, PostgresStorage(target, lease_seconds=settings.lease_seconds, meter=meter))
 
 
 def _target(settings: Settings, database: str) -> Target:

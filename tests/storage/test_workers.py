@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 
@@ -243,3 +244,9 @@ async def test_a_group_that_is_given_back_stays_a_group(storage: Storage) -> Non
     assert await storage.queue.solo_waiting() == 2
     again = await storage.queue.claim("solo", limit=1, interactive=1, solo=True)
     assert [leased.lease.run_id for leased in again] == [leased.lease.run_id for leased in group]
+
+
+async def test_this_machine_has_the_workers_that_are_registered(storage: Storage) -> None:
+    storage.workers.register("worker")
+    (machine,) = await storage.workers.machines()
+    assert (machine.host, machine.servers, machine.workers) == (socket.gethostname(), 1, 1)

@@ -21,7 +21,9 @@ class EncryptedWorkers:
         self.register = inner.register
         self.unregister = inner.unregister
         self.alive = inner.alive
+        self.machines = inner.machines
         self.evict = inner.evict
+        self.lease_ends = inner.lease_ends
         self.heartbeat = inner.heartbeat
         self.reap = inner.reap
         self.end_overdue = inner.end_overdue

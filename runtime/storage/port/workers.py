@@ -61,6 +61,14 @@ class KnownWorker(NamedTuple):
     seen: int
 
 
+class Machine(NamedTuple):
+    """A machine on which server processes are known to live, by its host name, and how many workers they have."""
+
+    host: str
+    servers: int
+    workers: int
+
+
 class WorkerStorage(Protocol):
     """Workers: signs of life, and what becomes of the runs of those that are dead or cannot stop them.
 
@@ -68,15 +76,21 @@ class WorkerStorage(Protocol):
     the database's clock on many.
     """
 
-    def register(self, worker: str) -> None:
-        """Says that this process is that worker, until it ends. Before `open`, and before the first heartbeat."""
+    def register(self, worker: str, *, server: int | None = None) -> None:
+        """Says that this process is that worker, until it ends. Before `open`, and before the first heartbeat.
+        `server`: the process id of the server process that it belongs to; None: this is that, too. Blocks; raises
+        Unavailable."""
 
     def unregister(self, worker: str) -> None:
         """The worker has ended, though the process that it was registered by goes on."""
 
     async def alive(self) -> dict[str, WorkerState]:
         """The registered workers that have not surely ended; whichever others are `known` have. Asks nobody who might
-        have to wait for a worker that is stopped in the middle of a write."""
+        have to wait for a worker that is stopped in the middle of a write. To be asked every second or so: where leases
+        say who lives, one that runs out counts only while this process has looked on."""
+
+    async def machines(self) -> list[Machine]:
+        """Where workers live, by host name."""
 
     async def evict(self, worker: str) -> bool:
         """Ends a worker from outside: it is no longer `alive` soon. False: nothing says where it is. Should it go on,
@@ -87,12 +101,20 @@ class WorkerStorage(Protocol):
         believes the worker holds and it does not (the answer to a claim was lost). `held` None: a claim
         is under way, so nobody can say; nothing is given back, and the result is empty."""
 
-    async def reap(self, worker: str, *, max_attempts: int, crashed: bool = True, groups: int = 0) -> ReapResult:
+    def lease_ends(self, worker: str) -> float | None:
+        """From when on, by the monotonic clock, others may take the runs of this process's worker back, unless another
+        heartbeat gets through; None: only once it has ended."""
+
+    async def reap(
+        self, worker: str, *, max_attempts: int, crashed: bool = True, groups: int = 0, unless_alive: bool = False
+    ) -> ReapResult:
         """Takes the runs of a dead worker back: to the queue, or to an end when they were asked to stop or there at
         `max_attempts` crashes. Forgets the worker. `crashed` False: it was ended on purpose, and no run is to blame.
 
         The last attempt of a run is made alone. `groups`: the others that are to be tried again are divided into up to
-        so many groups, each for a worker of its own; 0: they go back to where they were."""
+        so many groups, each for a worker of its own; 0: they go back to where they were.
+
+        `unless_alive`: nobody saw the worker end; if it gives signs of life again, nothing happens."""
 
     async def end_overdue(self, seconds: float, answer: bytes, limit: int) -> EndedRuns:
         """Ends up to `limit` runs whose attempt has taken longer than `seconds`, with the status `timeout` and that

@@ -38,11 +38,11 @@ from runyard.runtime.storage.postgres.target import Target
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
-Pool = Literal["main", "probe", "search", "copy"]
+Pool = Literal["main", "lease", "probe", "search", "copy"]
 
-CONNECTIONS: dict[Pool, int] = {"main": 8, "probe": 1, "search": 2, "copy": 1}
-"""Connections of a process at the most: for reads and writes that are quick, for looking whether the database answers,
-for searches and counts, for what is read to be copied. Made when they are first needed."""
+CONNECTIONS: dict[Pool, int] = {"main": 8, "lease": 1, "probe": 1, "search": 2, "copy": 1}
+"""Connections of a process at the most: for reads and writes that are quick, for saying who lives, for looking whether
+the database answers, for searches and counts, for what is read to be copied. Made when they are first needed."""
 LONGEST_STATEMENT = 30.0
 """Seconds."""
 LONGEST_SEARCH = 10.0
@@ -79,7 +79,7 @@ class Database:
             connection.close()
         self._connections.clear()
 
-    async def write(self, work: Work[T], *, locks: Iterable[str] = ()) -> T:
+    async def write(self, work: Work[T], *, locks: Iterable[str] = (), pool: Pool = "main") -> T:
         """Runs `work` in a transaction, maybe more than once; returns its result once that is committed. `locks` are
         names, see above.
 
@@ -87,17 +87,17 @@ class Database:
         closed.
         """
         numbers = [lock_of(name) for name in locks]
-        return await self._ask("main", lambda: self._transact(work, "", LONGEST_STATEMENT, numbers))
+        return await self._ask(pool, lambda: self._transact(work, "", LONGEST_STATEMENT, numbers))
 
     async def write_one(self, statement: str, parameters: Parameters = ()) -> list[Row]:
         """As `write`, for a single statement whose parameters are short: in one round trip. Its rows, if it returns
         some."""
         return await self._ask("main", lambda: self._transact_one(statement, parameters))
 
-    def write_blocking(self, work: Work[T], *, locks: Iterable[str] = ()) -> T:
+    def write_blocking(self, work: Work[T], *, locks: Iterable[str] = (), pool: Pool = "main") -> T:
         """As `write`, for callers that may block their thread."""
         numbers = [lock_of(name) for name in locks]
-        return self._submit("main", lambda: self._transact(work, "", LONGEST_STATEMENT, numbers)).result()
+        return self._submit(pool, lambda: self._transact(work, "", LONGEST_STATEMENT, numbers)).result()
 
     def run(self, task: Callable[[], None]) -> None:
         """Has a task run in a pool thread, where it may call `write_here`. Raises Unavailable when closed."""

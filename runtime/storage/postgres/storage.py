@@ -37,13 +37,14 @@ LONGEST_PROBE = 6.0
 class PostgresStorage:
     """All of storage in one database. One instance a process; any number of processes, on any machines, share it."""
 
-    def __init__(self, target: Target, *, meter: Meter | None = None) -> None:
+    def __init__(self, target: Target, *, lease_seconds: float = 30.0, meter: Meter | None = None) -> None:
+        """`lease_seconds`: for which a worker of this process counts as alive without a heartbeat."""
         queries = load_queries("postgres")
         self._target = target
         self._database = Database(target, meter)
         self.runs = PostgresRuns(self._database, queries)
         self.queue = PostgresQueue(self._database, queries)
-        self.workers = PostgresWorkers(self._database, queries)
+        self.workers = PostgresWorkers(self._database, queries, lease_seconds)
         self.threads = PostgresThreads(self._database, queries)
         self.checkpoints = PostgresCheckpoints(self._database, queries)
         self.events = PostgresEvents(self._database, queries)

@@ -1,10 +1,11 @@
 """Workers, and the runs of dead ones, on Postgres."""
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from runyard.runtime.errors import LeaseLost
+from runyard.runtime.errors import LeaseLost, Unavailable
 from runyard.runtime.lifecycle import EXHAUSTED
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, Lane
@@ -13,6 +14,7 @@ from runyard.runtime.storage.port.workers import (
     EndedRuns,
     HeartbeatResult,
     KnownWorker,
+    Machine,
     ReapResult,
     WorkerState,
 )
@@ -21,48 +23,55 @@ from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.leases import requested_cancel
 from runyard.runtime.storage.postgres.rows import fetch_dicts
+from runyard.runtime.storage.postgres.worker_leases import WorkerLeases
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.time_slice import TimeSlice
 
 CLAIM_GRACE = 5_000_000
 """Microseconds after a claim from which on its answer has reached the worker or never will."""
 
-
-LEASE = 20_000_000
-"""Microseconds without a heartbeat after which a worker has ended: by the database's clock, which all machines share. A
-worker that goes on after that finds its runs given to others, and what it writes for them refused."""
+LONGEST_LOOK = 2.0
+"""Seconds for which a heartbeat waits to see the worker's runs, unless a fifth of the lease is less: the next one is
+due."""
 
 
 class PostgresWorkers:
     """Workers as rows that their heartbeats renew. Nothing else says that one lives: it may be on another machine."""
 
-    def __init__(self, database: Database, queries: Queries) -> None:
+    def __init__(self, database: Database, queries: Queries, lease_seconds: float) -> None:
         self._database = database
         self._sql = queries
+        self._leases = WorkerLeases(database, queries, lease_seconds)
 
-    def register(self, worker: str) -> None:
-        self._database.write_blocking(lambda connection: connection.execute(self._sql["register"], (worker,)).rowcount)
+    def register(self, worker: str, *, server: int | None = None) -> None:
+        self._leases.register(worker, server)
 
     def unregister(self, worker: str) -> None:
-        self._database.write_blocking(
-            lambda connection: connection.execute(self._sql["unregister"], (worker,)).rowcount
-        )
+        self._leases.unregister(worker)
 
     async def alive(self) -> dict[str, WorkerState]:
-        rows = await self._database.read(lambda connection: connection.execute(self._sql["alive"], (LEASE,)).fetchall())
-        return {worker: "running" for (worker,) in rows}
+        return dict.fromkeys(await self._leases.alive(), "running")
+
+    async def machines(self) -> list[Machine]:
+        return await self._leases.machines()
 
     async def evict(self, worker: str) -> bool:
-        return bool(
-            await self._database.write(
-                lambda connection: connection.execute(self._sql["unregister"], (worker,)).rowcount
-            )
-        )
+        return await self._leases.end(worker)
+
+    def lease_ends(self, worker: str) -> float | None:
+        return self._leases.ends(worker)
 
     async def heartbeat(self, worker: str, held: Sequence[Lease] | None) -> HeartbeatResult:
+        await self._leases.renew(worker)
+        try:
+            async with asyncio.timeout(min(LONGEST_LOOK, self._leases.seconds / 5)):
+                return await self._heartbeat(worker, held)
+        except TimeoutError:
+            raise Unavailable(f"worker {worker} lives, but its runs could not be seen in time") from None
+
+    async def _heartbeat(self, worker: str, held: Sequence[Lease] | None) -> HeartbeatResult:
         def work(connection: Connection) -> HeartbeatResult:
             time = connection.now
-            connection.execute(self._sql["renew"], (worker,))
             connection.execute(self._sql["heartbeat"], {"worker": worker, "now": time})
             if held is None:
                 return HeartbeatResult({}, [])
@@ -85,11 +94,15 @@ class PostgresWorkers:
 
         return await self._database.write(work)
 
-    async def reap(self, worker: str, *, max_attempts: int, crashed: bool = True, groups: int = 0) -> ReapResult:
+    async def reap(
+        self, worker: str, *, max_attempts: int, crashed: bool = True, groups: int = 0, unless_alive: bool = False
+    ) -> ReapResult:
         def work(connection: Connection) -> ReapResult:
             requeued = solo = 0
             result = EndedRuns()
             owned = fetch_dicts(connection, self._sql["runs_of_worker"], (worker,))
+            if unless_alive and self._lives(connection, worker, owned):
+                return ReapResult(0, [], 0, 0, webhook=False)
             connection.lock(*(row["thread_id"] for row in owned))
             held = {row["seq"]: row for row in fetch_dicts(connection, self._sql["lock_runs_of_worker"], (worker,))}
             connection.execute(self._sql["lock_runs"], ([*held],))
@@ -118,6 +131,13 @@ class PostgresWorkers:
             return ReapResult(requeued, ended, solo, result.promoted, result.webhook)
 
         return await self._database.write(work)
+
+    def _lives(self, connection: Connection, worker: str, owned: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether a worker has said so within its lease. A claim is as good as a heartbeat: one that was stopped for
+        longer may make it first. From here to the end of the transaction it can say nothing."""
+        row = connection.execute(self._sql["lock_lease"], (worker,)).fetchone()
+        holds, micros = row or (False, self._leases.seconds * 1e6)
+        return holds or any((run["claimed_at"] or 0) > connection.now - micros for run in owned)
 
     async def fail_attempt(self, lease: Lease, answer: bytes, *, max_attempts: int) -> ReapResult:
         def work(connection: Connection) -> ReapResult:

@@ -1,6 +1,7 @@
 """Workers, and the runs of dead ones, on SQLite."""
 
 import os
+import socket
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from runyard.runtime.storage.port.workers import (
     EndedRuns,
     HeartbeatResult,
     KnownWorker,
+    Machine,
     ReapResult,
     WorkerState,
 )
@@ -40,7 +42,7 @@ class SqliteWorkers:
         self._database = database
         self._sql = queries
 
-    def register(self, worker: str) -> None:
+    def register(self, worker: str, *, server: int | None = None) -> None:
         self._locks.take(worker)
 
     def unregister(self, worker: str) -> None:
@@ -48,6 +50,12 @@ class SqliteWorkers:
 
     async def alive(self) -> dict[str, WorkerState]:
         return self._locks.states()
+
+    async def machines(self) -> list[Machine]:
+        return [Machine(socket.gethostname(), 1, len(self._locks.states()))]
+
+    def lease_ends(self, worker: str) -> float | None:
+        return None
 
     async def evict(self, worker: str) -> bool:
         return self._locks.kill(worker)
@@ -73,7 +81,9 @@ class SqliteWorkers:
 
         return await self._database.write(work)
 
-    async def reap(self, worker: str, *, max_attempts: int, crashed: bool = True, groups: int = 0) -> ReapResult:
+    async def reap(
+        self, worker: str, *, max_attempts: int, crashed: bool = True, groups: int = 0, unless_alive: bool = False
+    ) -> ReapResult:
         def work(connection: sqlite3.Connection) -> ReapResult:
             requeued = solo = 0
             result = EndedRuns()

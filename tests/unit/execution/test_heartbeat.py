@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 from typing import Any
+
+import pytest
 
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import Unavailable
 from runyard.runtime.execution.heartbeat import HeartbeatThread
+from runyard.runtime.storage.port.queue import Lease
+from runyard.runtime.storage.port.workers import HeartbeatResult
 
 INTERVAL = 0.01
 
@@ -25,6 +31,22 @@ class FullDisk:
             self.enough.set()
         raise Unavailable("the disk is full")
 
+    def lease_ends(self, worker: str) -> float | None:
+        return None
+
+
+class LostDatabase:
+    """Swallows all beats; the lease of the worker runs out a moment after its first."""
+
+    def __init__(self) -> None:
+        self._ends = time.monotonic() + 0.02
+
+    async def heartbeat(self, worker: str, held: object) -> Any:
+        await asyncio.Event().wait()
+
+    def lease_ends(self, worker: str) -> float | None:
+        return self._ends
+
 
 def test_beats_that_are_refused_come_as_often_as_others() -> None:
     disk: Any = FullDisk(beats=12)  # after 12 pauses that grow, and begin with half a second, it would be a minute
@@ -32,3 +54,22 @@ def test_beats_that_are_refused_come_as_often_as_others() -> None:
     heartbeat.start()
     assert disk.enough.wait(20)
     heartbeat.stop()
+
+
+def test_a_worker_whose_lease_runs_out_without_an_answer_gives_its_runs_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runyard.runtime.execution.heartbeat.LAST_WAIT", INTERVAL)
+    database: Any = LostDatabase()
+    lease, told = Lease(7, "w", 1, 1, "run", "thread"), threading.Event()
+    answers: list[HeartbeatResult] = []
+
+    def answered(answer: HeartbeatResult) -> None:
+        answers.append(answer)
+        told.set()
+
+    heartbeat = HeartbeatThread(
+        database, "w", interval=INTERVAL, held=lambda: [lease], answered=answered, loops=Loops()
+    )
+    heartbeat.start()
+    assert told.wait(20)
+    heartbeat.stop()
+    assert answers[0] == HeartbeatResult({}, [lease.seq])

@@ -351,8 +351,14 @@ create table workers (
 ) with (fillfactor = 50);
 
 -- Those that are registered: they live for as long as they renew this.
+-- Also of server processes, by which they see whether a renewal gets through. `server`: "host:process id"; `lease`: in
+-- microseconds.
 create table worker_leases (
   worker text collate "C" primary key,
+  server text collate "C" not null,
+  host text collate "C" not null,
+  role text collate "C" not null check (role in ('worker', 'server')),
+  lease bigint not null,
   renewed_at bigint not null
 ) with (fillfactor = 50);
 

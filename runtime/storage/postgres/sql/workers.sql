@@ -45,21 +45,29 @@ update threads set settled = 'error', error = %s where thread_id = %s;
 -- name: probe
 update probes set number = number + 1;
 
--- name: register
-insert into worker_leases (worker, renewed_at) values (%s, clock_micros())
-on conflict (worker) do update set renewed_at = clock_micros();
-
 -- name: renew
-update worker_leases set renewed_at = clock_micros() where worker = %s;
+insert into worker_leases (worker, server, host, role, lease, renewed_at)
+values (%(worker)s, %(server)s, %(host)s, %(role)s, %(lease)s, clock_micros())
+on conflict (worker) do update set server = excluded.server, host = excluded.host, lease = excluded.lease,
+                                   renewed_at = clock_micros();
 
 -- name: unregister
 delete from worker_leases where worker = %s;
 
--- name: alive
-select worker from worker_leases where renewed_at > clock_micros() - %s;
+-- name: leases
+select worker, renewed_at, lease, renewed_at not between clock_micros() - lease and clock_micros() + lease
+from worker_leases where role = 'worker';
+
+-- name: places
+select host, server, role from worker_leases where renewed_at > clock_micros() - lease;
 
 -- name: forget_leases
-delete from worker_leases where renewed_at < clock_micros() - %s;
+-- Long after they mattered.
+delete from worker_leases where renewed_at < clock_micros() - lease - 3600000000;
+
+-- name: lock_lease
+select renewed_at between clock_micros() - lease and clock_micros() + lease, lease from worker_leases
+where worker = %s for update;
 
 -- name: lock_runs_of_worker
 select seq, run_id, thread_id, attempt, token, crashes, cancel, lane, suspects, claimed_at from runs

@@ -1,0 +1,126 @@
+"""Workers that live by leases: on whichever machine, with whoever looks on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import cast
+
+import psycopg
+import pytest
+
+from runyard.runtime.errors import LeaseLost, Unavailable
+from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.port.workers import Machine
+from runyard.runtime.storage.postgres.storage import PostgresStorage
+from runyard.runtime.storage.postgres.target import Target
+
+from .builders import claim, finish_request, insert, run_status, stateless
+from .postgres_server import address, drop_schema, schema_of
+
+LEASE = 0.5
+Server = Callable[[], Storage]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """Another server process's handle, with short leases."""
+    handles: list[Storage] = []
+
+    def make() -> Storage:
+        target = Target.parse(address(), schema_of(tmp_path))
+        storage = cast(Storage, PostgresStorage(target, lease_seconds=LEASE))
+        storage.open(maintain=False)
+        handles.append(storage)
+        return storage
+
+    yield make
+    for storage in handles:
+        storage.close()
+    drop_schema(tmp_path)
+
+
+async def until_dead(watcher: Storage, worker: str) -> None:
+    """Looks on, as server processes do, until the worker counts as dead."""
+    end = time.monotonic() + 20
+    while worker in await watcher.workers.alive():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.05)
+
+
+async def test_a_worker_that_renews_nothing_is_dead_after_its_lease(server: Server) -> None:
+    one, other = server(), server()
+    one.workers.register("worker")
+    await until_dead(other, "worker")
+    new_run = await insert(one, stateless())
+    await claim(one, "worker", new_run)
+    await one.workers.heartbeat("worker", None)
+    assert "worker" in await other.workers.alive(), "it goes on, and says so"
+
+
+async def test_the_runs_of_a_worker_that_has_renewed_its_lease_are_not_taken_back(server: Server) -> None:
+    one, other = server(), server()
+    new_run = await insert(one, stateless())
+    lease = (await claim(one, "worker", new_run)).lease
+    one.workers.register("worker")
+    await until_dead(other, "worker")
+    await one.workers.heartbeat("worker", [lease])
+    reaped = await other.workers.reap("worker", max_attempts=3, unless_alive=True)
+    assert reaped.requeued == 0
+    assert await run_status(one, new_run) == "running"
+    await one.queue.finish(finish_request(lease))
+
+
+async def test_a_claim_is_as_good_as_a_heartbeat(server: Server) -> None:
+    one, other = server(), server()
+    new_run = await insert(one, stateless())
+    await claim(one, "worker", new_run)  # it was stopped, is forgotten, and goes on
+    assert (await other.workers.reap("worker", max_attempts=3, unless_alive=True)).requeued == 0
+    assert await run_status(one, new_run) == "running"
+
+
+async def test_a_worker_that_was_stopped_beyond_its_lease_learns_it_and_is_a_worker_again(server: Server) -> None:
+    one, other = server(), server()
+    new_run = await insert(one, stateless())
+    lease = (await claim(one, "worker", new_run)).lease
+    one.workers.register("worker")
+    await until_dead(other, "worker")
+    assert (await other.workers.reap("worker", max_attempts=3, unless_alive=True)).requeued == 1
+    with pytest.raises(LeaseLost):
+        await one.queue.finish(finish_request(lease))
+    assert (await one.workers.heartbeat("worker", [lease])).lost == [lease.seq]
+    assert "worker" in await other.workers.alive()
+    await claim(one, "worker", new_run)
+    assert await run_status(other, new_run) == "running"
+
+
+async def test_nobody_is_dead_for_who_has_not_looked_on(server: Server) -> None:
+    one, watching = server(), server()
+    one.workers.register("worker")
+    await until_dead(watching, "worker")
+    assert "worker" in await server().workers.alive()
+
+
+async def test_what_is_locked_elsewhere_keeps_nobody_from_renewing_a_lease(server: Server, tmp_path: Path) -> None:
+    one = server()
+    one.workers.register("worker")
+    before = one.workers.lease_ends("worker")
+    with psycopg.connect(address()) as outsider:
+        outsider.execute(f"lock table {schema_of(tmp_path)}.runs in access exclusive mode")
+        with pytest.raises(Unavailable, match="could not be seen in time"):
+            await one.workers.heartbeat("worker", [])
+    assert before is None
+    assert one.workers.lease_ends("worker") is not None
+
+
+async def test_machines_are_those_whose_processes_live(server: Server) -> None:
+    one, other = server(), server()
+    assert await one.workers.machines() == []
+    await other.workers.alive()
+    one.workers.register("first", server=1)
+    one.workers.register("second", server=os.getpid())
+    assert await other.workers.machines() == [Machine(socket.gethostname(), 2, 2)]
