@@ -242,6 +242,7 @@ class Runtime:
             lag = LoopLag(self.metrics.loop_lagged)
             lag.start()
             exits.callback(lag.stop)
+            await self._storage.reach()
             self._storage.open(maintain=True)
             exits.callback(self._storage.close)
             await self._storage.store.ready(meaning=self.settings.project.store_index is not None)

@@ -144,6 +144,7 @@ class _View:
             await self._ended.wait()
             return 1
         storage = self._storage
+        await storage.reach()
         storage.open(maintain=False)
         await storage.store.ready(meaning=self._index is not None)
         self._threads = ViewThreads(storage, self._graphs, self._settings.project, self._index)

@@ -173,6 +173,7 @@ async def _work(
         bus.close()
         await asyncio.Event().wait()  # until it is sent: then the connection ends, and with it this process
     bus.send(GraphsLoaded(graphs.own_names, graphs.not_loaded))
+    await storage.reach()
     storage.open(maintain=False)
     try:
         await storage.store.ready(meaning=index is not None)

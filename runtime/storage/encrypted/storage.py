@@ -66,6 +66,9 @@ class EncryptedStorage:
     def copy_to(self, folder: Path, progress: Progress) -> list[str]:
         return self._inner.copy_to(folder, progress)
 
+    async def reach(self) -> None:
+        await self._inner.reach()
+
     def open(self, *, maintain: bool, encrypted: bool = True) -> None:
         self._inner.open(maintain=maintain, encrypted=encrypted)
         self.loop.start()

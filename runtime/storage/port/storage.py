@@ -99,6 +99,10 @@ class Storage(Protocol):
         files. Raises ConfigError when there is nothing to copy, a copy is not sound, or the backend makes none;
         OSError."""
 
+    async def reach(self) -> None:
+        """Before `open`, for processes of a server: returns when the database can be had, which may be started at the
+        same time. Raises ConfigError when it refuses, or is still away after a minute."""
+
     def open(self, *, maintain: bool, encrypted: bool = ...) -> None:
         """Gets ready for use; brings the schema up to date. `maintain`: also do the backend's own housekeeping, as
         one process of a server must. `encrypted`: what is written is encrypted from now on, and the database says so

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
@@ -16,6 +20,8 @@ Row = tuple[Any, ...]
 Cursor = psycopg.Cursor[Row]
 Parameters = Sequence[Any] | Mapping[str, Any]
 
+LONGEST_STATEMENT = 10.0
+"""Seconds, unless a transaction says otherwise."""
 SLICES = 10
 """Slices of time that one transaction may take for work that can be done in pieces: each of its statements is a round
 trip, and it keeps only those waiting who want the same threads."""
@@ -38,6 +44,19 @@ class _BinaryJson(Loader):
         return bytes(data)[1:]
 
 
+class _Observed(psycopg.Connection[Row]):
+    """Tells since when it waits for the server."""
+
+    waiting_since: float | None = None
+
+    def wait(self, *arguments: Any, **named: Any) -> Any:
+        self.waiting_since = time.monotonic()
+        try:
+            return super().wait(*arguments, **named)
+        finally:
+            self.waiting_since = None
+
+
 class Connection:
     """One connection, used by one thread at a time. Statements are sent with their parameters, and none is kept under a
     name by the server: a pooler may give the next transaction to another session.
@@ -45,13 +64,18 @@ class Connection:
     `now`: microseconds since 1970 by the database's clock, when the transaction had its locks.
     """
 
-    def __init__(self, target: Target) -> None:
-        self._connection = psycopg.connect(target.url, autocommit=True, prepare_threshold=None)
+    def __init__(self, target: Target, longest_statement: float = LONGEST_STATEMENT) -> None:
+        """`longest_statement`: the seconds that the server is given for one outside of transactions. Raises
+        psycopg.OperationalError."""
+        self._connection = _Observed.connect(target.url, autocommit=True, prepare_threshold=None)
         self._connection.adapters.register_loader("jsonb", _JsonText)
         self._connection.adapters.register_loader("jsonb", _BinaryJson)
         self._path = "" if target.schema is None else f"set local search_path = {target.schema};"
         self.always_in_transaction = target.schema is not None
         self._time = 0
+        self.longest_statement = longest_statement
+        # One's own hold on it: the number that the driver has may be another's before anybody can look.
+        self._socket = socket.socket(fileno=os.dup(self._connection.fileno()))
 
     @property
     def now(self) -> int:
@@ -77,6 +101,7 @@ class Connection:
         self._time = int(row[0])
 
     def _start(self, mode: str, seconds: float) -> str:
+        self.longest_statement = seconds
         return (
             f"begin {mode}; set local statement_timeout = {int(seconds * 1000)};"
             f"set local idle_in_transaction_session_timeout = {int(seconds * 1000) + 5000};{self._path}"
@@ -136,6 +161,22 @@ class Connection:
 
     def close(self) -> None:
         self._connection.close()
+        self._socket.close()
+
+    def silent(self, now: float) -> float:
+        """For how many seconds it has waited for the server, at a moment of the monotonic clock. In any thread."""
+        since = self._connection.waiting_since
+        return 0.0 if since is None else now - since
+
+    def cancel(self) -> None:
+        """Asks the server to give up what it does for this connection. In any thread."""
+        with contextlib.suppress(psycopg.Error):
+            self._connection.cancel_safe(timeout=2.0)
+
+    def break_off(self) -> None:
+        """Whoever waits for the server waits no more. In any thread."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
 
 def lock_of(name: str) -> int:

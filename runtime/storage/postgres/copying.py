@@ -19,6 +19,7 @@ from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.idempotency import IdempotencyKey
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.database import Database
+from runyard.runtime.storage.postgres.errors import unavailable
 from runyard.runtime.storage.postgres.rows import fetch_dict
 from runyard.runtime.storage.postgres.scoping import shows_thread
 from runyard.runtime.storage.postgres.used_keys import keep_key
@@ -136,4 +137,4 @@ def _write_marked(connection: Connection, sql: Queries, target: str, page: Page,
 
 
 def _given_up() -> Unavailable:
-    return Unavailable("copying the thread took so long that it was given up; nothing of it was kept, try again")
+    return unavailable("copying the thread took so long that it was given up; nothing of it was kept, try again")

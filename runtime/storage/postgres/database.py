@@ -21,7 +21,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import random
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,10 +29,12 @@ from typing import Literal, TypeVar
 
 import psycopg
 
+from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import Unavailable
 from runyard.runtime.storage.port.storage import Meter
-from runyard.runtime.storage.postgres.connection import Connection, Parameters, Row, lock_of
-from runyard.runtime.storage.postgres.errors import is_lost, is_passing, translated
+from runyard.runtime.storage.postgres.connection import LONGEST_STATEMENT, Connection, Parameters, Row, lock_of
+from runyard.runtime.storage.postgres.connections import Connections
+from runyard.runtime.storage.postgres.errors import is_lost, is_passing, translated, unavailable
 from runyard.runtime.storage.postgres.target import Target
 
 T = TypeVar("T")
@@ -42,42 +43,52 @@ Pool = Literal["main", "lease", "probe", "search", "copy"]
 
 CONNECTIONS: dict[Pool, int] = {"main": 8, "lease": 1, "probe": 1, "search": 2, "copy": 1}
 """Connections of a process at the most: for reads and writes that are quick, for saying who lives, for looking whether
-the database answers, for searches and counts, for what is read to be copied. Made when they are first needed."""
-LONGEST_STATEMENT = 30.0
-"""Seconds."""
-LONGEST_SEARCH = 10.0
-LONGEST_WAIT = 10.0
-"""Seconds for which what is asked waits for a connection."""
+the database answers, for searches and counts, for what is read to be copied. Made when they are first needed. How many
+the main ones are is a setting."""
+LONGEST_LEASE = 3.0
+"""Seconds for a statement that says who lives: the next is due."""
+LONGEST_COPY = 30.0
+LONGEST_WAIT = 5.0
+"""Seconds for which what is asked waits for a connection, and after which nothing is tried anew."""
 TRIES = 8
 """Of a transaction that others were in the way of."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.25, 5.0
-"""Seconds for which nobody tries to connect after that has failed; doubled each time."""
 
 _blocking: contextvars.ContextVar[bool] = contextvars.ContextVar("blocking", default=False)
 
 
 class Database:
-    """`open` first, `close` last; safe to use from several threads."""
+    """`close` it at last; safe to use from several threads."""
 
-    def __init__(self, target: Target, meter: Meter | None = None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        meter: Meter | None = None,
+        *,
+        connections: int = CONNECTIONS["main"],
+        seconds: float = LONGEST_STATEMENT,
+        loops: Loops | None = None,
+    ) -> None:
+        """`connections` for what is quick, and the `seconds` that one of its statements may take."""
         self.target = target
+        self._seconds: dict[Pool, float] = {
+            "main": seconds,
+            "lease": min(seconds, LONGEST_LEASE),
+            "probe": min(seconds, LONGEST_LEASE),
+            "search": seconds,
+            "copy": max(seconds, LONGEST_COPY),
+        }
         self._meter = meter
-        self._local = threading.local()
-        self._lock = threading.Lock()
-        self._connections: set[Connection] = set()
+        self._connections = Connections(target, seconds, loops or Loops())
         self._closed = False
-        self._failures = 0
-        self._try_again_at = 0.0
-        self._pools = {name: ThreadPoolExecutor(size, f"postgres-{name}") for name, size in CONNECTIONS.items()}
+        sizes = {**CONNECTIONS, "main": connections}
+        self._pools = {name: ThreadPoolExecutor(size, f"postgres-{name}") for name, size in sizes.items()}
 
     def close(self) -> None:
         """Returns when all that was asked for is done."""
         self._closed = True
         for pool in self._pools.values():
             pool.shutdown()
-        for connection in self._connections:
-            connection.close()
-        self._connections.clear()
+        self._connections.close()
 
     async def write(self, work: Work[T], *, locks: Iterable[str] = (), pool: Pool = "main") -> T:
         """Runs `work` in a transaction, maybe more than once; returns its result once that is committed. `locks` are
@@ -87,7 +98,7 @@ class Database:
         closed.
         """
         numbers = [lock_of(name) for name in locks]
-        return await self._ask(pool, lambda: self._transact(work, "", LONGEST_STATEMENT, numbers))
+        return await self._ask(pool, lambda: self._transact(work, "", pool, numbers))
 
     async def write_one(self, statement: str, parameters: Parameters = ()) -> list[Row]:
         """As `write`, for a single statement whose parameters are short: in one round trip. Its rows, if it returns
@@ -97,7 +108,7 @@ class Database:
     def write_blocking(self, work: Work[T], *, locks: Iterable[str] = (), pool: Pool = "main") -> T:
         """As `write`, for callers that may block their thread."""
         numbers = [lock_of(name) for name in locks]
-        return self._submit(pool, lambda: self._transact(work, "", LONGEST_STATEMENT, numbers)).result()
+        return self._submit(pool, lambda: self._transact(work, "", pool, numbers)).result()
 
     def run(self, task: Callable[[], None]) -> None:
         """Has a task run in a pool thread, where it may call `write_here`. Raises Unavailable when closed."""
@@ -105,11 +116,11 @@ class Database:
 
     def write_here(self, work: Work[T], locks: Iterable[str] = ()) -> T:
         """As `write`, in the pool thread that this is called in."""
-        return self._transact(work, "", LONGEST_STATEMENT, [lock_of(name) for name in locks])
+        return self._transact(work, "", "main", [lock_of(name) for name in locks])
 
     def submit_write(self, work: Work[T]) -> Future[T]:
         """As `write`, for callers of whichever kind: the future is one of threads."""
-        return self._submit("main", lambda: self._transact(work, "", LONGEST_STATEMENT, ()))
+        return self._submit("main", lambda: self._transact(work, "", "main", ()))
 
     async def read(self, work: Work[T]) -> T:
         """Runs `work`, of quick statements for reading, each of which sees what is there when it begins."""
@@ -121,9 +132,8 @@ class Database:
 
     async def snapshot(self, work: Work[T], pool: Pool = "main") -> T:
         """Runs `work`, of statements for reading, which all see one and the same state."""
-        seconds = LONGEST_SEARCH if pool == "search" else LONGEST_STATEMENT
         mode = "isolation level repeatable read, read only"
-        return await self._ask(pool, lambda: self._transact(work, mode, seconds, ()))
+        return await self._ask(pool, lambda: self._transact(work, mode, pool, ()))
 
     @contextmanager
     def blocking(self) -> Iterator[None]:
@@ -144,7 +154,7 @@ class Database:
 
         def begin() -> T:
             if time.monotonic() - asked > LONGEST_WAIT:
-                raise Unavailable(f"no connection to the database was free for {LONGEST_WAIT:g} seconds")
+                raise unavailable(f"no connection to the database was free for {LONGEST_WAIT:g} seconds")
             return task()
 
         if self._closed:
@@ -158,16 +168,16 @@ class Database:
         def once(connection: Connection) -> T:
             if not connection.always_in_transaction:
                 return work(connection)
-            connection.begin(mode="read only", seconds=LONGEST_STATEMENT)
+            connection.begin(mode="read only", seconds=self._seconds["main"])
             result = work(connection)
             connection.commit()
             return result
 
         return self._insist(once, lambda: True)
 
-    def _transact(self, work: Work[T], mode: str, seconds: float, locks: Iterable[int]) -> T:
+    def _transact(self, work: Work[T], mode: str, pool: Pool, locks: Iterable[int]) -> T:
         committing = False
-        numbers = list(locks)
+        numbers, seconds = list(locks), self._seconds[pool]
 
         def once(connection: Connection) -> T:
             nonlocal committing
@@ -187,7 +197,7 @@ class Database:
     def _transact_one(self, statement: str, parameters: Parameters) -> list[Row]:
         def once(connection: Connection) -> list[Row]:
             begun = time.monotonic()
-            rows = connection.transact(statement, parameters, seconds=LONGEST_STATEMENT)
+            rows = connection.transact(statement, parameters, seconds=self._seconds["main"])
             if self._meter is not None:
                 self._meter.locked(0.0, time.monotonic() - begun)
             return rows
@@ -196,22 +206,23 @@ class Database:
 
     def _insist(self, once: Work[T], harmless: Callable[[], bool]) -> T:
         """`harmless` says whether nothing was kept of a try whose connection was lost."""
-        lost = 0
+        lost, begun = 0, time.monotonic()
         for attempt in range(1, TRIES + 1):
-            connection = self._connection()
+            connection = self._connections.of_this_thread()
             try:
                 return once(connection)
             except psycopg.Error as error:
-                self._recover(connection)
+                self._connections.recover(connection)
+                late = time.monotonic() - begun > LONGEST_WAIT
                 if is_lost(error):
                     lost += 1
                     if not harmless():
-                        raise Unavailable(
+                        raise unavailable(
                             "the database did not answer when a change was to be kept: it may have been"
                         ) from None
-                    if lost < 2:
+                    if lost < 2 and not late:
                         continue
-                elif is_passing(error) and attempt < TRIES:
+                elif is_passing(error) and attempt < TRIES and not late:
                     time.sleep(random.uniform(0, 0.002 * 2**attempt))
                     continue
                 known = translated(error)
@@ -219,42 +230,10 @@ class Database:
                     raise
                 raise known from None
             except BaseException:
-                self._recover(connection)
+                self._connections.recover(connection)
                 raise
-        raise Unavailable("others were in the way of a change again and again; nothing was changed")
-
-    def _recover(self, connection: Connection) -> None:
-        connection.roll_back()
-        if not connection.usable:
-            with self._lock:
-                self._connections.discard(connection)
-            self._local.connection = None
-
-    def _connection(self) -> Connection:
-        """That of this pool thread."""
-        connection: Connection | None = getattr(self._local, "connection", None)
-        if connection is not None and connection.usable:
-            return connection
-        if time.monotonic() < self._try_again_at:
-            raise _unreachable()
-        try:
-            connection = Connection(self.target)
-        except psycopg.OperationalError:
-            self._failures += 1
-            self._try_again_at = time.monotonic() + min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._failures, 10))
-            raise _unreachable() from None
-        self._failures, self._try_again_at = 0, 0.0
-        with self._lock:
-            self._connections.add(connection)
-        self._local.connection = connection
-        return connection
+        raise unavailable("others were in the way of a change again and again; nothing was changed")
 
 
 def _closed() -> Unavailable:
     return Unavailable("storage is closed")
-
-
-def _unreachable() -> Unavailable:
-    error = Unavailable("the database cannot be reached; what was accepted before is kept, try again")
-    error.retry_after = 2
-    return error

@@ -12,6 +12,17 @@ _PASSING = (
 )
 
 
+RETRY_AFTER = 2
+"""Seconds."""
+
+
+def unavailable(detail: str) -> Unavailable:
+    """The error for what may well succeed a little later."""
+    error = Unavailable(detail)
+    error.retry_after = RETRY_AFTER
+    return error
+
+
 def is_passing(error: Exception) -> bool:
     """Whether the same transaction, made again, may well succeed."""
     return isinstance(error, _PASSING)
@@ -28,16 +39,16 @@ def translated(error: psycopg.Error) -> RunyardError | None:
     """The error as services raise it; None for what is a defect. What a driver says of a connection may name users and
     hosts, so it is not repeated; what the server says is."""
     if isinstance(error, errors.QueryCanceled):
-        return Unavailable("the database took too long to answer, and was asked to give it up; nothing was changed")
+        return unavailable("the database took too long to answer, and was asked to give it up; nothing was changed")
     if isinstance(error, errors.UntranslatableCharacter) or (
         isinstance(error, psycopg.DataError) and "NUL" in str(error)
     ):
         return Invalid("texts and metadata must not hold NUL characters: the database cannot keep them")
     if is_lost(error) or is_passing(error):
-        return Unavailable("the database cannot be reached, or has closed the connection; nothing was changed")
+        return unavailable("the database cannot be reached, or has closed the connection; nothing was changed")
     if isinstance(error, psycopg.OperationalError):  # a full disk, too many connections, no memory
         said = error.diag.message_primary or type(error).__name__
-        return Unavailable(f"the database refused it ({said}); nothing was changed")
+        return unavailable(f"the database refused it ({said}); nothing was changed")
     if isinstance(error, errors.ReadOnlySqlTransaction):
-        return Unavailable("the database is read-only now, as a standby is; nothing was changed")
+        return unavailable("the database is read-only now, as a standby is; nothing was changed")
     return None

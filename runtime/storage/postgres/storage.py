@@ -5,22 +5,23 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import psycopg
-
-from runyard.runtime.errors import ConfigError, Unavailable
+from runyard.runtime.background.rounds import Loops
+from runyard.runtime.errors import ConfigError
 from runyard.runtime.storage.port.capabilities import Capabilities, Progress, SchemaState
 from runyard.runtime.storage.port.storage import Meter
 from runyard.runtime.storage.postgres.assistants import PostgresAssistants
 from runyard.runtime.storage.postgres.batches import PostgresBatches
 from runyard.runtime.storage.postgres.checkpoints import PostgresCheckpoints
-from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.connection import LONGEST_STATEMENT, Connection
 from runyard.runtime.storage.postgres.crons import PostgresCrons
-from runyard.runtime.storage.postgres.database import Database
+from runyard.runtime.storage.postgres.database import CONNECTIONS, Database
 from runyard.runtime.storage.postgres.deliveries import PostgresDeliveries
+from runyard.runtime.storage.postgres.errors import unavailable
 from runyard.runtime.storage.postgres.events import PostgresEvents
 from runyard.runtime.storage.postgres.idempotency import PostgresIdempotency
 from runyard.runtime.storage.postgres.migrations import migrate, read_state
 from runyard.runtime.storage.postgres.queue import PostgresQueue
+from runyard.runtime.storage.postgres.reaching import connect, reach
 from runyard.runtime.storage.postgres.results import PostgresResults
 from runyard.runtime.storage.postgres.runs import PostgresRuns
 from runyard.runtime.storage.postgres.sealed import PostgresSealed, check_encryption
@@ -37,11 +38,22 @@ LONGEST_PROBE = 6.0
 class PostgresStorage:
     """All of storage in one database. One instance a process; any number of processes, on any machines, share it."""
 
-    def __init__(self, target: Target, *, lease_seconds: float = 30.0, meter: Meter | None = None) -> None:
-        """`lease_seconds`: for which a worker of this process counts as alive without a heartbeat."""
+    def __init__(
+        self,
+        target: Target,
+        *,
+        lease_seconds: float = 30.0,
+        connections: int = CONNECTIONS["main"],
+        timeout: float = LONGEST_STATEMENT,
+        meter: Meter | None = None,
+        loops: Loops | None = None,
+    ) -> None:
+        """`lease_seconds`: for which a worker of this process counts as alive without a heartbeat. `connections`: for
+        what is quick, and one more for each search, copy and sign of life; `timeout`: the seconds that a statement may
+        take."""
         queries = load_queries("postgres")
         self._target = target
-        self._database = Database(target, meter)
+        self._database = Database(target, meter, connections=connections, seconds=timeout, loops=loops)
         self.runs = PostgresRuns(self._database, queries)
         self.queue = PostgresQueue(self._database, queries)
         self.workers = PostgresWorkers(self._database, queries, lease_seconds)
@@ -66,7 +78,7 @@ class PostgresStorage:
         return False
 
     def schema(self) -> SchemaState:
-        connection = self._connect()
+        connection = connect(self._target)
         try:
             return read_state(connection, self._target)
         finally:
@@ -75,21 +87,16 @@ class PostgresStorage:
     def copy_to(self, folder: Path, progress: Progress) -> list[str]:
         raise ConfigError(f"{self._target}: copies are made with Postgres' own tools, such as pg_dump")
 
+    async def reach(self) -> None:
+        await reach(self._target)
+
     def open(self, *, maintain: bool, encrypted: bool = False) -> None:
-        connection = self._connect()
+        connection = connect(self._target)
         try:
             migrate(connection, self._target)
             check_encryption(connection, self._target, self._sql, encrypted=encrypted)
         finally:
             connection.close()
-
-    def _connect(self) -> Connection:
-        try:
-            return Connection(self._target)
-        except psycopg.OperationalError:
-            raise ConfigError(
-                f"{self._target}: cannot be connected to; see whether the server runs and lets this user in"
-            ) from None
 
     def close(self) -> None:
         self._database.close()
@@ -101,4 +108,4 @@ class PostgresStorage:
         try:
             await asyncio.wait_for(self._database.snapshot(read, "probe"), LONGEST_PROBE)
         except TimeoutError:
-            raise Unavailable(f"the database has not answered for {LONGEST_PROBE:g} seconds") from None
+            raise unavailable(f"the database has not answered for {LONGEST_PROBE:g} seconds") from None

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from runyard.runtime.errors import LeaseLost, Unavailable
+from runyard.runtime.errors import LeaseLost
 from runyard.runtime.lifecycle import EXHAUSTED
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, Lane
@@ -21,6 +21,7 @@ from runyard.runtime.storage.port.workers import (
 from runyard.runtime.storage.postgres.cancellation import end_cancelled, end_unfinished, release_run
 from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database import Database
+from runyard.runtime.storage.postgres.errors import unavailable
 from runyard.runtime.storage.postgres.leases import requested_cancel
 from runyard.runtime.storage.postgres.rows import fetch_dicts
 from runyard.runtime.storage.postgres.worker_leases import WorkerLeases
@@ -67,7 +68,7 @@ class PostgresWorkers:
             async with asyncio.timeout(min(LONGEST_LOOK, self._leases.seconds / 5)):
                 return await self._heartbeat(worker, held)
         except TimeoutError:
-            raise Unavailable(f"worker {worker} lives, but its runs could not be seen in time") from None
+            raise unavailable(f"worker {worker} lives, but its runs could not be seen in time") from None
 
     async def _heartbeat(self, worker: str, held: Sequence[Lease] | None) -> HeartbeatResult:
         def work(connection: Connection) -> HeartbeatResult:

@@ -93,6 +93,9 @@ class SqliteStorage:
         copy_databases(sources, folder, progress)
         return [source.name for source in sources]
 
+    async def reach(self) -> None:
+        return
+
     def open(self, *, maintain: bool, encrypted: bool = False) -> None:
         if maintain:
             self._server_lock = take_for_server(self._folder)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.storage import PostgresStorage
 from runyard.runtime.storage.postgres.target import Target
+from tests.storage.postgres_server import address
 
 
 @pytest.fixture
@@ -58,3 +61,34 @@ async def test_a_server_that_is_not_there_is_unavailable_later(closed_port: int)
         database.close()
     assert "secret" not in raised.value.detail
     assert raised.value.retry_after
+
+
+async def test_a_server_that_starts_later_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("runyard.runtime.storage.postgres.reaching.PAUSE", 0.05)
+    socket_of_server = Path(str(conninfo_to_dict(address())["host"])) / ".s.PGSQL.5432"
+    storage = PostgresStorage(Target.parse(f"host={tmp_path} user=runyard password=secret dbname=postgres"))
+    reached = asyncio.create_task(storage.reach())
+    while not caplog.messages:
+        await asyncio.sleep(0.01)
+    assert not reached.done()
+    (tmp_path / ".s.PGSQL.5432").symlink_to(socket_of_server)
+    await reached
+    assert "secret" not in caplog.text
+
+
+async def test_a_server_that_stays_away_is_an_error_of_the_setting(
+    closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runyard.runtime.storage.postgres.reaching.LONGEST_WAIT", 0.0)
+    storage = PostgresStorage(Target.parse(f"postgresql://me:secret@127.0.0.1:{closed_port}/app"))
+    with pytest.raises(ConfigError, match="cannot be reached"):
+        await storage.reach()
+
+
+async def test_what_the_server_refuses_is_said_at_once_and_without_names() -> None:
+    storage = PostgresStorage(Target.parse(f"{address()} user=somebody"))
+    with pytest.raises(ConfigError, match="no such user or database") as refused:
+        await storage.reach()
+    assert "somebody" not in refused.value.detail

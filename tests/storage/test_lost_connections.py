@@ -1,0 +1,111 @@
+"""Connections to Postgres that break, swallow all, or cannot be made: nobody waits for long, and all goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from runyard.runtime.errors import Unavailable
+from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.database import Database
+from runyard.runtime.storage.postgres.target import Target
+
+from .postgres_proxy import PostgresProxy, postgres_proxy
+from .postgres_server import address
+
+PATIENCE = 20.0
+
+
+@pytest.fixture
+async def proxy() -> AsyncIterator[PostgresProxy]:
+    async with postgres_proxy(address()) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def database(proxy: PostgresProxy) -> AsyncIterator[Database]:
+    database = Database(Target.parse(proxy.address), connections=2, seconds=0.5)
+    assert await database.read(answer) == 42
+    yield database
+    proxy.let_through()
+    await asyncio.to_thread(database.close)
+
+
+def answer(connection: Connection) -> int:
+    row = connection.execute("select 42").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def until_back(database: Database) -> int:
+    """Asks until it is answered."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return await database.write(answer)
+        except Unavailable:
+            assert time.monotonic() < end
+            await asyncio.sleep(0.05)
+
+
+async def test_what_is_asked_on_a_connection_that_was_cut_is_asked_again_on_another(
+    proxy: PostgresProxy, database: Database
+) -> None:
+    proxy.cut()
+    assert await database.read(answer) == 42
+    proxy.cut()
+    assert await database.write(answer) == 42
+    assert proxy.accepted > 1
+
+
+async def test_while_no_connection_can_be_made_all_is_refused_at_once_and_then_goes_on(
+    proxy: PostgresProxy, database: Database
+) -> None:
+    proxy.refuse()
+    proxy.cut()
+    for _ in range(20):
+        with pytest.raises(Unavailable) as refused:
+            await database.write(answer)
+        assert refused.value.retry_after is not None
+    await proxy.listen()
+    assert await until_back(database) == 42
+
+
+@pytest.mark.full  # it takes seconds until that is certain
+async def test_a_network_that_swallows_all_is_noticed_and_survived(proxy: PostgresProxy, database: Database) -> None:
+    proxy.swallow()
+    asked = [asyncio.ensure_future(ask(answer)) for ask in (database.read, database.write) for _ in range(5)]
+    done, pending = await asyncio.wait(asked, timeout=PATIENCE)
+    assert not pending, "nobody waits for what never comes"
+    assert all(isinstance(future.exception(), Unavailable) for future in done)
+    proxy.let_through()
+    assert await until_back(database) == 42
+
+
+async def test_a_statement_that_takes_too_long_is_given_up(database: Database) -> None:
+    def sleep(connection: Connection) -> None:
+        connection.execute("select pg_sleep(60)")
+
+    for ask in (database.read, database.write):
+        with pytest.raises(Unavailable, match="took too long") as given_up:
+            await ask(sleep)
+        assert given_up.value.retry_after is not None
+    assert await database.read(answer) == 42
+
+
+async def test_what_waits_too_long_for_a_connection_is_refused(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runyard.runtime.storage.postgres.database.LONGEST_WAIT", 0.1)
+    busy = [
+        asyncio.ensure_future(database.write(lambda connection: connection.execute("select pg_sleep(0.5)")))
+        for _ in "ab"
+    ]
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable, match="no connection") as refused:
+        await database.read(answer)
+    assert refused.value.retry_after is not None
+    await asyncio.gather(*busy)
