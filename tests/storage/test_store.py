@@ -298,6 +298,12 @@ async def test_what_is_over_is_removed_in_pieces(storage: Storage, let_time_pass
 # Meaning
 
 
+async def find_by_meaning(storage: Storage) -> None:
+    if not storage.capabilities.semantic_search:
+        pytest.skip("this Postgres has no pgvector")
+    await storage.store.ready(meaning=True)
+
+
 def embedded(*vectors: tuple[float, float], index: str = "one") -> Embedded:
     texts = [FieldVector(str(number), struct.pack("<2f", *vector)) for number, vector in enumerate(vectors)]
     return Embedded(index=index, vectors=texts)
@@ -313,7 +319,7 @@ async def test_the_nearest_come_first_page_by_page(
 ) -> None:
     for name, value in backend.search_thresholds.items() if many else ():
         monkeypatch.setattr(name, value)
-    await storage.store.ready(meaning=True)
+    await find_by_meaning(storage)
     for number in range(10):
         await put(storage, str(number), {"even": number % 2 == 0}, embedded=embedded((1.0, number), (-1.0, -1.0)))
     near = meaning(1.0, 0.0)
@@ -326,7 +332,7 @@ async def test_the_nearest_come_first_page_by_page(
 
 
 async def test_an_item_is_as_near_as_the_nearest_of_its_texts(storage: Storage) -> None:
-    await storage.store.ready(meaning=True)
+    await find_by_meaning(storage)
     await put(storage, "both", {}, embedded=embedded((1.0, 0.0), (0.0, 1.0)))
     await put(storage, "between", {}, embedded=embedded((1.0, 1.0)))
     await put(storage, "none", {}, embedded=embedded())
@@ -335,7 +341,7 @@ async def test_an_item_is_as_near_as_the_nearest_of_its_texts(storage: Storage) 
 
 
 async def test_what_is_put_anew_or_deleted_is_not_found_by_what_it_was(storage: Storage) -> None:
-    await storage.store.ready(meaning=True)
+    await find_by_meaning(storage)
     for key in ("changed", "deleted", "plain"):
         await put(storage, key, {}, embedded=embedded((1.0, 0.0)))
     await put(storage, "changed", {}, embedded=embedded((0.0, 1.0)))
@@ -346,7 +352,7 @@ async def test_what_is_put_anew_or_deleted_is_not_found_by_what_it_was(storage: 
 
 
 async def test_another_index_is_made_of_what_is_there(storage: Storage) -> None:
-    await storage.store.ready(meaning=True)
+    await find_by_meaning(storage)
     await put(storage, "earlier", {"n": 1}, embedded=embedded((1.0, 0.0), index="zero"))
     await put(storage, "never", {"n": 2}, fields=["n"])
     await put(storage, "done", {"n": 3}, embedded=embedded((1.0, 0.0)))

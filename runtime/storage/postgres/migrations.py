@@ -39,24 +39,35 @@ def migrate(connection: Connection, target: Target) -> None:
     if number < EARLIEST_SERVER * 10_000:
         raise ConfigError(f"{target}: Runyard needs Postgres {EARLIEST_SERVER} or newer")
     if read_state(connection, target).missing:
-        connection.begin(seconds=LONGEST_MIGRATION, locks=[lock_of(f"runyard schema {target.schema or ''}")])
-        if target.schema is not None:
-            connection.run_script(f"create schema if not exists {target.schema}")
-        connection.run_script(_TABLES)
-        # Another process may have done it meanwhile.
-        for name in _state(connection).missing:
-            connection.run_script(_files()[name].read_text())
-            connection.execute("insert into schema_migrations (name) values (%s)", (name,))
-        version, oldest = one(connection, "select max(version), max(oldest_reader) from schema_version")
-        connection.execute("delete from schema_version")
-        connection.execute(
-            "insert into schema_version (version, oldest_reader) values (%s, %s)",
-            (max(version or 0, _known_version()), max(oldest or 0, OLDEST_READER)),
-        )
-        connection.commit()
+        try:
+            _apply(connection, target)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise ConfigError(
+                f"{target}: {error.diag.message_primary}; Runyard needs a user who may create tables there: one who "
+                "owns the schema, or the database"
+            ) from None
     refusal = read_state(connection, target).refusal
     if refusal is not None:
         raise ConfigError(f"{target}: {refusal}")
+
+
+def _apply(connection: Connection, target: Target) -> None:
+    connection.begin(seconds=LONGEST_MIGRATION, locks=[lock_of(f"runyard schema {target.schema or ''}")])
+    # Who may not create schemas may have been given one.
+    if target.schema is not None and one(connection, "select to_regnamespace(%s) is null", (target.schema,))[0]:
+        connection.run_script(f"create schema {target.schema}")
+    connection.run_script(_TABLES)
+    # Another process may have done it meanwhile.
+    for name in _state(connection).missing:
+        connection.run_script(_files()[name].read_text())
+        connection.execute("insert into schema_migrations (name) values (%s)", (name,))
+    version, oldest = one(connection, "select max(version), max(oldest_reader) from schema_version")
+    connection.execute("delete from schema_version")
+    connection.execute(
+        "insert into schema_version (version, oldest_reader) values (%s, %s)",
+        (max(version or 0, _known_version()), max(oldest or 0, OLDEST_READER)),
+    )
+    connection.commit()
 
 
 def read_state(connection: Connection, target: Target) -> SchemaState:

@@ -26,6 +26,7 @@ from runyard.runtime.storage.postgres.results import PostgresResults
 from runyard.runtime.storage.postgres.runs import PostgresRuns
 from runyard.runtime.storage.postgres.sealed import PostgresSealed, check_encryption
 from runyard.runtime.storage.postgres.store.items import PostgresStoreItems
+from runyard.runtime.storage.postgres.store.vectors import offers_vectors
 from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.postgres.threads.threads import PostgresThreads
 from runyard.runtime.storage.postgres.workers import PostgresWorkers
@@ -72,7 +73,11 @@ class PostgresStorage:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(several_servers=True, copies=False, semantic_search=False)
+        connection = self._connect()
+        try:
+            return Capabilities(several_servers=True, copies=False, semantic_search=offers_vectors(connection))
+        finally:
+            connection.close()
 
     def served(self) -> bool:
         return False

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 import orjson
 
-from runyard.runtime.errors import ConfigError
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.store import (
     Embedded,
@@ -25,9 +24,10 @@ from runyard.runtime.storage.port.store import (
 from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.groups import Groups
-from runyard.runtime.storage.postgres.rows import fetch_dicts
+from runyard.runtime.storage.postgres.rows import fetch_dicts, one
 from runyard.runtime.storage.postgres.store.namespaces import list_namespaces, namespace_of, namespace_text
 from runyard.runtime.storage.postgres.store.search import search_items
+from runyard.runtime.storage.postgres.store.vectors import LOCK, prepare_vectors, vector_text
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.rows import iso_time
 from runyard.runtime.storage.time_slice import TimeSlice
@@ -54,18 +54,20 @@ class PostgresStoreItems:
     def __init__(self, database: Database, queries: Queries) -> None:
         self._database = database
         self._sql = queries
+        self._vectors: str | None = None
         # Items belong to no thread; they are locked in the order of their digests.
         self._changes: Groups[_Changes, None] = Groups(database, self._change, lambda changes: ())
 
     async def ready(self, *, meaning: bool = False) -> None:
-        if meaning:
-            raise _no_meaning()
+        if meaning and self._vectors is None:
+            target = self._database.target
+            self._vectors = await self._database.write(
+                lambda connection: prepare_vectors(connection, target, self._sql), locks=[LOCK]
+            )
 
     async def batch(self, scope: Scope, operations: Sequence[StoreOperation]) -> list[StoreResult]:
         reads = [operation for operation in operations if not isinstance(operation, PutItem)]
         puts = [operation for operation in operations if isinstance(operation, PutItem)]
-        if any(put.embedded is not None for put in puts):
-            raise _no_meaning()
         answers: list[StoreResult] = []
         outlived: list[int] = []
         if reads:
@@ -100,9 +102,7 @@ class PostgresStoreItems:
         if isinstance(read, ListNamespaces):
             return list(list_namespaces(connection, read))
         if isinstance(read, SearchItems):
-            if read.near is not None:
-                raise _no_meaning()
-            rows = search_items(connection, read)
+            rows = search_items(connection, read, self._vectors)
             time = connection.now
         else:
             row = found.get(digest_of(read.namespace, read.key))
@@ -131,8 +131,22 @@ class PostgresStoreItems:
         if kept:
             rows = [_row(digest, put, connection.now) for digest, put in kept.items()]
             columns = [list(column) for column in zip(*rows, strict=True)]
-            connection.execute(self._sql["put_items"], [connection.now, connection.now, *columns])
+            stored = connection.execute(self._sql["put_items"], [connection.now, connection.now, *columns])
+            self._add_vectors(connection, [(number, kept[digest].embedded) for digest, number in stored])
         return [None] * len(batches)
+
+    def _add_vectors(self, connection: Connection, items: Iterable[tuple[int, Embedded | None]]) -> None:
+        """Of items that have none: what they had went with their earlier index."""
+        rows = [
+            (number, field, vector_text(vector))
+            for number, embedded in items
+            if embedded is not None
+            for field, vector in embedded.vectors
+        ]
+        if rows:
+            assert self._vectors is not None, "it was not said that items are to be found by what they mean"
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            connection.execute(self._sql["insert_vectors"].format(vectors=self._vectors), columns)
 
     # Maintenance
 
@@ -153,19 +167,34 @@ class PostgresStoreItems:
         return due is not None and await self._database.write(work)
 
     async def count_unindexed(self, index: str) -> int:
-        raise _no_meaning()
+        def work(connection: Connection) -> int:
+            return int(one(connection, self._sql["count_unindexed"], {"index": index})[0])
+
+        return await self._database.snapshot(work, "search")
 
     async def unindexed(self, index: str, limit: int) -> list[UnindexedItem]:
-        raise _no_meaning()
+        sql, parameters = self._sql["unindexed"], {"index": index, "limit": limit}
+        rows = await self._database.snapshot(lambda connection: fetch_dicts(connection, sql, parameters), "search")
+        return [
+            UnindexedItem(
+                number=row["id"],
+                state=row["updated_at"],
+                value=row["value"].encode(),
+                fields=None if row["fields"] is None else orjson.loads(row["fields"]),
+            )
+            for row in rows
+        ]
 
     async def index_items(self, items: Sequence[tuple[UnindexedItem, Embedded]]) -> None:
-        raise _no_meaning()
+        numbers = [item.number for item, _ in items]
 
+        def work(connection: Connection) -> None:
+            states: dict[int, int] = dict(connection.execute(self._sql["lock_items"], (numbers,)).fetchall())
+            indexed = {item.number: new for item, new in items if states.get(item.number) == item.state}
+            connection.execute(self._sql["set_indexed"], (list(indexed), [new.index for new in indexed.values()]))
+            self._add_vectors(connection, indexed.items())
 
-def _no_meaning() -> ConfigError:
-    return ConfigError(
-        "store.index is not available where storage is on Postgres: it does not keep vectors; remove store.index"
-    )
+        await self._database.write(work)
 
 
 def digest_of(namespace: Namespace, key: str) -> bytes:
@@ -183,6 +212,7 @@ def _row(digest: bytes, put: PutItem, now: int) -> tuple[Any, ...]:
         put.ttl,
         None if put.ttl is None else now + int(put.ttl * 60_000_000),
         None if put.fields is None else orjson.dumps(put.fields).decode(),
+        None if put.embedded is None else put.embedded.index,
     )
 
 
@@ -200,4 +230,5 @@ def _item(row: dict[str, Any]) -> StoredItem:
         value=row["value"].encode(),
         created_at=iso_time(row["created_at"]),
         updated_at=iso_time(row["updated_at"]),
+        score=row.get("score"),
     )

@@ -11,38 +11,61 @@ from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.rows import fetch_dicts
 from runyard.runtime.storage.postgres.store.filters import add_filter
 from runyard.runtime.storage.postgres.store.namespaces import add_below
+from runyard.runtime.storage.postgres.store.vectors import vector_text
 
 LARGEST_PAGE = 64 * 1024 * 1024
 """Bytes of the values of one page: it is held in memory."""
 
-_PAGE = """
+_NEWEST = """
     with page as materialized (
       select id from {source} {where} order by updated_at desc, id desc limit %s offset %s
     ), measured as (
-      select store_items.*, sum(octet_length(value)) over (order by updated_at desc, id desc) as size
+      select store_items.*, null as score, sum(octet_length(value)) over (order by updated_at desc, id desc) as size
       from page join store_items using (id)
     )
     select * from measured where size - octet_length(value) <= %s order by updated_at desc, id desc
 """
+_NEAREST = """
+    with near as materialized (
+      select found.id, min(embedding operator({vectors}.<=>) %s::{vectors}.vector) as distance
+      from {source} join store_vectors on item = found.id {where} group by found.id
+    ), page as materialized (
+      select id, distance from near where distance <> 'NaN' order by distance, id limit %s offset %s
+    ), measured as (
+      select store_items.*, 1 - distance as score, sum(octet_length(value)) over (order by distance, id) as size
+      from page join store_items using (id)
+    )
+    select * from measured where size - octet_length(value) <= %s order by score desc, id
+"""
+"""An item is as near as the nearest of its texts. A vector without a direction is near to nothing. All vectors are
+compared, which is exact: an index of them finds what is about the nearest, and not below a namespace or behind a
+filter."""
 _FILTERED = """
-    (select id, updated_at, store_document(value) as document from store_items {where} offset 0) as documents
+    (select id, updated_at, store_document(value) as document from store_items {where} offset 0) as found
 """
 """`offset 0`: a value is unpacked once, however much is asked of it."""
 
 
-def search_items(connection: Connection, wanted: SearchItems) -> list[dict[str, Any]]:
-    """Rows of items. Raises Invalid for a filter that cannot be."""
+def search_items(connection: Connection, wanted: SearchItems, vectors: str | None) -> list[dict[str, Any]]:
+    """Rows of items, with the column `score`. `vectors`: the schema of the extension for them, if something is `near`.
+    Raises Invalid for a filter that cannot be."""
     where = Conditions("(expires_at is null or expires_at > %s)")
     where.parameters.append(connection.now)
     add_below(where, wanted.prefix)
+    looked_for: list[str] = []
+    page = _NEWEST
+    if wanted.near is not None:
+        where.equal("indexed", wanted.near.index)
+        looked_for = [vector_text(wanted.near.vector)]
+        page = _NEAREST
     passing = Conditions()
     add_filter(passing, wanted.filter)
     if passing.parameters:
-        sql = _PAGE.format(source=_FILTERED.format(where=where), where=passing)
+        sql = page.format(source=_FILTERED.format(where=where), where=passing, vectors=vectors)
     else:
-        sql = _PAGE.format(source="store_items", where=where)
-    page = (wanted.limit, wanted.offset, LARGEST_PAGE)
-    rows = fetch_dicts(connection, sql, (*where.parameters, *passing.parameters, *page))
+        sql = page.format(source="store_items as found", where=where, vectors=vectors)
+    limits = (wanted.limit, wanted.offset, LARGEST_PAGE)
+    rows = fetch_dicts(connection, sql, (*looked_for, *where.parameters, *passing.parameters, *limits))
     if rows and rows[-1]["size"] > LARGEST_PAGE:
         raise Invalid(
             f"limit: the first {len(rows)} items have more than {LARGEST_PAGE:,} bytes; ask for fewer at once"
