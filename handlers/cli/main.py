@@ -1,4 +1,4 @@
-"""The command line: `runyard serve`, `doctor`, `backup`, `batch` and `completion`.
+"""The command line: `runyard serve`, `doctor`, `backup`, `import`, `batch` and `completion`.
 
 Exit codes: 0 done; 1 it failed (a run failed, the port is taken, no server answers); 2 what was given is
 wrong (options, langgraph.json, a line of a file); 130 interrupted.
@@ -10,6 +10,7 @@ from runyard.handlers.cli.backup import backup
 from runyard.handlers.cli.batch.commands import batch
 from runyard.handlers.cli.completion import completion
 from runyard.handlers.cli.doctor import doctor
+from runyard.handlers.cli.importing import import_
 from runyard.handlers.cli.serve import serve
 
 
@@ -19,12 +20,14 @@ def main() -> None:
     """A self-hosted server for LangGraph agents: durable batches, runs and streams.
 
     `runyard serve` serves the graphs of a langgraph.json; `runyard doctor` says beforehand what it would meet;
-    `runyard batch` sends it files of runs and collects their results; `runyard backup` copies its data while it serves.
+    `runyard batch` sends it files of runs and collects their results; `runyard backup` copies its data while it serves,
+    and `runyard import` moves it into Postgres or back.
     """
 
 
 main.add_command(serve)
 main.add_command(doctor)
 main.add_command(backup)
+main.add_command(import_)
 main.add_command(batch)
 main.add_command(completion)

@@ -25,6 +25,11 @@ OWN_FILE: Final = "sqlite"
 _URLS: Final = ("postgresql://", "postgres://")
 
 
+def names_postgres(text: str) -> bool:
+    """Whether it is a connection string of a Postgres, as URL or as `key=value`."""
+    return text.startswith(_URLS) or re.match(r"\s*\w+\s*=", text) is not None
+
+
 def _default_workers() -> int:
     # Workers are CPU-bound in LangGraph's loop: beyond the cores they only cost memory.
     return min(4, os.cpu_count() or 1)
@@ -213,7 +218,7 @@ def _database(place: str, raw: str) -> str | None:
     password."""
     if raw == OWN_FILE:
         return None
-    if raw.startswith(_URLS) or re.match(r"\s*\w+\s*=", raw):
+    if names_postgres(raw):
         return raw
     raise ConfigError(
         f"{place} is neither the address of a Postgres, such as postgresql://user@host/name, nor the word {OWN_FILE}"

@@ -27,10 +27,12 @@ class Capabilities:
 class SchemaState:
     """Names of migrations: those that a database has, those that it lacks, those that only a newer version knows.
     `refusal` says why this version cannot use the database, if that is so. `encrypted`: what it holds can be read only
-    with the project's own encryption."""
+    with the project's own encryption. `unfinished`: an import into it was begun, and is not finished; then that is the
+    refusal."""
 
     applied: list[str]
     missing: list[str]
     unknown: list[str]
     refusal: str | None = None
     encrypted: bool = False
+    unfinished: bool = False

@@ -30,6 +30,7 @@ _TABLES = """
 create table if not exists schema_migrations (name text primary key, applied_at timestamptz not null default now());
 create table if not exists schema_version (version integer not null, oldest_reader integer not null);
 """
+_UNFINISHED_IMPORT = "select 1 from imports where finished_at is null"
 
 
 def migrate(connection: Connection, target: Target) -> None:
@@ -93,11 +94,15 @@ def _state(connection: Connection) -> SchemaState:
             f"{stored[1]} at least; this one (Runyard {metadata.version('runyard')}) knows {_known_version()}. Install "
             "a newer version of Runyard"
         )
+    missing = [name for name in known if name not in applied]
+    unfinished = not missing and connection.execute(_UNFINISHED_IMPORT).fetchone() is not None
+    if unfinished and refusal is None:
+        refusal = (
+            "an import into it was begun, and is not finished: give the same `runyard import` again, which goes on "
+            "where it is, or begins anew with --restart; or name another schema"
+        )
     return SchemaState(
-        applied,
-        [name for name in known if name not in applied],
-        [name for name in applied if name not in known],
-        refusal,
+        applied, missing, [name for name in applied if name not in known], refusal, unfinished=unfinished
     )
 
 

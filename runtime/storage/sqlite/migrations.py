@@ -117,6 +117,20 @@ def read_refusal(path: Path, schema: Schema) -> str | None:
         raise ConfigError(f"{path}: is no database of Runyard's ({error}); move it away, or use --data") from error
 
 
+def missing_of(path: Path, schema: Schema) -> list[str]:
+    """The migrations that the database at `path`, which is only read, lacks. Raises ConfigError as `read_refusal`."""
+    known = [name for name, _ in _files(schema)]
+    query = "select name from _sqlite_migrations where migration_set = ?"
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            if not connection.execute("select 1 from sqlite_schema where name = '_sqlite_migrations'").fetchone():
+                return known
+            applied = {name for (name,) in connection.execute(query, (schema.name,))}
+    except sqlite3.Error as error:
+        raise ConfigError(f"{path}: is no database of Runyard's ({error}); move it away, or use --data") from error
+    return [name for name in known if name not in applied]
+
+
 def _files(schema: Schema) -> list[tuple[str, Traversable]]:
     folder = resources.files("runyard.runtime.storage.sqlite").joinpath(schema.folder)
     files = sorted(folder.iterdir(), key=lambda file: file.name)

@@ -26,7 +26,7 @@ class QueueClock:
 
     def open(self) -> None:
         """Finds out what the database says of this boot; the first process notes it."""
-        boot = _boot()
+        boot = boot_name()
         if boot is None:
             return
 
@@ -36,7 +36,7 @@ class QueueClock:
 
         def note(connection: sqlite3.Connection) -> tuple[int] | None:
             connection.execute(self._sql["forget_clocks"], (boot,))
-            connection.execute(self._sql["note_clock"], (boot, now() - _since_boot()))
+            connection.execute(self._sql["note_clock"], (boot, now() - since_boot()))
             return read(connection)
 
         found = self._database.read(read) or self._database.write_blocking(note)
@@ -45,15 +45,16 @@ class QueueClock:
 
     def now(self) -> int:
         """Microseconds. To be compared with other dates by this clock only."""
-        return now() if self._ahead is None else _since_boot() + self._ahead
+        return now() if self._ahead is None else since_boot() + self._ahead
 
 
-def _since_boot() -> int:
+def since_boot() -> int:
+    """Microseconds; see `boot_name`."""
     assert sys.platform == "linux"
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
 
 
-def _boot() -> str | None:
+def boot_name() -> str | None:
     """Names the machine's start; None where that cannot be told: then the queue goes by the time of day."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):

@@ -740,3 +740,10 @@ end $$;
 -- Since when values are encrypted by the code of a project: a row at the most. A server without that code would take them
 -- for what they are not.
 create table encryption (since bigint not null);
+
+-- An import into this database: a row at the most. `note` is its own; until `finished_at` nobody else may use what is here.
+create table imports (
+  note text not null,
+  begun_at bigint not null,
+  finished_at bigint
+);
