@@ -1,16 +1,18 @@
 """An API process's end of a bus that has a link to each worker."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 from runyard.runtime.bus.messages import (
     Ended,
     EventsStored,
     Follow,
+    Followed,
     FollowThread,
     FromWorker,
     Hello,
     RunEvents,
+    RunMessage,
     ToWorker,
     Unfollow,
     UnfollowThread,
@@ -29,13 +31,25 @@ class WorkerLink(Protocol):
         """Sends what is left and ends the connection."""
 
 
+class Relay(Protocol):
+    """Passes on to other server processes what workers say here, and knows what these follow."""
+
+    def relay(self, message: RunMessage) -> None:
+        """What a worker says about a run."""
+
+    def interests(self) -> Iterable[Followed]:
+        """What other server processes follow now."""
+
+
 class LinkedBus:
-    """A `ServerBus`. A worker's topics are its link: what it sends comes here, whether or not it is followed; it is
-    told nothing before it says hello."""
+    """A `ServerBus` of one process alone. A worker's topics are its link: what it sends comes here, whether or not it
+    is followed; it is told nothing before it says hello."""
 
     def __init__(self) -> None:
         self._runs: RunListener | None = None
         self._workers: WorkerListener | None = None
+        self.relay: Relay | None = None
+        """Where there are other server processes."""
         self._names: dict[WorkerLink, str | None] = {}
         self._links: dict[str, WorkerLink] = {}
 
@@ -65,11 +79,15 @@ class LinkedBus:
             return
         if isinstance(message, RunEvents):  # the most frequent first, and without a pattern, which takes longer
             workers.heard(self._names[link], message)
+            if self.relay is not None:
+                self.relay.relay(message)
             runs.publish(message.run_id, message.thread_id, message.events, message.first, message.before)
             return
         if isinstance(message, Hello):
             self._greet(link, message.worker, runs)
         workers.heard(self._names[link], message)
+        if self.relay is not None and isinstance(message, Ended | EventsStored):
+            self.relay.relay(message)
         match message:
             case Ended():
                 runs.run_ended(
@@ -93,10 +111,13 @@ class LinkedBus:
         self._links[name] = link
         for followed in runs.interests():
             link.send(followed)
+        if self.relay is not None:
+            for followed in self.relay.interests():
+                link.send(followed)
 
     # Topics
 
-    def follow_run(self, run_id: str, interest: int, *, announce: bool) -> None:
+    def follow_run(self, run_id: str, interest: int, *, announce: bool, new: bool = False) -> None:
         if announce:
             self.tell(Follow(run_id, interest))
 
@@ -120,6 +141,25 @@ class LinkedBus:
                 link.send(message)
         elif worker in self._links:
             self._links[worker].send(message)
+
+    def runs_changed(self, run_ids: Sequence[str]) -> None:
+        pass  # nobody else is there
+
+    def thread_changed(self, thread_id: str, *, deleted: bool) -> None:
+        pass
+
+    def wake_elsewhere(self, ready: int) -> None:
+        pass
+
+    def elsewhere(self) -> Collection[str]:
+        return ()
+
+    def answer_flush(self, server: str, number: int) -> None:
+        pass
+
+    @property
+    def polls(self) -> bool:
+        return False
 
     def drop(self, worker: str) -> None:
         link = self._links.get(worker)

@@ -78,9 +78,10 @@ class GraphsLoaded(Message, frozen=True):
 
 
 class Load(Message, frozen=True):
-    """Answers each wake-up: how many runs the worker has."""
+    """Answers each wake-up: how many runs the worker has, and how many more of any lane it would take now."""
 
     running: int
+    room: int = 0
 
 
 class RunsReady(Message, frozen=True):

@@ -17,7 +17,7 @@ API processes, `Unfollow` comes when none of them follows it any more. A worker 
 followed before `Welcome`. All methods are called on the event loop.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 from runyard.runtime.bus.messages import Followed, FromWorker, PackedEvent, ToWorker
@@ -45,9 +45,10 @@ class ServerBus(Protocol):
     def hear_workers(self, listener: "WorkerListener") -> None:
         """Who hears of workers; before the first is there."""
 
-    def follow_run(self, run_id: str, interest: int, *, announce: bool) -> None:
+    def follow_run(self, run_id: str, interest: int, *, announce: bool, new: bool = False) -> None:
         """This process follows the run, however often it says so. `announce`: the run is there already, so workers
-        have to be told; the worker of one that is yet to be written reads it in its row."""
+        have to be told; the worker of one that is yet to be written (`new`) reads it in its row. Neither: the run is
+        being cancelled, and whoever tells of its end answers that."""
 
     def unfollow_run(self, run_id: str, *, announce: bool) -> None:
         """This process does not follow the run any more. `announce`: workers may be publishing for it."""
@@ -62,10 +63,32 @@ class ServerBus(Protocol):
         """Wakes these workers for runs, which whoever of them has room may claim."""
 
     def tell(self, message: ToWorker, worker: str | None = None) -> None:
-        """Tells one worker, or all that have said hello; others are told what still matters once they do."""
+        """Tells one worker, or all that have said hello; others are told what still matters once they do. `Cancel`
+        goes to the workers of other server processes, too."""
 
     def drop(self, worker: str) -> None:
         """The process of that worker has ended, whoever may still hold its end of a connection."""
+
+    # Other server processes
+
+    def wake_elsewhere(self, ready: int) -> None:
+        """Wakes workers of other server processes for so many runs."""
+
+    def elsewhere(self) -> Collection[str]:
+        """The other server processes that have workers; they pass on `Flush`, and answer as a worker does."""
+
+    def answer_flush(self, server: str, number: int) -> None:
+        """Answers the `Flush` of another server process: what the workers here have said is there."""
+
+    def runs_changed(self, run_ids: Sequence[str]) -> None:
+        """These runs have ended without a word of their workers, or were removed: others look, too."""
+
+    def thread_changed(self, thread_id: str, *, deleted: bool) -> None:
+        """The state of the thread was edited, or the thread was deleted: those who follow it elsewhere learn it."""
+
+    @property
+    def polls(self) -> bool:
+        """Whether what happens elsewhere is not told here at the moment: it is to be asked of storage."""
 
 
 class RunListener(Protocol):
@@ -78,12 +101,30 @@ class RunListener(Protocol):
         """See `EventsStored`."""
 
     def run_ended(
-        self, run_id: str, thread_id: str, status: str, answer: bytes | None, last: int, waited: float, ran: float
+        self,
+        run_id: str,
+        thread_id: str,
+        status: str,
+        answer: bytes | None,
+        last: int,
+        waited: float,
+        ran: float,
+        *,
+        elsewhere: bool = False,
     ) -> None:
-        """See `Ended`."""
+        """See `Ended`. `elsewhere`: the worker is one of another server process."""
 
     def interests(self) -> Iterable[Followed]:
         """What is followed now, those included that were not announced."""
+
+    def refresh_results(self, run_ids: Sequence[str]) -> None:
+        """These runs may have ended, or be no more, as other server processes say; or threads may be."""
+
+    def state_edited(self, thread_id: str) -> None:
+        """The state of the thread was edited elsewhere."""
+
+    def look_again(self) -> None:
+        """Messages from elsewhere may have been lost: all that is followed is to be looked at."""
 
 
 class WorkerListener(Protocol):
@@ -94,4 +135,14 @@ class WorkerListener(Protocol):
         name; None: it has not said hello."""
 
     def lost(self, worker: str) -> None:
-        """A worker that had said hello has left the bus; its runs are the supervisor's business."""
+        """A worker that had said hello has left the bus; its runs are the supervisor's business. Or another server
+        process has."""
+
+    def woken(self, ready: int) -> None:
+        """Another server process says that so many runs are ready."""
+
+    def flush_asked(self, server: str, number: int) -> None:
+        """Another server process asks for what the workers here have said; see `answer_flush`."""
+
+    def capacity(self) -> tuple[int, int]:
+        """How many workers there are here, and how many more runs they may take."""

@@ -6,12 +6,13 @@ one turn of the event loop.
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar, cast
+from collections.abc import Callable
+from typing import Generic, TypeVar, cast
 
 import msgspec
 
 from runyard.runtime.bus.early import EarlyMessages
+from runyard.runtime.bus.encoding import encode
 from runyard.runtime.bus.linked import LinkedBus
 from runyard.runtime.bus.messages import FROM_WORKER, TO_WORKER, FromWorker, Message, ToWorker
 
@@ -20,36 +21,6 @@ LENGTH = 4
 
 Sent = TypeVar("Sent", bound=Message)
 Received = TypeVar("Received", bound=Message)
-
-
-def _plain(value: object) -> str:
-    """Code of graphs may hand over classes of its own that are texts."""
-    if isinstance(value, str):
-        return str.__str__(value)
-    raise TypeError(f"{type(value).__name__} is nothing that a message can have")
-
-
-_ENCODER = msgspec.msgpack.Encoder(enc_hook=_plain)
-
-
-def _encode(messages: Sequence[Message]) -> bytes:
-    """A frame's body. What UTF-8 cannot say, halves of surrogate pairs in names of files or in texts of errors, becomes
-    question marks: one message does not hold up the others."""
-    try:
-        return _ENCODER.encode(messages)
-    except UnicodeEncodeError:
-        return _ENCODER.encode(_readable(msgspec.to_builtins(messages, builtin_types=(bytes,), enc_hook=_plain)))
-
-
-def _readable(value: Any) -> Any:
-    match value:
-        case str():
-            return value.encode("utf-8", "replace").decode()
-        case list() | tuple():
-            return [_readable(each) for each in value]
-        case dict():
-            return {_readable(key): _readable(each) for key, each in value.items()}
-    return value
 
 
 class SocketLink(asyncio.Protocol, Generic[Sent, Received]):
@@ -84,7 +55,7 @@ class SocketLink(asyncio.Protocol, Generic[Sent, Received]):
     def _flush(self) -> None:
         out, self._out = self._out, []
         if out and self._transport is not None and not self._transport.is_closing():
-            body = _encode(out)
+            body = encode(out)
             self._transport.write(len(body).to_bytes(LENGTH, "little") + body)
 
     # What asyncio calls

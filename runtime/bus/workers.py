@@ -40,6 +40,7 @@ class KnownWorker:
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.running = 0
+        self.room = 0
         self.woken_at: float | None = None
 
 
@@ -58,6 +59,7 @@ class Workers:
         self._flushes: dict[int, set[str]] = {}
         self._flushed = asyncio.Event()
         self._flush_number = 0
+        self._tasks: set[asyncio.Task[None]] = set()
         self._wake_timer: asyncio.TimerHandle | None = None
         self._none_since: float | None = None
         self.first_ready = asyncio.Event()
@@ -75,9 +77,11 @@ class Workers:
         """Ends what waits for workers."""
         if self._wake_timer is not None:
             self._wake_timer.cancel()
+        for task in self._tasks:
+            task.cancel()
 
     def lost(self, worker: str) -> None:
-        """A worker has left the bus; its runs are the supervisor's business."""
+        """A worker has left the bus; its runs are the supervisor's business. Or another server process has."""
         if self._known.pop(worker, None) is not None and not self._known:
             self._none_since = time.monotonic()
         for number in list(self._flushes):
@@ -93,8 +97,9 @@ class Workers:
         match message:
             case Ended() if known is not None:
                 known.running = max(0, known.running - 1)
-            case Load(running) if known is not None:
-                known.running = running
+                known.room += 1
+            case Load(running, room) if known is not None:
+                known.running, known.room = running, room
             case RunsReady(count):
                 self.wake(count)
             case WebhookDue():
@@ -127,11 +132,31 @@ class Workers:
             self._awaited.pop(name).set()
 
     async def flushed(self) -> bool:
-        """Returns when all that workers have sent until now is there; False: some did not answer in time,
-        since code of a graph blocks their event loops."""
-        self._flush_number = number = self._flush_number + 1
-        self._flushes[number] = {*self._known}
+        """Returns when all that workers have sent until now is there, those of other server processes too; False: some
+        did not answer in time, since code of a graph blocks their event loops."""
+        number = self._await_flush({*self._known, *self._bus.elsewhere()})
         self._bus.tell(Flush(number))
+        return await self._answered(number)
+
+    def flush_asked(self, server: str, number: int) -> None:
+        """Another server process asks for what the workers of this one have said."""
+        task = asyncio.create_task(self._flush_for(server, number), name=f"flush for {server}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _flush_for(self, server: str, number: int) -> None:
+        own = self._await_flush({*self._known})
+        for name in self._known:
+            self._bus.tell(Flush(own), name)
+        await self._answered(own)
+        self._bus.answer_flush(server, number)
+
+    def _await_flush(self, names: set[str]) -> int:
+        self._flush_number = number = self._flush_number + 1
+        self._flushes[number] = names
+        return number
+
+    async def _answered(self, number: int) -> bool:
         for _ in range(FLUSH_STEPS):
             if not self._flushes[number]:
                 break
@@ -171,8 +196,23 @@ class Workers:
         """Since when, by the monotonic clock, no worker has been ready; None: one is, or none has been yet."""
         return self._none_since
 
+    def capacity(self) -> tuple[int, int]:
+        """How many workers there are, and how many more runs they would take, as far as is known here."""
+        return len(self._known), self._room()
+
+    def _room(self) -> int:
+        return sum(worker.room for worker in self._known.values() if worker.woken_at is None)
+
     def wake(self, ready: int) -> None:
-        """Tells workers that so many runs are ready."""
+        """Tells workers that so many runs are ready: those of this process first, and others if these have no room for
+        all of them."""
+        beyond = ready - self._room()
+        self.woken(ready)
+        if ready > 0 and beyond > 0:
+            self._bus.wake_elsewhere(beyond)
+
+    def woken(self, ready: int) -> None:
+        """Tells the workers of this process that so many runs are ready."""
         if ready <= 0 or not self._known:
             return
         now = asyncio.get_running_loop().time()
@@ -186,6 +226,7 @@ class Workers:
             if worker.woken_at is None:
                 worker.woken_at = now
                 worker.running += 1
+                worker.room = max(0, worker.room - 1)
         self._bus.wake(chosen)
         if self._wake_timer is None:
             self._wake_timer = asyncio.get_running_loop().call_later(WAKE_TIMEOUT, self._wake_others)
@@ -196,6 +237,8 @@ class Workers:
         answering = [name for name, worker in self._known.items() if worker.woken_at is None]
         if len(answering) < len(self._known):
             self._bus.wake(answering)
+            if not self._room():
+                self._bus.wake_elsewhere(1)
 
     def stuck(self, seconds: float) -> bool:
         """Whether no worker has answered a wake-up for that long: something blocks all of them."""

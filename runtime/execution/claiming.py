@@ -59,8 +59,9 @@ class Claims:
         """The runs that are held, by their `seq`."""
         return {lease.seq: run_id for run_id, lease in self._leases.items()}
 
-    async def claim_until_ended(self, start: Callable[[LeasedRun], None], load: Callable[[int], None]) -> None:
-        """Hands what it claims to `start`, and tells `load` after each claim how many runs are held."""
+    async def claim_until_ended(self, start: Callable[[LeasedRun], None], load: Callable[[int, int], None]) -> None:
+        """Hands what it claims to `start`, and tells `load` after each claim how many runs are held, and for how many
+        more there is room."""
         idle_since = self._loop.time()
 
         async def claim_next() -> float | None:
@@ -85,7 +86,7 @@ class Claims:
         finally:
             timer.cancel()
 
-    async def _claim(self, start: Callable[[LeasedRun], None], load: Callable[[int], None]) -> bool:
+    async def _claim(self, start: Callable[[LeasedRun], None], load: Callable[[int, int], None]) -> bool:
         limit, interactive = self._admission.room()
         if self.ended.is_set() or interactive <= 0 or (self._solo and self._leases):
             return False
@@ -102,7 +103,7 @@ class Claims:
         self._changed()
         # Full claims hint at more: look again as soon as there is room.
         self._more = len(claimed) >= max(1, limit) or limit == 0
-        load(len(self._leases))
+        load(len(self._leases), self._admission.room()[0])
         if claimed and self._more and self._admission.worth_claiming():
             self._wake.set()
         return bool(claimed)

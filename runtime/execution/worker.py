@@ -96,7 +96,7 @@ class Worker:
         bus.send(Hello(self.name, os.getpid()))
         try:
             await self._welcomed.wait()  # nothing is claimed before it is known who follows what
-            await self._claims.claim_until_ended(self._start, lambda running: bus.send(Load(running)))
+            await self._claims.claim_until_ended(self._start, lambda running, room: bus.send(Load(running, room)))
             await self._finish_or_release()
         finally:
             # Not in the pool of the nodes: all its threads may be taken.

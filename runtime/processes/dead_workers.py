@@ -67,4 +67,4 @@ class DeadWorkers:
                 len(reaped.ended),
             )
         self._workers.wake(reaped.requeued + reaped.promoted)
-        self._broker.refresh_results(reaped.ended)
+        self._broker.runs_ended(reaped.ended)

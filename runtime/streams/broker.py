@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 RECHECK_INTERVAL = 2.0
 """Seconds between questions to storage about what is followed: for ends whose message was lost."""
+POLL_INTERVAL = 1.0
+"""The same while other server processes cannot tell of what their workers do; stored events are then asked for, too."""
 
 RECHECKED_TOGETHER = 100
 """Runs that are asked about in one read."""
@@ -78,8 +80,9 @@ class Broker:
 
     def wait_for_new(self, run_id: str) -> ResultWaiter:
         """The end of a run that is about to be created; `run_exists` is to be set when it is."""
-        waiter = self.wait_for_result(run_id, announce=False)
+        waiter = ResultWaiter(run_id, self._unsubscribe, announced=False)
         waiter.run_exists = False
+        self._subscribe(waiter, Interest.ANSWER)
         return waiter
 
     def subscribe_new(self, run_id: str, *, resumable: bool) -> RunSubscription:
@@ -144,7 +147,9 @@ class Broker:
 
     def _subscribe(self, subscription: Subscription, interest: Interest) -> None:
         self._subscriptions.setdefault(subscription.run_id, []).append(subscription)
-        self._bus.follow_run(subscription.run_id, int(interest), announce=subscription.announced)
+        self._bus.follow_run(
+            subscription.run_id, int(interest), announce=subscription.announced, new=not subscription.run_exists
+        )
 
     def _unsubscribe(self, subscription: Subscription) -> None:
         others = self._subscriptions.get(subscription.run_id)
@@ -220,7 +225,13 @@ class Broker:
         self._workers.wake(result.promoted)
         if result.webhook:
             self._workers.webhook_due()
-        self.refresh_results(result.ended)
+        self.runs_ended(result.ended)
+
+    def runs_ended(self, run_ids: Sequence[str]) -> None:
+        """Runs have ended without a word of their workers: those who follow them learn it, in other server processes,
+        too."""
+        self._bus.runs_changed(run_ids)
+        self.refresh_results(run_ids)
 
     def runs_ended_unasked(self, result: EndedRuns, ran: float) -> None:
         """Runs were ended in their workers' place, after so many seconds or more: whatever is left of them stops."""
@@ -243,9 +254,21 @@ class Broker:
             self.run_deleted(run_id)
         for thread_id in deleted.threads:
             self._threads.deleted(thread_id)
+            self._bus.thread_changed(thread_id, deleted=True)
 
     def state_changed(self, thread_id: str) -> None:
         """Somebody has edited the state of a thread."""
+        self.state_edited(thread_id)
+        self._bus.thread_changed(thread_id, deleted=False)
+
+    # What other server processes say
+
+    def look_again(self) -> None:
+        """Messages may have been lost: what is followed is looked at now."""
+        self._recheck.wake()
+
+    def state_edited(self, thread_id: str) -> None:
+        """The state of a thread was edited, here or elsewhere."""
         for stream in self._threads.of(thread_id):
             stream.state_changed()
 
@@ -296,7 +319,8 @@ class Broker:
             self._bus.unfollow_run(result.run_id, announce=announce)
 
     async def _look_again(self) -> float:
-        before = asyncio.get_running_loop().time() - RECHECK_INTERVAL
+        interval = POLL_INTERVAL if self._bus.polls else RECHECK_INTERVAL
+        before = asyncio.get_running_loop().time() - interval
         followed = [
             run_id
             for run_id, subscriptions in self._subscriptions.items()
@@ -305,4 +329,16 @@ class Broker:
         self._threads.check()
         for start in range(0, len(followed), RECHECKED_TOGETHER):
             await self._logged(self._read_results(followed[start : start + RECHECKED_TOGETHER], told=False))
-        return RECHECK_INTERVAL
+        if self._bus.polls:
+            await self._logged(self._read_stored())
+        return interval
+
+    async def _read_stored(self) -> None:
+        """Finds events that are stored of which nobody tells."""
+        for run_id, subscriptions in list(self._subscriptions.items()):
+            streams = [each for each in subscriptions if isinstance(each, RunSubscription) and each.resumable]
+            if streams and streams[0].run_exists:
+                last = await self._storage.events.last(run_id)
+                for stream in streams:
+                    stream.stored(last)
+        await self._threads.read_stored()

@@ -109,8 +109,8 @@ class RunSubscription(Subscription):
         return not self.resumable
 
     def add(self, events: Sequence[Event], before: int = 0) -> None:
-        """Events of the run, in order. `before`: the number of its last stored event before them; of events that are not
-        stored, how many of this attempt came before."""
+        """Events of the run, in order. `before`: the number of its last stored event before them; of events that are
+        not stored, how many of this attempt came before."""
         if self.resumable:
             seen, self._newest = self._newest, max(self._newest, events[-1].number)
             if before > seen or (self._behind and self._newest > seen):

@@ -156,6 +156,13 @@ class ThreadStreams:
         if self._followed:
             self._spawn(self._tell_untold())
 
+    async def read_stored(self) -> None:
+        """Finds events of which nobody has told."""
+        for thread_id in list(self._followed):
+            last = await self._storage.events.last_of_thread(thread_id)
+            for stream in self.of(thread_id):
+                stream.stored(last)
+
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(self._logged(work))
         self._tasks.add(task)

@@ -29,6 +29,14 @@ class Heard:
         self.runs: list[FromWorker] = []
         self.lost_workers: asyncio.Queue[str] = asyncio.Queue()
         self.followed: list[Followed] = []
+        self.elsewhere: list[bool] = []
+        """Of each end of a run, whether its worker is one of another server process."""
+        self.looked_at: asyncio.Queue[Sequence[str]] = asyncio.Queue()
+        self.edited: list[str] = []
+        self.looks = 0
+        self.ready: asyncio.Queue[int] = asyncio.Queue()
+        self.flushes: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
+        self.workers, self.room = 1, 1
 
     def publish(self, run_id: str, thread_id: str, events: Sequence[PackedEvent], first: int, before: int) -> None:
         self.runs.append(RunEvents(run_id, thread_id, list(events), first, before))
@@ -37,8 +45,18 @@ class Heard:
         self.runs.append(EventsStored(run_id, thread_id, number))
 
     def run_ended(
-        self, run_id: str, thread_id: str, status: str, answer: bytes | None, last: int, waited: float, ran: float
+        self,
+        run_id: str,
+        thread_id: str,
+        status: str,
+        answer: bytes | None,
+        last: int,
+        waited: float,
+        ran: float,
+        *,
+        elsewhere: bool = False,
     ) -> None:
+        self.elsewhere.append(elsewhere)
         self.runs.append(Ended(run_id, thread_id, status, answer, last, waited, ran))
 
     def interests(self) -> Iterable[Followed]:
@@ -49,6 +67,24 @@ class Heard:
 
     def lost(self, worker: str) -> None:
         self.lost_workers.put_nowait(worker)
+
+    def refresh_results(self, run_ids: Sequence[str]) -> None:
+        self.looked_at.put_nowait(run_ids)
+
+    def state_edited(self, thread_id: str) -> None:
+        self.edited.append(thread_id)
+
+    def look_again(self) -> None:
+        self.looks += 1
+
+    def woken(self, ready: int) -> None:
+        self.ready.put_nowait(ready)
+
+    def flush_asked(self, server: str, number: int) -> None:
+        self.flushes.put_nowait((server, number))
+
+    def capacity(self) -> tuple[int, int]:
+        return self.workers, self.room
 
     async def until(self, message: FromWorker) -> list[Said]:
         """What is said up to that message, with it."""

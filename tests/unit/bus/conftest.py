@@ -8,25 +8,29 @@ from pathlib import Path
 
 import pytest
 
+from runyard.runtime.background.rounds import Loops
 from runyard.runtime.bus.linked import LinkedBus
 from runyard.runtime.bus.local import LocalWorkerBus
+from runyard.runtime.bus.peers.bus import PeeredBus
 from runyard.runtime.bus.port import WorkerBus
 from runyard.runtime.bus.unix_socket import SocketWorkerBus, accept_worker
 
 from .backends import Backend
+from .memory_transport import Hub, MemoryTransport
 
 
-@pytest.fixture(params=["unix socket", "in process"])
+@pytest.fixture(params=["unix socket", "in process", "among servers"])
 async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
     server = LinkedBus()
     joined: list[WorkerBus] = []
-    if request.param == "in process":
+    end = PeeredBus(server, MemoryTransport(Hub()), Loops()) if request.param == "among servers" else server
+    if request.param != "unix socket":
 
         async def join() -> WorkerBus:
             joined.append(LocalWorkerBus(server))
             return joined[-1]
 
-        yield Backend(server, join)
+        yield Backend(end, join)
     else:
         path = str(tmp_path / "bus")
         listening = await asyncio.get_running_loop().create_unix_server(lambda: accept_worker(server), path)
