@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
@@ -81,7 +82,6 @@ class PeeredBus:
         self._servers = OtherServers()
         self._runs: RunListener | None = None
         self._workers: WorkerListener | None = None
-        self._loop = asyncio.get_running_loop()
         self._to_look_at: set[str] = set()
         self._looking: asyncio.TimerHandle | None = None
         self._was_connected = False
@@ -168,7 +168,7 @@ class PeeredBus:
         self._links.drop(worker)
 
     def wake_elsewhere(self, ready: int) -> None:
-        chosen = self._servers.choose(ready, self._loop.time())
+        chosen = self._servers.choose(ready, time.monotonic())
         if chosen is None:
             self._say(None, RunsReady(ready))
         else:
@@ -210,7 +210,7 @@ class PeeredBus:
             to.update(self._servers.cancelling(run_id))
             self._followers.run_ended(run_id)
         if not isinstance(message, EventsStored) and message.asked and not self._own.is_asker(run_id):
-            asker = self._askers.ended(run_id) if ended else self._askers.of(run_id, self._loop.time())
+            asker = self._askers.ended(run_id) if ended else self._askers.of(run_id, time.monotonic())
             if asker == "all":
                 self._pass_on(None, message)
                 return
@@ -256,12 +256,12 @@ class PeeredBus:
             return  # it is of nobody who speaks as this does
         if packet.sender == self.address:
             return
-        server = self._servers.heard(packet.sender, self._loop.time())
+        server = self._servers.heard(packet.sender, time.monotonic())
         inbox = server.to_all if to_all else server.to_one
         if not inbox.follows(packet):
             self._missed(server)
         self._receive(server, inbox, packet, to_all=to_all)
-        if server.address in self._servers and server.is_to_be_asked(self._loop.time()):
+        if server.address in self._servers and server.is_to_be_asked(time.monotonic()):
             self._outbox.put(server.address, self._alive(asks=True))
 
     def _missed(self, server: OtherServer) -> None:
@@ -296,7 +296,7 @@ class PeeredBus:
                     if action == "lost":
                         self._look_at([run_id])
                     else:
-                        self._servers.cancels(sender, run_id, self._loop.time())
+                        self._servers.cancels(sender, run_id, time.monotonic())
                 case Flush(number):
                     workers.flush_asked(sender, number)
                 case Flushed():
@@ -359,7 +359,7 @@ class PeeredBus:
         """Once for all that is said in a moment."""
         self._to_look_at.update(run_ids)
         if self._looking is None:
-            self._looking = self._loop.call_later(GATHERING, self._look)
+            self._looking = asyncio.get_running_loop().call_later(GATHERING, self._look)
 
     def _look(self) -> None:
         self._looking = None
@@ -385,7 +385,7 @@ class PeeredBus:
             self._outbox.put(to, message)
 
     async def _renew(self) -> float:
-        now = self._loop.time()
+        now = time.monotonic()
         self._outbox.put(None, self._alive(asks=False))
         for server in self._servers.silent(now):
             logger.warning("server %s has said nothing for long; it is forgotten until it does", server.address)
