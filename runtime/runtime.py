@@ -17,6 +17,8 @@ from runyard.runtime.auth.inner_requests import InnerAddress
 from runyard.runtime.background.forks import keep_port_from_children
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.bus.linked import LinkedBus
+from runyard.runtime.bus.peers.bus import PeeredBus
+from runyard.runtime.bus.port import ServerBus
 from runyard.runtime.bus.unix_socket import accept_worker
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.config.project import Project
@@ -65,7 +67,7 @@ from runyard.runtime.services.thread_events import ThreadEvents
 from runyard.runtime.services.thread_states import ThreadStates
 from runyard.runtime.services.threads import Threads
 from runyard.runtime.services.ui import Ui
-from runyard.runtime.storage.backends import make_storage, place_of
+from runyard.runtime.storage.backends import make_storage, place_of, target_of
 from runyard.runtime.storage.encrypted.storage import EncryptedStorage, encrypted
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.streams.broker import Broker
@@ -88,6 +90,17 @@ def run_main(main: Coroutine[Any, Any, None]) -> None:
     """Runs the main coroutine of a server, in whose event loop graphs may run too (`--workers 0`): what they raise or
     do to it does not end it. Signals are the coroutine's business."""
     run(main)
+
+
+def _peers(settings: Settings, links: LinkedBus, loops: Loops) -> PeeredBus | None:
+    """The bus among the servers that share a database; None: there is only this one. Raises ConfigError."""
+    target = target_of(settings)
+    if target is None:
+        return None
+    # Late: the client of the database is an extra.
+    from runyard.runtime.bus.postgres.transport import PostgresTransport
+
+    return PeeredBus(links, PostgresTransport(target.url, target.schema), loops)
 
 
 class Runtime:
@@ -118,7 +131,9 @@ class Runtime:
         self._webhooks = WebhookSender(
             self._storage.deliveries, webhooks, count=self.metrics.webhook_tried, loops=self._loops
         )
-        self._bus = LinkedBus()
+        self._links = LinkedBus()
+        self._peers = _peers(settings, self._links, self._loops)
+        self._bus: ServerBus = self._links if self._peers is None else self._peers
         self._workers = Workers(self._bus, self._webhooks.wake)
         self._broker = Broker(self._storage, self._bus, self._workers, self.metrics, self._loops)
         self._viewer = viewer = LocalViewer(settings, self._storage) if settings.works_here else Viewers(settings)
@@ -253,6 +268,9 @@ class Runtime:
             spawner = WorkerSpawner(self._folder.path, self.inner_address)
             self._broker.start()
             exits.push_async_callback(self._broker.stop)
+            if self._peers is not None:
+                exits.push_async_callback(self._peers.stop)
+                await self._peers.start()
             if isinstance(self._viewer, Viewers):
                 self._viewer.start(spawner)
             exits.push_async_callback(self._viewer.stop)
@@ -377,7 +395,7 @@ class Runtime:
         """Starts them; with `--workers 0` gives the one of this process, which is not yet running."""
         socket = OwnSocket(self._folder.path, "bus", self._loops)
         self._exits.push_async_callback(socket.stop)
-        await socket.start(partial(accept_worker, self._bus))
+        await socket.start(partial(accept_worker, self._links))
         local = f"local-{uuid.uuid4().hex[:12]}" if self.settings.works_here else None
         self._supervisor = supervisor = Supervisor(
             self.settings, self._storage, self._broker, self._workers, spawner, socket.path, self._loops, local=local
@@ -398,7 +416,7 @@ class Runtime:
             self._graphs,
             index=self._index,
             tracing=self.tracing,
-            bus=self._bus,
+            bus=self._links,
             loops=self._loops,
         )
         self._exits.callback(worker.close)

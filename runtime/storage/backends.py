@@ -21,8 +21,9 @@ DATABASE = "runyard.db"
 def make_storage(settings: Settings, meter: Meter | None = None, loops: Loops | None = None) -> Storage:
     """The backend that the settings name, not opened yet. `meter` is told what writes cost, and `loops` of what has to
     go on in the background. Raises ConfigError when the backend cannot be had."""
-    if settings.database is not None:
-        return _postgres(settings, settings.database, meter)
+    target = target_of(settings)
+    if target is not None:
+        return _postgres(settings, target, meter)
     return SqliteStorage(settings.data_dir / DATABASE, sync=settings.sync, meter=meter, loops=loops)
 
 
@@ -33,13 +34,10 @@ def storage_in(data_dir: Path) -> Storage:
 
 def place_of(settings: Settings) -> str:
     """Where everything is kept, for people. Raises ConfigError as `make_storage` does."""
-    if settings.database is not None:
-        return str(_target(settings, settings.database))
-    return str(settings.data_dir)
+    return str(target_of(settings) or settings.data_dir)
 
 
-def _postgres(settings: Settings, database: str, meter: Meter | None) -> Storage:
-    target = _target(settings, database)
+def _postgres(settings: Settings, target: Target, meter: Meter | None) -> Storage:
     if settings.project.encryption is not None:
         raise ConfigError(
             f"{settings.project.path}: encryption is not offered on Postgres yet; serve without --database"
@@ -49,7 +47,11 @@ def _postgres(settings: Settings, database: str, meter: Meter | None) -> Storage
     return cast(Storage, PostgresStorage(target, lease_seconds=settings.lease_seconds, meter=meter))
 
 
-def _target(settings: Settings, database: str) -> Target:
+def target_of(settings: Settings) -> Target | None:
+    """The database that several servers may share; None: there is only a file. Raises ConfigError as `make_storage`
+    does."""
+    if settings.database is None:
+        return None
     if find_spec("psycopg") is None:
         raise ConfigError(
             "the database is a Postgres, and its client is not installed: pip install 'runyard[postgres]', or give"
@@ -58,4 +60,4 @@ def _target(settings: Settings, database: str) -> Target:
     # Late, as above: the client is an extra.
     from runyard.runtime.storage.postgres.target import Target
 
-    return Target.parse(database, settings.database_schema)
+    return Target.parse(settings.database, settings.database_schema)
