@@ -19,13 +19,15 @@ from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 from tests.encryption_handlers import encryption
 
-from .postgres_server import address, drop_schema, schema_of, set_clock
+from .postgres_server import address, schema_of, set_clock
+from .prepared import clear_schema, lay_files, lay_schema
 
 
 @dataclass(frozen=True)
 class Backend:
     """make: a handle, not opened, on the database that belongs to a directory; several handles, in several
     processes, share the database.
+    prepare: puts an empty database into a directory, which is sooner done than by opening what is not there.
     claim_grace: "module.name" of the number that says how many microseconds after a claim its answer counts as
     lost if the worker does not hold the run; tests cannot wait for so long.
     largest_page: "module.name" of the number that says how long the values of one page of the store may be.
@@ -43,6 +45,7 @@ class Backend:
     """
 
     make: Callable[[Path], Storage]
+    prepare: Callable[[Path], None]
     claim_grace: str
     largest_page: str
     search_thresholds: Mapping[str, int]
@@ -72,6 +75,7 @@ def behind_handlers(make: Callable[[Path], Storage]) -> Callable[[Path], Storage
 BACKENDS = {
     "sqlite": Backend(
         make=make_sqlite,
+        prepare=lay_files,
         claim_grace="runyard.runtime.storage.sqlite.workers.CLAIM_GRACE",
         largest_page="runyard.runtime.storage.sqlite.store.search.LARGEST_PAGE",
         search_thresholds={
@@ -88,6 +92,7 @@ BACKENDS = {
     ),
     "postgres": Backend(
         make=make_postgres,
+        prepare=lay_schema,
         claim_grace="runyard.runtime.storage.postgres.workers.CLAIM_GRACE",
         largest_page="runyard.runtime.storage.postgres.store.search.LARGEST_PAGE",
         search_thresholds={"runyard.runtime.storage.postgres.threads.search.NARROW": 3},
@@ -100,7 +105,7 @@ BACKENDS = {
         time_of_day="time.time_ns",
         clock=set_clock,
         some_changes=0.3,
-        remove=drop_schema,
+        remove=clear_schema,
     ),
 }
 

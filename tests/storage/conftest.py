@@ -45,6 +45,7 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 def another(backend: Backend, tmp_path: Path) -> Iterator[Open]:
     """Opens a further handle on the same database, as another process would have."""
     handles: list[Storage] = []
+    backend.prepare(tmp_path)
 
     def open_handle() -> Storage:
         storage = backend.make(tmp_path)

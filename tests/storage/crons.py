@@ -6,12 +6,14 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
+from runyard.generated.models import CronCountRequest, CronSearch
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.crons import Fired, Firing, StoredCron
 from runyard.runtime.storage.port.runs import NewRun
 from runyard.runtime.storage.port.storage import Storage
 
 from .builders import ASSISTANT, on_thread, stateless
+from .owned import EVERYTHING
 
 SECOND = 1_000_000
 LONG_AGO = 1_000_000_000 * SECOND
@@ -57,3 +59,17 @@ def firing(cron: StoredCron, **changes: Any) -> Firing:
 
 async def fire(storage: Storage, *firings: Firing) -> list[Fired]:
     return await storage.crons.fire(firings)
+
+
+async def due_ids(storage: Storage) -> list[str]:
+    return [cron.cron_id for cron in (await storage.crons.due(100)).crons]
+
+
+async def search(storage: Storage, **asked: Any) -> list[str]:
+    request = CronSearch(**asked)
+    found = await storage.crons.search(EVERYTHING, request, limit=request.limit, offset=request.offset)
+    return [cron.cron_id for cron in found]
+
+
+async def count(storage: Storage, scope: Scope = EVERYTHING, **asked: Any) -> int:
+    return await storage.crons.count(scope, CronCountRequest(**asked))

@@ -34,13 +34,6 @@ def schema_of(directory: Path) -> str:
     return f"t{hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:24]}"
 
 
-def drop_schema(directory: Path) -> None:
-    """Removes what belongs to a directory, if a server was started at all."""
-    if ADDRESS in os.environ:
-        with psycopg.connect(os.environ[ADDRESS], autocommit=True) as connection:
-            connection.execute(f"drop schema if exists {schema_of(directory)} cascade")
-
-
 def set_clock(monkeypatch: pytest.MonkeyPatch, directory: Path, seconds: float) -> None:
     """Sets the clock of what belongs to a directory by so many seconds from what it is; this process goes by it, too,
     until that is undone."""

@@ -13,7 +13,6 @@ from runyard.runtime.storage.port.store import Embedded, FieldVector, Meaning, P
 
 from .backends import Backend
 from .builders import insert, run_status, stateless
-from .conftest import Open
 
 
 def test_it_has_as_many_servers_as_it_says(backend: Backend, tmp_path: Path) -> None:
@@ -72,10 +71,13 @@ async def test_it_searches_by_meaning_if_it_says_so(storage: Storage) -> None:
     assert item.score == 1
 
 
-async def test_its_schema_is_whole_once_it_was_opened(backend: Backend, tmp_path: Path, another: Open) -> None:
+async def test_its_schema_is_whole_once_it_was_opened(backend: Backend, tmp_path: Path) -> None:
     before = backend.make(tmp_path).schema()
     assert before.missing
     assert not before.applied
-    another()
+    storage = backend.make(tmp_path)
+    storage.open(maintain=False)
+    storage.close()
     after = backend.make(tmp_path).schema()
+    backend.remove(tmp_path)
     assert (after.applied, after.missing, after.unknown, after.refusal) == (before.missing, [], [], None)
