@@ -20,7 +20,8 @@ from runyard.runtime.storage.postgres.storage import PostgresStorage
 from runyard.runtime.storage.postgres.target import Target
 
 from .builders import claim, finish_request, insert, run_status, stateless
-from .postgres_server import address, drop_schema, schema_of
+from .postgres_server import address, schema_of
+from .prepared import clear_schema
 
 LEASE = 0.5
 Server = Callable[[], Storage]
@@ -41,7 +42,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     yield make
     for storage in handles:
         storage.close()
-    drop_schema(tmp_path)
+    clear_schema(tmp_path)
 
 
 async def until_dead(watcher: Storage, worker: str) -> None:

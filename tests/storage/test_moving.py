@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -23,7 +23,8 @@ from runyard.runtime.storage.sqlite.storage import SqliteStorage
 
 from .builders import claim, claim_all, finish_request, insert, ref, run_status, stateless
 from .moving import HOOK, contents, make_directory
-from .postgres_server import address, drop_schema, schema_of
+from .postgres_server import address, schema_of
+from .prepared import clear_schema
 
 ANY = Scope.everything()
 
@@ -32,7 +33,7 @@ ANY = Scope.everything()
 def schema(tmp_path: Path) -> Iterator[str]:
     address()  # a server ends with the thread that has started it
     yield schema_of(tmp_path)
-    drop_schema(tmp_path)
+    clear_schema(tmp_path)
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def change(folder: Path, statement: str, file: str = "runyard.db") -> None:
 
 def select(schema: str, query: str) -> list[tuple[object, ...]]:
     with psycopg.connect(address(), options=f"-c search_path={schema}") as connection:
-        return connection.execute(query).fetchall()  # type: ignore[arg-type]
+        return connection.execute(query).fetchall()
 
 
 class Interrupted(Exception):
@@ -116,10 +117,11 @@ async def test_an_import_that_is_ended_anywhere_goes_on_and_doubles_nothing(
     before = contents(tmp_path / "before")
     monkeypatch.setattr(importing, "PAGE_ROWS", 2)
     ended = 0
-    for move in (
+    moves: list[Callable[[importing.Progress], Awaitable[object]]] = [
         lambda progress: into_postgres(tmp_path / "before", schema, progress),
         lambda progress: back(schema, tmp_path / "after", progress),
-    ):
+    ]
+    for move in moves:
         pages = len(MOVED)  # the tables that are there already are told first
         while True:
             try:

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.storage.port.sealed import Noun, Replacement
-from runyard.runtime.storage.postgres.connection import Connection, lock_of
-from runyard.runtime.storage.postgres.database import LONGEST_STATEMENT, Database
+from runyard.runtime.storage.postgres.connection import LONGEST_STATEMENT, Connection, lock_of
+from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.store.items import digest_of
 from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.queries import Queries

@@ -73,7 +73,7 @@ class PostgresStorage:
 
     @property
     def capabilities(self) -> Capabilities:
-        connection = self._connect()
+        connection = connect(self._target)
         try:
             return Capabilities(several_servers=True, copies=False, semantic_search=offers_vectors(connection))
         finally:

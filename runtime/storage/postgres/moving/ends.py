@@ -9,7 +9,6 @@ from runyard.runtime.storage.port.moving import Columns, Tally
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.moving.tables import columns_of, read_clock, tally_of
 from runyard.runtime.storage.postgres.target import Target
-from runyard.runtime.storage.postgres.workers import LEASE
 from runyard.runtime.storage.queries import load_queries
 
 
@@ -46,11 +45,13 @@ class PostgresEnd:
 
     def _refuse_servers(self) -> None:
         """In a transaction. Raises ConfigError when workers live."""
-        alive = self._connection.execute(load_queries("postgres")["alive"], (LEASE,)).fetchall()
-        if alive:
+        servers = {
+            f"{host}, {server}" for host, server, _ in self._connection.execute(load_queries("postgres")["places"])
+        }
+        if servers:
             raise ConfigError(
-                f"{self}: servers use it ({len(alive)} workers); stop them first. What was killed counts as running "
-                f"for {LEASE // 1_000_000} seconds"
+                f"{self}: servers use it ({', '.join(sorted(servers))}); stop them first. What was killed counts as "
+                "running until its lease has ended"
             )
 
     # Of a table

@@ -122,7 +122,7 @@ class PostgresTarget(PostgresEnd):
     def workers(self) -> Iterator[WorkerStorage]:
         database = Database(self._target)
         try:
-            yield PostgresWorkers(database, load_queries("postgres"))
+            yield PostgresWorkers(database, load_queries("postgres"), lease_seconds=1.0)  # no worker gets one here
         finally:
             database.close()
 
