@@ -6,42 +6,29 @@ import asyncio
 import secrets
 import sys
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from runyard.runtime.auth.custom import CustomAuthentication
+import orjson
+
 from runyard.runtime.auth.inner_requests import InnerAddress
 from runyard.runtime.background.forks import keep_port_from_children
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.bus.linked import LinkedBus
+from runyard.runtime.bus.messages import GraphsLoaded
 from runyard.runtime.bus.peers.bus import PeeredBus
 from runyard.runtime.bus.port import ServerBus
 from runyard.runtime.bus.unix_socket import accept_worker
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
-from runyard.runtime.encryption.handlers import Handlers
 from runyard.runtime.errors import ConfigError
-from runyard.runtime.graphs.loading import forget_modules
-from runyard.runtime.graphs.script_thread import like_a_main_thread
-from runyard.runtime.maintenance.batches import CancelledBatches, LateItems, OldBatches
 from runyard.runtime.maintenance.cron_scheduler import CronScheduler
-from runyard.runtime.maintenance.delayed_runs import DelayedRuns
-from runyard.runtime.maintenance.deleted_threads import DeletedThreads
-from runyard.runtime.maintenance.duty import Duty
-from runyard.runtime.maintenance.event_retention import EventRetention
-from runyard.runtime.maintenance.idempotency_keys import IdempotencyKeys
+from runyard.runtime.maintenance.duties import all_duties
 from runyard.runtime.maintenance.maintenance import Maintenance
-from runyard.runtime.maintenance.outcomes import Outcomes
-from runyard.runtime.maintenance.overdue_runs import OverdueRuns, UnstoppedRuns
-from runyard.runtime.maintenance.result_retention import ResultRetention
-from runyard.runtime.maintenance.store_expiry import StoreExpiry
-from runyard.runtime.maintenance.store_indexing import StoreIndexing
-from runyard.runtime.maintenance.thread_expiry import ThreadExpiry
-from runyard.runtime.maintenance.unsettled_threads import UnsettledThreads
 from runyard.runtime.processes.event_loop import run
 from runyard.runtime.processes.leaving import leave
 from runyard.runtime.processes.own_folder import OwnFolder
@@ -50,12 +37,12 @@ from runyard.runtime.processes.reload import Reloader
 from runyard.runtime.processes.spawning import WorkerSpawner
 from runyard.runtime.processes.supervisor import Supervisor
 from runyard.runtime.processes.viewers import Viewers
+from runyard.runtime.project_code import ProjectCode
 from runyard.runtime.services.assistants import Assistants
-from runyard.runtime.services.authentication import load_authenticator, load_custom
 from runyard.runtime.services.batch_results import BatchResults
 from runyard.runtime.services.batches import Batches
 from runyard.runtime.services.crons import Crons
-from runyard.runtime.services.encryption import RequestContexts, load_encryption, reload_encryption
+from runyard.runtime.services.encryption import RequestContexts
 from runyard.runtime.services.health import Health
 from runyard.runtime.services.idempotency import Idempotency
 from runyard.runtime.services.local_viewer import LocalViewer
@@ -76,14 +63,12 @@ from runyard.runtime.telemetry.logs import keep_logging
 from runyard.runtime.telemetry.loop_lag import LoopLag
 from runyard.runtime.telemetry.metrics import Metrics
 from runyard.runtime.telemetry.tracing import open_tracing
-from runyard.runtime.webapp.loading import WebApp, load_web_app
+from runyard.runtime.webapp.loading import WebApp
 from runyard.runtime.webhooks.sender import WebhookSender
 
 if TYPE_CHECKING:
     from runyard.runtime.auth.requests import Authenticator
-    from runyard.runtime.graphs.registry import Graphs
     from runyard.runtime.processes.local_worker import LocalWorker
-    from runyard.runtime.store.index import Index
 
 
 def run_main(main: Coroutine[Any, Any, None]) -> None:
@@ -117,9 +102,11 @@ class Runtime:
         project, webhooks = settings.project, settings.project.webhooks
         self.data_place = place_of(settings)
         """Where everything is kept, for people."""
-        handlers = load_encryption(project, timeout=settings.encryption_timeout)
-        storage = make_storage(settings, self.metrics, self._loops)
-        self._storage = encrypted(storage, handlers)
+        self._folder = OwnFolder(settings)
+        self._inner_socket = OwnSocket(self._folder.path, "inner", self._loops)
+        self.inner_address = InnerAddress(self._inner_socket.path, secrets.token_bytes(32))
+        self._code = ProjectCode(settings, self.inner_address, self.tracing)
+        self._storage = encrypted(make_storage(settings, self.metrics, self._loops), self._code.encryption)
         self.encryption: RequestContexts | None = None
         """The contexts in which requests have their data encrypted; None: nothing is."""
         if isinstance(self._storage, EncryptedStorage):
@@ -156,37 +143,20 @@ class Runtime:
             self._storage.crons, self.assistants, rules, idempotency, lambda: self._maintenance.wake(scheduler)
         )
         self.batch_results = BatchResults(self._storage, self._workers, rules)
-        duties: list[Duty] = [
-            scheduler,
-            CancelledBatches(self.batches),
-            LateItems(self.batches),
-            OldBatches(self.batches, settings.batch_ttl),
-            DeletedThreads(self.threads),
-            DelayedRuns(self._storage.queue, self._workers),
-            Outcomes(self._storage.runs, settings.result_ttl),
-            ResultRetention(self._storage.results, settings.result_ttl, settings.result_bytes),
-            EventRetention(self._storage.events, settings.event_ttl),
-            IdempotencyKeys(self._storage.idempotency, settings.idempotency_ttl, settings.idempotency_bytes),
-            ThreadExpiry(self.threads, project.thread_ttl),
-            UnstoppedRuns(self._storage.workers, self._broker),
-            UnsettledThreads(self.thread_states),
-            StoreExpiry(self._storage.store, project.store_ttl),
-            StoreIndexing(self.store),
-        ]
-        if settings.run_timeout is not None:
-            duties.append(OverdueRuns(self._storage.workers, self._broker, settings.run_timeout))
-        self._maintenance = Maintenance(duties, self._loops)
+        duties = all_duties(
+            settings,
+            self._storage,
+            self._workers,
+            self._broker,
+            batches=self.batches,
+            threads=self.threads,
+            thread_states=self.thread_states,
+            store=self.store,
+        )
+        self._maintenance = Maintenance([scheduler, *duties], self._loops)
         self._supervisor: Supervisor | None = None
-        self._graphs: Graphs | None = None
-        self._authenticator: Authenticator | None = None
-        self._web_app: WebApp | None = None
-        self._index: Index | None = None
         self._exits = AsyncExitStack()
-        self._folder = OwnFolder(settings)
-        self._inner_socket = OwnSocket(self._folder.path, "inner", self._loops)
-        self.inner_address = InnerAddress(self._inner_socket.path, secrets.token_bytes(32))
         self._accept_inner: Callable[[], asyncio.BaseProtocol] | None = None
-        self._has_clients = False
         queue = self._storage.queue
         self.metrics.connect(queue.depth, queue.waits, self._workers.pids, settings.worker_processes, self._loops)
 
@@ -197,51 +167,20 @@ class Runtime:
 
     @property
     def authenticator(self) -> Authenticator | None:
-        """Finds out who makes requests; None: nobody has to say who they are.
-
-        The project's code for it is imported here, the first time; before an event loop runs. Raises ConfigError.
-        """
-        if self._authenticator is None and self.settings.authenticates:
-            if self.settings.project.auth is not None:
-                self._connect_clients()
-            self._authenticator = load_authenticator(self.settings)
-            keep_logging()
-        return self._authenticator
+        """Finds out who makes requests; None: nobody has to say who they are. The project's code for it is imported the
+        first time; before an event loop runs. Raises ConfigError."""
+        return self._code.authenticator
 
     @property
     def web_app(self) -> WebApp | None:
         """The project's own application; None: it has none. Imported as `authenticator` is. Raises ConfigError."""
-        if self._web_app is None and self.settings.project.app is not None:
-            self._connect_clients()
-            self._web_app = load_web_app(self.settings.project, timeout=self.settings.lifespan_timeout)
-            keep_logging()
-        return self._web_app
+        return self._code.web_app
 
     def load_graphs(self) -> None:
         """With `--workers 0`, loads the graphs; before an event loop runs: their modules may run one. Raises
         ConfigError. `start` sees to it if nobody has."""
-        if self.settings.works_here and self._graphs is None:
-            # Workers have these in processes of their own; here they would only take memory.
-            from runyard.runtime.graphs.registry import Graphs
-            from runyard.runtime.store.index import load_index
-
-            self._connect_clients()
-            graphs = Graphs(self.settings.project)
-            with like_a_main_thread():
-                graphs.load(strict=self.settings.strict)
-                self._index = load_index(self.settings.project)
-            keep_logging()
-            self._graphs = graphs
-
-    def _connect_clients(self) -> None:
-        """Before the project's code is imported here: its clients without a URL reach this server."""
-        if not self._has_clients:
-            from runyard.runtime.graphs.inner_client import connect_clients, trace_clients
-
-            self._has_clients = True
-            connect_clients(self.inner_address)
-            if self.tracing is not None:
-                trace_clients(self.tracing.headers)
+        if self.settings.works_here:
+            self._code.load_graphs()
 
     def accept_inner(self, accept: Callable[[], asyncio.BaseProtocol]) -> None:
         """What makes the protocol of a connection on which code of this server makes requests. Before `start`; without
@@ -278,11 +217,11 @@ class Runtime:
             if self.settings.project.webhooks.enabled:
                 await self._webhooks.start()
                 exits.push_async_callback(self._webhooks.stop)
-            exits.push_async_callback(self._leave_web_app)  # when no run needs any more what it holds
+            exits.push_async_callback(self._code.leave_web_app)  # when no run needs any more what it holds
             if self.settings.project.app is not None:
                 await self.assistants.start({})  # lifespans in workers may ask for them
             local = await self._start_workers(spawner)
-            await self.assistants.start(self._workers.graph_names if self._graphs is None else self._graphs.own_names)
+            await self.assistants.start(await self._graph_names())
             if self.web_app is not None:
                 await self.web_app.lifespan.enter()
             if local is not None:
@@ -316,8 +255,7 @@ class Runtime:
 
     def abort_start(self) -> None:
         """Ends what `start` waits for in this process: code of the project that may never come to an end."""
-        if self._web_app is not None:
-            self._web_app.lifespan.give_up()
+        self._code.abort_start()
 
     def drain(self) -> None:
         """Asks workers to claim no more and to finish what they run; `stop` follows."""
@@ -327,28 +265,13 @@ class Runtime:
         """Serves the project as it is after a change. Raises ConfigError when it cannot be; then all stays."""
         assert self._supervisor is not None
         settings = replace(self.settings, project=project)
-        custom, web_app = await asyncio.to_thread(self._changed_code, project)
-        keep_logging()
-        handlers = await self._changed_encryption(project)
-        if web_app is not None:
-            await web_app.lifespan.enter()
+        changed = await self._code.load_changed(project)
         try:
             await self._supervisor.replace_workers(settings)
         except BaseException:
-            if web_app is not None:
-                await web_app.lifespan.leave()
+            await changed.drop()
             raise
-        if handlers is not None:
-            assert isinstance(self._storage, EncryptedStorage)
-            self._storage.handlers.become(handlers)
-        if custom is not None:
-            assert isinstance(self._authenticator, CustomAuthentication)
-            self._authenticator.become(custom)
-        if web_app is not None:
-            assert self._web_app is not None
-            before = self._web_app.lifespan
-            self._web_app.become(web_app)
-            await before.leave()
+        await self._code.use(changed)
         self.settings = settings
         assert isinstance(self._viewer, Viewers)
         await self._viewer.reload(settings)
@@ -356,40 +279,25 @@ class Runtime:
         self.ui.serve(project)
         await self.assistants.serve(project, self._workers.graph_names)
 
-    def _changed_code(self, project: Project) -> tuple[CustomAuthentication | None, WebApp | None]:
-        """The project's authentication and its application, as its code says by now; None for what it had not at the
-        start. Raises ConfigError."""
-        authenticates = isinstance(self._authenticator, CustomAuthentication)
-        if not authenticates and self._web_app is None:
-            return None, None
-        project = replace(project, app=self.settings.project.app)  # another one needs a restart
-        forget_modules(project)
-        with like_a_main_thread():
-            custom = load_custom(project, timeout=self.settings.auth_timeout) if authenticates else None
-            if authenticates and custom is None:
-                raise ConfigError(f"{project.path}: auth was taken away; restart the server to serve without it")
-            return custom, load_web_app(project, timeout=self.settings.lifespan_timeout)
-
-    async def _changed_encryption(self, project: Project) -> Handlers | None:
-        """The project's encryption, as its code says by now; None when it has none. Raises ConfigError."""
-        if project.encryption is None and self.encryption is None:
-            return None
-        if project.encryption is not None and self.encryption is not None:
-            return await asyncio.to_thread(reload_encryption, project, timeout=self.settings.encryption_timeout)
-        raise ConfigError(f"{project.path}: encryption was added or taken away; restart the server for that")
-
     async def _listen_inside(self) -> None:
         self._exits.push_async_callback(self._inner_socket.stop)
         if self._accept_inner is not None:
             await self._inner_socket.start(self._accept_inner)
-        if self._has_clients:
+        if self._code.has_clients:
             from runyard.runtime.graphs.inner_client import serve_clients
 
             serve_clients(asyncio.get_running_loop())
 
-    async def _leave_web_app(self) -> None:
-        if self._web_app is not None:
-            await self._web_app.lifespan.leave()
+    async def _graph_names(self) -> Mapping[str, str]:
+        """What graphs call themselves, as far as that is known before they are run."""
+        if self._code.graphs is not None:
+            return self._code.graphs.own_names
+        if self.settings.role == "api":  # no worker has loaded them for this server
+            loaded = orjson.loads(await self._viewer.ask("graphs"))
+            self._workers.heard(None, GraphsLoaded(loaded["names"], loaded["not_loaded"]))
+            if self.settings.strict and loaded["not_loaded"]:
+                raise ConfigError(next(iter(loaded["not_loaded"].values())))
+        return self._workers.graph_names
 
     async def _start_workers(self, spawner: WorkerSpawner) -> LocalWorker | None:
         """Starts them; with `--workers 0` gives the one of this process, which is not yet running."""
@@ -406,15 +314,14 @@ class Runtime:
             return None
         from runyard.runtime.processes.local_worker import LocalWorker
 
-        await asyncio.to_thread(self.load_graphs)
-        assert self._graphs is not None
+        graphs = await asyncio.to_thread(self._code.load_graphs)
         self._exits.push_async_callback(asyncio.to_thread, send_last_traces)
         worker = LocalWorker(
             local,
             self.settings,
             self._storage,
-            self._graphs,
-            index=self._index,
+            graphs,
+            index=self._code.index,
             tracing=self.tracing,
             bus=self._links,
             loops=self._loops,

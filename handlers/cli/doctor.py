@@ -89,6 +89,8 @@ def _look_at_port(found: Diagnosis) -> None:
     if found.settings is None:
         return
     host, port = found.settings.host, found.settings.port
+    if port is None:
+        return
     try:
         listen(host, port).close()
     except ServeError as error:

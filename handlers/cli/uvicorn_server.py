@@ -19,6 +19,7 @@ import uvicorn
 from runyard.handlers.cli.http_protocol import BoundedConfig, BoundedProtocol, ConnectionLimits
 from runyard.handlers.cli.socket_protocol import SocketProtocol
 from runyard.handlers.http.inner_requests import InnerRequests
+from runyard.handlers.http.probes import ProbesOnly
 from runyard.handlers.http.scope import Receive, Scope, Send
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import RunyardError
@@ -67,19 +68,21 @@ def _cannot_listen(host: str, port: int, error: OSError) -> ServeError:
     return ServeError(f"cannot listen on {host} port {port}: {reason}; choose another --port, or 0 for a free one")
 
 
-def run_server(settings: Settings, listener: socket.socket) -> None:
-    """Serves until a signal comes. Raises RunyardError or ServeError when it cannot start."""
+def run_server(settings: Settings, listener: socket.socket | None) -> None:
+    """Serves until a signal comes; without a listener, nobody but code of its own. Raises RunyardError or ServeError
+    when it cannot start."""
     # Imported late: `runyard batch` and mistakes in the configuration need not wait for a web server.
     from runyard.handlers.app import create_app
     from runyard.runtime.runtime import Runtime, run_main
 
     runtime = Runtime(settings)
-    runtime.keep_from_children(listener.getsockname()[1])
+    if listener is not None:
+        runtime.keep_from_children(listener.getsockname()[1])
     runtime.load_graphs()  # before there is an event loop
     app = _StartErrorRecorder(create_app(runtime))
     server = _Server(app, runtime, settings, listener)
     try:
-        run_main(server.serve(sockets=[listener]))
+        run_main(server.serve(sockets=[] if listener is None else [listener]))
         runtime.leave()
     except SystemExit:  # uvicorn's way to say that the application did not start
         raise app.start_error() from None
@@ -129,8 +132,9 @@ def _config(app: Any, settings: Settings, *, least_header_limit: int = 0) -> Bou
 class _Server(uvicorn.Server):
     """uvicorn, with a line on stdout when it is ready, and with a signal as an orderly end (exit code 0)."""
 
-    def __init__(self, app: Any, runtime: Runtime, settings: Settings, listener: socket.socket) -> None:
-        super().__init__(_config(app, settings))
+    def __init__(self, app: Any, runtime: Runtime, settings: Settings, listener: socket.socket | None) -> None:
+        outer = ProbesOnly(app, prefix=settings.project.mount_prefix) if settings.role == "worker" else app
+        super().__init__(_config(outer, settings))
         self._inner = _config(InnerRequests(app, runtime.inner_address), settings, least_header_limit=INNER_HEADERS)
         self._runtime = runtime
         self._settings = settings
@@ -147,7 +151,7 @@ class _Server(uvicorn.Server):
             await super().startup(sockets)
         except OSError as error:  # another process began to listen in the meantime
             await self.lifespan.shutdown()
-            raise _cannot_listen(self._settings.host, self._settings.port, error) from None
+            raise _cannot_listen(self._settings.host, self._settings.port or 0, error) from None
         finally:
             aborting.cancel()
         logging.getLogger("uvicorn.error").setLevel(logging.NOTSET)
@@ -155,13 +159,20 @@ class _Server(uvicorn.Server):
         gc.collect()
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD, 20, 50)
+        click.echo(self._ready())
+
+    def _ready(self) -> str:
+        """What is said once it is."""
+        graphs = ", ".join(name for name in self._settings.project.graphs if name not in self._runtime.not_loaded)
+        data = f"data in {self._runtime.data_place}"
+        if self._listener is None:
+            return f"Runyard executes runs of {graphs} ({data})"
         host, port = self._listener.getsockname()[:2]
-        address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         prefix = self._settings.project.mount_prefix
-        broken = self._runtime.not_loaded
-        graphs = ", ".join(name for name in self._settings.project.graphs if name not in broken)
-        served = f"Runyard serves {graphs} at {address}{prefix}"
-        click.echo(f"{served} (data in {self._runtime.data_place}; docs at {prefix}/docs)")
+        address = f"http://[{host}]:{port}{prefix}" if ":" in host else f"http://{host}:{port}{prefix}"
+        if self._settings.role == "worker":
+            return f"Runyard executes runs of {graphs} ({data}; {address} answers /ok and /metrics)"
+        return f"Runyard serves {graphs} at {address} ({data}; docs at {prefix}/docs)"
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:  # once a second: a timer for each request would cost more

@@ -49,6 +49,7 @@ class Settings:
         process, if that names one. None: a file in `data_dir`, as the word "sqlite" says too.
     database_schema: the schema of it in which the tables lie; None: where its search path leads.
     role: what this server does of all that servers on one database do. `api` has no workers, `worker` no API.
+    port: to listen on; None: on none, as a server without an API does unless it is given one.
     workers: worker processes; 0 runs everything in the API process (debuggers, small tests).
     concurrency: runs at once in one worker process; interactive runs get a few more places.
     allow_unauthenticated: whether an address that others reach may be listened on, though nobody is authenticated.
@@ -90,7 +91,7 @@ class Settings:
     database_schema: str | None = None
     role: Role = "all"
     host: str = "127.0.0.1"
-    port: int = _number(8123, least=0, most=65535)
+    port: int | None = _number(8123, least=0, most=65535)
     allow_unauthenticated: bool = False
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     api_keys_file: Path | None = None
@@ -179,6 +180,8 @@ class Settings:
                 values[item.name] = _parse(place, raw, str(item.type), item.metadata)
         if unknown := overrides.keys() - {item.name for item in fields(cls)}:
             raise TypeError(f"not a setting: {', '.join(sorted(unknown))}")
+        if values.get("role") == "worker":
+            values.setdefault("port", None)
         settings = cls(project=project, **values)
         settings._check_database()
         if settings.reload and settings.workers == 0:
@@ -190,7 +193,9 @@ class Settings:
                 f"{project.path}: auth says who makes a request, and so do API keys ({API_KEYS}, {API_KEYS}_FILE);"
                 " leave one of them out"
             )
-        if not (settings.authenticates or settings.allow_unauthenticated or is_loopback(settings.host)):
+        if settings.port is not None and not (
+            settings.authenticates or settings.allow_unauthenticated or is_loopback(settings.host)
+        ):
             raise ConfigError(
                 f"--host {settings.host}: others can reach this address, and nobody is authenticated; give API keys"
                 f" ({API_KEYS}), name the project's own authentication (auth in langgraph.json), or put a proxy that"
@@ -242,10 +247,11 @@ def _parse(place: str, raw: Any, kind: str, limits: Mapping[str, float]) -> Any:
         return tuple(word for part in parts for word in map(str.strip, part.split(",")) if word)
     if kind in ("str", "str | None"):
         return str(raw)
-    noun = "whole number" if kind == "int" else "number"
+    whole = kind in ("int", "int | None")
+    noun = "whole number" if whole else "number"
     least, most = limits["least"], limits["most"]
     try:
-        value = int(raw) if kind == "int" else float(raw)
+        value = int(raw) if whole else float(raw)
     except (TypeError, ValueError):
         raise ConfigError(f'{place}: "{raw}" is not a {noun} from {least:g} to {most:g}') from None
     if not least <= value <= most:

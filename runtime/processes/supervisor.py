@@ -38,7 +38,7 @@ LAST_WRITE = 2.0
 
 
 class Supervisor:
-    """Starts the worker processes of the settings and replaces those that die."""
+    """Starts the worker processes of the settings and replaces those that die; with none, sees to those elsewhere."""
 
     def __init__(
         self,
@@ -74,8 +74,11 @@ class Supervisor:
         await self._signs.find_dead()
         with contextlib.suppress(Unavailable):  # it is tried again, by the loop
             await self._dead.take_back_all()
-        for part in (self._dead, self._suspects, self._frozen, self._signs, self._watch):
-            part.start()
+        self._dead.start()
+        self._signs.start()
+        if self._settings.role != "api":
+            for part in (self._suspects, self._frozen, self._watch):
+                part.start()
         for _ in range(self._settings.worker_processes):
             self._add_slot()
         if self._settings.worker_processes:

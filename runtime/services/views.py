@@ -138,6 +138,11 @@ class Views:
 
     # Graphs of assistants
 
+    async def graphs(self) -> bytes:
+        """What graphs call themselves, as far as that is known before they are run (`names`), and those that cannot be
+        loaded, with the reason (`not_loaded`)."""
+        return orjson.dumps({"names": self._graphs.own_names, "not_loaded": self._graphs.not_loaded})
+
     async def graph(self, scope: Scope, assistant: Assistant, xray: bool | int) -> bytes:
         """Nodes and edges of its graph, those of subgraphs too with `xray` (True, or how deep)."""
         return orjson.dumps(await self._schemas.graph(assistant, stored_user(scope.user), xray))

@@ -1,11 +1,10 @@
-"""`runyard serve --database`: everything in a Postgres, whose password nobody learns."""
+"""`runyard serve --database`: everything in a Postgres, whose password nobody learns, by one server or several."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-import re
 import signal
-import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,38 +12,17 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
-from psycopg import conninfo
+from langgraph_sdk import get_client
 
 from tests.storage.postgres_server import address
 
+from .postgres_servers import PASSWORD, begin, end, ready, write_project
 from .processes import Run, Start
-
-PASSWORD = "kept-from-everybody"
-GRAPHS = """
-import os
-from typing import Any, TypedDict
-from langgraph.graph import START, StateGraph
-
-
-class State(TypedDict, total=False):
-    n: int
-    told_by: list[str]
-
-
-async def work(state):
-    return {"n": state["n"] + 1, "told_by": [name for name, value in os.environ.items() if "kept-from" in value]}
-
-
-graph = StateGraph(State).add_node(work).add_edge(START, "work").compile()
-"""
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / "graphs.py").write_text(GRAPHS)
-    path = tmp_path / "langgraph.json"
-    path.write_text(json.dumps({"graphs": {"add": "./graphs.py:graph"}}))
-    return path
+    return write_project(tmp_path)
 
 
 @pytest.fixture
@@ -55,41 +33,18 @@ def schema() -> Iterator[str]:
         connection.execute(f"drop schema if exists {name} cascade")
 
 
-def database() -> str:
-    return conninfo.make_conninfo(address(), password=PASSWORD)
-
-
-def serve(start: Start, schema: str, *options: str, **variables: str) -> tuple[subprocess.Popen[bytes], str]:
-    """A server on a free port, with its address, once it is ready."""
-    variables = {"RUNYARD_DATABASE": database(), "RUNYARD_DATABASE_SCHEMA": schema, "RUNYARD_LOG": "DEBUG", **variables}
-    process = start("serve", "--port", "0", "--workers", "1", *options, **variables)
-    assert process.stdout is not None
-    line = process.stdout.readline().decode()
-    found = re.search(r"http://127\.0\.0\.1:\d+", line)
-    if found is None:
-        pytest.fail(f"not ready: {line}{process.communicate(timeout=10)}")
-    assert "Postgres" in line
-    return process, found[0]
-
-
-def end(process: subprocess.Popen[bytes]) -> str:
-    """Stops it; what it has logged."""
-    process.terminate()
-    stderr = process.communicate(timeout=20)[1].decode()
-    assert process.returncode == 0, stderr
-    return stderr
-
-
 def test_a_batch_runs_and_outlives_a_killed_server_and_the_password_stays_secret(
     start: Start, runyard: Run, project: Path, schema: str
 ) -> None:
-    process, url = serve(start, schema)
+    process = begin(start, schema, "serve")
+    url = ready(process)
     given = b"".join(b'{"n": %d}\n' % n for n in range(200))
     submitted = runyard("batch", "submit", "-", "--assistant", "add", stdin=given, url=url)
     assert submitted.returncode == 0, submitted.stderr
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=20)
-    process, url = serve(start, schema)
+    process = begin(start, schema, "serve")
+    url = ready(process)
     batch = submitted.stdout.decode().strip()
     result = runyard("batch", "results", batch, "--follow", url=url)
     found = sorted((json.loads(line) for line in result.stdout.splitlines()), key=lambda line: line["index"])
@@ -99,9 +54,35 @@ def test_a_batch_runs_and_outlives_a_killed_server_and_the_password_stays_secret
     assert not (project.parent / ".runyard" / "runyard.db").exists()
 
 
+async def test_an_api_accepts_what_a_worker_executes(start: Start, project: Path, schema: str) -> None:
+    api, worker = begin(start, schema, "serve", "--role", "api"), begin(start, schema, "worker")
+    client, probes = get_client(url=ready(api)), ready(worker)
+    names = {assistant["graph_id"]: assistant["name"] for assistant in await client.assistants.search()}
+    assert names == {"add": "Adder", "ask": "ask"}
+    runs = await client.runs.create_batch([{"assistant_id": "add", "input": {"n": n}} for n in range(20)])
+    async with asyncio.timeout(60):
+        added = await asyncio.gather(*(client.runs.join(run["thread_id"], run["run_id"]) for run in runs))
+        # Whose code has no URL is answered by the server that executes it.
+        assert sorted((await client.runs.wait(None, "ask", input={}))["graphs"]) == ["add", "ask"]
+    assert [values["n"] for values in added] == list(range(1, 21))
+    async with httpx.AsyncClient(base_url=probes) as http:
+        assert (await http.get("/ok")).json()["ok"] is True
+        assert "runyard_workers 1.0" in (await http.get("/metrics", params={"format": "prometheus"})).text
+        assert (await http.post("/threads", json={})).status_code == 404
+    for process in (api, worker):
+        assert PASSWORD not in end(process)
+    assert not [*(project.parent / ".runyard" / "servers").glob("*/*")]
+
+
 def test_a_database_that_is_not_there_is_told_without_its_password(runyard: Run, project: Path) -> None:
     result = runyard("serve", "--port", "0", "--database", f"postgresql://me:{PASSWORD}@127.0.0.1:1/name")
     assert result.returncode == 2
     assert b"Postgres at 127.0.0.1:1" in result.stderr
     assert PASSWORD.encode() not in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_worker_without_a_database_to_share_is_refused(runyard: Run, project: Path) -> None:
+    result = runyard("worker")
+    assert result.returncode == 2
+    assert b"--database" in result.stderr
