@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.config.settings import OWN_FILE, Settings
@@ -38,13 +38,9 @@ def place_of(settings: Settings) -> str:
 
 
 def _postgres(settings: Settings, target: Target, meter: Meter | None) -> Storage:
-    if settings.project.encryption is not None:
-        raise ConfigError(
-            f"{settings.project.path}: encryption is not offered on Postgres yet; serve without --database"
-        )
     from runyard.runtime.storage.postgres.storage import PostgresStorage
 
-    return cast(Storage, PostgresStorage(target, lease_seconds=settings.lease_seconds, meter=meter))
+    return PostgresStorage(target, lease_seconds=settings.lease_seconds, meter=meter)
 
 
 def target_of(settings: Settings) -> Target | None:

@@ -8,15 +8,17 @@ import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
 import pytest
 from langgraph_sdk import get_client
+from psycopg import conninfo
 
 from tests.storage.postgres_server import address
 
-from .postgres_servers import PASSWORD, begin, end, ready, write_project
+from .postgres_servers import PASSWORD, begin, database, end, ready, write_project
 from .processes import Run, Start
 
 
@@ -59,11 +61,13 @@ async def test_an_api_accepts_what_a_worker_executes(start: Start, project: Path
     client, probes = get_client(url=ready(api)), ready(worker)
     names = {assistant["graph_id"]: assistant["name"] for assistant in await client.assistants.search()}
     assert names == {"add": "Adder", "ask": "ask"}
-    runs = await client.runs.create_batch([{"assistant_id": "add", "input": {"n": n}} for n in range(20)])
+    given: list[Any] = [{"assistant_id": "add", "input": {"n": n}} for n in range(20)]
+    runs = await client.runs.create_batch(given)
     async with asyncio.timeout(60):
-        added = await asyncio.gather(*(client.runs.join(run["thread_id"], run["run_id"]) for run in runs))
+        added: list[Any] = await asyncio.gather(*(client.runs.join(run["thread_id"], run["run_id"]) for run in runs))
         # Whose code has no URL is answered by the server that executes it.
-        assert sorted((await client.runs.wait(None, "ask", input={}))["graphs"]) == ["add", "ask"]
+        asked: Any = await client.runs.wait(None, "ask", input={})
+    assert sorted(asked["graphs"]) == ["add", "ask"]
     assert [values["n"] for values in added] == list(range(1, 21))
     async with httpx.AsyncClient(base_url=probes) as http:
         assert (await http.get("/ok")).json()["ok"] is True
@@ -74,10 +78,10 @@ async def test_an_api_accepts_what_a_worker_executes(start: Start, project: Path
     assert not [*(project.parent / ".runyard" / "servers").glob("*/*")]
 
 
-def test_a_database_that_is_not_there_is_told_without_its_password(runyard: Run, project: Path) -> None:
-    result = runyard("serve", "--port", "0", "--database", f"postgresql://me:{PASSWORD}@127.0.0.1:1/name")
+def test_a_database_that_cannot_be_used_is_told_without_its_password(runyard: Run, project: Path) -> None:
+    result = runyard("serve", "--port", "0", "--database", conninfo.make_conninfo(database(), dbname="absent"))
     assert result.returncode == 2
-    assert b"Postgres at 127.0.0.1:1" in result.stderr
+    assert b"database absent: cannot be connected to" in result.stderr
     assert PASSWORD.encode() not in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
