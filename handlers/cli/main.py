@@ -1,4 +1,4 @@
-"""The command line: `runyard serve`, `worker`, `doctor`, `backup`, `import`, `batch` and `completion`.
+"""The command line: `runyard serve`, `worker`, `migrate`, `doctor`, `backup`, `import`, `batch` and `completion`.
 
 Exit codes: 0 done; 1 it failed (a run failed, the port is taken, no server answers); 2 what was given is
 wrong (options, langgraph.json, a line of a file); 130 interrupted.
@@ -11,6 +11,7 @@ from runyard.handlers.cli.batch.commands import batch
 from runyard.handlers.cli.completion import completion
 from runyard.handlers.cli.doctor import doctor
 from runyard.handlers.cli.importing import import_
+from runyard.handlers.cli.migrate import migrate
 from runyard.handlers.cli.serve import serve
 from runyard.handlers.cli.worker import worker
 
@@ -22,13 +23,14 @@ def main() -> None:
 
     `runyard serve` serves the graphs of a langgraph.json; `runyard doctor` says beforehand what it would meet;
     `runyard batch` sends it files of runs and collects their results; `runyard backup` copies its data while it serves.
-    Where one machine is too small, `runyard import` moves the data into a Postgres, or back, and `runyard worker`
-    executes runs on others.
+    Where one machine is too small, `runyard import` moves the data into a Postgres, or back, `runyard worker` executes
+    runs on others, and `runyard migrate` brings the database up to date beforehand.
     """
 
 
 main.add_command(serve)
 main.add_command(worker)
+main.add_command(migrate)
 main.add_command(doctor)
 main.add_command(backup)
 main.add_command(import_)

@@ -1,0 +1,74 @@
+"""Old and new processes beside each other on one database."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+
+from runyard.runtime.errors import ConfigError
+from runyard.runtime.scope import Scope
+from runyard.runtime.storage.port.threads import NewThread
+from runyard.runtime.storage.postgres.storage import PostgresStorage
+from runyard.runtime.storage.postgres.target import Target
+from tests.storage.postgres_server import address
+
+
+@pytest.fixture
+def schema() -> Iterator[str]:
+    name = f"t{uuid.uuid4().hex}"
+    yield name
+    execute(f"drop schema if exists {name} cascade")
+
+
+def execute(*statements: str) -> None:
+    with psycopg.connect(address(), autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def storage_of(schema: str) -> PostgresStorage:
+    return PostgresStorage(Target.parse(address(), schema))
+
+
+async def test_a_process_that_knows_an_earlier_schema_runs_on_beside_a_newer_one(schema: str) -> None:
+    storage = storage_of(schema)
+    storage.open(maintain=True)
+    execute(
+        f"alter table {schema}.threads add column later text not null default 'x'",
+        f"insert into {schema}.schema_migrations (name) values ('0099_later')",
+        f"update {schema}.schema_version set version = 99",
+    )
+    another = storage_of(schema)
+    another.open(maintain=True)
+    assert another.schema().unknown == ["0099_later"]
+    for number, each in enumerate((storage, another)):
+        thread = NewThread(thread_id=str(uuid.UUID(int=number)), metadata={})
+        await each.threads.create(Scope.everything(), thread, "raise")
+        assert await each.threads.get(Scope.everything(), thread.thread_id) is not None
+    storage.close()
+    another.close()
+
+
+def test_a_process_that_knows_too_little_is_refused(schema: str) -> None:
+    storage = storage_of(schema)
+    storage.open(maintain=True)
+    storage.close()
+    execute(f"update {schema}.schema_version set version = 99, oldest_reader = 98")
+    with pytest.raises(ConfigError, match=r"knows version 98 at least.*Install a newer version"):
+        storage_of(schema).open(maintain=True)
+    assert storage.schema().refusal is not None
+
+
+def test_processes_that_start_at_once_migrate_once(schema: str) -> None:
+    def start(_: int) -> None:
+        storage = storage_of(schema)
+        storage.open(maintain=True)
+        storage.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len([*pool.map(start, range(4))]) == 4  # none is refused
+    assert not storage_of(schema).schema().missing
