@@ -1,7 +1,7 @@
 """Executes one run of one graph: LangGraph's half of a run, without queue, lease or database.
 
 `run_graph` calls the graph, sends its events on and says how it ended. Everything that user code raises is
-an outcome; only what concerns the caller (a cancellation, a lost lease) is raised.
+an outcome; only what concerns the caller (a cancellation, a lost lease, storage that is away) is raised.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from langgraph.types import StateSnapshot
 
 from runyard.runtime.checkpoints.readable_states import last_readable, read_state
 from runyard.runtime.checkpoints.snapshots import stored_interrupts, stored_values
-from runyard.runtime.errors import LeaseLost, RunyardError
+from runyard.runtime.errors import LeaseLost, RunyardError, Unavailable
 from runyard.runtime.execution.graph_input import GraphRun, resume_point, run_config, state_config
 from runyard.runtime.execution.graph_stream import INTERRUPT, Emit, GraphStream, events_parts, graph_modes
 from runyard.runtime.execution.tokens import used_tokens
@@ -71,8 +71,9 @@ async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> GraphOutcome:
 
     `emit(name, data)` is called on the loop for each event, in order; only while `run.wanted()`. For a task of its
     own, which user code may cancel: that is a failure like others. Raises `asyncio.CancelledError` when the run was
-    asked to stop, and `LeaseLost` when the saver raises it. GeneratorExit of user code passes through to the task's
-    outermost coroutine, since Python closes all others; there it is for `failed_run`.
+    asked to stop, and `LeaseLost` and `Unavailable` when the saver or the store raises them: the run is not to blame
+    for that. GeneratorExit of user code passes through to the task's outermost coroutine, since Python closes all
+    others; there it is for `failed_run`.
     """
     modes = _modes(run)
     stream = _begun_stream(run, emit, modes)
@@ -91,6 +92,8 @@ async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> GraphOutcome:
         # CancelledError, since it awaited what somebody else cancelled.
         if run.stopped():
             raise asyncio.CancelledError from error
+        if isinstance(error, Unavailable):
+            raise
         _forget_cancellation()
         stream.failed(error)
         failed = await _failed(graph, run, emit, error)

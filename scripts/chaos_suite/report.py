@@ -40,6 +40,9 @@ def show(outcome: Outcome, options: Options, console: Console) -> None:
         f"{outcome.runs} runs accepted, {outcome.marks} marks of nodes, {outcome.streams} streams,"
         f" {outcome.webhooks} webhooks."
     )
+    if outcome.recoveries:
+        count, longest = len(outcome.recoveries), max(outcome.recoveries)
+        console.print(f"{count} runs of killed workers were at work again within {longest:.1f} s.")
     faults = ", ".join(f"{name} {count}" for name, count in sorted(outcome.faults.items()))
     console.print(f"faults: {faults or 'none'}", markup=False)
     for note in outcome.notes:

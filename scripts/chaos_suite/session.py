@@ -16,6 +16,7 @@ from typing import TypeVar
 from scripts.chaos_suite.checks import judge
 from scripts.chaos_suite.checks.endings import ACTIVE
 from scripts.chaos_suite.checks.executions import executed_after_the_round
+from scripts.chaos_suite.checks.promises import recoveries
 from scripts.chaos_suite.client import Client
 from scripts.chaos_suite.cluster import Cluster
 from scripts.chaos_suite.collecting import await_quiet, collect, collect_crons, until
@@ -72,6 +73,10 @@ class Outcome:
     marks: int = 0
     streams: int = 0
     webhooks: int = 0
+    recoveries: list[float] = field(default_factory=list)
+    """Seconds after the death of its worker in which each run was at work again, where that was judged."""
+    rests: list[float] = field(default_factory=list)
+    """Seconds that each round took to come to rest."""
     faults: dict[str, int] = field(default_factory=dict)
     scenarios: dict[str, int] = field(default_factory=dict)
     found: list[Found] = field(default_factory=list)
@@ -149,7 +154,9 @@ class _Session:
                 await self._disturb(Scene(self._target, Random(seed), evidence.deaths), evidence, seconds)
             finally:
                 await load.finish()
+            over = time.monotonic()
             healthy = await self._settle(evidence)
+            self._outcome.rests.append(time.monotonic() - over)
             await collect_crons(client, evidence, self._target.database)
             await collect(client, evidence)
             evidence.marks = self._marks.new()
@@ -238,10 +245,12 @@ class _Session:
         outcome.marks += len(evidence.marks)
         outcome.streams += len(evidence.streams)
         outcome.webhooks += len(evidence.webhooks)
+        outcome.recoveries += [seconds for seconds, _ in recoveries(evidence)]
         outcome.scenarios = dict(Counter(outcome.scenarios) + load.counts)
         outcome.found += [Found(number, finding, timeline(finding, evidence)) for finding in findings]
         kinds = ", ".join(f"{kind} {count}" for kind, count in Counter(f.kind for f in findings).items())
         faults = ", ".join(story.name for story in evidence.faults)
         self._tell(
-            f"round {number}: {len(evidence.runs)} runs, faults: {faults or 'none'}; found: {kinds or 'nothing'}"
+            f"round {number}: {len(evidence.runs)} runs, faults: {faults or 'none'}; at rest after"
+            f" {outcome.rests[-1]:.1f} s; found: {kinds or 'nothing'}"
         )

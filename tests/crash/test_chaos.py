@@ -1,4 +1,4 @@
-"""Two minutes of `scripts/chaos`: everything at once, at random, with a seed that is always the same."""
+"""Some of `scripts/chaos`: everything at once, at random, with a seed that is always the same."""
 
 from __future__ import annotations
 
@@ -16,7 +16,16 @@ LONGEST = 570.0
 @pytest.mark.full
 @pytest.mark.timeout(600)
 def test_two_minutes_of_chaos_break_no_promise() -> None:
-    command = [sys.executable, str(SCRIPT), "--minutes", "2", "--seed", "20"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST)
+    _disturb("--minutes", "2", "--seed", "20")
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+def test_a_minute_of_chaos_over_several_servers_breaks_no_promise() -> None:
+    _disturb("--database", "--minutes", "1", "--seed", "20")
+
+
+def _disturb(*options: str) -> None:
+    ended = subprocess.run([sys.executable, str(SCRIPT), *options], capture_output=True, text=True, timeout=LONGEST)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "runs accepted" in ended.stdout

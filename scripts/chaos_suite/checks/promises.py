@@ -76,19 +76,30 @@ def interactive_first(evidence: Evidence) -> list[Finding]:
 
 def recovered(evidence: Evidence) -> list[Finding]:
     """A run whose worker was killed is at work again in time. Asked where no other fault was near."""
-    findings = []
+    return [
+        Finding(
+            kind="late",
+            text=f"at work again {seconds:.1f} s after its worker was killed",
+            run_id=mark.run_id,
+            thread_id=mark.thread_id,
+        )
+        for seconds, mark in recoveries(evidence)
+        if seconds > RECOVERY
+    ]
+
+
+def recoveries(evidence: Evidence) -> list[tuple[float, Mark]]:
+    """How many seconds after the death of its worker a run was at work again, and its first mark then."""
+    found = []
     for marks in _by_run(evidence).values():
         for last, first in pairwise(marks):
             died = evidence.deaths.get(last.pid)
             if died is None or first.attempt == last.attempt or not last.time <= died <= first.time:
                 continue
             others = [fault for fault in evidence.faults if not fault.begin <= died <= fault.end]
-            if any(fault.begin <= first.time and fault.end + _AFTERMATH >= died for fault in others):
-                continue
-            if first.time - died > RECOVERY:
-                text = f"at work again {first.time - died:.1f} s after its worker {last.pid} was killed"
-                findings.append(Finding(kind="late", text=text, run_id=first.run_id, thread_id=first.thread_id))
-    return findings
+            if not any(fault.begin <= first.time and fault.end + _AFTERMATH >= died for fault in others):
+                found.append((first.time - died, first))
+    return found
 
 
 def _near(evidence: Evidence, begin: float, end: float) -> bool:
