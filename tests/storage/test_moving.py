@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
@@ -24,14 +25,14 @@ from runyard.runtime.storage.sqlite.storage import SqliteStorage
 from .builders import claim, claim_all, finish_request, insert, ref, run_status, stateless
 from .moving import HOOK, contents, make_directory
 from .postgres_server import address, schema_of
-from .prepared import clear_schema
+from .prepared import clear_schema, lay_schema
 
 ANY = Scope.everything()
 
 
 @pytest.fixture
 def schema(tmp_path: Path) -> Iterator[str]:
-    address()  # a server ends with the thread that has started it
+    lay_schema(tmp_path)
     yield schema_of(tmp_path)
     clear_schema(tmp_path)
 
@@ -117,19 +118,19 @@ async def test_an_import_that_is_ended_anywhere_goes_on_and_doubles_nothing(
     before = contents(tmp_path / "before")
     monkeypatch.setattr(importing, "PAGE_ROWS", 2)
     ended = 0
-    moves: list[Callable[[importing.Progress], Awaitable[object]]] = [
-        lambda progress: into_postgres(tmp_path / "before", schema, progress),
-        lambda progress: back(schema, tmp_path / "after", progress),
-    ]
-    for move in moves:
+
+    async def insist(move: Callable[[importing.Progress], Awaitable[Imported]]) -> None:
+        nonlocal ended
         pages = len(MOVED)  # the tables that are there already are told first
         while True:
-            try:
+            with contextlib.suppress(Interrupted):
                 await move(ending_after(pages))
-                break
-            except Interrupted:
-                ended += 1
-                pages += 2
+                return
+            ended += 1
+            pages += 2
+
+    await insist(lambda progress: into_postgres(tmp_path / "before", schema, progress))
+    await insist(lambda progress: back(schema, tmp_path / "after", progress))
     assert ended > 5
     assert contents(tmp_path / "after") == before
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import psycopg
 
-from runyard.runtime.errors import ConfigError
+from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.port.moving import Columns, Tally
 from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.errors import translated
 from runyard.runtime.storage.postgres.moving.tables import columns_of, read_clock, tally_of
+from runyard.runtime.storage.postgres.reaching import connect
 from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.queries import load_queries
 
@@ -34,17 +39,23 @@ class PostgresEnd:
 
     def _connect(self) -> Connection:
         """Raises ConfigError."""
-        try:
-            connection = Connection(self._target)
-        except psycopg.OperationalError:
-            raise ConfigError(
-                f"{self._target}: cannot be connected to; see whether the server runs and lets this user in"
-            ) from None
+        connection = connect(self._target)
         self._connections.append(connection)
         return connection
 
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        """Raises Unavailable where the same may succeed later, and ConfigError for what else Postgres refuses."""
+        try:
+            yield
+        except psycopg.Error as error:
+            known = translated(error)
+            if isinstance(known, Unavailable):
+                raise known from error
+            raise ConfigError(f"{self}: {error.diag.message_primary or type(error).__name__}") from error
+
     def _refuse_servers(self) -> None:
-        """In a transaction. Raises ConfigError when workers live."""
+        """In a transaction. Raises ConfigError when servers or workers live."""
         servers = {
             f"{host}, {server}" for host, server, _ in self._connection.execute(load_queries("postgres")["places"])
         }
@@ -60,7 +71,9 @@ class PostgresEnd:
         return read_clock(self._connection)
 
     def columns(self, table: str) -> Columns:
-        return columns_of(self._connection, table)
+        with self._translating():
+            return columns_of(self._connection, table)
 
     def tally(self, table: str, columns: Columns) -> Tally:
-        return tally_of(self._connection, table, columns)
+        with self._translating():
+            return tally_of(self._connection, table, columns)

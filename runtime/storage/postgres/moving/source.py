@@ -17,21 +17,24 @@ class PostgresSource(PostgresEnd):
 
     def open(self) -> None:
         connection = self._connect()
-        state = read_state(connection, self._target)
+        with self._translating():
+            state = read_state(connection, self._target)
         if not state.applied:
             raise ConfigError(f"{self}: there is nothing of Runyard's; name its schema with --database-schema")
         if state.refusal is not None:
             raise ConfigError(f"{self}: {state.refusal}")
         if state.missing:
             raise ConfigError(f"{self}: is of an earlier version; bring it up to date with `runyard migrate` first")
-        connection.begin(mode="isolation level repeatable read, read only", seconds=LONGEST_STEP)
-        self._refuse_servers()
+        with self._translating():
+            connection.begin(mode="isolation level repeatable read, read only", seconds=LONGEST_STEP)
+            self._refuse_servers()
 
     def nuls(self, table: str, columns: Columns) -> list[Nul]:
         return []
 
     def rows(self, table: str, columns: Columns, after: Row | None, shift: int) -> Iterator[Row]:
-        return rows_of(self._connection, table, columns, after, shift)
+        with self._translating():
+            yield from rows_of(self._connection, table, columns, after, shift)
 
     def sequences(self) -> dict[str, int]:
         found = {}

@@ -9,13 +9,12 @@ from typing import TypeVar
 
 import psycopg
 
-from runyard.runtime.errors import ConfigError, Unavailable
+from runyard.runtime.errors import ConfigError
 from runyard.runtime.storage.moved_tables import MOVED
 from runyard.runtime.storage.port.moving import Columns, Row, Tally
 from runyard.runtime.storage.port.workers import WorkerStorage
 from runyard.runtime.storage.postgres.connection import Connection, lock_of
 from runyard.runtime.storage.postgres.database import Database
-from runyard.runtime.storage.postgres.errors import translated
 from runyard.runtime.storage.postgres.migrations import migrate, read_state
 from runyard.runtime.storage.postgres.moving.ends import PostgresEnd
 from runyard.runtime.storage.postgres.moving.tables import LONGEST_STEP, last_of, sequences_of
@@ -35,10 +34,12 @@ class PostgresTarget(PostgresEnd):
 
     def open(self, *, restart: bool) -> str | None:
         connection = self._connect()
-        state = read_state(connection, self._target)
-        if state.missing:
-            migrate(connection, self._target)
-        elif state.refusal is not None and not state.unfinished:
+        with self._translating():
+            state = read_state(connection, self._target)
+            if state.missing:
+                migrate(connection, self._target)
+                state = read_state(connection, self._target)
+        if state.refusal is not None and not state.unfinished:
             raise ConfigError(f"{self}: {state.refusal}")
         # In a transaction of its own that does nothing else: whatever pools connections keeps it for as long.
         guard = self._connect()
@@ -100,12 +101,12 @@ class PostgresTarget(PostgresEnd):
         def work(connection: Connection) -> None:
             # What is lost with the machine is the end of what was moved, and is moved again.
             connection.run_script("set local synchronous_commit = off")
-            connection.copy(statement, given)
+            try:
+                connection.copy(statement, given)
+            except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded) as error:
+                raise _refusal(error, table, columns, rows) from error
 
-        try:
-            self._transact(work)
-        except (psycopg.DataError, psycopg.IntegrityError, psycopg.OperationalError) as error:
-            raise _refusal(error, table, columns, rows) from error
+        self._transact(work)
 
     def number_on(self, sequences: Mapping[str, int]) -> None:
         def work(connection: Connection) -> None:
@@ -133,21 +134,15 @@ class PostgresTarget(PostgresEnd):
         )
 
     def _transact(self, work: Callable[[Connection], T]) -> T:
-        """Raises Unavailable when the connection is lost, and what else Postgres raises."""
         connection = self._connection
-        try:
-            connection.begin(seconds=LONGEST_STEP)
-            result = work(connection)
-            connection.commit()
-        except psycopg.Error as error:
-            connection.roll_back()
-            known = translated(error)
-            if isinstance(known, Unavailable):
-                raise known from None
-            raise
-        except BaseException:
-            connection.roll_back()
-            raise
+        with self._translating():
+            try:
+                connection.begin(seconds=LONGEST_STEP)
+                result = work(connection)
+                connection.commit()
+            except BaseException:
+                connection.roll_back()
+                raise
         return result
 
 
