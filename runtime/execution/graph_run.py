@@ -71,8 +71,8 @@ async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> GraphOutcome:
 
     `emit(name, data)` is called on the loop for each event, in order; only while `run.wanted()`. For a task of its
     own, which user code may cancel: that is a failure like others. Raises `asyncio.CancelledError` when the run was
-    asked to stop, and `LeaseLost` and `StorageUnavailable` when the saver or the store raises them: the run is not to blame
-    for that. GeneratorExit of user code passes through to the task's outermost coroutine, since Python closes all
+    asked to stop, and `LeaseLost` and `StorageUnavailable` when the saver or the store raises them: the run is not to
+    blame for that. GeneratorExit of user code passes through to the task's outermost coroutine, since Python closes all
     others; there it is for `failed_run`.
     """
     modes = _modes(run)
