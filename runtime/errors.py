@@ -60,6 +60,14 @@ class Unavailable(RunyardError):
     """The server cannot do this now; trying again later may help."""
 
 
+class StorageUnavailable(Unavailable):
+    """The database cannot be had, or refuses what it would take at other times; nothing was changed."""
+
+
+class Unanswered(StorageUnavailable):
+    """The database was lost while it was to keep a change: nobody knows whether it has."""
+
+
 class GraphNotLoaded(Unavailable):
     """Importing the graph failed when the server started; the detail says how, and the remedy."""
 

@@ -17,7 +17,7 @@ from langgraph.types import StateSnapshot
 
 from runyard.runtime.checkpoints.readable_states import last_readable, read_state
 from runyard.runtime.checkpoints.snapshots import stored_interrupts, stored_values
-from runyard.runtime.errors import LeaseLost, RunyardError, Unavailable
+from runyard.runtime.errors import LeaseLost, RunyardError, StorageUnavailable
 from runyard.runtime.execution.graph_input import GraphRun, resume_point, run_config, state_config
 from runyard.runtime.execution.graph_stream import INTERRUPT, Emit, GraphStream, events_parts, graph_modes
 from runyard.runtime.execution.tokens import used_tokens
@@ -71,8 +71,8 @@ async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> GraphOutcome:
 
     `emit(name, data)` is called on the loop for each event, in order; only while `run.wanted()`. For a task of its
     own, which user code may cancel: that is a failure like others. Raises `asyncio.CancelledError` when the run was
-    asked to stop, and `LeaseLost` and `Unavailable` when the saver or the store raises them: the run is not to blame
-    for that. GeneratorExit of user code passes through to the task's outermost coroutine, since Python closes all
+    asked to stop, and `LeaseLost` and `StorageUnavailable` when the saver or the store raises them: the run is not to
+    blame for that. GeneratorExit of user code passes through to the task's outermost coroutine, since Python closes all
     others; there it is for `failed_run`.
     """
     modes = _modes(run)
@@ -92,7 +92,7 @@ async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> GraphOutcome:
         # CancelledError, since it awaited what somebody else cancelled.
         if run.stopped():
             raise asyncio.CancelledError from error
-        if isinstance(error, Unavailable):
+        if isinstance(error, StorageUnavailable):
             raise
         _forget_cancellation()
         stream.failed(error)

@@ -30,11 +30,11 @@ from typing import Literal, TypeVar
 import psycopg
 
 from runyard.runtime.background.rounds import Loops
-from runyard.runtime.errors import Unavailable
+from runyard.runtime.errors import StorageUnavailable
 from runyard.runtime.storage.port.storage import Meter
 from runyard.runtime.storage.postgres.connection import LONGEST_STATEMENT, Connection, Parameters, Row, lock_of
 from runyard.runtime.storage.postgres.connections import Connections
-from runyard.runtime.storage.postgres.errors import is_lost, is_passing, translated, unavailable
+from runyard.runtime.storage.postgres.errors import is_lost, is_passing, translated, unanswered, unavailable
 from runyard.runtime.storage.postgres.target import Target
 
 T = TypeVar("T")
@@ -217,9 +217,7 @@ class Database:
                 if is_lost(error):
                     lost += 1
                     if not harmless():
-                        raise unavailable(
-                            "the database did not answer when a change was to be kept: it may have been"
-                        ) from None
+                        raise unanswered() from None
                     if lost < 2 and not late:
                         continue
                 elif is_passing(error) and attempt < TRIES and not late:
@@ -235,5 +233,5 @@ class Database:
         raise unavailable("others were in the way of a change again and again; nothing was changed")
 
 
-def _closed() -> Unavailable:
-    return Unavailable("storage is closed")
+def _closed() -> StorageUnavailable:
+    return StorageUnavailable("storage is closed")

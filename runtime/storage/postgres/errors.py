@@ -3,7 +3,7 @@
 import psycopg
 from psycopg import errors
 
-from runyard.runtime.errors import Invalid, RunyardError, Unavailable
+from runyard.runtime.errors import Invalid, RunyardError, StorageUnavailable, Unanswered
 
 _PASSING = (
     errors.SerializationFailure,
@@ -16,9 +16,16 @@ RETRY_AFTER = 2
 """Seconds."""
 
 
-def unavailable(detail: str) -> Unavailable:
+def unavailable(detail: str) -> StorageUnavailable:
     """The error for what may well succeed a little later."""
-    error = Unavailable(detail)
+    error = StorageUnavailable(detail)
+    error.retry_after = RETRY_AFTER
+    return error
+
+
+def unanswered() -> Unanswered:
+    """The error for a commit that got no answer."""
+    error = Unanswered("the database did not answer when a change was to be kept: it may have been")
     error.retry_after = RETRY_AFTER
     return error
 

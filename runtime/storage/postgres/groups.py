@@ -2,19 +2,22 @@
 transaction.
 
 Nothing waits for more to come. A request that is refused fails alone, and so does one whose transaction fails: the
-others are made again without it.
+others are made again without it. While the database cannot be had they all wait for it, for some seconds: a run that
+goes on needs no other attempt because Postgres was started anew.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from runyard.runtime.errors import RunyardError, Unavailable
+from runyard.runtime.errors import RunyardError, StorageUnavailable, Unanswered, Unavailable
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.database import Database
 
@@ -25,6 +28,20 @@ LARGEST = 100
 """Requests in one transaction, at the most."""
 AT_ONCE = 2
 """Transactions of one kind that a process makes at the same time."""
+PATIENCE = 20.0
+"""Seconds after its first failure for which a request waits for the database. A worker whose lease runs out meanwhile
+gives its runs up; what it has asked for is refused then."""
+PAUSE = 0.5
+"""Seconds before the database is asked again."""
+
+
+@dataclass(slots=True)
+class _Asked(Generic[R, T]):
+    """`until`: the moment at which its patience ends; 0.0 before its first failure."""
+
+    request: R
+    future: Future[T]
+    until: float = 0.0
 
 
 class Groups(Generic[R, T]):
@@ -41,7 +58,7 @@ class Groups(Generic[R, T]):
         self._perform = perform
         self._locks = locks
         self._lock = threading.Lock()
-        self._waiting: deque[tuple[R, Future[T]]] = deque()
+        self._waiting: deque[_Asked[R, T]] = deque()
         self._under_way = 0
 
     async def add(self, request: R) -> T:
@@ -54,7 +71,7 @@ class Groups(Generic[R, T]):
         """As `add`, for callers of whichever kind, who get the result by the future. Cancelled before its transaction
         begins, it is not made at all."""
         with self._lock:
-            self._waiting.append((request, future))
+            self._waiting.append(_Asked(request, future))
             if self._under_way == AT_ONCE:
                 return
             self._under_way += 1
@@ -68,8 +85,8 @@ class Groups(Generic[R, T]):
                 self._under_way -= 1
                 left = list(self._waiting)
                 self._waiting.clear()
-            for _, future in left:
-                future.set_exception(error)
+            for asked in left:
+                asked.future.set_exception(error)
 
     def _go_on(self) -> None:
         """Makes groups until nothing waits, in a pool thread."""
@@ -77,23 +94,41 @@ class Groups(Generic[R, T]):
             try:
                 self._make(group)
             except BaseException as error:  # noqa: BLE001 - it is told to whoever asked
-                for _, future in group:
-                    if not future.done():
-                        future.set_exception(error)
+                left = [asked for asked in group if not asked.future.done()]
+                if isinstance(error, StorageUnavailable) and not isinstance(error, Unanswered):
+                    self._put_off(left, error)
+                    return
+                for asked in left:
+                    asked.future.set_exception(error)
 
-    def _next(self) -> list[tuple[R, Future[T]]]:
-        group: list[tuple[R, Future[T]]] = []
+    def _put_off(self, group: Sequence[_Asked[R, T]], error: StorageUnavailable) -> None:
+        """Has those made a little later that still have patience; no pool thread is held meanwhile."""
+        now, patient = time.monotonic(), []
+        for asked in group:
+            asked.until = asked.until or now + PATIENCE
+            if now < asked.until:
+                patient.append(asked)
+            else:
+                asked.future.set_exception(error)
+        with self._lock:
+            self._waiting.extendleft(reversed(patient))
+        timer = threading.Timer(PAUSE, self._begin)
+        timer.daemon = True
+        timer.start()
+
+    def _next(self) -> list[_Asked[R, T]]:
+        group: list[_Asked[R, T]] = []
         with self._lock:
             while self._waiting and len(group) < LARGEST:
-                request, future = self._waiting.popleft()
-                if future.set_running_or_notify_cancel():
-                    group.append((request, future))
+                asked = self._waiting.popleft()
+                if asked.until or asked.future.set_running_or_notify_cancel():
+                    group.append(asked)
             if not group:
                 self._under_way -= 1
         return group
 
-    def _make(self, group: Sequence[tuple[R, Future[T]]]) -> None:
-        requests = [request for request, _ in group]
+    def _make(self, group: Sequence[_Asked[R, T]]) -> None:
+        requests = [asked.request for asked in group]
         locks = [lock for request in requests for lock in self._locks(request)]
         try:
             results = self._database.write_here(lambda connection: self._perform(connection, requests), locks)
@@ -103,11 +138,13 @@ class Groups(Generic[R, T]):
             for one in group:
                 try:
                     self._make([one])
+                except StorageUnavailable:
+                    raise
                 except Exception as own:  # noqa: BLE001 - it is told to whoever asked
-                    one[1].set_exception(own)
+                    one.future.set_exception(own)
             return
-        for (_, future), result in zip(group, results, strict=True):
+        for asked, result in zip(group, results, strict=True):
             if isinstance(result, RunyardError):
-                future.set_exception(result)
+                asked.future.set_exception(result)
             else:
-                future.set_result(result)
+                asked.future.set_result(result)

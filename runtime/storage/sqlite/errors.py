@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from runyard.runtime.errors import Unavailable
+from runyard.runtime.errors import StorageUnavailable
 
 
 def is_outage(error: Exception) -> bool:
@@ -15,11 +15,11 @@ def is_busy(error: sqlite3.OperationalError) -> bool:
     return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def write_refused(error: Exception) -> Unavailable:
+def write_refused(error: Exception) -> StorageUnavailable:
     """The error as services raise it: 503."""
-    return Unavailable(f"the database refused a write ({error}); nothing of it was kept")
+    return StorageUnavailable(f"the database refused a write ({error}); nothing of it was kept")
 
 
-def read_refused(error: Exception) -> Unavailable:
+def read_refused(error: Exception) -> StorageUnavailable:
     """The error as services raise it: 503."""
-    return Unavailable(f"the database could not be read ({error})")
+    return StorageUnavailable(f"the database could not be read ({error})")

@@ -21,7 +21,7 @@ from typing import Any
 
 from runyard.runtime.background.loops import BackgroundThread
 from runyard.runtime.background.rounds import Loops
-from runyard.runtime.errors import Unavailable
+from runyard.runtime.errors import StorageUnavailable
 from runyard.runtime.storage.sqlite.errors import is_busy, is_outage, write_refused
 from runyard.runtime.storage.sqlite.file_lock import FileLock
 from runyard.runtime.storage.sqlite.write_results import WriteResult, deliver_results
@@ -192,5 +192,5 @@ class Writer:
         return value, None
 
 
-def _closed() -> Unavailable:
-    return Unavailable("the database is being closed; try again when the server is back")
+def _closed() -> StorageUnavailable:
+    return StorageUnavailable("the database is being closed; try again when the server is back")

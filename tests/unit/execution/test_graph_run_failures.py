@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
-from runyard.runtime.errors import LeaseLost, Unavailable
+from runyard.runtime.errors import LeaseLost, StorageUnavailable
 from runyard.runtime.execution import graph_run
 from runyard.runtime.execution.graph_run import GraphOutcome, stopped_graph
 from runyard.runtime.lifecycle import CANCELLED
@@ -108,11 +108,11 @@ class LonelySaver(InMemorySaver):
     """Whose database is away when a run begins."""
 
     async def aget_tuple(self, *args: Any) -> Any:
-        raise Unavailable("the database cannot be reached")
+        raise StorageUnavailable("the database cannot be reached")
 
 
 async def test_a_database_that_is_away_is_for_the_caller(graph_runner: GraphRunner) -> None:
-    with pytest.raises(Unavailable):
+    with pytest.raises(StorageUnavailable):
         await graph_runner.run("chain", input={"n": 1}, checkpointer=LonelySaver(), stream_mode=["values"])
     assert "error" not in graph_runner.event_names
 

@@ -1,0 +1,85 @@
+"""What runs write while Postgres cannot be had waits for it: no attempt is lost because a database was started anew."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Future
+
+import pytest
+
+from runyard.runtime.errors import StorageUnavailable, Unavailable
+from runyard.runtime.storage.postgres import groups
+from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.database import Database
+from runyard.runtime.storage.postgres.groups import Groups
+from runyard.runtime.storage.postgres.target import Target
+
+from .postgres_proxy import PostgresProxy, postgres_proxy
+from .postgres_server import address
+
+
+@pytest.fixture
+async def proxy() -> AsyncIterator[PostgresProxy]:
+    async with postgres_proxy(address()) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def database(proxy: PostgresProxy) -> AsyncIterator[Database]:
+    database = Database(Target.parse(proxy.address), connections=2)
+    yield database
+    proxy.let_through()
+    await asyncio.to_thread(database.close)
+
+
+@pytest.fixture
+def doubling(database: Database, monkeypatch: pytest.MonkeyPatch) -> Groups[int, int]:
+    """Has the database double numbers."""
+    monkeypatch.setattr(groups, "PAUSE", 0.01)
+
+    def perform(connection: Connection, requests: Sequence[int]) -> list[int]:
+        return [row[0] for number in requests for row in connection.execute("select 2 * %s::int", (number,)).fetchall()]
+
+    return Groups(database, perform, lambda _: [])
+
+
+async def lose(proxy: PostgresProxy, database: Database) -> None:
+    """The database is away, and that was noticed."""
+    proxy.refuse()
+    proxy.cut()
+    with pytest.raises(Unavailable):
+        await database.write(lambda connection: connection.execute("select 1").fetchone())
+
+
+async def test_what_was_asked_for_is_made_when_the_database_is_back(
+    proxy: PostgresProxy, database: Database, doubling: Groups[int, int]
+) -> None:
+    assert await doubling.add(1) == 2
+    await lose(proxy, database)
+    asked: list[Future[int]] = [Future() for _ in range(3)]
+    for number, future in enumerate(asked):
+        doubling.submit(number, future)
+    await proxy.listen()
+    assert [await asyncio.wrap_future(future) for future in asked] == [0, 2, 4]
+
+
+async def test_patience_has_an_end(
+    proxy: PostgresProxy, database: Database, doubling: Groups[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups, "PATIENCE", 0.05)
+    await lose(proxy, database)
+    with pytest.raises(StorageUnavailable):
+        await doubling.add(1)
+    await proxy.listen()
+
+
+async def test_nothing_waits_longer_than_storage_is_open(
+    proxy: PostgresProxy, database: Database, doubling: Groups[int, int]
+) -> None:
+    await lose(proxy, database)
+    asked: Future[int] = Future()
+    doubling.submit(1, asked)
+    await asyncio.to_thread(database.close)
+    with pytest.raises(StorageUnavailable):
+        await asyncio.wrap_future(asked)
