@@ -19,7 +19,8 @@ from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
 from tests.live_server import RUNYARD, LiveServer, poll
-from tests.storage.postgres_server import address, drop_schema, schema_of
+from tests.storage.postgres_server import address, schema_of
+from tests.storage.prepared import clear_schema
 from tests.webhook_listener import WebhookListener
 
 VAULT = Path(__file__).parents[1] / "sample_projects" / "vault"
@@ -44,7 +45,7 @@ def vault_server(data: Path, backend: str, *, config: str = "langgraph.json") ->
     with closing(LiveServer(data, config=VAULT / config, env=env)) as server:
         yield server
     if backend == "postgres":
-        drop_schema(data)
+        clear_schema(data)
 
 
 def in_files(server: LiveServer) -> bool:

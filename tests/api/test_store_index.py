@@ -11,7 +11,8 @@ import pytest
 from langgraph_sdk import get_sync_client
 
 from tests.live_server import LiveServer, StartServer, poll
-from tests.storage.postgres_server import address, drop_schema, schema_of
+from tests.storage.postgres_server import address, schema_of
+from tests.storage.prepared import clear_schema
 
 HERE = Path(__file__).parents[1] / "sample_projects" / "remembering"
 
@@ -28,7 +29,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[st
         yield {}
         return
     yield {"RUNYARD_DATABASE": address(), "RUNYARD_DATABASE_SCHEMA": schema_of(tmp_path)}
-    drop_schema(tmp_path)
+    clear_schema(tmp_path)
 
 
 @pytest.mark.parametrize("workers", ["1", pytest.param("0", marks=pytest.mark.full)])
