@@ -178,9 +178,18 @@ def _index(found: Diagnosis, settings: Settings, error: str | None) -> None:
     assert index is not None
     if error is not None:
         found.add("store", "problem", f"its embeddings do not load: {error}")
-    elif not make_storage(settings).capabilities.semantic_search:
+        return
+    try:
+        able = make_storage(settings).capabilities.semantic_search
+    except ConfigError as unable:
+        found.add("store", "problem", f"whether items can be found by what they mean is not known: {unable.detail}")
+        return
+    if not able:
         remedy = "install sqlite-vec, or a Python whose sqlite3 can load extensions, or remove store.index"
-        found.add("store", "problem", "items cannot be found by what they mean: there is no SQLite extension", remedy)
+        if settings.database is not None:
+            remedy = "install pgvector on the server of the database, or remove store.index"
+        lacking = "items cannot be found by what they mean: the database has no extension for that"
+        found.add("store", "problem", lacking, remedy)
     else:
         found.add("store", "ok", f"{index.embed} loads; items are found by vectors of {index.dims} numbers")
 

@@ -48,6 +48,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "clock": "of a machine; the times that go by it are moved to the target's clock",
     "imports": "of the target",
     "vectors": "made anew from the items, by the index that the target's project names",
+    "store_vectors": "as vectors",
     "store": "names the place of items for earlier versions",
     "schema_version": "of a backend",
     "schema_migrations": "of a backend",

@@ -9,15 +9,18 @@ import json
 import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
 from tests.live_server import RUNYARD, LiveServer, poll
+from tests.storage.postgres_server import address, schema_of
+from tests.storage.prepared import clear_schema
 from tests.webhook_listener import WebhookListener
 
 VAULT = Path(__file__).parents[1] / "sample_projects" / "vault"
@@ -33,16 +36,67 @@ def client_of(server: LiveServer, **headers: str) -> LangGraphClient:
     return get_client(url=server.url, headers=headers)
 
 
+@contextmanager
+def vault_server(data: Path, backend: str, *, config: str = "langgraph.json") -> Iterator[LiveServer]:
+    """Not started yet."""
+    env = {}
+    if backend == "postgres":
+        env = {"RUNYARD_DATABASE": address(), "RUNYARD_DATABASE_SCHEMA": schema_of(data)}
+    with closing(LiveServer(data, config=VAULT / config, env=env)) as server:
+        yield server
+    if backend == "postgres":
+        clear_schema(data)
+
+
+def in_files(server: LiveServer) -> bool:
+    return (server.data / "runyard.db").exists()
+
+
 def stored(server: LiveServer) -> bytes:
-    """All that lies in the server's files."""
+    """All that lies in the server's files, or in its database."""
+    if not in_files(server):
+        return b"".join(stored_in_postgres(schema_of(server.data)))
     files = [path for path in server.data.iterdir() if path.is_file() and not path.is_symlink()]
     assert {"runyard.db", "runyard.db-wal", "store.db"} <= {path.name for path in files}
     return b"".join(path.read_bytes() for path in files)
 
 
-def serve_plain(data: Path) -> subprocess.CompletedProcess[str]:
+def stored_in_postgres(schema: str) -> Iterator[bytes]:
+    with psycopg.connect(address()) as connection:
+        tables = connection.execute("select tablename from pg_tables where schemaname = %s", (schema,)).fetchall()
+        assert ("runs",) in tables
+        for (table,) in tables:
+            with connection.cursor().copy(f"copy {schema}.{table} to stdout (format binary)") as copy:
+                yield from map(bytes, copy)
+
+
+def first_value(server: LiveServer, query: str) -> Any:
+    """Of the first row that is found in the database."""
+    if in_files(server):
+        with closing(sqlite3.connect(f"{(server.data / 'runyard.db').as_uri()}?mode=ro", uri=True)) as database:
+            (value,) = database.execute(query).fetchone()
+            return value
+    with psycopg.connect(address()) as connection:
+        connection.execute(f"set search_path = {schema_of(server.data)}")
+        row = connection.execute(query.encode()).fetchone()
+        assert row is not None
+        return row[0]
+
+
+def serve_plain(server: LiveServer) -> subprocess.CompletedProcess[str]:
     """What comes of a start without the encryption."""
-    command: list[str | Path] = [RUNYARD, "serve", "--config", VAULT / "plain.json", "--data", data, "--port", "0"]
+    command: list[str | Path] = [
+        RUNYARD,
+        "serve",
+        "--config",
+        VAULT / "plain.json",
+        "--data",
+        server.data,
+        "--port",
+        "0",
+    ]
+    if not in_files(server):
+        command += ["--database", address(), "--database-schema", schema_of(server.data)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -54,19 +108,16 @@ async def input_of_run(client: LangGraphClient, thread_id: str) -> Any:
 
 def run_status(server: LiveServer, run: Any) -> str:
     """That of a run whose input nobody can read; it is no secret."""
-    databases = sqlite3.connect(f"{(server.data / 'runyard.db').as_uri()}?mode=ro", uri=True)
-    with closing(databases) as database:
-        (status,) = database.execute("select status from runs where run_id = ?", (run["run_id"],)).fetchone()
-    return str(status)
+    return str(first_value(server, f"select status from runs where run_id = '{run['run_id']}'"))
 
 
-@pytest.fixture(scope="module")
-def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    server = LiveServer(tmp_path_factory.mktemp("vault") / "data", config=VAULT / "langgraph.json")
-    try:
+BACKENDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.full)]
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def vault(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with vault_server(tmp_path_factory.mktemp("vault") / "data", request.param) as server:
         yield server.start()
-    finally:
-        server.close()
 
 
 @pytest.fixture
@@ -159,7 +210,7 @@ async def test_nothing_that_was_given_lies_in_the_files(vault: LiveServer, clien
         await client.runs.create(thread_id, assistant_id, input={"secret": f"{SECRET}delayed"}, after_seconds=3600)
         vault_files = stored(vault)
     assert SECRET.encode() not in vault_files
-    assert b'"owner":"ann"' in vault_files
+    assert b'"owner":"ann"' in vault_files.replace(b'": "', b'":"')
 
 
 async def test_results_of_a_batch_are_as_they_were_given(vault: LiveServer, client: LangGraphClient) -> None:
@@ -221,9 +272,8 @@ async def test_what_a_run_asks_its_server_for_is_encrypted_in_its_context(vault:
     async with client_of(vault, **tenant("inner")) as client:
         values: Any = await client.runs.wait(None, "asker", input={"secret": f"{SECRET}inner"}, on_completion="keep")
         assert values["log"][1] == f"{SECRET}inner"
-    with closing(sqlite3.connect(f"{(vault.data / 'runyard.db').as_uri()}?mode=ro", uri=True)) as database:
-        kept = database.execute('select kwargs from runs where kwargs like \'%"tenant":"inner"%\'').fetchall()
-    assert len(kept) == 2
+    kept = first_value(vault, 'select count(*) from runs where kwargs like \'%"tenant":"inner"%\'')
+    assert kept == 2
 
 
 @pytest.mark.parametrize("header", ["not base64!", base64.b64encode(b"[1]").decode(), base64.b64encode(b"{").decode()])
@@ -263,10 +313,10 @@ async def test_the_context_is_that_of_who_asks(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
-async def test_keys_are_changed_while_the_data_stay(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", ["sqlite", "postgres"])
+async def test_keys_are_changed_while_the_data_stay(tmp_path: Path, backend: str) -> None:
     """It begins without encryption, and goes through two keys."""
-    server = LiveServer(tmp_path / "data", config=VAULT / "plain.json")
-    try:
+    with vault_server(tmp_path / "data", backend, config="plain.json") as server:
         server.start()
         async with client_of(server) as client:
             early = await client.threads.create(metadata={"note": "early"})
@@ -284,7 +334,7 @@ async def test_keys_are_changed_while_the_data_stay(tmp_path: Path) -> None:
             await client.store.put_item(["a"], "k", {"secret": "item"})
         server.stop()
 
-        refused = await asyncio.to_thread(serve_plain, server.data)
+        refused = await asyncio.to_thread(serve_plain, server)
         assert refused.returncode == 2
         assert "is encrypted, and langgraph.json names no encryption" in refused.stderr
 
@@ -304,8 +354,6 @@ async def test_keys_are_changed_while_the_data_stay(tmp_path: Path) -> None:
             assert (await client.store.get_item(["a"], "k"))["value"] == {"secret": "item"}
             more: Any = await client.runs.wait(thread_id, "keeper", input={"secret": "y"})
             assert len(more["log"]) == 4
-    finally:
-        server.close()
 
 
 @pytest.mark.full

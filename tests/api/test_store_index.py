@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from langgraph_sdk import get_sync_client
 
 from tests.live_server import LiveServer, StartServer, poll
+from tests.storage.postgres_server import address, schema_of
+from tests.storage.prepared import clear_schema
 
 HERE = Path(__file__).parents[1] / "sample_projects" / "remembering"
 
@@ -19,9 +22,19 @@ def keys(server: LiveServer, user: str, query: str) -> list[str]:
         return [item["key"] for item in client.store.search_items([user], query=query)["items"]]
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.full)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Variables that say where everything is kept."""
+    if request.param == "sqlite":
+        yield {}
+        return
+    yield {"RUNYARD_DATABASE": address(), "RUNYARD_DATABASE_SCHEMA": schema_of(tmp_path)}
+    clear_schema(tmp_path)
+
+
 @pytest.mark.parametrize("workers", ["1", pytest.param("0", marks=pytest.mark.full)])
-def test_what_one_puts_the_other_finds(start_server: StartServer, workers: str) -> None:
-    server = start_server(config=HERE / "langgraph.json", args=("--workers", workers))
+def test_what_one_puts_the_other_finds(start_server: StartServer, workers: str, database: dict[str, str]) -> None:
+    server = start_server(config=HERE / "langgraph.json", args=("--workers", workers), env=database)
     with get_sync_client(url=server.url) as client:
         client.store.put_item(["ada"], "trip", {"text": "by train along the river"})
         client.store.put_item(["ada"], "hidden", {"text": "soup"}, index=False)
@@ -47,13 +60,13 @@ def test_what_one_puts_the_other_finds(start_server: StartServer, workers: str) 
 
 
 @pytest.mark.full
-def test_a_changed_index_is_made_anew_after_a_restart(start_server: StartServer) -> None:
-    server = start_server(config=HERE / "langgraph.json", args=("--workers", "1"))
+def test_a_changed_index_is_made_anew_after_a_restart(start_server: StartServer, database: dict[str, str]) -> None:
+    server = start_server(config=HERE / "langgraph.json", args=("--workers", "1"), env=database)
     with get_sync_client(url=server.url) as client:
         client.store.put_item(["ada"], "trip", {"text": "by train", "title": "river"})
     assert keys(server, "ada", "water") == ["trip"]
     server.stop()
-    changed = start_server(config=HERE / "changed.json", args=("--workers", "1"))
+    changed = start_server(config=HERE / "changed.json", args=("--workers", "1"), env=database)
     poll(lambda: keys(changed, "ada", "water") == ["trip"])
     assert "1 items are not in the index of ./meanings.py:wider with 6 dimensions" in changed.log.read_text()
 

@@ -23,8 +23,8 @@ _KINDS: Final[Mapping[str, Kind]] = {
     "boolean": "flag",
     "double precision": "float",
 }
-OWN: Final = {("store_items", "digest")}
-"""What other backends do not have, and `Target` makes."""
+OWN: Final = {("store_items", "digest"), ("store_items", "indexed")}
+"""What other backends do not have, and `Target` makes; and items are indexed anew."""
 
 
 def columns_of(connection: Connection, table: str) -> Columns:
