@@ -41,6 +41,10 @@ from runyard.runtime.telemetry.logs import RunFields, log_as_run
 
 logger = logging.getLogger(__name__)
 
+BEAT = 2.0
+"""Seconds between heartbeats at the most."""
+SHARED_BEAT = 1.0
+"""The same where several servers share a database: what another one cancels may be learnt by the heartbeat alone."""
 RELEASE_GRACE = 5.0
 """Seconds in which a run that is given back writes what it has reached."""
 HANDOVER_GRACE = 0.2
@@ -78,7 +82,7 @@ class Worker:
         self._heartbeat = HeartbeatThread(
             storage.workers,
             name,
-            interval=min(2.0, settings.lease_seconds / 5),
+            interval=min(BEAT if settings.database is None else SHARED_BEAT, settings.lease_seconds / 5),
             held=self._claims.held,
             answered=lambda answer: self._loop.call_soon_threadsafe(self._apply, answer),
             loops=loops or Loops(),

@@ -17,6 +17,7 @@ from runyard.runtime.bus.messages import (
     Flush,
     Flushed,
     Follow,
+    Followed,
     FollowThread,
     FromWorker,
     Hello,
@@ -26,7 +27,7 @@ from runyard.runtime.bus.messages import (
     UnfollowThread,
     Welcome,
 )
-from runyard.runtime.bus.peers import bus as peers_module
+from runyard.runtime.bus.peers import hearing
 from runyard.runtime.bus.peers import outbox as outbox_module
 from runyard.runtime.bus.peers import servers as servers_module
 from runyard.runtime.bus.peers.bus import PeeredBus
@@ -60,6 +61,16 @@ class Server:
         """What its worker says."""
         for message in messages:
             self.worker.bus.send(message)
+
+    def relay(self, message: RunEvents) -> None:
+        """Passes on what its worker says, at once."""
+        assert self.links.relay is not None
+        self.links.relay.relay(message)
+
+    def followed(self) -> list[Followed]:
+        """What is followed elsewhere."""
+        assert self.links.relay is not None
+        return list(self.links.relay.interests())
 
     async def told(self) -> list[ToWorker]:
         """What its worker was told since the last look."""
@@ -238,7 +249,7 @@ async def test_a_cancelled_run_is_stopped_wherever_it_is_and_its_end_is_told(ser
 async def test_runs_that_were_ended_or_removed_elsewhere_are_looked_at(
     servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(peers_module, "GATHERING", 0.0)
+    monkeypatch.setattr(hearing, "GATHERING", 0.0)
     one, other = await servers(), await servers()
     other.bus.runs_changed(["a"])
     assert await asyncio.wait_for(one.hears.looked_at.get(), 10) == ["a"]
@@ -257,7 +268,7 @@ async def test_runs_wake_as_many_other_servers_as_there_are_runs_those_with_room
     one, *others = [await servers() for _ in range(4)]
     for room, server in enumerate(others):
         server.hears.room = room
-        server.bus._outbox.put(None, server.bus._alive(asks=False))
+        server.bus._here.tell_alive(None, asks=False)
     await settled()
     one.bus.wake_elsewhere(2)
     await settled()
@@ -272,7 +283,7 @@ async def test_runs_wake_as_many_other_servers_as_there_are_runs_those_with_room
 async def test_a_server_without_workers_is_not_woken(servers: Servers) -> None:
     one, other = await servers(), await servers()
     other.hears.workers = 0
-    other.bus._outbox.put(None, other.bus._alive(asks=False))
+    other.bus._here.tell_alive(None, asks=False)
     await settled()
     one.bus.wake_elsewhere(1)
     one.bus.wake_elsewhere(2)
@@ -319,9 +330,9 @@ async def test_what_is_not_carried_fast_enough_is_dropped_and_noticed(
     one, other = await servers(), await servers()
     other.bus.follow_run("run", 2, announce=True)
     await settled()
-    one.bus._outbox.put(None, Flushed(1))  # the queue is not empty
-    one.bus.relay(events(before=0))
-    one.bus.relay(events(first=9, before=8))
+    one.bus._here.outbox.put(None, Flushed(1))  # the queue is not empty
+    one.relay(events(before=0))
+    one.relay(events(first=9, before=8))
     assert one.bus.dropped == 2
     looks = other.hears.looks
     assert await other.heard() == [EventsStored("run", "thread", 9)]
@@ -337,7 +348,7 @@ async def test_a_server_that_comes_knows_before_all_else_what_others_follow(serv
     one = await servers()
     one.hears.followed = [Follow("run", 2), FollowThread("thread")]
     other = await servers()
-    assert set(other.bus.interests()) == {Follow("run", 2), FollowThread("thread")}
+    assert set(other.followed()) == {Follow("run", 2), FollowThread("thread")}
     other.says(events(), ended())
     assert await one.heard() == [events(), ended()]
 
@@ -346,7 +357,7 @@ async def test_many_follows_are_told_in_pieces(servers: Servers) -> None:
     one = await servers()
     one.hears.followed = [Follow(f"run {number}", 1) for number in range(1234)]
     other = await servers()
-    assert list(other.bus.interests()) == one.hears.followed
+    assert other.followed() == one.hears.followed
 
 
 async def test_a_server_that_leaves_is_forgotten_with_what_it_follows(servers: Servers) -> None:
@@ -370,7 +381,7 @@ async def test_a_server_that_is_silent_is_forgotten_and_found_again(
     await one.bus._renew()
     monkeypatch.undo()
     assert await one.told() == [UnfollowThread("thread")]
-    other.bus._outbox.put(None, other.bus._alive(asks=False))
+    other.bus._here.tell_alive(None, asks=False)
     assert {*await one.told()} == {FollowThread("thread")}
     one.says(ended(answer=None))
     assert await other.heard() == [ended(answer=None)]
