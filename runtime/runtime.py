@@ -24,7 +24,7 @@ from runyard.runtime.bus.workers import Workers
 from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.encryption.handlers import Handlers
-from runyard.runtime.errors import ConfigError
+from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.graphs.loading import forget_modules
 from runyard.runtime.graphs.script_thread import like_a_main_thread
 from runyard.runtime.maintenance.batches import CancelledBatches, LateItems, OldBatches
@@ -187,6 +187,8 @@ class Runtime:
         self.inner_address = InnerAddress(self._inner_socket.path, secrets.token_bytes(32))
         self._accept_inner: Callable[[], asyncio.BaseProtocol] | None = None
         self._has_clients = False
+        self._reaching: asyncio.Task[None] | None = None
+        self._aborted = False
         queue = self._storage.queue
         self.metrics.connect(queue.depth, queue.waits, self._workers.pids, settings.worker_processes, self._loops)
 
@@ -257,7 +259,7 @@ class Runtime:
             lag = LoopLag(self.metrics.loop_lagged)
             lag.start()
             exits.callback(lag.stop)
-            await self._storage.reach()
+            await self._reach_storage()
             self._storage.open(maintain=True)
             exits.callback(self._storage.close)
             await self._storage.store.ready(meaning=self.settings.project.store_index is not None)
@@ -314,8 +316,21 @@ class Runtime:
         for."""
         leave(0)
 
+    async def _reach_storage(self) -> None:
+        self._reaching = asyncio.create_task(self._storage.reach())
+        try:
+            await self._reaching
+        except asyncio.CancelledError:
+            if not self._aborted:
+                raise
+            raise Unavailable("it was stopped before the database could be reached") from None
+
     def abort_start(self) -> None:
-        """Ends what `start` waits for in this process: code of the project that may never come to an end."""
+        """Ends what `start` waits for in this process: a database that is away, code of the project that may never come
+        to an end."""
+        self._aborted = True
+        if self._reaching is not None:
+            self._reaching.cancel()
         if self._web_app is not None:
             self._web_app.lifespan.give_up()
 

@@ -99,9 +99,23 @@ def test_a_batch_runs_and_outlives_a_killed_server_and_the_password_stays_secret
     assert not (project.parent / ".runyard" / "runyard.db").exists()
 
 
-def test_a_database_that_is_not_there_is_told_without_its_password(runyard: Run, project: Path) -> None:
-    result = runyard("serve", "--port", "0", "--database", f"postgresql://me:{PASSWORD}@127.0.0.1:1/name")
+def test_a_database_that_is_not_there_is_waited_for_and_told_without_its_password(start: Start, project: Path) -> None:
+    process = start("serve", "--port", "0", "--database", f"postgresql://me:{PASSWORD}@127.0.0.1:1/name")
+    assert process.stderr is not None
+    said = process.stderr.readline()
+    process.terminate()
+    rest = process.communicate(timeout=20)[1]
+    assert process.returncode == 1
+    assert b"Postgres at 127.0.0.1:1" in said
+    assert b"waiting for it" in said
+    assert b"it was stopped" in rest
+    assert PASSWORD.encode() not in said + rest
+
+
+def test_a_database_that_refuses_is_an_error_of_the_setting(runyard: Run, project: Path) -> None:
+    stranger = conninfo.make_conninfo(address(), user="stranger", password=PASSWORD)
+    result = runyard("serve", "--port", "0", "--database", stranger)
     assert result.returncode == 2
-    assert b"Postgres at 127.0.0.1:1" in result.stderr
+    assert b"no such user or database" in result.stderr
     assert PASSWORD.encode() not in result.stderr
     assert len(result.stderr.splitlines()) == 1
