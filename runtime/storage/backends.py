@@ -44,7 +44,15 @@ def _postgres(settings: Settings, target: Target, meter: Meter | None, loops: Lo
         )
     from runyard.runtime.storage.postgres.storage import PostgresStorage
 
-    return cast(Storage, PostgresStorage(target, lease_seconds=settings.lease_seconds, meter=meter, loops=loops))
+    storage = PostgresStorage(
+        target,
+        lease_seconds=settings.lease_seconds,
+        connections=settings.database_connections,
+        timeout=settings.database_timeout,
+        meter=meter,
+        loops=loops,
+    )
+    return cast(Storage, storage)
 
 
 def target_of(settings: Settings) -> Target | None:
