@@ -25,7 +25,7 @@ from runyard.runtime.bus.unix_socket import accept_worker
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
-from runyard.runtime.errors import ConfigError
+from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.maintenance.cron_scheduler import CronScheduler
 from runyard.runtime.maintenance.duties import all_duties
 from runyard.runtime.maintenance.maintenance import Maintenance
@@ -157,6 +157,8 @@ class Runtime:
         self._supervisor: Supervisor | None = None
         self._exits = AsyncExitStack()
         self._accept_inner: Callable[[], asyncio.BaseProtocol] | None = None
+        self._reaching: asyncio.Task[None] | None = None
+        self._aborted = False
         queue = self._storage.queue
         self.metrics.connect(queue.depth, queue.waits, self._workers.pids, settings.worker_processes, self._loops)
 
@@ -196,7 +198,7 @@ class Runtime:
             lag = LoopLag(self.metrics.loop_lagged)
             lag.start()
             exits.callback(lag.stop)
-            await self._storage.reach()
+            await self._reach_storage()
             self._storage.open(maintain=True)
             exits.callback(self._storage.close)
             await self._storage.store.ready(meaning=self.settings.project.store_index is not None)
@@ -253,8 +255,21 @@ class Runtime:
         for."""
         leave(0)
 
+    async def _reach_storage(self) -> None:
+        self._reaching = asyncio.create_task(self._storage.reach())
+        try:
+            await self._reaching
+        except asyncio.CancelledError:
+            if not self._aborted:
+                raise
+            raise Unavailable("it was stopped before the database could be reached") from None
+
     def abort_start(self) -> None:
-        """Ends what `start` waits for in this process: code of the project that may never come to an end."""
+        """Ends what `start` waits for in this process: a database that is away, code of the project that may never come
+        to an end."""
+        self._aborted = True
+        if self._reaching is not None:
+            self._reaching.cancel()
         self._code.abort_start()
 
     def drain(self) -> None:

@@ -48,6 +48,8 @@ class Settings:
     database: the connection string of a Postgres, a secret, in which everything is then kept; else DATABASE_URI of the
         process, if that names one. None: a file in `data_dir`, as the word "sqlite" says too.
     database_schema: the schema of it in which the tables lie; None: where its search path leads.
+    database_connections: that each process makes to it at the most, and five for what must not wait for those.
+    database_timeout: seconds that one of its statements may take; then what asked for it is answered with 503.
     role: what this server does of all that servers on one database do. `api` has no workers, `worker` no API.
     port: to listen on; None: on none, as a server without an API does unless it is given one.
     workers: worker processes; 0 runs everything in the API process (debuggers, small tests).
@@ -89,6 +91,8 @@ class Settings:
     data_dir: Path = Path(".runyard")
     database: str | None = field(default=None, repr=False)
     database_schema: str | None = None
+    database_connections: int = _number(8, least=2, most=1000)
+    database_timeout: float = _number(10.0, least=0.1, most=3600)
     role: Role = "all"
     host: str = "127.0.0.1"
     port: int | None = _number(8123, least=0, most=65535)

@@ -23,7 +23,7 @@ def make_storage(settings: Settings, meter: Meter | None = None, loops: Loops | 
     go on in the background. Raises ConfigError when the backend cannot be had."""
     target = target_of(settings)
     if target is not None:
-        return _postgres(settings, target, meter)
+        return _postgres(settings, target, meter, loops)
     return SqliteStorage(settings.data_dir / DATABASE, sync=settings.sync, meter=meter, loops=loops)
 
 
@@ -37,10 +37,17 @@ def place_of(settings: Settings) -> str:
     return str(target_of(settings) or settings.data_dir)
 
 
-def _postgres(settings: Settings, target: Target, meter: Meter | None) -> Storage:
+def _postgres(settings: Settings, target: Target, meter: Meter | None, loops: Loops | None) -> Storage:
     from runyard.runtime.storage.postgres.storage import PostgresStorage
 
-    return PostgresStorage(target, lease_seconds=settings.lease_seconds, meter=meter)
+    return PostgresStorage(
+        target,
+        lease_seconds=settings.lease_seconds,
+        connections=settings.database_connections,
+        timeout=settings.database_timeout,
+        meter=meter,
+        loops=loops,
+    )
 
 
 def target_of(settings: Settings) -> Target | None:

@@ -18,7 +18,7 @@ from psycopg import conninfo
 
 from tests.storage.postgres_server import address
 
-from .postgres_servers import PASSWORD, begin, database, end, ready, write_project
+from .postgres_servers import PASSWORD, begin, end, ready, write_project
 from .processes import Run, Start
 
 
@@ -78,10 +78,24 @@ async def test_an_api_accepts_what_a_worker_executes(start: Start, project: Path
     assert not [*(project.parent / ".runyard" / "servers").glob("*/*")]
 
 
-def test_a_database_that_cannot_be_used_is_told_without_its_password(runyard: Run, project: Path) -> None:
-    result = runyard("serve", "--port", "0", "--database", conninfo.make_conninfo(database(), dbname="absent"))
+def test_a_database_that_is_not_there_is_waited_for_and_told_without_its_password(start: Start, project: Path) -> None:
+    process = start("serve", "--port", "0", "--database", f"postgresql://me:{PASSWORD}@127.0.0.1:1/name")
+    assert process.stderr is not None
+    said = process.stderr.readline()
+    process.terminate()
+    rest = process.communicate(timeout=20)[1]
+    assert process.returncode == 1
+    assert b"Postgres at 127.0.0.1:1" in said
+    assert b"waiting for it" in said
+    assert b"it was stopped" in rest
+    assert PASSWORD.encode() not in said + rest
+
+
+def test_a_database_that_refuses_is_an_error_of_the_setting(runyard: Run, project: Path) -> None:
+    stranger = conninfo.make_conninfo(address(), user="stranger", password=PASSWORD)
+    result = runyard("serve", "--port", "0", "--database", stranger)
     assert result.returncode == 2
-    assert b"database absent: cannot be connected to" in result.stderr
+    assert b"no such user or database" in result.stderr
     assert PASSWORD.encode() not in result.stderr
     assert len(result.stderr.splitlines()) == 1
 

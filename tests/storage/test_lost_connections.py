@@ -101,7 +101,7 @@ async def test_what_waits_too_long_for_a_connection_is_refused(
 ) -> None:
     monkeypatch.setattr("runyard.runtime.storage.postgres.database.LONGEST_WAIT", 0.1)
     busy = [
-        asyncio.ensure_future(database.write(lambda connection: connection.execute("select pg_sleep(0.5)")))
+        asyncio.ensure_future(database.write(lambda connection: connection.execute("select pg_sleep(0.3)")))
         for _ in "ab"
     ]
     await asyncio.sleep(0)

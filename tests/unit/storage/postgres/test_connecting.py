@@ -70,7 +70,7 @@ async def test_a_server_that_starts_later_is_waited_for(
     socket_of_server = Path(str(conninfo_to_dict(address())["host"])) / ".s.PGSQL.5432"
     storage = PostgresStorage(Target.parse(f"host={tmp_path} user=runyard password=secret dbname=postgres"))
     reached = asyncio.create_task(storage.reach())
-    while not caplog.messages:
+    while not caplog.messages:  # noqa: ASYNC110 - the log cannot be awaited
         await asyncio.sleep(0.01)
     assert not reached.done()
     (tmp_path / ".s.PGSQL.5432").symlink_to(socket_of_server)
