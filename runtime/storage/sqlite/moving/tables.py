@@ -17,7 +17,7 @@ FILES: Final[Mapping[File, tuple[str, Schema]]] = {"main": ("runyard.db", RUNYAR
 
 _KINDS: Final[Mapping[str, Kind]] = {"text": "text", "integer": "int", "blob": "bytes", "real": "float"}
 _OWN: Final = {("deliveries", "sending"), ("store_items", "indexed")}
-"""What other backends do not have: a call that a server was making is due at once, and items are indexed anew."""
+"""What is not moved: a call that a server was making is due at once, and items are indexed anew."""
 _NUMBERED_BY_ROW: Final = {"assistants", "crons"}
 _READ: Final = {
     ("deliveries", "due"): "case when sending then 0 else due end",
