@@ -161,6 +161,8 @@ class Runtime:
         self._aborted = False
         queue = self._storage.queue
         self.metrics.connect(queue.depth, queue.waits, self._workers.pids, settings.worker_processes, self._loops)
+        if self._peers is not None:
+            self.metrics.shared.connect(self._storage.workers.machines, self._peers)
 
     @property
     def not_loaded(self) -> dict[str, str]:

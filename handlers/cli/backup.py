@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from runyard.runtime.config.langgraph_json import load_project
-from runyard.runtime.config.settings import Settings
+from runyard.runtime.config.settings import OWN_FILE, Settings
 from runyard.runtime.errors import ConfigError
 
 
@@ -44,6 +44,11 @@ def backup(target: Path, data: Path | None, config: Path) -> None:
 
     try:
         folder = data or _configured(config)
+        if folder is None:
+            raise BackupError(
+                "everything is kept in a Postgres, whose own tools make copies, such as pg_dump; for a data directory,"
+                " name it with --data"
+            )
         with click.progressbar(length=1000, label=f"Copying {folder}") as bar:
 
             def progress(done: int, total: int) -> None:
@@ -56,7 +61,11 @@ def backup(target: Path, data: Path | None, config: Path) -> None:
     click.echo(f"{target}: {' and '.join(names)}, {size / 2**20:.1f} MiB, checked.")
 
 
-def _configured(config: Path) -> Path:
+def _configured(config: Path) -> Path | None:
+    """The data directory; None where there is a database elsewhere."""
     if config.exists():
-        return Settings.from_environment(load_project(config)).data_dir
+        settings = Settings.from_environment(load_project(config))
+        return settings.data_dir if settings.database is None else None
+    if os.environ.get("RUNYARD_DATABASE", OWN_FILE) != OWN_FILE:
+        return None
     return Path(os.environ.get("RUNYARD_DATA_DIR") or ".runyard").expanduser()

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runyard.handlers.cli import server_options
 from runyard.handlers.cli.uvicorn_server import ServeError, listen
 
 if TYPE_CHECKING:
-    from runyard.runtime.services.diagnosis import Diagnosis
+    from runyard.runtime.services.findings import Diagnosis
 
 EXIT_CODES = {"ok": 0, "note": 0, "problem": 1, "unusable": 2}
 _COLOURS = {"ok": "green", "note": "yellow", "problem": "red", "unusable": "red"}
@@ -29,12 +30,10 @@ _COLOURS = {"ok": "green", "note": "yellow", "problem": "red", "unusable": "red"
     default=None,
     help="As of `runyard serve`: for addresses that others can reach.",
 )
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="Where the database lies or would lie.  [default: .runyard]",
-)
+@server_options.data
+@server_options.database
+@server_options.database_schema
+@server_options.role
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -52,13 +51,16 @@ def doctor(
     port: int | None,
     allow_unauthenticated: bool | None,
     data: Path | None,
+    database: str | None,
+    database_schema: str | None,
+    role: str | None,
     timeout: float,
     as_json: bool,
 ) -> None:
     """Say what would start, what is ignored and what is missing, with the remedy.
 
     CONFIG is the project's langgraph.json. Every graph is loaded in a process of its own; nothing is served,
-    and the data directory is only looked at. Options and RUNYARD_* variables are those of `runyard serve`.
+    and data directory and database are only looked at. Options and RUNYARD_* variables are those of `runyard serve`.
 
     Exit codes: 0 it would start with all that the project names (notes do not count); 1 there are problems;
     2 the configuration cannot be used.
@@ -74,6 +76,9 @@ def doctor(
             port=port,
             allow_unauthenticated=allow_unauthenticated,
             data_dir=data,
+            database=database,
+            database_schema=database_schema,
+            role=role,
         )
     )
     _look_at_port(found)

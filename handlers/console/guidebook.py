@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 ORDER = (
     *("serve", "your-app", "authentication", "authorisation", "encryption", "batches", "clients", "protocols"),
-    *("operations", "how-it-works", "reliability"),
+    *("operations", "postgres", "how-it-works", "reliability"),
 )
 """The names of the guides, in the order in which they are best read."""
 

@@ -7,10 +7,9 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from packaging.requirements import Requirement
 
@@ -21,47 +20,14 @@ from runyard.runtime.config.langgraph_json import env_file, load_project
 from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError
+from runyard.runtime.services.findings import Diagnosis
 from runyard.runtime.services.probing import Probe, probe_project
-from runyard.runtime.storage.backends import make_storage
+from runyard.runtime.services.storage_diagnosis import look_at_index, look_at_storage
 from runyard.runtime.telemetry.trace_export import read_trace_export
 from runyard.runtime.ui.bundler import Bundler
 from runyard.runtime.ui.processes import BuildFailed
 
-Level = Literal["ok", "note", "problem", "unusable"]
-
 _CONFIG_LOGGER = dependencies.__name__.rpartition(".")[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at.
-
-    level: a note is ignored or missing, and the start goes on; a problem keeps something from working; unusable: there
-    is nothing to start.
-    """
-
-    check: str
-    level: Level
-    message: str
-    remedy: str | None = None
-
-
-@dataclass(slots=True)
-class Diagnosis:
-    """All findings, in the order of the checks. settings: None when the configuration is unusable."""
-
-    findings: list[Finding] = field(default_factory=list)
-    settings: Settings | None = None
-
-    @property
-    def worst(self) -> Level:
-        """The worst level of all findings."""
-        levels: tuple[Level, ...] = ("unusable", "problem", "note")
-        return next((level for level in levels if any(finding.level == level for finding in self.findings)), "ok")
-
-    def add(self, check: str, level: Level, message: str, remedy: str | None = None) -> None:
-        """One more finding."""
-        self.findings.append(Finding(check, level, message, remedy))
 
 
 async def diagnose(config: Path, *, timeout: float, **options: Any) -> Diagnosis:
@@ -94,7 +60,7 @@ async def diagnose(config: Path, *, timeout: float, **options: Any) -> Diagnosis
         elif probe.what == "app":
             _application(found, project, probe.error)
         elif probe.what == "embeddings":
-            _index(found, found.settings, probe.error)
+            look_at_index(found, found.settings, probe.error)
         elif probe.what == "encryption":
             _encryption(found, project, probe)
         elif probe.error is None:
@@ -103,7 +69,7 @@ async def diagnose(config: Path, *, timeout: float, **options: Any) -> Diagnosis
         else:
             found.add("graph", "problem", f"{probe.name} does not load: {probe.error}")
     _authentication(found, found.settings, auth_error)
-    _data_dir(found, found.settings)
+    look_at_storage(found, found.settings)
     _components(found, found.settings)
     _traces(found, project)
     return found
@@ -173,27 +139,6 @@ def _env(found: Diagnosis, project: Project) -> None:
         found.add("env", "ok", f"{file} sets {len(project.env)} variables")
 
 
-def _index(found: Diagnosis, settings: Settings, error: str | None) -> None:
-    index = settings.project.store_index
-    assert index is not None
-    if error is not None:
-        found.add("store", "problem", f"its embeddings do not load: {error}")
-        return
-    try:
-        able = make_storage(settings).capabilities.semantic_search
-    except ConfigError as unable:
-        found.add("store", "problem", f"whether items can be found by what they mean is not known: {unable.detail}")
-        return
-    if not able:
-        remedy = "install sqlite-vec, or a Python whose sqlite3 can load extensions, or remove store.index"
-        if settings.database is not None:
-            remedy = "install pgvector on the server of the database, or remove store.index"
-        lacking = "items cannot be found by what they mean: the database has no extension for that"
-        found.add("store", "problem", lacking, remedy)
-    else:
-        found.add("store", "ok", f"{index.embed} loads; items are found by vectors of {index.dims} numbers")
-
-
 def _application(found: Diagnosis, project: Project, error: str | None) -> None:
     """`error`: why the project's own application does not load."""
     assert project.app is not None
@@ -252,42 +197,3 @@ def _traces(found: Diagnosis, project: Project) -> None:
         found.add("traces", "problem", export.problem, export.remedy)
     else:
         found.add("traces", "ok", f"they are sent to {export.endpoint} ({export.protocol})")
-
-
-def _data_dir(found: Diagnosis, settings: Settings) -> None:
-    folder, other = settings.data_dir, "choose another directory with --data or RUNYARD_DATA_DIR"
-    if not folder.is_dir():
-        above = next(parent for parent in folder.absolute().parents if parent.exists())
-        if folder.exists() or not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-            found.add("data", "problem", f"{folder} cannot be made: {above} does not allow it", other)
-        else:
-            found.add("data", "ok", f"{folder} does not exist yet; the start makes it")
-        return
-    if not os.access(folder, os.W_OK | os.X_OK):
-        found.add("data", "problem", f"{folder} cannot be written to", f"change its permissions, or {other}")
-        return
-    storage = make_storage(settings)
-    if storage.served():
-        found.add("data", "problem", f"{folder} is used by another Runyard server", f"stop that one, or {other}")
-        return
-    try:
-        state = storage.schema()
-    except ConfigError as error:
-        found.add("data", "problem", error.detail)
-        return
-    if state.encrypted and settings.project.encryption is None:
-        found.add("data", "problem", f"{folder} holds encrypted data", f"name the project's encryption, or {other}")
-    elif state.refusal is not None:
-        found.add("data", "problem", state.refusal, other)
-    elif state.unknown:
-        newer = f"its database is from a newer version ({', '.join(state.unknown)}), which lets this one use it"
-        found.add("data", "note", newer)
-    elif state.applied and state.missing:
-        found.add(
-            "data",
-            "note",
-            f"{folder}: the start brings the database up to date ({', '.join(state.missing)}); there is no way back",
-            "back it up before",
-        )
-    else:
-        found.add("data", "ok", f"{folder} is writable, and nobody uses it")

@@ -7,6 +7,7 @@ import logging
 import shutil
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from runyard.runtime.background.loops import BackgroundLoop
@@ -29,6 +30,8 @@ INTERVAL: Final = 0.5
 """Seconds between two looks for changes, with `--reload`."""
 SHARE: Final = 5
 """A pause between looks is at least so many times as long as a look."""
+OLD: Final = 3600.0
+"""Seconds after which what was on its way into a folder that servers share is nobody's any more."""
 
 
 @dataclass(slots=True)
@@ -46,6 +49,7 @@ class Ui:
     def __init__(self, settings: Settings, loops: Loops) -> None:
         self._reload = settings.reload
         self._data_dir = settings.data_dir
+        self._is_shared = settings.database is not None
         self._project = settings.project
         self._folder = settings.data_dir / "ui"
         self._kept = KeptBuilds(self._folder / "builds")
@@ -62,7 +66,8 @@ class Ui:
     async def start(self) -> None:
         """Begins to build, and looks for changes where the server does; without components, nothing happens."""
         for left in (*self._folder.glob("build-*"), *self._folder.glob("install-*")):
-            await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
+            if not self._is_shared or _age(left) > OLD:
+                await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
         if self._reload or self._section.paths:
             self._loop.start()
 
@@ -164,3 +169,11 @@ class Ui:
             logger.error("ui: the components of %s are not served: %s", name, why)
         else:
             logger.error("ui: the components of %s are served as they were built before: %s", name, why)
+
+
+def _age(path: Path) -> float:
+    """Seconds since it was changed; 0 for what is there no more."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return 0.0

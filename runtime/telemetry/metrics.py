@@ -1,5 +1,6 @@
 """Figures of the server for Prometheus, and the same in short as JSON."""
 
+import math
 import os
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -10,7 +11,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.process_collector import ProcessCollector
 
 from runyard.runtime.background.rounds import Loops
+from runyard.runtime.errors import Unavailable
 from runyard.runtime.storage.port.queue import QueueDepth, QueueWaits
+from runyard.runtime.telemetry.shared import SharedFigures
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 LOCK_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30)
@@ -96,6 +99,12 @@ class Metrics:
         self._log_bytes = Gauge(
             "runyard_database_log_bytes", "What was written and is not yet in the database itself.", registry=registry
         )
+        self._database_up = Gauge(
+            "runyard_database_up",
+            "Whether the database answered when it was asked for these figures.",
+            registry=registry,
+        )
+        self.shared = SharedFigures(registry)
         self._counts: dict[tuple[str, str, int], Counter] = {}
         self._durations: dict[str, Histogram] = {}
         self._ended: defaultdict[str, int] = defaultdict(int)
@@ -164,7 +173,7 @@ class Metrics:
         """Bytes of the database's write-ahead log."""
         self._log_bytes.set(size)
 
-    async def _refresh(self) -> QueueDepth | None:
+    def _read_processes(self) -> None:
         for status, count in self._ended.items():
             self._runs.labels(status).inc(count)
         self._ended.clear()
@@ -177,6 +186,8 @@ class Metrics:
         for pid in pids:
             if (memory := _resident(pid)) is not None:
                 self._worker_memory.labels(str(pid)).set(memory)
+
+    async def _read_queue(self) -> QueueDepth | None:
         if self._depth is None:
             return None
         depth = await self._depth()
@@ -186,13 +197,25 @@ class Metrics:
         return depth
 
     async def exposition(self) -> bytes:
-        """Prometheus' text format."""
-        await self._refresh()
+        """Prometheus' text format; without the figures of the database where it does not answer."""
+        self._read_processes()
+        self.shared.read_bus()
+        try:
+            await self._read_queue()
+            await self.shared.read_machines()
+        except Unavailable:
+            self._queue.clear()
+            self._oldest.set(math.nan)
+            self.shared.forget_machines()
+            self._database_up.set(0)
+        else:
+            self._database_up.set(1)
         return generate_latest(self._registry)
 
     async def snapshot(self) -> dict[str, Any]:
-        """The same in short: queue, workers, API process."""
-        depth = await self._refresh()
+        """The same in short: queue, workers, API process. Raises Unavailable where the database does not answer."""
+        self._read_processes()
+        depth = await self._read_queue()
         waits = QueueWaits(0.0, 0.0) if self._waits is None else await self._waits()
         oldest = 0.0 if depth is None else depth.oldest
         pending = 0 if depth is None else depth.ready + depth.waiting + depth.delayed
@@ -227,6 +250,8 @@ class Metrics:
             },
             "loops": {state: [loop.name for loop in loops if loop.state == state] for state in ("late", "ended")},
             "api": {"pid": os.getpid(), "resident_bytes": _resident(os.getpid())},
+            **self.shared.read_bus(),
+            **await self.shared.read_machines(),
         }
 
 

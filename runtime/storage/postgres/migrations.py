@@ -36,10 +36,8 @@ _UNFINISHED_IMPORT = "select 1 from imports where finished_at is null"
 def migrate(connection: Connection, target: Target) -> None:
     """Applies the migrations that the database lacks, in one transaction. Raises ConfigError when it is too new for
     this version, or its server too old."""
-    (number,) = one(connection, "select current_setting('server_version_num')::int")
-    if number < EARLIEST_SERVER * 10_000:
-        raise ConfigError(f"{target}: Runyard needs Postgres {EARLIEST_SERVER} or newer")
-    if read_state(connection, target).missing:
+    before = read_state(connection, target)
+    if before.missing and before.refusal is None:
         try:
             _apply(connection, target)
         except psycopg.errors.InsufficientPrivilege as error:
@@ -73,12 +71,18 @@ def _apply(connection: Connection, target: Target) -> None:
 
 def read_state(connection: Connection, target: Target) -> SchemaState:
     """How far the schema is; changes nothing."""
+    server, number = one(
+        connection, "select current_setting('server_version'), current_setting('server_version_num')::int"
+    )
+    if number < EARLIEST_SERVER * 10_000:
+        refusal = f"it has version {server}, and Runyard needs Postgres {EARLIEST_SERVER} or newer"
+        return SchemaState([], list(_files()), [], refusal, server=server)
     try:
         connection.begin(mode="read only", seconds=30)
         encrypted = connection.execute("select 1 from encryption").fetchone() is not None
-        return replace(_state(connection), encrypted=encrypted)
+        return replace(_state(connection), encrypted=encrypted, server=server)
     except psycopg.errors.UndefinedTable:
-        return SchemaState([], list(_files()), [])
+        return SchemaState([], list(_files()), [], server=server)
     finally:
         connection.roll_back()
 
