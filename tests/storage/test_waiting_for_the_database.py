@@ -59,7 +59,7 @@ async def test_what_was_asked_for_is_made_when_the_database_is_back(
     await lose(proxy, database)
     asked: list[Future[int]] = [Future() for _ in range(3)]
     for number, future in enumerate(asked):
-        doubling.submit(number, future)
+        doubling.put_off(number, future)
     await proxy.listen()
     assert [await asyncio.wrap_future(future) for future in asked] == [0, 2, 4]
 
@@ -79,7 +79,7 @@ async def test_nothing_waits_longer_than_storage_is_open(
 ) -> None:
     await lose(proxy, database)
     asked: Future[int] = Future()
-    doubling.submit(1, asked)
+    doubling.put_off(1, asked)
     await asyncio.to_thread(database.close)
     with pytest.raises(StorageUnavailable):
         await asyncio.wrap_future(asked)

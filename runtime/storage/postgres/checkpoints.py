@@ -42,6 +42,17 @@ class _Append(NamedTuple):
     rows: Sequence[CheckpointRow | WriteRow]
 
 
+class _Written(Handover):
+    """The writing of one append."""
+
+    def __init__(self, appends: Groups[_Append, None]) -> None:
+        super().__init__()
+        self._appends = appends
+
+    def hasten(self) -> None:
+        self._appends.hasten(self)
+
+
 class PostgresCheckpoints:
     """Checkpoints as rows, their large channel values and pending writes in tables of their own.
 
@@ -59,9 +70,9 @@ class PostgresCheckpoints:
         )
 
     def append(self, lease: Lease | None, rows: Sequence[CheckpointRow | WriteRow]) -> Handover:
-        handover = Handover()
-        self._appends.submit(_Append(lease, rows), handover)
-        return handover
+        written = _Written(self._appends)
+        self._appends.put_off(_Append(lease, rows), written)
+        return written
 
     def _write(self, connection: Connection, appends: Sequence[_Append]) -> list[LeaseLost | None]:
         leased = {place: append.lease for place, append in enumerate(appends) if append.lease is not None}

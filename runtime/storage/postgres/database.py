@@ -80,15 +80,27 @@ class Database:
         self._meter = meter
         self._connections = Connections(target, seconds, loops or Loops())
         self._closed = False
+        self._at_close: list[Callable[[], None]] = []
         sizes = {**CONNECTIONS, "main": connections}
         self._pools = {name: ThreadPoolExecutor(size, f"postgres-{name}") for name, size in sizes.items()}
 
     def close(self) -> None:
         """Returns when all that was asked for is done."""
+        for task in self._at_close:
+            task()
         self._closed = True
         for pool in self._pools.values():
             pool.shutdown()
         self._connections.close()
+
+    def at_close(self, task: Callable[[], None]) -> None:
+        """Has something done before nothing more is accepted."""
+        self._at_close.append(task)
+
+    def check_open(self) -> None:
+        """Raises Unavailable when closed."""
+        if self._closed:
+            raise _closed()
 
     async def write(self, work: Work[T], *, locks: Iterable[str] = (), pool: Pool = "main") -> T:
         """Runs `work` in a transaction, maybe more than once; returns its result once that is committed. `locks` are
@@ -157,8 +169,7 @@ class Database:
                 raise unavailable(f"no connection to the database was free for {LONGEST_WAIT:g} seconds")
             return task()
 
-        if self._closed:
-            raise _closed()
+        self.check_open()
         try:
             return self._pools[pool].submit(begin)
         except RuntimeError:  # it was shut down this moment

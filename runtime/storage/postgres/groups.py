@@ -1,9 +1,12 @@
 """Writes of one kind that many ask for at once: what has gathered while others were being committed goes into one
 transaction.
 
-Nothing waits for more to come. A request that is refused fails alone, and so does one whose transaction fails: the
-others are made again without it. While the database cannot be had they all wait for it, for some seconds: a run that
-goes on needs no other attempt because Postgres was started anew.
+What nobody waits for can be put off: a run that ends meanwhile takes its checkpoints back, and has them written in the
+transaction of its end. Nothing else waits for more to come.
+
+A request that is refused fails alone, and so does one whose transaction fails: the others are made again without it.
+While the database cannot be had they all wait for it, for some seconds: a run that goes on needs no other attempt
+because Postgres was started anew.
 """
 
 from __future__ import annotations
@@ -27,7 +30,14 @@ T = TypeVar("T")
 LARGEST = 100
 """Requests in one transaction, at the most."""
 AT_ONCE = 2
-"""Transactions of one kind that a process makes at the same time."""
+"""Transactions of one kind that a process makes at the same time. A second one begins only when there is cause: the
+more goes into each, the less all of them take."""
+MANY = 32
+"""Requests that are cause enough."""
+SLOW = 0.05
+"""Seconds after which a transaction that is under way is."""
+PUT_OFF = 0.02
+"""Seconds for which a request is put off that nobody waits for. A kill costs as much more of a run's progress."""
 PATIENCE = 20.0
 """Seconds after its first failure for which a request waits for the database. A worker whose lease runs out meanwhile
 gives its runs up; what it has asked for is refused then."""
@@ -59,23 +69,71 @@ class Groups(Generic[R, T]):
         self._locks = locks
         self._lock = threading.Lock()
         self._waiting: deque[_Asked[R, T]] = deque()
+        self._later: dict[Future[T], tuple[float, R]] = {}
+        self._watched = False
         self._under_way = 0
+        self._begun = 0.0
+        database.at_close(self.hasten)
 
     async def add(self, request: R) -> T:
         """Its result, once it is committed. Raises what it is refused with, and Unavailable."""
         future: Future[T] = Future()
-        self.submit(request, future)
+        self._submit(request, future)
         return await asyncio.wrap_future(future)
 
-    def submit(self, request: R, future: Future[T]) -> None:
-        """As `add`, for callers of whichever kind, who get the result by the future. Cancelled before its transaction
-        begins, it is not made at all."""
+    def put_off(self, request: R, future: Future[T]) -> None:
+        """Makes a request by and by, whose result the future gets. Cancelled before its transaction begins, it is not
+        made at all. Raises Unavailable when closed."""
+        with self._lock:
+            self._database.check_open()
+            self._later[future] = (time.monotonic() + PUT_OFF, request)
+            if self._watched:
+                return
+            self._watched = True
+        threading.Thread(target=self._watch, name="postgres-put-off", daemon=True).start()
+
+    def hasten(self, *futures: Future[T]) -> None:
+        """Has requests made now that were put off: those, or all."""
+        with self._lock:
+            for future in futures or tuple(self._later):
+                if (found := self._later.pop(future, None)) is not None:
+                    self._waiting.append(_Asked(found[1], future))
+            begins = self._takes_place()
+        if begins:
+            self._begin()
+
+    def _watch(self) -> None:
+        """Makes what was put off when it is due. In a thread of its own, for as long as there is something."""
+        while True:
+            with self._lock:
+                first = next(iter(self._later.values()), None)
+                if first is None:
+                    self._watched = False
+                    return
+                delay = first[0] - time.monotonic()
+                due = [future for future, (moment, _) in self._later.items() if moment <= first[0] + PUT_OFF / 4]
+            if delay > 0:
+                time.sleep(delay)
+            else:
+                self.hasten(*due)
+
+    def _submit(self, request: R, future: Future[T]) -> None:
         with self._lock:
             self._waiting.append(_Asked(request, future))
-            if self._under_way == AT_ONCE:
-                return
-            self._under_way += 1
-        self._begin()
+            begins = self._takes_place()
+        if begins:
+            self._begin()
+
+    def _takes_place(self) -> bool:
+        """Whether another transaction is to begin; it counts as under way then."""
+        if not self._waiting or self._under_way == AT_ONCE:
+            return False
+        slow = time.monotonic() - self._begun > SLOW
+        if self._under_way and not slow and len(self._waiting) < MANY:
+            return False
+        self._under_way += 1
+        self._begun = time.monotonic()
+        return True
 
     def _begin(self) -> None:
         try:
@@ -86,7 +144,8 @@ class Groups(Generic[R, T]):
                 left = list(self._waiting)
                 self._waiting.clear()
             for asked in left:
-                asked.future.set_exception(error)
+                if asked.until or asked.future.set_running_or_notify_cancel():
+                    asked.future.set_exception(error)
 
     def _go_on(self) -> None:
         """Makes groups until nothing waits, in a pool thread."""
@@ -96,12 +155,12 @@ class Groups(Generic[R, T]):
             except BaseException as error:  # noqa: BLE001 - it is told to whoever asked
                 left = [asked for asked in group if not asked.future.done()]
                 if isinstance(error, StorageUnavailable) and not isinstance(error, Unanswered):
-                    self._put_off(left, error)
+                    self._wait(left, error)
                     return
                 for asked in left:
                     asked.future.set_exception(error)
 
-    def _put_off(self, group: Sequence[_Asked[R, T]], error: StorageUnavailable) -> None:
+    def _wait(self, group: Sequence[_Asked[R, T]], error: StorageUnavailable) -> None:
         """Has those made a little later that still have patience; no pool thread is held meanwhile."""
         now, patient = time.monotonic(), []
         for asked in group:
@@ -125,6 +184,8 @@ class Groups(Generic[R, T]):
                     group.append(asked)
             if not group:
                 self._under_way -= 1
+            else:
+                self._begun = time.monotonic()
         return group
 
     def _make(self, group: Sequence[_Asked[R, T]]) -> None:
