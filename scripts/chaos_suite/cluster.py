@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import psutil
+import psycopg
 
 from scripts.chaos_suite.clock import Clock
 from scripts.chaos_suite.databases import PostgresDatabase
@@ -18,7 +19,11 @@ ROUTED = ("api-2", "worker-2", "worker-3")
 """Those that reach Postgres through a network that breaks."""
 CONCURRENCY = 8
 """Runs at once in each worker: few, so that some have to wait."""
-MAX_CONNECTIONS = 100
+CONNECTIONS = 3
+"""Of each process, for what its requests and runs ask of Postgres."""
+MAX_CONNECTIONS = 120
+"""Of all of them. Some are kept for the suite itself, which is an administrator."""
+ADMIN, NOT_ADMIN = "user=runyard dbname=chaos", "user=app dbname=chaos"
 SETTINGS = {
     "max_connections": str(MAX_CONNECTIONS),
     "synchronous_commit": "on",  # what was committed outlives a crash of the server
@@ -51,10 +56,12 @@ class Cluster(Target):
         place.mkdir()
         folder.chmod(0o711)  # Postgres may run as another user
         self.postgres = Postgres(place, SETTINGS)
+        self._host = f"host={place}"
+        self._made = False
         self.network = Network()
-        self.database = self._database = PostgresDatabase(self.postgres.address)
+        self.database = self._database = PostgresDatabase(self.admin_address)
         self.routes = [self.network.route(name, self.postgres.socket) for name in ROUTED]
-        ways = {route.name: f"host=127.0.0.1 port={route.port} user=runyard dbname=postgres" for route in self.routes}
+        ways = {route.name: f"host=127.0.0.1 port={route.port} {NOT_ADMIN}" for route in self.routes}
         for name, role in ROLES.items():
             worker = role == "worker"
             member = Member(
@@ -62,11 +69,25 @@ class Cluster(Target):
                 folder / name,
                 Clock(folder / f"{name}.clock", wanted=clocks),
                 args=("--role", role, *(("--workers", "1", "--concurrency", str(CONCURRENCY)) if worker else ())),
-                env={"CHAOS_MARKS": str(self.marks), "RUNYARD_DATABASE": ways.get(name, self.postgres.address)},
+                env={
+                    "CHAOS_MARKS": str(self.marks),
+                    "RUNYARD_DATABASE": ways.get(name, self.address),
+                    "RUNYARD_DATABASE_CONNECTIONS": str(CONNECTIONS),
+                },
                 workers=int(worker),
             )
             member.server.log = folder / f"{name}.log"
             self.members.append(member)
+
+    @property
+    def address(self) -> str:
+        """The connection string of whoever is no administrator, past the network."""
+        return f"{self._host} {NOT_ADMIN}"
+
+    @property
+    def admin_address(self) -> str:
+        """That of the administrator, for whom connections are reserved."""
+        return f"{self._host} {ADMIN}"
 
     @property
     def api(self) -> list[Member]:
@@ -78,7 +99,15 @@ class Cluster(Target):
     def start(self, members: list[Member] | None = None) -> None:
         if members is None:
             self.postgres.start()
+            if not self._made:
+                self._make()
         super().start(members)
+
+    def _make(self) -> None:
+        with psycopg.connect(self.postgres.address, autocommit=True) as connection:
+            connection.execute("create role app login")
+            connection.execute("create database chaos owner app")
+        self._made = True
 
     def recover(self) -> None:
         for member in self.members:

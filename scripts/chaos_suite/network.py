@@ -95,6 +95,8 @@ class Route:
             await self._pass_on(link, reader, far)
             if link.silent:
                 await asyncio.sleep(_FORGOTTEN_SECONDS)
+        except asyncio.CancelledError:
+            pass  # the network ends, and asyncio's callback wants a task that is not cancelled
         finally:
             self._links.discard(link)
             if back is not None:

@@ -75,7 +75,7 @@ def take_connections(scene: Scene) -> str:
     try:
         with contextlib.suppress(psycopg.OperationalError):
             while len(taken) < _MOST_CONNECTIONS:
-                taken.append(psycopg.connect(_cluster(scene).postgres.address))
+                taken.append(psycopg.connect(_cluster(scene).address))
         seconds = scene.while_(2)
     finally:
         for connection in taken:
@@ -123,7 +123,7 @@ def _outsider(scene: Scene) -> psycopg.Connection:
     while True:
         try:
             return psycopg.connect(
-                _cluster(scene).postgres.address,
+                _cluster(scene).admin_address,
                 autocommit=True,
                 application_name="outsider",
                 options=f"-c lock_timeout={_LOCK_SECONDS * 1000}",
