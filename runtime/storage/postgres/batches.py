@@ -10,9 +10,10 @@ from typing import Any, Final, NamedTuple
 from runyard.generated.models import Batch, BatchStatus, Run
 from runyard.runtime.lifecycle import batch_timed_out
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.batch_rows import condition_of
 from runyard.runtime.storage.port.batches import BatchState, LateItems, StoppedItems
 from runyard.runtime.storage.port.runs import CancelResult, RunStatus
-from runyard.runtime.storage.postgres.batch_rows import batch_from_row, condition_of
+from runyard.runtime.storage.postgres.batch_rows import read_batch
 from runyard.runtime.storage.postgres.cancellation import cancel_run, end_unfinished
 from runyard.runtime.storage.postgres.conditions import Conditions
 from runyard.runtime.storage.postgres.connection import SLICES, Connection
@@ -67,7 +68,7 @@ class PostgresBatches:
 
     def _get(self, connection: Connection, batch_id: str) -> Batch | None:
         row = fetch_dict(connection, self._sql["batch"], (batch_id,))
-        return None if row is None else batch_from_row(connection, self._sql, row)
+        return None if row is None else read_batch(connection, self._sql, row)
 
     async def state(self, scope: Scope, batch_id: str) -> BatchState | None:
         def read(connection: Connection) -> BatchState | None:
@@ -100,7 +101,7 @@ class PostgresBatches:
 
         def read(connection: Connection) -> list[Batch]:
             rows = fetch_dicts(connection, sql, (*where.parameters, limit, offset))
-            return [batch_from_row(connection, self._sql, row) for row in rows]
+            return [read_batch(connection, self._sql, row) for row in rows]
 
         return await self._database.snapshot(read, "search")
 

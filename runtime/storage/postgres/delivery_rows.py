@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import orjson
 
-from runyard.runtime.storage.postgres.batch_rows import batch_from_row
+from runyard.runtime.storage.postgres.batch_rows import read_batch
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.rows import fetch_dict
 from runyard.runtime.storage.queries import Queries
@@ -37,7 +37,7 @@ def add_delivery(
 def ended_batch(connection: Connection, sql: Queries, batch_id: str) -> bytes | None:
     """What is told of a batch that has ended; None when it was deleted."""
     row = fetch_dict(connection, sql["batch"], (batch_id,))
-    return None if row is None else orjson.dumps(batch_from_row(connection, sql, row))
+    return None if row is None else orjson.dumps(read_batch(connection, sql, row))
 
 
 def complete_deliveries(connection: Connection, sql: Queries, batch_id: str) -> None:

@@ -7,11 +7,12 @@ from typing import Any, Final
 from runyard.generated.models import Batch, BatchStatus, Run
 from runyard.runtime.lifecycle import batch_timed_out
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.batch_rows import condition_of
 from runyard.runtime.storage.port.batches import BatchState, LateItems, StoppedItems
 from runyard.runtime.storage.port.runs import CancelResult, RunStatus
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.rows import run_from_row
-from runyard.runtime.storage.sqlite.batch_rows import batch_from_row, condition_of
+from runyard.runtime.storage.sqlite.batch_rows import read_batch
 from runyard.runtime.storage.sqlite.cancellation import cancel_run, end_unfinished
 from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.database import Database, now
@@ -49,7 +50,7 @@ class SqliteBatches:
     def _get(self, connection: sqlite3.Connection, batch_id: str) -> Batch | None:
         def read(connection: sqlite3.Connection) -> Batch | None:
             row = fetch_dict(connection, self._sql["batch"], (batch_id,))
-            return None if row is None else batch_from_row(connection, self._sql, row)
+            return None if row is None else read_batch(connection, self._sql, row)
 
         return one_state(connection, read)
 
@@ -73,7 +74,7 @@ class SqliteBatches:
         where = Conditions()
         where.within(scope, "batches.metadata")
         if statuses:
-            where.add(" or ".join(["0", *(f"({condition_of(status)})" for status in statuses)]).join("()"))
+            where.add(" or ".join(["false", *(f"({condition_of(status)})" for status in statuses)]).join("()"))
         if name is not None:
             where.like("name", name)
         where.containing("batches.metadata", None if metadata is None else dict(metadata))
@@ -84,7 +85,7 @@ class SqliteBatches:
 
         def read(connection: sqlite3.Connection) -> list[Batch]:
             rows = fetch_dicts(connection, sql, (*where.parameters, limit, offset))
-            return [batch_from_row(connection, self._sql, row) for row in rows]
+            return [read_batch(connection, self._sql, row) for row in rows]
 
         return await self._database.read_in_pool(lambda connection: one_state(connection, read), "search")
 

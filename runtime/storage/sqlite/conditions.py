@@ -29,21 +29,6 @@ def has_items(document: str | bytes | None, key: str, wanted: str) -> bool:
     return document is not None and has_all(orjson.loads(document).get(key), _parsed(wanted))
 
 
-def equalities(scope: Scope) -> Iterator[tuple[str, Any]]:
-    """The keys of the metadata whose value the filter of a scope says, with that value."""
-    return ((key, value) for key, operator, value in terms(scope.filter) if operator == "$eq")
-
-
-def listed_items(scope: Scope) -> Iterator[tuple[str, Any]]:
-    """The texts that the filter of a scope wants in lists of the metadata, with the keys that `thread_tags` has for
-    those."""
-    for key, operator, value in terms(scope.filter):
-        if operator == "$contains":
-            for item in value if isinstance(value, list) else [value]:
-                if isinstance(item, str):
-                    yield f"{key}[]", item
-
-
 class Conditions:
     """The `where` clause of a search, put together from what was asked for."""
 

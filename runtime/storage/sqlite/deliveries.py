@@ -9,7 +9,7 @@ import orjson
 from runyard.runtime.storage.port.deliveries import Delivery
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.rows import iso_time, run_from_row
-from runyard.runtime.storage.sqlite.batch_rows import batch_from_row
+from runyard.runtime.storage.sqlite.batch_rows import read_batch
 from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.rows import fetch_dict
@@ -41,7 +41,7 @@ def add_delivery(
 def _ended_batch(connection: sqlite3.Connection, sql: Queries, batch_id: str) -> bytes | None:
     """What is told of a batch that has ended; None when it was deleted."""
     row = fetch_dict(connection, sql["batch"], (batch_id,))
-    return None if row is None else orjson.dumps(batch_from_row(connection, sql, row))
+    return None if row is None else orjson.dumps(read_batch(connection, sql, row))
 
 
 def complete_deliveries(connection: sqlite3.Connection, sql: Queries, batch_id: str) -> None:

@@ -20,9 +20,9 @@ from runyard.runtime.storage.postgres.moving.ends import PostgresEnd
 from runyard.runtime.storage.postgres.moving.tables import LONGEST_STEP, last_of, sequences_of
 from runyard.runtime.storage.postgres.rows import one
 from runyard.runtime.storage.postgres.store.items import digest_of
-from runyard.runtime.storage.postgres.store.namespaces import namespace_of
 from runyard.runtime.storage.postgres.workers import PostgresWorkers
 from runyard.runtime.storage.queries import load_queries
+from runyard.runtime.storage.store_rows import namespace_of
 
 T = TypeVar("T")
 

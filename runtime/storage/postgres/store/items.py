@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-import orjson
-
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.store import (
     Embedded,
@@ -16,7 +14,6 @@ from runyard.runtime.storage.port.store import (
     Namespace,
     PutItem,
     SearchItems,
-    StoredItem,
     StoreOperation,
     StoreResult,
     UnindexedItem,
@@ -25,15 +22,20 @@ from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.groups import Groups
 from runyard.runtime.storage.postgres.rows import fetch_dicts, one
-from runyard.runtime.storage.postgres.store.namespaces import list_namespaces, namespace_of, namespace_text
+from runyard.runtime.storage.postgres.store.namespaces import list_namespaces
 from runyard.runtime.storage.postgres.store.search import search_items
 from runyard.runtime.storage.postgres.store.vectors import LOCK, prepare_vectors, vector_text
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.rows import iso_time
+from runyard.runtime.storage.store_rows import (
+    expires_at,
+    fields_text,
+    item_from_row,
+    namespace_text,
+    unindexed_from_row,
+    worth_refreshing,
+)
 from runyard.runtime.storage.time_slice import TimeSlice
 
-GRAIN = 0.01
-"""The part of its lifetime by which the end of an item must move to be worth a write."""
 EXPIRED_AT_ONCE = 50
 """Items that are removed between two looks at the clock: values may be large."""
 
@@ -109,8 +111,8 @@ class PostgresStoreItems:
             rows = [] if row is None else [row]
             time = 0 if row is None else row["now"]
         if read.refresh:
-            outlived += [row["id"] for row in rows if _worth_refreshing(row, time)]
-        items = [_item(row) for row in rows]
+            outlived += [row["id"] for row in rows if worth_refreshing(row, time)]
+        items = [item_from_row(row, row["key"].decode()) for row in rows]
         return items if isinstance(read, SearchItems) else next(iter(items), None)
 
     def _change(self, connection: Connection, batches: Sequence[_Changes]) -> list[None]:
@@ -175,15 +177,7 @@ class PostgresStoreItems:
     async def unindexed(self, index: str, limit: int) -> list[UnindexedItem]:
         sql, parameters = self._sql["unindexed"], {"index": index, "limit": limit}
         rows = await self._database.snapshot(lambda connection: fetch_dicts(connection, sql, parameters), "search")
-        return [
-            UnindexedItem(
-                number=row["id"],
-                state=row["updated_at"],
-                value=row["value"].encode(),
-                fields=None if row["fields"] is None else orjson.loads(row["fields"]),
-            )
-            for row in rows
-        ]
+        return [unindexed_from_row(row) for row in rows]
 
     async def index_items(self, items: Sequence[tuple[UnindexedItem, Embedded]]) -> None:
         numbers = [item.number for item, _ in items]
@@ -210,25 +204,7 @@ def _row(digest: bytes, put: PutItem, now: int) -> tuple[Any, ...]:
         put.key.encode(),
         put.value.decode(),
         put.ttl,
-        None if put.ttl is None else now + int(put.ttl * 60_000_000),
-        None if put.fields is None else orjson.dumps(put.fields).decode(),
+        expires_at(put, now),
+        fields_text(put),
         None if put.embedded is None else put.embedded.index,
-    )
-
-
-def _worth_refreshing(row: dict[str, Any], time: int) -> bool:
-    if row["ttl_minutes"] is None:
-        return False
-    lifetime = row["ttl_minutes"] * 60_000_000
-    return bool(time + lifetime - row["expires_at"] > lifetime * GRAIN)
-
-
-def _item(row: dict[str, Any]) -> StoredItem:
-    return StoredItem(
-        namespace=namespace_of(row["namespace"]),
-        key=row["key"].decode(),
-        value=row["value"].encode(),
-        created_at=iso_time(row["created_at"]),
-        updated_at=iso_time(row["updated_at"]),
-        score=row.get("score"),
     )

@@ -1,25 +1,14 @@
-"""Namespaces as one text each: their labels joined by dots, which no label has."""
+"""Namespaces of the store, found by what they begin and end with."""
 
 from __future__ import annotations
 
 from runyard.runtime.storage.port.store import ListNamespaces, Namespace
 from runyard.runtime.storage.postgres.conditions import Conditions
 from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.store_rows import AFTER_SEPARATOR, ANY, SEPARATOR, namespace_of, namespace_text
 
 INDEXED = 500
 """Characters of a namespace that the index has room for."""
-_SEPARATOR = "."
-_AFTER_SEPARATOR = "/"
-"""The next character: what is below `a` lies between `a.` and `a/`."""
-_ANY = "*"
-
-
-def namespace_text(namespace: Namespace) -> str:
-    return _SEPARATOR.join(namespace)
-
-
-def namespace_of(text: str) -> Namespace:
-    return tuple(text.split(_SEPARATOR))
 
 
 def add_below(where: Conditions, prefix: Namespace) -> None:
@@ -27,9 +16,9 @@ def add_below(where: Conditions, prefix: Namespace) -> None:
     if prefix:
         text = namespace_text(prefix)
         where.add(f"left(namespace, {INDEXED}) >= %s", text[:INDEXED])
-        where.add(f"left(namespace, {INDEXED}) <= %s", (text + _AFTER_SEPARATOR)[:INDEXED])
+        where.add(f"left(namespace, {INDEXED}) <= %s", (text + AFTER_SEPARATOR)[:INDEXED])
         where.add(
-            "(namespace = %s or namespace >= %s and namespace < %s)", text, text + _SEPARATOR, text + _AFTER_SEPARATOR
+            "(namespace = %s or namespace >= %s and namespace < %s)", text, text + SEPARATOR, text + AFTER_SEPARATOR
         )
 
 
@@ -39,7 +28,7 @@ def list_namespaces(connection: Connection, wanted: ListNamespaces) -> list[Name
     matching = Conditions()
     add_below(where, wanted.below)
     for prefix in wanted.prefixes:
-        plain = prefix[: prefix.index(_ANY)] if _ANY in prefix else prefix
+        plain = prefix[: prefix.index(ANY)] if ANY in prefix else prefix
         add_below(where, plain)
         if len(plain) < len(prefix):
             _add_labels(matching, prefix, from_end=False)
@@ -65,6 +54,6 @@ def _add_labels(where: Conditions, labels: Namespace, *, from_end: bool) -> None
     """`labels` begins or ends with these; `*` is any."""
     where.add("cardinality(labels) >= %s", len(labels))
     for place, label in enumerate(labels, start=1):
-        if label != _ANY:
+        if label != ANY:
             index = f"cardinality(labels) - {len(labels) - place}" if from_end else str(place)
             where.add(f"labels[{index}] = %s", label)

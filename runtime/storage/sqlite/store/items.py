@@ -7,9 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
-
-import orjson
+from typing import Literal, TypeVar
 
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import ConfigError, Unavailable
@@ -20,32 +18,34 @@ from runyard.runtime.storage.port.store import (
     ListNamespaces,
     PutItem,
     SearchItems,
-    StoredItem,
     StoreOperation,
     StoreResult,
     UnindexedItem,
 )
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.rows import iso_time
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.migrations import STORE
 from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts
 from runyard.runtime.storage.sqlite.store.namespaces import (
     add_namespace_functions,
     list_namespaces,
-    namespace_of,
-    namespace_text,
 )
 from runyard.runtime.storage.sqlite.store.search import search_items
 from runyard.runtime.storage.sqlite.store.vectors import load_vectors, offer_vectors
+from runyard.runtime.storage.store_rows import (
+    expires_at,
+    fields_text,
+    item_from_row,
+    namespace_text,
+    unindexed_from_row,
+    worth_refreshing,
+)
 from runyard.runtime.storage.time_slice import TimeSlice
 
 T = TypeVar("T")
 
 FEW = 8
 """Items that are read where they are asked for, since that takes microseconds."""
-GRAIN = 0.01
-"""The part of its lifetime by which the end of an item must move to be worth a write."""
 EXPIRED_AT_ONCE = 50
 """Items that are removed between two looks at the clock: values and vectors may be large."""
 
@@ -143,8 +143,8 @@ class SqliteStoreItems:
             row = fetch_dict(connection, self._sql["item"], (namespace_text(read.namespace), read.key, time))
             rows = [] if row is None else [row]
         if read.refresh:
-            outlived += [row["id"] for row in rows if _worth_refreshing(row, time)]
-        items = [_item(row) for row in rows]
+            outlived += [row["id"] for row in rows if worth_refreshing(row, time)]
+        items = [item_from_row(row, row["key"]) for row in rows]
         return items if isinstance(read, SearchItems) else next(iter(items), None)
 
     def _write(self, connection: sqlite3.Connection, puts: Sequence[PutItem], outlived: Sequence[int]) -> None:
@@ -164,8 +164,8 @@ class SqliteStoreItems:
             "value": put.value.decode(),
             "now": time,
             "ttl_minutes": put.ttl,
-            "expires_at": None if put.ttl is None else time + int(put.ttl * 60_000_000),
-            "fields": None if put.fields is None else orjson.dumps(put.fields).decode(),
+            "expires_at": expires_at(put, time),
+            "fields": fields_text(put),
             "indexed": None if put.embedded is None else put.embedded.index,
         }
         ((number,),) = connection.execute(self._sql["put_item"], row).fetchall()
@@ -210,15 +210,7 @@ class SqliteStoreItems:
         rows = await (await self._opened()).read_in_pool(
             lambda connection: fetch_dicts(connection, sql, parameters), "search"
         )
-        return [
-            UnindexedItem(
-                number=row["id"],
-                state=row["updated_at"],
-                value=row["value"].encode(),
-                fields=None if row["fields"] is None else orjson.loads(row["fields"]),
-            )
-            for row in rows
-        ]
+        return [unindexed_from_row(row) for row in rows]
 
     async def index_items(self, items: Sequence[tuple[UnindexedItem, Embedded]]) -> None:
         def work(connection: sqlite3.Connection) -> None:
@@ -239,21 +231,3 @@ def _in_one_state(work: Callable[[sqlite3.Connection], T]) -> Callable[[sqlite3.
             connection.execute("commit")
 
     return read
-
-
-def _worth_refreshing(row: dict[str, Any], time: int) -> bool:
-    if row["ttl_minutes"] is None:
-        return False
-    lifetime = row["ttl_minutes"] * 60_000_000
-    return bool(time + lifetime - row["expires_at"] > lifetime * GRAIN)
-
-
-def _item(row: dict[str, Any]) -> StoredItem:
-    return StoredItem(
-        namespace=namespace_of(row["namespace"]),
-        key=row["key"],
-        value=cast("str", row["value"]).encode(),
-        created_at=iso_time(row["created_at"]),
-        updated_at=iso_time(row["updated_at"]),
-        score=row.get("score"),
-    )

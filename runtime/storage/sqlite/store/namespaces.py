@@ -1,4 +1,4 @@
-"""Namespaces as one text each: their labels joined by dots, which no label has."""
+"""Namespaces of the store, found by what they begin and end with."""
 
 from __future__ import annotations
 
@@ -6,19 +6,7 @@ import sqlite3
 
 from runyard.runtime.storage.port.store import ListNamespaces, Namespace
 from runyard.runtime.storage.sqlite.conditions import Conditions
-
-_SEPARATOR = "."
-_AFTER_SEPARATOR = "/"
-"""The next character: what is below `a` lies between `a.` and `a/`."""
-_ANY = "*"
-
-
-def namespace_text(namespace: Namespace) -> str:
-    return _SEPARATOR.join(namespace)
-
-
-def namespace_of(text: str) -> Namespace:
-    return tuple(text.split(_SEPARATOR))
+from runyard.runtime.storage.store_rows import AFTER_SEPARATOR, ANY, SEPARATOR, namespace_of, namespace_text
 
 
 def add_below(where: Conditions, prefix: Namespace) -> None:
@@ -26,8 +14,8 @@ def add_below(where: Conditions, prefix: Namespace) -> None:
     if prefix:
         text = namespace_text(prefix)
         where.add("namespace >= ?", text)
-        where.add("namespace < ?", text + _AFTER_SEPARATOR)
-        where.add("(namespace = ? or namespace >= ?)", text, text + _SEPARATOR)
+        where.add("namespace < ?", text + AFTER_SEPARATOR)
+        where.add("(namespace = ? or namespace >= ?)", text, text + SEPARATOR)
 
 
 def list_namespaces(connection: sqlite3.Connection, wanted: ListNamespaces, now: int) -> list[Namespace]:
@@ -36,7 +24,7 @@ def list_namespaces(connection: sqlite3.Connection, wanted: ListNamespaces, now:
     matching = Conditions()
     add_below(where, wanted.below)
     for prefix in wanted.prefixes:
-        plain = prefix[: prefix.index(_ANY)] if _ANY in prefix else prefix
+        plain = prefix[: prefix.index(ANY)] if ANY in prefix else prefix
         add_below(where, plain)
         if len(plain) < len(prefix):
             matching.add("begins_with(namespace, ?)", namespace_text(prefix))
@@ -75,7 +63,7 @@ def _ends_with(text: str, pattern: str) -> bool:
 
 
 def _same(namespace: Namespace, labels: Namespace) -> bool:
-    return all(label in (_ANY, found) for found, label in zip(namespace, labels, strict=True))
+    return all(label in (ANY, found) for found, label in zip(namespace, labels, strict=True))
 
 
 def _start(text: str, depth: int) -> str:

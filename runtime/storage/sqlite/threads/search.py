@@ -20,8 +20,9 @@ import orjson
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.rows import thread_from_row
-from runyard.runtime.storage.sqlite.conditions import Conditions, equalities, listed_items
+from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.rows import fetch_dict
+from runyard.runtime.storage.thread_tags import equalities, listed_items
 
 NARROW: Final = 2_000
 """Rows up to which it is quicker to sort all matches than to walk along an order."""
