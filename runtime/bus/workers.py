@@ -201,7 +201,8 @@ class Workers:
         return len(self._known), self._room()
 
     def _room(self) -> int:
-        return sum(worker.room for worker in self._known.values() if worker.woken_at is None)
+        before = time.monotonic() - WAKE_TIMEOUT
+        return sum(each.room for each in self._known.values() if each.woken_at is None or each.woken_at > before)
 
     def wake(self, ready: int) -> None:
         """Tells workers that so many runs are ready: those of this process first, and others if these have no room for
@@ -215,18 +216,21 @@ class Workers:
         """Tells the workers of this process that so many runs are ready."""
         if ready <= 0 or not self._known:
             return
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         answering = [name for name, worker in self._known.items() if worker.woken_at is None]
         if ready == 1 and answering:
             chosen = [min(answering, key=lambda name: self._known[name].running)]
         else:
             chosen = [*self._known]
+        left = ready
         for name in chosen:
             worker = self._known[name]
             if worker.woken_at is None:
                 worker.woken_at = now
                 worker.running += 1
-                worker.room = max(0, worker.room - 1)
+            taken = min(worker.room, left)
+            worker.room -= taken
+            left -= taken
         self._bus.wake(chosen)
         if self._wake_timer is None:
             self._wake_timer = asyncio.get_running_loop().call_later(WAKE_TIMEOUT, self._wake_others)
@@ -242,7 +246,7 @@ class Workers:
 
     def stuck(self, seconds: float) -> bool:
         """Whether no worker has answered a wake-up for that long: something blocks all of them."""
-        before = asyncio.get_running_loop().time() - seconds
+        before = time.monotonic() - seconds
         workers = self._known.values()
         return bool(workers) and all(worker.woken_at is not None and worker.woken_at < before for worker in workers)
 

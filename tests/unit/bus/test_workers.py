@@ -68,9 +68,30 @@ class NothingEnded:
         return []
 
 
+class Bus(LinkedBus):
+    """Keeps for how many runs others were woken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.woken_elsewhere: list[int] = []
+        self.wake_up = asyncio.Event()
+        self.others: list[str] = []
+        self.answers: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
+
+    def wake_elsewhere(self, ready: int) -> None:
+        self.woken_elsewhere.append(ready)
+        self.wake_up.set()
+
+    def elsewhere(self) -> list[str]:
+        return self.others
+
+    def answer_flush(self, server: str, number: int) -> None:
+        self.answers.put_nowait((server, number))
+
+
 @pytest.fixture
-def bus() -> LinkedBus:
-    return LinkedBus()
+def bus() -> Bus:
+    return Bus()
 
 
 @pytest.fixture
@@ -216,3 +237,73 @@ async def test_a_worker_is_known_from_its_hello_until_it_has_left_the_bus(
     assert workers.pids() == []
     assert workers.none_since() is not None
     assert workers.give_back(["worker"]) == set()
+
+
+async def test_runs_for_which_there_is_room_here_wake_nobody_elsewhere(
+    bus: Bus, workers: Workers, broker: Broker
+) -> None:
+    workers.wake(1)
+    assert bus.woken_elsewhere == [1], "there are no workers here"
+    one, other = Told(bus, "one"), Told(bus, "other")
+    for worker in (one, other):
+        worker.says_hello()
+        worker.says(Load(0, 2))
+    bus.woken_elsewhere.clear()
+    for _ in range(4):
+        workers.wake(1)
+    assert bus.woken_elsewhere == []
+    workers.wake(1)
+    assert bus.woken_elsewhere == [1]
+    one.says(Ended("run", "thread", "success", None, 0, 0.0, 0.0))
+    workers.wake(3)
+    assert bus.woken_elsewhere == [1, 2]
+    assert workers.capacity() == (2, 0)
+    workers.stop()
+
+
+async def test_what_another_server_wakes_for_is_not_passed_on(bus: Bus, workers: Workers, broker: Broker) -> None:
+    worker = Told(bus, "worker")
+    worker.says_hello()
+    worker.messages.clear()
+    workers.woken(5)
+    assert (worker.kinds(), bus.woken_elsewhere) == ([Wake], [])
+    workers.stop()
+
+
+async def test_where_no_worker_answers_others_are_woken_too(
+    bus: Bus, workers: Workers, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers_module, "WAKE_TIMEOUT", 0.001)
+    worker = Told(bus, "blocked")
+    worker.says_hello()
+    worker.says(Load(0, 5))
+    bus.woken_elsewhere.clear()
+    workers.wake(1)
+    assert bus.woken_elsewhere == []
+    bus.wake_up.clear()
+    await asyncio.wait_for(bus.wake_up.wait(), 10)
+    assert bus.woken_elsewhere == [1]
+    workers.stop()
+
+
+async def test_a_flush_waits_for_other_servers_and_is_answered_for_them(
+    bus: Bus, workers: Workers, broker: Broker
+) -> None:
+    worker = Told(bus, "worker")
+    worker.says_hello()
+    bus.others = ["elsewhere"]
+    flush = asyncio.create_task(workers.flushed())
+    await asyncio.sleep(0)
+    worker.answers_flushes()
+    await asyncio.sleep(0)
+    assert not flush.done()
+    (number,) = [message.number for message in worker.messages if isinstance(message, Flush)]
+    workers.heard("elsewhere", Flushed(number))
+    assert await flush
+
+    worker.messages.clear()
+    workers.flush_asked("elsewhere", 7)
+    await asyncio.sleep(0)
+    assert bus.answers.empty()
+    worker.answers_flushes()
+    assert await asyncio.wait_for(bus.answers.get(), 10) == ("elsewhere", 7)
