@@ -54,7 +54,7 @@ from runyard.runtime.services.thread_events import ThreadEvents
 from runyard.runtime.services.thread_states import ThreadStates
 from runyard.runtime.services.threads import Threads
 from runyard.runtime.services.ui import Ui
-from runyard.runtime.storage.backends import make_storage, place_of, target_of
+from runyard.runtime.storage.backends import make_storage, modules_of, place_of, target_of
 from runyard.runtime.storage.encrypted.storage import EncryptedStorage, encrypted
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.streams.broker import Broker
@@ -208,7 +208,7 @@ class Runtime:
             exits.callback(self._folder.leave)
             await self._listen_inside()
             # Imports its libraries while this process continues.
-            spawner = WorkerSpawner(self._folder.path, self.inner_address)
+            spawner = WorkerSpawner(self._folder.path, self.inner_address, also=modules_of(self.settings))
             self._broker.start()
             exits.push_async_callback(self._broker.stop)
             if self._peers is not None:

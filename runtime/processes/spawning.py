@@ -9,7 +9,7 @@ import os
 import socket
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,14 @@ from runyard.runtime.processes.temporaries import keep_temporaries, remove_tempo
 class WorkerSpawner:
     """Starts processes; making one begins the preloading in the background."""
 
-    def __init__(self, folder: Path, inner: InnerAddress) -> None:
+    def __init__(self, folder: Path, inner: InnerAddress, *, also: Sequence[str] = ()) -> None:
         """`folder`: where temporary files of the processes lie, this one's too. `inner`: where clients that code makes
-        in these processes reach the server."""
+        in these processes reach the server. `also`: further modules that all of them need."""
         self._folder = folder
         self._inner = inner
         keep_temporaries(folder, "server")  # the fork server's socket
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["runyard.runtime.processes.preload"])
+        self._context.set_forkserver_preload([*also, "runyard.runtime.processes.preload"])
         self._starting = asyncio.Lock()
         with _no_start_method():
             multiprocessing.forkserver.ensure_running()

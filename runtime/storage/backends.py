@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,11 @@ def make_storage(settings: Settings, meter: Meter | None = None, loops: Loops | 
     if target is not None:
         return _postgres(settings, target, meter, loops)
     return SqliteStorage(settings.data_dir / DATABASE, sync=settings.sync, meter=meter, loops=loops)
+
+
+def modules_of(settings: Settings) -> Sequence[str]:
+    """The modules of the backend that are imported only where it is used."""
+    return () if settings.database is None else ("runyard.runtime.storage.postgres.storage",)
 
 
 def storage_in(data_dir: Path) -> Storage:
