@@ -16,7 +16,9 @@ from .processes import Start
 
 PASSWORD = "kept-from-everybody"
 GRAPHS = """
+import asyncio
 import os
+from pathlib import Path
 from typing import TypedDict
 from langgraph.graph import START, StateGraph
 from langgraph_sdk import get_client
@@ -37,16 +39,26 @@ async def ask(state):
     return {"graphs": [assistant["graph_id"] for assistant in await get_client().assistants.search()]}
 
 
+async def hold(state):
+    with open("held", "a") as file:
+        print("again", file=file)
+    while not Path("free").exists():
+        await asyncio.sleep(0.02)
+    return {"n": 1}
+
+
 add = StateGraph(State).add_node(work).add_edge(START, "work").compile(name="Adder")
 ask = StateGraph(State).add_node(ask).add_edge(START, "ask").compile()
+hold = StateGraph(State).add_node(hold).add_edge(START, "hold").compile()
 """
 
 
 def write_project(directory: Path) -> Path:
-    """A project of two graphs; its langgraph.json."""
+    """A project of some graphs; its langgraph.json. The node of `hold` adds a line to the file `held` and waits for the
+    file `free`."""
     (directory / "graphs.py").write_text(GRAPHS)
     path = directory / "langgraph.json"
-    path.write_text(json.dumps({"graphs": {"add": "./graphs.py:add", "ask": "./graphs.py:ask"}}))
+    path.write_text(json.dumps({"graphs": {name: f"./graphs.py:{name}" for name in ("add", "ask", "hold")}}))
     return path
 
 

@@ -35,6 +35,7 @@ def schema() -> Iterator[str]:
         connection.execute(f"drop schema if exists {name} cascade")
 
 
+@pytest.mark.full
 def test_a_batch_runs_and_outlives_a_killed_server_and_the_password_stays_secret(
     start: Start, runyard: Run, project: Path, schema: str
 ) -> None:
@@ -60,14 +61,14 @@ async def test_an_api_accepts_what_a_worker_executes(start: Start, project: Path
     api, worker = begin(start, schema, "serve", "--role", "api"), begin(start, schema, "worker")
     client, probes = get_client(url=ready(api)), ready(worker)
     names = {assistant["graph_id"]: assistant["name"] for assistant in await client.assistants.search()}
-    assert names == {"add": "Adder", "ask": "ask"}
+    assert names == {"add": "Adder", "ask": "ask", "hold": "hold"}
     given: list[Any] = [{"assistant_id": "add", "input": {"n": n}} for n in range(20)]
     runs = await client.runs.create_batch(given)
     async with asyncio.timeout(60):
         added: list[Any] = await asyncio.gather(*(client.runs.join(run["thread_id"], run["run_id"]) for run in runs))
         # Whose code has no URL is answered by the server that executes it.
         asked: Any = await client.runs.wait(None, "ask", input={})
-    assert sorted(asked["graphs"]) == ["add", "ask"]
+    assert sorted(asked["graphs"]) == ["add", "ask", "hold"]
     assert [values["n"] for values in added] == list(range(1, 21))
     async with httpx.AsyncClient(base_url=probes) as http:
         assert (await http.get("/ok")).json()["ok"] is True
@@ -76,6 +77,26 @@ async def test_an_api_accepts_what_a_worker_executes(start: Start, project: Path
     for process in (api, worker):
         assert PASSWORD not in end(process)
     assert not [*(project.parent / ".runyard" / "servers").glob("*/*")]
+
+
+@pytest.mark.full
+async def test_what_a_server_hands_back_at_its_stop_another_one_goes_on_with(
+    start: Start, project: Path, schema: str
+) -> None:
+    one = begin(start, schema, "serve", RUNYARD_SHUTDOWN_GRACE="0.2")
+    run = await get_client(url=ready(one)).runs.create(None, "hold", input={}, on_completion="keep")
+    held = project.parent / "held"
+    while not held.exists():  # noqa: ASYNC110 - another process makes it
+        await asyncio.sleep(0.05)
+    other = begin(start, schema, "serve")
+    client = get_client(url=ready(other))
+    end(one)
+    (project.parent / "free").touch()
+    async with asyncio.timeout(60):
+        values: Any = await client.runs.join(run["thread_id"], run["run_id"])
+    assert values["n"] == 1
+    assert held.read_text() == "again\n" * 2
+    end(other)
 
 
 def test_a_database_that_is_not_there_is_waited_for_and_told_without_its_password(start: Start, project: Path) -> None:
