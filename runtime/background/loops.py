@@ -18,13 +18,21 @@ class BackgroundLoop:
     """Calls `step` again and again. It answers the seconds until the next round, or None to end the loop."""
 
     def __init__(
-        self, name: str, step: Callable[[], Awaitable[float | None]], loops: Loops, *, may_wait: bool = False
+        self,
+        name: str,
+        step: Callable[[], Awaitable[float | None]],
+        loops: Loops,
+        *,
+        may_wait: bool = False,
+        longest_pause: float = LONGEST_PAUSE,
     ) -> None:
-        """`may_wait`: a round waits for what may never happen, and is never late."""
+        """`may_wait`: a round waits for what may never happen, and is never late. `longest_pause`: in seconds, after
+        rounds that failed."""
         self._name = name
         self._step = step
         self._loops = loops
         self._may_wait = may_wait
+        self._longest_pause = longest_pause
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -49,7 +57,7 @@ class BackgroundLoop:
 
     async def run(self) -> None:
         """Goes round until the step says that it is over, or the task is cancelled."""
-        rounds = self._loops.add(self._name)
+        rounds = self._loops.add(self._name, longest_pause=self._longest_pause)
         try:
             while True:
                 # Cleared before the round: a wake-up during it is kept.

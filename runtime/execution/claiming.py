@@ -76,7 +76,7 @@ class Claims:
                 return None
             return 0.0
 
-        self._rounds = BackgroundLoop(f"claims of {self._worker}", claim_next, self._loops)
+        self._rounds = BackgroundLoop(f"claims of {self._worker}", claim_next, self._loops, longest_pause=POLL_INTERVAL)
         await self._rounds.run()
 
     async def _woken(self) -> None:

@@ -42,6 +42,7 @@ class HeartbeatThread:
         self._held = held
         self._answered = answered
         self._runner = asyncio.Runner()
+        self._gave_up: float | None = None
         # Writing fails for all at once, and soon after it succeeds again silence counts.
         self._thread = BackgroundThread(f"heartbeat of {worker}", self._beat, loops, longest_pause=interval)
 
@@ -75,6 +76,9 @@ class HeartbeatThread:
 
     def _give_up(self) -> None:
         ends = self._workers.lease_ends(self._worker)
-        if ends is not None and time.monotonic() >= ends and (held := self._held()):
-            logger.warning("worker %s: its lease has run out; it gives up %s runs", self._worker, len(held))
+        held = self._held() if ends is not None and time.monotonic() >= ends else None
+        if held:
+            if ends != self._gave_up:
+                logger.warning("worker %s: its lease has run out; it gives up %s runs", self._worker, len(held))
+            self._gave_up = ends
             self._answered(HeartbeatResult({}, [lease.seq for lease in held]))

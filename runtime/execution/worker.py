@@ -26,12 +26,13 @@ from runyard.runtime.bus.messages import (
 )
 from runyard.runtime.bus.port import WorkerBus
 from runyard.runtime.config.settings import Settings
-from runyard.runtime.errors import LeaseLost
+from runyard.runtime.errors import LeaseLost, Unavailable
 from runyard.runtime.execution.claiming import Claims
 from runyard.runtime.execution.execution import Execution, RunEnded, Stop, announce_end
 from runyard.runtime.execution.executor import Executor
 from runyard.runtime.execution.heartbeat import HeartbeatThread
 from runyard.runtime.execution.unrecorded import give_back
+from runyard.runtime.storage.patience import patience
 from runyard.runtime.storage.port.queue import LeasedRun
 from runyard.runtime.storage.port.runs import Interest
 from runyard.runtime.storage.port.storage import Storage
@@ -160,6 +161,7 @@ class Worker:
         context = copy_context()
         context.run(log_as_run, self._fields(leased))
         context.run(acting_for.set, self._caller(leased))
+        context.run(patience.set, self._settings.lease_seconds)
         task = self._loop.create_task(self._execute(leased), name=leased.lease.run_id, context=context)
         self._tasks.add(task)
         task.add_done_callback(lambda task: self._executed(leased, task))
@@ -242,6 +244,9 @@ class Worker:
         if isinstance(error, LeaseLost):
             logger.warning("run %s: its lease is lost; what it did since is dropped", lease.run_id)
             return
+        if isinstance(error, Unavailable) and error.retry_after is not None:
+            logger.warning("run %s: %s; it goes back to the queue", lease.run_id, error.detail)
+            return  # by a heartbeat, as all that is held no longer: the run is not to blame
         if (execution := self._executions.get(lease.run_id)) is not None:
             execution.finishing = True
         await give_back(
@@ -274,6 +279,7 @@ class Worker:
     async def _stop_execution(self, execution: Execution, stop: Stop) -> None:
         leased = execution.leased
         log_as_run(self._fields(leased))
+        patience.set(self._settings.lease_seconds)
         try:
             ended = await self._executor.stop(execution, stop)
         except Exception as error:  # noqa: BLE001 - as in `_execute`

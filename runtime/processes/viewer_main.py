@@ -21,7 +21,7 @@ from runyard.runtime.bus.messages import Broken
 from runyard.runtime.bus.unix_socket import SocketLink
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.encryption.handlers import Handlers
-from runyard.runtime.errors import ConfigError, RunyardError
+from runyard.runtime.errors import ConfigError, RunyardError, Unavailable
 from runyard.runtime.graphs.inner_client import connect_clients
 from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.processes.leaving import ServerWatch, leave, leave_fork_server
@@ -51,6 +51,8 @@ logger = logging.getLogger(__name__)
 
 Link = SocketLink[FromViewer, ToViewer]
 
+RETRY_AFTER: Final = 2
+"""Seconds until a database that is away may be there."""
 PART: Final = 256 * 1024
 """Bytes of an answer that are sent in one turn of the event loop: large ones hold up no small ones."""
 
@@ -131,6 +133,7 @@ class _View:
         self._ended = asyncio.Event()
         self._answering: set[asyncio.Task[None]] = set()
         self._link: Link | None = None
+        self._opening = asyncio.Lock()
         self._threads: ViewThreads | None = None
 
     async def run(self, connection: socket.socket) -> int:
@@ -143,15 +146,24 @@ class _View:
             link.close()
             await self._ended.wait()
             return 1
-        storage = self._storage
-        await storage.reach()
-        storage.open(maintain=False)
-        await storage.store.ready(meaning=self._index is not None)
-        self._threads = ViewThreads(storage, self._graphs, self._settings.project, self._index)
         link.send(Ready())
         await self._ended.wait()
-        storage.close()
+        self._storage.close()
         return 0
+
+    async def _opened(self) -> ViewThreads:
+        """Opens storage, by the first that asks, and by the next if the database is away then."""
+        async with self._opening:
+            if self._threads is None:
+                try:
+                    self._storage.open(maintain=False)
+                except ConfigError as error:
+                    away = Unavailable(error.detail)
+                    away.retry_after = RETRY_AFTER
+                    raise away from None
+                await self._storage.store.ready(meaning=self._index is not None)
+                self._threads = ViewThreads(self._storage, self._graphs, self._settings.project, self._index)
+            return self._threads
 
     def _receive(self, link: Link, message: ToViewer) -> None:
         match message:
@@ -163,12 +175,11 @@ class _View:
                 link.send(Pong())
 
     async def _answer(self, link: Link, number: int, request: bytes) -> None:
-        assert self._threads is not None
         try:
             name, arguments = pickle.loads(request)
-            answer = await asyncio.wrap_future(self._threads.ask(name, arguments))
+            answer = await asyncio.wrap_future((await self._opened()).ask(name, arguments))
         except RunyardError as error:
-            link.send(Refused(number, type(error).__name__, error.detail))
+            link.send(Refused(number, type(error).__name__, error.detail, error.retry_after))
             return
         except BaseException as error:
             if (task := asyncio.current_task()) is not None and task.cancelling():

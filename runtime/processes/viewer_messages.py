@@ -36,11 +36,12 @@ class End(Message, frozen=True):
 
 
 class Refused(Message, frozen=True):
-    """An error that was raised on purpose: the name of its class."""
+    """An error that was raised on purpose: the name of its class, and in how many seconds it may be no more."""
 
     number: int
     error: str
     detail: str
+    retry_after: int | None
 
 
 class Failed(Message, frozen=True):

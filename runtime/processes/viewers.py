@@ -241,9 +241,10 @@ class ViewerProcess:
                     self._answers[number].parts.append(data)
             case End(number):
                 self._finish(number, lambda answer: answer.future.set_result(b"".join(answer.parts)))
-            case Refused(number, name, detail):
+            case Refused(number, name, detail, retry_after):
                 error = getattr(errors, name, Unavailable)
                 refusal: RunyardError = error(detail)
+                refusal.retry_after = retry_after
                 self._finish(number, lambda answer: answer.future.set_exception(refusal))
             case Failed(number):
                 failure = RuntimeError("a view failed in the viewer process; its traceback is in the log")

@@ -11,7 +11,7 @@ from typing import Any
 from uuid_utils import uuid7
 
 from runyard.generated.models import Assistant, Cron, CronCountRequest, CronSearch
-from runyard.runtime.errors import Invalid, NotFound, RunyardError
+from runyard.runtime.errors import Invalid, NotFound, RunyardError, Unavailable
 from runyard.runtime.scope import Scope
 from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.cron_runs import RUN_FIELDS, new_cron_run, payload_of
@@ -146,6 +146,8 @@ class Crons:
             return await self._assistants.resolve(scope, name)
         except NotFound:
             raise NotFound(f"Assistant '{name[:100]}' not found") from None
+        except Unavailable:
+            raise
         except RunyardError as error:
             raise NotFound(f"Assistant '{name[:100]}' not found. {error.detail}") from None
 

@@ -135,7 +135,8 @@ class Runs(FollowedRuns, StoppedRuns):
                     )
                 )
             except RunyardError as error:
-                raise type(error)(f"body[{index}]: {error.detail}") from None
+                error.detail = f"body[{index}]: {error.detail}"
+                raise
             if index % 500 == 499:
                 await asyncio.sleep(0)  # others have requests too
         inserted = await self._storage.runs.insert(scope, new_runs, batch, key)

@@ -147,15 +147,7 @@ class Publisher:
             while self._waiting:
                 await self._gather()
                 events, self._waiting = self._waiting, []
-                try:
-                    last = await self._storage.append(self._lease, _packed(events))
-                except Unavailable:
-                    # There may be room on the disk again: a stream that is to be resumed has no gaps.
-                    self._waiting[:0] = events
-                    if sum(len(data) for _, data in self._waiting) > MOST_WAITING:
-                        raise
-                    await asyncio.sleep(RETRY_PAUSE)
-                    continue
+                last = await self._append(events)
                 self._publish(events, last - len(events) + 1)
                 self._stored = last
                 self._settle(len(events))
@@ -165,6 +157,22 @@ class Publisher:
             raise
         finally:
             self._settle(self._emitted - self._settled)
+
+    async def _append(self, events: list[PackedEvent]) -> int:
+        """Stores events, however often that fails for a reason that may pass: a stream that is to be resumed has no
+        gaps. The number of the last one."""
+        failed = False
+        while True:
+            try:
+                # An attempt that has failed may have been kept, if only its answer was lost.
+                if failed and (last := await self._storage.last(self._lease.run_id)) > self._stored:
+                    return last
+                return await self._storage.append(self._lease, _packed(events))
+            except Unavailable:
+                failed = True
+                if sum(len(data) for _, data in (*events, *self._waiting)) > MOST_WAITING:
+                    raise
+                await asyncio.sleep(RETRY_PAUSE)
 
     def _settle(self, events: int) -> None:
         self._settled += events

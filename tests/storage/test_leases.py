@@ -8,7 +8,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
 
 import psycopg
 import pytest
@@ -21,7 +20,7 @@ from runyard.runtime.storage.postgres.target import Target
 
 from .builders import claim, finish_request, insert, run_status, stateless
 from .postgres_server import address, schema_of
-from .prepared import clear_schema
+from .prepared import clear_schema, lay_schema
 
 LEASE = 0.5
 Server = Callable[[], Storage]
@@ -31,10 +30,11 @@ Server = Callable[[], Storage]
 def server(tmp_path: Path) -> Iterator[Server]:
     """Another server process's handle, with short leases."""
     handles: list[Storage] = []
+    lay_schema(tmp_path)
 
     def make() -> Storage:
         target = Target.parse(address(), schema_of(tmp_path))
-        storage = cast(Storage, PostgresStorage(target, lease_seconds=LEASE))
+        storage = PostgresStorage(target, lease_seconds=LEASE)
         storage.open(maintain=False)
         handles.append(storage)
         return storage

@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
-from runyard.runtime.errors import Unavailable
+from runyard.runtime.errors import LeaseLost, Unavailable
+from runyard.runtime.storage.patience import patience
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.database import Database
+from runyard.runtime.storage.postgres.storage import PostgresStorage
 from runyard.runtime.storage.postgres.target import Target
 
+from .builders import claim, finish_request, insert, run_status, stateless
 from .postgres_proxy import PostgresProxy, postgres_proxy
-from .postgres_server import address
+from .postgres_server import address, schema_of
+from .prepared import clear_schema, lay_schema
 
 PATIENCE = 20.0
 
@@ -109,3 +114,47 @@ async def test_what_waits_too_long_for_a_connection_is_refused(
         await database.read(answer)
     assert refused.value.retry_after is not None
     await asyncio.gather(*busy)
+
+
+async def test_what_is_asked_with_patience_waits_for_the_database(proxy: PostgresProxy, database: Database) -> None:
+    proxy.refuse()
+    proxy.cut()
+    with pytest.raises(Unavailable):
+        await database.read(answer)
+    token = patience.set(PATIENCE)
+    asked = [asyncio.ensure_future(ask(answer)) for ask in (database.read, database.write)]
+    patience.reset(token)
+    await asyncio.sleep(0)
+    await proxy.listen()
+    assert await asyncio.gather(*asked) == [42, 42]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_run_ends_once_though_its_end_was_not_answered(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    lay_schema(tmp_path)
+    storage = PostgresStorage(Target.parse(address(), schema_of(tmp_path)))
+    storage.open(maintain=False)
+    new_run = await insert(storage, stateless())
+    lease = (await claim(storage, "worker", new_run)).lease
+    commit = Connection.commit
+
+    def lost(connection: Connection) -> None:
+        monkeypatch.setattr(Connection, "commit", commit)
+        if kept:
+            commit(connection)
+        connection.break_off()
+        commit(connection)
+
+    monkeypatch.setattr(Connection, "commit", lost)
+    token = patience.set(PATIENCE)
+    try:
+        await storage.queue.finish(finish_request(lease))
+    except LeaseLost:
+        assert kept, "it holds as long as the run has not ended"
+    finally:
+        patience.reset(token)
+    assert await run_status(storage, new_run) == "success"
+    storage.close()
+    clear_schema(tmp_path)

@@ -67,6 +67,7 @@ class PostgresCheckpoints:
             database,
             self._write,
             lambda append: () if append.lease is not None else sorted({row.thread_id for row in append.rows}),
+            repeatable=True,
         )
 
     def append(self, lease: Lease | None, rows: Sequence[CheckpointRow | WriteRow]) -> Handover:

@@ -30,7 +30,8 @@ from typing import Literal, TypeVar
 import psycopg
 
 from runyard.runtime.background.rounds import Loops
-from runyard.runtime.errors import StorageUnavailable
+from runyard.runtime.errors import StorageUnavailable, Unanswered
+from runyard.runtime.storage.patience import patience
 from runyard.runtime.storage.port.storage import Meter
 from runyard.runtime.storage.postgres.connection import LONGEST_STATEMENT, Connection, Parameters, Row, lock_of
 from runyard.runtime.storage.postgres.connections import Connections
@@ -50,6 +51,8 @@ LONGEST_LEASE = 3.0
 LONGEST_COPY = 30.0
 LONGEST_WAIT = 5.0
 """Seconds for which what is asked waits for a connection, and after which nothing is tried anew."""
+PATIENT_PAUSE = 0.2
+"""Seconds between attempts of what is asked with `patience`."""
 TRIES = 8
 """Of a transaction that others were in the way of."""
 
@@ -163,17 +166,27 @@ class Database:
 
     def _submit(self, pool: Pool, task: Callable[[], T]) -> Future[T]:
         asked = time.monotonic()
+        until = asked + patience.get()
 
         def begin() -> T:
-            if time.monotonic() - asked > LONGEST_WAIT:
+            if time.monotonic() > max(asked + LONGEST_WAIT, until):
                 raise unavailable(f"no connection to the database was free for {LONGEST_WAIT:g} seconds")
-            return task()
+            return self._patiently(task, until)
 
         self.check_open()
         try:
             return self._pools[pool].submit(begin)
         except RuntimeError:  # it was shut down this moment
             raise _closed() from None
+
+    def _patiently(self, task: Callable[[], T], until: float) -> T:
+        while True:
+            try:
+                return task()
+            except StorageUnavailable as error:
+                if isinstance(error, Unanswered) or self._closed or time.monotonic() > until:
+                    raise
+            time.sleep(PATIENT_PAUSE)
 
     def _read(self, work: Work[T]) -> T:
         def once(connection: Connection) -> T:

@@ -63,8 +63,12 @@ class Groups(Generic[R, T]):
         database: Database,
         perform: Callable[[Connection, Sequence[R]], Sequence[T | RunyardError]],
         locks: Callable[[R], Iterable[str]],
+        *,
+        repeatable: bool = False,
     ) -> None:
+        """`repeatable`: what may have been kept may be asked for once more, and is refused or changes nothing then."""
         self._database = database
+        self._repeatable = repeatable
         self._perform = perform
         self._locks = locks
         self._lock = threading.Lock()
@@ -154,7 +158,7 @@ class Groups(Generic[R, T]):
                 self._make(group)
             except BaseException as error:  # noqa: BLE001 - it is told to whoever asked
                 left = [asked for asked in group if not asked.future.done()]
-                if isinstance(error, StorageUnavailable) and not isinstance(error, Unanswered):
+                if isinstance(error, StorageUnavailable) and (self._repeatable or not isinstance(error, Unanswered)):
                     self._wait(left, error)
                     return
                 for asked in left:

@@ -53,6 +53,7 @@ class PostgresQueue:
             database,
             lambda connection, finishes: finish_runs(connection, queries, finishes),
             lambda finish: [finish.request.lease.thread_id],
+            repeatable=True,  # the lease does not hold any more then
         )
         self._crowded = False
         self._owed = 0.0

@@ -42,6 +42,21 @@ class FullDisk:
         self.count += sum(each.count for each in events)
         return self.count
 
+    async def last(self, run_id: str) -> int:
+        return self.count
+
+
+class LostAnswers(FullDisk):
+    """Keeps events, and so many times does not say so."""
+
+    async def append(self, lease: Lease, events: Sequence[NewEvents]) -> int:
+        self.count += sum(each.count for each in events)
+        if self.refusals:
+            self.refusals -= 1
+            self.refused.set()
+            raise Unavailable("the database did not answer")
+        return self.count
+
 
 def resumable(bus: Bus, disk: FullDisk) -> Publisher:
     storage: Any = disk
@@ -60,6 +75,19 @@ async def test_events_that_could_not_be_stored_are_stored_later_and_in_order(mon
     sent = [event for message in bus.sent if isinstance(message, RunEvents) for event in message.events]
     assert sent == [("custom", b"1"), ("custom", b"2")]
     assert publisher.last == 2
+
+
+async def test_events_whose_writing_was_not_answered_are_stored_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishers, "RETRY_PAUSE", 0.0)
+    bus, database = Bus(), LostAnswers(1)
+    publisher = resumable(bus, database)
+    publisher.emit("custom", b"1")
+    await database.refused.wait()
+    publisher.emit("custom", b"2")
+    await publisher.close()
+    sent = [event for message in bus.sent if isinstance(message, RunEvents) for event in message.events]
+    assert sent == [("custom", b"1"), ("custom", b"2")]
+    assert database.count == publisher.last == 2
 
 
 async def test_an_attempt_fails_whose_events_wait_in_too_large_a_number(monkeypatch: pytest.MonkeyPatch) -> None:

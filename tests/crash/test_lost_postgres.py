@@ -1,0 +1,155 @@
+"""Postgres ends in the middle of everything: what is asked is answered so, what runs goes on when it is back."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.gate import UNHELD, Gate
+from tests.live_server import PROJECT, LiveServer, StartServer, poll
+from tests.private_postgres import PrivatePostgres
+
+DOCUMENT = Path(__file__).parents[2] / "generated" / "openapi.json"
+NEEDS_NO_DATABASE = {
+    "root_get",
+    "health_check_ok_get",
+    "server_info_info_get",
+    "docs_get",
+    "guides_get",
+    "guide_get",
+    "openapi_json_get",
+    "sign_in_get",
+    "sign_in_post",
+    "sign_in_delete",
+    "get_ui_file",
+    "get_mcp",
+    "delete_mcp",
+}
+"""Operations that answer all the same, be it that something is not there."""
+LONG = 2.5
+"""Seconds: more than the leases of the test."""
+
+pytestmark = pytest.mark.full
+
+
+@pytest.fixture
+def postgres() -> Iterator[PrivatePostgres]:
+    with tempfile.TemporaryDirectory(prefix="runyard-pg-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        server = PrivatePostgres(Path(folder), {})
+        server.start()
+        yield server
+        server.stop_at_once()
+
+
+def serve(start_server: StartServer, postgres: PrivatePostgres, lease: float = 30.0) -> LiveServer:
+    env = {"RUNYARD_DATABASE": postgres.address, "RUNYARD_LEASE_SECONDS": str(lease)}
+    server = start_server(config=PROJECT, args=("--workers", "1"), env=env)
+    server.await_workers(1)
+    return server
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Method, path and operation of the document."""
+    for path, item in json.loads(DOCUMENT.read_text())["paths"].items():
+        for method in ("get", "post", "put", "patch", "delete"):
+            if method in item:
+                yield method, path, item[method]
+
+
+def request_for(path: str, operation: dict[str, Any], assistant_id: str) -> dict[str, Any]:
+    """What httpx needs for a request that is as it should be; what it names need not be there."""
+    parameters = json.loads(DOCUMENT.read_text())["components"]["parameters"]
+    named = [
+        parameters[given["$ref"].rsplit("/", 1)[1]] if "$ref" in given else given
+        for given in operation.get("parameters", [])
+    ]
+    for given in named:
+        if given["in"] == "path":
+            value = assistant_id if given["name"] == "assistant_id" else str(uuid.uuid4())
+            path = path.replace(f"{{{given['name']}}}", value)
+    query = {given["name"]: assistant_id for given in named if given["in"] == "query" and given.get("required")}
+    if path == "/.well-known/agent-card.json":
+        query = {"assistant_id": assistant_id}
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    if content is None:
+        return {"url": path, "params": query}
+    body = content["example"] if "example" in content else next(iter(content["examples"].values()))["value"]
+    for part in body if isinstance(body, list) else [body]:
+        if "assistant_id" in part:
+            part["assistant_id"] = assistant_id
+    return {"url": path, "params": query, "json": body}
+
+
+def test_every_operation_says_that_the_database_is_away(start_server: StartServer, postgres: PrivatePostgres) -> None:
+    server = serve(start_server, postgres)
+    (assistant,) = server.post("/assistants/search", {"graph_id": "gated", "limit": 1})
+    postgres.stop_at_once()
+    wrong = {}
+    with httpx.Client(base_url=server.url, timeout=15) as http:
+        for method, path, operation in operations():
+            answer = http.request(method, **request_for(path, operation, assistant["assistant_id"]))
+            if operation["operationId"] in NEEDS_NO_DATABASE:
+                told = answer.status_code < 500
+            elif answer.headers["content-type"] == "application/json" and "jsonrpc" in answer.json():
+                told = "error" in answer.json()
+            else:
+                told = answer.status_code == 503 and "retry-after" in answer.headers and bool(answer.json()["detail"])
+            if not told:
+                wrong[f"{method} {path}"] = (answer.status_code, answer.text[:200])
+    assert wrong == {}
+    postgres.start()
+    run = {"assistant_id": "gated", "input": UNHELD}
+    poll(lambda: server.http.post(f"{server.url}/runs/wait", json=run).status_code == 200)
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_runs_and_streams_outlast_a_database_that_is_away(
+    start_server: StartServer, postgres: PrivatePostgres, gate: Gate
+) -> None:
+    server = serve(start_server, postgres)
+    lines: list[str] = []
+
+    def stream() -> None:
+        body = {"assistant_id": "gated", "input": gate.input(), "stream_mode": ["values", "custom"]}
+        with httpx.stream("POST", f"{server.url}/runs/stream", json=body, timeout=60) as answer:
+            lines.extend(answer.iter_lines())
+
+    watching = threading.Thread(target=stream)
+    watching.start()
+    poll(lambda: server.metrics()["queue"]["running"] == 1)
+    postgres.stop_at_once()
+    gate.open()  # its next checkpoint, and its end, find no database
+    with pytest.raises(httpx.HTTPStatusError):
+        server.post("/runs", {"assistant_id": "gated", "input": UNHELD})
+    postgres.start()
+    watching.join(60)
+    assert any("x out" in line for line in lines)
+    server.await_idle()
+    assert "goes back to the queue" not in server.log.read_text(), "it was executed once"
+
+
+def test_a_database_that_is_away_for_longer_than_a_lease_is_nobodys_death(
+    start_server: StartServer, postgres: PrivatePostgres, gate: Gate
+) -> None:
+    server = serve(start_server, postgres, lease=1.0)
+    worker = server.await_workers(1)
+    thread = server.post("/threads", {})["thread_id"]
+    run = server.post(f"/threads/{thread}/runs", {"assistant_id": "gated", "input": gate.input()})
+    poll(lambda: server.metrics()["queue"]["running"] == 1)
+    postgres.stop_at_once()
+    time.sleep(LONG)
+    postgres.start()
+    gate.open()
+    poll(lambda: server.get(f"/threads/{thread}/runs/{run['run_id']}")["status"] == "success", within=30)
+    assert server.workers() == worker
+    assert "died" not in server.log.read_text()
