@@ -202,7 +202,7 @@ class Sealing:
         for encoded, values in sealed.items():
             context = orjson.loads(encoded)
             found = await self.handlers.decrypt_json(context, subject, {**plain, **values})
-            self._replace_fields(found, values, replace)
+            self._replace_fields(found, data, values, replace)
             result |= {key: found.plain[key] for key in values}
         return result
 
@@ -214,12 +214,15 @@ class Sealing:
         return value
 
     @staticmethod
-    def _replace_fields(found: Decrypted, values: Mapping[str, Any], replace: Replace | None) -> None:
+    def _replace_fields(
+        found: Decrypted, data: Mapping[str, Any], values: Mapping[str, Any], replace: Replace | None
+    ) -> None:
+        """With its mark: other values, which are nobody's secret, may look like the one that is sealed."""
         if found.replacement is None or replace is None:
             return
         for key, value in values.items():
             if not _same(found.replacement[key], value):
-                replace(value, found.replacement[key])
+                replace(data[key], {MARK: {**data[key][MARK], "value": found.replacement[key]}})
 
     async def refuse_sealed(
         self, context: Context, subject: Subject, asked: Mapping[str, Any] | None, place: str

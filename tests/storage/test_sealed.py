@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from runyard.runtime.encryption.handlers import Handlers
+from runyard.runtime.encryption.sealing import MARK
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.encrypted.storage import EncryptedStorage
 from runyard.runtime.storage.port.sealed import Noun, Place, Replacement
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.port.store import GetItem, PutItem, StoredItem
 from runyard.runtime.storage.port.threads import NewThread
+from runyard.runtime.storage.sqlite.storage import SqliteStorage
+from tests.encryption_handlers import encryption
 
 from .backends import BACKENDS, PLAIN
 from .builders import checkpoint_row, claim_all, finish_request, insert, stateless
@@ -81,6 +88,31 @@ async def test_values_are_replaced_where_they_are_still_there(plain: Storage) ->
     await replace("thread", ("t",), "metadata", '"old"', '"late"')
     await replace("checkpoint", ("t", "", "1"), "data", row.data, b"late")
     assert await found() == ({"k": "new", "n": 1}, b"new", b'{"v":"new"}')
+
+
+async def test_a_sealed_value_is_replaced_and_nothing_that_looks_like_it(plain: Storage, tmp_path: Path) -> None:
+    """A handler may well encrypt a number as a number."""
+    made = encryption(hidden=lambda key: False)
+
+    async def encrypt(_: Any, data: dict[str, Any]) -> dict[str, Any]:
+        return {**data, "secret": 5} if "secret" in data else data
+
+    async def decrypt(_: Any, data: dict[str, Any]) -> Any:
+        return made.types.DecryptResult({**data, "secret": 4}, {**data, "secret": 7})
+
+    made._json_encryptor, made._json_decryptor = encrypt, decrypt
+    backend = "sqlite" if isinstance(plain, SqliteStorage) else "postgres"
+    storage = EncryptedStorage(BACKENDS[backend].make(tmp_path), Handlers(made, "encryption", timeout=10))
+    storage.open(maintain=False)
+    new_thread = NewThread(thread_id="t", metadata={"a": {"n": 5}, "n": 5, "secret": 4})
+    await storage.threads.create(Scope(encryption={"tenant": 5}), new_thread, "raise")
+    found = await storage.threads.get(EVERYTHING, "t")
+    await asyncio.to_thread(storage.close)
+    assert found is not None
+    assert found.metadata == new_thread.metadata
+    kept = await plain.threads.get(EVERYTHING, "t")
+    assert kept is not None
+    assert kept.metadata == {**new_thread.metadata, "secret": {MARK: {"context": {"tenant": 5}, "value": 7}}}
 
 
 PLACES: list[tuple[Noun, tuple[str, ...], tuple[str, ...]]] = [

@@ -19,6 +19,7 @@ from runyard.runtime.storage.postgres.rows import one
 from runyard.runtime.storage.postgres.scoping import on_batch, read_in_scope, shows_batch, shows_item
 from runyard.runtime.storage.prepared_runs import PreparedRun, prepare_runs
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.result_rows import failed_from_row, result_from_row
 from runyard.runtime.storage.time_slice import TimeSlice
 
 ROWS_PER_PAGE = 500
@@ -72,13 +73,10 @@ class PostgresResults:
             results: list[ItemResult] = []
             left = size
             for row in _rows(connection, self._sql[query], given, key):
-                index, end, run_id, retry_of, custom_id, status, attempts, failed, answer = row
-                if not shows_item(connection, scope, batch_id, index, run_id):
+                if not shows_item(connection, scope, batch_id, row[0], row[2]):
                     continue
-                tries = failed + 1 if attempts else 0
-                named = None if custom_id is None else orjson.loads(custom_id)
-                results.append(ItemResult(index, end, run_id, retry_of, named, status, attempts, tries, answer))
-                left -= len(answer or b"")
+                results.append(result_from_row(row, None if row[4] is None else orjson.loads(row[4])))
+                left -= len(results[-1].answer or b"")
                 if left <= 0 or len(results) == ROWS_PER_PAGE:
                     break
             return results
@@ -93,7 +91,7 @@ class PostgresResults:
         def read(connection: Connection) -> list[FailedItem]:
             rows = _rows(connection, self._sql["failed_items"], given)
             shown = (row for row in rows if shows_item(connection, scope, batch_id, row[0], row[1]))
-            return [_failed(row) for row in islice(shown, limit)]
+            return [failed_from_row(row) for row in islice(shown, limit)]
 
         return await self._database.snapshot(on_batch(scope, batch_id, read)) or []
 
@@ -232,19 +230,3 @@ def _rows(connection: Connection, statement: str, given: Mapping[str, Any], key:
         if len(rows) < most:
             return
         after, most = rows[-1][key], min(2 * most, ROWS_PER_PAGE)
-
-
-def _failed(row: tuple[Any, ...]) -> FailedItem:
-    index, run_id, assistant_id, graph_id, strategy, temporary, resumable, webhook, metadata, kwargs = row
-    return FailedItem(
-        index=index,
-        run_id=run_id,
-        assistant_id=assistant_id,
-        graph_id=graph_id,
-        strategy=strategy,
-        temporary=temporary,
-        resumable=resumable,
-        webhook=webhook,
-        metadata=orjson.loads(metadata),
-        kwargs=orjson.loads(kwargs),
-    )

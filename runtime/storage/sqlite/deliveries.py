@@ -2,17 +2,16 @@
 batch."""
 
 import sqlite3
-from dataclasses import asdict
 
 import orjson
 
 from runyard.runtime.storage.port.deliveries import Delivery
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.rows import iso_time, run_from_row
 from runyard.runtime.storage.sqlite.batch_rows import read_batch
 from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.rows import fetch_dict
+from runyard.runtime.storage.webhook_payloads import run_payload
 
 
 def add_delivery(
@@ -27,15 +26,8 @@ def add_delivery(
     """Notes the webhook call for a run that has just ended. `values` and `error` are JSON and sent as they are."""
     row = fetch_dict(connection, sql["run_by_seq"], (seq,))
     assert row is not None
-    payload = {
-        **asdict(run_from_row(row)),
-        "run_started_at": None if row["started_at"] is None else iso_time(row["started_at"]),
-        "run_ended_at": iso_time(row["ended_at"]),
-        "values": None if values is None else orjson.Fragment(values),
-    }
-    if error is not None:
-        payload["error"] = orjson.Fragment(error)
-    connection.execute(sql["insert_delivery"], (row["run_id"], row["webhook"], orjson.dumps(payload), 0, time))
+    payload = run_payload(row, values, error)
+    connection.execute(sql["insert_delivery"], (row["run_id"], row["webhook"], payload, 0, time))
 
 
 def _ended_batch(connection: sqlite3.Connection, sql: Queries, batch_id: str) -> bytes | None:

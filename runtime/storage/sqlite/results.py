@@ -5,7 +5,6 @@ import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any
 
 import orjson
 
@@ -14,6 +13,7 @@ from runyard.runtime.storage.port.results import FailedItem, ItemResult, ItemRet
 from runyard.runtime.storage.port.runs import FinalStatus, Lane
 from runyard.runtime.storage.prepared_runs import PreparedRun, prepare_runs
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.result_rows import failed_from_row, result_from_row
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.insertion import insert_runs
 from runyard.runtime.storage.sqlite.leftovers import remove_events
@@ -67,16 +67,10 @@ class SqliteResults:
             left = size
             rows = connection.execute(self._sql[query], given)
             while left > 0 and len(results) < ROWS_PER_PAGE and (row := rows.fetchone()) is not None:
-                index, end, run_id, retry_of, custom_ids, status, attempts, failed, answer = row
-                if not shows_item(connection, scope, batch_id, index, run_id):
+                if not shows_item(connection, scope, batch_id, row[0], row[2]):
                     continue
-                tries = failed + 1 if attempts else 0
-                results.append(
-                    ItemResult(
-                        index, end, run_id, retry_of, orjson.loads(custom_ids)[0], status, attempts, tries, answer
-                    )
-                )
-                left -= len(answer or b"")
+                results.append(result_from_row(row, orjson.loads(row[4])[0]))
+                left -= len(results[-1].answer or b"")
             rows.close()
             return results
 
@@ -90,7 +84,7 @@ class SqliteResults:
         def read(connection: sqlite3.Connection) -> list[FailedItem]:
             rows = connection.execute(self._sql["failed_items"], given)
             shown = (row for row in rows if shows_item(connection, scope, batch_id, row[0], row[1]))
-            return [_failed(row) for row in islice(shown, limit)]
+            return [failed_from_row(row) for row in islice(shown, limit)]
 
         return await self._database.read_in_pool(on_batch(scope, batch_id, read), "lookup") or []
 
@@ -206,19 +200,3 @@ def erase_results(connection: sqlite3.Connection, sql: Queries, batch_id: str, l
 
 def _array(values: Sequence[str]) -> str:
     return orjson.dumps([*values]).decode()
-
-
-def _failed(row: tuple[Any, ...]) -> FailedItem:
-    index, run_id, assistant_id, graph_id, strategy, temporary, resumable, webhook, metadata, kwargs = row
-    return FailedItem(
-        index=index,
-        run_id=run_id,
-        assistant_id=assistant_id,
-        graph_id=graph_id,
-        strategy=strategy,
-        temporary=bool(temporary),
-        resumable=bool(resumable),
-        webhook=webhook,
-        metadata=orjson.loads(metadata),
-        kwargs=orjson.loads(kwargs),
-    )

@@ -181,7 +181,7 @@ async def test_replacements_are_told_of() -> None:
     assert await seal.open_fields(SUBJECT, fields, replace) == {"k": 1}
     assert told[0] == (blob, blob.replace(turned(b"plain"), b"new"))
     assert told[1][1] == "bmV3"
-    assert told[2] == (fields["k"]["__sealed__"]["value"], "new")
+    assert told[2] == (fields["k"], {"__sealed__": {"context": {}, "value": "new"}})
     assert is_json(json)
 
 
