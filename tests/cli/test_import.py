@@ -73,6 +73,7 @@ def counts(server: LiveServer, batch_id: str) -> dict[str, int]:
     return found
 
 
+@pytest.mark.full
 def test_what_a_killed_server_had_begun_goes_on_in_postgres(tmp_path: Path, server: LiveServer, schema: str) -> None:
     server.start()
     asking = server.post("/threads", {})["thread_id"]
@@ -122,6 +123,7 @@ def test_what_a_killed_server_had_begun_goes_on_in_postgres(tmp_path: Path, serv
     assert {path.name for path in (tmp_path / "restored").glob("*.db")} == {"runyard.db", "store.db"}
 
 
+@pytest.mark.full
 def test_an_import_that_is_killed_again_and_again_ends_as_if_it_were_not(tmp_path: Path, schema: str) -> None:
     """Each process kills itself somewhere else, and the last one does not."""
     asyncio.run(make_directory(tmp_path / "before"))

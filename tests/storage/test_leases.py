@@ -125,3 +125,14 @@ async def test_machines_are_those_whose_processes_live(server: Server) -> None:
     one.workers.register("first", server=1)
     one.workers.register("second", server=os.getpid())
     assert await other.workers.machines() == [Machine(socket.gethostname(), 2, 2)]
+
+
+async def test_a_server_that_ends_is_gone_at_once_with_its_workers(server: Server) -> None:
+    one, other = server(), server()
+    one.workers.register("worker")
+    await one.workers.alive()  # says that the server lives, too
+    (machine,) = await other.workers.machines()
+    assert (machine.servers, machine.workers) == (1, 1)
+    await asyncio.to_thread(one.close)
+    assert await other.workers.machines() == []
+    assert "worker" not in await other.workers.alive()

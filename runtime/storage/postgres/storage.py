@@ -104,6 +104,7 @@ class PostgresStorage:
             connection.close()
 
     def close(self) -> None:
+        self.workers.close()
         self._database.close()
 
     async def check(self) -> None:

@@ -8,6 +8,7 @@ say so first. No clock is compared with another's.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -15,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from runyard.runtime.errors import Unavailable
 from runyard.runtime.storage.port.workers import Machine
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.database import Database
@@ -60,6 +62,7 @@ class WorkerLeases:
         self._servers: dict[str, str] = {}
         self._renewed: dict[str, float] = {}
         self._watch = Watch()
+        self._said_to_live = False
 
     def register(self, worker: str, server: int | None) -> None:
         """Raises Unavailable. `server`: the process id of its server; None: this process is that, too."""
@@ -93,6 +96,7 @@ class WorkerLeases:
 
         def look(connection: Connection) -> list[tuple[str, int, int, bool]]:
             self._renew(connection, self._server(None), "server")
+            self._said_to_live = True
             connection.execute(self._sql["forget_leases"])
             return connection.execute(self._sql["leases"]).fetchall()
 
@@ -101,6 +105,15 @@ class WorkerLeases:
         leases = [(worker, renewed, micros / 1e6) for worker, renewed, micros, _ in rows]
         silent = self._watch.silent(leases, time.monotonic())
         return {worker for worker, _, _ in leases} - (expired & silent)
+
+    def close(self) -> None:
+        """This process ends, with its workers: nobody need wait for their leases to run out."""
+        ended = [*self._servers, *([self._server(None)] if self._said_to_live else [])]
+        if ended:
+            with contextlib.suppress(Unavailable):
+                self._database.write_blocking(
+                    lambda connection: [self._end(connection, worker) for worker in ended], pool="lease"
+                )
 
     async def machines(self) -> list[Machine]:
         """By host."""

@@ -44,6 +44,10 @@ class PostgresWorkers:
         self._sql = queries
         self._leases = WorkerLeases(database, queries, lease_seconds)
 
+    def close(self) -> None:
+        """In front of the end of this process."""
+        self._leases.close()
+
     def register(self, worker: str, *, server: int | None = None) -> None:
         self._leases.register(worker, server)
 

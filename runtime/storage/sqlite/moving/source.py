@@ -11,7 +11,7 @@ from runyard.runtime.errors import ConfigError
 from runyard.runtime.storage.moved_tables import MOVED
 from runyard.runtime.storage.nul_characters import has_nul
 from runyard.runtime.storage.port.moving import Columns, Nul, Row, Tally
-from runyard.runtime.storage.sqlite.migrations import Schema, migrate, missing_of, read_refusal
+from runyard.runtime.storage.sqlite.migrations import RUNYARD, Schema, migrate, missing_of, read_refusal
 from runyard.runtime.storage.sqlite.moving.tables import FILES, Tables
 from runyard.runtime.storage.sqlite.server_lock import take_for_server
 from runyard.runtime.storage.sqlite.worker_locks import WorkerLocks
@@ -53,10 +53,10 @@ class SqliteSource:
         if refusal is not None:
             raise ConfigError(f"{path}: {refusal}")
         if missing_of(path, schema):
-            raise ConfigError(
-                f"{path}: is of an earlier version; bring it up to date with "
-                f"`runyard migrate --data {self._folder}` first"
-            )
+            remedy = "start a server of this version with it once"
+            if schema is RUNYARD:
+                remedy = f"bring it up to date with `runyard migrate --database sqlite --data {self._folder}`"
+            raise ConfigError(f"{path}: is of an earlier version; {remedy}")
 
     def _connect(self, name: str, schema: Schema) -> sqlite3.Connection:
         """Sees one state. A store that nobody has used has no file."""
