@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import psycopg
 import pytest
 
+from runyard.generated.models import ThreadCountRequest, ThreadSearchRequest
+from runyard.runtime.scope import Scope
+from runyard.runtime.storage.port.store import SearchItems
+from runyard.runtime.storage.postgres.connection import Connection, Parameters
 from runyard.runtime.storage.postgres.storage import PostgresStorage
 from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.queries import load_queries
@@ -17,6 +20,7 @@ from tests.storage.postgres_server import address, schema_of
 
 from .full_tables import fill
 
+ALL = Scope.everything()
 QUERIES = load_queries("postgres")
 NO_PLAN = re.compile(r"(create|truncate|lock|set) ", re.IGNORECASE)
 COMPLETED_LATER = {"stored_checkpoints"}
@@ -43,18 +47,36 @@ VALUES = {
 
 
 @pytest.fixture(scope="module", params=[4_000, pytest.param(1_000_000, marks=pytest.mark.full)])
-def connection(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[psycopg.Connection]:
-    folder: Path = tmp_path_factory.mktemp("plans")
-    storage = PostgresStorage(Target.parse(address(), schema_of(folder)))
+def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """A database with so many rows in each table."""
+    target = Target.parse(address(), schema_of(tmp_path_factory.mktemp("plans")))
+    storage = PostgresStorage(target)
     storage.open(maintain=False)
     storage.close()
-    with psycopg.connect(address(), autocommit=True) as connection:
-        connection.execute(f"set search_path = {schema_of(folder)}; set plan_cache_mode = force_custom_plan")
+    with connect(target) as connection:
         fill(connection, request.param)
+    yield target
+    with connect(target) as connection:
+        connection.execute(f"drop schema {target.schema} cascade")
+
+
+@pytest.fixture(scope="module")
+def connection(target: Target) -> Iterator[psycopg.Connection]:
+    with connect(target) as connection:
         yield connection
-        connection.execute(f"drop schema {schema_of(folder)} cascade")
+
+
+@pytest.fixture
+def storage(target: Target) -> Iterator[PostgresStorage]:
+    storage = PostgresStorage(target)
+    yield storage
+    storage.close()
+
+
+def connect(target: Target) -> psycopg.Connection:
+    connection = psycopg.connect(target.url, autocommit=True)
+    connection.execute(f"set search_path = {target.schema}; set plan_cache_mode = force_custom_plan")
+    return connection
 
 
 def numbered(statement: str) -> tuple[str, list[str]]:
@@ -117,6 +139,7 @@ def steps(node: dict[str, Any], limited: bool = False) -> Iterator[tuple[dict[st
         "Limit",
         "LockRows",
         "Result",
+        "Incremental Sort",
         "Nested Loop",
         "Subquery Scan",
         "Append",
@@ -137,14 +160,62 @@ def judged(name: str) -> bool:
 
 @pytest.mark.parametrize("name", sorted(filter(judged, QUERIES)))
 def test_no_statement_looks_at_a_whole_table(connection: psycopg.Connection, name: str) -> None:
-    for step, limited in steps(plan(connection, QUERIES[name])):
-        kind, table, index = step["Node Type"], step.get("Relation Name"), step.get("Index Name")
-        if kind == "Seq Scan":
-            assert table in LITTLE, step
-        elif "Index" in kind and not asks(step, "Index Cond") and index not in PARTIAL:
-            assert (limited and not asks(step, "Filter")) or table in LITTLE, step
+    judge(plan(connection, QUERIES[name]))
+
+
+SEARCHES: dict[str, Callable[[PostgresStorage], Awaitable[object]]] = {
+    "threads, newest": lambda storage: storage.threads.search(ALL, ThreadSearchRequest(), limit=10, offset=0),
+    "threads by id": lambda storage: storage.threads.search(ALL, ThreadSearchRequest(ids=["t7"]), limit=10, offset=0),
+    "threads by metadata": lambda storage: storage.threads.search(
+        ALL, ThreadSearchRequest(metadata={"owner": "o7"}), limit=10, offset=0
+    ),
+    "threads by status": lambda storage: storage.threads.search(
+        ALL, ThreadSearchRequest(status="busy", sort_by="status"), limit=10, offset=0
+    ),
+    "threads counted by metadata": lambda storage: storage.threads.count(
+        ALL, ThreadCountRequest(metadata={"owner": "o7"})
+    ),
+    "threads of somebody": lambda storage: storage.threads.search(
+        Scope(identity="me", filter={"owner": "o7"}), ThreadSearchRequest(), limit=10, offset=0
+    ),
+    "items, newest": lambda storage: storage.store.batch(ALL, [SearchItems()]),
+    "items below a namespace": lambda storage: storage.store.batch(ALL, [SearchItems(prefix=("users", "7"))]),
+    "latest checkpoint": lambda storage: storage.checkpoints.latest("t7", "", lambda kind, data: {"messages": "1"}),
+    "one checkpoint": lambda storage: storage.checkpoints.get("t7", "", "c7"),
+    "history": lambda storage: storage.checkpoints.history("t7", "", before="c9", limit=10),
+}
+"""What is put together from what was asked for."""
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+async def test_no_search_looks_at_a_whole_table(
+    connection: psycopg.Connection, storage: PostgresStorage, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    asked: list[tuple[str, Any]] = []
+    execute = Connection.execute
+
+    def noting(self: Connection, statement: str, parameters: Parameters = ()) -> Any:
+        asked.append((statement, parameters))
+        return execute(self, statement, parameters)
+
+    monkeypatch.setattr(Connection, "execute", noting)
+    await SEARCHES[name](storage)
+    assert asked
+    for statement, parameters in asked:
+        (found,) = connection.execute(f"explain (format json) {statement}", parameters).fetchone() or ([],)
+        judge(found[0]["Plan"], walks=True)
 
 
 def asks(step: dict[str, Any], what: str) -> bool:
     """Whether a condition asks for more than that something is there, which the index may say already."""
     return bool(re.sub(r"[()]|AND|\w+ IS NOT NULL| ", "", step.get(what, "")))
+
+
+def judge(plan: dict[str, Any], *, walks: bool = False) -> None:
+    """`walks`: a page may be filled along an index, and what does not belong to it be passed over."""
+    for step, limited in steps(plan):
+        kind, table, index = step["Node Type"], step.get("Relation Name"), step.get("Index Name")
+        if kind == "Seq Scan":
+            assert table in LITTLE, step
+        elif "Index" in kind and not asks(step, "Index Cond") and index not in PARTIAL:
+            assert (limited and (walks or not asks(step, "Filter"))) or table in LITTLE, step
