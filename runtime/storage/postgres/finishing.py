@@ -81,7 +81,7 @@ def _finish(
         "paused": [request.paused for request in requests],
         "shared": [_is_shared(request) for request in requests],
         "answers": [request.answer for request in requests],
-        "cancelled": cancelled,
+        "cancelled": [cancelled] * len(requests),
         "now": connection.now,
     }
     ended = {seq: _Ended(*rest) for seq, *rest in connection.execute(sql["finish"], given)}

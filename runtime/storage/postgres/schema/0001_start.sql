@@ -186,6 +186,8 @@ create index batch_start_due on batches (start_due) where start_due is not null;
 create index batch_finish_due on batches (finish_due) where finish_due is not null;
 create index batch_cancelled on batches (batch_id) where cancelled_at is not null and ended_at is null;
 create index batch_with_results on batches (ended_at) where erased = 0;
+create index batch_results_expire on batches ((ended_at + (result_ttl * 1000000)::bigint))
+where erased = 0 and result_ttl is not null;
 create index batch_erasing on batches (batch_id) where erased = 1;
 
 -- How many items have which status, an item being its latest run; kept by the triggers below, whoever changes a run, and

@@ -64,13 +64,13 @@ select wanted.place from runs
 join unnest(%(places)s::bigint[], %(seqs)s::bigint[], %(workers)s::text[], %(attempts)s::bigint[], %(tokens)s::bigint[])
   as wanted (place, seq, worker, attempt, token)
 on runs.seq = wanted.seq and runs.worker = wanted.worker and runs.attempt = wanted.attempt and runs.token = wanted.token
-where coalesce(runs.queue, '') = 'running' order by runs.seq for update of runs;
+where coalesce(runs.queue, wanted.worker) = 'running' order by runs.seq for update of runs;
 
 -- name: finish
 -- Only runs that nobody has asked to stop end as their graphs did. `shared`: the thread is about to hold the answer.
--- Locks are taken in one order before the first row changes, see lock_runs. `queue` is hidden from the planner: by the
--- index of running runs it would read all that have ended since that was cleaned. `followed`: other runs of the thread
--- wait.
+-- Locks are taken in one order before the first row changes, see lock_runs. What a run must be is compared with what is
+-- wanted, so that runs are found by their numbers: by the index of running runs all would be read that have ended since
+-- it was cleaned. The last column: whether other runs of the thread wait.
 with items as materialized (
   select batch_id from runs where seq = any(%(seqs)s::bigint[]) and batch_id is not null order by seq for update
 ), counts as materialized (
@@ -80,10 +80,11 @@ update runs set queue = null, creator_details = null, status = wanted.status, wo
                 answer = case when not wanted.shared or runs.batch_id is not null then wanted.answer end,
                 updated_at = %(now)s, ended_at = %(now)s
 from unnest(%(seqs)s::bigint[], %(workers)s::text[], %(attempts)s::bigint[], %(tokens)s::bigint[],
-            %(statuses)s::text[], %(paused)s::boolean[], %(shared)s::boolean[], %(answers)s::bytea[])
-  as wanted (seq, worker, attempt, token, status, paused, shared, answer)
+            %(statuses)s::text[], %(paused)s::boolean[], %(shared)s::boolean[], %(answers)s::bytea[],
+            %(cancelled)s::boolean[])
+  as wanted (seq, worker, attempt, token, status, paused, shared, answer, cancelled)
 where runs.seq = wanted.seq and runs.worker = wanted.worker and runs.attempt = wanted.attempt
-and runs.token = wanted.token and coalesce(runs.queue, '') = 'running' and (runs.cancel is null or %(cancelled)s)
+and runs.token = wanted.token and coalesce(runs.queue, wanted.worker) = 'running' and (runs.cancel is null or wanted.cancelled)
 and (select count(*) from counts) >= 0
 returning runs.seq, runs.webhook, runs.batch_id,
           exists (select 1 from runs as next where next.thread_id = runs.thread_id and next.queue = 'waiting');

@@ -74,9 +74,15 @@ update batch_counts set
 where batch_id = %(batch_id)s;
 
 -- name: expired_batch
-select batch_id from batches where erased = 0 and ended_at is not null
-and ended_at < (select clock_micros()) - (coalesce(result_ttl, %(older_than)s::double precision) * 1000000)::bigint
-and (%(among)s::text is null or batch_id = %(among)s::text) limit 1;
+-- %(older_than)s: seconds, for those that do not say for how long.
+(select batch_id from batches where erased = 0 and result_ttl is null
+and ended_at < (select clock_micros()) - (%(older_than)s::double precision * 1000000)::bigint
+and (%(among)s::text is null or batch_id = %(among)s::text) limit 1)
+union all
+(select batch_id from batches where erased = 0 and result_ttl is not null
+and ended_at + (result_ttl * 1000000)::bigint < (select clock_micros())
+and (%(among)s::text is null or batch_id = %(among)s::text) limit 1)
+limit 1;
 
 -- name: begin_erasing
 update batches set erased = 1 where batch_id = %s and erased = 0;

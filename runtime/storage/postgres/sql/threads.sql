@@ -99,18 +99,18 @@ update threads set kept_at = state_updated_at where thread_id = %s;
 -- The terms are those of the index thread_expires.
 select thread_id from threads
 where ttl_minutes is not null and (ttl_strategy = 'delete' or kept_at is distinct from state_updated_at)
-and ttl_strategy = %(strategy)s and updated_at + (ttl_minutes * 60000000)::bigint <= clock_micros() and status <> 'busy'
+and ttl_strategy = %(strategy)s and updated_at + (ttl_minutes * 60000000)::bigint <= (select clock_micros()) and status <> 'busy'
 and (%(among)s::text[] is null or thread_id = any(%(among)s::text[]))
 and not exists (select 1 from postponed_expiries as postponed
-                where postponed.thread_id = threads.thread_id and postponed.due > clock_micros())
+                where postponed.thread_id = threads.thread_id and postponed.due > (select clock_micros()))
 order by updated_at + (ttl_minutes * 60000000)::bigint limit %(limit)s;
 
 -- name: postpone_expiry
 -- Twice as long each time.
-insert into postponed_expiries (thread_id, tries, due) values (%(thread_id)s, 1, %(now)s + %(pause)s)
+insert into postponed_expiries (thread_id, tries, due) values (%(thread_id)s, 1, %(now)s::bigint + %(pause)s)
 on conflict (thread_id) do update set
   tries = postponed_expiries.tries + 1,
-  due = %(now)s + least(%(longest)s, %(pause)s * power(2, least(postponed_expiries.tries, 30)))::bigint;
+  due = %(now)s::bigint + least(%(longest)s, %(pause)s * power(2, least(postponed_expiries.tries, 30)))::bigint;
 
 -- name: forget_postponed
 delete from postponed_expiries where thread_id = %s;
@@ -128,4 +128,4 @@ select count(*), coalesce(sum(octet_length(data)), 0) from checkpoint_writes whe
 select thread_id, with_runs from discarded_threads where thread_id = %(thread_id)s for update;
 
 -- name: any_discarded
-select 1 from discarded_threads where due <= clock_micros() limit 1;
+select 1 from discarded_threads where due <= (select clock_micros()) limit 1;
