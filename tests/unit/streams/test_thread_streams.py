@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,4 +39,5 @@ async def test_a_gap_in_what_is_not_stored_is_told_once_and_a_late_beginning_is_
     streams.run_ended("early", "thread", 10)
     seen = [each.name for each in await stream.next(0) or ()]
     assert seen == ["custom", "custom", "custom", "error", "custom", "error"]
+    await asyncio.sleep(0)  # what was begun begins
     await streams.stop()
