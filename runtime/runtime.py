@@ -85,7 +85,8 @@ def _peers(settings: Settings, links: LinkedBus, loops: Loops) -> PeeredBus | No
     # Late: the client of the database is an extra.
     from runyard.runtime.bus.postgres.transport import PostgresTransport
 
-    return PeeredBus(links, PostgresTransport(target.url, target.schema), loops)
+    secret = settings.project.encryption is not None  # the database keeps for a while what it passes on
+    return PeeredBus(links, PostgresTransport(target.url, target.schema), loops, secret=secret)
 
 
 class Runtime:
@@ -132,7 +133,8 @@ class Runtime:
         self.threads = Threads(self._storage, viewer, self.thread_states, self._broker, idempotency, expiry)
         self.store = Store(self._storage, project, viewer)
         self.ui = Ui(settings, self._loops)
-        rules = RunRules(webhooks=webhooks, expiry=expiry)
+        secret = self._peers is not None and self.encryption is not None
+        rules = RunRules(webhooks=webhooks, expiry=expiry, stores_streams=secret)
         self.runs = Runs(self._storage, self._broker, self._workers, self.assistants, rules, idempotency)
         self.thread_events = ThreadEvents(self._storage, self._broker)
         self.batches = Batches(self._storage, self._broker)

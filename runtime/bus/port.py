@@ -117,6 +117,9 @@ class RunListener(Protocol):
     def interests(self) -> Iterable[Followed]:
         """What is followed now, those included that were not announced."""
 
+    def events_withheld(self, run_id: str, thread_id: str) -> None:
+        """The run says elsewhere what is neither stored nor told here."""
+
     def refresh_results(self, run_ids: Sequence[str]) -> None:
         """These runs may have ended, or be no more, as other server processes say; or threads may be."""
 

@@ -38,11 +38,17 @@ NO_HEADERS: Final[Headers] = MappingProxyType({})
 class RunRules:
     """What a project lays down for new runs.
 
-    expiry: the lifetime of the threads that are made for them, or kept.
+    expiry: the lifetime of the threads that are made for them, or kept. stores_streams: whether what somebody streams
+    is stored in any case, since it reaches other servers by storage alone.
     """
 
     webhooks: WebhookPolicy
     expiry: Expiry | None = None
+    stores_streams: bool = False
+
+    def is_resumable(self, asked: bool, interest: Interest) -> bool:
+        """Whether the events of a run are stored, with what was asked for."""
+        return asked or (self.stores_streams and interest == Interest.EVENTS)
 
     def called(self, webhook: str | None) -> str | None:
         """The webhook, if it will be called at all."""
@@ -85,7 +91,7 @@ def new_stateless_run(
         thread_metadata=_thread_metadata(assistant.graph_id, metadata),
         temporary=temporary,
         expiry=None if temporary else rules.expiry,
-        resumable=request.stream_resumable,
+        resumable=rules.is_resumable(request.stream_resumable, interest),
         interest=interest,
         webhook=rules.called(request.webhook),
     )
@@ -171,7 +177,7 @@ def new_thread_run(
         thread_metadata=None,
         create_thread=request.if_not_exists == "create",
         expiry=rules.expiry,
-        resumable=protocol or request.stream_resumable,
+        resumable=protocol or rules.is_resumable(request.stream_resumable, interest),
         protocol=protocol,
         interest=interest,
         webhook=rules.called(request.webhook),

@@ -263,6 +263,13 @@ class Broker:
 
     # What other server processes say
 
+    def events_withheld(self, run_id: str, thread_id: str) -> None:
+        """Those who follow the run, or its thread, miss what it says."""
+        for subscription in self._streams(run_id):
+            subscription.miss()
+        for stream in self._threads.of(thread_id):
+            stream.run_cut(run_id)
+
     def look_again(self) -> None:
         """Messages may have been lost: what is followed is looked at now."""
         self._recheck.wake()

@@ -128,7 +128,12 @@ class RunSubscription(Subscription):
     def reaches(self, count: int) -> None:
         """So many events of this attempt were sent, of a run whose events are not stored. Some of them may be missing:
         then the stream ends, and says so. Fewer than before: another attempt has begun."""
-        if self._received is not None and count > self._received and self._cut is None and not self.resumable:
+        if self._received is not None and count > self._received:
+            self.miss()
+
+    def miss(self) -> None:
+        """Some of what the run says does not come. Where it is not stored, the stream ends, and says so."""
+        if self._cut is None and not self.resumable:
             self._cut = cut(self.run_id)
             self.end(RunResult(self.run_id, "interrupted", b"null"))
 

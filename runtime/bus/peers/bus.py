@@ -40,8 +40,9 @@ class PeeredBus:
     and after a gap in what one says both say anew what they follow.
     """
 
-    def __init__(self, links: LinkedBus, transport: Transport, loops: Loops) -> None:
-        """`links`: the bus of this process's own workers."""
+    def __init__(self, links: LinkedBus, transport: Transport, loops: Loops, *, secret: bool = False) -> None:
+        """`links`: the bus of this process's own workers. `secret`: what runs say and answer is not passed on; others
+        are only told that it is stored, or that it is not to be had."""
         self._links = links
         self._transport = transport
         self._here = here = Membership(links, transport.packet_size, transport.wake)
@@ -49,7 +50,7 @@ class PeeredBus:
         self._was_connected = False
         self._dropped = 0
         self._renewing = BackgroundLoop("telling other servers of this one", self._renew, loops)
-        links.relay = RunRelay(here)
+        links.relay = RunRelay(here, secret=secret)
 
     async def start(self) -> None:
         """Finds the other server processes; those who hear of runs and workers are known by then."""

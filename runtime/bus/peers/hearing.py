@@ -26,6 +26,7 @@ from runyard.runtime.bus.peers.membership import Membership
 from runyard.runtime.bus.peers.messages import (
     PACKET,
     Alive,
+    EventsWithheld,
     Interests,
     Leaving,
     Mine,
@@ -94,6 +95,10 @@ class Hearing:
                     if to_all:
                         self._answer(server, run_id)
                     runs.events_stored(run_id, thread_id, number)
+                case EventsWithheld(run_id, thread_id):
+                    if to_all:
+                        self._answer(server, run_id)
+                    runs.events_withheld(run_id, thread_id)
                 case RunsChanged(run_ids):
                     self._look_at(run_ids)
                 case ThreadChanged(thread_id, deleted):

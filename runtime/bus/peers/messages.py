@@ -49,6 +49,13 @@ class Mine(Message, frozen=True):
     run_id: str
 
 
+class EventsWithheld(Message, frozen=True):
+    """The run says what is not stored and is secret: who follows it elsewhere misses that."""
+
+    run_id: str
+    thread_id: str
+
+
 class RunsChanged(Message, frozen=True):
     """These runs have ended without a word of their workers, or are no more."""
 
@@ -89,6 +96,7 @@ PeerMessage = (
     | Alive
     | Interests
     | Mine
+    | EventsWithheld
     | RunsChanged
     | ThreadChanged
     | Leaving

@@ -34,6 +34,7 @@ class Heard:
         self.looked_at: asyncio.Queue[Sequence[str]] = asyncio.Queue()
         self.edited: list[str] = []
         self.looks = 0
+        self.withheld: list[str] = []
         self.ready: asyncio.Queue[int] = asyncio.Queue()
         self.flushes: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
         self.workers, self.room = 1, 1
@@ -70,6 +71,9 @@ class Heard:
 
     def refresh_results(self, run_ids: Sequence[str]) -> None:
         self.looked_at.put_nowait(run_ids)
+
+    def events_withheld(self, run_id: str, thread_id: str) -> None:
+        self.withheld.append(run_id)
 
     def state_edited(self, thread_id: str) -> None:
         self.edited.append(thread_id)

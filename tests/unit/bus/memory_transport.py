@@ -12,6 +12,8 @@ class Hub:
 
     def __init__(self) -> None:
         self.joined: dict[str, MemoryTransport] = {}
+        self.seen: list[bytes] = []
+        """All packets."""
         self.carried = 0
         """How many packets were carried, once for each that is not the sender."""
 
@@ -61,6 +63,7 @@ class MemoryTransport:
         while packets := self._end.take():
             for to, data in packets:
                 assert len(data) <= self.packet_size
+                self._hub.seen.append(data)
                 for address, transport in list(self._hub.joined.items()):
                     if to is None or to == address:
                         self._hub.carried += transport is not self

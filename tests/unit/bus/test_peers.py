@@ -41,10 +41,10 @@ EVENT = ("values", b"{}")
 class Server:
     """A server process with one worker."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, *, secret: bool = False) -> None:
         self.links = LinkedBus()
         self.transport = MemoryTransport(hub)
-        self.bus = PeeredBus(self.links, self.transport, Loops())
+        self.bus = PeeredBus(self.links, self.transport, Loops(), secret=secret)
         self._backend = Backend(self.bus, self._join)
         self.hears = self._backend.hears
         self.worker: Told
@@ -91,7 +91,7 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-Servers = Callable[[], Awaitable[Server]]
+Servers = Callable[..., Awaitable[Server]]
 
 
 @pytest.fixture
@@ -103,8 +103,8 @@ def hub() -> Hub:
 async def servers(hub: Hub) -> AsyncIterator[Servers]:
     started: list[Server] = []
 
-    async def start() -> Server:
-        started.append(await Server(hub).start())
+    async def start(**options: bool) -> Server:
+        started.append(await Server(hub, **options).start())
         await settled()
         return started[-1]
 
@@ -339,6 +339,23 @@ async def test_what_is_not_carried_fast_enough_is_dropped_and_noticed(
     one.says(ended())
     await settled()
     assert other.hears.looks == looks + 1, "a gap in the numbers"
+
+
+async def test_what_is_secret_is_read_from_storage_or_missed(servers: Servers, hub: Hub) -> None:
+    one, other = await servers(secret=True), await servers(secret=True)
+    other.bus.follow_run("run", 2, announce=True)
+    await settled()
+    hub.seen.clear()
+    event = ("values", b"in confidence")
+    answer = ended(answer=b"in confidence")
+    one.says(RunEvents("run", "thread", [event] * 2, 5, 4), RunEvents("run", "thread", [event], 0, 0), answer)
+    assert await other.heard() == [EventsStored("run", "thread", 6), ended(answer=None)]
+    assert other.hears.withheld == ["run"]
+    assert hub.seen
+    assert b"confidence" not in b"".join(hub.seen)
+    one.says(RunEvents("new", "thread", [event], 0, 0, True), RunEvents("new", "thread", [event], 0, 1, True))
+    await settled()
+    assert other.hears.withheld == ["run", "new"]
 
 
 # Coming, staying and going

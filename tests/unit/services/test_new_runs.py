@@ -12,7 +12,7 @@ from runyard.runtime.errors import Invalid
 from runyard.runtime.services import new_runs
 from runyard.runtime.services.new_runs import NO_HEADERS, RunRules, new_stateless_run, new_thread_run
 from runyard.runtime.storage.port.expiry import Expiry
-from runyard.runtime.storage.port.runs import Lane, NewRun
+from runyard.runtime.storage.port.runs import Interest, Lane, NewRun
 
 ASSISTANT = Assistant(
     assistant_id="a",
@@ -42,6 +42,16 @@ def test_only_threads_that_stay_have_a_lifetime() -> None:
     request = RunCreateStateful(assistant_id="a", if_not_exists="create")
     run = new_thread_run(request, ASSISTANT, rules, NO_HEADERS, thread_id="t", request_id="r", lane=Lane.SINGLE)
     assert (run.create_thread, run.expiry) == (True, DAY)
+
+
+def test_what_is_streamed_is_stored_where_it_reaches_other_servers_by_storage_alone() -> None:
+    for stores_streams in (False, True):
+        rules = RunRules(webhooks=WebhookPolicy(), stores_streams=stores_streams)
+        assert stateless(rules, stream_resumable=True).resumable
+        for interest in Interest:
+            asked = RunCreateStateless(assistant_id="a"), ASSISTANT, rules, NO_HEADERS
+            run = new_stateless_run(*asked, request_id="r", lane=Lane.SINGLE, interest=interest)
+            assert run.resumable == (stores_streams and interest == Interest.EVENTS)
 
 
 def test_headers_win_over_body_and_assistant_but_not_over_ids() -> None:

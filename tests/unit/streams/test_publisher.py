@@ -143,3 +143,20 @@ async def test_events_that_a_checkpoint_waits_for_are_written_at_once(monkeypatc
         await stored.wait()
         stored.clear()
     await publisher.close()
+
+
+async def test_what_is_not_stored_is_counted_for_those_who_must_notice_that_it_is_missing() -> None:
+    bus, storage = Bus(), FullDisk(0)
+    link: Any = bus
+    kept: Any = storage
+    publisher = Publisher(LEASE, link, kept, resumable=False, followed=True, last=0, lost=lambda: None, asked=True)
+    for turn in (2, 3):
+        for _ in range(turn):
+            publisher.emit("custom", b"1")
+        await publisher.close()
+    publisher.follow(False)
+    publisher.emit("custom", b"1")
+    await publisher.close()
+    said = [(message.before, len(message.events), message.first, message.asked) for message in bus.sent]
+    assert said == [(0, 2, 0, True), (2, 3, 0, True)]
+    assert publisher.last == 5

@@ -148,3 +148,44 @@ async def test_a_slow_reader_of_a_stored_run_gets_everything() -> None:
         stream.add(numbered(number), before=number - 1)
     stream.end(ended(20))
     assert await read_all(stream) == numbered(*range(1, 21))
+
+
+def unstored(*texts: str) -> list[Event]:
+    return [Event("custom", text.encode()) for text in texts]
+
+
+async def test_a_gap_in_what_is_not_stored_ends_the_stream_and_is_told() -> None:
+    stream = subscription(Stored(), resumable=False)
+    stream.add(unstored("a", "b"), 0)
+    stream.add(unstored("d"), 3)
+    *events, error = await read_all(stream)
+    assert (events, error_of(error)) == (unstored("a", "b"), "StreamCut")
+
+
+async def test_a_tail_of_what_is_not_stored_that_never_came_is_told() -> None:
+    stream = subscription(Stored(), resumable=False)
+    stream.add(unstored("a"), 0)
+    stream.reaches(2)
+    *events, error = await read_all(stream)
+    assert (events, error_of(error)) == (unstored("a"), "StreamCut")
+
+
+async def test_who_joins_and_another_attempt_miss_nothing() -> None:
+    joined, first = subscription(Stored(), resumable=False, announced=True), subscription(Stored(), resumable=False)
+    joined.add(unstored("f"), 5)
+    first.add(unstored("a", "b"), 0)
+    first.add(unstored("a"), 0)
+    for stream, count, texts in ((joined, 6, "f"), (first, 1, "aba")):
+        stream.reaches(count)
+        stream.end(ended(0))
+        assert await read_all(stream) == unstored(*texts)
+
+
+async def test_what_is_kept_from_a_stream_ends_it_unless_it_is_stored() -> None:
+    stream, kept = subscription(Stored(), resumable=False), subscription(Stored(2))
+    stream.miss()
+    kept.miss()
+    kept.end(ended(2))
+    (error,) = await read_all(stream)
+    assert error_of(error) == "StreamCut"
+    assert await read_all(kept) == numbered(1, 2)
