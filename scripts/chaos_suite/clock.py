@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+_OVERRIDES = Path(__file__).parent / "faked_clock"
 _PLACES = ("/usr/lib", "/usr/lib64", "/usr/local/lib")
 
 
@@ -24,6 +25,7 @@ class Clock:
                 "FAKETIME_TIMESTAMP_FILE": str(file),
                 "FAKETIME_CACHE_DURATION": "1",
                 "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                "PYTHONPATH": str(_OVERRIDES),
             }
 
     def jump(self, seconds: int) -> None:

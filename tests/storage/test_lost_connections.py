@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -99,6 +100,27 @@ async def test_a_statement_that_takes_too_long_is_given_up(database: Database) -
             await ask(sleep)
         assert given_up.value.retry_after is not None
     assert await database.read(answer) == 42
+
+
+async def test_who_goes_away_within_a_change_keeps_others_from_their_locks_for_a_moment_only(
+    proxy: PostgresProxy, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runyard.runtime.storage.postgres.database.LONGEST_IDLE", 0.1)
+    begun, go_on, tries = threading.Event(), threading.Event(), []
+
+    def stall(connection: Connection) -> int:
+        tries.append(connection)
+        begun.set()
+        assert go_on.wait(PATIENCE)
+        return answer(connection)
+
+    stalled = asyncio.ensure_future(database.write(stall, locks=["thread"]))
+    await asyncio.to_thread(begun.wait, PATIENCE)
+    # The fixture lets no statement take longer than half a second, so waiting for the lock comes to an end.
+    assert await database.write(answer, locks=["thread"]) == 42
+    go_on.set()
+    assert await stalled == 42
+    assert len(tries) == 2, "its session was ended, so it was made again"
 
 
 async def test_what_waits_too_long_for_a_connection_is_refused(

@@ -89,22 +89,24 @@ class Connection:
     def usable(self) -> bool:
         return not self._connection.closed and not self._connection.broken
 
-    def begin(self, *, mode: str = "", seconds: float, locks: Sequence[int] = ()) -> None:
+    def begin(self, *, mode: str = "", seconds: float, locks: Sequence[int] = (), idle: float | None = None) -> None:
         """In one round trip: begins a transaction whose statements may take so long each, takes locks, which last until
-        its end, and looks at the clock. Locks are taken in their order, so that nobody waits in a circle."""
+        its end, and looks at the clock. Locks are taken in their order, so that nobody waits in a circle. `idle`:
+        seconds between two statements after which the server undoes it and ends the session."""
         taken = "".join(f"select pg_advisory_xact_lock({lock});" for lock in sorted(set(locks)))
-        cursor = self._connection.execute(f"{self._start(mode, seconds)}{taken}{CLOCK}")
+        cursor = self._connection.execute(f"{self._start(mode, seconds, idle)}{taken}{CLOCK}")
         while cursor.nextset():
             pass
         row = cursor.fetchone()
         assert row is not None
         self._time = int(row[0])
 
-    def _start(self, mode: str, seconds: float) -> str:
+    def _start(self, mode: str, seconds: float, idle: float | None = None) -> str:
         self.longest_statement = seconds
+        idle = seconds + 5 if idle is None else idle
         return (
             f"begin {mode}; set local statement_timeout = {int(seconds * 1000)};"
-            f"set local idle_in_transaction_session_timeout = {int(seconds * 1000) + 5000};{self._path}"
+            f"set local idle_in_transaction_session_timeout = {int(idle * 1000)};{self._path}"
         )
 
     def transact(self, statement: str, parameters: Parameters = (), *, mode: str = "", seconds: float) -> list[Row]:

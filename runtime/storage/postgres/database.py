@@ -53,6 +53,9 @@ LONGEST_WAIT = 5.0
 """Seconds for which what is asked waits for a connection, and after which nothing is tried anew."""
 PATIENT_PAUSE = 0.2
 """Seconds between attempts of what is asked with `patience`."""
+LONGEST_IDLE = 3.0
+"""Seconds for which a transaction that changes something may ask for nothing. It keeps others from what it has locked,
+and a process that was suspended in it, or a machine that went away, would for as long as nobody notices."""
 TRIES = 8
 """Of a transaction that others were in the way of."""
 
@@ -207,7 +210,7 @@ class Database:
             nonlocal committing
             committing = False
             asked = time.monotonic()
-            connection.begin(mode=mode, seconds=seconds, locks=numbers)
+            connection.begin(mode=mode, seconds=seconds, locks=numbers, idle=None if mode else LONGEST_IDLE)
             begun = time.monotonic()
             result = work(connection)
             committing = True

@@ -37,6 +37,8 @@ def is_passing(error: Exception) -> bool:
 
 def is_lost(error: Exception) -> bool:
     """Whether the connection is of no more use: nothing that was not committed was kept."""
+    if isinstance(error, errors.IdleInTransactionSessionTimeout):
+        return True
     return isinstance(error, psycopg.OperationalError) and (
         error.sqlstate is None or (error.sqlstate[:2] in ("08", "57") and not isinstance(error, errors.QueryCanceled))
     )

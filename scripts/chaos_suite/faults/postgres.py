@@ -96,10 +96,14 @@ def lock_rows(scene: Scene) -> str:
     """An outsider locks rows of runs and threads (`for update`), up to two leases long."""
     with _outsider(scene) as outsider:
         outsider.execute("begin")
-        rows = outsider.execute(
-            "select thread_id from runs where queue is not null or random() < 0.05 limit 40 for update"
-        ).fetchall()
-        outsider.execute("select 1 from threads where thread_id = any(%s) for update", ([row[0] for row in rows[:10]],))
+        try:
+            rows = outsider.execute(
+                "select thread_id from runs where queue is not null or random() < 0.05 limit 40 for update"
+            ).fetchall()
+            threads = [row[0] for row in rows[:10]]
+            outsider.execute("select 1 from threads where thread_id = any(%s) for update", (threads,))
+        except psycopg.errors.LockNotAvailable:
+            return "they were not to be had"
         seconds = scene.while_(2)
     return f"{len(rows)} runs for {seconds:.1f} s"
 
