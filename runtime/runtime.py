@@ -36,7 +36,7 @@ from runyard.runtime.processes.own_socket import OwnSocket
 from runyard.runtime.processes.reload import Reloader
 from runyard.runtime.processes.spawning import WorkerSpawner
 from runyard.runtime.processes.supervisor import Supervisor
-from runyard.runtime.processes.viewers import Viewers
+from runyard.runtime.processes.viewers import NothingLoaded, Viewers
 from runyard.runtime.project_code import ProjectCode
 from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.batch_results import BatchResults
@@ -312,7 +312,10 @@ class Runtime:
         if self._code.graphs is not None:
             return self._code.graphs.own_names
         if self.settings.role == "api":  # no worker has loaded them for this server
-            loaded = orjson.loads(await self._viewer.ask("graphs"))
+            try:
+                loaded = orjson.loads(await self._viewer.ask("graphs"))
+            except NothingLoaded as error:
+                raise ConfigError(error.detail) from None
             self._workers.heard(None, GraphsLoaded(loaded["names"], loaded["not_loaded"]))
             if self.settings.strict and loaded["not_loaded"]:
                 raise ConfigError(next(iter(loaded["not_loaded"].values())))

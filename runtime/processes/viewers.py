@@ -46,6 +46,10 @@ STUCK_VIEWS: Final = 4
 """Views that took too long and still hold a thread each, from which on a fresh process takes over."""
 
 
+class NothingLoaded(Unavailable):
+    """The project's code cannot be loaded; the detail says why."""
+
+
 class Viewers:
     """At most one viewer process that is asked, and those that end."""
 
@@ -169,7 +173,7 @@ class ViewerProcess:
         return self._deaf or len(self._timed_out) >= STUCK_VIEWS
 
     async def start(self, spawner: WorkerSpawner) -> None:
-        """Returns when it has loaded the graphs. Raises Unavailable."""
+        """Returns when it has loaded the graphs. Raises Unavailable, as NothingLoaded where the project is to blame."""
         here, there = socket.socketpair()
         with there:
             here.setblocking(False)
@@ -254,7 +258,7 @@ class ViewerProcess:
                     self._ready.set_result(None)
             case Broken(detail):
                 if not self._ready.done():
-                    self._ready.set_exception(Unavailable(detail))
+                    self._ready.set_exception(NothingLoaded(detail))
             case Pong():
                 self._pong.set()
 

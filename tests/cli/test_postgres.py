@@ -99,6 +99,15 @@ async def test_what_a_server_hands_back_at_its_stop_another_one_goes_on_with(
     end(other)
 
 
+@pytest.mark.full
+def test_an_api_whose_graphs_cannot_be_loaded_is_refused(start: Start, project: Path, schema: str) -> None:
+    (project.parent / "graphs.py").write_text("import missing_package")
+    api = begin(start, schema, "serve", "--role", "api")
+    stderr = api.communicate(timeout=60)[1].decode()
+    assert api.returncode == 2
+    assert "missing_package" in stderr.splitlines()[-1]
+
+
 def test_a_database_that_is_not_there_is_waited_for_and_told_without_its_password(start: Start, project: Path) -> None:
     process = start("serve", "--port", "0", "--database", f"postgresql://me:{PASSWORD}@127.0.0.1:1/name")
     assert process.stderr is not None
