@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -22,6 +22,10 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 
 LONGEST_STATEMENT = 10.0
 """Seconds, unless a transaction says otherwise."""
+BUCKETS, SPACE = 64, 7
+"""Of locks, and the space of their numbers."""
+MOST_LOCKS = 500
+"""That a transaction takes singly: the server has room for some thousands in all."""
 SLICES = 10
 """Slices of time that one transaction may take for work that can be done in pieces: each of its statements is a round
 trip, and it keeps only those waiting who want the same threads."""
@@ -93,8 +97,7 @@ class Connection:
         """In one round trip: begins a transaction whose statements may take so long each, takes locks, which last until
         its end, and looks at the clock. Locks are taken in their order, so that nobody waits in a circle. `idle`:
         seconds between two statements after which the server undoes it and ends the session."""
-        taken = "".join(f"select pg_advisory_xact_lock({lock});" for lock in sorted(set(locks)))
-        cursor = self._connection.execute(f"{self._start(mode, seconds, idle)}{taken}{CLOCK}")
+        cursor = self._connection.execute(f"{self._start(mode, seconds, idle)}{_taking(locks)}{CLOCK}")
         while cursor.nextset():
             pass
         row = cursor.fetchone()
@@ -158,8 +161,8 @@ class Connection:
     def lock(self, *names: str) -> None:
         """Takes locks, as `begin` does, where what is to be locked was not known before. Whoever holds others already
         may wait in a circle: the transaction is then made again."""
-        for lock in sorted({lock_of(name) for name in names}):
-            self._connection.execute("select pg_advisory_xact_lock(%s)", (lock,))
+        if names:
+            self._connection.execute(_taking([lock_of(name) for name in names]))
 
     def close(self) -> None:
         self._connection.close()
@@ -179,6 +182,21 @@ class Connection:
         """Whoever waits for the server waits no more. In any thread."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
+
+
+def _taking(locks: Collection[int]) -> str:
+    """The statements that take locks. Each belongs to a bucket, which whoever takes some locks shares; whoever takes
+    very many has whole buckets instead, for the server has no room for all of them."""
+    if not locks:
+        return ""
+    buckets = sorted({lock % BUCKETS for lock in locks})
+    if len(locks) > MOST_LOCKS:
+        return f"select pg_advisory_xact_lock({SPACE}, bucket) from unnest(array{buckets}) bucket;"
+    shared = ", ".join(f"pg_advisory_xact_lock_shared({SPACE}, {bucket})" for bucket in buckets)
+    if len(locks) == 1:
+        return f"select {shared}, pg_advisory_xact_lock({next(iter(locks))});"
+    listed = ",".join(str(lock) for lock in sorted(set(locks)))
+    return f"select {shared}; select pg_advisory_xact_lock(lock) from unnest('{{{listed}}}'::bigint[]) lock;"
 
 
 def lock_of(name: str) -> int:

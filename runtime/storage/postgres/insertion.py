@@ -39,7 +39,9 @@ async def make_room(database: Database, sql: Queries, scope: Scope, new_run: New
 
     def work(connection: Connection) -> CancelResult:
         result, time = CancelResult(), connection.now
-        for seq, run_id in crowd(connection):
+        found = crowd(connection)
+        connection.execute(sql["lock_runs"], ([seq for seq, _ in found],))
+        for seq, run_id in found:
             cancel_run(connection, sql, seq, run_id, action, time, result)
         return result
 

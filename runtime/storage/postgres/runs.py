@@ -165,10 +165,15 @@ class PostgresRuns:
         def work(connection: Connection) -> CancelResult:
             result = CancelResult()
             time = connection.now
+            seqs: dict[int, str] = {}
             for thread_id, run_id in runs:
                 row = connection.execute(self._sql["seq_of_run"], (run_id, thread_id)).fetchone()
                 if row is not None and shows_run(connection, scope, run_id):
-                    cancel_run(connection, self._sql, row[0], run_id, action, time, result, reason)
+                    seqs[row[0]] = run_id
+            if len(seqs) > 1:
+                connection.execute(self._sql["lock_runs"], ([*seqs],))
+            for seq, run_id in seqs.items():
+                cancel_run(connection, self._sql, seq, run_id, action, time, result, reason)
             return result
 
         return await self._database.write(work, locks=[run.thread_id for run in runs])

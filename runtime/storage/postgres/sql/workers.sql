@@ -78,3 +78,9 @@ where worker = %s and queue = 'running' order by seq for update;
 -- those with each run, and whoever got them in another order would wait in a circle.
 with items as materialized (select batch_id from runs where seq = any(%s::bigint[]) order by seq for update)
 select 1 from batch_counts where batch_id in (select batch_id from items) order by batch_id for update;
+
+-- name: lock_runs_of_threads
+-- As lock_runs, of all runs that have not ended.
+with items as materialized (select batch_id from runs where thread_id = any(%s::text[]) and queue is not null
+                            order by seq for update)
+select 1 from batch_counts where batch_id in (select batch_id from items) order by batch_id for update;

@@ -80,6 +80,9 @@ def delete_threads(connection: Connection, sql: Queries, thread_ids: Iterable[st
     Webhook calls of runs that have ended are made all the same."""
     removed = DeletedThreads()
     time_slice = TimeSlice(SLICES)
+    thread_ids = list(thread_ids)
+    if len(thread_ids) > 1:
+        connection.execute(sql["lock_runs_of_threads"], (thread_ids,))
     for thread_id in thread_ids:
         if not connection.execute(sql["delete_thread"], (thread_id,)).rowcount:
             continue
