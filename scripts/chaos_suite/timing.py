@@ -2,3 +2,5 @@
 
 LEASE_SECONDS = 3
 """Without a sign of life of a worker."""
+AFTERMATH = 6.0
+"""Seconds after a fault in which others may still recover from it."""

@@ -118,6 +118,19 @@ async def test_what_is_locked_elsewhere_keeps_nobody_from_renewing_a_lease(serve
     assert one.workers.lease_ends("worker") is not None
 
 
+async def test_who_renews_its_lease_gives_a_sign_of_life_though_its_runs_cannot_be_seen(
+    server: Server, tmp_path: Path
+) -> None:
+    one, other = server(), server()
+    await one.workers.heartbeat("worker", [])
+    before = dict(await other.workers.known())["worker"]
+    with psycopg.connect(address()) as outsider:
+        outsider.execute(f"select 1 from {schema_of(tmp_path)}.workers for update")
+        with pytest.raises(Unavailable, match="could not be seen in time"):
+            await one.workers.heartbeat("worker", [])
+        assert dict(await other.workers.known())["worker"] > before
+
+
 async def test_machines_are_those_whose_processes_live(server: Server) -> None:
     one, other = server(), server()
     assert await one.workers.machines() == []

@@ -64,6 +64,20 @@ async def test_what_was_asked_for_is_made_when_the_database_is_back(
     assert [await asyncio.wrap_future(future) for future in asked] == [0, 2, 4]
 
 
+async def test_what_was_asked_for_is_made_however_long_it_waits_for_a_connection(
+    database: Database, doubling: Groups[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runyard.runtime.storage.postgres.database.LONGEST_WAIT", 0.05)
+    busy = [
+        asyncio.ensure_future(database.write(lambda connection: connection.execute("select pg_sleep(0.3)").rowcount))
+        for _ in "ab"  # as many as there are connections
+    ]
+    await asyncio.sleep(0)
+    assert await asyncio.gather(*(doubling.add(number) for number in range(3))) == [0, 2, 4]
+    await asyncio.gather(*busy)
+    assert await doubling.add(3) == 6
+
+
 async def test_patience_has_an_end(
     proxy: PostgresProxy, database: Database, doubling: Groups[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

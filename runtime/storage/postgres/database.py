@@ -129,8 +129,9 @@ class Database:
         return self._submit(pool, lambda: self._transact(work, "", pool, numbers)).result()
 
     def run(self, task: Callable[[], None]) -> None:
-        """Has a task run in a pool thread, where it may call `write_here`. Raises Unavailable when closed."""
-        self._submit("main", task)
+        """Has a task run in a pool thread, where it may call `write_here`; it may have to wait long for one. Raises
+        Unavailable when closed."""
+        self._enqueue("main", task)
 
     def write_here(self, work: Work[T], locks: Iterable[str] = ()) -> T:
         """As `write`, in the pool thread that this is called in."""
@@ -176,9 +177,12 @@ class Database:
                 raise unavailable(f"no connection to the database was free for {LONGEST_WAIT:g} seconds")
             return self._patiently(task, until)
 
+        return self._enqueue(pool, begin)
+
+    def _enqueue(self, pool: Pool, task: Callable[[], T]) -> Future[T]:
         self.check_open()
         try:
-            return self._pools[pool].submit(begin)
+            return self._pools[pool].submit(task)
         except RuntimeError:  # it was shut down this moment
             raise _closed() from None
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from scripts.chaos_suite.checks.endings import ACTIVE
 from scripts.chaos_suite.stories import STARTED, Evidence, Finding, Mark, RunStory
-from scripts.chaos_suite.timing import LEASE_SECONDS
+from scripts.chaos_suite.timing import AFTERMATH, LEASE_SECONDS
 
 RECOVERY = LEASE_SECONDS + 1.0
 """Seconds after the death of a worker in which its runs are at work again."""
@@ -15,8 +15,6 @@ OVERTAKEN = 3
 """Runs of batches that may begin before one that somebody waits for: they were claimed already."""
 MARGIN = 2.0
 """Seconds between a claim and the first mark of a run, on a machine that is busy."""
-_AFTERMATH = 6.0
-"""Seconds after a fault in which others may still recover from it."""
 
 
 def carried_out_once(evidence: Evidence) -> list[Finding]:
@@ -97,13 +95,13 @@ def recoveries(evidence: Evidence) -> list[tuple[float, Mark]]:
             if died is None or first.attempt == last.attempt or not last.time <= died <= first.time:
                 continue
             others = [fault for fault in evidence.faults if not fault.begin <= died <= fault.end]
-            if not any(fault.begin <= first.time and fault.end + _AFTERMATH >= died for fault in others):
+            if not any(fault.begin <= first.time and fault.end + AFTERMATH >= died for fault in others):
                 found.append((first.time - died, first))
     return found
 
 
 def _near(evidence: Evidence, begin: float, end: float) -> bool:
-    return any(fault.begin <= end and fault.end + _AFTERMATH >= begin for fault in evidence.faults)
+    return any(fault.begin <= end and fault.end + AFTERMATH >= begin for fault in evidence.faults)
 
 
 def _first_marks(evidence: Evidence) -> dict[str, Mark]:

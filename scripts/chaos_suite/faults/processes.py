@@ -11,7 +11,7 @@ import psutil
 
 from scripts.chaos_suite.faults.fault import Fault, Faults, Scene
 from scripts.chaos_suite.target import Member
-from scripts.chaos_suite.timing import LEASE_SECONDS
+from scripts.chaos_suite.timing import AFTERMATH, LEASE_SECONDS
 
 _STOP_SECONDS = 60.0
 
@@ -39,10 +39,13 @@ def kill_api(scene: Scene) -> str:
 def kill_server(scene: Scene) -> str:
     """SIGKILL to a server and all of its workers, as when a machine goes; it comes back at once or after its lease."""
     member = scene.rng.choice(scene.target.members)
+    alone = scene.rng.random() < 0.5
+    if alone:  # so that its recovery can be judged
+        time.sleep(AFTERMATH + 0.5)
     pids = [process.pid for process in member.server.processes()]
     _note(scene, pids)
     member.server.kill_group()
-    if scene.rng.random() < 0.5:
+    if alone:
         time.sleep(LEASE_SECONDS + 2)
     _come_back(scene, [member])
     return f"{member.name}, processes {pids}"

@@ -5,7 +5,9 @@ insert into workers (worker, started_at, seen_at) values (%(worker)s, %(now)s, %
 on conflict (worker) do update set seen_at = greatest(workers.seen_at + 1, %(now)s);
 
 -- name: known_workers
-select worker, seen_at from workers;
+-- A lease that is renewed is a sign of life, also while a lock keeps the worker from seeing its runs.
+select worker, coalesce((select max(renewed_at) from worker_leases where worker_leases.worker = workers.worker), seen_at)
+from workers;
 
 -- name: unknown_workers
 select distinct worker from runs where queue = 'running' and worker not in (select worker from workers);
