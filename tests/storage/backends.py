@@ -84,7 +84,7 @@ BACKENDS = {
         },
         small_steps={
             "runyard.runtime.storage.time_slice.SLICE": 0.0,
-            "runyard.runtime.storage.sqlite.leftovers.PIECE": 2,
+            "runyard.runtime.storage.removal.PIECE": 2,
             "runyard.runtime.storage.sqlite.copying.PAGE_ROWS": 2,
             "runyard.runtime.storage.sqlite.insertion.CROWD": 2,
         },
@@ -98,7 +98,7 @@ BACKENDS = {
         search_thresholds={"runyard.runtime.storage.postgres.threads.search.NARROW": 3},
         small_steps={
             "runyard.runtime.storage.time_slice.SLICE": 0.0,
-            "runyard.runtime.storage.postgres.leftovers.PIECE": 2,
+            "runyard.runtime.storage.removal.PIECE": 2,
             "runyard.runtime.storage.postgres.copying.PAGE_ROWS": 2,
             "runyard.runtime.storage.postgres.insertion.CROWD": 2,
         },

@@ -16,7 +16,6 @@ from runyard.runtime.storage.port.threads import IfExists
 from runyard.runtime.storage.postgres.conditions import Conditions
 from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database import Database
-from runyard.runtime.storage.postgres.leftovers import remove_in_pieces
 from runyard.runtime.storage.postgres.rows import fetch_dict, fetch_dicts, one
 from runyard.runtime.storage.postgres.scoping import (
     Work,
@@ -27,6 +26,7 @@ from runyard.runtime.storage.postgres.scoping import (
 )
 from runyard.runtime.storage.postgres.threads.edits import delete_threads
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.removal import remove_in_pieces
 from runyard.runtime.storage.rows import assistant_columns, assistant_from_row
 from runyard.runtime.storage.time_slice import TimeSlice
 

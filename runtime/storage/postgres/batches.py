@@ -19,10 +19,10 @@ from runyard.runtime.storage.postgres.conditions import Conditions
 from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.delivery_rows import complete_deliveries
-from runyard.runtime.storage.postgres.leftovers import remove_events, remove_in_pieces
 from runyard.runtime.storage.postgres.rows import fetch_dict, fetch_dicts, one
 from runyard.runtime.storage.postgres.scoping import METADATA_OF_RUN, on_batch, read_in_scope
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.removal import remove_events, remove_in_pieces
 from runyard.runtime.storage.rows import run_from_row
 from runyard.runtime.storage.time_slice import PIECE, TimeSlice
 

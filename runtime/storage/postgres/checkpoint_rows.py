@@ -8,8 +8,8 @@ import orjson
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.postgres.connection import SLICES, Connection
-from runyard.runtime.storage.postgres.leftovers import remove_history
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.removal import remove_history
 from runyard.runtime.storage.time_slice import TimeSlice
 
 

@@ -25,8 +25,8 @@ from runyard.runtime.storage.postgres.copying import copy_checkpoints
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.groups import Groups
 from runyard.runtime.storage.postgres.leases import lease_lost, places_of_held
-from runyard.runtime.storage.postgres.leftovers import remove_checkpoints
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.removal import remove_checkpoints
 from runyard.runtime.storage.time_slice import PIECE, TimeSlice
 
 T = TypeVar("T")

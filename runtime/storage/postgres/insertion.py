@@ -12,12 +12,12 @@ from runyard.runtime.storage.port.runs import CancelAction, CancelResult, Insert
 from runyard.runtime.storage.postgres.cancellation import cancel_run
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.database import Database
-from runyard.runtime.storage.postgres.leftovers import refuse_leftovers
 from runyard.runtime.storage.postgres.many_rows import insert_rows
 from runyard.runtime.storage.postgres.rows import fetch_dict
 from runyard.runtime.storage.postgres.scoping import shows_thread
 from runyard.runtime.storage.prepared_runs import BUSY, NO_THREAD, PreparedRun, created_run, kept_with_thread
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.removal import refuse_leftovers
 from runyard.runtime.storage.rows import expiry_columns, iso_time
 
 CROWD = 50

@@ -14,11 +14,11 @@ from runyard.runtime.storage.port.runs import FinalStatus, Lane
 from runyard.runtime.storage.postgres.connection import SLICES, Connection, Row
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.insertion import insert_runs
-from runyard.runtime.storage.postgres.leftovers import remove_events
 from runyard.runtime.storage.postgres.rows import one
 from runyard.runtime.storage.postgres.scoping import on_batch, read_in_scope, shows_batch, shows_item
 from runyard.runtime.storage.prepared_runs import PreparedRun, prepare_runs
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.removal import remove_events
 from runyard.runtime.storage.result_rows import failed_from_row, result_from_row
 from runyard.runtime.storage.time_slice import TimeSlice
 

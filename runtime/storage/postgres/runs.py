@@ -28,7 +28,7 @@ from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.event_rows import last_event
 from runyard.runtime.storage.postgres.insertion import insert_runs, make_room
-from runyard.runtime.storage.postgres.leftovers import remove_events, write_without_leftovers
+from runyard.runtime.storage.postgres.leftovers import write_without_leftovers
 from runyard.runtime.storage.postgres.rows import fetch_dict, fetch_dicts, one
 from runyard.runtime.storage.postgres.scoping import (
     add_scope_of_threads,
@@ -40,6 +40,7 @@ from runyard.runtime.storage.postgres.scoping import (
 from runyard.runtime.storage.postgres.used_keys import keep_key
 from runyard.runtime.storage.prepared_runs import prepare_runs
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.removal import remove_events
 from runyard.runtime.storage.rows import run_from_row
 from runyard.runtime.storage.time_slice import TimeSlice
 

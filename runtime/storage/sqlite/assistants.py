@@ -15,10 +15,10 @@ from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.assistants import AssistantChange, AssistantDeletion, DefaultAssistant
 from runyard.runtime.storage.port.threads import IfExists
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.removal import remove_in_pieces
 from runyard.runtime.storage.rows import assistant_columns, assistant_from_row
 from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.database import Database, now
-from runyard.runtime.storage.sqlite.leftovers import remove_in_pieces
 from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts
 from runyard.runtime.storage.sqlite.scoping import add_scope_of_threads, on_assistant, shows_assistant
 from runyard.runtime.storage.sqlite.threads.edits import delete_threads

@@ -11,13 +11,13 @@ from runyard.runtime.storage.batch_rows import condition_of
 from runyard.runtime.storage.port.batches import BatchState, LateItems, StoppedItems
 from runyard.runtime.storage.port.runs import CancelResult, RunStatus
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.removal import remove_events
 from runyard.runtime.storage.rows import run_from_row
 from runyard.runtime.storage.sqlite.batch_rows import read_batch
 from runyard.runtime.storage.sqlite.cancellation import cancel_run, end_unfinished
 from runyard.runtime.storage.sqlite.conditions import Conditions
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.deliveries import complete_deliveries
-from runyard.runtime.storage.sqlite.leftovers import remove_events
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts
 from runyard.runtime.storage.sqlite.scoping import METADATA_OF_RUN, on_batch, one_state

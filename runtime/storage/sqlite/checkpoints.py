@@ -17,10 +17,10 @@ from runyard.runtime.storage.port.checkpoints import (
 )
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.removal import remove_checkpoints, remove_history
 from runyard.runtime.storage.sqlite.copying import copy_checkpoints
 from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.leases import holds, lease_lost
-from runyard.runtime.storage.sqlite.leftovers import remove_checkpoints, remove_history
 from runyard.runtime.storage.time_slice import TimeSlice
 
 T = TypeVar("T")

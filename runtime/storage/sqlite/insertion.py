@@ -12,10 +12,10 @@ from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, InsertResult, Lane, NewRun
 from runyard.runtime.storage.prepared_runs import BUSY, NO_THREAD, PreparedRun, created_run, kept_with_thread
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.removal import refuse_leftovers
 from runyard.runtime.storage.rows import expiry_columns, iso_time
 from runyard.runtime.storage.sqlite.cancellation import cancel_run
 from runyard.runtime.storage.sqlite.database import Database, now
-from runyard.runtime.storage.sqlite.leftovers import refuse_leftovers
 from runyard.runtime.storage.sqlite.many_rows import insert_rows
 from runyard.runtime.storage.sqlite.rows import fetch_dict
 from runyard.runtime.storage.sqlite.scoping import shows_thread

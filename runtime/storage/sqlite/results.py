@@ -13,10 +13,10 @@ from runyard.runtime.storage.port.results import FailedItem, ItemResult, ItemRet
 from runyard.runtime.storage.port.runs import FinalStatus, Lane
 from runyard.runtime.storage.prepared_runs import PreparedRun, prepare_runs
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.removal import remove_events
 from runyard.runtime.storage.result_rows import failed_from_row, result_from_row
 from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.insertion import insert_runs
-from runyard.runtime.storage.sqlite.leftovers import remove_events
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.scoping import on_batch, shows_batch, shows_item
 from runyard.runtime.storage.time_slice import TimeSlice

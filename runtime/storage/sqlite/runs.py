@@ -25,6 +25,7 @@ from runyard.runtime.storage.port.runs import (
 )
 from runyard.runtime.storage.prepared_runs import PreparedRun, prepare_runs
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.removal import remove_events
 from runyard.runtime.storage.rows import run_from_row
 from runyard.runtime.storage.sqlite.batch_rows import insert_batch
 from runyard.runtime.storage.sqlite.cancellation import cancel_run, free_thread
@@ -33,7 +34,7 @@ from runyard.runtime.storage.sqlite.database import Database, now
 from runyard.runtime.storage.sqlite.events import last_event
 from runyard.runtime.storage.sqlite.idempotency import keep_key
 from runyard.runtime.storage.sqlite.insertion import insert_runs, make_room
-from runyard.runtime.storage.sqlite.leftovers import remove_events, write_without_leftovers
+from runyard.runtime.storage.sqlite.leftovers import write_without_leftovers
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts
 from runyard.runtime.storage.sqlite.scoping import (

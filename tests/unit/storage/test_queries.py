@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from runyard.runtime.storage import sqlite
+from runyard.runtime import storage
 from runyard.runtime.storage.queries import load_queries, parse_queries
 
-ADAPTER = Path(next(iter(sqlite.__path__)))
+STORAGE = Path(next(iter(storage.__path__)))
+
+
+def code_of(backend: str) -> str:
+    """With what all backends share."""
+    return "".join(path.read_text() for path in (*STORAGE.glob("*.py"), *(STORAGE / backend).rglob("*.py")))
 
 
 def test_a_statement_is_known_by_its_name_without_comments_and_semicolon() -> None:
@@ -23,14 +28,14 @@ def test_a_name_is_given_once_over_all_files() -> None:
         parse_queries(["-- name: claim\nselect 1;\n", "-- name: other\nselect 2;\n-- name: claim\nselect 3;\n"])
 
 
-def test_every_statement_of_the_adapter_is_executed_somewhere() -> None:
-    code = "".join(path.read_text() for path in ADAPTER.rglob("*.py"))
-    named = set(re.findall(r'"(\w+)"', code))
-    assert sorted(load_queries("sqlite").keys() - named) == []
+@pytest.mark.parametrize("backend", ["sqlite", "postgres"])
+def test_every_statement_of_a_backend_is_executed_somewhere(backend: str) -> None:
+    named = set(re.findall(r"[\"'](\w+)[\"']", code_of(backend)))
+    assert sorted(load_queries(backend).keys() - named) == []
 
 
-def test_every_statement_that_the_adapter_executes_is_there() -> None:
-    code = "".join(path.read_text() for path in ADAPTER.rglob("*.py"))
-    executed = set(re.findall(r'sql\["(\w+)"\]', code))
-    assert sorted(executed - load_queries("sqlite").keys()) == []
+@pytest.mark.parametrize("backend", ["sqlite", "postgres"])
+def test_every_statement_that_a_backend_executes_is_there(backend: str) -> None:
+    executed = set(re.findall(r"sql\[[\"'](\w+)[\"']\]", code_of(backend)))
+    assert sorted(executed - load_queries(backend).keys()) == []
     assert len(executed) > 50

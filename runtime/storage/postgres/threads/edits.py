@@ -15,9 +15,10 @@ from runyard.runtime.storage.postgres.checkpoint_rows import (
     write_rows,
 )
 from runyard.runtime.storage.postgres.connection import SLICES, Connection
-from runyard.runtime.storage.postgres.leftovers import discard_thread, refuse_leftovers
+from runyard.runtime.storage.postgres.leftovers import discard_thread
 from runyard.runtime.storage.postgres.scoping import shows_thread
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.removal import refuse_leftovers
 from runyard.runtime.storage.rows import expiry_columns
 from runyard.runtime.storage.time_slice import TimeSlice
 

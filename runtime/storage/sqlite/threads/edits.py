@@ -12,13 +12,14 @@ from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.threads import DeletedThreads, IfExists, NewThread, StateEdit, StateReading
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.removal import refuse_leftovers
 from runyard.runtime.storage.rows import expiry_columns
 from runyard.runtime.storage.sqlite.checkpoints import (
     drop_history,
     write_rows,
 )
 from runyard.runtime.storage.sqlite.database import now
-from runyard.runtime.storage.sqlite.leftovers import discard_thread, refuse_leftovers
+from runyard.runtime.storage.sqlite.leftovers import discard_thread
 from runyard.runtime.storage.sqlite.scoping import shows_thread
 from runyard.runtime.storage.time_slice import TimeSlice
 
