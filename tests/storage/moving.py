@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import uuid
 from contextlib import closing
@@ -179,7 +180,8 @@ def contents(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _readable(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: orjson.loads(value) if name == "metadata" and isinstance(value, str) else value
-        for name, value in row.items()
-    }
+    """Parts of JSON are looked for as they are written without spaces."""
+    if isinstance(found := row.get("metadata"), str):
+        row["metadata"] = orjson.loads(found)
+        assert found == json.dumps(row["metadata"], separators=(",", ":"), ensure_ascii=False)
+    return row

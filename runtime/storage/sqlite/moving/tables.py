@@ -87,7 +87,7 @@ class Tables:
     def insertion(self, table: str, columns: Columns) -> str:
         """The statement that adds a row."""
         names = ", ".join("rowid" if name == "seq" and table in _NUMBERED_BY_ROW else name for name in columns)
-        values = ", ".join("cast(? as text)" if (table, name) == ("store_items", "key") else "?" for name in columns)
+        values = ", ".join(_given(table, name, kind) for name, kind in columns.items())
         return f"insert into {_name(table)} ({names}) values ({values})"
 
     def clock(self) -> int:
@@ -105,6 +105,13 @@ def _expression(table: str, column: str) -> str:
     if column == "seq" and table in _NUMBERED_BY_ROW:
         return "rowid"
     return _READ.get((table, column), column)
+
+
+def _given(table: str, column: str, kind: Kind) -> str:
+    """JSON is without spaces here: parts of it are looked for as text."""
+    if (table, column) == ("store_items", "key"):
+        return "cast(? as text)"
+    return "json(?)" if kind == "json" else "?"
 
 
 def _selected(table: str, column: str, kind: Kind, shift: int) -> str:
