@@ -6,6 +6,8 @@ import re
 import time
 from pathlib import Path
 
+import orjson
+
 from scripts.bench_suite import servers
 from scripts.bench_suite.effort import Effort
 from scripts.bench_suite.load import checked, percentile, run
@@ -15,22 +17,19 @@ _TIME = re.compile(rb'"at":([0-9.]+)')
 
 
 async def stream(database: str, effort: Effort, base: Path | None) -> Figures:
-    """10,000 events a second of one run, followed on another server of the same database."""
+    """10,000 events a second of one run, asked for on another server of the same database."""
     async with (
         servers.runyard(base, 1, database=database) as emitting,
         servers.runyard(base, None, database=database, role="api") as following,
     ):
         connection = emitting.connect()
         checked(await connection.post("/runs/wait", run("noop")), "a run")  # its worker is there
-        thread = checked(await connection.post("/threads", {}), "a thread").json()["thread_id"]
-        asked = run("paced", effort.paced_events, stream_mode="custom", stream_resumable=True)
-        created = checked(await connection.post(f"/threads/{thread}/runs", asked), "a run").json()
+        connection.close()
         chunks: list[tuple[float, bytes]] = []
         reader = following.connect()
-        path = f"/threads/{thread}/runs/{created['run_id']}/stream?stream_mode=custom"
-        answer = await reader.send(reader.request("GET", path), lambda chunk, now: chunks.append((time.time(), chunk)))
-        checked(answer, "a stream")
-        connection.close()
+        body = orjson.dumps(run("paced", effort.paced_events, stream_mode="custom"))
+        request = reader.request("POST", "/runs/stream", body)
+        checked(await reader.send(request, lambda chunk, now: chunks.append((time.time(), chunk))), "a stream")
         reader.close()
     late = _lateness(chunks)
     return {

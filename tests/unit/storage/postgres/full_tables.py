@@ -31,7 +31,7 @@ select 'r' || n, 't' || n, 'a', 'g',
        case when n % 2 = 0 then 'b' || n end, case when n % 2 = 0 then 0 end,
        case when n % 2 = 0 and place > 3 then 1 end, case when place > 3 then '{{}}'::bytea end,
        moment, moment, moment, moment, case when place > 3 then moment end, null
-from (select *, n % 500 as place from {numbers}) as placed;
+from (select *, n % 500 as place from {runs}) as placed;
 
 insert into thread_events (thread_id, seq, first, run_id, status, unstored, ended_at, data)
 select 't' || n, k, k, 'r' || n, case when k = 2 then 'success' end, case when k = 2 then false end,
@@ -74,8 +74,14 @@ from {numbers};
 """
 
 
-def fill(connection: psycopg.Connection, rows: int) -> None:
-    """Puts about so many rows into each table that may grow."""
-    numbers = f"(select n, clock_micros() - 864000000000 + n as moment from generate_series(1, {rows}) as n) as numbers"
-    connection.execute(FILL.format(numbers=numbers))
+LARGEST = 50_000
+
+
+def fill(connection: psycopg.Connection, runs: int) -> None:
+    """Makes so many runs, and about as many rows of what else may grow, `LARGEST` at the most."""
+    connection.execute(FILL.format(runs=_numbers(runs), numbers=_numbers(min(runs, LARGEST))))
     connection.execute("analyze")
+
+
+def _numbers(count: int) -> str:
+    return f"(select n, clock_micros() - 864000000000 + n as moment from generate_series(1, {count}) as n) as numbers"

@@ -46,9 +46,11 @@ VALUES = {
 """Of parameters, by their own name or that of the column that they are compared with."""
 
 
-@pytest.fixture(scope="module", params=[4_000, pytest.param(1_000_000, marks=pytest.mark.full)])
+@pytest.fixture(
+    scope="module", params=[4_000, pytest.param(1_000_000, marks=[pytest.mark.full, pytest.mark.timeout(600)])]
+)
 def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    """A database with so many rows in each table."""
+    """A database with so many runs, and many rows of all else."""
     target = Target.parse(address(), schema_of(tmp_path_factory.mktemp("plans")))
     storage = PostgresStorage(target)
     storage.open(maintain=False)
