@@ -171,6 +171,7 @@ async def test_a_pending_run_that_is_cancelled_elsewhere_ends_for_who_waits(
     assert (await one.runs.get(thread, run["run_id"]))["status"] == "interrupted"
 
 
+@pytest.mark.full
 async def test_a_stream_goes_on_at_another_server_when_its_own_is_killed(
     place: Place, servers: list[LiveServer], other: LangGraphClient, gate: Gate
 ) -> None:
