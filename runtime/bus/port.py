@@ -121,13 +121,14 @@ class RunListener(Protocol):
         """The run says elsewhere what is neither stored nor told here."""
 
     def refresh_results(self, run_ids: Sequence[str]) -> None:
-        """These runs may have ended, or be no more, as other server processes say; or threads may be."""
+        """These runs may have ended, or be no more, as other server processes say."""
 
     def state_edited(self, thread_id: str) -> None:
         """The state of the thread was edited elsewhere."""
 
     def look_again(self) -> None:
-        """Messages from elsewhere may have been lost: all that is followed is to be looked at."""
+        """Messages from elsewhere may have been lost, or a thread was deleted there: all that is followed is to be
+        looked at."""
 
 
 class WorkerListener(Protocol):

@@ -271,7 +271,7 @@ class Broker:
             stream.run_cut(run_id)
 
     def look_again(self) -> None:
-        """Messages may have been lost: what is followed is looked at now."""
+        """Messages may have been lost, or a thread was deleted elsewhere: what is followed is looked at now."""
         self._recheck.wake()
 
     def state_edited(self, thread_id: str) -> None:

@@ -75,9 +75,14 @@ class Publisher:
         return self._stored if self._resumable else self._sent
 
     def follow(self, followed: bool) -> None:
-        """Whether somebody watches, from now on. Who begins to is told of the events that are only stored."""
+        """Whether somebody watches, from now on. Who begins to, or may have missed some, is told how many events there
+        are by now."""
+        lease = self._lease
         if followed and self._resumable:
-            self._bus.send(EventsStored(self._lease.run_id, self._lease.thread_id, self._stored))
+            self._bus.send(EventsStored(lease.run_id, lease.thread_id, self._stored))
+        elif followed and self._sent:
+            self._send()
+            self._bus.send(RunEvents(lease.run_id, lease.thread_id, [], 0, self._sent))
         self.followed = followed
 
     def wanted(self) -> bool:

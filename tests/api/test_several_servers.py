@@ -126,22 +126,6 @@ async def test_many_events_and_long_ones_come_whole_and_in_order(
     assert {len(data["text"]) for data in data_of(parts, "custom")} == {size}
 
 
-async def test_streams_are_complete_though_the_connections_between_servers_are_cut(one: LangGraphClient) -> None:
-    streams = [
-        one.runs.stream(None, "flood", input={"events": 2000, "size": 10}, stream_mode="custom", stream_resumable=True)
-        for _ in range(3)
-    ]
-    reading = [asyncio.create_task(collect(stream)) for stream in streams]
-    async with await psycopg.AsyncConnection.connect(address(), autocommit=True) as connection:
-        while not all(task.done() for task in reading):
-            await connection.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'runyard-bus'"
-            )
-            await asyncio.wait(reading, timeout=0.5)
-    for task in reading:
-        assert [data["number"] for data in data_of(task.result(), "custom")] == [*range(2000)]
-
-
 @pytest.mark.parametrize("action", ["interrupt", "rollback"])
 async def test_a_run_is_cancelled_from_elsewhere(
     one: LangGraphClient, other: LangGraphClient, gate: Gate, action: Any
@@ -171,6 +155,7 @@ async def test_a_pending_run_that_is_cancelled_elsewhere_ends_for_who_waits(
     assert (await one.runs.get(thread, run["run_id"]))["status"] == "interrupted"
 
 
+@pytest.mark.full
 async def test_a_stream_goes_on_at_another_server_when_its_own_is_killed(
     place: Place, servers: list[LiveServer], other: LangGraphClient, gate: Gate
 ) -> None:
@@ -227,3 +212,19 @@ async def test_a_batch_made_where_no_worker_is_is_run(servers: list[LiveServer],
     runs = await one.runs.create_batch([chain] * 50)
     assert len(runs) == 50
     servers[1].await_idle()
+
+
+async def test_streams_are_complete_though_the_connections_between_servers_are_cut(one: LangGraphClient) -> None:
+    streams = [
+        one.runs.stream(None, "flood", input={"events": 2000, "size": 10}, stream_mode="custom", stream_resumable=True)
+        for _ in range(3)
+    ]
+    reading = [asyncio.create_task(collect(stream)) for stream in streams]
+    async with await psycopg.AsyncConnection.connect(address(), autocommit=True) as connection:
+        while not all(task.done() for task in reading):
+            await connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'runyard-bus'"
+            )
+            await asyncio.wait(reading, timeout=0.5)
+    for task in reading:
+        assert [data["number"] for data in data_of(task.result(), "custom")] == [*range(2000)]

@@ -103,7 +103,7 @@ class Hearing:
                     self._look_at(run_ids)
                 case ThreadChanged(thread_id, deleted):
                     if deleted:
-                        self._look_at([])
+                        runs.look_again()
                     else:
                         runs.state_edited(thread_id)
                 case RunsReady() | Cancel() | Flush() | Flushed():
@@ -180,4 +180,4 @@ class Hearing:
         self._looking = None
         run_ids, self._to_look_at = self._to_look_at, set()
         if self._here.runs is not None:
-            self._here.runs.refresh_results([*run_ids] or [""])  # threads alone are looked at with any run
+            self._here.runs.refresh_results([*run_ids])

@@ -17,6 +17,7 @@ from runyard.runtime.bus.unix_socket import SocketWorkerBus, accept_worker
 
 from .backends import Backend
 from .memory_transport import Hub, MemoryTransport
+from .peer_servers import Server, Servers, settled
 
 
 @pytest.fixture(params=["unix socket", "in process", "among servers"])
@@ -45,3 +46,22 @@ async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         listening.close()
     for bus in joined:
         bus.close()
+
+
+@pytest.fixture
+def hub() -> Hub:
+    return Hub()
+
+
+@pytest.fixture
+async def servers(hub: Hub) -> AsyncIterator[Servers]:
+    started: list[Server] = []
+
+    async def start(**options: bool) -> Server:
+        started.append(await Server(hub, **options).start())
+        await settled()
+        return started[-1]
+
+    yield start
+    for server in started:
+        await server.bus.stop()

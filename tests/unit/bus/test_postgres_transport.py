@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -130,6 +132,27 @@ async def test_a_connection_that_is_cut_is_made_again(join: Join, cut: str) -> N
     one.send(None, b"2")
     while await other.next() != (b"2", True):
         pass
+
+
+async def test_a_connection_that_swallows_everything_is_given_up(join: Join, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport_module, "TRIAL_INTERVAL", 0.02)
+    monkeypatch.setattr(transport_module, "TRIAL_TIME", 0.5)
+    end = await join("one")
+    assert await end.changes.get() == "connected"
+    with psycopg.connect(address(), autocommit=True) as connection:
+        found = connection.execute(
+            "select pid from pg_stat_activity where application_name = %s and query like %s",
+            (APPLICATION, f"listen%{end.transport._one}%"),
+        ).fetchone()
+    assert found is not None
+    os.kill(found[0], signal.SIGSTOP)
+    try:
+        assert await asyncio.wait_for(end.changes.get(), 10) == "disconnected"
+        assert await asyncio.wait_for(end.changes.get(), 10) == "connected"
+    finally:
+        os.kill(found[0], signal.SIGCONT)
+    end.send("one", b"1")
+    assert await end.next() == (b"1", False)
 
 
 async def test_where_nothing_is_heard_it_is_known_that_nothing_is(

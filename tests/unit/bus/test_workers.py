@@ -30,6 +30,8 @@ from runyard.runtime.storage.port.runs import RunResult
 from runyard.runtime.streams.broker import Broker
 from runyard.runtime.telemetry.metrics import Metrics
 
+from .peer_servers import BusAmongOthers as Bus
+
 
 class Told:
     """A link to a worker, which keeps what it is told."""
@@ -66,27 +68,6 @@ class Told:
 class NothingEnded:
     async def ended(self, run_ids: Sequence[str]) -> list[RunResult]:
         return []
-
-
-class Bus(LinkedBus):
-    """Keeps for how many runs others were woken."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.woken_elsewhere: list[int] = []
-        self.wake_up = asyncio.Event()
-        self.others: list[str] = []
-        self.answers: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
-
-    def wake_elsewhere(self, ready: int) -> None:
-        self.woken_elsewhere.append(ready)
-        self.wake_up.set()
-
-    def elsewhere(self) -> list[str]:
-        return self.others
-
-    def answer_flush(self, server: str, number: int) -> None:
-        self.answers.put_nowait((server, number))
 
 
 @pytest.fixture

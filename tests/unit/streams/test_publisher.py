@@ -160,3 +160,5 @@ async def test_what_is_not_stored_is_counted_for_those_who_must_notice_that_it_i
     said = [(message.before, len(message.events), message.first, message.asked) for message in bus.sent]
     assert said == [(0, 2, 0, True), (2, 3, 0, True)]
     assert publisher.last == 5
+    publisher.follow(True)
+    assert bus.sent[-1] == RunEvents("run", "thread", [], 0, 5), "who has missed some learns it"

@@ -189,3 +189,14 @@ async def test_what_is_kept_from_a_stream_ends_it_unless_it_is_stored() -> None:
     (error,) = await read_all(stream)
     assert error_of(error) == "StreamCut"
     assert await read_all(kept) == numbered(1, 2)
+
+
+async def test_who_hears_how_many_events_there_were_misses_none_silently() -> None:
+    stream, joined = subscription(Stored(), resumable=False), subscription(Stored(), resumable=False, announced=True)
+    for each in (stream, joined):
+        each.add([], 2)
+    (error,) = await read_all(stream)
+    assert error_of(error) == "StreamCut"
+    joined.add(unstored("d"), 3)
+    (error,) = await read_all(joined)
+    assert error_of(error) == "StreamCut"
