@@ -15,7 +15,7 @@ from langgraph_sdk.client import LangGraphClient
 
 from tests.fuzz_seed import SEED_VARIABLE, fuzz_seed_of
 from tests.gate import Gate
-from tests.live_server import PROJECT, STARTED, LiveServer, StartServer
+from tests.live_server import PROJECT, STARTED, Backend, KeptServer, LiveServer, StartServer
 from tests.programs import note_untested, report_untested, untested
 
 # Some tests run in this process what a server would run in its own.
@@ -32,6 +32,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if item.get_closest_marker("full")]
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests marked `postgres` have their servers keep their data in a file, and then in Postgres."""
+    markers = list(metafunc.definition.iter_markers("postgres"))
+    if markers and "backend" in metafunc.fixturenames:
+        always = any(marker.kwargs.get("always") for marker in markers)
+        postgres = pytest.param("postgres", marks=() if always else pytest.mark.full)
+        metafunc.parametrize("backend", ["sqlite", postgres], indirect=True, scope="session")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -68,8 +77,15 @@ def fuzz_seed(pytestconfig: pytest.Config) -> int:
     return fuzz_seed_of(pytestconfig)
 
 
+@pytest.fixture(scope="session")
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """What keeps the data of a test's servers; tests marked `postgres` run on each."""
+    backend: Backend = getattr(request, "param", "sqlite")
+    return backend
+
+
 @pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[StartServer]:
+def start_server(tmp_path: Path, backend: Backend) -> Iterator[StartServer]:
     """Servers of a test's own, which end with it."""
     servers: list[LiveServer] = []
 
@@ -80,7 +96,7 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
         args: tuple[str, ...] = ("--workers", "2"),
         env: Mapping[str, str] | None = None,
     ) -> LiveServer:
-        server = LiveServer(tmp_path / name, config=config, args=args, env=env)
+        server = LiveServer(tmp_path / name, config=config, args=args, env=env, backend=backend)
         servers.append(server)
         return server.start()
 
@@ -90,13 +106,27 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
 
 
 @pytest.fixture(scope="session")
-def live_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """One server with the graphs of tests/sample_graphs for all tests that only talk to it."""
-    server = LiveServer(tmp_path_factory.mktemp("live") / "data")
-    try:
-        yield server.start()
-    finally:
+def kept_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptServer]:
+    """Servers that many tests share: of each project and backend one, started when it is first asked for."""
+    servers: dict[tuple[Path, Backend], LiveServer] = {}
+
+    def kept(config: Path, backend: Backend, workers: int) -> LiveServer:
+        if (config, backend) not in servers:
+            data = tmp_path_factory.mktemp("kept") / "data"
+            server = LiveServer(data, config=config, args=("--workers", str(workers)), backend=backend)
+            servers[config, backend] = server
+            server.start()
+        return servers[config, backend]
+
+    yield kept
+    for server in servers.values():
         server.close()
+
+
+@pytest.fixture(scope="session")
+def live_server(kept_server: KeptServer, backend: Backend) -> LiveServer:
+    """One server with the graphs of tests/sample_graphs for all tests that only talk to it."""
+    return kept_server(PROJECT, backend, 2)
 
 
 @pytest.fixture

@@ -12,13 +12,15 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 from weakref import WeakSet
 
 import httpx
 import psutil
 
 from runyard.handlers.contract.answers.check import VIOLATION
+from tests.storage.postgres_server import address, schema_of
+from tests.storage.prepared import clear_schema, lay_schema
 
 RUNYARD = Path(sys.executable).parent / "runyard"
 PROJECT = Path(__file__).parent / "sample_graphs" / "langgraph.json"
@@ -28,6 +30,9 @@ START_TIME = 40.0
 
 STARTED: WeakSet[LiveServer] = WeakSet()
 """All servers that tests use at the moment."""
+
+Backend = Literal["sqlite", "postgres"]
+"""What keeps a server's data: a file of its own, or a schema of its own of the tests' Postgres."""
 
 T = TypeVar("T")
 
@@ -42,7 +47,8 @@ def poll(look: Callable[[], T], *, within: float = 10.0, every: float = 0.02) ->
 
 
 class LiveServer:
-    """One server on one data directory; it can be started again after any kind of end.
+    """One server on one data directory; it can be started again after any kind of end. Where Postgres keeps the data,
+    the directory stands for them all the same.
 
     The server and everything that it starts share a process group of their own. `close` ends all of it,
     whatever happened before; what the server said is in the file `log`.
@@ -56,14 +62,19 @@ class LiveServer:
         args: tuple[str, ...] = ("--workers", "2"),
         env: Mapping[str, str] | None = None,
         program: Path = RUNYARD,
+        backend: Backend = "sqlite",
     ) -> None:
         self.data = data
+        self.backend = backend
         self.log = data.with_name(f"{data.name}.log")
         self.url = ""
         """Where it listens; a new one after each start."""
         self._config = config
         self._args = args
         self._env = {"RUNYARD_CHECK_ANSWERS": "1", **(env or {})}
+        if backend == "postgres":
+            lay_schema(data)
+            self._env |= {"RUNYARD_DATABASE": address(), "RUNYARD_DATABASE_SCHEMA": schema_of(data)}
         self._program = program
         # Plain HTTP needs no certificates, and loading them takes longer than most requests.
         self.http = httpx.Client(verify=False, timeout=30)
@@ -209,6 +220,8 @@ class LiveServer:
             self._process.stdout.close()
         self.http.close()
         poll(lambda: not self.processes(), within=10)
+        if self.backend == "postgres":
+            clear_schema(self.data)
 
 
 class StartServer(Protocol):
@@ -222,3 +235,9 @@ class StartServer(Protocol):
         args: tuple[str, ...] = ("--workers", "2"),
         env: Mapping[str, str] | None = None,
     ) -> LiveServer: ...
+
+
+class KeptServer(Protocol):
+    """The server of a project that many tests share."""
+
+    def __call__(self, config: Path, backend: Backend, workers: int) -> LiveServer: ...

@@ -15,6 +15,8 @@ from langgraph_sdk.errors import BadRequestError, ConflictError, NotFoundError, 
 
 from tests.live_server import StartServer
 
+pytestmark = pytest.mark.postgres
+
 
 async def test_each_graph_has_an_assistant_of_its_own(client: LangGraphClient) -> None:
     (found,) = await client.assistants.search(graph_id="chain", metadata={"created_by": "system"})

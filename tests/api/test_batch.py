@@ -14,6 +14,8 @@ from runyard.runtime.config.assistant_ids import default_assistant_id
 from .batches import batch_payload
 from .waiting import wait_for_status
 
+pytestmark = pytest.mark.postgres
+
 
 async def test_the_answer_lists_the_accepted_runs_in_the_order_of_the_items(client: LangGraphClient) -> None:
     runs: list[Any] = await client.runs.create_batch(batch_payload("chain", ({"n": place} for place in range(50))))

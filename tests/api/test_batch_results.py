@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from langgraph_sdk.client import LangGraphClient
 
 from tests.gate import Gate
 
 from .batch_lines import ended, lines_of, results_of, submit
 from .batches import batch_payload
+
+pytestmark = pytest.mark.postgres
 
 AT_ONCE = {"initial_interval": 0}
 

@@ -17,6 +17,8 @@ from tests.webhook_listener import WebhookListener
 from .batches import batch_payload
 from .waiting import wait_until
 
+pytestmark = pytest.mark.postgres
+
 
 async def submit(
     client: LangGraphClient, graph: str, inputs: list[Any], *, headers: dict[str, str] | None = None, **options: Any

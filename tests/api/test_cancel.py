@@ -20,6 +20,8 @@ from .ended_runs import run_and_keep
 from .run_streams import read_until
 from .waiting import wait_for_status, wait_for_thread_status, wait_until, wait_until_deleted
 
+pytestmark = pytest.mark.postgres
+
 # Clients that go away
 
 

@@ -15,6 +15,8 @@ from tests.gate import UNHELD, Gate
 from .run_streams import collect, event_names
 from .waiting import wait_for_status, wait_until_deleted
 
+pytestmark = pytest.mark.postgres(always=True)
+
 SECOND = {**UNHELD, "label": "second"}
 
 

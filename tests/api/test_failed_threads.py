@@ -17,6 +17,8 @@ from tests.live_server import StartServer
 from .ended_runs import run_to_end
 from .waiting import wait_for_thread_status, wait_until
 
+pytestmark = pytest.mark.postgres
+
 
 def log(word: str) -> Any:
     """An input of the graphs that keep a log."""

@@ -11,6 +11,8 @@ from .ended_runs import user_message
 from .run_streams import collect, data_of
 from .waiting import wait_for_thread_status
 
+pytestmark = pytest.mark.postgres(always=True)
+
 
 @pytest.fixture
 async def asked(client: LangGraphClient) -> str:

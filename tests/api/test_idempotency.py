@@ -15,6 +15,8 @@ from tests.gate import Gate
 
 from .waiting import wait_until
 
+pytestmark = pytest.mark.postgres(always=True)
+
 REPLAYED = "idempotency-replayed"
 
 

@@ -14,6 +14,8 @@ from tests.gate import Gate
 
 from .ended_runs import user_message
 
+pytestmark = pytest.mark.postgres
+
 
 @pytest.fixture
 async def thread(client: LangGraphClient) -> str:

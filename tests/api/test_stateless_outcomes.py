@@ -17,6 +17,8 @@ from .ended_runs import run_and_keep
 from .run_streams import collect, event_names
 from .waiting import wait_until_deleted
 
+pytestmark = pytest.mark.postgres
+
 
 async def checkpoints(client: LangGraphClient, run: Run) -> int:
     return len(await client.threads.get_history(run["thread_id"], limit=50))

@@ -12,6 +12,8 @@ from langgraph_sdk.client import LangGraphClient
 
 from tests.live_server import LiveServer
 
+pytestmark = pytest.mark.postgres
+
 
 async def test_an_item_is_put_got_searched_listed_and_deleted(client: LangGraphClient, tag: str) -> None:
     await client.store.put_item(["users", tag], "food", {"text": "dumplings", "stars": 4})

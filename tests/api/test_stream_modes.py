@@ -11,6 +11,8 @@ from langgraph_sdk.errors import UnprocessableEntityError
 from .ended_runs import user_message
 from .run_streams import data_of, event_names, modes_of, stream_run
 
+pytestmark = pytest.mark.postgres
+
 MODES = ["values", "messages", "messages-tuple", "tasks", "checkpoints", "updates", "events", "debug", "custom"]
 
 

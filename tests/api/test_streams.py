@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import httpx
+import pytest
 from langgraph_sdk.client import LangGraphClient
 
 from tests.gate import Gate
@@ -14,6 +15,8 @@ from tests.live_server import LiveServer
 from .ended_runs import user_message
 from .run_streams import collect, data_of, event_names, join_stream, modes_of, read_until, stream_run
 from .waiting import wait_for_status
+
+pytestmark = pytest.mark.postgres
 
 # Resuming a stream
 

@@ -11,6 +11,8 @@ import pytest
 
 from tests.gate import Gate
 
+pytestmark = pytest.mark.postgres
+
 
 class Commands:
     """Sends commands to one thread."""

@@ -14,6 +14,8 @@ from tests.gate import Gate
 from .chain_threads import checkpoint_count, thread_that_counted
 from .waiting import wait_until
 
+pytestmark = pytest.mark.postgres
+
 SECOND = 1 / 60
 """In minutes, the unit of lifetimes."""
 

@@ -17,6 +17,8 @@ from tests.gate import UNHELD, Gate
 from .run_streams import collect, data_of, event_names, join_stream, read_until, stream_run
 from .waiting import wait_for_status
 
+pytestmark = pytest.mark.postgres
+
 
 def ends(parts: list[StreamPart]) -> list[str]:
     """The runs that a stream says are done, in order."""

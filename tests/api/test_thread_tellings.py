@@ -18,6 +18,8 @@ from .slow_reader import SlowReader
 from .thread_tellings import ENDS, command, lifecycle, lifecycles, start, told, told_runs, told_until
 from .waiting import wait_for_status
 
+pytestmark = pytest.mark.postgres
+
 SUBSCRIPTIONS = 300
 FLOOD = {"events": 400, "size": 100_000}
 

@@ -16,6 +16,8 @@ from tests.gate import Gate
 from .chain_threads import checkpoint_count, copy_of, thread_that_counted
 from .waiting import wait_for_thread_status, wait_until_deleted
 
+pytestmark = pytest.mark.postgres
+
 
 async def test_a_new_thread_is_idle_and_empty(client: LangGraphClient) -> None:
     thread = await client.threads.create(metadata={"a": 1}, graph_id="chain")

@@ -9,6 +9,8 @@ from langgraph_sdk.client import LangGraphClient
 
 from .chain_threads import copy_of
 
+pytestmark = pytest.mark.postgres
+
 
 @pytest.fixture
 async def thread(client: LangGraphClient) -> str:

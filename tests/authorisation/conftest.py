@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.live_server import LiveServer
+from tests.live_server import Backend, KeptServer, LiveServer
 
-from .users import User, bearer, server_of
+from .users import PROJECTS, User, bearer
 
 
 @pytest.fixture(scope="session")
-def owners(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+def owners(kept_server: KeptServer, backend: Backend) -> LiveServer:
     """A server on which everybody reaches what is theirs."""
-    yield from server_of("owners", tmp_path_factory.mktemp("owners"))
+    return kept_server(PROJECTS / "owners" / "langgraph.json", backend, 1)
 
 
 @pytest.fixture(scope="session")
-def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+def strict(kept_server: KeptServer, backend: Backend) -> LiveServer:
     """A server that allows what handlers name, and nothing else."""
-    yield from server_of("deny_by_default", tmp_path_factory.mktemp("strict"))
+    return kept_server(PROJECTS / "deny_by_default" / "langgraph.json", backend, 1)
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+def shared(kept_server: KeptServer, backend: Backend) -> LiveServer:
     """A server of several tenants."""
-    yield from server_of("tenants", tmp_path_factory.mktemp("shared"))
+    return kept_server(PROJECTS / "tenants" / "langgraph.json", backend, 1)
 
 
 @pytest.fixture(scope="session")

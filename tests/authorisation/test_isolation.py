@@ -14,6 +14,8 @@ from tests.webhook_listener import WebhookListener
 
 from .users import Owned, User, make
 
+pytestmark = pytest.mark.postgres
+
 
 @pytest.fixture(scope="module")
 def theirs(bob: User) -> Owned:

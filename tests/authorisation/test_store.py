@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from langgraph_sdk.client import LangGraphClient
 
-from tests.live_server import LiveServer
+from tests.live_server import Backend, KeptServer, LiveServer
 
-from .users import User, claims, server_of
+from .users import PROJECTS, User, claims
+
+pytestmark = pytest.mark.postgres
 
 
 async def namespaces(client: LangGraphClient, prefix: list[str] | None = None) -> list[list[str]]:
@@ -85,9 +85,9 @@ def test_a_filter_gives_nobody_the_whole_store(shared: LiveServer) -> None:
 
 
 @pytest.fixture(scope="module")
-def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+def named(kept_server: KeptServer, backend: Backend) -> LiveServer:
     """A server whose users call themselves as they like."""
-    yield from server_of("named", tmp_path_factory.mktemp("named"))
+    return kept_server(PROJECTS / "named" / "langgraph.json", backend, 1)
 
 
 def called(server: LiveServer, identity: str) -> User:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,16 +27,6 @@ def bearer(token: str) -> dict[str, str]:
 def claims(sub: str, **others: Any) -> dict[str, str]:
     """What a client of the project `tenants` sends."""
     return bearer(b64encode(json.dumps({"sub": sub, **others}).encode()).decode())
-
-
-def server_of(project: str, folder: Path) -> Iterator[LiveServer]:
-    """A server of a sample project, for a fixture."""
-    config = PROJECTS / project / "langgraph.json"
-    server = LiveServer(folder / "data", config=config, args=("--workers", "1"))
-    try:
-        yield server.start()
-    finally:
-        server.close()
 
 
 @dataclass

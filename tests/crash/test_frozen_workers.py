@@ -7,11 +7,14 @@ import signal
 import time
 
 import psutil
+import pytest
 
 from tests.live_server import StartServer, poll
 
 from .client import assert_each_step_once, attempt_of, get_run, join_run, run_payload, submit_batch
 from .step_log import PROJECT, StepLog
+
+pytestmark = pytest.mark.postgres
 
 LEASE = {"RUNYARD_LEASE_SECONDS": "1"}
 ONE_WORKER = ("--workers", "1")

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import pytest
 
 from runyard.runtime.scope import Scope
 from tests.live_server import LiveServer, StartServer, poll
@@ -19,6 +20,8 @@ from tests.live_server import LiveServer, StartServer, poll
 from .client import assert_each_step_once, attempt_of, get_run, join_run, run_payload, submit_batch, threads_tagged
 from .step_log import PROJECT, StepLog
 from .stored_data import OpenStorage
+
+pytestmark = pytest.mark.postgres
 
 BATCH = 60
 

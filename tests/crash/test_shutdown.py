@@ -15,6 +15,8 @@ from .client import assert_each_step_once, attempt_of, get_run, join_run, run_pa
 from .step_log import PROJECT, StepLog
 from .stored_data import OpenStorage
 
+pytestmark = pytest.mark.postgres
+
 STEPS = 3
 STEP_NAMES = [*map(str, range(STEPS)), "left", "right"]
 

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
 from langgraph_sdk import get_sync_client
 
 from tests.live_server import StartServer
@@ -40,6 +41,7 @@ QUESTIONS = {
 }
 
 
+@pytest.mark.full
 def test_questions_find_the_memory_that_answers_them(start_server: StartServer, tmp_path: Path) -> None:
     packages = ("wordllama==0.4.0.post1", "tokenizers", "safetensors", "toml", "numpy>=2", "requests", "pydantic>=2")
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--only-binary", ":all:")

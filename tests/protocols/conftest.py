@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.authorisation.users import PROJECTS, User, bearer
-from tests.live_server import LiveServer
+from tests.live_server import Backend, KeptServer, LiveServer
 
 
 @pytest.fixture(scope="session")
-def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+def agents(kept_server: KeptServer, backend: Backend) -> LiveServer:
     """A server on which everybody reaches what is theirs."""
-    config = PROJECTS / "agents" / "langgraph.json"
-    server = LiveServer(tmp_path_factory.mktemp("agents") / "data", config=config, args=("--workers", "1"))
-    try:
-        yield server.start()
-    finally:
-        server.close()
+    return kept_server(PROJECTS / "agents" / "langgraph.json", backend, 1)
 
 
 @pytest.fixture(scope="session")

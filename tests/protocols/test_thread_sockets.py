@@ -17,6 +17,8 @@ from runyard.handlers.protocols.thread_events.socket import MOST_SUBSCRIPTIONS
 from tests.authorisation.users import User
 from tests.live_server import LiveServer, poll
 
+pytestmark = pytest.mark.postgres
+
 WAIT = 20.0
 """Seconds within which each frame has to come."""
 

@@ -1,20 +1,16 @@
 """A process that does to storage what it is told, at the moment that it is told: one side of a race.
 
-    python -m tests.storage.racer <backend> <directory>     (in the root of the checkout)
-
-Reads pickled (moment on the monotonic clock, calls) from stdin, each call (path of the operation, arguments,
-keywords); answers the pickled outcomes, an outcome being ("done", result) or ("raised", class, detail).
+It is sent (moment on the monotonic clock, calls), each call (path of the operation, arguments, keywords), and answers
+the outcomes, an outcome being ("done", result) or ("raised", class, detail).
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import os
-import pickle
 import pkgutil
-import sys
 import time
+from multiprocessing.connection import Connection
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -33,27 +29,25 @@ async def perform(storage: Storage, path: str, arguments: tuple[Any, ...], keywo
         return "raised", type(error), error.detail
 
 
-async def race(storage: Storage) -> None:
-    # Answers have a channel of their own: nothing else that writes to stdout can garble them.
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)
-    pickle.dump("ready", answers)
+async def race(storage: Storage, test: Connection) -> None:
+    test.send("ready")
     while True:
         try:
-            moment, calls = pickle.load(sys.stdin.buffer)
+            moment, calls = test.recv()
         except EOFError:
             return
         time.sleep(max(0.0, moment - time.monotonic() - 0.001))  # noqa: ASYNC251 - there is nothing else to do
         while time.monotonic() < moment:
             pass
-        pickle.dump([await perform(storage, *call) for call in calls], answers)
+        test.send([await perform(storage, *call) for call in calls])
 
 
-if __name__ == "__main__":
-    backend = BACKENDS[sys.argv[1]]
-    module, _, name = backend.claim_grace.rpartition(".")
-    setattr(pkgutil.resolve_name(module), name, 0)
-    storage = backend.make(Path(sys.argv[2]))
+def take_part(name: str, directory: Path, test: Connection) -> None:
+    """Opens the storage of a directory and takes part in races until the test has closed the connection."""
+    backend = BACKENDS[name]
+    module, _, attribute = backend.claim_grace.rpartition(".")
+    setattr(pkgutil.resolve_name(module), attribute, 0)
+    storage = backend.make(directory)
     storage.open(maintain=False)
-    asyncio.run(race(storage))
+    asyncio.run(race(storage, test))
     storage.close()

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import pickle
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -21,8 +18,9 @@ from runyard.runtime.storage.port.workers import ReapResult
 
 from .builders import claim, idle_thread, insert, on_thread, ref, stateless
 from .calls import Call, Done, Outcome, Raised, call
+from .processes import start
+from .racer import take_part
 
-CHECKOUT = Path(__file__).parents[2]
 SPREAD = 0.0015
 """Seconds by which one may be ahead of the other: enough for either to be first."""
 ROUNDS = 24
@@ -39,41 +37,27 @@ class Racer:
     """The other end of racer.py."""
 
     def __init__(self, backend: str, directory: Path) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.storage.racer", backend, directory],
-            cwd=CHECKOUT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
+        self.process, self._connection = start(take_part, backend, directory)
 
     def await_ready(self) -> None:
         """Returns once storage is open."""
-        assert self._answer() == "ready"
+        assert self._connection.recv() == "ready"
 
     def send(self, moment: float, *calls: Call[Any]) -> None:
         """Tells it what to do at that moment."""
-        assert self.process.stdin is not None
-        pickle.dump((moment, [(one.path, one.arguments, one.keywords) for one in calls]), self.process.stdin)
-        self.process.stdin.flush()
+        self._connection.send((moment, [(one.path, one.arguments, one.keywords) for one in calls]))
 
     def outcomes(self) -> list[Outcome[Any]]:
         """What came of it."""
-        return [Done(*rest) if kind == "done" else Raised(*rest) for kind, *rest in self._answer()]
-
-    def _answer(self) -> Any:
-        assert self.process.stdout is not None
-        return pickle.load(self.process.stdout)
+        return [Done(*rest) if kind == "done" else Raised(*rest) for kind, *rest in self._connection.recv()]
 
     def close(self) -> None:
         """Lets it end, or ends it."""
-        for pipe in (self.process.stdin, self.process.stdout):
-            assert pipe is not None
-            pipe.close()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
+        self._connection.close()
+        self.process.join(10)
+        if self.process.exitcode is None:
             self.process.kill()
-            self.process.wait()
+            self.process.join()
 
 
 @dataclass(frozen=True)

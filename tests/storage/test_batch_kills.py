@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import time
 from collections import Counter
@@ -17,6 +16,7 @@ from runyard.runtime.storage.port.storage import Storage
 from .backends import BACKENDS, PLAIN
 from .batch_strain import ACTIVE, ALL, SIZE, batches, recover, strain
 from .builders import claim_all, finish_request
+from .processes import start
 
 KILLS = 200
 
@@ -47,13 +47,8 @@ async def check(storage: Storage, batch: Batch) -> None:
 async def test_counts_and_results_stay_right_through_kills(backend: str, tmp_path: Path) -> None:
     rng, storage = random.Random(12), BACKENDS[backend].make(tmp_path)
     storage.open(maintain=False)
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["tests.storage.batch_strain"])
     for seed in range(KILLS):
-        ready, told = processes.Pipe(duplex=False)
-        process = processes.Process(target=strain, args=(backend, tmp_path, seed, told))
-        process.start()
-        told.close()
+        process, ready = start(strain, backend, tmp_path, seed)
         assert ready.recv_bytes() == b"ready"
         time.sleep(rng.uniform(0.0, BACKENDS[backend].some_changes))  # noqa: ASYNC251 - the kill is to fall at random
         process.kill()

@@ -14,7 +14,7 @@ from runyard.runtime.storage.batch_rows import condition_of
 from runyard.runtime.storage.port.batches import BatchState, LateItems, StoppedItems
 from runyard.runtime.storage.port.runs import CancelResult, RunStatus
 from runyard.runtime.storage.postgres.batch_rows import read_batch
-from runyard.runtime.storage.postgres.cancellation import cancel_run, end_unfinished
+from runyard.runtime.storage.postgres.cancellation import cancel_runs, end_unfinished
 from runyard.runtime.storage.postgres.conditions import Conditions
 from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database import Database
@@ -136,28 +136,22 @@ class PostgresBatches:
         # Those that would get the place of whatever is stopped go first.
         held = await self._items("held_items", given)
         if held:
-            return StoppedItems((await self._stop(held))[0], after)
+            return StoppedItems(await self._stop(held), after)
         found = await self._items("unstopped_items", given)
-        result, count = await self._stop(found)
-        return StoppedItems(result, found[count - 1][3] if count < len(found) or count == limit else None)
+        return StoppedItems(await self._stop(found), found[-1][2] if len(found) == limit else None)
 
-    async def _items(self, query: str, given: Mapping[str, Any]) -> list[tuple[int, str, str, int]]:
+    async def _items(self, query: str, given: Mapping[str, Any]) -> list[tuple[int, str, int]]:
         return await self._database.read(lambda connection: connection.execute(self._sql[query], given).fetchall())
 
-    async def _stop(self, found: Sequence[tuple[int, str, str, int]]) -> tuple[CancelResult, int]:
-        """What became of the first of these items, and of how many."""
+    async def _stop(self, found: Sequence[tuple[int, str, int]]) -> CancelResult:
+        def work(connection: Connection) -> CancelResult:
+            result = CancelResult()
+            seqs = [seq for seq, _, _ in found]
+            cancel_runs(connection, self._sql, seqs, "interrupt", connection.now, result)
+            return result
 
-        def work(connection: Connection) -> tuple[CancelResult, int]:
-            result, time_slice = CancelResult(), TimeSlice(SLICES)
-            connection.execute(self._sql["lock_runs"], ([seq for seq, *_ in found],))
-            for count, (seq, run_id, _, _) in enumerate(found, 1):
-                cancel_run(connection, self._sql, seq, run_id, "interrupt", connection.now, result)
-                if time_slice.over:
-                    return result, count
-            return result, len(found)
-
-        locks = [thread_id for _, _, thread_id, _ in found]
-        return await self._database.write(work, locks=locks) if found else (CancelResult(), 0)
+        locks = [thread_id for _, thread_id, _ in found]
+        return await self._database.write(work, locks=locks) if found else CancelResult()
 
     async def cancelled(self, limit: int) -> list[str]:
         rows = await self._database.read(

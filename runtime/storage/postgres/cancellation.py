@@ -20,31 +20,34 @@ from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.time_slice import TimeSlice
 
 
-def cancel_run(
+def cancel_runs(
     connection: Connection,
     sql: Queries,
-    seq: int,
-    run_id: str,
+    seqs: Sequence[int],
     action: CancelAction,
     time: int,
     result: CancelResult,
     reason: str | None = None,
 ) -> None:
-    """Ends a pending run, or removes it, or flags a running one, and notes in `result` what it was. Passes over a
-    run that has ended."""
-    given = {"seq": seq, "action": action, "reason": reason, "now": time}
-    connection.execute(sql["lock_run"], (seq,))
-    flagged = connection.execute(sql["request_cancel"], given).fetchone()
-    if flagged is not None:
-        (result.requested[run_id],) = flagged
+    """Ends pending runs, or removes them, and flags running ones; notes in `result` what they were. Passes over those
+    that have ended. In few statements, however many they are, as long as the pending ones have not begun."""
+    if not seqs:
         return
-    row = connection.execute(sql["pending_run"], (seq,)).fetchone()
-    if row is None:
-        return
-    thread_id, attempt = row
-    result.ended.append(run_id)
+    given = {"seqs": list(seqs), "action": action, "reason": reason, "answer": CANCELLED, "now": time}
+    connection.execute(sql["lock_runs"], (given["seqs"],))
+    result.requested.update(connection.execute(sql["request_cancels"], given).fetchall())
+    if action == "interrupt":
+        ended = sorted(connection.execute(sql["end_unbegun"], given).fetchall())
+        for seq, run_id, _, webhook in ended:
+            result.ended.append(run_id)
+            if webhook is not None:
+                add_delivery(connection, sql, seq, time)
+                result.webhook = True
+        result.promoted += free_threads(connection, sql, [thread_id for _, _, thread_id, _ in ended], time)
     # One that was given back to the queue has begun already, and may have left something.
-    end_cancelled(connection, sql, seq, run_id, thread_id, action, time, result, begun=attempt > 0, reason=reason)
+    for seq, run_id, thread_id, attempt in connection.execute(sql["pending_runs"], given).fetchall():
+        result.ended.append(run_id)
+        end_cancelled(connection, sql, seq, run_id, thread_id, action, time, result, begun=attempt > 0, reason=reason)
 
 
 def end_cancelled(
@@ -75,7 +78,7 @@ def end_cancelled(
     if begun:
         connection.execute(sql["interrupt_thread"], {"thread_id": thread_id, "run_id": run_id})
         connection.execute(sql["leave_unsettled"], ("interrupted", thread_id))
-    result.promoted += free_thread(connection, sql, thread_id, time)
+    result.promoted += free_threads(connection, sql, [thread_id], time)
 
 
 def end_unfinished(
@@ -104,7 +107,7 @@ def end_unfinished(
     connection.execute(sql["fail_thread"], (error, thread_id))
     if begun:
         connection.execute(sql["leave_unsettled"], ("error", thread_id))
-    result.promoted += free_thread(connection, sql, thread_id, time)
+    result.promoted += free_threads(connection, sql, [thread_id], time)
     result.ended.append(EndedRun(row["run_id"], thread_id, status))
 
 
@@ -136,7 +139,7 @@ def roll_back_run(
         connection.execute(sql["delete_events"], (run_id,))
         undo_checkpoints_of_run(connection, sql, thread_id, run_id)
     _restore_graph(connection, sql, thread_id)
-    promoted = free_thread(connection, sql, thread_id, time)
+    promoted = free_threads(connection, sql, [thread_id], time)
     connection.execute(sql["forget_numbers"], {"thread_id": thread_id})
     return promoted
 
@@ -157,12 +160,18 @@ def _restore_graph(connection: Connection, sql: Queries, thread_id: str) -> None
         )
 
 
-def free_thread(connection: Connection, sql: Queries, thread_id: str, time: int) -> int:
-    """What follows when a run has left its thread without changing it: the next one is promoted, the thread shows
-    its earlier status again, and a temporary thread without runs is removed. Returns how many runs became ready."""
-    promoted = connection.execute(sql["promote"], {"thread_ids": [thread_id], "now": time}).fetchall()
-    if connection.execute(sql["delete_temporary_threads"], ([thread_id],)).rowcount:
-        discard_thread(connection, sql, thread_id, TimeSlice(SLICES), with_runs=False)
-    else:
-        connection.execute(sql["restore_thread_status"], {"thread_id": thread_id, "now": time})
+def free_threads(connection: Connection, sql: Queries, thread_ids: Sequence[str], time: int) -> int:
+    """What follows when runs have left their threads without changing them: the next one of each is promoted, the
+    threads show their earlier status again, and temporary ones without runs are removed. Returns how many runs became
+    ready."""
+    if not thread_ids:
+        return 0
+    threads = sorted(set(thread_ids))
+    promoted = connection.execute(sql["promote"], {"thread_ids": threads, "now": time}).fetchall()
+    time_slice = TimeSlice(SLICES)
+    removed = {thread_id for (thread_id,) in connection.execute(sql["delete_temporary_threads"], (threads,)).fetchall()}
+    for thread_id in removed:
+        discard_thread(connection, sql, thread_id, time_slice, with_runs=False)
+    if kept := [thread_id for thread_id in threads if thread_id not in removed]:
+        connection.execute(sql["restore_thread_statuses"], {"thread_ids": kept, "now": time})
     return len(promoted)

@@ -9,7 +9,7 @@ from runyard.generated.models import Run
 from runyard.runtime.errors import Conflict, Forbidden, NotFound
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, InsertResult, Lane, NewRun
-from runyard.runtime.storage.postgres.cancellation import cancel_run
+from runyard.runtime.storage.postgres.cancellation import cancel_runs
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.many_rows import insert_rows
@@ -32,17 +32,15 @@ async def make_room(database: Database, sql: Queries, scope: Scope, new_run: New
         return results
     action: CancelAction = "interrupt" if new_run.strategy == "interrupt" else "rollback"
 
-    def crowd(connection: Connection) -> list[tuple[int, str]]:
+    def crowd(connection: Connection) -> list[int]:
         if not shows_thread(connection, scope, new_run.thread_id):
             return []
-        return connection.execute(sql["crowd_of_thread"], (new_run.thread_id, CROWD, CROWD)).fetchall()
+        found = connection.execute(sql["crowd_of_thread"], (new_run.thread_id, CROWD, CROWD))
+        return [seq for (seq,) in found]
 
     def work(connection: Connection) -> CancelResult:
         result, time = CancelResult(), connection.now
-        found = crowd(connection)
-        connection.execute(sql["lock_runs"], ([seq for seq, _ in found],))
-        for seq, run_id in found:
-            cancel_run(connection, sql, seq, run_id, action, time, result)
+        cancel_runs(connection, sql, crowd(connection), action, time, result)
         return result
 
     while await database.snapshot(crowd):
@@ -143,5 +141,4 @@ def _apply_strategy(connection: Connection, sql: Queries, new_run: NewRun, time:
     if active and new_run.strategy == "reject":
         raise Conflict(BUSY)
     action: CancelAction = "interrupt" if new_run.strategy == "interrupt" else "rollback"
-    for seq, run_id in active:
-        cancel_run(connection, sql, seq, run_id, action, time, cancelled)
+    cancel_runs(connection, sql, [seq for seq, _ in active], action, time, cancelled)

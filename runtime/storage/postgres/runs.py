@@ -22,7 +22,7 @@ from runyard.runtime.storage.port.runs import (
     RunStatus,
 )
 from runyard.runtime.storage.postgres.batch_rows import insert_batch
-from runyard.runtime.storage.postgres.cancellation import cancel_run, free_thread
+from runyard.runtime.storage.postgres.cancellation import cancel_runs, free_threads
 from runyard.runtime.storage.postgres.conditions import Conditions
 from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database import Database
@@ -31,6 +31,7 @@ from runyard.runtime.storage.postgres.insertion import insert_runs, make_room
 from runyard.runtime.storage.postgres.leftovers import write_without_leftovers
 from runyard.runtime.storage.postgres.rows import fetch_dict, fetch_dicts, one
 from runyard.runtime.storage.postgres.scoping import (
+    METADATA_OF_RUN,
     add_scope_of_threads,
     on_run,
     on_thread,
@@ -163,18 +164,16 @@ class PostgresRuns:
     async def cancel(
         self, scope: Scope, runs: Sequence[RunRef], action: CancelAction, reason: str | None = None
     ) -> CancelResult:
+        where = Conditions()
+        where.within(scope, METADATA_OF_RUN)
+        wanted = "join unnest(%s::text[], %s::text[]) as wanted (thread_id, run_id) using (thread_id, run_id)"
+        parameters = [[run.thread_id for run in runs], [run.run_id for run in runs], *where.parameters]
+        sql = f"select seq from runs {wanted} {where} order by seq"
+
         def work(connection: Connection) -> CancelResult:
             result = CancelResult()
-            time = connection.now
-            seqs: dict[int, str] = {}
-            for thread_id, run_id in runs:
-                row = connection.execute(self._sql["seq_of_run"], (run_id, thread_id)).fetchone()
-                if row is not None and shows_run(connection, scope, run_id):
-                    seqs[row[0]] = run_id
-            if len(seqs) > 1:
-                connection.execute(self._sql["lock_runs"], ([*seqs],))
-            for seq, run_id in seqs.items():
-                cancel_run(connection, self._sql, seq, run_id, action, time, result, reason)
+            seqs = [seq for (seq,) in connection.execute(sql, parameters)]
+            cancel_runs(connection, self._sql, seqs, action, connection.now, result, reason)
             return result
 
         return await self._database.write(work, locks=[run.thread_id for run in runs])
@@ -187,7 +186,7 @@ class PostgresRuns:
             connection.execute(self._sql["delete_events"], (run_id,))
             if row[0]:  # what it has done so far stays
                 connection.execute(self._sql["leave_unsettled"], ("interrupted", thread_id))
-            promoted = free_thread(connection, self._sql, thread_id, connection.now)
+            promoted = free_threads(connection, self._sql, [thread_id], connection.now)
             connection.execute(self._sql["forget_numbers"], {"thread_id": thread_id})
             return promoted
 

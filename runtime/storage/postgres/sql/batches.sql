@@ -37,11 +37,11 @@ select batch_id from batches where cancelled_at is not null and ended_at is null
 
 -- name: held_items
 -- The last ones first: what gets a place meanwhile is the first.
-select seq, run_id, thread_id, batch_index from runs
+select seq, thread_id, batch_index from runs
 where batch_id = %(batch_id)s and queue = 'ready' and lane = 8 order by seq desc limit %(limit)s;
 
 -- name: unstopped_items
-select seq, run_id, thread_id, batch_index from runs
+select seq, thread_id, batch_index from runs
 where batch_id = %(batch_id)s and batch_index > %(after)s and queue is not null and cancel is null
 order by batch_index limit %(limit)s;
 

@@ -15,7 +15,7 @@ select seq, run_id from runs where thread_id = %s and queue is not null order by
 
 -- name: crowd_of_thread
 -- Runs of a thread that are not its head, but for the first ones: nothing is promoted when they end.
-select seq, run_id from runs where thread_id = %s and queue in ('waiting', 'delayed') order by seq limit %s offset %s;
+select seq from runs where thread_id = %s and queue in ('waiting', 'delayed') order by seq limit %s offset %s;
 
 -- name: runs_ahead
 -- Runs of the thread that a new one has to wait for; delayed ones come after it.
@@ -31,23 +31,30 @@ where thread_id = %(thread_id)s;
 update threads set status = 'busy', updated_at = %(now)s, graph_id = %(graph_id)s, metadata = %(metadata)s
 where thread_id = %(thread_id)s;
 
--- name: restore_thread_status
--- The thread falls back to what it was before a run that never got to change it.
+-- name: restore_thread_statuses
+-- Threads fall back to what they were before a run that never got to change them.
 update threads set
-  status = case when exists (select 1 from runs where thread_id = %(thread_id)s and queue is not null)
+  status = case when exists (select 1 from runs where runs.thread_id = threads.thread_id and queue is not null)
                 then 'busy' else settled end,
   updated_at = %(now)s
-where thread_id = %(thread_id)s;
+where thread_id = any(%(thread_ids)s::text[]);
 
--- name: request_cancel
--- A rollback that was asked for stays one, and so does the first reason.
+-- name: request_cancels
+-- A rollback that was asked for stays one, and so does the first reason. `queue` is hidden from the planner, see finish.
 update runs set cancel = case cancel when 'rollback' then cancel else %(action)s::text end,
                 cancel_reason = coalesce(cancel_reason, %(reason)s::text), updated_at = %(now)s
-where seq = %(seq)s and queue = 'running'
-returning worker;
+where seq = any(%(seqs)s::bigint[]) and coalesce(queue, '') = 'running'
+returning run_id, worker;
 
--- name: pending_run
-select thread_id, attempt from runs where seq = %s and queue in ('ready', 'waiting', 'delayed');
+-- name: end_unbegun
+update runs set queue = null, creator_details = null, status = 'interrupted', worker = null, answer = %(answer)s,
+                cancel_reason = coalesce(cancel_reason, %(reason)s::text), updated_at = %(now)s, ended_at = %(now)s
+where seq = any(%(seqs)s::bigint[]) and attempt = 0 and coalesce(queue, '') in ('ready', 'waiting', 'delayed')
+returning seq, run_id, thread_id, webhook;
+
+-- name: pending_runs
+select seq, run_id, thread_id, attempt from runs
+where seq = any(%(seqs)s::bigint[]) and coalesce(queue, '') in ('ready', 'waiting', 'delayed') order by seq;
 
 -- name: end_interrupted
 update runs set queue = null, creator_details = null, status = 'interrupted', worker = null, answer = %(answer)s,
@@ -71,9 +78,6 @@ update threads set graph_id = %(graph_id)s, metadata = %(metadata)s where thread
 
 -- name: delete_run
 delete from runs where run_id = %s and thread_id = %s returning queue is not null and attempt > 0;
-
--- name: seq_of_run
-select seq from runs where run_id = %s and thread_id = %s;
 
 -- name: run
 select runs.* from runs where run_id = %(run_id)s and thread_id = %(thread_id)s
@@ -115,6 +119,3 @@ update runs set answer = null,
   failure = case when status <> 'success' and substr(answer, 1, 12) = convert_to('{"__error__"', 'UTF8') then answer end
 where seq = %s and queue is null;
 
--- name: lock_run
--- What is decided by the state of a run is decided behind this: a claim takes no lock of its thread.
-select 1 from runs where seq = %s for update;
