@@ -21,6 +21,7 @@ PAUSE = 1.0
 SAID_EVERY = 10.0
 """Seconds between log lines."""
 REFUSALS = {
+    "root certificate file": "the file that sslrootcert names cannot be read",
     "password authentication failed": "it refuses the user or the password",
     "no password supplied": "it asks for a password, and the address has none",
     "no pg_hba.conf entry": "its pg_hba.conf does not let this user in from here, or not with this sslmode",
@@ -28,9 +29,8 @@ REFUSALS = {
     "does not support ssl": "it has no TLS, which sslmode asks for",
     "certificate verify failed": "its certificate is not signed by what sslrootcert trusts",
     "does not match host name": "its certificate is for another host name",
-    "root certificate file": "the file that sslrootcert names cannot be read",
 }
-"""What is in a driver's message, which may name users and so is not repeated, and what it means."""
+"""What is in a driver's message, which may name users and so is not repeated, and what it means. The first counts."""
 
 
 def connect(target: Target) -> Connection:
