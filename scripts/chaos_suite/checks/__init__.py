@@ -26,7 +26,7 @@ KINDS = {
     "counts": "a batch whose counts are not those of its runs",
     "repeated": "a request with an idempotency key that was carried out twice, or answered in two ways",
     "order": "a run that a client waits for, overtaken by runs of batches",
-    "late": "a run that is not at work again one second after the lease of its killed worker",
+    "late": "a run that is not at work again two seconds after the lease of its killed worker",
     "answer": "an answer with status 500, or not as the OpenAPI document says",
     "processes": "a server that ends by itself or does not come back, workers missing, processes left behind",
     "database": "a database that fails its own check, or holds what belongs to nothing",

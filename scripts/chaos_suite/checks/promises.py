@@ -10,7 +10,9 @@ from scripts.chaos_suite.stories import STARTED, Evidence, Finding, Mark, RunSto
 from scripts.chaos_suite.timing import AFTERMATH, LEASE_SECONDS
 
 RECOVERY = LEASE_SECONDS + 1.0
-"""Seconds after the death of a worker in which its runs are at work again."""
+"""Seconds after the death of a worker in which its runs are given to others."""
+START = 1.0
+"""Seconds from there to the first mark, on a machine that is busy."""
 OVERTAKEN = 3
 """Runs of batches that may begin before one that somebody waits for: they were claimed already."""
 MARGIN = 2.0
@@ -82,7 +84,7 @@ def recovered(evidence: Evidence) -> list[Finding]:
             thread_id=mark.thread_id,
         )
         for seconds, mark in recoveries(evidence)
-        if seconds > RECOVERY
+        if seconds > RECOVERY + START
     ]
 
 

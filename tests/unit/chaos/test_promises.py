@@ -74,14 +74,14 @@ def killed(again: float, **fields: Any) -> Evidence:
     return evidence(run(), marks=begun, deaths={1: 10.0}, **fields)
 
 
-def test_a_run_that_is_at_work_again_within_the_lease_and_a_second_is_in_time() -> None:
-    assert not recovered(killed(13.9))
+def test_a_run_that_is_at_work_again_soon_after_the_lease_is_in_time() -> None:
+    assert not recovered(killed(14.9))
 
 
 def test_a_run_that_is_at_work_again_later_is_found() -> None:
-    (finding,) = recovered(killed(14.1, faults=[FaultStory(name="kill-worker", begin=9.9, end=10.1)]))
+    (finding,) = recovered(killed(15.1, faults=[FaultStory(name="kill-worker", begin=9.9, end=10.1)]))
     assert finding.kind == "late"
 
 
 def test_a_recovery_that_another_fault_may_have_hindered_is_not_judged() -> None:
-    assert not recovered(killed(14.1, faults=[FaultStory(name="cut", begin=12.0, end=13.0)]))
+    assert not recovered(killed(15.1, faults=[FaultStory(name="cut", begin=12.0, end=13.0)]))
