@@ -91,13 +91,12 @@ class PostgresTransport:
     async def _keep(self) -> None:
         failures = 0
         while not self._stopping:
-            began = asyncio.get_running_loop().time()
             try:
                 await self._serve()
             except Unavailable as error:
+                if self._state == "connected":
+                    failures = min(failures, 1)  # it can be had: streams wait for it
                 self._became("connecting", error.detail)
-                if asyncio.get_running_loop().time() - began > 2 * LONGEST_PAUSE:
-                    failures = 0
                 pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures, 10))
                 failures += 1
             except _NothingHeard:
