@@ -2,64 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-import sqlite3
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
-from runyard.runtime.storage.sqlite.storage import SqliteStorage
-from tests.live_server import StartServer
-
+from .diagnosed import configure, diagnose, of, write_project
 from .processes import Run
-
-GRAPHS = """
-from typing import TypedDict
-from langgraph.graph import START, StateGraph
-
-class State(TypedDict, total=False):
-    n: int
-
-def work(state):
-    return {"n": 1}
-
-builder = StateGraph(State).add_node(work).add_edge(START, "work")
-graph = builder.compile()
-
-def factory(config):
-    raise RuntimeError("needs a run")
-"""
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / "graphs.py").write_text(GRAPHS)
-    configure(tmp_path)
-    return tmp_path
-
-
-def configure(folder: Path, **config: Any) -> None:
-    content = {"graphs": {"add": "./graphs.py:graph"}, **config}
-    (folder / "langgraph.json").write_text(json.dumps(content))
-
-
-def diagnose(runyard: Run, *arguments: str | Path) -> tuple[int, list[dict[str, Any]]]:
-    """Exit code and findings."""
-    result = runyard("doctor", "--json", "--port", "0", *arguments)
-    assert result.stderr == b""
-    report = json.loads(result.stdout)
-    assert {"ok": 0, "note": 0, "problem": 1, "unusable": 2}[report["worst"]] == result.returncode
-    return result.returncode, report["findings"]
-
-
-def of(findings: list[dict[str, Any]], check: str) -> dict[str, Any]:
-    """The one finding of a check."""
-    (found,) = [finding for finding in findings if finding["check"] == check]
-    return found
+    return write_project(tmp_path)
 
 
 def test_a_project_that_is_fine(runyard: Run, project: Path) -> None:
@@ -215,68 +169,6 @@ def test_whether_traces_are_sent(runyard: Run, project: Path) -> None:
     assert "they are sent to http://collector:4318 (" in found["message"]
 
 
-def test_a_port_that_is_taken(runyard: Run, project: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        code, findings = diagnose(runyard, "--port", str(taken.getsockname()[1]))
-    assert code == 1
-    assert "--port" in of(findings, "port")["message"]
-
-
-def test_a_data_directory_that_is_in_use(runyard: Run, start_server: StartServer, project: Path) -> None:
-    server = start_server(config=project / "langgraph.json", args=("--workers", "1"))
-    code, findings = diagnose(runyard, "--data", server.data)
-    assert code == 1
-    assert "used by another" in of(findings, "data")["message"]
-    server.stop()
-    code, findings = diagnose(runyard, "--data", server.data)
-    assert (code, of(findings, "data")["level"]) == (0, "ok")
-    assert server.start().get("/ok")["ok"] is True
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_data_directory_that_cannot_be_written(runyard: Run, project: Path) -> None:
-    (project / "data").mkdir(mode=0o500)
-    code, findings = diagnose(runyard, "--data", "data")
-    assert code == 1
-    assert "written" in of(findings, "data")["message"]
-
-
-def test_a_data_directory_that_cannot_be_made(runyard: Run, project: Path) -> None:
-    code, findings = diagnose(runyard, "--data", "graphs.py/data")
-    assert code == 1
-    assert "cannot be made" in of(findings, "data")["message"]
-
-
-@pytest.mark.parametrize(
-    ("statement", "level", "said"),
-    [
-        ("insert into _sqlite_migrations values ('runyard', '9999_later', '')", "note", "9999_later"),
-        ("update schema_version set version = 9999, oldest_reader = 9998", "problem", "version 9998"),
-        ("delete from _sqlite_migrations where name = '0002_threads'", "note", "0002_threads"),
-        ("drop table _sqlite_migrations", "problem", "no database of Runyard's"),
-    ],
-)
-def test_the_schema_of_the_database(runyard: Run, project: Path, statement: str, level: str, said: str) -> None:
-    data = project / "data"
-    data.mkdir()
-    with sqlite3.connect(data / "runyard.db") as database:
-        database.execute("create table _sqlite_migrations (migration_set text, name text, applied_at text)")
-        database.execute("create table schema_version (version integer, oldest_reader integer)")
-        database.execute("insert into schema_version values (7, 7)")
-        names = ["0001_start", "0002_threads"]
-        database.executemany("insert into _sqlite_migrations values ('runyard', ?, '')", [(name,) for name in names])
-        database.execute(statement)
-    database.close()
-
-    _, findings = diagnose(runyard, "--data", "data")
-
-    found = of(findings, "data")
-    assert found["level"] == level
-    assert said in found["message"]
-
-
 def test_the_embeddings_of_the_store_are_looked_at(runyard: Run, project: Path) -> None:
     (project / "embed.py").write_text("def embed(texts):\n    return [[1.0, 0.0] for _ in texts]\n")
     configure(project, store={"index": {"embed": "./embed.py:embed", "dims": 2}})
@@ -290,102 +182,3 @@ def test_the_embeddings_of_the_store_are_looked_at(runyard: Run, project: Path) 
     code, findings = diagnose(runyard)
     assert code == 2
     assert "store.index.embed must be" in of(findings, "config")["message"]
-
-
-AUTH = """
-from langgraph_sdk import Auth
-
-auth, empty = Auth(), Auth()
-
-@auth.authenticate
-async def authenticate(headers):
-    return "ann"
-"""
-
-
-@pytest.mark.parametrize(
-    ("name", "code", "said"),
-    [
-        ("auth", 0, "./auth.py:auth says who makes a request"),
-        ("empty", 2, "has no handler that says who asks"),
-        ("nothing", 2, "has no 'nothing'"),
-    ],
-)
-def test_what_says_who_asks_is_loaded_too(runyard: Run, project: Path, name: str, code: int, said: str) -> None:
-    (project / "auth.py").write_text(AUTH)
-    configure(project, auth={"path": f"./auth.py:{name}"})
-    found_code, findings = diagnose(runyard, project)
-    found = of(findings, "auth")
-    assert (found_code, found["level"]) == (code, "unusable" if code else "ok")
-    assert said in found["message"]
-
-
-APP = """
-from starlette.applications import Starlette
-
-app = Starlette()
-
-def make_app():
-    return app
-"""
-
-
-@pytest.mark.parametrize(
-    ("name", "code", "level", "said"),
-    [
-        ("app", 0, "ok", "./app.py:app loads"),
-        ("make_app", 2, "unusable", "name what it returns: app = make_app()"),
-        ("absent", 2, "unusable", "app.py has no 'absent'"),
-    ],
-)
-def test_the_projects_own_application(runyard: Run, project: Path, name: str, code: int, level: str, said: str) -> None:
-    (project / "app.py").write_text(APP)
-    configure(project, http={"app": f"./app.py:{name}"})
-    found_code, findings = diagnose(runyard)
-    found = of(findings, "app")
-    assert (found_code, found["level"]) == (code, level)
-    assert said in found["message"]
-
-
-ENCRYPTION = """
-from langgraph_sdk import Encryption
-
-encryption, half = Encryption(), Encryption()
-
-@encryption.encrypt.blob
-@encryption.decrypt.blob
-async def turned(ctx, data):
-    return data[::-1]
-
-@half.encrypt.blob
-async def encrypt(ctx, data):
-    return data
-"""
-
-
-@pytest.mark.parametrize(
-    ("name", "code", "levels", "said"),
-    [
-        ("encryption", 0, ["ok", "note"], "./encryption.py:encryption encrypts what is stored"),
-        ("half", 2, ["unusable"], "has no handler for decrypt.blob"),
-        ("absent", 2, ["unusable"], "has no 'absent'"),
-    ],
-)
-def test_what_encrypts_is_loaded_too(
-    runyard: Run, project: Path, name: str, code: int, levels: list[str], said: str
-) -> None:
-    (project / "encryption.py").write_text(ENCRYPTION)
-    configure(project, encryption={"path": f"./encryption.py:{name}"})
-    found_code, findings = diagnose(runyard, project)
-    found = [finding for finding in findings if finding["check"] == "encryption"]
-    assert (found_code, [finding["level"] for finding in found]) == (code, levels)
-    assert said in found[0]["message"]
-
-
-def test_data_that_are_encrypted_need_the_encryption(runyard: Run, project: Path) -> None:
-    storage = SqliteStorage(project / ".runyard" / "runyard.db")
-    storage.open(maintain=False, encrypted=True)
-    storage.close()
-    code, findings = diagnose(runyard, project)
-    assert code == 1
-    assert "holds encrypted data" in of(findings, "data")["message"]
