@@ -99,10 +99,12 @@ async def run_session(options: Options, tell: Tell, outcome: Outcome) -> None:
             for text in await _finished(target.end):
                 outcome.found.append(Found(outcome.rounds, Finding(kind="processes", text=text), []))
         finally:
-            if options.keep is not None:
-                target.keep(options.keep)
-            target.close()
-            listener.close()
+            try:
+                if options.keep is not None:
+                    target.keep(options.keep)
+            finally:
+                target.close()
+                listener.close()
 
 
 async def _finished(function: Callable[..., T], *args: object) -> T:
