@@ -14,12 +14,11 @@ from tests.live_server import StartServer, poll
 from .client import assert_each_step_once, attempt_of, get_run, join_run, run_payload, submit_batch
 from .step_log import PROJECT, StepLog
 
-pytestmark = pytest.mark.postgres
-
 LEASE = {"RUNYARD_LEASE_SECONDS": "1"}
 ONE_WORKER = ("--workers", "1")
 
 
+@pytest.mark.postgres
 def test_the_runs_of_a_frozen_worker_are_finished_by_another(start_server: StartServer, step_log: StepLog) -> None:
     server = start_server(config=PROJECT, args=ONE_WORKER, env=LEASE)
     (frozen,) = server.await_workers(1)
@@ -36,6 +35,7 @@ def test_the_runs_of_a_frozen_worker_are_finished_by_another(start_server: Start
 
 
 def test_a_frozen_worker_of_a_killed_server_does_not_wake_up(start_server: StartServer, step_log: StepLog) -> None:
+    """On one machine. A server of several ends its own workers alone: others' find their leases taken."""
     server = start_server(config=PROJECT, args=ONE_WORKER, env=LEASE)
     (frozen,) = server.await_workers(1)
     runs = submit_batch(server, [run_payload(step_log, steps=6, delay=0.15) for _ in range(20)])
@@ -51,6 +51,7 @@ def test_a_frozen_worker_of_a_killed_server_does_not_wake_up(start_server: Start
     assert str(frozen) not in by_pid
 
 
+@pytest.mark.postgres
 def test_a_machine_that_sleeps_loses_nothing(start_server: StartServer, step_log: StepLog) -> None:
     """Everything is stopped for longer than the leases: nobody is dead when the server looks again."""
     server = start_server(config=PROJECT, env=LEASE)

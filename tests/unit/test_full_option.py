@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -29,6 +31,7 @@ def test_full_tests_are_left_out_and_counted_as_such() -> None:
     assert "deselected" in said
 
 
+@pytest.mark.full
 def test_full_adds_them_to_the_others() -> None:
     said = collected("--full")
     assert "tests/full/test_lowest_versions.py::" in said
