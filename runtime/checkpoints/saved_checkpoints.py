@@ -6,6 +6,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple, get_checkpoint_id
 
+from runyard.runtime.checkpoints.checkpoint_ids import stay_ahead_of
 from runyard.runtime.checkpoints.memory import MemoryCheckpoints
 from runyard.runtime.checkpoints.rows import CheckpointPacker
 from runyard.runtime.storage.port.checkpoints import CheckpointReader
@@ -17,14 +18,18 @@ PAGE = 20
 async def find_checkpoint(
     storage: CheckpointReader, rows: CheckpointPacker, config: RunnableConfig
 ) -> CheckpointTuple | None:
-    """The checkpoint that is named, or the latest; None when there is none."""
+    """The checkpoint that is named, or the latest; None when there is none. Those that this process makes from now on
+    are later than any that there are."""
     configurable = config["configurable"]
     thread_id, ns = configurable["thread_id"], configurable.get("checkpoint_ns", "")
     reading = rows.reading()
     if checkpoint_id := get_checkpoint_id(config):
         stored = await storage.get(thread_id, ns, checkpoint_id, reading.references)
+        latest = await storage.latest(thread_id, ns)
     else:
-        stored = await storage.latest(thread_id, ns, reading.references)
+        stored = latest = await storage.latest(thread_id, ns, reading.references)
+    if latest is not None:
+        stay_ahead_of(latest.checkpoint_id)
     return None if stored is None else reading.unpack(stored)
 
 
