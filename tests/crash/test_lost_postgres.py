@@ -150,6 +150,7 @@ def test_a_database_that_is_away_for_longer_than_a_lease_is_nobodys_death(
     time.sleep(LONG)
     postgres.start()
     gate.open()
-    poll(lambda: server.get(f"/threads/{thread}/runs/{run['run_id']}")["status"] == "success", within=30)
+    path = f"{server.url}/threads/{thread}/runs/{run['run_id']}"
+    poll(lambda: server.http.get(path).json().get("status") == "success", within=30)
     assert server.workers() == worker
     assert "died" not in server.log.read_text()
