@@ -23,6 +23,7 @@ NEEDS_NO_DATABASE = {
     "root_get",
     "health_check_ok_get",
     "server_info_info_get",
+    "system_metrics_metrics_get",
     "docs_get",
     "guides_get",
     "guide_get",
