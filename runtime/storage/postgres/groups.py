@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from runyard.runtime.errors import RunyardError, StorageUnavailable, Unanswered, Unavailable
+from runyard.runtime.storage.patience import patience
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.database import Database
 
@@ -47,10 +48,11 @@ PAUSE = 0.5
 
 @dataclass(slots=True)
 class _Asked(Generic[R, T]):
-    """`until`: the moment at which its patience ends; 0.0 before its first failure."""
+    """`patience` in seconds; `until`: the moment at which it ends, 0.0 before the first failure."""
 
     request: R
     future: Future[T]
+    patience: float = PATIENCE
     until: float = 0.0
 
 
@@ -65,9 +67,12 @@ class Groups(Generic[R, T]):
         locks: Callable[[R], Iterable[str]],
         *,
         repeatable: bool = False,
+        for_clients: bool = False,
     ) -> None:
-        """`repeatable`: what may have been kept may be asked for once more, and is refused or changes nothing then."""
+        """`repeatable`: what may have been kept may be asked for once more, and is refused or changes nothing then.
+        `for_clients`: also clients ask, who wait for a database that is away only as their context says."""
         self._database = database
+        self._for_clients = for_clients
         self._repeatable = repeatable
         self._perform = perform
         self._locks = locks
@@ -123,7 +128,7 @@ class Groups(Generic[R, T]):
 
     def _submit(self, request: R, future: Future[T]) -> None:
         with self._lock:
-            self._waiting.append(_Asked(request, future))
+            self._waiting.append(_Asked(request, future, patience.get() if self._for_clients else PATIENCE))
             begins = self._takes_place()
         if begins:
             self._begin()
@@ -168,7 +173,7 @@ class Groups(Generic[R, T]):
         """Has those made a little later that still have patience; no pool thread is held meanwhile."""
         now, patient = time.monotonic(), []
         for asked in group:
-            asked.until = asked.until or now + PATIENCE
+            asked.until = asked.until or now + asked.patience
             if now < asked.until:
                 patient.append(asked)
             else:

@@ -58,7 +58,7 @@ class PostgresStoreItems:
         self._sql = queries
         self._vectors: str | None = None
         # Items belong to no thread; they are locked in the order of their digests.
-        self._changes: Groups[_Changes, None] = Groups(database, self._change, lambda changes: ())
+        self._changes: Groups[_Changes, None] = Groups(database, self._change, lambda changes: (), for_clients=True)
 
     async def ready(self, *, meaning: bool = False) -> None:
         if meaning and self._vectors is None:
