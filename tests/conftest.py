@@ -26,7 +26,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also run the tests marked `full`, which take long")
 
 
+LONG = ("crash", "full", "fuzz")
+"""Folders whose files take long, and so come first: where processes share the tests, none has such a one left alone."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not any(folder in item.path.parts for folder in LONG))
     if config.getoption("--full"):
         return
     left_out = [item for item in items if item.get_closest_marker("full")]

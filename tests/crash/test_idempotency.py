@@ -14,10 +14,8 @@ from tests.live_server import LiveServer, StartServer
 from .client import run_payload, threads_tagged
 from .step_log import PROJECT, StepLog
 
-pytestmark = pytest.mark.postgres
-
 BATCH = 400
-KILLS = 12
+KILLS = 8
 
 
 def send(server: LiveServer, step_log: StepLog, tag: str) -> httpx.Response:

@@ -14,7 +14,7 @@ from tests.live_server import LiveServer, StartServer, poll
 from .client import attempt_of, get_run, join_run
 from .step_log import PROJECT, StepLog
 
-pytestmark = [pytest.mark.full, pytest.mark.postgres]
+pytestmark = pytest.mark.full
 
 Run = dict[str, Any]
 

@@ -16,8 +16,6 @@ from .client import run_payload
 from .step_log import PROJECT, StepLog
 from .stored_data import OpenStorage
 
-pytestmark = pytest.mark.postgres
-
 RESISTING = ("swallows", "swallows all", "waits for", "own task", "deaf")
 
 

@@ -13,7 +13,7 @@ from tests.live_server import LiveServer, StartServer
 from .step_log import PROJECT
 from .told_events import MODES, STEPS, ByMode, ToldStream, assert_whole, plain_events
 
-pytestmark = [pytest.mark.full, pytest.mark.postgres]
+pytestmark = pytest.mark.full
 
 
 @pytest.fixture

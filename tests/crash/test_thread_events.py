@@ -16,7 +16,7 @@ from .step_log import PROJECT
 from .told_events import DELAY, STEPS
 from .told_thread import ToldThread, root_lifecycle, unchanging
 
-pytestmark = [pytest.mark.full, pytest.mark.postgres]
+pytestmark = pytest.mark.full
 
 
 @pytest.fixture

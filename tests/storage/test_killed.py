@@ -106,7 +106,7 @@ async def test_a_success_of_a_killed_worker_has_its_checkpoints(backend: str, tm
     storage.close()
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(67, marks=[pytest.mark.full, pytest.mark.timeout(400)])])
+@pytest.mark.parametrize("rounds", [2, pytest.param(35, marks=[pytest.mark.full, pytest.mark.timeout(400)])])
 @pytest.mark.parametrize("backend", PLAIN)
 async def test_a_key_of_a_killed_process_is_there_with_its_batch_or_not_at_all(
     backend: str, rounds: int, tmp_path: Path
@@ -162,7 +162,7 @@ async def test_the_counts_of_batches_are_what_a_scan_finds_after_each_kill(backe
     storage = BACKENDS[backend].make(tmp_path)
     storage.open(maintain=False)
     hits = 0
-    for number in range(60):
+    for number in range(40):
         cap = 50 if number % 2 else None
         batch_id = str(uuid.uuid4())
         runs = [stateless(lane=Lane.BATCH, temporary=bool(n % 2)) for n in range(200)]
@@ -194,7 +194,7 @@ async def test_the_counts_of_batches_are_what_a_scan_finds_after_each_kill(backe
         batch = await storage.batches.get(Scope.everything(), batch_id)
         assert batch is not None
         assert batch.status in ("completed", "cancelled")
-    assert hits > 20, "the kills have to hit batches under way"
+    assert hits > 13, "the kills have to hit batches under way"
     storage.close()
 
 
