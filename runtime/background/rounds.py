@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
-from runyard.runtime.errors import RunyardError
+from runyard.runtime.errors import RunyardError, StorageUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -17,13 +17,19 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 5.0
 LATE_AFTER = 30.0
 """Seconds that a round may take, or rounds may fail, before the loop counts as late."""
+TOLD_AGAIN = 30.0
+"""Seconds after which it is told again that storage is away: all loops of a process find that out again and again."""
 
 
 class Rounds:
     """One loop's account of itself. All methods may be called in any thread."""
 
-    def __init__(self, name: str, *, longest_pause: float = LONGEST_PAUSE) -> None:
+    def __init__(
+        self, name: str, told: dict[str, float] | None = None, *, longest_pause: float = LONGEST_PAUSE
+    ) -> None:
+        """`told`: what loops have told of storage, and when; they share it."""
         self.name = name
+        self._told = {} if told is None else told
         self._longest_pause = longest_pause
         self._due = time.monotonic()
         self._failures = 0
@@ -47,13 +53,23 @@ class Rounds:
         """A round has raised an error, which is logged. Returns the seconds until the next."""
         pause = min(self._longest_pause, FIRST_PAUSE * 2.0 ** min(self._failures, 10))
         if isinstance(error, RunyardError):
-            logger.error("%s: %s; trying again", self.name, error.detail)
+            level = logging.DEBUG if isinstance(error, StorageUnavailable) and self._is_told(error) else logging.ERROR
+            logger.log(level, "%s: %s; trying again", self.name, error.detail)
         else:
             logger.error("%s failed; trying again", self.name, exc_info=error)
         if not self._failures and math.isinf(self._due):
             self._due = time.monotonic()
         self._failures += 1  # the date stays: a loop that fails for long is late
         return pause
+
+    def _is_told(self, error: StorageUnavailable) -> bool:
+        now = time.monotonic()
+        if now - self._told.get(error.detail, -math.inf) < TOLD_AGAIN:
+            return True
+        for detail in [detail for detail, moment in self._told.items() if now - moment >= TOLD_AGAIN]:
+            del self._told[detail]
+        self._told[error.detail] = now
+        return False
 
     def end(self) -> None:
         """The loop has ended, and nobody has asked it to."""
@@ -81,10 +97,11 @@ class Loops:
 
     def __init__(self) -> None:
         self._rounds: list[Rounds] = []
+        self._told: dict[str, float] = {}
 
     def add(self, name: str, *, longest_pause: float = LONGEST_PAUSE) -> Rounds:
         """The account of a loop that begins. `longest_pause`: seconds at most after rounds that failed."""
-        rounds = Rounds(name, longest_pause=longest_pause)
+        rounds = Rounds(name, self._told, longest_pause=longest_pause)
         self._rounds.append(rounds)
         return rounds
 

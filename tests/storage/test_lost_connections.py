@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from runyard.runtime.errors import LeaseLost, Unavailable
 from runyard.runtime.storage.patience import patience
@@ -65,6 +66,44 @@ async def test_what_is_asked_on_a_connection_that_was_cut_is_asked_again_on_anot
     proxy.cut()
     assert await database.write(answer) == 42
     assert proxy.accepted > 1
+
+
+async def test_where_no_more_connections_are_let_in_those_that_there_are_serve_all(
+    proxy: PostgresProxy, database: Database
+) -> None:
+    proxy.refuse()
+
+    def slowly(connection: Connection) -> int:
+        connection.execute("select pg_sleep(0.05)")
+        return answer(connection)
+
+    assert await asyncio.gather(*(database.write(slowly) for _ in range(10))) == [42] * 10
+    assert await database.write(answer, pool="lease") == 42
+    await proxy.listen()
+
+
+async def test_connections_that_are_not_needed_any_more_are_closed(
+    proxy: PostgresProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runyard.runtime.storage.postgres.connections.UNUSED_AFTER", 0.0)
+    database = Database(Target.parse(make_conninfo(proxy.address, application_name="closing")), connections=4)
+    together = threading.Barrier(4, timeout=PATIENCE)
+
+    def at_once(connection: Connection) -> int:
+        together.wait()
+        return answer(connection)
+
+    assert await asyncio.gather(*(database.write(at_once) for _ in range(4))) == [42] * 4
+    while await database.read(connected) > 1:  # noqa: ASYNC110 - what the database counts cannot be awaited
+        await asyncio.sleep(0.05)
+    assert proxy.accepted >= 4
+    await asyncio.to_thread(database.close)
+
+
+def connected(connection: Connection) -> int:
+    found = connection.execute("select count(*) from pg_stat_activity where application_name = 'closing'").fetchone()
+    assert found is not None
+    return int(found[0])
 
 
 async def test_while_no_connection_can_be_made_all_is_refused_at_once_and_then_goes_on(

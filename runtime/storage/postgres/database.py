@@ -1,4 +1,4 @@
-"""One process's access to Postgres: a bounded number of connections, each with a pool thread of its own.
+"""One process's access to Postgres: a bounded number of pool threads, and no more connections than those need at once.
 
 What is asked of the database runs in those threads, with a plain, blocking connection; who asks awaits it, on
 whichever event loop, or blocks. So storage belongs to no loop: the API's, those of workers and of threads that only
@@ -34,7 +34,7 @@ from runyard.runtime.errors import StorageUnavailable, Unanswered
 from runyard.runtime.storage.patience import patience
 from runyard.runtime.storage.port.storage import Meter
 from runyard.runtime.storage.postgres.connection import LONGEST_STATEMENT, Connection, Parameters, Row, lock_of
-from runyard.runtime.storage.postgres.connections import Connections
+from runyard.runtime.storage.postgres.connections import Connections, Group
 from runyard.runtime.storage.postgres.errors import is_lost, is_passing, translated, unanswered, unavailable
 from runyard.runtime.storage.postgres.target import Target
 
@@ -223,7 +223,7 @@ class Database:
                 self._meter.locked(begun - asked, time.monotonic() - begun)
             return result
 
-        return self._insist(once, lambda: not committing)
+        return self._insist(once, lambda: not committing, pool)
 
     def _transact_one(self, statement: str, parameters: Parameters) -> list[Row]:
         def once(connection: Connection) -> list[Row]:
@@ -235,32 +235,29 @@ class Database:
 
         return self._insist(once, lambda: False)
 
-    def _insist(self, once: Work[T], harmless: Callable[[], bool]) -> T:
+    def _insist(self, once: Work[T], harmless: Callable[[], bool], pool: Pool = "main") -> T:
         """`harmless` says whether nothing was kept of a try whose connection was lost."""
         lost, begun = 0, time.monotonic()
         for attempt in range(1, TRIES + 1):
-            connection = self._connections.of_this_thread()
+            group: Group = "lease" if pool == "lease" else "shared"
+            connection = self._connections.take(group)
             try:
                 return once(connection)
-            except psycopg.Error as error:
-                self._connections.recover(connection)
-                late = time.monotonic() - begun > LONGEST_WAIT
-                if is_lost(error):
-                    lost += 1
-                    if not harmless():
-                        raise unanswered() from None
-                    if lost < 2 and not late:
-                        continue
-                elif is_passing(error) and attempt < TRIES and not late:
-                    time.sleep(random.uniform(0, 0.002 * 2**attempt))
+            except psycopg.Error as failure:
+                error = failure
+            finally:
+                self._connections.give_back(connection, group)
+            late = time.monotonic() - begun > LONGEST_WAIT
+            if is_lost(error):
+                lost += 1
+                if not harmless():
+                    raise unanswered() from None
+                if lost < 2 and not late:
                     continue
-                known = translated(error)
-                if known is None:
-                    raise
-                raise known from None
-            except BaseException:
-                self._connections.recover(connection)
-                raise
+            elif is_passing(error) and attempt < TRIES and not late:
+                time.sleep(random.uniform(0, 0.002 * 2**attempt))
+                continue
+            raise translated(error) or error from None
         raise unavailable("others were in the way of a change again and again; nothing was changed")
 
 

@@ -11,7 +11,7 @@ import pytest
 from runyard.runtime.background import rounds
 from runyard.runtime.background.loops import BackgroundLoop, BackgroundThread
 from runyard.runtime.background.rounds import LATE_AFTER, Loops
-from runyard.runtime.errors import Unavailable
+from runyard.runtime.errors import StorageUnavailable, Unavailable
 
 ERRORS = [Unavailable("the disk is full"), OSError(24, "Too many open files"), ZeroDivisionError("a defect")]
 
@@ -37,6 +37,21 @@ async def test_a_loop_goes_on_after_any_error(error: Exception) -> None:
     assert [state.state for state in loops.states()] == ["running"]
     await loop.stop()
     assert loops.states() == []
+
+
+def test_loops_tell_together_that_storage_is_away(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loops = Loops()
+    several = [loops.add(name) for name in ("a duty", "another", "a third")]
+    for loop in several * 3:
+        loop.failed(StorageUnavailable("the database is away"))
+        loop.failed(Unavailable("the receiver is away"))
+    assert sum("the database is away" in message for message in caplog.messages) == 1
+    assert sum("the receiver is away" in message for message in caplog.messages) == 9
+    monkeypatch.setattr(rounds, "TOLD_AGAIN", 0.0)
+    several[0].failed(StorageUnavailable("the database is away"))
+    assert sum("the database is away" in message for message in caplog.messages) == 2
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
