@@ -82,6 +82,7 @@ async def test_a_broken_wait_still_gets_the_answer(live_server: LiveServer, gate
     assert answer["log"] == ["x in", "x out"]
 
 
+@pytest.mark.full
 async def test_a_stream_outlives_a_restart_of_the_server(start_server: StartServer, gate: Gate) -> None:
     server = start_server(args=("--workers", "1"), env={"RUNYARD_SHUTDOWN_GRACE": "0"})
     port = urlsplit(server.url).port

@@ -29,6 +29,7 @@ def test_a_port_that_is_taken(runyard: Run, project: Path) -> None:
     assert "--port" in of(findings, "port")["message"]
 
 
+@pytest.mark.full
 def test_a_data_directory_that_is_in_use(runyard: Run, start_server: StartServer, project: Path) -> None:
     server = start_server(config=project / "langgraph.json", args=("--workers", "1"))
     code, findings = diagnose(runyard, "--data", server.data)

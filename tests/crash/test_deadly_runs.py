@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from tests.live_server import StartServer, poll
 
 from .client import assert_each_step_once, attempt_of, get_run, join_run, run_payload, submit_batch
@@ -49,6 +51,7 @@ def test_a_deadly_run_ends_in_an_error_and_takes_nobody_with_it(start_server: St
     assert_each_step_once(join_run(server, submit_batch(server, [run_payload(step_log)])[0]))
 
 
+@pytest.mark.full
 def test_the_neighbours_of_a_deadly_run_are_not_tried_again_one_by_one(
     start_server: StartServer, step_log: StepLog
 ) -> None:

@@ -34,6 +34,7 @@ def test_the_runs_of_a_frozen_worker_are_finished_by_another(start_server: Start
     assert all(get_run(server, run)["status"] == "success" for run in runs)
 
 
+@pytest.mark.full
 def test_a_frozen_worker_of_a_killed_server_does_not_wake_up(start_server: StartServer, step_log: StepLog) -> None:
     """On one machine. A server of several ends its own workers alone: others' find their leases taken."""
     server = start_server(config=PROJECT, args=ONE_WORKER, env=LEASE)
@@ -51,6 +52,7 @@ def test_a_frozen_worker_of_a_killed_server_does_not_wake_up(start_server: Start
     assert str(frozen) not in by_pid
 
 
+@pytest.mark.full
 @pytest.mark.postgres
 def test_a_machine_that_sleeps_loses_nothing(start_server: StartServer, step_log: StepLog) -> None:
     """Everything is stopped for longer than the leases: nobody is dead when the server looks again."""

@@ -101,6 +101,7 @@ def test_a_frozen_worker_that_holds_the_lock_is_found_and_ended(start_server: St
     assert_each_step_once(join_run(server, run))
 
 
+@pytest.mark.full
 def test_a_lack_of_descriptors_costs_no_worker(start_server: StartServer, step_log: StepLog) -> None:
     server = start_server(config=PROJECT, args=("--workers", "1"))
     (worker,) = server.await_workers(1)

@@ -43,6 +43,7 @@ def test_a_forked_child_keeps_neither_runs_nor_metrics_of_its_dead_parent(
     psutil.Process(int(child.name)).kill()
 
 
+@pytest.mark.full
 def test_a_forked_child_does_not_keep_the_data_directory_of_a_dead_server(
     start_server: StartServer, tmp_path: Path
 ) -> None:
@@ -82,6 +83,7 @@ def test_a_worker_ends_with_its_server_also_during_its_import(tmp_path: Path, se
     worker.wait(15)
 
 
+@pytest.mark.full
 def test_workers_leave_no_lock_files_and_no_temporary_files(start_server: StartServer, tmp_path: Path) -> None:
     server = start_server(config=PROJECT, args=ONE_WORKER)
     (worker,) = server.await_workers(1)

@@ -192,6 +192,7 @@ def replay(server: LiveServer, path: str, *, last: str) -> list[Event]:
         return list(events(answer))
 
 
+@pytest.mark.full
 def test_a_webhook_that_was_not_answered_before_the_end_is_sent_again(
     start_server: StartServer, step_log: StepLog
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from tests.live_server import StartServer, poll
 
@@ -20,6 +21,7 @@ def test_a_long_run_is_left_to_the_worker_that_has_it(start_server: StartServer,
     assert step_log.started() == 5
 
 
+@pytest.mark.full
 def test_a_deadly_run_kills_the_server_once_and_is_then_left_to_a_process_of_its_own(
     start_server: StartServer, step_log: StepLog
 ) -> None:

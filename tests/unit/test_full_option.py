@@ -24,6 +24,7 @@ def collected(*options: str) -> str:
     return subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
+@pytest.mark.full
 def test_full_tests_are_left_out_and_counted_as_such() -> None:
     said = collected()
     assert "tests/full/" not in said

@@ -149,6 +149,7 @@ def test_graphs_find_what_they_have_put_into_the_store(it: Revived) -> None:
 # Starting once more
 
 
+@pytest.mark.full
 def test_a_further_start_changes_nothing(expected: Expected, start_server: StartServer, tmp_path: Path) -> None:
     new = start_server("new", config=PROJECT, args=WORKERS, env=settings(tmp_path / "gate"))
     assert new.stop() == 0

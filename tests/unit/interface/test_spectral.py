@@ -41,6 +41,7 @@ MISTAKES: dict[str, Callable[[Any], object]] = {
 }
 
 
+@pytest.mark.full
 def test_each_mistake_is_found_by_its_rule(tmp_path: Path) -> None:
     for program in ("node", "npm"):
         require_program(program, why="the lint of the document")
