@@ -10,6 +10,8 @@ import pytest
 from .diagnosed import configure, diagnose, of, write_project
 from .processes import Run
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
@@ -67,7 +69,6 @@ def test_a_graph_that_does_not_load_hides_no_other(runyard: Run, project: Path, 
     assert len(broken["message"]) < 10_000
 
 
-@pytest.mark.full
 def test_an_import_that_never_ends_is_ended_with_what_it_started(runyard: Run, project: Path) -> None:
     code = "import subprocess, pathlib, time\nchild = subprocess.Popen(['sleep', '600'])\n"
     (project / "endless.py").write_text(f"{code}pathlib.Path('pid').write_text(str(child.pid))\ntime.sleep(600)")

@@ -11,6 +11,8 @@ from runyard.runtime.storage.sqlite.storage import SqliteStorage
 from .diagnosed import configure, diagnose, of, write_project
 from .processes import Run
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:

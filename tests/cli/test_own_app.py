@@ -14,6 +14,8 @@ from tests.live_server import StartServer, poll
 
 from .processes import Start
 
+pytestmark = pytest.mark.full
+
 PROJECT = Path(__file__).parents[1] / "sample_projects" / "failing_app"
 
 
@@ -111,7 +113,6 @@ async def word():
 """
 
 
-@pytest.mark.full
 def test_a_changed_application_is_served_at_once(start_server: StartServer, tmp_path: Path) -> None:
     folder = tmp_path / "project"
     folder.mkdir()

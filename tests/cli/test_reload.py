@@ -13,6 +13,8 @@ import pytest
 
 from tests.live_server import LiveServer, StartServer, poll
 
+pytestmark = pytest.mark.full
+
 CODE = """
 import asyncio, os, time
 from pathlib import Path
@@ -146,7 +148,6 @@ def test_a_run_under_way_goes_on_in_the_new_code(server: LiveServer, project: Pa
         assert (values["said"], values["steps"]) == ("good morning Ada", ["first", "second"])
 
 
-@pytest.mark.full
 def test_a_run_that_blocks_its_worker_is_taken_from_it_and_not_blamed(
     server: LiveServer, project: Path, tmp_path: Path
 ) -> None:
@@ -274,7 +275,6 @@ def authenticate(authorization: str | None):
 """
 
 
-@pytest.mark.full
 def test_changed_authentication_is_asked_with_the_next_request(start_server: StartServer, project: Path) -> None:
     code = project / "auth.py"
     code.write_text(AUTH.replace("{token}", "old"))

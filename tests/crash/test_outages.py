@@ -20,6 +20,8 @@ from tests.live_server import LiveServer, StartServer, poll
 from .client import assert_each_step_once, join_run, run_payload, submit_batch
 from .step_log import PROJECT, StepLog
 
+pytestmark = pytest.mark.full
+
 LEASE = {"RUNYARD_LEASE_SECONDS": "1"}
 LONG = 5.0
 """Seconds: many leases."""
@@ -55,7 +57,6 @@ def full_disk(server: LiveServer) -> Iterator[None]:
 OUTAGES = {"locked": locked, "file locked": file_locked, "full disk": full_disk}
 
 
-@pytest.mark.full
 @pytest.mark.parametrize("outage", OUTAGES)
 def test_writing_that_stalls_for_long_is_nobodys_death(
     start_server: StartServer, step_log: StepLog, outage: str
@@ -72,7 +73,6 @@ def test_writing_that_stalls_for_long_is_nobodys_death(
     assert server.get("/ok")["ok"] is True
 
 
-@pytest.mark.full
 @pytest.mark.parametrize("outage", OUTAGES)
 def test_workers_that_die_in_an_outage_are_replaced_after_it(
     start_server: StartServer, step_log: StepLog, outage: str
@@ -101,7 +101,6 @@ def test_a_frozen_worker_that_holds_the_lock_is_found_and_ended(start_server: St
     assert_each_step_once(join_run(server, run))
 
 
-@pytest.mark.full
 def test_a_lack_of_descriptors_costs_no_worker(start_server: StartServer, step_log: StepLog) -> None:
     server = start_server(config=PROJECT, args=("--workers", "1"))
     (worker,) = server.await_workers(1)

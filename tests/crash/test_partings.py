@@ -13,6 +13,8 @@ import pytest
 from runyard.runtime.background.process_lock import owner_of
 from tests.live_server import RUNYARD, LiveServer, StartServer, poll
 
+pytestmark = pytest.mark.full
+
 PROJECT = Path(__file__).parent / "parting_project" / "langgraph.json"
 ONE_WORKER = ("--workers", "1")
 
@@ -43,7 +45,6 @@ def test_a_forked_child_keeps_neither_runs_nor_metrics_of_its_dead_parent(
     psutil.Process(int(child.name)).kill()
 
 
-@pytest.mark.full
 def test_a_forked_child_does_not_keep_the_data_directory_of_a_dead_server(
     start_server: StartServer, tmp_path: Path
 ) -> None:
@@ -67,7 +68,6 @@ def test_stopping_waits_for_nothing_that_user_code_has_left(
     assert "is killed" not in server.log.read_text(), "the worker has ended by itself"
 
 
-@pytest.mark.full
 @pytest.mark.parametrize("seconds", [0.3, 1.6, 1.9, 2.0, 2.1, 2.3])
 def test_a_worker_ends_with_its_server_also_during_its_import(tmp_path: Path, seconds: float) -> None:
     """The import of its graphs takes two seconds; the server is killed so many seconds after the worker's start."""
@@ -83,7 +83,6 @@ def test_a_worker_ends_with_its_server_also_during_its_import(tmp_path: Path, se
     worker.wait(15)
 
 
-@pytest.mark.full
 def test_workers_leave_no_lock_files_and_no_temporary_files(start_server: StartServer, tmp_path: Path) -> None:
     server = start_server(config=PROJECT, args=ONE_WORKER)
     (worker,) = server.await_workers(1)

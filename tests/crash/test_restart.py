@@ -19,6 +19,8 @@ from .client import assert_each_step_once, attempt_of, get_run, join_run, run_pa
 from .sse import Event, events
 from .step_log import PROJECT, StepLog
 
+pytestmark = pytest.mark.full
+
 
 @dataclass
 class Scene:
@@ -192,7 +194,6 @@ def replay(server: LiveServer, path: str, *, last: str) -> list[Event]:
         return list(events(answer))
 
 
-@pytest.mark.full
 def test_a_webhook_that_was_not_answered_before_the_end_is_sent_again(
     start_server: StartServer, step_log: StepLog
 ) -> None:

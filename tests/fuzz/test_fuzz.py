@@ -39,6 +39,7 @@ def test_every_operation_keeps_to_the_document(server: LiveServer, tmp_path: Pat
     run(server, tmp_path, fuzz_seed, "--phases", "examples,coverage,fuzzing", "--max-examples", str(EXAMPLES))
 
 
+@pytest.mark.full
 @pytest.mark.timeout(60 + 60 * EXAMPLES)
 def test_what_was_created_can_be_used_in_any_order(server: LiveServer, tmp_path: Path, fuzz_seed: int) -> None:
     run(server, tmp_path, fuzz_seed, "--phases", "stateful", "--max-examples", str(EXAMPLES * 10))
