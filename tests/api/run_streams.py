@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-from typing import Any, cast
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable
+from typing import Any, TypeVar, cast
 
+import httpx
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.schema import Run, StreamPart
+
+T = TypeVar("T")
 
 
 async def collect(stream: AsyncIterator[StreamPart]) -> list[StreamPart]:
@@ -22,6 +26,24 @@ async def read_until(stream: AsyncIterator[StreamPart], event: str) -> list[Stre
         if part.event == event:
             return seen
     raise AssertionError(f"the stream ended without {event!r}: {event_names(seen)}")
+
+
+async def under_way(client: LangGraphClient, reading: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """A reading of a stream once the server has answered it: from then on no event passes it by."""
+    answered = asyncio.Event()
+
+    async def hear(response: httpx.Response) -> None:
+        if response.headers["content-type"].startswith("text/event-stream"):
+            answered.set()
+
+    hooks = client.http.client.event_hooks
+    client.http.client.event_hooks = {**hooks, "response": [*hooks["response"], hear]}
+    try:
+        task = asyncio.create_task(reading)
+        await asyncio.wait_for(answered.wait(), 30)
+    finally:
+        client.http.client.event_hooks = hooks
+    return task
 
 
 async def stream_run(client: LangGraphClient, graph: str, mode: Any, **options: Any) -> list[StreamPart]:

@@ -18,7 +18,7 @@ from tests.gate import Gate
 from tests.live_server import LiveServer
 from tests.storage.postgres_server import address
 
-from .run_streams import collect, data_of, event_names, join_stream, read_until
+from .run_streams import collect, data_of, event_names, join_stream, read_until, under_way
 
 WAIT = 30
 """Seconds within which each story has to end."""
@@ -96,11 +96,11 @@ async def test_a_stream_comes_whole_and_is_joined_elsewhere(
     begun = await read_until(stream, "custom")
     (run,) = await other.runs.list(thread)
     joined = join_stream(other, run, last_event_id="-1" if resumable else None)
-    first = asyncio.create_task(anext(joined))
+    first = await under_way(other, anext(joined))
     if resumable:
         await first
     else:
-        await asyncio.sleep(0.2)  # the join is under way, and nothing says when it is there
+        await asyncio.sleep(0.2)  # nothing says when the servers have told each other
     gate.open()
     parts = begun + await asyncio.wait_for(collect(stream), WAIT)
     assert event_names(parts) == ["metadata", "updates", "custom", "updates"]
@@ -180,8 +180,8 @@ async def test_a_stream_goes_on_at_another_server_when_its_own_is_killed(
 async def test_a_thread_is_followed_where_its_runs_are_not_made(one: LangGraphClient, other: LangGraphClient) -> None:
     thread = (await one.threads.create())["thread_id"]
     stream = await other.threads.join_stream(thread, stream_mode=["run_modes", "state_update"])
-    reading = asyncio.create_task(read_until(stream, "state_update"))
-    await asyncio.sleep(0.2)  # the stream is under way, and says nothing before the first run
+    reading = await under_way(other, read_until(stream, "state_update"))
+    await asyncio.sleep(0.2)  # nothing says when the servers have told each other
     await one.runs.wait(thread, "chain", input={})
     seen = await asyncio.wait_for(reading, WAIT)
     await one.threads.update_state(thread, {"last": "edited"})

@@ -20,7 +20,7 @@ from runyard.runtime.streams.broker import RECHECK_INTERVAL
 from tests.gate import UNHELD, Gate
 from tests.live_server import LiveServer, StartServer, poll
 
-from .run_streams import collect, data_of, event_names, read_until
+from .run_streams import collect, data_of, event_names, join_stream, read_until, under_way
 
 MODES: Any = ["updates", "custom", "values"]
 
@@ -70,7 +70,7 @@ async def test_a_suspension_of_the_api_process_cuts_no_stream(start_server: Star
         begun: list[list[StreamPart]] = [
             [] if place == 3 else await read_until(stream, "custom") for place, stream in enumerate(streams)
         ]
-        late = asyncio.create_task(collect(streams[3]))
+        late = await under_way(client, collect(streams[3]))
         seen = await read_until(on_thread, "custom")
         await asyncio.to_thread(poll, lambda: server.metrics()["queue"]["running"] == len(streams) + 1)
 
@@ -127,17 +127,14 @@ async def test_streams_outlive_the_replacement_of_their_workers(start_server: St
     async with get_client(url=server.url, api_key=None) as client:
         thread = (await client.threads.create())["thread_id"]
         on_thread = await client.threads.join_stream(thread)
-        reading = asyncio.create_task(read_until(on_thread, "never"))
+        reading = await under_way(client, read_until(on_thread, "never"))
         runs = [
             await client.runs.create(
                 None, "gated", input=gate.input(), stream_mode=MODES, stream_resumable=resumable, on_completion="keep"
             )
             for resumable in (True, False)
         ]
-        joined = [
-            asyncio.create_task(collect(client.runs.join_stream(run["thread_id"], run["run_id"], last_event_id="-1")))
-            for run in runs
-        ]
+        joined = [await under_way(client, collect(join_stream(client, run, last_event_id="-1"))) for run in runs]
         await asyncio.to_thread(poll, lambda: server.metrics()["queue"]["running"] == 2)
         before = server.workers()
         for pid in before:

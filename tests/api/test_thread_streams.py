@@ -14,7 +14,7 @@ from langgraph_sdk.schema import StreamPart
 
 from tests.gate import UNHELD, Gate
 
-from .run_streams import collect, data_of, event_names, join_stream, read_until, stream_run
+from .run_streams import collect, data_of, event_names, join_stream, read_until, stream_run, under_way
 from .waiting import wait_for_status
 
 pytestmark = pytest.mark.postgres
@@ -66,8 +66,7 @@ async def test_every_end_is_told_and_replayed_however_a_run_ends(
 async def test_a_client_that_was_away_hears_of_the_events_and_the_end(client: LangGraphClient, thread: str) -> None:
     stream = await client.threads.join_stream(thread)
     create: Any = {"stream_mode": ["updates", "values"], "stream_resumable": True}
-    reading = asyncio.create_task(read_until(stream, "updates"))
-    await asyncio.sleep(0)
+    reading = await under_way(client, read_until(stream, "updates"))
     one = (await client.runs.create(thread, "chain", input={"n": 1}, **create))["run_id"]
     seen = await reading
     await stream.aclose()  # type: ignore[attr-defined]
@@ -167,7 +166,7 @@ async def test_events_of_any_size_pass(client: LangGraphClient) -> None:
 async def test_a_join_of_a_run_that_has_just_begun_ends_with_it(client: LangGraphClient, gate: Gate) -> None:
     run = await client.runs.create(None, "gated", input=gate.input(), on_completion="keep")
     await wait_for_status(client, run, "running")
-    joined = asyncio.create_task(collect(join_stream(client, run)))
+    joined = await under_way(client, collect(join_stream(client, run)))
     await client.runs.wait(None, "gated", input=UNHELD)
     gate.open()
     assert "error" not in event_names(await joined)
