@@ -68,3 +68,5 @@ class DeadWorkers:
             )
         self._workers.wake(reaped.requeued + reaped.promoted)
         self._broker.runs_ended(reaped.ended)
+        if reaped.webhook:
+            self._workers.webhook_due()

@@ -99,6 +99,46 @@ async def test_a_worker_that_was_stopped_beyond_its_lease_learns_it_and_is_a_wor
     assert await run_status(other, new_run) == "running"
 
 
+async def claimed_call(storage: Storage) -> tuple[str, str]:
+    """The run whose webhook call this server has claimed for ten minutes, and the name that others know the server
+    by."""
+    new_run = await insert(storage, stateless(webhook="https://hooks.example/end"))
+    await storage.queue.finish(finish_request((await claim(storage, "worker", new_run)).lease))
+    (delivery,) = await storage.deliveries.claim(10, 600.0)
+    assert delivery.run_id == new_run.run_id
+    (sender,) = (known.worker for known in await storage.workers.known() if known.worker != "worker")
+    return new_run.run_id, sender
+
+
+async def test_webhook_calls_of_a_killed_server_are_made_by_others_after_its_lease(server: Server) -> None:
+    one, other = server(), server()
+    run_id, sender = await claimed_call(one)
+    assert sender in await other.workers.alive()
+    await until_dead(other, sender)
+    assert (await other.workers.reap(sender, max_attempts=3, unless_alive=True)).webhook
+    (delivery,) = await other.deliveries.claim(10, 600.0)
+    assert (delivery.run_id, delivery.attempt) == (run_id, 2)
+
+
+async def test_webhook_calls_of_a_server_that_lives_are_left_to_it(server: Server) -> None:
+    one, other = server(), server()
+    _, sender = await claimed_call(one)
+    await until_dead(other, sender)
+    await one.workers.alive()  # it was stopped, and goes on
+    assert not (await other.workers.reap(sender, max_attempts=3, unless_alive=True)).webhook
+    assert sender in await other.workers.alive()
+    assert await other.deliveries.claim(10, 600.0) == []
+
+
+async def test_webhook_calls_of_a_server_that_has_ended_are_made_at_once(server: Server) -> None:
+    one, other = server(), server()
+    _, sender = await claimed_call(one)
+    one.close()
+    assert sender not in await other.workers.alive()
+    assert (await other.workers.reap(sender, max_attempts=3, unless_alive=True)).webhook
+    assert len(await other.deliveries.claim(10, 600.0)) == 1
+
+
 async def test_nobody_is_dead_for_who_has_not_looked_on(server: Server) -> None:
     one, watching = server(), server()
     one.workers.register("worker")

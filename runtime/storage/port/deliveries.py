@@ -23,7 +23,8 @@ class DeliveryStorage(Protocol):
 
     async def claim(self, limit: int, lease_seconds: float) -> list[Delivery]:
         """Takes up to `limit` calls that are due, those due longest first; each is a new attempt. They are due again
-        after `lease_seconds`, unless finished or postponed before. Empty when nothing is due."""
+        after `lease_seconds`, unless finished or postponed before, or at once when this server is found to have ended.
+        Empty when nothing is due."""
 
     async def finish(self, delivery_id: int, attempt: int, *, delivered: bool) -> None:
         """The call is over: made, or given up. Nothing happens when a later attempt has been claimed."""

@@ -114,6 +114,8 @@ class WorkerStorage(Protocol):
         The last attempt of a run is made alone. `groups`: the others that are to be tried again are divided into up to
         so many groups, each for a worker of its own; 0: they go back to where they were.
 
+        Webhook calls that the dead one had claimed, a server, are due at once.
+
         `unless_alive`: nobody saw the worker end; if it gives signs of life again, nothing happens."""
 
     async def end_overdue(self, seconds: float, answer: bytes, limit: int) -> EndedRuns:
@@ -130,7 +132,8 @@ class WorkerStorage(Protocol):
         Raises LeaseLost."""
 
     async def known(self) -> list[KnownWorker]:
-        """All workers that were heard of and not forgotten, or hold runs."""
+        """All workers that were heard of and not forgotten, or hold runs. Where several servers make webhook calls, so
+        are those that have claimed some."""
 
     async def probe(self) -> None:
         """Returns when a write of no consequence has got through. Raises Unavailable."""

@@ -6,22 +6,27 @@ from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.delivery_rows import ended_batch
 from runyard.runtime.storage.postgres.rows import one
+from runyard.runtime.storage.postgres.worker_leases import WorkerLeases
 from runyard.runtime.storage.queries import Queries
 
 
 class PostgresDeliveries:
-    """Deliveries as rows that are deleted once they are done with, delivered or not. What a server had claimed that has
-    ended since is due when its lease is over."""
+    """Deliveries as rows that are deleted once they are done with, delivered or not. What a server has claimed is
+    taken back as the runs of workers are, when its lease as a server says that it lives no more."""
 
-    def __init__(self, database: Database, queries: Queries) -> None:
+    def __init__(self, database: Database, queries: Queries, leases: WorkerLeases) -> None:
         self._database = database
         self._sql = queries
+        self._leases = leases
 
     async def claim(self, limit: int, lease_seconds: float) -> list[Delivery]:
+        sender = await self._leases.server()
+
         def work(connection: Connection) -> list[Delivery]:
             leased = connection.now + int(lease_seconds * 1e6)
             rows = connection.execute(
-                self._sql["claim_deliveries"], {"now": connection.now, "leased": leased, "limit": limit}
+                self._sql["claim_deliveries"],
+                {"now": connection.now, "leased": leased, "limit": limit, "sender": sender},
             ).fetchall()
             return [
                 Delivery(

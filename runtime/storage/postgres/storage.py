@@ -62,7 +62,7 @@ class PostgresStorage:
         self.checkpoints = PostgresCheckpoints(self._database, queries)
         self.events = PostgresEvents(self._database, queries)
         self.store = PostgresStoreItems(self._database, queries)
-        self.deliveries = PostgresDeliveries(self._database, queries)
+        self.deliveries = PostgresDeliveries(self._database, queries, self.workers.leases)
         self.idempotency = PostgresIdempotency(self._database, queries)
         self.crons = PostgresCrons(self._database, queries)
         self.batches = PostgresBatches(self._database, queries)

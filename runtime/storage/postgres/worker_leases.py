@@ -12,6 +12,7 @@ import contextlib
 import os
 import socket
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -62,6 +63,7 @@ class WorkerLeases:
         self._servers: dict[str, str] = {}
         self._renewed: dict[str, float] = {}
         self._watch = Watch()
+        self._name = f"server-{uuid.uuid4().hex[:12]}"  # a process id may be that of an earlier one
         self._said_to_live = False
 
     def register(self, worker: str, server: int | None) -> None:
@@ -91,11 +93,11 @@ class WorkerLeases:
         self._renewed.pop(worker, None)
 
     async def alive(self) -> set[str]:
-        """The registered workers that may live. Says as well that this server process does: only while that gets
-        through does the silence of others mean anything."""
+        """The registered workers that may live, and servers that make webhook calls. Says as well that this server
+        process does: only while that gets through does the silence of others mean anything."""
 
         def look(connection: Connection) -> list[tuple[str, int, int, bool]]:
-            self._renew(connection, self._server(None), "server")
+            self._renew(connection, self._name, "server")
             self._said_to_live = True
             connection.execute(self._sql["forget_leases"])
             return connection.execute(self._sql["leases"]).fetchall()
@@ -106,9 +108,16 @@ class WorkerLeases:
         silent = self._watch.silent(leases, time.monotonic())
         return {worker for worker, _, _ in leases} - (expired & silent)
 
+    async def server(self) -> str:
+        """Under which name this server process has a lease."""
+        if not self._said_to_live:
+            await self._database.write(lambda connection: self._renew(connection, self._name, "server"), pool="lease")
+            self._said_to_live = True
+        return self._name
+
     def close(self) -> None:
         """This process ends, with its workers: nobody need wait for their leases to run out."""
-        ended = [*self._servers, *([self._server(None)] if self._said_to_live else [])]
+        ended = [*self._servers, *([self._name] if self._said_to_live else [])]
         if ended:
             with contextlib.suppress(Unavailable):
                 self._database.write_blocking(

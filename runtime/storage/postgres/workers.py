@@ -37,39 +37,40 @@ due."""
 
 
 class PostgresWorkers:
-    """Workers as rows that their heartbeats renew. Nothing else says that one lives: it may be on another machine."""
+    """Workers, and servers that make webhook calls, as rows that they renew. Nothing else says that one lives: it may
+    be on another machine."""
 
     def __init__(self, database: Database, queries: Queries, lease_seconds: float) -> None:
         self._database = database
         self._sql = queries
-        self._leases = WorkerLeases(database, queries, lease_seconds)
+        self.leases = WorkerLeases(database, queries, lease_seconds)
 
     def close(self) -> None:
         """In front of the end of this process."""
-        self._leases.close()
+        self.leases.close()
 
     def register(self, worker: str, *, server: int | None = None) -> None:
-        self._leases.register(worker, server)
+        self.leases.register(worker, server)
 
     def unregister(self, worker: str) -> None:
-        self._leases.unregister(worker)
+        self.leases.unregister(worker)
 
     async def alive(self) -> dict[str, WorkerState]:
-        return dict.fromkeys(await self._leases.alive(), "running")
+        return dict.fromkeys(await self.leases.alive(), "running")
 
     async def machines(self) -> list[Machine]:
-        return await self._leases.machines()
+        return await self.leases.machines()
 
     async def evict(self, worker: str) -> bool:
-        return await self._leases.end(worker)
+        return await self.leases.end(worker)
 
     def lease_ends(self, worker: str) -> float | None:
-        return self._leases.ends(worker)
+        return self.leases.ends(worker)
 
     async def heartbeat(self, worker: str, held: Sequence[Lease] | None) -> HeartbeatResult:
-        await self._leases.renew(worker)
+        await self.leases.renew(worker)
         try:
-            async with asyncio.timeout(min(LONGEST_LOOK, self._leases.seconds / 5)):
+            async with asyncio.timeout(min(LONGEST_LOOK, self.leases.seconds / 5)):
                 return await self._heartbeat(worker, held)
         except TimeoutError:
             raise unavailable(f"worker {worker} lives, but its runs could not be seen in time") from None
@@ -132,8 +133,9 @@ class PostgresWorkers:
                 solo += lane == Lane.SOLO
                 requeued += lane != Lane.SOLO
             connection.execute(self._sql["forget_worker"], (worker,))
+            calls = connection.execute(self._sql["release_deliveries"], {"sender": worker, "now": connection.now})
             ended = [run.run_id for run in result.ended]
-            return ReapResult(requeued, ended, solo, result.promoted, result.webhook)
+            return ReapResult(requeued, ended, solo, result.promoted, result.webhook or calls.rowcount > 0)
 
         return await self._database.write(work)
 
@@ -141,7 +143,7 @@ class PostgresWorkers:
         """Whether a worker has said so within its lease. A claim is as good as a heartbeat: one that was stopped for
         longer may make it first. From here to the end of the transaction it can say nothing."""
         row = connection.execute(self._sql["lock_lease"], (worker,)).fetchone()
-        holds, micros = row or (False, self._leases.seconds * 1e6)
+        holds, micros = row or (False, self.leases.seconds * 1e6)
         return holds or any((run["claimed_at"] or 0) > connection.now - micros for run in owned)
 
     async def fail_attempt(self, lease: Lease, answer: bytes, *, max_attempts: int) -> ReapResult:
@@ -239,7 +241,8 @@ class PostgresWorkers:
         def read(connection: Connection) -> list[KnownWorker]:
             known = connection.execute(self._sql["known_workers"]).fetchall()
             unknown = connection.execute(self._sql["unknown_workers"]).fetchall()
-            return [KnownWorker(*row) for row in known] + [KnownWorker(worker, 0) for (worker,) in unknown]
+            senders = connection.execute(self._sql["known_senders"]).fetchall()
+            return [KnownWorker(*row) for row in known + senders] + [KnownWorker(worker, 0) for (worker,) in unknown]
 
         return await self._database.read(read)
 

@@ -23,8 +23,8 @@ _KINDS: Final[Mapping[str, Kind]] = {
     "boolean": "flag",
     "double precision": "float",
 }
-OWN: Final = {("store_items", "digest"), ("store_items", "indexed")}
-"""What other backends do not have, and `Target` makes; and items are indexed anew."""
+OWN: Final = {("store_items", "digest"), ("store_items", "indexed"), ("deliveries", "sender")}
+"""What other backends do not have, and `Target` makes; items are indexed anew, and no server has claimed calls."""
 
 
 def columns_of(connection: Connection, table: str) -> Columns:

@@ -448,9 +448,12 @@ create table deliveries (
   attempt bigint not null default 0,
   due bigint not null,
   error text,
-  created_at bigint not null
+  created_at bigint not null,
+  sender text collate "C"
 );
 create index delivery_due on deliveries (due);
+-- Claimed by a server, whose lease of that name says that it lives.
+create index delivery_sender on deliveries (sender) where sender is not null;
 create index delivery_batch on deliveries (batch_id) where batch_id is not null;
 
 -- What triggers keep of batches. The counts of a batch are one row, which is locked from the first change until the

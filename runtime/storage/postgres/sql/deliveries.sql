@@ -10,7 +10,7 @@ insert into deliveries (run_id, url, payload, due, created_at) values (%s, %s, %
 with claimed as materialized (
   select delivery_id from deliveries where due <= %(now)s order by due limit %(limit)s for update skip locked
 )
-update deliveries set attempt = attempt + 1, due = %(leased)s from claimed
+update deliveries set attempt = attempt + 1, due = %(leased)s, sender = %(sender)s from claimed
 where deliveries.delivery_id = claimed.delivery_id
 returning deliveries.delivery_id, attempt, url, run_id, payload, batch_id;
 
@@ -18,11 +18,18 @@ returning deliveries.delivery_id, attempt, url, run_id, payload, batch_id;
 delete from deliveries where delivery_id = %s and attempt = %s;
 
 -- name: postpone_delivery
-update deliveries set due = %(due)s, error = %(error)s
+update deliveries set due = %(due)s, error = %(error)s, sender = null
 where delivery_id = %(delivery_id)s and attempt = %(attempt)s;
 
 -- name: next_delivery_due
 select min(due), clock_micros() from deliveries;
+
+-- name: known_senders
+select sender, coalesce((select renewed_at from worker_leases where worker = sender), 0)
+from (select distinct sender from deliveries where sender is not null) as senders;
+
+-- name: release_deliveries
+update deliveries set due = %(now)s, sender = null where sender = %(sender)s;
 
 -- name: deliveries_of_batch
 select delivery_id from deliveries where batch_id = %s;

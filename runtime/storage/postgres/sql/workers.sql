@@ -57,8 +57,9 @@ on conflict (worker) do update set server = excluded.server, host = excluded.hos
 delete from worker_leases where worker = %s;
 
 -- name: leases
+-- Those of workers, and of servers that have claimed webhook calls.
 select worker, renewed_at, lease, renewed_at not between clock_micros() - lease and clock_micros() + lease
-from worker_leases where role = 'worker';
+from worker_leases where role = 'worker' or exists (select 1 from deliveries where sender = worker_leases.worker);
 
 -- name: places
 select host, server, role from worker_leases where renewed_at > clock_micros() - lease;

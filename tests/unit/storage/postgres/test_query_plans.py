@@ -34,7 +34,7 @@ LITTLE = ("workers", "worker_leases", "probes", "discarded_threads", "discarded_
 """Tables that hold little, or are there only for what the statement is about."""
 PARTIAL = (
     "run_owned", "run_active", "run_one", "run_trying", "run_held", "batch_active", "batch_cancelled", "batch_erasing",
-    "batch_start_due", "batch_finish_due", "thread_temporary", "thread_unsettled",
+    "batch_start_due", "batch_finish_due", "thread_temporary", "thread_unsettled", "delivery_sender",
 )  # fmt: skip
 """Indexes that hold little, and may be looked at as a whole."""
 
