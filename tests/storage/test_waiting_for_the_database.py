@@ -10,11 +10,14 @@ import pytest
 
 from runyard.runtime.errors import StorageUnavailable, Unavailable
 from runyard.runtime.storage.postgres import groups
+from runyard.runtime.storage.postgres.checkpoints import PostgresCheckpoints
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.groups import Groups
 from runyard.runtime.storage.postgres.target import Target
+from runyard.runtime.storage.queries import load_queries
 
+from .builders import checkpoint_row
 from .postgres_proxy import PostgresProxy, postgres_proxy
 from .postgres_server import address
 
@@ -85,6 +88,17 @@ async def test_patience_has_an_end(
     await lose(proxy, database)
     with pytest.raises(StorageUnavailable):
         await doubling.add(1)
+    await proxy.listen()
+
+
+async def test_checkpoints_that_a_client_writes_are_refused_at_once_while_the_database_is_away(
+    proxy: PostgresProxy, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups, "PATIENCE", 3600.0)
+    checkpoints = PostgresCheckpoints(database, load_queries("postgres"))
+    await lose(proxy, database)
+    with pytest.raises(StorageUnavailable):
+        await checkpoints.append(None, [checkpoint_row("thread", "1")])
     await proxy.listen()
 
 

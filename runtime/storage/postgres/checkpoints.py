@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from runyard.runtime.errors import LeaseLost
+from runyard.runtime.storage.patience import patience
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.checkpoints import (
     Handover,
@@ -72,7 +73,8 @@ class PostgresCheckpoints:
 
     def append(self, lease: Lease | None, rows: Sequence[CheckpointRow | WriteRow]) -> Handover:
         written = _Written(self._appends)
-        self._appends.put_off(_Append(lease, rows), written)
+        # Without a lease a client asks, who wants to know at once that the database is away.
+        self._appends.put_off(_Append(lease, rows), written, None if lease is not None else patience.get())
         return written
 
     def _write(self, connection: Connection, appends: Sequence[_Append]) -> list[LeaseLost | None]:

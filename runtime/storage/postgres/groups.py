@@ -78,7 +78,7 @@ class Groups(Generic[R, T]):
         self._locks = locks
         self._lock = threading.Lock()
         self._waiting: deque[_Asked[R, T]] = deque()
-        self._later: dict[Future[T], tuple[float, R]] = {}
+        self._later: dict[Future[T], tuple[float, _Asked[R, T]]] = {}
         self._watched = False
         self._under_way = 0
         self._begun = 0.0
@@ -90,12 +90,14 @@ class Groups(Generic[R, T]):
         self._submit(request, future)
         return await asyncio.wrap_future(future)
 
-    def put_off(self, request: R, future: Future[T]) -> None:
+    def put_off(self, request: R, future: Future[T], patience: float | None = None) -> None:
         """Makes a request by and by, whose result the future gets. Cancelled before its transaction begins, it is not
-        made at all. Raises Unavailable when closed."""
+        made at all. `patience`: seconds for which it waits for a database that is away; None: as long as what runs ask
+        for. Raises Unavailable when closed."""
+        asked = _Asked(request, future, PATIENCE if patience is None else patience)
         with self._lock:
             self._database.check_open()
-            self._later[future] = (time.monotonic() + PUT_OFF, request)
+            self._later[future] = (time.monotonic() + PUT_OFF, asked)
             if self._watched:
                 return
             self._watched = True
@@ -106,7 +108,7 @@ class Groups(Generic[R, T]):
         with self._lock:
             for future in futures or tuple(self._later):
                 if (found := self._later.pop(future, None)) is not None:
-                    self._waiting.append(_Asked(found[1], future))
+                    self._waiting.append(found[1])
             begins = self._takes_place()
         if begins:
             self._begin()
