@@ -202,6 +202,34 @@ async def test_no_server_begins_with_the_source_meanwhile(tmp_path: Path, schema
         await into_postgres(tmp_path / "before", schema, look)
 
 
+async def test_no_server_begins_with_a_postgres_that_is_moved_elsewhere(
+    tmp_path: Path, schema: str, postgres: PostgresStorage
+) -> None:
+    await make_directory(tmp_path / "before")
+    refused = []
+
+    def look(table: str, done: int, total: int) -> None:
+        with pytest.raises(ConfigError, match=r"import.* moves what is there"):
+            postgres.open(maintain=True, encrypted=True)
+        refused.append(table)
+
+    await into_postgres(tmp_path / "before", schema)
+    await back(schema, tmp_path / "after", look)
+    assert refused
+    postgres.open(maintain=True, encrypted=True)
+
+
+async def test_a_server_is_seen_from_its_first_moment(tmp_path: Path, schema: str, postgres: PostgresStorage) -> None:
+    await make_directory(tmp_path / "before")
+    postgres.open(maintain=True)
+    with pytest.raises(ConfigError, match="servers use it"):
+        await into_postgres(tmp_path / "before", schema)
+    with pytest.raises(ConfigError, match="servers use it"):
+        await back(schema, tmp_path / "after")
+    postgres.close()
+    await into_postgres(tmp_path / "before", schema)
+
+
 async def test_two_imports_into_one_target_are_one_too_many(tmp_path: Path, schema: str) -> None:
     await make_directory(tmp_path / "before")
     await make_directory(tmp_path / "other")
@@ -209,7 +237,7 @@ async def test_two_imports_into_one_target_are_one_too_many(tmp_path: Path, sche
     def second(move: Callable[[], Imported]) -> importing.Progress:
         def progress(table: str, done: int, total: int) -> None:
             if table == "runs":
-                with pytest.raises(ConfigError, match="another import into it is under way"):
+                with pytest.raises(ConfigError, match=r"another import .*into it is under way"):
                     move()
 
         return progress

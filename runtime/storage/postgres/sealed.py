@@ -1,4 +1,4 @@
-"""Encrypted values, on Postgres: whether there are any, and how they are encrypted anew. The statements are put
+"""Encrypted values, on Postgres: how they are encrypted anew. The statements are put
 together from the columns that there are."""
 
 from __future__ import annotations
@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from runyard.runtime.errors import ConfigError
 from runyard.runtime.storage.port.sealed import Noun, Replacement
-from runyard.runtime.storage.postgres.connection import LONGEST_STATEMENT, Connection, lock_of
+from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.store.items import digest_of
-from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.time_slice import PIECE
 
@@ -48,21 +46,6 @@ _COLUMNS: Final = {
     **dict.fromkeys(("state", "interrupts", "error", "answer", "failure"), _PAYLOAD),
 }
 """Those whose JSON is not text."""
-
-
-def check_encryption(connection: Connection, target: Target, sql: Queries, *, encrypted: bool) -> None:
-    """Notes that there are encrypted values from now on. Raises ConfigError when there are some and nobody can read
-    them."""
-    connection.begin(seconds=LONGEST_STATEMENT, locks=[lock_of(f"runyard encryption {target.schema or ''}")])
-    marked = connection.execute(sql["encrypted_since"]).fetchone() is not None
-    if encrypted and not marked:
-        connection.execute(sql["mark_encrypted"])
-    connection.commit()
-    if marked and not encrypted:
-        raise ConfigError(
-            f"{target}: what it holds is encrypted, and langgraph.json names no encryption that could read it; name "
-            "the project's encryption, or choose another database or schema"
-        )
 
 
 class PostgresSealed:

@@ -24,7 +24,8 @@ from runyard.runtime.storage.postgres.queue import PostgresQueue
 from runyard.runtime.storage.postgres.reaching import connect, reach
 from runyard.runtime.storage.postgres.results import PostgresResults
 from runyard.runtime.storage.postgres.runs import PostgresRuns
-from runyard.runtime.storage.postgres.sealed import PostgresSealed, check_encryption
+from runyard.runtime.storage.postgres.sealed import PostgresSealed
+from runyard.runtime.storage.postgres.serving import begin_to_use
 from runyard.runtime.storage.postgres.store.items import PostgresStoreItems
 from runyard.runtime.storage.postgres.store.vectors import offers_vectors
 from runyard.runtime.storage.postgres.target import Target
@@ -99,7 +100,7 @@ class PostgresStorage:
         connection = connect(self._target)
         try:
             migrate(connection, self._target)
-            check_encryption(connection, self._target, self._sql, encrypted=encrypted)
+            begin_to_use(connection, self._target, self._sql, self.workers.leases, serves=maintain, encrypted=encrypted)
         finally:
             connection.close()
 

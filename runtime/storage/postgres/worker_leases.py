@@ -57,6 +57,8 @@ class WorkerLeases:
 
     def __init__(self, database: Database, queries: Queries, seconds: float) -> None:
         self.seconds = seconds
+        self.encrypted: bool | None = None
+        """Whether this process encrypts what it writes; None: it has not begun."""
         self._database = database
         self._sql = queries
         self._host = socket.gethostname()
@@ -97,8 +99,7 @@ class WorkerLeases:
         process does: only while that gets through does the silence of others mean anything."""
 
         def look(connection: Connection) -> list[tuple[str, int, int, bool]]:
-            self._renew(connection, self._name, "server")
-            self._said_to_live = True
+            self.serve(connection)
             connection.execute(self._sql["forget_leases"])
             return connection.execute(self._sql["leases"]).fetchall()
 
@@ -107,6 +108,11 @@ class WorkerLeases:
         leases = [(worker, renewed, micros / 1e6) for worker, renewed, micros, _ in rows]
         silent = self._watch.silent(leases, time.monotonic())
         return {worker for worker, _, _ in leases} - (expired & silent)
+
+    def serve(self, connection: Connection) -> None:
+        """Gives this server process a lease."""
+        self._renew(connection, self._name, "server")
+        self._said_to_live = True
 
     async def server(self) -> str:
         """Under which name this server process has a lease."""
@@ -142,6 +148,7 @@ class WorkerLeases:
             "host": self._host,
             "role": role,
             "lease": int(self.seconds * 1e6),
+            "encrypted": self.encrypted,
         }
         connection.execute(self._sql["renew"], given)
 

@@ -11,8 +11,9 @@ from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.port.moving import Columns, Tally
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.errors import translated
-from runyard.runtime.storage.postgres.moving.tables import columns_of, read_clock, tally_of
+from runyard.runtime.storage.postgres.moving.tables import LONGEST_STEP, columns_of, read_clock, tally_of
 from runyard.runtime.storage.postgres.reaching import connect
+from runyard.runtime.storage.postgres.serving import keep_servers_away
 from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.queries import load_queries
 
@@ -54,16 +55,13 @@ class PostgresEnd:
                 raise known from error
             raise ConfigError(f"{self}: {error.diag.message_primary or type(error).__name__}") from error
 
-    def _refuse_servers(self) -> None:
-        """In a transaction. Raises ConfigError when servers or workers live."""
-        servers = {
-            f"{host}, {server}" for host, server, _ in self._connection.execute(load_queries("postgres")["places"])
-        }
-        if servers:
-            raise ConfigError(
-                f"{self}: servers use it ({', '.join(sorted(servers))}); stop them first. What was killed counts as "
-                "running until its lease has ended"
-            )
+    def _keep_servers_away(self) -> None:
+        """Until `close`. Raises ConfigError when servers or workers live, or another import is under way."""
+        # In a transaction of its own that does nothing else: whatever pools connections keeps it for as long.
+        guard = self._connect()
+        with self._translating():
+            guard.begin(seconds=LONGEST_STEP)
+            keep_servers_away(guard, self._target, load_queries("postgres"))
 
     # Of a table
 

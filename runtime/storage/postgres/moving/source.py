@@ -25,9 +25,9 @@ class PostgresSource(PostgresEnd):
             raise ConfigError(f"{self}: {state.refusal}")
         if state.missing:
             raise ConfigError(f"{self}: is of an earlier version; bring it up to date with `runyard migrate` first")
+        self._keep_servers_away()  # before the moment that is read of
         with self._translating():
             connection.begin(mode="isolation level repeatable read, read only", seconds=LONGEST_STEP)
-            self._refuse_servers()
 
     def nuls(self, table: str, columns: Columns) -> list[Nul]:
         return []

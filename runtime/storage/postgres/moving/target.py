@@ -13,7 +13,7 @@ from runyard.runtime.errors import ConfigError
 from runyard.runtime.storage.moved_tables import MOVED
 from runyard.runtime.storage.port.moving import Columns, Row, Tally
 from runyard.runtime.storage.port.workers import WorkerStorage
-from runyard.runtime.storage.postgres.connection import Connection, lock_of
+from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.migrations import migrate, read_state
 from runyard.runtime.storage.postgres.moving.ends import PostgresEnd
@@ -41,18 +41,10 @@ class PostgresTarget(PostgresEnd):
                 state = read_state(connection, self._target)
         if state.refusal is not None and not state.unfinished:
             raise ConfigError(f"{self}: {state.refusal}")
-        # In a transaction of its own that does nothing else: whatever pools connections keeps it for as long.
-        guard = self._connect()
-        guard.begin(seconds=LONGEST_STEP)
-        (alone,) = one(
-            guard, "select pg_try_advisory_xact_lock(%s)", (lock_of(f"runyard import {self._target.schema}"),)
-        )
-        if not alone:
-            raise ConfigError(f"{self}: another import into it is under way")
+        self._keep_servers_away()
         return self._transact(lambda connection: self._begun(connection, restart=restart))
 
     def _begun(self, connection: Connection, *, restart: bool) -> str | None:
-        self._refuse_servers()
         found = connection.execute("select note, finished_at from imports").fetchone()
         if found is not None and found[1] is not None:
             raise ConfigError(

@@ -361,7 +361,8 @@ create table worker_leases (
   host text collate "C" not null,
   role text collate "C" not null check (role in ('worker', 'server')),
   lease bigint not null,
-  renewed_at bigint not null
+  renewed_at bigint not null,
+  encrypted boolean -- what it writes; null: it has not begun
 ) with (fillfactor = 50);
 
 -- One row, changed to find out whether writes get through.

@@ -48,10 +48,10 @@ update threads set settled = 'error', error = %s where thread_id = %s;
 update probes set number = number + 1;
 
 -- name: renew
-insert into worker_leases (worker, server, host, role, lease, renewed_at)
-values (%(worker)s, %(server)s, %(host)s, %(role)s, %(lease)s, clock_micros())
+insert into worker_leases (worker, server, host, role, lease, renewed_at, encrypted)
+values (%(worker)s, %(server)s, %(host)s, %(role)s, %(lease)s, clock_micros(), %(encrypted)s::boolean)
 on conflict (worker) do update set server = excluded.server, host = excluded.host, lease = excluded.lease,
-                                   renewed_at = clock_micros();
+                                   renewed_at = clock_micros(), encrypted = excluded.encrypted;
 
 -- name: unregister
 delete from worker_leases where worker = %s;
@@ -63,6 +63,9 @@ from worker_leases where role = 'worker' or exists (select 1 from deliveries whe
 
 -- name: places
 select host, server, role from worker_leases where renewed_at > clock_micros() - lease;
+
+-- name: plain_places
+select host, server from worker_leases where not encrypted and renewed_at > clock_micros() - lease;
 
 -- name: forget_leases
 -- Long after they mattered.

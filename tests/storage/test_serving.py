@@ -1,0 +1,86 @@
+"""Servers that share a database write all of it encrypted, or none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from runyard.runtime.errors import ConfigError
+from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.postgres.storage import PostgresStorage
+from runyard.runtime.storage.postgres.target import Target
+
+from .postgres_server import address, schema_of
+from .prepared import clear_schema, lay_schema
+
+LEASE = 0.5
+Handle = Callable[[], Storage]
+
+
+@pytest.fixture
+def handle(tmp_path: Path) -> Iterator[Handle]:
+    """Another process's handle, which is not open yet."""
+    handles: list[Storage] = []
+    lay_schema(tmp_path)
+
+    def make() -> Storage:
+        handles.append(PostgresStorage(Target.parse(address(), schema_of(tmp_path)), lease_seconds=LEASE))
+        return handles[-1]
+
+    yield make
+    for storage in handles:
+        storage.close()
+    clear_schema(tmp_path)
+
+
+async def until_opened(storage: Storage) -> None:
+    """Tries to serve with encryption until nobody is in the way."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return storage.open(maintain=True, encrypted=True)
+            except ConfigError:
+                await asyncio.sleep(0.05)
+
+
+def test_no_server_begins_to_encrypt_beside_one_that_does_not(handle: Handle) -> None:
+    plain, encrypting = handle(), handle()
+    plain.open(maintain=True)
+    with pytest.raises(ConfigError, match=r"servers without encryption use it .*stop them first"):
+        encrypting.open(maintain=True, encrypted=True)
+    assert not encrypting.schema().encrypted, "plain servers may go on, and others begin"
+    handle().open(maintain=True)
+
+
+def test_a_server_begins_to_encrypt_when_the_last_one_that_does_not_has_ended(handle: Handle) -> None:
+    plain, encrypting = handle(), handle()
+    plain.open(maintain=True)
+    plain.close()
+    encrypting.open(maintain=True, encrypted=True)
+    with pytest.raises(ConfigError, match="what it holds is encrypted"):
+        handle().open(maintain=True)
+
+
+async def test_a_server_that_was_killed_is_in_the_way_for_as_long_as_its_lease(handle: Handle) -> None:
+    handle().open(maintain=True)  # and renews nothing
+    await until_opened(handle())
+
+
+async def test_neither_are_workers_that_outlive_their_server_overlooked(handle: Handle) -> None:
+    worker, encrypting = handle(), handle()
+    await asyncio.to_thread(worker.workers.register, "worker")
+    worker.open(maintain=False)
+    await worker.workers.heartbeat("worker", None)
+    with pytest.raises(ConfigError, match="servers without encryption use it"):
+        encrypting.open(maintain=True, encrypted=True)
+
+
+async def test_a_worker_that_has_not_begun_is_in_nobodys_way(handle: Handle) -> None:
+    first, second, worker = handle(), handle(), handle()
+    await asyncio.to_thread(worker.workers.register, "worker")
+    first.open(maintain=True, encrypted=True)
+    worker.open(maintain=False, encrypted=True)
+    second.open(maintain=True, encrypted=True)
