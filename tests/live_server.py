@@ -37,7 +37,7 @@ Backend = Literal["sqlite", "postgres"]
 T = TypeVar("T")
 
 
-def poll(look: Callable[[], T], *, within: float = 10.0, every: float = 0.02) -> T:
+def poll(look: Callable[[], T], *, within: float = 30.0, every: float = 0.02) -> T:
     """Looks until the answer is true, and returns it; fails when that takes longer than `within` seconds."""
     until = time.monotonic() + within
     while not (found := look()):
@@ -219,7 +219,7 @@ class LiveServer:
         if self._process is not None and self._process.stdout is not None:
             self._process.stdout.close()
         self.http.close()
-        poll(lambda: not self.processes(), within=10)
+        poll(lambda: not self.processes())
         if self.backend == "postgres":
             clear_schema(self.data)
 

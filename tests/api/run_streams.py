@@ -11,6 +11,8 @@ from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.schema import Run, StreamPart
 
 T = TypeVar("T")
+WAITS = ("/join", "/wait")
+"""Ends of paths whose answers begin before there is anything to answer."""
 
 
 async def collect(stream: AsyncIterator[StreamPart]) -> list[StreamPart]:
@@ -29,11 +31,12 @@ async def read_until(stream: AsyncIterator[StreamPart], event: str) -> list[Stre
 
 
 async def under_way(client: LangGraphClient, reading: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """A reading of a stream once the server has answered it: from then on no event passes it by."""
+    """A reading of a stream, or a wait for a run that goes on, once the server has begun to answer: from then on
+    nothing passes it by."""
     answered = asyncio.Event()
 
     async def hear(response: httpx.Response) -> None:
-        if response.headers["content-type"].startswith("text/event-stream"):
+        if response.headers["content-type"].startswith("text/event-stream") or response.url.path.endswith(WAITS):
             answered.set()
 
     hooks = client.http.client.event_hooks

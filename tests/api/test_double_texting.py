@@ -12,7 +12,7 @@ from langgraph_sdk.schema import Run
 
 from tests.gate import UNHELD, Gate
 
-from .run_streams import collect, event_names
+from .run_streams import collect, event_names, under_way
 from .waiting import wait_for_status, wait_until_deleted
 
 pytestmark = pytest.mark.postgres(always=True)
@@ -119,7 +119,7 @@ async def test_a_run_that_is_to_start_later_counts_as_company(client: LangGraphC
 async def test_who_watches_the_first_sees_it_end(client: LangGraphClient, first: Run) -> None:
     watcher = client.runs.join_stream(first["thread_id"], first["run_id"], last_event_id="-1")
     await anext(watcher)
-    joiner = asyncio.create_task(client.runs.join(first["thread_id"], first["run_id"]))
+    joiner = await under_way(client, client.runs.join(first["thread_id"], first["run_id"]))
 
     await client.runs.wait(first["thread_id"], "gated", input=SECOND, multitask_strategy="interrupt")
 

@@ -78,8 +78,7 @@ async def test_a_run_is_waited_for_and_joined_where_no_worker_is(
     assert answer["log"] == ["a", "b", "c"]
     thread = (await one.threads.create())["thread_id"]
     run = await one.runs.create(thread, "gated", input=gate.input())
-    joins = [asyncio.create_task(client.runs.join(thread, run["run_id"])) for client in (one, other)]
-    await asyncio.sleep(0)
+    joins = [await under_way(client, client.runs.join(thread, run["run_id"])) for client in (one, other)]
     gate.open()
     answers: list[Any] = await asyncio.wait_for(asyncio.gather(*joins), WAIT)
     assert [answer["log"] for answer in answers] == [["x in", "x out"]] * 2
@@ -149,7 +148,7 @@ async def test_a_pending_run_that_is_cancelled_elsewhere_ends_for_who_waits(
 ) -> None:
     thread = (await one.threads.create())["thread_id"]
     run = await one.runs.create(thread, "chain", input={}, after_seconds=600)
-    join = asyncio.create_task(one.runs.join(thread, run["run_id"]))
+    join = await under_way(one, one.runs.join(thread, run["run_id"]))
     await other.runs.cancel(thread, run["run_id"])
     await asyncio.wait_for(join, WAIT)
     assert (await one.runs.get(thread, run["run_id"]))["status"] == "interrupted"

@@ -14,7 +14,7 @@ from tests.gate import Gate
 from tests.live_server import LiveServer, poll
 
 from .batches import batch_payload
-from .run_streams import collect, data_of, event_names, join_stream, read_until, stream_run
+from .run_streams import collect, data_of, event_names, join_stream, read_until, stream_run, under_way
 from .slow_reader import SlowReader
 from .waiting import wait_for_status, wait_until_deleted
 
@@ -120,7 +120,7 @@ async def test_who_follows_what_is_taken_away_is_told(client: LangGraphClient, g
     run = await client.runs.create(thread, "gated", input=gate.input(), stream_mode=["custom"], stream_resumable=True)
     watcher = join_stream(client, run, last_event_id="-1")
     await read_until(watcher, "custom")
-    joiner = asyncio.create_task(client.runs.join(thread, run["run_id"]))
+    joiner = await under_way(client, client.runs.join(thread, run["run_id"]))
 
     if end == "the run is deleted":
         await client.runs.delete(thread, run["run_id"])

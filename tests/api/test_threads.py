@@ -14,6 +14,7 @@ from langgraph_sdk.errors import BadRequestError, ConflictError, NotFoundError, 
 from tests.gate import Gate
 
 from .chain_threads import checkpoint_count, copy_of, thread_that_counted
+from .run_streams import under_way
 from .waiting import wait_for_thread_status, wait_until_deleted
 
 pytestmark = pytest.mark.postgres
@@ -181,11 +182,10 @@ async def test_deleting_a_thread_ends_its_work(client: LangGraphClient, gate: Ga
     thread = (await client.threads.create())["thread_id"]
     running = await client.runs.create(thread, "gated", input=gate.input())
     waiting = await client.runs.create(thread, "chain", input={"n": 1})
-    joins = [asyncio.create_task(client.runs.join(thread, run["run_id"])) for run in (running, waiting)]
+    joins = [await under_way(client, client.runs.join(thread, run["run_id"])) for run in (running, waiting)]
     await wait_for_thread_status(client, thread, "busy")
-    await asyncio.sleep(0.2)
     await client.threads.delete(thread)
-    answers: list[Any] = await asyncio.wait_for(asyncio.gather(*joins), 15)
+    answers: list[Any] = await asyncio.wait_for(asyncio.gather(*joins), 30)
     assert ["__error__" in answer for answer in answers] == [True, True]
     for call in (client.threads.get(thread), client.threads.get_state(thread), client.runs.get(thread, "x")):
         with pytest.raises((NotFoundError, UnprocessableEntityError)):

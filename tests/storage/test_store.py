@@ -201,6 +201,7 @@ async def test_namespaces_are_listed_in_order_by_their_ends_and_depth(storage: S
     assert await namespaces(storage, prefixes=[("a", "*")], suffixes=[("y",)]) == [("a", "y")]
     assert await namespaces(storage, max_depth=1) == [("a",), ("b",), ("c",)]
     assert await namespaces(storage, max_depth=2, limit=2, offset=2) == [("a", "y"), ("b", "x")]
+    assert await namespaces(storage, max_depth=2**53) == everything
 
 
 FILTERED: list[tuple[dict[str, Any], str]] = [

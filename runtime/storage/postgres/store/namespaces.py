@@ -37,7 +37,7 @@ def list_namespaces(connection: Connection, wanted: ListNamespaces) -> list[Name
     name = "namespace"
     parameters: list[object] = []
     if wanted.max_depth is not None:
-        name = "array_to_string(labels[:%s::int], '.') collate \"C\""
+        name = "array_to_string(labels[:least(%s::bigint, cardinality(labels))::int], '.') collate \"C\""
         parameters.append(wanted.max_depth)
     # Materialized: each namespace is taken apart once, not for each item.
     sql = f"""
