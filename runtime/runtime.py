@@ -327,11 +327,13 @@ class Runtime:
         self._exits.push_async_callback(socket.stop)
         await socket.start(partial(accept_worker, self._links))
         local = f"local-{uuid.uuid4().hex[:12]}" if self.settings.works_here else None
+        if local is not None:
+            self._folder.note_worker(local)
         self._supervisor = supervisor = Supervisor(
             self.settings, self._storage, self._broker, self._workers, spawner, socket.path, self._loops, local=local
         )
         self._exits.push_async_callback(supervisor.stop)
-        await supervisor.start()
+        await supervisor.start(self._folder.ended)
         if local is None:
             return None
         from runyard.runtime.processes.local_worker import LocalWorker

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 
 from runyard.runtime.background.loops import BackgroundLoop
 from runyard.runtime.background.rounds import Loops
@@ -17,6 +18,14 @@ logger = logging.getLogger(__name__)
 IDLE = 3600.0
 
 
+class _Death(NamedTuple):
+    """See `DeadWorkers.add`."""
+
+    crashed: bool
+    own: bool
+    surely: bool
+
+
 class DeadWorkers:
     """Takes the runs of each back, however often that is refused: the disk may be full, the database locked."""
 
@@ -25,7 +34,7 @@ class DeadWorkers:
         self._storage = storage
         self._broker = broker
         self._workers = workers
-        self._waiting: dict[str, tuple[bool, bool]] = {}
+        self._waiting: dict[str, _Death] = {}
         self._loop = BackgroundLoop("taking back the runs of dead workers", self._take_back, loops)
 
     def start(self) -> None:
@@ -36,29 +45,32 @@ class DeadWorkers:
         """What is left is taken back by the next server."""
         await self._loop.stop()
 
-    def add(self, name: str, *, crashed: bool = True, own: bool = False) -> None:
-        """A worker has ended: surely, if it was this server's `own`, and then what ended it has ended nothing else, for
-        the server lives. `crashed`: perhaps one of its runs is to blame."""
+    def add(self, name: str, *, crashed: bool = True, own: bool = False, surely: bool = False) -> None:
+        """A worker has ended, `surely` if somebody knows of its process. `own`: as this server does of its own, and
+        what ended it has ended nothing else, for the server lives. `crashed`: perhaps one of its runs is to blame."""
         self._workers.dropped(name)
-        self._waiting.setdefault(name, (crashed, own))
+        self._waiting.setdefault(name, _Death(crashed, own, surely or own))
         self._loop.wake()
 
     async def take_back_all(self) -> None:
         """Takes back what is waiting. Raises Unavailable when that is refused."""
-        for name, (crashed, own) in list(self._waiting.items()):
-            await self._reap(name, crashed=crashed, own=own)
+        for name, death in list(self._waiting.items()):
+            await self._reap(name, death)
             self._waiting.pop(name, None)
 
     async def _take_back(self) -> float:
         await self.take_back_all()
         return IDLE
 
-    async def _reap(self, name: str, *, crashed: bool, own: bool) -> None:
-        groups = GROUPS if own else 0
+    async def _reap(self, name: str, death: _Death) -> None:
         reaped = await self._storage.workers.reap(
-            name, max_attempts=self._max_attempts, crashed=crashed, groups=groups, unless_alive=not own
+            name,
+            max_attempts=self._max_attempts,
+            crashed=death.crashed,
+            groups=GROUPS if death.own else 0,
+            unless_alive=not death.surely,
         )
-        if crashed and (reaped.requeued or reaped.solo or reaped.ended):
+        if death.crashed and (reaped.requeued or reaped.solo or reaped.ended):
             logger.warning(
                 "worker %s died: %s runs go back to the queue, %s of them to processes of their own, %s are ended",
                 name,

@@ -17,6 +17,7 @@ from typing import Any
 from runyard.runtime.auth.inner_requests import InnerAddress
 from runyard.runtime.background.process_identity import ProcessIdentity
 from runyard.runtime.config.settings import Settings
+from runyard.runtime.processes.noted_workers import forget_worker
 from runyard.runtime.processes.temporaries import keep_temporaries, remove_temporaries
 
 
@@ -46,6 +47,7 @@ class WorkerSpawner:
     def clean_up(self, name: str) -> None:
         """Removes what a process that has ended left."""
         remove_temporaries(self._folder, name)
+        forget_worker(self._folder, name)
 
     async def _start(self, target: Callable[..., None], arguments: tuple[Any, ...], name: str) -> ForkServerProcess:
         server = ProcessIdentity.of(os.getpid())

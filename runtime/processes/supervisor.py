@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
 
 from runyard.runtime.background.loops import BackgroundLoop
@@ -69,8 +69,11 @@ class Supervisor:
         self._spare = 0
         self._stopping = False
 
-    async def start(self) -> None:
-        """Takes over what an earlier server left, then starts the workers; returns when they are ready."""
+    async def start(self, ended: Iterable[str] = ()) -> None:
+        """Takes over what an earlier server left, then starts the workers; returns when they are ready. `ended`:
+        workers of earlier servers whose processes have."""
+        for name in ended:
+            self._dead.add(name, surely=True)
         await self._signs.find_dead()
         with contextlib.suppress(Unavailable):  # it is tried again, by the loop
             await self._dead.take_back_all()

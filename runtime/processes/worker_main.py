@@ -25,6 +25,7 @@ from runyard.runtime.graphs.inner_client import connect_clients, trace_clients
 from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.processes.event_loop import new_event_loop, run_despite_exits
 from runyard.runtime.processes.leaving import ServerWatch, leave, leave_fork_server
+from runyard.runtime.processes.noted_workers import note_worker
 from runyard.runtime.processes.temporaries import keep_temporaries
 from runyard.runtime.services.encryption import load_encryption
 from runyard.runtime.storage.backends import make_storage
@@ -73,6 +74,8 @@ def work(
         sys.dont_write_bytecode = True  # files change more than once a second, which compiled ones do not notice
     os.nice(NICE)
     storage = make_storage(settings)
+    if settings.database is not None:
+        note_worker(folder, name)
     # Before code of the project runs, which may take long, or stop the process.
     _register(storage.workers, name, server.pid)
     keep_temporaries(folder, name)

@@ -35,9 +35,10 @@ def test_the_runs_of_a_frozen_worker_are_finished_by_another(start_server: Start
 
 
 @pytest.mark.full
+@pytest.mark.postgres
 def test_a_frozen_worker_of_a_killed_server_does_not_wake_up(start_server: StartServer, step_log: StepLog) -> None:
-    """On one machine. A server of several ends its own workers alone: others' find their leases taken."""
-    server = start_server(config=PROJECT, args=ONE_WORKER, env=LEASE)
+    """On one machine, and in one data directory. Whoever starts elsewhere waits for its lease, which is taken then."""
+    server = start_server(config=PROJECT, args=ONE_WORKER, env={"RUNYARD_LEASE_SECONDS": "600"})
     (frozen,) = server.await_workers(1)
     runs = submit_batch(server, [run_payload(step_log, steps=6, delay=0.15) for _ in range(20)])
     poll(lambda: step_log.started() > 30)

@@ -133,6 +133,8 @@ class PostgresWorkers:
                 solo += lane == Lane.SOLO
                 requeued += lane != Lane.SOLO
             connection.execute(self._sql["forget_worker"], (worker,))
+            if not unless_alive:
+                connection.execute(self._sql["unregister"], (worker,))
             calls = connection.execute(self._sql["release_deliveries"], {"sender": worker, "now": connection.now})
             ended = [run.run_id for run in result.ended]
             return ReapResult(requeued, ended, solo, result.promoted, result.webhook or calls.rowcount > 0)

@@ -22,6 +22,7 @@ from runyard.runtime.config.settings import Settings
 from runyard.runtime.processes.own_folder import OwnFolder
 folder = OwnFolder(Settings(project=load_project(Path(sys.argv[1])), data_dir=Path(sys.argv[2]), database="x"))
 folder.take(())
+folder.note_worker("noted")
 (folder.path / "tmp" / "worker-1").mkdir(parents=True)
 (folder.path / "tmp" / "server").mkdir()
 print(folder.path)
@@ -67,6 +68,14 @@ def test_what_a_killed_server_left_is_removed_once_its_workers_have_ended(tmp_pa
     own = folder(tmp_path)
     own.take(())
     assert not left.exists()
+    own.leave()
+
+
+def test_workers_that_have_ended_with_a_killed_server_are_known_to_the_next(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", TAKE, PROJECT, tmp_path], check=True, capture_output=True, timeout=60)
+    own = folder(tmp_path)
+    own.take({"noted", "worker-1"})
+    assert own.ended == {"noted"}
     own.leave()
 
 
