@@ -6,6 +6,7 @@
     +-- NotFound      the thing named does not exist                             404
     +-- Conflict      the thing exists, but its state forbids the change         409
     |   +-- KeyTaken         the request's idempotency key is in use              409, with Retry-After
+    |   +-- StateChanged     the edited state is not the latest any more          409
     +-- Invalid       a value is not acceptable; the detail names its place      422
     +-- Unavailable   the server cannot do it now (stopping, storage away)       503
     |   +-- GraphNotLoaded   importing the graph failed when the server started
@@ -50,6 +51,10 @@ class KeyTaken(Conflict):
     """A request with the same idempotency key is under way; sent again a little later, this one gets its answer."""
 
     retry_after = 1
+
+
+class StateChanged(Conflict):
+    """The state of a thread is no longer the one that an edit was made from; made anew, it may well succeed."""
 
 
 class Invalid(RunyardError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -16,7 +16,7 @@ from runyard.generated.mappings import CheckpointConfig
 from runyard.generated.models import Assistant, ThreadState, ThreadStateSearch, ThreadStateUpdate, ThreadSuperstep
 from runyard.runtime.auth.user import stored_user
 from runyard.runtime.checkpoints.thread_graph import ThreadGraph
-from runyard.runtime.errors import BadRequest, NotFound
+from runyard.runtime.errors import BadRequest, NotFound, StateChanged
 from runyard.runtime.scope import Scope
 from runyard.runtime.services.state_fields import select_state_fields
 from runyard.runtime.services.store_views import StoreViews
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from runyard.runtime.checkpoints.thread_states import StoredStates
     from runyard.runtime.graphs.registry import Graphs
     from runyard.runtime.graphs.schemas import GraphSchemas
+
+
+EDITS: Final = 20
+"""How often an edit is made while others, at other servers, are quicker."""
 
 
 class Views:
@@ -79,8 +83,15 @@ class Views:
         thread = await self._graph_of(scope, thread_id)
         if thread is None:
             raise BadRequest(_no_graph(thread_id))
-        address, edit = await self._states.stage_update(thread, request)
-        await self._storage.threads.edit_state(scope, thread_id, edit)
+        for left in reversed(range(EDITS)):
+            address, edit = await self._states.stage_update(thread, request)
+            try:
+                await self._storage.threads.edit_state(scope, thread_id, edit)
+            except StateChanged:
+                if not left:
+                    raise
+            else:
+                break
         checkpoint_id = address.get("checkpoint_id")
         return orjson.dumps({"checkpoint": address, "configurable": address, "checkpoint_id": checkpoint_id})
 

@@ -190,6 +190,16 @@ async def test_a_thread_is_followed_where_its_runs_are_not_made(one: LangGraphCl
     assert [state["last"] for state in states] == ["c", "edited"]
 
 
+async def test_edits_of_a_state_at_several_servers_all_count(one: LangGraphClient, other: LangGraphClient) -> None:
+    thread = (await one.threads.create(graph_id="chain"))["thread_id"]
+    edits = [
+        client.threads.update_state(thread, {"log": [str(number)]}) for number in range(10) for client in (one, other)
+    ]
+    await asyncio.gather(*edits)
+    values: Any = (await one.threads.get_state(thread))["values"]
+    assert sorted(values["log"]) == sorted(str(number) for number in range(10) for _ in range(2))
+
+
 @pytest.mark.parametrize("transport", ["sse", "websocket"])
 async def test_the_thread_event_protocol_reaches_across(
     one: LangGraphClient, other: LangGraphClient, transport: Any

@@ -144,8 +144,8 @@ class ThreadStorage(Protocol):
         thread. Raises KeyTaken."""
 
     async def edit_state(self, scope: Scope, thread_id: str, edit: StateEdit) -> None:
-        """Writes a state. Raises NotFound, or Conflict when runs are under way (delayed ones too), or the thread is
-        not as the edit found it."""
+        """Writes a state. Raises NotFound, Conflict when runs are under way (delayed ones too), or StateChanged when
+        the thread is not as the edit found it."""
 
     async def unsettled(self, limit: int, thread_id: str | None = None) -> list[str]:
         """Up to `limit` threads that do not show what their checkpoints hold, since a run ended without its worker,

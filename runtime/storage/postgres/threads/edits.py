@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from runyard.runtime.errors import Conflict, Forbidden, NotFound
+from runyard.runtime.errors import Conflict, Forbidden, NotFound, StateChanged
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.expiry import Expiry
@@ -94,7 +94,8 @@ def delete_threads(connection: Connection, sql: Queries, thread_ids: Iterable[st
 
 
 def edit_state(connection: Connection, sql: Queries, scope: Scope, thread_id: str, edit: StateEdit) -> None:
-    """Raises NotFound, or Conflict when a run is under way or the state is no longer what the edit was made from."""
+    """Raises NotFound, Conflict when a run is under way, or StateChanged when the state is no longer what the edit was
+    made from."""
     there = connection.execute(sql["thread"], (thread_id,)).fetchone() is not None
     if not there or not shows_thread(connection, scope, thread_id):
         raise NotFound(f"Thread with ID {thread_id} not found")
@@ -109,7 +110,7 @@ def _edit_state(connection: Connection, sql: Queries, thread_id: str, edit: Stat
             "Wait for them to end or cancel them, those that start later too, then edit the state."
         )
     if edit.base is not None and _latest(connection, sql, thread_id) != edit.base:
-        raise Conflict(f"The state of thread {thread_id} was changed by somebody else meanwhile.")
+        raise StateChanged(f"The state of thread {thread_id} was changed by somebody else meanwhile. Send it again.")
     write_rows(connection, sql, edit.rows)
     connection.execute(
         sql["edit_thread"],
