@@ -7,18 +7,20 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from runyard.runtime.errors import LeaseLost, Unavailable
+from runyard.runtime.errors import LeaseLost, Unanswered, Unavailable
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.patience import patience
-from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.connection import Connection, Row
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.storage import PostgresStorage
 from runyard.runtime.storage.postgres.target import Target
 
-from .builders import claim, finish_request, insert, run_status, stateless
+from .builders import claim, claim_all, finish_request, insert, run_status, stateless
 from .postgres_proxy import PostgresProxy, postgres_proxy
 from .postgres_server import address, schema_of
 from .prepared import clear_schema, lay_schema
@@ -219,3 +221,45 @@ async def test_a_run_ends_once_though_its_end_was_not_answered(
     assert await run_status(storage, new_run) == "success"
     storage.close()
     clear_schema(tmp_path)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_a_run_is_accepted_once_though_that_was_not_answered(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: bool
+) -> None:
+    lay_schema(tmp_path)
+    storage = PostgresStorage(Target.parse(address(), schema_of(tmp_path)))
+    storage.open(maintain=False)
+    new_run = stateless(temporary=True)
+    transact, loop = Connection.transact, asyncio.get_running_loop()
+
+    async def end() -> None:
+        await storage.queue.finish(finish_request((await claim(storage, "worker", new_run)).lease, temporary=True))
+
+    def lost(connection: Connection, *arguments: Any, **named: Any) -> list[Row]:
+        monkeypatch.setattr(Connection, "transact", transact)
+        transact(connection, *arguments, **named)
+        if ended:  # before it is asked for again
+            asyncio.run_coroutine_threadsafe(end(), loop).result(PATIENCE)
+        connection.break_off()
+        return transact(connection, *arguments, **named)
+
+    monkeypatch.setattr(Connection, "transact", lost)
+    await insert(storage, new_run)
+    assert len(await claim_all(storage)) == (0 if ended else 1)
+    thread = await storage.threads.get(Scope.everything(), new_run.thread_id)
+    assert (thread is None) == ended, "its thread went with it, and is not made again"
+    storage.close()
+    clear_schema(tmp_path)
+
+
+async def test_who_is_not_answered_twice_is_told_that_it_may_have_been_done(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(connection: Connection, *arguments: Any, **named: Any) -> list[Row]:
+        connection.break_off()
+        return list(connection.execute("select 42"))
+
+    monkeypatch.setattr(Connection, "transact", lost)
+    with pytest.raises(Unanswered, match="may have been"):
+        await database.write_one("select 42", repeatable=True)

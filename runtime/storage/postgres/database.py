@@ -118,10 +118,10 @@ class Database:
         numbers = [lock_of(name) for name in locks]
         return await self._ask(pool, lambda: self._transact(work, "", pool, numbers))
 
-    async def write_one(self, statement: str, parameters: Parameters = ()) -> list[Row]:
-        """As `write`, for a single statement whose parameters are short: in one round trip. Its rows, if it returns
-        some."""
-        return await self._ask("main", lambda: self._transact_one(statement, parameters))
+    async def write_one(self, statement: str, parameters: Parameters = (), *, repeatable: bool = False) -> list[Row]:
+        """As `write`, for a single statement: in one round trip. Its rows, if it returns some. `repeatable`: made a
+        second time, it changes nothing, so it is where nobody knows whether it was made."""
+        return await self._ask("main", lambda: self._transact_one(statement, parameters, repeatable))
 
     def write_blocking(self, work: Work[T], *, locks: Iterable[str] = (), pool: Pool = "main") -> T:
         """As `write`, for callers that may block their thread."""
@@ -225,7 +225,9 @@ class Database:
 
         return self._insist(once, lambda: not committing, pool)
 
-    def _transact_one(self, statement: str, parameters: Parameters) -> list[Row]:
+    def _transact_one(self, statement: str, parameters: Parameters, repeatable: bool) -> list[Row]:
+        lost = False
+
         def once(connection: Connection) -> list[Row]:
             begun = time.monotonic()
             rows = connection.transact(statement, parameters, seconds=self._seconds["main"])
@@ -233,7 +235,17 @@ class Database:
                 self._meter.locked(0.0, time.monotonic() - begun)
             return rows
 
-        return self._insist(once, lambda: False)
+        def harmless() -> bool:
+            nonlocal lost
+            lost, again = True, repeatable and not lost
+            return again
+
+        try:
+            return self._insist(once, harmless)
+        except StorageUnavailable:
+            if lost:
+                raise unanswered() from None
+            raise
 
     def _insist(self, once: Work[T], harmless: Callable[[], bool], pool: Pool = "main") -> T:
         """`harmless` says whether nothing was kept of a try whose connection was lost."""

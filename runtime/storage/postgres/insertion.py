@@ -1,6 +1,7 @@
-"""How runs are accepted, on Postgres: the steps within one transaction."""
+"""How runs are accepted, on Postgres: the steps within one transaction, or all in one statement."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -15,7 +16,14 @@ from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.many_rows import insert_rows
 from runyard.runtime.storage.postgres.rows import fetch_dict
 from runyard.runtime.storage.postgres.scoping import shows_thread
-from runyard.runtime.storage.prepared_runs import BUSY, NO_THREAD, PreparedRun, created_run, kept_with_thread
+from runyard.runtime.storage.prepared_runs import (
+    BUSY,
+    NO_THREAD,
+    PreparedRun,
+    created_run,
+    kept_with_thread,
+    prepare_runs,
+)
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.removal import refuse_leftovers
 from runyard.runtime.storage.rows import expiry_columns, iso_time
@@ -46,6 +54,19 @@ async def make_room(database: Database, sql: Queries, scope: Scope, new_run: New
     while await database.snapshot(crowd):
         results.append(await database.write(work, locks=[new_run.thread_id]))
     return results
+
+
+async def insert_with_thread(database: Database, sql: Queries, scope: Scope, new_run: NewRun) -> InsertResult:
+    """Writes a run with a thread of its own, in one round trip."""
+    (prepared,) = prepare_runs(scope, [new_run], 0, 0)  # what is due, and when it was made, is told by the statement
+    row, thread, created = prepared.row, prepared.thread, prepared.created
+    assert thread is not None
+    assert created is not None
+    given = {**thread, **row, "delay": row["due"], "thread_metadata": thread["metadata"]}
+    ((time,),) = await database.write_one(sql["insert_run_with_thread"], given, repeatable=True)
+    stamp = iso_time(time)
+    ready = row["queue"] == "ready" and row["lane"] != Lane.HELD
+    return InsertResult([replace(created, created_at=stamp, updated_at=stamp)], int(ready), CancelResult())
 
 
 def insert_runs(connection: Connection, sql: Queries, scope: Scope, prepared: Sequence[PreparedRun]) -> InsertResult:

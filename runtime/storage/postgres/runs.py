@@ -27,7 +27,7 @@ from runyard.runtime.storage.postgres.conditions import Conditions
 from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.event_rows import last_event
-from runyard.runtime.storage.postgres.insertion import insert_runs, make_room
+from runyard.runtime.storage.postgres.insertion import insert_runs, insert_with_thread, make_room
 from runyard.runtime.storage.postgres.leftovers import write_without_leftovers
 from runyard.runtime.storage.postgres.rows import fetch_dict, fetch_dicts, one
 from runyard.runtime.storage.postgres.scoping import (
@@ -63,6 +63,8 @@ class PostgresRuns:
         batch: NewBatch | None = None,
         key: IdempotencyKey | None = None,
     ) -> InsertResult:
+        if len(new_runs) == 1 and batch is None and key is None and new_runs[0].thread_metadata is not None:
+            return await insert_with_thread(self._database, self._sql, scope, new_runs[0])
         made_room = await make_room(self._database, self._sql, scope, new_runs[0]) if len(new_runs) == 1 else []
 
         def work(connection: Connection) -> InsertResult:
