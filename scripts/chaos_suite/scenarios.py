@@ -14,6 +14,8 @@ from scripts.chaos_suite.plain import expected_after
 from scripts.chaos_suite.reading import MODES, read_plain, read_with_sdk
 from scripts.chaos_suite.repeating import following, insisting
 from scripts.chaos_suite.stories import BatchStory, CronStory, RunStory, Stop
+from scripts.chaos_suite.storing import storing
+from scripts.chaos_suite.telling import watching
 from scripts.chaos_suite.visitor import STREAM_SECONDS, Visitor
 
 BATCH, BULK = 12, 60
@@ -228,5 +230,7 @@ SCENARIOS: tuple[tuple[Scenario, int], ...] = (
     (scheduling, 1),
     (insisting, 2),
     (following, 3),
+    (watching, 2),
+    (storing, 1),
 )
 """Each with its weight."""

@@ -26,7 +26,9 @@ from scripts.chaos_suite.load import Load
 from scripts.chaos_suite.marks import MarkFiles
 from scripts.chaos_suite.single import SingleServer
 from scripts.chaos_suite.stories import Evidence, FaultStory, Finding, Webhook
+from scripts.chaos_suite.storing import read_items
 from scripts.chaos_suite.target import Target
+from scripts.chaos_suite.telling import read_again
 from scripts.chaos_suite.timeline import timeline
 from tests.webhook_listener import WebhookListener
 
@@ -98,6 +100,9 @@ async def run_session(options: Options, tell: Tell, outcome: Outcome) -> None:
             await _Session(options, tell, outcome, target, listener).run()
             for text in await _finished(target.end):
                 outcome.found.append(Found(outcome.rounds, Finding(kind="processes", text=text), []))
+        except (AssertionError, subprocess.TimeoutExpired) as error:  # what was found before is told all the same
+            text = f"the servers could not be started, and nothing more was tried: {str(error)[-500:]}"
+            outcome.found.append(Found(outcome.rounds, Finding(kind="processes", text=text), []))
         finally:
             try:
                 if options.keep is not None:
@@ -161,6 +166,8 @@ class _Session:
             self._outcome.rests.append(time.monotonic() - over)
             await collect_crons(client, evidence, self._target.database)
             await collect(client, evidence)
+            await read_again(client, evidence)
+            await read_items(client, evidence)
             evidence.marks = self._marks.new()
             evidence.failures += executed_after_the_round(evidence.marks, self._over)
             evidence.webhooks = self._webhooks()

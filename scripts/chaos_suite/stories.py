@@ -169,6 +169,34 @@ class BatchStory:
     counts: dict[str, int] | None = None
 
 
+@dataclass(slots=True, kw_only=True)
+class ItemStory:
+    """An item of the store, written in versions.
+
+    kept: the latest that a client was told was stored. unknown: those of which it was told nothing. found: the one that
+    is there at the end, or none; None when that could not be found out.
+    """
+
+    key: str
+    kept: int | None = None
+    unknown: set[int] = field(default_factory=set)
+    found: list[int] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class ToldStory:
+    """A thread whose events a client followed from its beginning.
+
+    runs: those that it was told were started. live: what it read. replayed: what was read at the end; None when the
+    server did not answer.
+    """
+
+    thread_id: str
+    runs: list[str] = field(default_factory=list)
+    live: list[dict[str, Any]] = field(default_factory=list)
+    replayed: list[dict[str, Any]] | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
     """A webhook that came. `tag`: of the input of its run."""
@@ -209,6 +237,8 @@ class Evidence:
     crons: list[CronStory] = field(default_factory=list)
     keys: list[KeyStory] = field(default_factory=list)
     counted: list[BatchStory] = field(default_factory=list)
+    items: list[ItemStory] = field(default_factory=list)
+    told: list[ToldStory] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     webhooks: list[Webhook] = field(default_factory=list)
     faults: list[FaultStory] = field(default_factory=list)

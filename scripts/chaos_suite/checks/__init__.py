@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scripts.chaos_suite.checks import crons, endings, executions, promises, states, streams, webhooks
+from scripts.chaos_suite.checks import crons, endings, executions, kept, promises, states, streams, webhooks
 from scripts.chaos_suite.stories import Evidence, Finding
 
 Check = Callable[[Evidence], list[Finding]]
@@ -25,6 +25,8 @@ KINDS = {
     "atomic": "a batch of which a part is there",
     "counts": "a batch whose counts are not those of its runs",
     "repeated": "a request with an idempotency key that was carried out twice, or answered in two ways",
+    "store": "an item of the store that is not as a client was told",
+    "events": "events of a thread that are not whole, not in order, or not the same for all who read them",
     "order": "a run that a client waits for, overtaken by runs of batches",
     "late": "a run that is not at work again two seconds after the lease of its killed worker",
     "answer": "an answer with status 500, or not as the OpenAPI document says",
@@ -51,6 +53,8 @@ CHECKS: tuple[Check, ...] = (
     promises.counts,
     promises.interactive_first,
     promises.recovered,
+    kept.items,
+    kept.told,
 )
 
 
