@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from runyard.runtime.errors import ConfigError
+from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.postgres.storage import PostgresStorage
 from runyard.runtime.storage.postgres.target import Target
 
+from .builders import claim, finish_request, insert, stateless
 from .postgres_server import address, schema_of
 from .prepared import clear_schema, lay_schema
 
-LEASE = 0.5
+LEASE = 1.0
 Handle = Callable[[], Storage]
 
 
@@ -69,11 +71,38 @@ async def test_a_server_that_was_killed_is_in_the_way_for_as_long_as_its_lease(h
     await until_opened(handle())
 
 
+async def test_a_server_that_learns_late_of_encryption_writes_nothing_any_more(handle: Handle) -> None:
+    plain, encrypting = handle(), handle()
+    plain.open(maintain=True)  # and is suspended for longer than its lease
+    await until_opened(encrypting)
+    with pytest.raises(Unavailable, match="start it with the project's encryption"):
+        await plain.workers.alive()
+    for refused in (insert(plain, stateless()), plain.check()):
+        with pytest.raises(Unavailable, match="writes nothing any more"):
+            await refused
+    await encrypting.workers.alive()
+    await encrypting.check()
+
+
+async def test_a_worker_that_learns_late_of_encryption_writes_nothing_any_more(handle: Handle) -> None:
+    worker, encrypting = handle(), handle()
+    await asyncio.to_thread(worker.workers.register, "worker")
+    worker.open(maintain=False)
+    new_run = await insert(worker, stateless())
+    lease = (await claim(worker, "worker", new_run)).lease
+    await until_opened(encrypting)
+    with pytest.raises(Unavailable, match="start it with the project's encryption"):
+        await worker.workers.heartbeat("worker", [lease])
+    with pytest.raises(Unavailable, match="writes nothing any more"):
+        await worker.queue.finish(finish_request(lease))
+
+
 async def test_neither_are_workers_that_outlive_their_server_overlooked(handle: Handle) -> None:
     worker, encrypting = handle(), handle()
     await asyncio.to_thread(worker.workers.register, "worker")
     worker.open(maintain=False)
-    await worker.workers.heartbeat("worker", None)
+    with contextlib.suppress(Unavailable):  # its runs could not be seen in time; it lives
+        await worker.workers.heartbeat("worker", None)
     with pytest.raises(ConfigError, match="servers without encryption use it"):
         encrypting.open(maintain=True, encrypted=True)
 

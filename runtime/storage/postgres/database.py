@@ -86,6 +86,7 @@ class Database:
         self._meter = meter
         self._connections = Connections(target, seconds, loops or Loops())
         self._closed = False
+        self._refusal: str | None = None
         self._at_close: list[Callable[[], None]] = []
         sizes = {**CONNECTIONS, "main": connections}
         self._pools = {name: ThreadPoolExecutor(size, f"postgres-{name}") for name, size in sizes.items()}
@@ -104,9 +105,15 @@ class Database:
         self._at_close.append(task)
 
     def check_open(self) -> None:
-        """Raises Unavailable when closed."""
+        """Raises Unavailable when closed, or refused."""
         if self._closed:
             raise _closed()
+        if self._refusal is not None:
+            raise StorageUnavailable(self._refusal)
+
+    def refuse(self, reason: str) -> None:
+        """From now on this process asks the database for nothing."""
+        self._refusal = reason
 
     async def write(self, work: Work[T], *, locks: Iterable[str] = (), pool: Pool = "main") -> T:
         """Runs `work` in a transaction, maybe more than once; returns its result once that is committed. `locks` are

@@ -9,6 +9,7 @@ say so first. No clock is compared with another's.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 import time
@@ -17,12 +18,19 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from runyard.runtime.errors import Unavailable
+from runyard.runtime.errors import StorageUnavailable, Unavailable
 from runyard.runtime.storage.port.workers import Machine
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.database import Database
+from runyard.runtime.storage.postgres.rows import one
 from runyard.runtime.storage.queries import Queries
 
+logger = logging.getLogger(__name__)
+
+PLAIN = (
+    "servers with encryption use the database now, and this one has none: it writes nothing any more; start it with "
+    "the project's encryption"
+)
 LONGEST_GAP = 2.0
 """Seconds between looks that count as one watch, unless a third of the lease is longer."""
 SLACK = 1.0
@@ -150,7 +158,12 @@ class WorkerLeases:
             "lease": int(self.seconds * 1e6),
             "encrypted": self.encrypted,
         }
-        connection.execute(self._sql["renew"], given)
+        (encrypted,) = one(connection, self._sql["renew"], given)
+        if encrypted and self.encrypted is False:
+            # Its lease had run out, so nobody could know of it.
+            logger.critical("%s", PLAIN)
+            self._database.refuse(PLAIN)
+            raise StorageUnavailable(PLAIN)
 
     def _end(self, connection: Connection, worker: str) -> bool:
         return bool(connection.execute(self._sql["unregister"], (worker,)).rowcount)

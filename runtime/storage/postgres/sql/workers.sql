@@ -51,7 +51,8 @@ update probes set number = number + 1;
 insert into worker_leases (worker, server, host, role, lease, renewed_at, encrypted)
 values (%(worker)s, %(server)s, %(host)s, %(role)s, %(lease)s, clock_micros(), %(encrypted)s::boolean)
 on conflict (worker) do update set server = excluded.server, host = excluded.host, lease = excluded.lease,
-                                   renewed_at = clock_micros(), encrypted = excluded.encrypted;
+                                   renewed_at = clock_micros(), encrypted = excluded.encrypted
+returning exists (select 1 from encryption);
 
 -- name: unregister
 delete from worker_leases where worker = %s;
