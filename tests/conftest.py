@@ -13,6 +13,7 @@ import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
+from tests.cluster import Cluster
 from tests.fuzz_seed import SEED_VARIABLE, fuzz_seed_of
 from tests.gate import Gate
 from tests.live_server import PROJECT, STARTED, Backend, KeptServer, LiveServer, StartServer
@@ -40,12 +41,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Tests marked `postgres` have their servers keep their data in a file, and then in Postgres."""
-    markers = list(metafunc.definition.iter_markers("postgres"))
-    if markers and "backend" in metafunc.fixturenames:
-        always = any(marker.kwargs.get("always") for marker in markers)
-        postgres = pytest.param("postgres", marks=() if always else pytest.mark.full)
-        metafunc.parametrize("backend", ["sqlite", postgres], indirect=True, scope="session")
+    """Tests marked `postgres` have their servers keep their data in a file, and then in Postgres; or, with --full, talk
+    to several servers then."""
+    marker = metafunc.definition.get_closest_marker("postgres")
+    if marker is None or "backend" not in metafunc.fixturenames:
+        return
+    several = marker.kwargs.get("cluster") and not _needs_one_server(metafunc)
+    backends: list[Backend] = ["postgres"] if marker.kwargs.get("always") else []
+    with_full: list[Backend] = ["cluster"] if several else ["postgres"]
+    left = [pytest.param(backend, marks=pytest.mark.full) for backend in with_full if backend not in backends]
+    metafunc.parametrize("backend", ["sqlite", *backends, *left], indirect=True, scope="session")
+
+
+def _needs_one_server(metafunc: pytest.Metafunc) -> bool:
+    return "start_server" in metafunc.fixturenames or metafunc.definition.get_closest_marker("one_server") is not None
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -118,7 +127,11 @@ def kept_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptServer
     def kept(config: Path, backend: Backend, workers: int) -> LiveServer:
         if (config, backend) not in servers:
             data = tmp_path_factory.mktemp("kept") / "data"
-            server = LiveServer(data, config=config, args=("--workers", str(workers)), backend=backend)
+            args = ("--workers", str(workers))
+            if backend == "cluster":
+                server: LiveServer = Cluster(data, config=config, args=args)
+            else:
+                server = LiveServer(data, config=config, args=args, backend=backend)
             servers[config, backend] = server
             server.start()
         return servers[config, backend]

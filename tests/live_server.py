@@ -31,8 +31,9 @@ START_TIME = 40.0
 STARTED: WeakSet[LiveServer] = WeakSet()
 """All servers that tests use at the moment."""
 
-Backend = Literal["sqlite", "postgres"]
-"""What keeps a server's data: a file of its own, or a schema of its own of the tests' Postgres."""
+Backend = Literal["sqlite", "postgres", "cluster"]
+"""What keeps a server's data: a file of its own, or a schema of its own of the tests' Postgres; or several servers have
+that schema together."""
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ from tests.webhook_listener import WebhookListener
 from .batches import batch_payload
 from .waiting import wait_until
 
-pytestmark = pytest.mark.postgres
+pytestmark = pytest.mark.postgres(cluster=True)
 
 
 async def submit(

@@ -20,7 +20,7 @@ from .ended_runs import run_and_keep
 from .run_streams import read_until
 from .waiting import wait_for_status, wait_for_thread_status, wait_until, wait_until_deleted
 
-pytestmark = pytest.mark.postgres
+pytestmark = pytest.mark.postgres(cluster=True)
 
 # Clients that go away
 

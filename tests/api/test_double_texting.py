@@ -15,7 +15,7 @@ from tests.gate import UNHELD, Gate
 from .run_streams import collect, event_names, under_way
 from .waiting import wait_for_status, wait_until_deleted
 
-pytestmark = pytest.mark.postgres(always=True)
+pytestmark = pytest.mark.postgres(always=True, cluster=True)
 
 SECOND = {**UNHELD, "label": "second"}
 

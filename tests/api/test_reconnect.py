@@ -16,6 +16,8 @@ from tests.live_server import LiveServer, StartServer
 
 from .run_streams import collect, data_of, event_names, read_until
 
+pytestmark = pytest.mark.postgres(cluster=True)
+
 WAITING = b'"waiting"'
 """What a run of the graph `gated` says before its gate."""
 

@@ -12,7 +12,7 @@ from runyard.runtime.config.assistant_ids import default_assistant_id
 
 from .ended_runs import run_and_keep
 
-pytestmark = pytest.mark.postgres
+pytestmark = pytest.mark.postgres(cluster=True)
 
 # Assistants
 

@@ -16,7 +16,7 @@ from .ended_runs import user_message
 from .run_streams import collect, data_of, event_names, join_stream, modes_of, read_until, stream_run
 from .waiting import wait_for_status
 
-pytestmark = pytest.mark.postgres
+pytestmark = pytest.mark.postgres(cluster=True)
 
 # Resuming a stream
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.gate import Gate
 
-pytestmark = pytest.mark.postgres
+pytestmark = pytest.mark.postgres(cluster=True)
 
 
 class Commands:

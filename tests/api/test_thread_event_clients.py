@@ -16,7 +16,7 @@ from tests.live_server import LiveServer
 
 from .ended_runs import user_message
 
-pytestmark = [pytest.mark.parametrize("transport", ["sse", "websocket"])]
+pytestmark = [pytest.mark.postgres(cluster=True), pytest.mark.parametrize("transport", ["sse", "websocket"])]
 
 Transport = Literal["sse", "websocket"]
 WAIT = 20

@@ -17,7 +17,7 @@ from .ended_runs import run_to_end, user_message
 from .run_streams import collect, data_of, event_names
 from .waiting import wait_for_status
 
-pytestmark = pytest.mark.postgres
+pytestmark = pytest.mark.postgres(cluster=True)
 
 # Memory
 

@@ -17,7 +17,7 @@ from tests.gate import UNHELD, Gate
 from .run_streams import collect, data_of, event_names, join_stream, read_until, stream_run, under_way
 from .waiting import wait_for_status
 
-pytestmark = pytest.mark.postgres
+pytestmark = pytest.mark.postgres(cluster=True)
 
 
 def ends(parts: list[StreamPart]) -> list[str]:
@@ -156,6 +156,7 @@ async def test_a_stream_can_be_narrowed_to_a_subgraph(client: LangGraphClient, h
         assert [line[7:] for line in answer.text.splitlines() if line.startswith("event: ")] == ["metadata", *wanted]
 
 
+@pytest.mark.one_server  # a longer event is not passed on between servers
 async def test_events_of_any_size_pass(client: LangGraphClient) -> None:
     text = "x" * 20_000_000
     parts = await stream_run(client, "shout", ["updates", "values"], input=text)

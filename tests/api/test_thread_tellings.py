@@ -18,7 +18,7 @@ from .slow_reader import SlowReader
 from .thread_tellings import ENDS, command, lifecycle, lifecycles, start, told, told_runs, told_until
 from .waiting import wait_for_status
 
-pytestmark = pytest.mark.postgres
+pytestmark = pytest.mark.postgres(cluster=True)
 
 SUBSCRIPTIONS = 300
 FLOOD = {"events": 400, "size": 100_000}

@@ -17,7 +17,7 @@ from .chain_threads import checkpoint_count, copy_of, thread_that_counted
 from .run_streams import under_way
 from .waiting import wait_for_thread_status, wait_until_deleted
 
-pytestmark = pytest.mark.postgres
+pytestmark = pytest.mark.postgres(cluster=True)
 
 
 async def test_a_new_thread_is_idle_and_empty(client: LangGraphClient) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from tests.authorisation.users import User
 
+pytestmark = pytest.mark.postgres(cluster=True)
+
 
 def ask(user: User, method: str, params: Any, agent: str = "echo", **headers: str) -> Any:
     body = {"jsonrpc": "2.0", "id": 7, "method": method, "params": params}

@@ -14,6 +14,8 @@ from mcp.shared.exceptions import MCPError
 
 from tests.live_server import LiveServer
 
+pytestmark = pytest.mark.postgres(cluster=True)
+
 
 @pytest.mark.parametrize(("mode", "revision"), [("auto", "2026-07-28"), ("legacy", "2025-11-25")])
 async def test_the_mcp_client_lists_and_calls_tools(live_server: LiveServer, mode: str, revision: str) -> None:

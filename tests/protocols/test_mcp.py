@@ -9,6 +9,8 @@ import pytest
 
 from tests.authorisation.users import User
 
+pytestmark = pytest.mark.postgres(cluster=True)
+
 SENT = {"accept": "application/json, text/event-stream"}
 
 

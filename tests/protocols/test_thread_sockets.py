@@ -17,7 +17,7 @@ from runyard.handlers.protocols.thread_events.socket import MOST_SUBSCRIPTIONS
 from tests.authorisation.users import User
 from tests.live_server import LiveServer, poll
 
-pytestmark = pytest.mark.postgres
+pytestmark = pytest.mark.postgres(cluster=True)
 
 WAIT = 20.0
 """Seconds within which each frame has to come."""
@@ -295,6 +295,7 @@ def test_other_paths_take_no_websockets(ann: User) -> None:
         assert error.value.response.status_code == 404, path
 
 
+@pytest.mark.one_server
 def test_websockets_are_counted(ann: User) -> None:
     closed_with(ann, "nope")
     line = 'method="WEBSOCKET",route="/threads/{thread_id}/stream/events",status="422"'
