@@ -38,6 +38,7 @@ from runyard.handlers.webapp.hosting import WebApp
 from runyard.runtime.auth.inner_requests import SYSTEM, acting_for
 from runyard.runtime.auth.requests import Authenticator
 from runyard.runtime.services.encryption import RequestContexts
+from runyard.runtime.services.sign_ins import SignIns
 
 
 class ServerMetrics(MetricsReader, RequestObserver, ViolationCounter, Protocol):
@@ -58,6 +59,10 @@ class Server(Services, Protocol):
     @property
     def authenticator(self) -> Authenticator | None:
         """Finds out who makes requests; None: nobody has to say who they are. Raises ConfigError."""
+
+    @property
+    def sign_ins(self) -> SignIns:
+        """The browsers whose users have signed in."""
 
     @property
     def web_app(self) -> WebApp | None:
@@ -91,7 +96,9 @@ def create_app(server: Server) -> FlaskApp:
             await server.stop()
 
     settings, project = server.settings, server.settings.project
-    authentication = None if (authenticator := server.authenticator) is None else Authentication(authenticator)
+    authentication = None
+    if (authenticator := server.authenticator) is not None:
+        authentication = Authentication(authenticator, server.sign_ins)
     unneeded = frozenset(("sign-in",) if authentication is None else ())
     document = load_document(project.disabled | unneeded, batch_limit=settings.batch_limit)
     if authentication is not None:

@@ -48,6 +48,7 @@ from runyard.runtime.services.idempotency import Idempotency
 from runyard.runtime.services.local_viewer import LocalViewer
 from runyard.runtime.services.new_runs import RunRules
 from runyard.runtime.services.runs import Runs
+from runyard.runtime.services.sign_ins import SignIns
 from runyard.runtime.services.store import Store
 from runyard.runtime.services.system import System
 from runyard.runtime.services.thread_events import ThreadEvents
@@ -133,6 +134,7 @@ class Runtime:
         self.threads = Threads(self._storage, viewer, self.thread_states, self._broker, idempotency, expiry)
         self.store = Store(self._storage, project, viewer)
         self.ui = Ui(settings, self._loops)
+        self.sign_ins = SignIns(self._storage.sign_ins)
         secret = self._peers is not None and self.encryption is not None
         rules = RunRules(webhooks=webhooks, expiry=expiry, stores_streams=secret)
         self.runs = Runs(self._storage, self._broker, self._workers, self.assistants, rules, idempotency)

@@ -6,12 +6,13 @@ from runyard.generated.models import SignIn
 from runyard.handlers.contract.authentication import Authentication
 from runyard.handlers.http.responses import BodyResponse, Response
 from runyard.handlers.http.scope import Receive, Scope, Send
-from runyard.handlers.http.sessions import set_cookie
+from runyard.handlers.http.sign_in_cookie import set_cookie
 from runyard.runtime.errors import NotFound
+from runyard.runtime.services.sign_ins import LIFETIME
 
 
 class SignInHandlers:
-    """The operations on the session of a browser."""
+    """The operations on the sign-in of a browser."""
 
     def __init__(self, authentication: Authentication | None) -> None:
         """None: nobody has to say who they are, and the document has none of these operations."""
@@ -40,15 +41,15 @@ class _Begin:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         token = await self._authentication.sign_in(scope, self._credential)
-        await BodyResponse(204, headers=[set_cookie(scope, token)])(scope, receive, send)
+        await BodyResponse(204, headers=[set_cookie(scope, token, LIFETIME)])(scope, receive, send)
 
 
 class _End:
-    """Forgets the session, here and in the browser."""
+    """Forgets the sign-in, here and in the browser."""
 
     def __init__(self, authentication: Authentication) -> None:
         self._authentication = authentication
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._authentication.sign_out(scope)
+        await self._authentication.sign_out(scope)
         await BodyResponse(204, headers=[set_cookie(scope, None)])(scope, receive, send)

@@ -14,7 +14,7 @@ from runyard.handlers.contract.bodies import Body, in_pool_if_large
 from runyard.handlers.contract.json_body import parse_json
 from runyard.handlers.http.errors import HttpError
 from runyard.handlers.http.scope import CALLER, TEMPLATE, Header, Message, Receive, Scope
-from runyard.handlers.http.sessions import Sessions, is_of_own_page
+from runyard.handlers.http.sign_in_cookie import counting_tokens, is_of_own_page, read_tokens
 from runyard.runtime.auth.custom import HandlerFailed
 from runyard.runtime.auth.inner_requests import Caller
 from runyard.runtime.auth.log_lines import one_line
@@ -23,6 +23,7 @@ from runyard.runtime.auth.redaction import redacted
 from runyard.runtime.auth.refusal import Refusal
 from runyard.runtime.auth.requests import Authenticator, IncomingRequest
 from runyard.runtime.errors import BadRequest, Forbidden, Unavailable
+from runyard.runtime.services.sign_ins import SignIns
 
 logger = logging.getLogger(__name__)
 
@@ -76,9 +77,9 @@ class Authentication:
     """Asks an authenticator who makes a request; the cookie of a browser that has signed in counts as what it signed in
     with."""
 
-    def __init__(self, authenticator: Authenticator) -> None:
+    def __init__(self, authenticator: Authenticator, sign_ins: SignIns) -> None:
         self._authenticator = authenticator
-        self._sessions = Sessions()
+        self._sign_ins = sign_ins
 
     async def authenticate(self, scope: Scope, body: ReceivedBody) -> Principal:
         """Who makes the request. Raises `Refusal`, Unavailable, `HttpError`, and what came in the way of its body.
@@ -87,23 +88,30 @@ class Authentication:
         caller: Caller | None = scope.get(CALLER)
         if caller is not None and not caller.strange:
             return self._authenticator.known(caller)
-        return await self._ask(scope, body, self._sessions.credentials(scope))
+        return await self._ask(scope, body, await self._held(scope))
 
     async def sign_in(self, scope: Scope, credential: str) -> str:
-        """Begins a session for whoever the credential, printable ASCII, belongs to, and gives the value of its cookie.
+        """Begins a sign-in of whoever the credential, printable ASCII, belongs to, and gives the value of its cookie.
         Raises as `authenticate` does, and Forbidden when a page of another origin asks."""
         if not is_of_own_page(scope):
             raise Forbidden("Only the server's own page may sign in")
-        # Whichever of both the server looks at. What has a scheme already, such as "Basic ...", is taken as it is.
-        authorization = credential if " " in credential else f"Bearer {credential}"
-        held = [(b"authorization", authorization.encode()), (b"x-api-key", credential.encode())]
+        held = _headers(credential)
         other = [(name, value) for name, value in scope["headers"] if name not in dict(held)]
         await self._ask({**scope, "headers": other}, ReceivedBody(None, scope, no_body), held)
-        return self._sessions.begin(held)
+        return await self._sign_ins.begin(credential)
 
-    def sign_out(self, scope: Scope) -> None:
-        """Ends the session of the request."""
-        self._sessions.end(scope)
+    async def sign_out(self, scope: Scope) -> None:
+        """Ends the sign-in of the request. Raises Unavailable."""
+        for token in read_tokens(scope):
+            await self._sign_ins.end(token)
+
+    async def _held(self, scope: Scope) -> Sequence[Header]:
+        """The headers that the cookie of a request stands for."""
+        for token in counting_tokens(scope):
+            credential = await self._sign_ins.credential(token)
+            if credential is not None:
+                return _headers(credential)
+        return ()
 
     async def _ask(self, scope: Scope, body: ReceivedBody, held: Sequence[Header]) -> Principal:
         named = [name for name, _ in scope["headers"] if name in _ONCE]
@@ -128,6 +136,12 @@ class Authentication:
                 # Not with its cause, whose text may have credentials in it.
                 raise HttpError(500, "Internal Server Error") from None
             raise
+
+
+def _headers(credential: str) -> Sequence[Header]:
+    """Whichever of both the server looks at. What has a scheme already, such as "Basic ...", is taken as it is."""
+    authorization = credential if " " in credential else f"Bearer {credential}"
+    return ((b"authorization", authorization.encode()), (b"x-api-key", credential.encode()))
 
 
 async def no_body() -> Message:

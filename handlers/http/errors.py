@@ -65,13 +65,17 @@ def error_response(error: Exception, request: str) -> BodyResponse:
     if isinstance(error, RunyardError):
         for kind in type(error).__mro__:
             if kind in STATUS:
-                later = () if error.retry_after is None else ((b"retry-after", b"%d" % error.retry_after),)
-                return _detailed(error.detail, STATUS[kind], later)
+                return _detailed(error.detail, STATUS[kind], when_to_retry(error))
     if isinstance(error, HTTPException):
         # From the Flask part: an asset that does not exist, for instance.
         return _detailed(error.detail, error.status_code)
     logger.error("%s failed", request, exc_info=error)
     return _detailed("Internal Server Error", 500)
+
+
+def when_to_retry(error: RunyardError) -> Iterable[Header]:
+    """The header that says when the same request may well succeed, where that can be said."""
+    return () if error.retry_after is None else ((b"retry-after", b"%d" % error.retry_after),)
 
 
 def _detailed(detail: str, status: int, headers: Iterable[Header] = ()) -> BodyResponse:

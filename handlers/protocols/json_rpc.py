@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any, Final
 
+from runyard.handlers.http.errors import STATUS, when_to_retry
 from runyard.handlers.http.json_wait import ResultWaiter
-from runyard.handlers.http.responses import KEEP_ALIVE
+from runyard.handlers.http.responses import KEEP_ALIVE, Response, json_response
 from runyard.runtime.auth.refusal import Refusal
-from runyard.runtime.errors import Forbidden, RunyardError, Unavailable
+from runyard.runtime.errors import EncryptionFailed, Forbidden, RunyardError, Unavailable
 
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
@@ -22,13 +23,15 @@ RequestId = str | int | None
 
 
 class RpcError(Exception):
-    """A request that fails: `code` is for programs, `message` for people."""
+    """A request that fails: `code` is for programs, `message` for people. `unavailable`: why it could not be carried
+    out just now, where the request is not what was wrong."""
 
-    def __init__(self, code: int, message: str, data: Any = None) -> None:
+    def __init__(self, code: int, message: str, data: Any = None, *, unavailable: RunyardError | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.data = data
+        self.unavailable = unavailable
 
     @staticmethod
     def of(error: RunyardError) -> RpcError:
@@ -36,7 +39,9 @@ class RpcError(Exception):
         answered by the status of the response, like a caller who is not known."""
         if isinstance(error, (Forbidden, Refusal)):
             raise error
-        return RpcError(INTERNAL_ERROR if isinstance(error, Unavailable) else INVALID_PARAMS, error.detail)
+        if isinstance(error, (Unavailable, EncryptionFailed)):
+            return RpcError(INTERNAL_ERROR, error.detail, unavailable=error)
+        return RpcError(INVALID_PARAMS, error.detail)
 
 
 def result_message(request_id: RequestId, result: Any) -> dict[str, Any]:
@@ -50,6 +55,16 @@ def error_message(request_id: RequestId, error: RpcError) -> dict[str, Any]:
     if error.data is not None:
         told["data"] = error.data
     return {"jsonrpc": "2.0", "id": request_id, "error": told}
+
+
+def error_response(body: Any, errors: Iterable[RpcError], status: int = 200) -> Response:
+    """The response of a request that failed with `errors`. What the server could not do just now has the status that it
+    has in all of the interface, whatever `status` says: balancers and clients look there whether to try again."""
+    reasons = [error.unavailable for error in errors]
+    for reason in reasons:
+        if reason is not None and all(reasons):
+            return json_response(body, STATUS[Unavailable], when_to_retry(reason))
+    return json_response(body, status)
 
 
 async def until_result(waiter: ResultWaiter) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 
 import orjson
 
@@ -13,6 +14,7 @@ from runyard.runtime.services.new_runs import RunRules, run_anew
 from runyard.runtime.storage.port.results import FailedItem, ItemResult, ItemRetry, ResultsState, ResultStorage
 from runyard.runtime.storage.port.runs import FinalStatus
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.streams.outages import outlasting
 
 PAGE = 256 * 1024
 """Bytes of results that are read at once; the next come when the client has taken these."""
@@ -57,13 +59,16 @@ class ResultLines:
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout
         if self._after is not None:
-            page = await self._results.by_index(
-                self._scope,
-                self._batch_id,
-                self._after,
-                upto=self._ends if self._follow else None,
-                statuses=self._statuses,
-                size=PAGE,
+            page = await outlasting(
+                partial(
+                    self._results.by_index,
+                    self._scope,
+                    self._batch_id,
+                    self._after,
+                    upto=self._ends if self._follow else None,
+                    statuses=self._statuses,
+                    size=PAGE,
+                )
             )
             if page:
                 self._after = page[-1].index
@@ -74,8 +79,15 @@ class ResultLines:
             # Before the page: when nothing more is to come now, that page has the rest.
             state = await self._kept()
             if state.ends > self._ends:
-                page = await self._results.by_end(
-                    self._scope, self._batch_id, self._ends, statuses=self._statuses, size=PAGE
+                page = await outlasting(
+                    partial(
+                        self._results.by_end,
+                        self._scope,
+                        self._batch_id,
+                        self._ends,
+                        statuses=self._statuses,
+                        size=PAGE,
+                    )
                 )
                 self._ends = page[-1].end if page else state.ends
                 if page:
@@ -88,7 +100,7 @@ class ResultLines:
         return None
 
     async def _kept(self) -> ResultsState:
-        state = await self._results.state(self._scope, self._batch_id)
+        state = await outlasting(partial(self._results.state, self._scope, self._batch_id))
         if state is None or state.erased:
             raise NotFound(f"The results of batch {self._batch_id} were given up while they were read")
         return state

@@ -47,6 +47,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "probes": "written to find out whether writes get through",
     "clock": "of a machine; the times that go by it are moved to the target's clock",
     "imports": "of the target",
+    "sign_ins": "of browsers, whose users sign in again",
     "vectors": "made anew from the items, by the index that the target's project names",
     "store_vectors": "as vectors",
     "store": "names the place of items for earlier versions",

@@ -5,7 +5,6 @@ recheck, which asks storage.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 
 from runyard.runtime.background.loops import BackgroundLoop
@@ -21,6 +20,7 @@ from runyard.runtime.storage.port.threads import DeletedThreads
 from runyard.runtime.storage.port.workers import EndedRuns
 from runyard.runtime.streams.backlog import Backlog
 from runyard.runtime.streams.events import Event, EventId, EventLog, stored_event
+from runyard.runtime.streams.outages import looking, outlasting
 from runyard.runtime.streams.protocol_events import EventFilter
 from runyard.runtime.streams.protocol_subscription import ProtocolSubscription
 from runyard.runtime.streams.selection import View
@@ -29,8 +29,6 @@ from runyard.runtime.streams.thread_streams import ThreadStreams
 from runyard.runtime.streams.thread_subscription import ThreadSubscription
 from runyard.runtime.telemetry.metrics import Metrics
 
-logger = logging.getLogger(__name__)
-
 RECHECK_INTERVAL = 2.0
 """Seconds between questions to storage about what is followed: for ends whose message was lost."""
 POLL_INTERVAL = 1.0
@@ -38,6 +36,8 @@ POLL_INTERVAL = 1.0
 
 RECHECKED_TOGETHER = 100
 """Runs that are asked about in one read."""
+
+_LOOKED_AT = "followed runs"
 
 
 class Broker:
@@ -128,7 +128,7 @@ class Broker:
         return subscription
 
     def _reader(self, run_id: str) -> Callable[[int], Awaitable[list[Event]]]:
-        return lambda number: self._log.of_run(run_id, after=number)
+        return lambda number: outlasting(lambda: self._log.of_run(run_id, after=number))
 
     async def end_if_ended(self, subscription: Subscription) -> None:
         """For a run that may have ended before the subscription to it began."""
@@ -292,16 +292,9 @@ class Broker:
             self._spawn(self._read_results(followed, told=False))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(self._logged(work), name="read results")
+        task = asyncio.create_task(looking(work, _LOOKED_AT), name="read results")
         self._refreshing.add(task)
         task.add_done_callback(self._refreshing.discard)
-
-    @staticmethod
-    async def _logged(work: Coroutine[None, None, None]) -> None:
-        try:
-            await work
-        except Exception:  # storage may answer the next time; those who wait rest on it
-            logger.exception("followed runs could not be looked at; they are at the next interval")
 
     async def _read_results(self, run_ids: Sequence[str], *, told: bool) -> None:
         """`told`: a worker said that the runs have ended, so all that it had to say of them is there."""
@@ -335,9 +328,9 @@ class Broker:
         ]
         self._threads.check()
         for start in range(0, len(followed), RECHECKED_TOGETHER):
-            await self._logged(self._read_results(followed[start : start + RECHECKED_TOGETHER], told=False))
+            await looking(self._read_results(followed[start : start + RECHECKED_TOGETHER], told=False), _LOOKED_AT)
         if self._bus.polls:
-            await self._logged(self._read_stored())
+            await looking(self._read_stored(), _LOOKED_AT)
         return interval
 
     async def _read_stored(self) -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import orjson
 import ormsgpack
 
 from runyard.runtime.storage.port.events import EventChunk, EventStorage, RunEnd
+from runyard.runtime.streams.outages import outlasting
 
 PAGE: Final = 128 * 2**10
 """Bytes of stored events that are read, and stored, at once."""
@@ -90,7 +92,8 @@ class EventLog:
 
     async def of_thread(self, thread_id: str, *, after: int, upto: int) -> AsyncIterator[list[Event]]:
         """Those of a thread's runs, and the ends of its runs, behind one number and up to another, page by page."""
-        while entries := await self._storage.read_thread(thread_id, after, upto, size=PAGE):
+        # A page behind the other: the position is lost to whoever reads when this raises.
+        while entries := await outlasting(partial(self._storage.read_thread, thread_id, after, upto, size=PAGE)):
             page = [event for entry in entries for event in _events(entry) if after < event.number <= upto]
             after = entries[-1].last
             yield page

@@ -5,12 +5,14 @@ told of it: that it ran, the values that it left, what it asks, how it ended.
 """
 
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Any, Final
 
 import orjson
 
 from runyard.runtime.storage.port.events import EventChunk, EventStorage, RunEnd, RunOutcome
 from runyard.runtime.streams.events import PAGE, Event, unpack
+from runyard.runtime.streams.outages import outlasting
 from runyard.runtime.streams.protocol_events import entry_event, event_name, event_params, is_protocol_event
 
 INTERRUPT: Final = "__interrupt__"
@@ -25,13 +27,14 @@ class ProtocolLog:
 
     async def of_thread(self, thread_id: str, *, after: int, upto: int) -> AsyncIterator[list[Event]]:
         """Those of the entries of a log behind one number and up to another, page by page; a page may be empty."""
-        while entries := await self._storage.read_thread(thread_id, after, upto, size=PAGE):
+        while entries := await outlasting(partial(self._storage.read_thread, thread_id, after, upto, size=PAGE)):
             page: list[Event] = []
             for entry in entries:
                 if isinstance(entry, EventChunk):
                     page += (event for event in unpack(entry) if is_protocol_event(event))
                 else:
-                    page += end_events(entry, await self._storage.outcome(entry.run_id))
+                    outcome = await outlasting(partial(self._storage.outcome, entry.run_id))
+                    page += end_events(entry, outcome)
             yield [event for event in page if after < event.number <= upto]
             after = entries[-1].last
 

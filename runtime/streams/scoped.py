@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from runyard.runtime.streams.events import Event
+from runyard.runtime.streams.outages import outlasting
 
 
 class FollowedStream(Protocol):
@@ -29,7 +30,7 @@ class ScopedStream:
     async def next(self, timeout: float) -> list[Event] | None:
         """As that of the stream."""
         events = await self._stream.next(timeout)
-        return None if events is None or not await self._in_reach() else events
+        return None if events is None or not await outlasting(self._in_reach) else events
 
     async def close(self) -> None:
         """Stops following."""

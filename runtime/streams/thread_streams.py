@@ -1,7 +1,6 @@
 """The streams of threads: what their runs say, and that they have ended."""
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,12 +15,11 @@ from runyard.runtime.storage.port.runs import RunResult
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.streams.backlog import Backlog
 from runyard.runtime.streams.events import Event, EventLog
+from runyard.runtime.streams.outages import looking, outlasting
 from runyard.runtime.streams.protocol_events import EventFilter
 from runyard.runtime.streams.protocol_log import ProtocolLog
 from runyard.runtime.streams.protocol_subscription import ProtocolSubscription
 from runyard.runtime.streams.thread_subscription import ThreadSubscription
-
-logger = logging.getLogger(__name__)
 
 ENDS_TOGETHER = 500
 """Ends that one read answers."""
@@ -72,7 +70,7 @@ class ThreadStreams:
             thread_id,
             self._unsubscribe,
             read_log,
-            partial(self._storage.threads.values, Scope.everything(), thread_id),
+            partial(outlasting, partial(self._storage.threads.values, Scope.everything(), thread_id)),
             self._backlog,
             modes,
             last=last,
@@ -164,16 +162,9 @@ class ThreadStreams:
                 stream.stored(last)
 
     def _spawn(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(self._logged(work))
+        task = asyncio.ensure_future(looking(work, "the ends of runs"))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    @staticmethod
-    async def _logged(work: Awaitable[None]) -> None:
-        try:
-            await work
-        except Exception:  # storage may answer the next time; the streams rest on it
-            logger.exception("the ends of runs could not be looked at; they are at the next interval")
 
     async def _tell_told(self, run_id: str, thread_id: str) -> None:
         ends = await self._ends(thread_id)

@@ -101,16 +101,66 @@ def test_every_operation_says_that_the_database_is_away(start_server: StartServe
             answer = http.request(method, **request_for(path, operation, assistant["assistant_id"]))
             if operation["operationId"] in NEEDS_NO_DATABASE:
                 told = answer.status_code < 500
-            elif answer.headers["content-type"] == "application/json" and "jsonrpc" in answer.json():
-                told = "error" in answer.json()
             else:
-                told = answer.status_code == 503 and "retry-after" in answer.headers and bool(answer.json()["detail"])
+                told = answer.status_code == 503 and "retry-after" in answer.headers and is_told(path, answer.json())
             if not told:
                 wrong[f"{method} {path}"] = (answer.status_code, answer.text[:200])
     assert wrong == {}
     postgres.start()
     run = {"assistant_id": "gated", "input": UNHELD}
     poll(lambda: server.http.post(f"{server.url}/runs/wait", json=run).status_code == 200)
+    assert "Traceback" not in server.log.read_text()
+
+
+def is_told(path: str, answer: dict[str, Any]) -> bool:
+    """Whether an answer says what is the matter, as its protocol says it."""
+    if path.startswith(("/mcp/", "/a2a/")):
+        return answer["jsonrpc"] == "2.0" and bool(answer["id"]) and "database" in answer["error"]["message"]
+    return "database" in answer["detail"]
+
+
+def test_what_follows_something_is_silent_while_the_database_is_away(
+    start_server: StartServer, postgres: PrivatePostgres, gate: Gate
+) -> None:
+    server = serve(start_server, postgres)
+    thread = server.post("/threads", {})["thread_id"]
+    wanted = {"assistant_id": "gated", "input": gate.input(), "stream_resumable": True}
+    run = server.post(f"/threads/{thread}/runs", wanted)
+    begun = server.http.post(f"{server.url}/runs/batch", json=[{"assistant_id": "gated", "input": gate.input()}])
+    batch = begun.headers["x-batch-id"]
+    followed = {
+        f"/threads/{thread}/runs/{run['run_id']}/stream": "x out",
+        f"/threads/{thread}/runs/{run['run_id']}/join": "x out",
+        f"/threads/{thread}/stream": "run_done",
+        f"/batches/{batch}/stream": '"ended_at":"',
+        f"/batches/{batch}/results?follow=true": "x out",
+    }
+    heard: dict[str, str] = {}
+    answered = threading.Barrier(len(followed) + 2)
+
+    def follow(path: str, end: str, channels: dict[str, Any] | None = None) -> None:
+        method = "GET" if channels is None else "POST"
+        with httpx.stream(method, f"{server.url}{path}", json=channels, timeout=60) as answer:
+            answered.wait(30)
+            for line in answer.iter_lines():
+                heard[path] = line
+                if end in line:
+                    return
+
+    followers = [threading.Thread(target=follow, args=each) for each in followed.items()]
+    protocol = (f"/threads/{thread}/stream/events", "completed", {"channels": ["lifecycle"]})
+    followers.append(threading.Thread(target=follow, args=protocol))
+    for each in followers:
+        each.start()
+    answered.wait(30)
+    postgres.stop_at_once()
+    gate.open()
+    time.sleep(LONG)  # all of them have looked meanwhile
+    postgres.start()
+    for each in followers:
+        each.join(60)
+    assert {path: end for path, end in followed.items() if end not in heard[path]} == {}
+    assert "completed" in heard[protocol[0]]
     assert "Traceback" not in server.log.read_text()
 
 

@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from runyard.handlers.contract.document import load_document
-from runyard.handlers.http import sessions
+from runyard.handlers.http import sign_in_cookie
 from runyard.runtime.auth.api_keys import ApiKeys
+from runyard.runtime.services import sign_ins
 
 from .asgi_client import connected
 from .fakes.runtime import FakeRuntime
@@ -125,15 +126,53 @@ async def test_who_loses_their_credential_loses_their_session() -> None:
 async def test_a_session_ends_with_its_time_and_old_ones_make_room(
     browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sessions, "MOST", 1)
+    monkeypatch.setattr(sign_ins, "MOST", 1)
     first = await signed_in(browser)
     await signed_in(browser)
     assert (await browser.get("/docs")).status_code == 200
-    monkeypatch.setattr(sessions, "LIFETIME", -1)
+    monkeypatch.setattr(sign_ins, "LIFETIME", -1)
     await signed_in(browser)
     assert (await browser.get("/docs")).status_code == 401
     browser.cookies.set("runyard_session", first.partition("=")[2].partition(";")[0])
     assert (await browser.get("/docs")).status_code == 401
+
+
+async def test_who_signs_in_at_one_server_is_signed_in_and_out_at_all_of_its_database() -> None:
+    servers = [FakeRuntime(authenticator=ApiKeys([KEY]), settings={"api_keys": (KEY,)}) for _ in range(2)]
+    servers[1].sign_ins = servers[0].sign_ins
+    async with connected(servers[0]) as browser, connected(servers[1]) as elsewhere:
+        await signed_in(browser)
+        elsewhere.cookies = browser.cookies
+        for asked in (browser, elsewhere):
+            assert (await asked.get("/docs", headers=HTML)).status_code == 200
+        token = dict(browser.cookies)
+        assert (await elsewhere.delete("/sign-in")).status_code == 204
+        for asked in (browser, elsewhere):
+            asked.cookies = httpx.Cookies(token)
+            assert (await asked.get("/docs")).status_code == 401
+
+
+async def test_only_what_can_be_a_cookie_of_ours_is_looked_for(
+    browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await signed_in(browser)
+    token = browser.cookies["runyard_session"]
+    looked_for: list[str] = []
+
+    async def credential(self: sign_ins.SignIns, given: str) -> str | None:
+        looked_for.append(given)
+        return KEY if given == token else None
+
+    monkeypatch.setattr(sign_ins.SignIns, "credential", credential)
+    strange = ["x" * 43, "x" * 42, "." * 43, "", "'; drop"]
+    cookies = "; ".join(f"runyard_session={value}" for value in (*strange, token))
+    browser.cookies.clear()
+    assert (await browser.get("/docs", headers={"cookie": cookies})).status_code == 200
+    assert looked_for == ["x" * 43, token]
+    many = "; ".join(f"runyard_session={number:043}" for number in range(100))
+    looked_for.clear()
+    assert (await browser.get("/docs", headers={"cookie": many})).status_code == 401
+    assert len(looked_for) == sign_in_cookie.MOST
 
 
 async def test_the_credential_of_the_document_is_accepted() -> None:

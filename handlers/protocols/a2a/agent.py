@@ -194,14 +194,14 @@ class PendingTask:
 
     def __init__(self, agent: Agent, task_id: TaskId, run: Run, waiter: ResultWaiter) -> None:
         self._agent = agent
-        self._task_id = task_id
+        self.task_id = task_id
         self._run = run
         self._waiter = waiter
 
     async def ended(self) -> Task:
         """The task, once its run has ended."""
         await until_result(self._waiter)
-        return await self._agent.seen(self._task_id, self._run)
+        return await self._agent.seen(self.task_id, self._run)
 
 
 def _thread(place: TaskId | str) -> str:

@@ -22,6 +22,7 @@ from runyard.handlers.protocols.a2a.dialects import METHODS, Dialect, read_messa
 from runyard.handlers.protocols.a2a.events import TaskEvents
 from runyard.handlers.protocols.a2a.tasks import Task, TaskId
 from runyard.handlers.protocols.json_rpc import (
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
@@ -30,10 +31,11 @@ from runyard.handlers.protocols.json_rpc import (
     RpcError,
     Work,
     error_message,
+    error_response,
     result_message,
 )
 from runyard.runtime.auth.principal import Principal
-from runyard.runtime.errors import Invalid, NotFound, RunyardError
+from runyard.runtime.errors import EncryptionFailed, Invalid, NotFound, RunyardError, Unavailable
 from runyard.runtime.services.new_runs import Headers
 
 PUSH_NOT_SUPPORTED: Final = -32003
@@ -112,9 +114,10 @@ class A2aHandlers:
             return await self._carried_out(agent, assistant.assistant_id, message)
         except RpcError as error:
             no_request = error.code in (PARSE_ERROR, INVALID_REQUEST)
-            return json_response(error_message(request_id, error), 400 if no_request else 200)
+            return error_response(error_message(request_id, error), [error], 400 if no_request else 200)
         except RunyardError as error:
-            return json_response(error_message(request_id, RpcError.of(error)))
+            refused = RpcError.of(error)
+            return error_response(error_message(request_id, refused), [refused])
 
     async def _read(self, body: bytes) -> dict[str, Any]:
         try:
@@ -198,6 +201,10 @@ class A2aHandlers:
         async def encoded(ended: Awaitable[Task]) -> bytes:
             try:
                 return orjson.dumps(result_message(request_id, dialect.sent((await ended).with_last(length))))
+            except (Unavailable, EncryptionFailed) as error:
+                # Not a status that asks for the message once more: it was taken.
+                told = f"The task has ended, but cannot be read at the moment: {pending.task_id}: {error.detail}"
+                return orjson.dumps(error_message(request_id, RpcError(INTERNAL_ERROR, told)))
             except RunyardError as error:  # it was deleted meanwhile; the response has begun by now
                 return orjson.dumps(error_message(request_id, RpcError(INVALID_PARAMS, error.detail)))
 

@@ -24,6 +24,7 @@ from runyard.handlers.protocols.json_rpc import (
     RpcError,
     Work,
     error_message,
+    error_response,
     result_message,
     until_result,
 )
@@ -136,7 +137,7 @@ class McpHandlers:
         except RpcError as error:
             status = 404 if error.code == METHOD_NOT_FOUND else 400
             refused = request.is_modern or revision not in SUPPORTED
-            return json_response(error_message(message["id"], error), status if refused else 200)
+            return error_response(error_message(message["id"], error), [error], status if refused else 200)
         if isinstance(result, Call):
             # Closing the connection is how a client of today cancels; before, it meant nothing.
             on_disconnect = result.on_disconnect if request.is_modern else None
@@ -147,12 +148,14 @@ class McpHandlers:
         if request.revision != WITH_BATCHES:
             return _refused(f"Several messages at once are not part of the revision {request.revision}")
         answers: list[dict[str, Any] | Call] = []
+        errors: list[RpcError] = []
         wanted = [message for message in messages if _is_request(message)]
         for message in wanted:
             try:
                 result = await self._carried_out(request, message)
                 answers.append(result if isinstance(result, Call) else self._answer(request, message, result))
             except RpcError as error:
+                errors.append(error)
                 answers.append(error_message(message["id"], error))
             except BaseException:
                 for begun in answers:
@@ -161,6 +164,8 @@ class McpHandlers:
                 raise
         if not answers:
             return BodyResponse(202)
+        if len(errors) == len(answers):
+            return error_response(answers, errors)
 
         async def encoded() -> bytes:
             async def answer(message: dict[str, Any], found: dict[str, Any] | Call) -> dict[str, Any]:

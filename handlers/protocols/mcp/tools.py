@@ -14,7 +14,7 @@ from runyard.handlers.api.assistant_access import read_assistant, search_assista
 from runyard.handlers.api.assistants import AssistantService
 from runyard.runtime.auth.principal import Principal
 from runyard.runtime.auth.refusal import Refusal
-from runyard.runtime.errors import RunyardError
+from runyard.runtime.errors import RunyardError, StorageUnavailable
 
 MOST_TOOLS: Final = 1000
 """The assistants that are tools: as many as one search answers, the oldest."""
@@ -60,13 +60,16 @@ class Tools:
 
     async def described(self, principal: Principal, named: Mapping[str, Assistant]) -> list[dict[str, Any]]:
         """What `tools/list` says of them, without those that may not be read, and those whose graph cannot be loaded or
-        does not say in time what it takes."""
+        does not say in time what it takes. Raises Unavailable when the database cannot be had: clients keep what they
+        are told."""
         room = asyncio.Semaphore(AT_ONCE)
 
         async def describe(name: str, assistant: Assistant) -> dict[str, Any] | None:
             try:
                 async with room, asyncio.timeout(LONGEST_LOOK):
                     schema = await self._input_schema(principal, assistant.assistant_id)
+            except StorageUnavailable:
+                raise
             except (Refusal, RunyardError, TimeoutError):
                 return None
             return {

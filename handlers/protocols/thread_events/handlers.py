@@ -24,7 +24,7 @@ from runyard.handlers.protocols.thread_events.messages import (
 from runyard.handlers.protocols.thread_events.services import EventSubscription, ProtocolServices
 from runyard.runtime.auth.principal import Principal
 from runyard.runtime.auth.refusal import Refusal
-from runyard.runtime.errors import BadRequest, Forbidden, Invalid, RunyardError, Unavailable
+from runyard.runtime.errors import BadRequest, EncryptionFailed, Forbidden, Invalid, RunyardError, Unavailable
 from runyard.runtime.services.idempotency import IdempotentRequest
 from runyard.runtime.services.new_runs import Headers
 from runyard.runtime.streams.events import Event
@@ -77,7 +77,7 @@ class ThreadEventHandlers:
             )
         try:
             return await self._commands.carry_out(caller, command)
-        except (Forbidden, Refusal, NoThread, Unavailable):
+        except (Forbidden, Refusal, NoThread, Unavailable, EncryptionFailed):
             raise  # answered by the status of the response
         except RunyardError as error:
             raise CommandError.of(error) from None

@@ -55,6 +55,7 @@ class EncryptedStorage:
         self.idempotency = EncryptedIdempotency(inner.idempotency, codec)
         self.store = EncryptedStore(inner.store, codec)
         self.sealed = inner.sealed
+        self.sign_ins = inner.sign_ins  # sealed with what only a browser has
         self.served = inner.served
         self.schema = inner.schema
         self.check = inner.check

@@ -23,6 +23,7 @@ from runyard.runtime.storage.port.queue import QueueStorage
 from runyard.runtime.storage.port.results import ResultStorage
 from runyard.runtime.storage.port.runs import RunStorage
 from runyard.runtime.storage.port.sealed import SealedStorage
+from runyard.runtime.storage.port.sign_ins import SignInStorage
 from runyard.runtime.storage.port.store import StoreStorage
 from runyard.runtime.storage.port.threads import ThreadStorage
 from runyard.runtime.storage.port.workers import WorkerStorage
@@ -83,6 +84,9 @@ class Storage(Protocol):
 
     @property
     def sealed(self) -> SealedStorage: ...
+
+    @property
+    def sign_ins(self) -> SignInStorage: ...
 
     @property
     def capabilities(self) -> Capabilities: ...

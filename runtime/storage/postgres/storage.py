@@ -26,6 +26,7 @@ from runyard.runtime.storage.postgres.results import PostgresResults
 from runyard.runtime.storage.postgres.runs import PostgresRuns
 from runyard.runtime.storage.postgres.sealed import PostgresSealed
 from runyard.runtime.storage.postgres.serving import begin_to_use
+from runyard.runtime.storage.postgres.sign_ins import PostgresSignIns
 from runyard.runtime.storage.postgres.store.items import PostgresStoreItems
 from runyard.runtime.storage.postgres.store.vectors import offers_vectors
 from runyard.runtime.storage.postgres.target import Target
@@ -70,6 +71,7 @@ class PostgresStorage:
         self.results = PostgresResults(self._database, queries)
         self.assistants = PostgresAssistants(self._database, queries)
         self.sealed = PostgresSealed(self._database, queries)
+        self.sign_ins = PostgresSignIns(self._database, queries)
         self._sql = queries
 
     @property

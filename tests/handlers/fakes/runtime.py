@@ -10,12 +10,14 @@ from runyard.handlers.webapp.hosting import WebApp
 from runyard.runtime.auth.requests import Authenticator
 from runyard.runtime.config.project import GraphSpec, Project
 from runyard.runtime.config.settings import Settings
+from runyard.runtime.services.sign_ins import SignIns
 
 from .assistants import FakeAssistants
 from .batch_results import FakeBatchResults
 from .batches import FakeBatches
 from .crons import FakeCrons
 from .runs import FakeRuns
+from .sign_ins import FakeSignInStorage
 from .store import FakeStore
 from .system import FakeMetrics, FakeSystem
 from .thread_events import FakeThreadEvents
@@ -60,6 +62,7 @@ class FakeRuntime:
         self.batches = FakeBatches()
         self.batch_results = FakeBatchResults()
         self.ui = FakeUi()
+        self.sign_ins = SignIns(FakeSignInStorage())
 
     async def start(self) -> None:
         """There is nothing to start."""

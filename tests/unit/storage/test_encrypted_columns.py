@@ -28,6 +28,7 @@ SEALED: Final = {
     "items": {"value"},
     "removed_items": {"webhook", "metadata", "kwargs", "answer", "failure"},
     "replaced_writes": {"data"},
+    "sign_ins": {"sealed"},
     "runs": {"webhook", "metadata", "kwargs", "answer", "failure", "creator_details", "cancel_reason"},
     "thread_events": {"data"},
     "threads": {"metadata", "state", "interrupts", "error"},

@@ -743,6 +743,15 @@ exception when others then
   return null;
 end $$;
 
+-- Browsers whose users have signed in: `digest` is that of the secret that a browser has, and `sealed` can be read with
+-- that secret alone.
+create table sign_ins (
+  digest bytea primary key,
+  sealed bytea not null,
+  expires_at bigint not null
+);
+create index sign_in_expiry on sign_ins (expires_at);
+
 -- Since when values are encrypted by the code of a project: a row at the most. A server without that code would take them
 -- for what they are not.
 create table encryption (since bigint not null);
