@@ -11,23 +11,21 @@ from runyard.generated.models import (
 )
 from runyard.runtime.errors import Conflict, Forbidden, NotFound
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.fetching import fetch_dict, fetch_dicts, one
 from runyard.runtime.storage.port.assistants import AssistantChange, AssistantDeletion, DefaultAssistant
 from runyard.runtime.storage.port.threads import IfExists
-from runyard.runtime.storage.postgres.conditions import Conditions
+from runyard.runtime.storage.postgres.conditions import PostgresConditions
 from runyard.runtime.storage.postgres.connection import SLICES, Connection
-from runyard.runtime.storage.postgres.database import Database
-from runyard.runtime.storage.postgres.rows import fetch_dict, fetch_dicts, one
-from runyard.runtime.storage.postgres.scoping import (
-    Work,
-    add_scope_of_threads,
-    on_assistant,
-    read_in_scope,
-    shows_assistant,
-)
-from runyard.runtime.storage.postgres.threads.edits import delete_threads
+from runyard.runtime.storage.postgres.database import Database, Work
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.removal import remove_in_pieces
 from runyard.runtime.storage.rows import assistant_columns, assistant_from_row
+from runyard.runtime.storage.scoping import (
+    add_scope_of_threads,
+    on_assistant,
+    shows_assistant,
+)
+from runyard.runtime.storage.thread_edits import delete_threads
 from runyard.runtime.storage.time_slice import TimeSlice
 
 
@@ -63,8 +61,7 @@ class PostgresAssistants:
             connection.execute(self._sql["insert_version"], new)
 
     async def get(self, scope: Scope, assistant_id: str) -> Assistant | None:
-        return await read_in_scope(
-            self._database,
+        return await self._database.read_in_scope(
             scope,
             on_assistant(scope, assistant_id, lambda connection: self._get(connection, assistant_id), reading=True),
         )
@@ -93,7 +90,7 @@ class PostgresAssistants:
     async def versions(
         self, scope: Scope, assistant_id: str, request: AssistantVersionsSearchRequest
     ) -> list[Assistant] | None:
-        where = Conditions()
+        where = PostgresConditions()
         where.equal("assistant_id", assistant_id)
         where.containing("metadata", request.metadata)
         sql = (
@@ -209,9 +206,9 @@ def _threads_of(
     connection: Connection, scope: Scope, assistant_id: str, limit: int, among: list[str] | None = None
 ) -> list[str]:
     """Threads of the assistant, kept and temporary ones, that are in scope."""
-    kept = Conditions("key = 'assistant_id'")
+    kept = PostgresConditions("key = 'assistant_id'")
     kept.equal("value", assistant_id)
-    temporary = Conditions("temporary")
+    temporary = PostgresConditions("temporary")
     temporary.equal("metadata ->> 'assistant_id'", assistant_id)
     found: list[str] = []
     for table, where in (("thread_tags", kept), ("threads", temporary)):
@@ -228,8 +225,8 @@ def _check_kept(connection: Connection, scope: Scope, assistant_id: str) -> None
         raise Forbidden("metadata: the assistant would be out of your reach with it; leave the keys that make it yours")
 
 
-def _conditions(scope: Scope, request: AssistantSearchRequest | AssistantCountRequest) -> Conditions:
-    where = Conditions()
+def _conditions(scope: Scope, request: AssistantSearchRequest | AssistantCountRequest) -> PostgresConditions:
+    where = PostgresConditions()
     where.within(scope, "metadata", "system")
     where.equal("graph_id", request.graph_id)
     if request.name is not None:

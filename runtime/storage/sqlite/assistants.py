@@ -1,6 +1,5 @@
 """Assistants with all their versions, on SQLite."""
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,16 +11,17 @@ from runyard.generated.models import (
 )
 from runyard.runtime.errors import Conflict, Forbidden, NotFound
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.fetching import fetch_dict, fetch_dicts
 from runyard.runtime.storage.port.assistants import AssistantChange, AssistantDeletion, DefaultAssistant
 from runyard.runtime.storage.port.threads import IfExists
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.removal import remove_in_pieces
 from runyard.runtime.storage.rows import assistant_columns, assistant_from_row
-from runyard.runtime.storage.sqlite.conditions import Conditions
-from runyard.runtime.storage.sqlite.database import Database, now
-from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts
-from runyard.runtime.storage.sqlite.scoping import add_scope_of_threads, on_assistant, shows_assistant
-from runyard.runtime.storage.sqlite.threads.edits import delete_threads
+from runyard.runtime.storage.scoping import add_scope_of_threads, on_assistant, shows_assistant
+from runyard.runtime.storage.sqlite.conditions import SqliteConditions
+from runyard.runtime.storage.sqlite.connection import Connection, now
+from runyard.runtime.storage.sqlite.database import Database
+from runyard.runtime.storage.thread_edits import delete_threads
 from runyard.runtime.storage.time_slice import TimeSlice
 
 
@@ -34,13 +34,13 @@ class SqliteAssistants:
         self._sql = queries
 
     async def ensure_system(self, assistants: Sequence[DefaultAssistant]) -> None:
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             for assistant in assistants:
                 self._ensure(connection, assistant)
 
         await self._database.write(work)
 
-    def _ensure(self, connection: sqlite3.Connection, assistant: DefaultAssistant) -> None:
+    def _ensure(self, connection: Connection, assistant: DefaultAssistant) -> None:
         time = now()
         new = {
             "assistant_id": assistant.assistant_id,
@@ -58,11 +58,12 @@ class SqliteAssistants:
             connection.execute(self._sql["insert_version"], new)
 
     async def get(self, scope: Scope, assistant_id: str) -> Assistant | None:
-        return self._database.read(
-            on_assistant(scope, assistant_id, lambda connection: self._get(connection, assistant_id), reading=True)
+        return await self._database.read_in_scope(
+            scope,
+            on_assistant(scope, assistant_id, lambda connection: self._get(connection, assistant_id), reading=True),
         )
 
-    def _get(self, connection: sqlite3.Connection, assistant_id: str) -> Assistant | None:
+    def _get(self, connection: Connection, assistant_id: str) -> Assistant | None:
         row = fetch_dict(connection, self._sql["assistant"], (assistant_id,))
         return None if row is None else assistant_from_row(row)
 
@@ -88,25 +89,25 @@ class SqliteAssistants:
     async def versions(
         self, scope: Scope, assistant_id: str, request: AssistantVersionsSearchRequest
     ) -> list[Assistant] | None:
-        where = Conditions()
+        where = SqliteConditions()
         where.equal("assistant_id", assistant_id)
         where.containing("metadata", request.metadata)
         sql = (
             f"select *, created_at as updated_at from assistant_versions {where} order by version desc limit ? offset ?"
         )
 
-        def read(connection: sqlite3.Connection) -> list[Assistant] | None:
+        def read(connection: Connection) -> list[Assistant] | None:
             if self._get(connection, assistant_id) is None:
                 return None
             rows = fetch_dicts(connection, sql, (*where.parameters, request.limit, request.offset))
             return [assistant_from_row(row) for row in rows]
 
-        return await self._database.read_in_pool(on_assistant(scope, assistant_id, read, reading=True), "search")
+        return await self._database.snapshot(on_assistant(scope, assistant_id, read, reading=True), "search")
 
     # Editing
 
     async def create(self, scope: Scope, assistant: Assistant, if_exists: IfExists) -> Assistant:
-        def work(connection: sqlite3.Connection) -> Assistant:
+        def work(connection: Connection) -> Assistant:
             existing = self._get(connection, assistant.assistant_id)
             if existing is not None:
                 shown = shows_assistant(connection, scope, assistant.assistant_id, reading=True)
@@ -126,7 +127,7 @@ class SqliteAssistants:
         return await self._database.write(work)
 
     async def change(self, scope: Scope, assistant_id: str, change: AssistantChange) -> Assistant | None:
-        def work(connection: sqlite3.Connection) -> Assistant | None:
+        def work(connection: Connection) -> Assistant | None:
             found = fetch_dict(connection, self._sql["assistant"], (assistant_id,))
             if found is None:
                 return None
@@ -141,13 +142,13 @@ class SqliteAssistants:
 
         return await self._database.write(on_assistant(scope, assistant_id, work, reading=False))
 
-    def _put(self, connection: sqlite3.Connection, scope: Scope, row: dict[str, Any]) -> None:
+    def _put(self, connection: Connection, scope: Scope, row: dict[str, Any]) -> None:
         """Writes a new version and makes it the latest."""
         connection.execute(self._sql["put_assistant"], {**row, "creator": scope.identity})
         connection.execute(self._sql["insert_version"], {**row, "created_at": row["updated_at"]})
 
     async def set_latest(self, scope: Scope, assistant_id: str, version: int) -> Assistant | None:
-        def work(connection: sqlite3.Connection) -> Assistant | None:
+        def work(connection: Connection) -> Assistant | None:
             if self._get(connection, assistant_id) is None:
                 return None
             changed = connection.execute(
@@ -163,7 +164,7 @@ class SqliteAssistants:
     async def delete(
         self, scope: Scope, assistant_id: str, *, threads: int, renewed: DefaultAssistant | None = None
     ) -> AssistantDeletion | None:
-        def work(connection: sqlite3.Connection) -> AssistantDeletion | None:
+        def work(connection: Connection) -> AssistantDeletion | None:
             if self._get(connection, assistant_id) is None:
                 return None
             found = _threads_of(connection, scope.of("threads"), assistant_id, threads) if threads else []
@@ -182,11 +183,11 @@ class SqliteAssistants:
         return await self._database.write(on_assistant(scope, assistant_id, work, reading=False))
 
 
-def _threads_of(connection: sqlite3.Connection, scope: Scope, assistant_id: str, limit: int) -> list[str]:
+def _threads_of(connection: Connection, scope: Scope, assistant_id: str, limit: int) -> list[str]:
     """Threads of the assistant, kept and temporary ones, that are in scope."""
-    kept = Conditions("key = 'assistant_id'")
+    kept = SqliteConditions("key = 'assistant_id'")
     kept.equal("value", assistant_id)
-    temporary = Conditions("temporary")
+    temporary = SqliteConditions("temporary")
     temporary.equal("json_extract(metadata, '$.assistant_id')", assistant_id)
     found: list[str] = []
     for table, index, where in (("thread_tags", "", kept), ("threads", "indexed by thread_temporary", temporary)):
@@ -196,14 +197,14 @@ def _threads_of(connection: sqlite3.Connection, scope: Scope, assistant_id: str,
     return found
 
 
-def _check_kept(connection: sqlite3.Connection, scope: Scope, assistant_id: str) -> None:
+def _check_kept(connection: Connection, scope: Scope, assistant_id: str) -> None:
     """Behind a change. Raises Forbidden when it has moved the assistant out of scope."""
     if not shows_assistant(connection, scope, assistant_id, reading=False):
         raise Forbidden("metadata: the assistant would be out of your reach with it; leave the keys that make it yours")
 
 
-def _conditions(scope: Scope, request: AssistantSearchRequest | AssistantCountRequest) -> Conditions:
-    where = Conditions()
+def _conditions(scope: Scope, request: AssistantSearchRequest | AssistantCountRequest) -> SqliteConditions:
+    where = SqliteConditions()
     where.within(scope, "metadata", "system")
     where.equal("graph_id", request.graph_id)
     if request.name is not None:
