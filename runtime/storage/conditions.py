@@ -63,6 +63,12 @@ class Conditions(ABC):
                 raise ValueError(f"a filter of metadata knows $eq and $contains, not {operator}")
         self.add(wanted.together if always is None else f"({always} or ({wanted.together}))", *wanted.parameters)
 
+    def page(self, limit: int, offset: int = 0) -> str:
+        """The clause that goes behind the order; to be written once, for it adds its parameters to those of the
+        conditions."""
+        self.parameters += (limit, offset)
+        return f"limit {self.mark} offset {self.mark}"
+
     @property
     def together(self) -> str:
         """All of them; there must be some."""
