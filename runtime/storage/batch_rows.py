@@ -1,4 +1,5 @@
-"""Between the rows of batches, as every backend has them, and the interface's noun."""
+"""The rows of batches, as every backend has them: written with their runs, read with their counts, and shown as the
+interface's noun."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -16,7 +17,9 @@ from runyard.generated.models import (
 )
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import NewBatch
+from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.rows import iso_time
+from runyard.runtime.storage.statements import Statements
 
 _CONDITIONS: Final[dict[BatchStatus, str]] = {
     "accepting": "false",
@@ -29,7 +32,22 @@ _LONGEST_ESTIMATE: Final = 3_155_760_000_000_000
 """Microseconds. Whoever says more than a century knows nothing."""
 
 
-def batch_columns(scope: Scope, batch: NewBatch, size: int, clock: int, time: int) -> dict[str, Any]:
+def insert_batch(
+    connection: Statements, sql: Queries, scope: Scope, batch: NewBatch, size: int, ready: int, clock: int
+) -> None:
+    """Writes a batch of so many items, of which so many are ready; `clock` is the time by the clock of the queue, in
+    microseconds."""
+    connection.execute(sql["insert_batch"], _batch_columns(scope, batch, size, clock, connection.now))
+    connection.execute(sql["insert_batch_counts"], _count_columns(batch, size, ready, connection.now))
+
+
+def read_batch(connection: Statements, sql: Queries, row: dict[str, Any]) -> Batch:
+    """A batch as the interface shows it; the row is that of the batch and that of its counts, and the time, `now`."""
+    classes = connection.execute(sql["batch_durations"], (row["batch_id"],)).fetchall()
+    return _batch_from_row(row, classes, row["now"])
+
+
+def _batch_columns(scope: Scope, batch: NewBatch, size: int, clock: int, time: int) -> dict[str, Any]:
     """A new batch of so many items; `clock` is the time by the clock of the queue, `time` the time of day, both in
     microseconds."""
     return {
@@ -50,7 +68,7 @@ def batch_columns(scope: Scope, batch: NewBatch, size: int, clock: int, time: in
     }
 
 
-def count_columns(batch: NewBatch, size: int, ready: int, time: int) -> dict[str, Any]:
+def _count_columns(batch: NewBatch, size: int, ready: int, time: int) -> dict[str, Any]:
     """The counts of a new batch, of whose items so many are ready."""
     room = None if batch.max_concurrency is None else batch.max_concurrency - ready
     return {"batch_id": batch.batch_id, "size": size, "room": room, "now": time}
@@ -65,7 +83,7 @@ def condition_of(status: BatchStatus) -> str:
     return _CONDITIONS[status]
 
 
-def batch_from_row(row: dict[str, Any], classes: Sequence[tuple[int, int]], time: int) -> Batch:
+def _batch_from_row(row: dict[str, Any], classes: Sequence[tuple[int, int]], time: int) -> Batch:
     """A batch as the interface shows it at that time, in microseconds; the row is that of the batch and that of its
     counts. `classes` are (microseconds, how many runs took no longer and longer than the class before)."""
     counts = BatchCounts(

@@ -10,20 +10,19 @@ from typing import Any, Final, NamedTuple
 from runyard.generated.models import Batch, BatchStatus, Run
 from runyard.runtime.lifecycle import batch_timed_out
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.batch_rows import condition_of
+from runyard.runtime.storage.batch_rows import condition_of, read_batch
+from runyard.runtime.storage.delivery_rows import complete_deliveries
+from runyard.runtime.storage.fetching import fetch_dict, fetch_dicts, one
 from runyard.runtime.storage.port.batches import BatchState, LateItems, StoppedItems
 from runyard.runtime.storage.port.runs import CancelResult, RunStatus
-from runyard.runtime.storage.postgres.batch_rows import read_batch
 from runyard.runtime.storage.postgres.cancellation import cancel_runs, end_unfinished
-from runyard.runtime.storage.postgres.conditions import Conditions
+from runyard.runtime.storage.postgres.conditions import PostgresConditions
 from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database import Database
-from runyard.runtime.storage.postgres.delivery_rows import complete_deliveries
-from runyard.runtime.storage.postgres.rows import fetch_dict, fetch_dicts, one
-from runyard.runtime.storage.postgres.scoping import METADATA_OF_RUN, on_batch, read_in_scope
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.removal import remove_events, remove_in_pieces
 from runyard.runtime.storage.rows import run_from_row
+from runyard.runtime.storage.scoping import METADATA_OF_RUN, on_batch
 from runyard.runtime.storage.time_slice import PIECE, TimeSlice
 
 
@@ -75,7 +74,7 @@ class PostgresBatches:
             row = connection.execute(self._sql["batch_state"], (batch_id,)).fetchone()
             return None if row is None else BatchState(row[:-2], row[-2], row[-1])
 
-        return await read_in_scope(self._database, scope, on_batch(scope, batch_id, read))
+        return await self._database.read_in_scope(scope, on_batch(scope, batch_id, read))
 
     async def search(
         self,
@@ -87,7 +86,7 @@ class PostgresBatches:
         limit: int,
         offset: int,
     ) -> list[Batch]:
-        where = Conditions()
+        where = PostgresConditions()
         where.within(scope, "batches.metadata")
         if statuses:
             where.add(" or ".join(f"({condition_of(status)})" for status in statuses).join("()"))
@@ -108,7 +107,7 @@ class PostgresBatches:
     async def runs(
         self, scope: Scope, batch_id: str, *, statuses: Sequence[RunStatus] | None, limit: int, offset: int
     ) -> list[Run] | None:
-        where = Conditions()
+        where = PostgresConditions()
         where.equal("batch_id", batch_id)
         where.among("status", None if not statuses else [*statuses])
         where.within(scope, METADATA_OF_RUN)

@@ -7,15 +7,16 @@ from typing import Any
 import orjson
 
 from runyard.runtime.lifecycle import CANCELLED
+from runyard.runtime.storage.checkpoint_rows import undo_checkpoints_of_run
+from runyard.runtime.storage.delivery_rows import add_delivery
+from runyard.runtime.storage.leftovers import discard_thread
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.queue import FinishResult, Lease
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, FinalStatus
 from runyard.runtime.storage.port.workers import EndedRun, EndedRuns
-from runyard.runtime.storage.postgres.checkpoint_rows import undo_checkpoints_of_run, write_rows
+from runyard.runtime.storage.postgres.checkpoint_rows import write_rows
 from runyard.runtime.storage.postgres.connection import SLICES, Connection
-from runyard.runtime.storage.postgres.delivery_rows import add_delivery
 from runyard.runtime.storage.postgres.leases import requested_cancel
-from runyard.runtime.storage.postgres.leftovers import discard_thread
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.time_slice import TimeSlice
 

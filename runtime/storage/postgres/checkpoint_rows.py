@@ -1,34 +1,11 @@
-"""Rows of the LangGraph saver, on Postgres: the steps within one transaction."""
+"""How rows of the LangGraph saver are written, on Postgres."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-import orjson
-
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
-from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
-from runyard.runtime.storage.postgres.connection import SLICES, Connection
+from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.removal import remove_history
-from runyard.runtime.storage.time_slice import TimeSlice
-
-
-def undo_checkpoints_of_run(connection: Connection, sql: Queries, thread_id: str, run_id: str) -> None:
-    """Deletes what a run has written on its thread, and brings back what it has replaced."""
-    for name in (
-        "delete_checkpoints_of_run_on_thread",
-        "delete_blobs_of_run_on_thread",
-        "delete_writes_of_run_on_thread",
-        "restore_replaced_writes",
-    ):
-        connection.execute(sql[name], (thread_id, run_id))
-    connection.execute(sql["delete_replaced_writes"], (thread_id,))
-
-
-def cut_back_run(connection: Connection, sql: Queries, thread_id: str, run_id: str, checkpoint_id: str) -> None:
-    """Deletes the checkpoints that a run has saved after the one of that id, and what it has written on that one."""
-    for name in ("drop_checkpoints_after", "drop_writes_from"):
-        connection.execute(sql[name], (thread_id, run_id, checkpoint_id))
 
 
 def write_rows(connection: Connection, sql: Queries, rows: Iterable[CheckpointRow | WriteRow]) -> None:
@@ -93,10 +70,3 @@ class _Gathered:
 
 def _key(row: WriteRow) -> tuple[str, str, str, str, int]:
     return row.thread_id, row.ns, row.checkpoint_id, row.task_id, row.idx
-
-
-def drop_history(connection: Connection, sql: Queries, thread_id: str, kept: Sequence[KeptCheckpoint]) -> bool:
-    """Deletes all of a thread but the checkpoints named, for a slice of time; whether nothing else is left."""
-    checkpoints = orjson.dumps([(item.ns, item.checkpoint_id) for item in kept]).decode()
-    blobs = [(item.ns, channel, version) for item in kept for channel, version in item.versions.items()]
-    return remove_history(connection, sql, thread_id, checkpoints, orjson.dumps(blobs).decode(), TimeSlice(SLICES))

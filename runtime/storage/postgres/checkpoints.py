@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from runyard.runtime.errors import LeaseLost
+from runyard.runtime.storage.checkpoint_rows import drop_history
 from runyard.runtime.storage.patience import patience
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.checkpoints import (
@@ -20,7 +21,7 @@ from runyard.runtime.storage.port.checkpoints import (
     StoredWrite,
 )
 from runyard.runtime.storage.port.queue import Lease
-from runyard.runtime.storage.postgres.checkpoint_rows import drop_history, write_rows
+from runyard.runtime.storage.postgres.checkpoint_rows import write_rows
 from runyard.runtime.storage.postgres.connection import SLICES, Connection, Row
 from runyard.runtime.storage.postgres.copying import copy_checkpoints
 from runyard.runtime.storage.postgres.database import Database

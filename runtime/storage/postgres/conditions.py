@@ -1,42 +1,28 @@
-"""What a search asks for, as a `where` clause. Of metadata, an object must be contained, key by key; everything else
-must be equal."""
+"""Conditions of queries that are put together, as Postgres writes them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 
-from runyard.runtime.scope import Scope, terms
+from runyard.runtime.storage.conditions import Conditions
 
 
-class Conditions:
-    """The `where` clause of a search, put together from what was asked for."""
+class PostgresConditions(Conditions):
+    """JSON is jsonb."""
 
-    def __init__(self, *fixed: str) -> None:
-        self._terms = list(fixed)
-        self.parameters: list[Any] = []
-
-    def add(self, term: str, *parameters: Any) -> None:
-        self._terms.append(term)
-        self.parameters += parameters
-
-    def equal(self, column: str, value: Any) -> None:
-        """`value` None: no condition."""
-        if value is not None:
-            self.add(f"{column} = %s", value)
+    mark = "%s"
 
     def like(self, column: str, part: str) -> None:
-        """The column contains the text, whatever the case."""
         self.add(f"position(lower(%s) in lower({column})) > 0", part)
 
-    def among(self, column: str, values: list[str] | None) -> None:
+    def among(self, column: str, values: Sequence[str] | None) -> None:
         if values is not None:
-            self.add(f"{column} = any(%s::text[])", values)
+            self.add(f"{column} = any(%s::text[])", [*values])
 
     def containing(self, column: str, wanted: Mapping[str, Any] | None) -> None:
-        """The column, jsonb, contains `wanted`."""
         if not wanted:
             return
         # What jsonb calls containing is so for lists too, of which equality is asked here.
@@ -45,14 +31,12 @@ class Conditions:
             self.add(f"{column} #> %s::text[] = %s::jsonb", list(path), _json(value))
 
     def excluding(self, column: str, unwanted: Mapping[str, Any] | None) -> None:
-        """The column does not contain `unwanted`; nothing to exclude excludes nothing."""
         if unwanted:
-            excluded = Conditions()
+            excluded = PostgresConditions()
             excluded.containing(column, unwanted)
-            self.add(f"({' and '.join(excluded._terms)}) is not true", *excluded.parameters)
+            self.add(f"({excluded.together}) is not true", *excluded.parameters)
 
     def listing(self, column: str, key: str, wanted: Any) -> None:
-        """The column has under the key a list with what is wanted, or with all of a list of them."""
         items = wanted if isinstance(wanted, list) else [wanted]
         self.add(f"jsonb_typeof({column} -> %s) = 'array'", key)
         for item in items:
@@ -63,24 +47,6 @@ class Conditions:
                 key,
                 _json(item),
             )
-
-    def within(self, scope: Scope, column: str, always: str | None = None) -> None:
-        """The metadata in the column is what the scope's filter asks for, or the condition `always` holds."""
-        if not scope.filter:
-            return
-        wanted = Conditions()
-        for key, operator, value in terms(scope.filter):
-            if operator == "$eq":
-                wanted.containing(column, {key: value})
-            elif operator == "$contains":
-                wanted.listing(column, key, value)
-            else:
-                raise ValueError(f"a filter of metadata knows $eq and $contains, not {operator}")
-        together = " and ".join(wanted._terms)
-        self.add(together if always is None else f"({always} or ({together}))", *wanted.parameters)
-
-    def __str__(self) -> str:
-        return f"where {' and '.join(self._terms)}" if self._terms else ""
 
 
 def _json(value: Any) -> str:

@@ -14,6 +14,7 @@ import psycopg
 from psycopg.adapt import Loader
 from psycopg.pq import Format, TransactionStatus
 
+from runyard.runtime.storage.postgres.conditions import PostgresConditions
 from runyard.runtime.storage.postgres.target import Target
 
 Row = tuple[Any, ...]
@@ -67,6 +68,9 @@ class Connection:
 
     `now`: microseconds since 1970 by the database's clock, when the transaction had its locks.
     """
+
+    slices = SLICES
+    conditions = PostgresConditions
 
     def __init__(self, target: Target, longest_statement: float = LONGEST_STATEMENT) -> None:
         """`longest_statement`: the seconds that the server is given for one outside of transactions. Raises

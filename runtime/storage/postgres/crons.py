@@ -6,22 +6,22 @@ from typing import TypeVar
 from runyard.generated.models import CronCountRequest, CronSearch
 from runyard.runtime.errors import Conflict, Forbidden, NotFound, Unavailable
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.fetching import fetch_dict, fetch_dicts, one
 from runyard.runtime.storage.kept_answers import pack_cron
 from runyard.runtime.storage.port.crons import CronChange, DueCrons, Fired, Firing, StoredCron
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.idempotency import IdempotencyKey
 from runyard.runtime.storage.port.runs import CancelResult, InsertResult
-from runyard.runtime.storage.postgres.conditions import Conditions
+from runyard.runtime.storage.postgres.conditions import PostgresConditions
 from runyard.runtime.storage.postgres.connection import SLICES, Connection
-from runyard.runtime.storage.postgres.database import Database
+from runyard.runtime.storage.postgres.database import Database, Work
 from runyard.runtime.storage.postgres.insertion import insert_runs, make_room
-from runyard.runtime.storage.postgres.rows import fetch_dict, fetch_dicts, one
-from runyard.runtime.storage.postgres.scoping import Work, on_cron, read_in_scope, shows_cron, shows_thread
-from runyard.runtime.storage.postgres.used_keys import keep_key
 from runyard.runtime.storage.prepared_runs import PreparedRun, prepare_runs
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.rows import NO_CRON_THREAD, cron_columns, cron_from_row, expiry_columns
+from runyard.runtime.storage.scoping import on_cron, shows_cron, shows_thread
 from runyard.runtime.storage.time_slice import PIECE, TimeSlice
+from runyard.runtime.storage.used_keys import keep_key
 
 T = TypeVar("T")
 
@@ -74,8 +74,8 @@ class PostgresCrons:
             connection.execute(self._sql["keep_temporary_thread"], {"thread_id": thread_id, **expiry_columns(expiry)})
 
     async def get(self, scope: Scope, cron_id: str) -> StoredCron | None:
-        return await read_in_scope(
-            self._database, scope, on_cron(scope, cron_id, lambda connection: self._get(connection, cron_id))
+        return await self._database.read_in_scope(
+            scope, on_cron(scope, cron_id, lambda connection: self._get(connection, cron_id))
         )
 
     def _get(self, connection: Connection, cron_id: str) -> StoredCron | None:
@@ -216,8 +216,8 @@ class PostgresCrons:
         return Fired(firing, inserted)
 
 
-def _conditions(scope: Scope, request: CronSearch | CronCountRequest) -> Conditions:
-    where = Conditions()
+def _conditions(scope: Scope, request: CronSearch | CronCountRequest) -> PostgresConditions:
+    where = PostgresConditions()
     where.within(scope, "metadata")
     where.equal("assistant_id", request.assistant_id)
     where.equal("thread_id", request.thread_id)

@@ -31,6 +31,7 @@ import psycopg
 
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import StorageUnavailable, Unanswered
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.patience import patience
 from runyard.runtime.storage.port.storage import Meter
 from runyard.runtime.storage.postgres.connection import LONGEST_STATEMENT, Connection, Parameters, Row, lock_of
@@ -160,6 +161,14 @@ class Database:
         """Runs `work`, of statements for reading, which all see one and the same state."""
         mode = "isolation level repeatable read, read only"
         return await self._ask(pool, lambda: self._transact(work, mode, pool, ()))
+
+    async def read_in_scope(self, scope: Scope, work: Work[T]) -> T:
+        """As `read`; where `work` looks at the scope too, it sees one state."""
+        return await (self.snapshot(work) if scope.filter or scope.decided else self.read(work))
+
+    async def search(self, work: Work[T]) -> T:
+        """As `snapshot`, for what may take long."""
+        return await self.snapshot(work, "search")
 
     @contextmanager
     def blocking(self) -> Iterator[None]:

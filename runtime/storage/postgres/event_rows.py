@@ -1,7 +1,7 @@
 """The logs of threads, on Postgres: what other steps of a transaction ask of them."""
 
+from runyard.runtime.storage.fetching import one
 from runyard.runtime.storage.postgres.connection import Connection
-from runyard.runtime.storage.postgres.rows import one
 from runyard.runtime.storage.queries import Queries
 
 

@@ -6,8 +6,8 @@ from runyard.runtime.storage.kept_answers import pack_thread
 from runyard.runtime.storage.port.idempotency import IdempotencyKey, KeptAnswer
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.database import Database
-from runyard.runtime.storage.postgres.used_keys import keep_key
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.used_keys import keep_key
 
 
 class PostgresIdempotency:

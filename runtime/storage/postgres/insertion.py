@@ -9,13 +9,12 @@ import orjson
 from runyard.generated.models import Run
 from runyard.runtime.errors import Conflict, Forbidden, NotFound
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.fetching import fetch_dict
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, InsertResult, Lane, NewRun
 from runyard.runtime.storage.postgres.cancellation import cancel_runs
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.many_rows import insert_rows
-from runyard.runtime.storage.postgres.rows import fetch_dict
-from runyard.runtime.storage.postgres.scoping import shows_thread
 from runyard.runtime.storage.prepared_runs import (
     BUSY,
     NO_THREAD,
@@ -27,6 +26,7 @@ from runyard.runtime.storage.prepared_runs import (
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.removal import refuse_leftovers
 from runyard.runtime.storage.rows import expiry_columns, iso_time
+from runyard.runtime.storage.scoping import shows_thread
 
 CROWD = 50
 """Runs that a transaction cancels for a multitask strategy."""

@@ -13,9 +13,9 @@ from importlib.resources.abc import Traversable
 import psycopg
 
 from runyard.runtime.errors import ConfigError
+from runyard.runtime.storage.fetching import one
 from runyard.runtime.storage.port.capabilities import SchemaState
 from runyard.runtime.storage.postgres.connection import Connection, lock_of
-from runyard.runtime.storage.postgres.rows import one
 from runyard.runtime.storage.postgres.target import Target
 
 OLDEST_READER = 1

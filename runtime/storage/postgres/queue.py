@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import msgspec
 import orjson
 
+from runyard.runtime.storage.checkpoint_rows import cut_back_run
+from runyard.runtime.storage.fetching import one
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.queue import (
     DueResult,
@@ -20,13 +22,12 @@ from runyard.runtime.storage.port.queue import (
 from runyard.runtime.storage.port.retries import RetryPolicy
 from runyard.runtime.storage.port.runs import Interest, Lane
 from runyard.runtime.storage.postgres.cancellation import release_run
-from runyard.runtime.storage.postgres.checkpoint_rows import cut_back_run, write_rows
+from runyard.runtime.storage.postgres.checkpoint_rows import write_rows
 from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.finishing import Finish, finish_cancelled, finish_runs
 from runyard.runtime.storage.postgres.groups import Groups
 from runyard.runtime.storage.postgres.leases import holds
-from runyard.runtime.storage.postgres.rows import one
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.time_slice import PIECE, TimeSlice
 

@@ -9,17 +9,17 @@ from typing import Any
 import orjson
 
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.fetching import one
 from runyard.runtime.storage.port.results import FailedItem, ItemResult, ItemRetry, ResultsState, RetryResult
 from runyard.runtime.storage.port.runs import FinalStatus, Lane
 from runyard.runtime.storage.postgres.connection import SLICES, Connection, Row
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.insertion import insert_runs
-from runyard.runtime.storage.postgres.rows import one
-from runyard.runtime.storage.postgres.scoping import on_batch, read_in_scope, shows_batch, shows_item
 from runyard.runtime.storage.prepared_runs import PreparedRun, prepare_runs
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.removal import remove_events
 from runyard.runtime.storage.result_rows import failed_from_row, result_from_row
+from runyard.runtime.storage.scoping import on_batch, shows_batch, shows_item
 from runyard.runtime.storage.time_slice import TimeSlice
 
 ROWS_PER_PAGE = 500
@@ -44,7 +44,7 @@ class PostgresResults:
             row = connection.execute(self._sql["results_state"], (batch_id,)).fetchone()
             return None if row is None else ResultsState(*row)
 
-        return await read_in_scope(self._database, scope, on_batch(scope, batch_id, read))
+        return await self._database.read_in_scope(scope, on_batch(scope, batch_id, read))
 
     async def by_index(
         self, scope: Scope, batch_id: str, after: int, *, upto: int | None, statuses: Sequence[FinalStatus], size: int

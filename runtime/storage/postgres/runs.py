@@ -6,7 +6,10 @@ from functools import partial
 from runyard.generated.models import Run
 from runyard.runtime.lifecycle import UNKNOWN
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.batch_rows import insert_batch
+from runyard.runtime.storage.fetching import fetch_dict, fetch_dicts, one
 from runyard.runtime.storage.kept_answers import pack_runs
+from runyard.runtime.storage.leftovers import write_without_leftovers
 from runyard.runtime.storage.port.idempotency import IdempotencyKey
 from runyard.runtime.storage.port.runs import (
     CancelAction,
@@ -21,29 +24,25 @@ from runyard.runtime.storage.port.runs import (
     RunResult,
     RunStatus,
 )
-from runyard.runtime.storage.postgres.batch_rows import insert_batch
 from runyard.runtime.storage.postgres.cancellation import cancel_runs, free_threads
-from runyard.runtime.storage.postgres.conditions import Conditions
+from runyard.runtime.storage.postgres.conditions import PostgresConditions
 from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.event_rows import last_event
 from runyard.runtime.storage.postgres.insertion import insert_runs, insert_with_thread, make_room
-from runyard.runtime.storage.postgres.leftovers import write_without_leftovers
-from runyard.runtime.storage.postgres.rows import fetch_dict, fetch_dicts, one
-from runyard.runtime.storage.postgres.scoping import (
-    METADATA_OF_RUN,
-    add_scope_of_threads,
-    on_run,
-    on_thread,
-    read_in_scope,
-    shows_run,
-)
-from runyard.runtime.storage.postgres.used_keys import keep_key
 from runyard.runtime.storage.prepared_runs import prepare_runs
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.removal import remove_events
 from runyard.runtime.storage.rows import run_from_row
+from runyard.runtime.storage.scoping import (
+    METADATA_OF_RUN,
+    add_scope_of_threads,
+    on_run,
+    on_thread,
+    shows_run,
+)
 from runyard.runtime.storage.time_slice import TimeSlice
+from runyard.runtime.storage.used_keys import keep_key
 
 
 class PostgresRuns:
@@ -71,7 +70,7 @@ class PostgresRuns:
             prepared = prepare_runs(scope, new_runs, connection.now, connection.now, batch)
             inserted = insert_runs(connection, self._sql, scope, prepared)
             if batch is not None:
-                insert_batch(connection, self._sql, scope, batch, len(prepared), inserted.ready)
+                insert_batch(connection, self._sql, scope, batch, len(prepared), inserted.ready, connection.now)
             if key is not None:
                 keep_key(connection, self._sql, scope, key, pack_runs(inserted.runs))
             return inserted
@@ -83,16 +82,14 @@ class PostgresRuns:
 
     async def get(self, scope: Scope, thread_id: str, run_id: str) -> Run | None:
         parameters = {"run_id": run_id, "thread_id": thread_id}
-        row = await read_in_scope(
-            self._database,
+        row = await self._database.read_in_scope(
             scope,
             on_run(scope, run_id, lambda connection: fetch_dict(connection, self._sql["run"], parameters)),
         )
         return None if row is None else run_from_row(row)
 
     async def find(self, scope: Scope, run_id: str) -> Run | None:
-        row = await read_in_scope(
-            self._database,
+        row = await self._database.read_in_scope(
             scope,
             on_run(scope, run_id, lambda connection: fetch_dict(connection, self._sql["run_by_id"], (run_id,))),
         )
@@ -111,15 +108,14 @@ class PostgresRuns:
         return [run_from_row(row) for row in rows or ()]
 
     async def locate(self, scope: Scope, run_id: str) -> RunLocation | None:
-        row = await read_in_scope(
-            self._database,
+        row = await self._database.read_in_scope(
             scope,
             on_run(scope, run_id, lambda connection: connection.execute(self._sql["locate"], (run_id,)).fetchone()),
         )
         return None if row is None else RunLocation(row[0], bool(row[1]), bool(row[2]))
 
     async def ended(self, scope: Scope, run_ids: Sequence[str]) -> list[RunResult]:
-        return await read_in_scope(self._database, scope, lambda connection: self._ended(connection, scope, run_ids))
+        return await self._database.read_in_scope(scope, lambda connection: self._ended(connection, scope, run_ids))
 
     def _ended(self, connection: Connection, scope: Scope, run_ids: Sequence[str]) -> list[RunResult]:
         found: list[RunResult] = []
@@ -144,7 +140,7 @@ class PostgresRuns:
         limit: int,
         after: RunPosition | None = None,
     ) -> RunPage:
-        where = Conditions("queue is not null")
+        where = PostgresConditions("queue is not null")
         add_scope_of_threads(where, scope, "runs.thread_id")
         if status != "all":
             where.add("(queue = 'running') = %s", status == "running")
@@ -166,7 +162,7 @@ class PostgresRuns:
     async def cancel(
         self, scope: Scope, runs: Sequence[RunRef], action: CancelAction, reason: str | None = None
     ) -> CancelResult:
-        where = Conditions()
+        where = PostgresConditions()
         where.within(scope, METADATA_OF_RUN)
         wanted = "join unnest(%s::text[], %s::text[]) as wanted (thread_id, run_id) using (thread_id, run_id)"
         parameters = [[run.thread_id for run in runs], [run.run_id for run in runs], *where.parameters]

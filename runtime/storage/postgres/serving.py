@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 from runyard.runtime.errors import ConfigError
+from runyard.runtime.storage.fetching import one
 from runyard.runtime.storage.postgres.connection import LONGEST_STATEMENT, Connection, lock_of
-from runyard.runtime.storage.postgres.rows import one
 from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.postgres.worker_leases import WorkerLeases
 from runyard.runtime.storage.queries import Queries

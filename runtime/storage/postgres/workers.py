@@ -7,6 +7,7 @@ from typing import Any
 
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.lifecycle import EXHAUSTED
+from runyard.runtime.storage.fetching import fetch_dicts
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, Lane
 from runyard.runtime.storage.port.workers import (
@@ -23,7 +24,6 @@ from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.errors import unavailable
 from runyard.runtime.storage.postgres.leases import requested_cancel
-from runyard.runtime.storage.postgres.rows import fetch_dicts
 from runyard.runtime.storage.postgres.worker_leases import WorkerLeases
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.time_slice import TimeSlice

@@ -1,26 +1,25 @@
 """Batches, on SQLite. Triggers keep their counts, in the transactions that change their runs."""
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from runyard.generated.models import Batch, BatchStatus, Run
 from runyard.runtime.lifecycle import batch_timed_out
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.batch_rows import condition_of
+from runyard.runtime.storage.batch_rows import condition_of, read_batch
+from runyard.runtime.storage.delivery_rows import complete_deliveries
+from runyard.runtime.storage.fetching import fetch_dict, fetch_dicts
 from runyard.runtime.storage.port.batches import BatchState, LateItems, StoppedItems
 from runyard.runtime.storage.port.runs import CancelResult, RunStatus
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.removal import remove_events
 from runyard.runtime.storage.rows import run_from_row
-from runyard.runtime.storage.sqlite.batch_rows import read_batch
+from runyard.runtime.storage.scoping import METADATA_OF_RUN, on_batch
 from runyard.runtime.storage.sqlite.cancellation import cancel_run, end_unfinished
-from runyard.runtime.storage.sqlite.conditions import Conditions
-from runyard.runtime.storage.sqlite.database import Database, now
-from runyard.runtime.storage.sqlite.deliveries import complete_deliveries
+from runyard.runtime.storage.sqlite.conditions import SqliteConditions
+from runyard.runtime.storage.sqlite.connection import Connection, now
+from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
-from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts
-from runyard.runtime.storage.sqlite.scoping import METADATA_OF_RUN, on_batch, one_state
 from runyard.runtime.storage.time_slice import TimeSlice
 
 LATE: Final = (
@@ -45,21 +44,20 @@ class SqliteBatches:
         self._clock = clock
 
     async def get(self, scope: Scope, batch_id: str) -> Batch | None:
-        return self._database.read(on_batch(scope, batch_id, lambda connection: self._get(connection, batch_id)))
+        return await self._database.snapshot(
+            on_batch(scope, batch_id, lambda connection: self._get(connection, batch_id))
+        )
 
-    def _get(self, connection: sqlite3.Connection, batch_id: str) -> Batch | None:
-        def read(connection: sqlite3.Connection) -> Batch | None:
-            row = fetch_dict(connection, self._sql["batch"], (batch_id,))
-            return None if row is None else read_batch(connection, self._sql, row)
-
-        return one_state(connection, read)
+    def _get(self, connection: Connection, batch_id: str) -> Batch | None:
+        row = fetch_dict(connection, self._sql["batch"], (batch_id,))
+        return None if row is None else read_batch(connection, self._sql, row)
 
     async def state(self, scope: Scope, batch_id: str) -> BatchState | None:
-        def read(connection: sqlite3.Connection) -> BatchState | None:
+        def read(connection: Connection) -> BatchState | None:
             row = connection.execute(self._sql["batch_state"], (batch_id,)).fetchone()
             return None if row is None else BatchState(row[:-2], bool(row[-2]), bool(row[-1]))
 
-        return self._database.read(on_batch(scope, batch_id, read))
+        return await self._database.read_in_scope(scope, on_batch(scope, batch_id, read))
 
     async def search(
         self,
@@ -71,7 +69,7 @@ class SqliteBatches:
         limit: int,
         offset: int,
     ) -> list[Batch]:
-        where = Conditions()
+        where = SqliteConditions()
         where.within(scope, "batches.metadata")
         if statuses:
             where.add(" or ".join(["false", *(f"({condition_of(status)})" for status in statuses)]).join("()"))
@@ -79,44 +77,44 @@ class SqliteBatches:
             where.like("name", name)
         where.containing("batches.metadata", None if metadata is None else dict(metadata))
         sql = (
-            f"select * from batches join batch_counts using (batch_id) {where} "
+            f"select *, clock_micros() as now from batches join batch_counts using (batch_id) {where} "
             "order by batches.batch_id desc limit ? offset ?"
         )
 
-        def read(connection: sqlite3.Connection) -> list[Batch]:
+        def read(connection: Connection) -> list[Batch]:
             rows = fetch_dicts(connection, sql, (*where.parameters, limit, offset))
             return [read_batch(connection, self._sql, row) for row in rows]
 
-        return await self._database.read_in_pool(lambda connection: one_state(connection, read), "search")
+        return await self._database.search(read)
 
     async def runs(
         self, scope: Scope, batch_id: str, *, statuses: Sequence[RunStatus] | None, limit: int, offset: int
     ) -> list[Run] | None:
-        where = Conditions()
+        where = SqliteConditions()
         where.equal("batch_id", batch_id)
         where.among("status", None if not statuses else [*statuses])
         where.within(scope, METADATA_OF_RUN)
         where.add("batch_index is not null")  # else it was replaced by another
         sql = f"select * from runs indexed by run_batch {where} order by batch_index limit ? offset ?"
 
-        def read(connection: sqlite3.Connection) -> list[Run] | None:
+        def read(connection: Connection) -> list[Run] | None:
             if connection.execute(self._sql["batch_state"], (batch_id,)).fetchone() is None:
                 return None
             return [run_from_row(row) for row in fetch_dicts(connection, sql, (*where.parameters, limit, offset))]
 
-        return await self._database.read_in_pool(on_batch(scope, batch_id, read), "search")
+        return await self._database.snapshot(on_batch(scope, batch_id, read), "search")
 
     # Ending
 
     async def request_cancel(self, scope: Scope, batch_id: str) -> Batch | None:
-        def work(connection: sqlite3.Connection) -> Batch | None:
+        def work(connection: Connection) -> Batch | None:
             connection.execute(self._sql["cancel_batch"], {"batch_id": batch_id, "now": now()})
             return self._get(connection, batch_id)
 
         return await self._database.write(on_batch(scope, batch_id, work))
 
     async def stop_some(self, batch_id: str, after: int, limit: int) -> StoppedItems:
-        def work(connection: sqlite3.Connection) -> StoppedItems:
+        def work(connection: Connection) -> StoppedItems:
             result, time, time_slice = CancelResult(), now(), TimeSlice()
             # Those that would get the place of whatever is stopped go first.
             for seq, run_id in connection.execute(self._sql["held_items"], (batch_id, limit)).fetchall():
@@ -146,7 +144,7 @@ class SqliteBatches:
         return None if due is None else max(0.0, (due - self._clock.now()) / 1e6)
 
     async def end_late(self, limit: int) -> LateItems:
-        def work(connection: sqlite3.Connection) -> LateItems:
+        def work(connection: Connection) -> LateItems:
             late, time_slice = LateItems(), TimeSlice()
             for kind, find, items, settle in LATE:
                 while not late.more and (row := connection.execute(self._sql[find], (self._clock.now(),)).fetchone()):
@@ -171,14 +169,14 @@ class SqliteBatches:
     # Removing
 
     async def delete(self, scope: Scope, batch_id: str) -> bool | None:
-        def work(connection: sqlite3.Connection) -> bool | None:
+        def work(connection: Connection) -> bool | None:
             if connection.execute(self._sql["batch_state"], (batch_id,)).fetchone() is None:
                 return None
             return self._delete(connection, batch_id)
 
         return await self._database.write(on_batch(scope, batch_id, work))
 
-    def _delete(self, connection: sqlite3.Connection, batch_id: str) -> bool:
+    def _delete(self, connection: Connection, batch_id: str) -> bool:
         complete_deliveries(connection, self._sql, batch_id)
         if not connection.execute(self._sql["delete_batch"], (batch_id,)).rowcount:
             return False
@@ -190,20 +188,20 @@ class SqliteBatches:
     async def forget(self, older_than: float, limit: int) -> int:
         before = now() - int(older_than * 1e6)
 
-        def read(connection: sqlite3.Connection) -> list[tuple[str]]:
+        def read(connection: Connection) -> list[tuple[str]]:
             return connection.execute(self._sql["old_batches"], (before, limit)).fetchall()
 
-        def work(connection: sqlite3.Connection) -> int:
+        def work(connection: Connection) -> int:
             return sum(self._delete(connection, batch_id) for (batch_id,) in read(connection))
 
         return await self._database.write(work) if self._database.read(read) else 0
 
     async def remove_leftovers(self) -> bool:
-        def read(connection: sqlite3.Connection) -> tuple[str] | None:
+        def read(connection: Connection) -> tuple[str] | None:
             row: tuple[str] | None = connection.execute(self._sql["next_discarded_batch"]).fetchone()
             return row
 
-        def work(connection: sqlite3.Connection) -> bool:
+        def work(connection: Connection) -> bool:
             time_slice = TimeSlice()
             while (found := read(connection)) is not None:
                 if not self._remove_rest(connection, found[0], time_slice):
@@ -213,7 +211,7 @@ class SqliteBatches:
 
         return await self._database.write(work) if self._database.read(read) else False
 
-    def _remove_rest(self, connection: sqlite3.Connection, batch_id: str, time_slice: TimeSlice) -> bool:
+    def _remove_rest(self, connection: Connection, batch_id: str, time_slice: TimeSlice) -> bool:
         """Whether nothing is left. Temporary runs are no more than what they answered; others stay on their threads."""
         removed = {"batch_id": batch_id, "limit": PIECE}
         while connection.execute(self._sql["erase_removed_items"], removed).rowcount == PIECE:

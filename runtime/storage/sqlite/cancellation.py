@@ -1,28 +1,28 @@
 """Runs that end without their graph's doing, on SQLite, and what follows for their threads: the steps within one
 transaction."""
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from runyard.runtime.lifecycle import CANCELLED
+from runyard.runtime.storage.checkpoint_rows import undo_checkpoints_of_run
+from runyard.runtime.storage.delivery_rows import add_delivery
+from runyard.runtime.storage.leftovers import discard_thread
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.queue import FinishResult, Lease
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, FinalStatus
 from runyard.runtime.storage.port.workers import EndedRun, EndedRuns
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.checkpoints import undo_checkpoints_of_run, write_rows
-from runyard.runtime.storage.sqlite.database import now
-from runyard.runtime.storage.sqlite.deliveries import add_delivery
+from runyard.runtime.storage.sqlite.checkpoint_rows import write_rows
+from runyard.runtime.storage.sqlite.connection import Connection, now
 from runyard.runtime.storage.sqlite.leases import requested_cancel
-from runyard.runtime.storage.sqlite.leftovers import discard_thread
 from runyard.runtime.storage.time_slice import TimeSlice
 
 
 def cancel_run(
-    connection: sqlite3.Connection,
+    connection: Connection,
     sql: Queries,
     seq: int,
     run_id: str,
@@ -48,7 +48,7 @@ def cancel_run(
 
 
 def end_cancelled(
-    connection: sqlite3.Connection,
+    connection: Connection,
     sql: Queries,
     seq: int,
     run_id: str,
@@ -77,7 +77,7 @@ def end_cancelled(
 
 
 def end_unfinished(
-    connection: sqlite3.Connection,
+    connection: Connection,
     sql: Queries,
     row: Mapping[str, Any],
     status: FinalStatus,
@@ -105,7 +105,7 @@ def end_unfinished(
 
 
 def release_run(
-    connection: sqlite3.Connection, sql: Queries, lease: Lease, rows: Sequence[CheckpointRow | WriteRow], time: int
+    connection: Connection, sql: Queries, lease: Lease, rows: Sequence[CheckpointRow | WriteRow], time: int
 ) -> FinishResult | None:
     """Gives a run back to the queue, with what it has reached; one that was asked to stop ends instead, and what that
     brought about is returned. Raises LeaseLost."""
@@ -122,7 +122,7 @@ def release_run(
 
 
 def roll_back_run(
-    connection: sqlite3.Connection, sql: Queries, seq: int, thread_id: str, time: int, *, begun: bool = True
+    connection: Connection, sql: Queries, seq: int, thread_id: str, time: int, *, begun: bool = True
 ) -> int:
     """Removes a run and what it wrote; the thread is what it was before. Returns how many runs became ready."""
     (run_id,) = connection.execute(sql["roll_back_run"], (seq,)).fetchone()
@@ -135,7 +135,7 @@ def roll_back_run(
     return promoted
 
 
-def _restore_graph(connection: sqlite3.Connection, sql: Queries, thread_id: str) -> None:
+def _restore_graph(connection: Connection, sql: Queries, thread_id: str) -> None:
     """A thread names the graph of its latest run, by which its state is read."""
     latest = connection.execute(sql["latest_run_of_thread"], (thread_id,)).fetchone()
     thread = connection.execute(sql["thread_metadata"], (thread_id,)).fetchone()
@@ -151,7 +151,7 @@ def _restore_graph(connection: sqlite3.Connection, sql: Queries, thread_id: str)
         )
 
 
-def free_thread(connection: sqlite3.Connection, sql: Queries, thread_id: str, time: int) -> int:
+def free_thread(connection: Connection, sql: Queries, thread_id: str, time: int) -> int:
     """What follows when a run has left its thread without changing it: the next one is promoted, the thread shows
     its earlier status again, and a temporary thread without runs is removed. Returns how many runs became ready."""
     parameters = {"thread_id": thread_id, "now": time}

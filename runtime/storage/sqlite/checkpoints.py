@@ -1,11 +1,9 @@
 """Rows of the LangGraph saver, on SQLite. Reads take microseconds, so they are answered where they are asked for."""
 
-import sqlite3
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
-import orjson
-
+from runyard.runtime.storage.checkpoint_rows import drop_history
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.checkpoints import (
     Handover,
@@ -17,7 +15,9 @@ from runyard.runtime.storage.port.checkpoints import (
 )
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.removal import remove_checkpoints, remove_history
+from runyard.runtime.storage.removal import remove_checkpoints
+from runyard.runtime.storage.sqlite.checkpoint_rows import write_rows
+from runyard.runtime.storage.sqlite.connection import Connection
 from runyard.runtime.storage.sqlite.copying import copy_checkpoints
 from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.leases import holds, lease_lost
@@ -26,89 +26,7 @@ from runyard.runtime.storage.time_slice import TimeSlice
 T = TypeVar("T")
 
 
-def undo_checkpoints_of_run(connection: sqlite3.Connection, sql: Queries, thread_id: str, run_id: str) -> None:
-    """Deletes what a run has written on its thread, and brings back what it has replaced."""
-    for name in (
-        "delete_checkpoints_of_run_on_thread",
-        "delete_blobs_of_run_on_thread",
-        "delete_writes_of_run_on_thread",
-        "restore_replaced_writes",
-    ):
-        connection.execute(sql[name], (thread_id, run_id))
-    connection.execute(sql["delete_replaced_writes"], (thread_id,))
-
-
-def cut_back_run(connection: sqlite3.Connection, sql: Queries, thread_id: str, run_id: str, checkpoint_id: str) -> None:
-    """Deletes the checkpoints that a run has saved after the one of that id, and what it has written on that one."""
-    for name in ("drop_checkpoints_after", "drop_writes_from"):
-        connection.execute(sql[name], (thread_id, run_id, checkpoint_id))
-
-
-def write_rows(connection: sqlite3.Connection, sql: Queries, rows: Iterable[CheckpointRow | WriteRow]) -> None:
-    """Writes checkpoints with their channel values, and pending writes, in order."""
-    for row in rows:
-        if isinstance(row, CheckpointRow):
-            connection.execute(
-                sql["put_checkpoint"],
-                (
-                    row.thread_id,
-                    row.ns,
-                    row.checkpoint_id,
-                    row.parent_id,
-                    row.run_id,
-                    row.type,
-                    row.data,
-                    row.metadata,
-                ),
-            )
-            for channel, version, kind, data in row.blobs:
-                connection.execute(
-                    sql["add_blob"],
-                    (row.thread_id, row.ns, channel, version, row.run_id, kind, data),
-                )
-        else:
-            if row.idx < 0 and row.run_id is not None:
-                _keep_replaced(connection, sql, row)
-            connection.execute(
-                sql["add_write" if row.idx >= 0 else "replace_write"],
-                (
-                    row.thread_id,
-                    row.ns,
-                    row.checkpoint_id,
-                    row.task_id,
-                    row.idx,
-                    row.run_id,
-                    row.channel,
-                    row.type,
-                    row.data,
-                    row.task_path,
-                ),
-            )
-
-
-def _keep_replaced(connection: sqlite3.Connection, sql: Queries, row: WriteRow) -> None:
-    connection.execute(sql["forget_replaced_writes"], (row.thread_id, row.run_id))
-    connection.execute(
-        sql["keep_replaced_write"],
-        {
-            "thread_id": row.thread_id,
-            "run_id": row.run_id,
-            "ns": row.ns,
-            "checkpoint_id": row.checkpoint_id,
-            "task_id": row.task_id,
-            "idx": row.idx,
-        },
-    )
-
-
-def drop_history(connection: sqlite3.Connection, sql: Queries, thread_id: str, kept: Sequence[KeptCheckpoint]) -> bool:
-    """Deletes all of a thread but the checkpoints named, for a slice of time; whether nothing else is left."""
-    checkpoints = orjson.dumps([(item.ns, item.checkpoint_id) for item in kept]).decode()
-    blobs = [(item.ns, channel, version) for item in kept for channel, version in item.versions.items()]
-    return remove_history(connection, sql, thread_id, checkpoints, orjson.dumps(blobs).decode(), TimeSlice())
-
-
-def _of_one_state(connection: sqlite3.Connection, read: Callable[[sqlite3.Connection], T]) -> T:
+def _of_one_state(connection: Connection, read: Callable[[Connection], T]) -> T:
     """Reads a checkpoint with all that belongs to it, whoever deletes that meanwhile."""
     connection.execute("begin")
     try:
@@ -140,7 +58,7 @@ class SqliteCheckpoints:
         self._sql = queries
 
     def append(self, lease: Lease | None, rows: Sequence[CheckpointRow | WriteRow]) -> Handover:
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             if lease is not None and not holds(connection, self._sql, lease):
                 raise lease_lost(lease)
             write_rows(connection, self._sql, rows)
@@ -158,7 +76,7 @@ class SqliteCheckpoints:
         return self._one("checkpoint", (thread_id, ns, checkpoint_id), references)
 
     def _one(self, name: str, parameters: tuple[str, ...], references: References | None) -> StoredCheckpoint | None:
-        def read(connection: sqlite3.Connection) -> StoredCheckpoint | None:
+        def read(connection: Connection) -> StoredCheckpoint | None:
             row = connection.execute(self._sql[name], parameters).fetchone()
             return None if row is None else self._stored(connection, row, references)
 
@@ -173,7 +91,7 @@ class SqliteCheckpoints:
         limit: int | None,
         references: References | None = None,
     ) -> list[StoredCheckpoint]:
-        def read(connection: sqlite3.Connection) -> list[StoredCheckpoint]:
+        def read(connection: Connection) -> list[StoredCheckpoint]:
             conditions, parameters = [], []
             for condition, value in (
                 ("thread_id = ?", thread_id),
@@ -193,9 +111,7 @@ class SqliteCheckpoints:
 
         return self._database.read(lambda connection: _of_one_state(connection, read))
 
-    def _stored(
-        self, connection: sqlite3.Connection, row: tuple[Any, ...], references: References | None
-    ) -> StoredCheckpoint:
+    def _stored(self, connection: Connection, row: tuple[Any, ...], references: References | None) -> StoredCheckpoint:
         writes = connection.execute(self._sql["writes"], row[:3]).fetchall()
         # LangGraph applies the writes of a step in the order of (task path, task id, index).
         writes.sort(key=lambda write: (write[4], write[0], write[5]))
@@ -222,7 +138,7 @@ class SqliteCheckpoints:
         return self._database.read(lambda connection: self._blobs(connection, thread_id, ns, versions))
 
     def _blobs(
-        self, connection: sqlite3.Connection, thread_id: str, ns: str, versions: Mapping[str, str]
+        self, connection: Connection, thread_id: str, ns: str, versions: Mapping[str, str]
     ) -> dict[str, StoredBlob]:
         found: dict[str, StoredBlob] = {}
         for channel, version in versions.items():
@@ -253,12 +169,12 @@ class SqliteCheckpoints:
                 await self._delete_rows(run_id, self._sql[found], self._sql[removing])
 
     async def _delete_rows(self, run_id: str, found: str, removing: str) -> None:
-        def read(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+        def read(connection: Connection) -> list[tuple[Any, ...]]:
             return connection.execute(found, (run_id,)).fetchall()
 
         rows = await self._database.read_in_pool(read, "lookup")
 
-        def step(connection: sqlite3.Connection) -> bool:
+        def step(connection: Connection) -> bool:
             time_slice = TimeSlice()
             while rows:
                 connection.execute(removing, rows.pop())
@@ -268,7 +184,7 @@ class SqliteCheckpoints:
 
         await self._repeat(step)
 
-    async def _repeat(self, step: Callable[[sqlite3.Connection], bool]) -> None:
+    async def _repeat(self, step: Callable[[Connection], bool]) -> None:
         """One transaction after the other, until a step says that all is done."""
         while not await self._database.write(step):
             pass

@@ -1,13 +1,13 @@
-"""What a search asks for, as a `where` clause. Of metadata, an object must be contained, key by key; everything
-else must be equal."""
+"""Conditions of queries that are put together, as SQLite writes them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from runyard.runtime.scope import Scope, has_all, holds, terms
+from runyard.runtime.scope import has_all, holds
+from runyard.runtime.storage.conditions import Conditions
 
 MOST_TERMS = 50
 """Values that SQLite compares one by one; it refuses expressions that are very deep, and each is a level."""
@@ -29,32 +29,20 @@ def has_items(document: str | bytes | None, key: str, wanted: str) -> bool:
     return document is not None and has_all(orjson.loads(document).get(key), _parsed(wanted))
 
 
-class Conditions:
-    """The `where` clause of a search, put together from what was asked for."""
+class SqliteConditions(Conditions):
+    """JSON is text, or a blob."""
 
-    def __init__(self, *fixed: str) -> None:
-        self._terms = list(fixed)
-        self.parameters: list[Any] = []
-
-    def add(self, term: str, *parameters: Any) -> None:
-        self._terms.append(term)
-        self.parameters += parameters
-
-    def equal(self, column: str, value: Any) -> None:
-        """`value` None: no condition."""
-        if value is not None:
-            self.add(f"{column} = ?", value)
+    mark = "?"
 
     def like(self, column: str, part: str) -> None:
-        """The column contains the text, whatever the case."""
         self.add(f"instr(lower({column}), lower(?))", part)
 
-    def among(self, column: str, values: list[str] | None) -> None:
+    def among(self, column: str, values: Sequence[str] | None) -> None:
         if values is not None:
-            self.add(f"{column} in (select value from json_each(?))", orjson.dumps(values).decode())
+            self.add(f"{column} in (select value from json_each(?))", orjson.dumps([*values]).decode())
 
-    def containing(self, column: str, wanted: dict[str, Any] | None) -> None:
-        """The column, JSON as text or blob, contains `wanted`. SQLite itself compares scalars, which is fast."""
+    def containing(self, column: str, wanted: Mapping[str, Any] | None) -> None:
+        """SQLite itself compares scalars, which is fast."""
         rest: dict[str, Any] = {}
         flat = 0
         for path, key, value in _leaves("$", wanted or {}):
@@ -73,17 +61,15 @@ class Conditions:
         if rest:
             self.add(f"contains({column}, ?)", orjson.dumps(rest).decode())
 
-    def excluding(self, column: str, unwanted: dict[str, Any] | None) -> None:
-        """The column, JSON as text or blob, does not contain all of `unwanted`; None or nothing: no condition."""
+    def excluding(self, column: str, unwanted: Mapping[str, Any] | None) -> None:
         if unwanted:
-            found = Conditions()
+            found = SqliteConditions()
             found.containing(column, unwanted)
             # What is not there compares as null, which is no match.
-            self.add(f"not coalesce({' and '.join(found._terms)}, 0)", *found.parameters)
+            self.add(f"not coalesce({found.together}, 0)", *found.parameters)
 
     def listing(self, column: str, key: str, wanted: Any) -> None:
-        """The column, JSON as text, has under the key a list with the wanted item, or with all of a list of them.
-        SQLite itself looks for texts."""
+        """SQLite itself looks for texts."""
         path = _path("$", key)
         items = wanted if isinstance(wanted, list) else [wanted]
         if path is None or len(items) > MOST_TERMS or not all(isinstance(item, str) for item in items):
@@ -93,26 +79,10 @@ class Conditions:
         for item in items:
             self.add(f"exists (select 1 from json_each({column}, ?) where type = 'text' and value = ?)", path, item)
 
-    def within(self, scope: Scope, column: str, always: str | None = None) -> None:
-        """The metadata in the column is what the scope's filter asks for, or the condition `always` holds."""
-        if not scope.filter:
-            return
-        wanted = Conditions()
-        for key, operator, value in terms(scope.filter):
-            if operator == "$eq":
-                wanted.containing(column, {key: value})
-            elif operator == "$contains":
-                wanted.listing(column, key, value)
-            else:
-                raise ValueError(f"a filter of metadata knows $eq and $contains, not {operator}")
-        together = " and ".join(wanted._terms)
-        self.add(together if always is None else f"({always} or ({together}))", *wanted.parameters)
 
-    def __str__(self) -> str:
-        return f"where {' and '.join(self._terms)}" if self._terms else ""
-
-
-def _leaves(path: str | None, wanted: dict[str, Any], top: str | None = None) -> Iterator[tuple[str | None, str, Any]]:
+def _leaves(
+    path: str | None, wanted: Mapping[str, Any], top: str | None = None
+) -> Iterator[tuple[str | None, str, Any]]:
     """(path, top-level key, value) of all that must be equal; path None where SQL has no way to write it."""
     for key, value in wanted.items():
         below = None if path is None else _path(path, key)

@@ -4,7 +4,6 @@ Until the last page there is no thread, only rows that are noted as what is left
 does not come to its end.
 """
 
-import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -14,15 +13,16 @@ import orjson
 
 from runyard.runtime.errors import Unavailable
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.fetching import fetch_dict
 from runyard.runtime.storage.kept_answers import pack_thread
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.idempotency import IdempotencyKey
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.rows import expiry_columns, thread_from_row
-from runyard.runtime.storage.sqlite.database import Database, now
-from runyard.runtime.storage.sqlite.idempotency import keep_key
-from runyard.runtime.storage.sqlite.rows import fetch_dict
-from runyard.runtime.storage.sqlite.scoping import shows_thread
+from runyard.runtime.storage.scoping import shows_thread
+from runyard.runtime.storage.sqlite.connection import Connection, now
+from runyard.runtime.storage.sqlite.database import Database
+from runyard.runtime.storage.used_keys import keep_key
 
 PAGE_ROWS = 200
 PAGE_BYTES = 1_000_000
@@ -46,7 +46,7 @@ Page = list[tuple[str, tuple[Any, ...]]]
 
 
 def copy_thread(
-    reader: sqlite3.Connection,
+    reader: Connection,
     database: Database,
     sql: Queries,
     scope: Scope,
@@ -85,7 +85,7 @@ def copy_thread(
 
     packed = b"" if key is None else pack_thread(thread_from_row({**thread, "state": None, "interrupts": None}))
 
-    def finish(connection: sqlite3.Connection) -> None:
+    def finish(connection: Connection) -> None:
         if marked and not connection.execute(sql["forget_discarded"], (target,)).rowcount:
             raise _given_up()
         _write(connection, target, page)
@@ -99,7 +99,7 @@ def copy_thread(
     return True
 
 
-def copy_checkpoints(reader: sqlite3.Connection, database: Database, source: str, target: str) -> None:
+def copy_checkpoints(reader: Connection, database: Database, source: str, target: str) -> None:
     """Copies checkpoints, channel values and pending writes of a thread to another one. Blocks, as `copy_thread`."""
     with _one_state(reader):
         for page in _pages(reader, source):
@@ -107,7 +107,7 @@ def copy_checkpoints(reader: sqlite3.Connection, database: Database, source: str
 
 
 @contextmanager
-def _one_state(reader: sqlite3.Connection) -> Iterator[None]:
+def _one_state(reader: Connection) -> Iterator[None]:
     reader.execute("begin")
     try:
         yield
@@ -115,7 +115,7 @@ def _one_state(reader: sqlite3.Connection) -> Iterator[None]:
         reader.execute("commit")
 
 
-def _pages(reader: sqlite3.Connection, source: str) -> Iterator[Page]:
+def _pages(reader: Connection, source: str) -> Iterator[Page]:
     """Values before the checkpoints that refer to them. What runs under way have written is half of the next state, and
     no part of the copy; what they have replaced is."""
     page: Page = []
@@ -131,12 +131,12 @@ def _pages(reader: sqlite3.Connection, source: str) -> Iterator[Page]:
         yield page
 
 
-def _write(connection: sqlite3.Connection, target: str, page: Page) -> None:
+def _write(connection: Connection, target: str, page: Page) -> None:
     for table, row in page:
         connection.execute(f"insert into {table} values (?{', ?' * (len(row) - 1)})", (target, *row[1:]))
 
 
-def _write_marked(connection: sqlite3.Connection, sql: Queries, target: str, page: Page, first: bool) -> None:
+def _write_marked(connection: Connection, sql: Queries, target: str, page: Page, first: bool) -> None:
     if not first and connection.execute(sql["discarded_thread"], (target,)).fetchone() is None:
         raise _given_up()
     connection.execute(sql["note_discarded"], (target, True, now() + ABANDONED_AFTER))

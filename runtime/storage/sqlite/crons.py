@@ -1,11 +1,11 @@
 """Crons, on SQLite."""
 
-import sqlite3
 from collections.abc import Sequence
 
 from runyard.generated.models import CronCountRequest, CronSearch
 from runyard.runtime.errors import Conflict, Forbidden, NotFound, Unavailable
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.fetching import fetch_dict, fetch_dicts
 from runyard.runtime.storage.kept_answers import pack_cron
 from runyard.runtime.storage.port.crons import CronChange, DueCrons, Fired, Firing, StoredCron
 from runyard.runtime.storage.port.expiry import Expiry
@@ -14,14 +14,14 @@ from runyard.runtime.storage.port.runs import CancelResult, InsertResult
 from runyard.runtime.storage.prepared_runs import PreparedRun, prepare_runs
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.rows import NO_CRON_THREAD, cron_columns, cron_from_row, expiry_columns
-from runyard.runtime.storage.sqlite.conditions import Conditions
-from runyard.runtime.storage.sqlite.database import Database, now
-from runyard.runtime.storage.sqlite.idempotency import keep_key
+from runyard.runtime.storage.scoping import on_cron, shows_cron, shows_thread
+from runyard.runtime.storage.sqlite.conditions import SqliteConditions
+from runyard.runtime.storage.sqlite.connection import Connection, now
+from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.insertion import insert_runs, make_room
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
-from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts
-from runyard.runtime.storage.sqlite.scoping import on_cron, shows_cron, shows_thread
 from runyard.runtime.storage.time_slice import TimeSlice
+from runyard.runtime.storage.used_keys import keep_key
 
 SET_BACK = 60_000_000
 """Microseconds by which the time of day has to be behind the one at which a cron was timed. Small corrections need no
@@ -50,7 +50,7 @@ class SqliteCrons:
         expiry: Expiry | None = None,
         key: IdempotencyKey | None = None,
     ) -> StoredCron:
-        def work(connection: sqlite3.Connection) -> StoredCron:
+        def work(connection: Connection) -> StoredCron:
             if cron.thread_id is not None:
                 self._join_thread(connection, scope, cron.thread_id, expiry)
             time = now()
@@ -65,7 +65,7 @@ class SqliteCrons:
 
         return await self._database.write(work)
 
-    def _join_thread(self, connection: sqlite3.Connection, scope: Scope, thread_id: str, expiry: Expiry | None) -> None:
+    def _join_thread(self, connection: Connection, scope: Scope, thread_id: str, expiry: Expiry | None) -> None:
         row = fetch_dict(connection, self._sql["thread"], (thread_id,))
         if row is None or not shows_thread(connection, scope.of("threads"), thread_id):
             raise NotFound(NO_CRON_THREAD.format(thread_id))
@@ -74,14 +74,16 @@ class SqliteCrons:
             connection.execute(self._sql["keep_temporary_thread"], {"thread_id": thread_id, **expiry_columns(expiry)})
 
     async def get(self, scope: Scope, cron_id: str) -> StoredCron | None:
-        return self._database.read(on_cron(scope, cron_id, lambda connection: self._get(connection, cron_id)))
+        return await self._database.read_in_scope(
+            scope, on_cron(scope, cron_id, lambda connection: self._get(connection, cron_id))
+        )
 
-    def _get(self, connection: sqlite3.Connection, cron_id: str) -> StoredCron | None:
+    def _get(self, connection: Connection, cron_id: str) -> StoredCron | None:
         row = fetch_dict(connection, self._sql["cron"], (cron_id,))
         return None if row is None else cron_from_row(row)
 
     async def change(self, scope: Scope, cron_id: str, change: CronChange) -> StoredCron | None:
-        def work(connection: sqlite3.Connection) -> StoredCron | None:
+        def work(connection: Connection) -> StoredCron | None:
             found = self._get(connection, cron_id)
             if found is None:
                 return None
@@ -98,11 +100,11 @@ class SqliteCrons:
         return await self._database.write(on_cron(scope, cron_id, work))
 
     @staticmethod
-    def _reaches(connection: sqlite3.Connection, scope: Scope, thread_id: str) -> bool:
+    def _reaches(connection: Connection, scope: Scope, thread_id: str) -> bool:
         return shows_thread(connection, scope.of("threads"), thread_id)
 
     async def delete(self, scope: Scope, cron_id: str) -> bool:
-        def work(connection: sqlite3.Connection) -> bool:
+        def work(connection: Connection) -> bool:
             return bool(connection.execute(self._sql["delete_cron"], (cron_id,)).rowcount)
 
         return await self._database.write(on_cron(scope, cron_id, work)) or False
@@ -131,7 +133,7 @@ class SqliteCrons:
     async def due(self, limit: int) -> DueCrons:
         time = now()
 
-        def read(connection: sqlite3.Connection) -> DueCrons:
+        def read(connection: Connection) -> DueCrons:
             (next_due,) = connection.execute(self._sql["next_cron"]).fetchone()
             crons = []
             if next_due is not None and next_due <= time:
@@ -154,7 +156,7 @@ class SqliteCrons:
         fired: list[Fired] = []
         handled = 0
 
-        def work(connection: sqlite3.Connection) -> list[Fired | None]:
+        def work(connection: Connection) -> list[Fired | None]:
             done: list[Fired | None] = []
             together: list[PreparedRun] = []
             time_slice = TimeSlice()
@@ -181,7 +183,7 @@ class SqliteCrons:
 
     def _fire(
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         scope: Scope,
         firing: Firing,
         prepared: list[PreparedRun],
@@ -215,8 +217,8 @@ class SqliteCrons:
             connection.execute("release firing")
 
 
-def _conditions(scope: Scope, request: CronSearch | CronCountRequest) -> Conditions:
-    where = Conditions()
+def _conditions(scope: Scope, request: CronSearch | CronCountRequest) -> SqliteConditions:
+    where = SqliteConditions()
     where.within(scope, "metadata")
     where.equal("assistant_id", request.assistant_id)
     where.equal("thread_id", request.thread_id)

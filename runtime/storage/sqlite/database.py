@@ -3,16 +3,19 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import ConfigError
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.storage import Meter
 from runyard.runtime.storage.private_files import make_private
 from runyard.runtime.storage.sqlite.conditions import contains, has_items
+from runyard.runtime.storage.sqlite.connection import Connection, now
 from runyard.runtime.storage.sqlite.errors import is_busy
 from runyard.runtime.storage.sqlite.file_lock import FileLock
 from runyard.runtime.storage.sqlite.log_keeper import LONG_LOG, PAGE, LogKeeper
@@ -26,11 +29,6 @@ TIMEOUT = 5.0
 """Seconds that a read waits for another program that has the database for itself."""
 
 
-def now() -> int:
-    """Microseconds since 1970."""
-    return time.time_ns() // 1000
-
-
 class Database:
     """One process's access to the file. `open` first, `close` last; safe to use from several threads."""
 
@@ -42,7 +40,7 @@ class Database:
         meter: Meter | None = None,
         loops: Loops | None = None,
         schema: Schema = RUNYARD,
-        prepare: Callable[[sqlite3.Connection], None] | None = None,
+        prepare: Callable[[Connection], None] | None = None,
     ) -> None:
         """`meter` is told what writes cost, and `loops` of what goes on in the background. `prepare` gets each new
         connection."""
@@ -52,7 +50,7 @@ class Database:
         self._meter = meter
         self._schema = schema
         self._prepare_connection = prepare
-        self._connections: list[sqlite3.Connection] = []
+        self._connections: list[Connection] = []
         self._lock = self._another_lock()
         self._writer = Writer(self._lock, self._loops)
         self._readers = Readers(self._connect_to_read)
@@ -82,7 +80,7 @@ class Database:
             self._log_keeper = LogKeeper(self._connect, self._another_lock(), self._meter, self._loops, path=self.path)
             self._log_keeper.start()
 
-    def _prepare(self, connection: sqlite3.Connection) -> None:
+    def _prepare(self, connection: Connection) -> None:
         """Brings the schema up to date. Another program that writes is waited for outside the lock."""
         patience = time.monotonic() + PATIENCE
         while True:
@@ -108,22 +106,23 @@ class Database:
         self._connections.clear()
         self._lock.close()
 
-    async def write(self, write: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs `write` in a transaction; returns its result once that is committed.
+    async def write(self, work: Callable[[Connection], T], *, locks: Iterable[str] = ()) -> T:
+        """Runs `work` in a transaction; returns its result once that is committed. There is one writer at a time, so
+        no `locks` are needed.
 
-        Raises what `write` raises, or Unavailable when the database refuses the write or is being closed.
+        Raises what `work` raises, or Unavailable when the database refuses the write or is being closed.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._writer.add(QueuedWrite(write, future))
+        self._writer.add(QueuedWrite(work, future))
         return await future
 
-    def write_blocking(self, write: Callable[[sqlite3.Connection], T]) -> T:
+    def write_blocking(self, write: Callable[[Connection], T]) -> T:
         """As `write`, for callers that may block their thread."""
         future: Future[T] = Future()
         self._writer.add(QueuedWrite(write, future))
         return future.result()
 
-    def write_by_and_by(self, write: Callable[[sqlite3.Connection], T], future: "Future[T]") -> None:
+    def write_by_and_by(self, write: Callable[[Connection], T], future: "Future[T]") -> None:
         """As `write`, with the future that gets the result, but some milliseconds later: cancelled before, it is not
         made at all."""
         self._writer.put_off(QueuedWrite(write, future))
@@ -132,26 +131,39 @@ class Database:
         """Has a write made at once that was put off."""
         self._writer.hasten(future)
 
-    def read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+    def read(self, read: Callable[[Connection], T]) -> T:
         """Runs `read`, which must cost no more than microseconds, in the caller's thread."""
         return self._readers.read(read)
 
-    async def read_in_pool(self, read: Callable[[sqlite3.Connection], T], pool: Pool) -> T:
+    async def read_in_pool(self, read: Callable[[Connection], T], pool: Pool) -> T:
         """Runs `read`, which may take long, in a thread of that pool: searches and counts, which are given up after
         some seconds, lookups, what is read to be copied, or probes of whether it answers."""
         return await self._readers.read_in_pool(read, pool)
 
+    async def read_in_scope(self, scope: Scope, work: Callable[[Connection], T]) -> T:
+        """As `read`; where `work` looks at the scope too, it sees one state."""
+        return self.read(partial(_in_one_state, work) if scope.filter or scope.decided else work)
+
+    async def snapshot(self, work: Callable[[Connection], T], pool: Pool | None = None) -> T:
+        """As `read`, or `read_in_pool`, for several reads of one and the same state."""
+        one_state = partial(_in_one_state, work)
+        return self.read(one_state) if pool is None else await self.read_in_pool(one_state, pool)
+
+    async def search(self, work: Callable[[Connection], T]) -> T:
+        """Runs `work` as a search: of one state, and given up after some seconds."""
+        return await self.snapshot(work, "search")
+
     def _another_lock(self) -> FileLock:
         return FileLock(self.path.with_name(f"{self.path.name}.lock"), self._meter)
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> Connection:
         """For writing and for upkeep. It never waits for others: whoever does may hold the file lock."""
         connection = self._open_connection()
         connection.execute(f"pragma journal_size_limit = {LONG_LOG * PAGE}")
         connection.execute("pragma busy_timeout = 0")
         return connection
 
-    def _connect_to_read(self) -> sqlite3.Connection:
+    def _connect_to_read(self) -> Connection:
         connection = self._open_connection()
         # Not for writers: a savepoint's journal in memory is walked at each statement, so that a write of 10,000 rows
         # takes seconds.
@@ -160,14 +172,25 @@ class Database:
         connection.execute("pragma query_only = on")
         return connection
 
-    def _open_connection(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, check_same_thread=False, timeout=TIMEOUT, cached_statements=512)
+    def _open_connection(self) -> Connection:
+        connection = sqlite3.connect(
+            self.path, check_same_thread=False, timeout=TIMEOUT, cached_statements=512, factory=Connection
+        )
         self._connections.append(connection)
         connection.execute(f"pragma synchronous = {self._sync}")
         connection.execute("pragma wal_autocheckpoint = 0")
         connection.execute("pragma cache_size = -4000")
+        connection.create_function("clock_micros", 0, now)
         connection.create_function("contains", 2, contains, deterministic=True)
         connection.create_function("has_items", 3, has_items, deterministic=True)
         if self._prepare_connection is not None:
             self._prepare_connection(connection)
         return connection
+
+
+def _in_one_state(work: Callable[[Connection], T], connection: Connection) -> T:
+    connection.execute("begin")
+    try:
+        return work(connection)
+    finally:
+        connection.execute("commit")

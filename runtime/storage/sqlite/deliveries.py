@@ -1,45 +1,12 @@
 """Webhook calls that are to be made, on SQLite. A row is written in the transaction that ends the run, or the
 batch."""
 
-import sqlite3
-
-import orjson
-
+from runyard.runtime.storage.delivery_rows import ended_batch
 from runyard.runtime.storage.port.deliveries import Delivery
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.batch_rows import read_batch
+from runyard.runtime.storage.sqlite.connection import Connection
 from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
-from runyard.runtime.storage.sqlite.rows import fetch_dict
-from runyard.runtime.storage.webhook_payloads import run_payload
-
-
-def add_delivery(
-    connection: sqlite3.Connection,
-    sql: Queries,
-    seq: int,
-    time: int,
-    *,
-    values: bytes | None = None,
-    error: bytes | None = None,
-) -> None:
-    """Notes the webhook call for a run that has just ended. `values` and `error` are JSON and sent as they are."""
-    row = fetch_dict(connection, sql["run_by_seq"], (seq,))
-    assert row is not None
-    payload = run_payload(row, values, error)
-    connection.execute(sql["insert_delivery"], (row["run_id"], row["webhook"], payload, 0, time))
-
-
-def _ended_batch(connection: sqlite3.Connection, sql: Queries, batch_id: str) -> bytes | None:
-    """What is told of a batch that has ended; None when it was deleted."""
-    row = fetch_dict(connection, sql["batch"], (batch_id,))
-    return None if row is None else orjson.dumps(read_batch(connection, sql, row))
-
-
-def complete_deliveries(connection: sqlite3.Connection, sql: Queries, batch_id: str) -> None:
-    """In front of the deletion of a batch: the calls for its end are made all the same."""
-    for (delivery_id,) in connection.execute(sql["deliveries_of_batch"], (batch_id,)).fetchall():
-        connection.execute(sql["complete_delivery"], (_ended_batch(connection, sql, batch_id), delivery_id))
 
 
 class SqliteDeliveries:
@@ -55,7 +22,7 @@ class SqliteDeliveries:
         self._database.write_blocking(lambda connection: connection.execute(self._sql["release_deliveries"]).rowcount)
 
     async def claim(self, limit: int, lease_seconds: float) -> list[Delivery]:
-        def work(connection: sqlite3.Connection) -> list[Delivery]:
+        def work(connection: Connection) -> list[Delivery]:
             time = self._clock.now()
             leased = time + int(lease_seconds * 1e6)
             rows = connection.execute(
@@ -69,7 +36,7 @@ class SqliteDeliveries:
                     run_id=run_id or None,
                     batch_id=batch_id,
                     # The row of a batch's call was written by a trigger, and is filled in here.
-                    payload=(batch_id and _ended_batch(connection, self._sql, batch_id)) or payload,
+                    payload=(batch_id and ended_batch(connection, self._sql, batch_id)) or payload,
                 )
                 for delivery_id, attempt, url, run_id, payload, batch_id in rows
             ]
@@ -82,7 +49,7 @@ class SqliteDeliveries:
         )
 
     async def postpone(self, delivery_id: int, attempt: int, *, seconds: float, error: str) -> None:
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             due = self._clock.now() + int(seconds * 1e6)
             connection.execute(
                 self._sql["postpone_delivery"],

@@ -1,12 +1,12 @@
 """The logs of threads, on SQLite: a row holds all that a run emitted in a moment, or an end."""
 
-import sqlite3
 from collections.abc import Sequence
 
 from runyard.runtime.storage.port.events import Ends, EventChunk, NewEvents, RunEnd, RunOutcome
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.database import Database, now
+from runyard.runtime.storage.sqlite.connection import Connection, now
+from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.leases import holds, lease_lost
 
 ROWS_PER_PAGE = 500
@@ -21,7 +21,7 @@ class SqliteEvents:
         self._sql = queries
 
     async def append(self, lease: Lease, events: Sequence[NewEvents]) -> int:
-        def work(connection: sqlite3.Connection) -> int:
+        def work(connection: Connection) -> int:
             if not holds(connection, self._sql, lease):
                 raise lease_lost(lease)
             seq = self._last_of_thread(connection, lease.thread_id)
@@ -33,7 +33,7 @@ class SqliteEvents:
         return await self._database.write(work)
 
     async def read(self, run_id: str, after: int, *, size: int) -> list[EventChunk]:
-        def read(connection: sqlite3.Connection) -> list[EventChunk]:
+        def read(connection: Connection) -> list[EventChunk]:
             chunks: list[EventChunk] = []
             left = size
             rows = connection.execute(self._sql["read_events"], (run_id, after))
@@ -51,7 +51,7 @@ class SqliteEvents:
     async def read_thread(self, thread_id: str, after: int, upto: int, *, size: int) -> list[EventChunk | RunEnd]:
         given = {"thread_id": thread_id, "after": after, "upto": upto, "limit": ROWS_PER_PAGE}
 
-        def read(connection: sqlite3.Connection) -> list[EventChunk | RunEnd]:
+        def read(connection: Connection) -> list[EventChunk | RunEnd]:
             entries: list[EventChunk | RunEnd] = []
             left = size
             rows = connection.execute(self._sql["read_thread_events"], given)
@@ -70,12 +70,12 @@ class SqliteEvents:
     async def last_of_thread(self, thread_id: str) -> int:
         return self._database.read(lambda connection: self._last_of_thread(connection, thread_id))
 
-    def _last_of_thread(self, connection: sqlite3.Connection, thread_id: str) -> int:
+    def _last_of_thread(self, connection: Connection, thread_id: str) -> int:
         (last,) = connection.execute(self._sql["last_of_thread"], {"thread_id": thread_id}).fetchone()
         return int(last)
 
     async def ends(self, thread_id: str, after: int, *, limit: int) -> Ends:
-        def read(connection: sqlite3.Connection) -> Ends:
+        def read(connection: Connection) -> Ends:
             # Before the ends: one that is written meanwhile is behind it.
             upto = self._last_of_thread(connection, thread_id)
             if upto <= after:
@@ -96,7 +96,7 @@ class SqliteEvents:
     async def forget(self, older_than: float, limit: int) -> bool:
         before = now() - int(older_than * 1e6)
 
-        def work(connection: sqlite3.Connection) -> bool:
+        def work(connection: Connection) -> bool:
             ends = connection.execute(self._sql["forget_ends"], (before, limit)).rowcount
             left = limit
             for seq, run_id in connection.execute(self._sql["resumable_before"], (before, limit)).fetchall():
@@ -110,7 +110,7 @@ class SqliteEvents:
         return await self._database.write(work)
 
 
-def last_event(connection: sqlite3.Connection, sql: Queries, run_id: str) -> int:
+def last_event(connection: Connection, sql: Queries, run_id: str) -> int:
     """The number of a run's last stored event; 0 if there is none."""
     row = connection.execute(sql["last_event"], (run_id,)).fetchone()
     return 0 if row is None else row[0]

@@ -1,24 +1,24 @@
 """The end of a run, within the transaction of whoever ends it, on SQLite."""
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
 from runyard.runtime.lifecycle import CANCELLED
+from runyard.runtime.storage.checkpoint_rows import cut_back_run
+from runyard.runtime.storage.delivery_rows import add_delivery
+from runyard.runtime.storage.leftovers import discard_thread
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.queue import FinishRequest, FinishResult
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import roll_back_run
-from runyard.runtime.storage.sqlite.checkpoints import cut_back_run, write_rows
-from runyard.runtime.storage.sqlite.database import now
-from runyard.runtime.storage.sqlite.deliveries import add_delivery
+from runyard.runtime.storage.sqlite.checkpoint_rows import write_rows
+from runyard.runtime.storage.sqlite.connection import Connection, now
 from runyard.runtime.storage.sqlite.leases import requested_cancel
-from runyard.runtime.storage.sqlite.leftovers import discard_thread
 from runyard.runtime.storage.time_slice import TimeSlice
 
 
 def finish_cancelled_run(
-    connection: sqlite3.Connection, sql: Queries, request: FinishRequest, rows: Sequence[CheckpointRow | WriteRow]
+    connection: Connection, sql: Queries, request: FinishRequest, rows: Sequence[CheckpointRow | WriteRow]
 ) -> FinishResult:
     """The end of a run that was asked to stop: that holds, whatever the graph came to meanwhile."""
     lease = request.lease
@@ -38,7 +38,7 @@ def finish_cancelled_run(
 
 
 def finish_run(
-    connection: sqlite3.Connection,
+    connection: Connection,
     sql: Queries,
     request: FinishRequest,
     rows: Sequence[CheckpointRow | WriteRow],

@@ -1,30 +1,16 @@
 """Used idempotency keys, on SQLite. A row is written in the transaction that makes what it was used for."""
 
-import sqlite3
-
 from runyard.generated.models import Thread
-from runyard.runtime.errors import KeyTaken
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.kept_answers import pack_thread
 from runyard.runtime.storage.port.idempotency import IdempotencyKey, KeptAnswer
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.database import Database, now
+from runyard.runtime.storage.sqlite.connection import Connection, now
+from runyard.runtime.storage.sqlite.database import Database
+from runyard.runtime.storage.used_keys import keep_key
 
 _WHENEVER = 2**62
 """A time after all others."""
-
-
-def keep_key(connection: sqlite3.Connection, sql: Queries, scope: Scope, key: IdempotencyKey, packed: bytes) -> None:
-    """Notes that a key was used, and for what. Raises KeyTaken; the transaction is then to be undone."""
-    parameters = {
-        "creator": scope.identity,
-        "key": key.key,
-        "fingerprint": key.fingerprint,
-        "answer": packed,
-        "now": now(),
-    }
-    if not connection.execute(sql["keep_key"], parameters).rowcount:
-        raise KeyTaken("Idempotency-Key: another request used this key meanwhile; send the request again")
 
 
 class SqliteIdempotency:
@@ -44,7 +30,7 @@ class SqliteIdempotency:
         await self._database.write(lambda connection: keep_key(connection, self._sql, scope, key, packed))
 
     async def forget(self, older_than: float, most_bytes: int, limit: int) -> int:
-        def work(connection: sqlite3.Connection) -> int:
+        def work(connection: Connection) -> int:
             before = now() - int(older_than * 1e6)
             forgotten: int = connection.execute(self._sql["forget_keys"], (before, limit)).rowcount
             while forgotten < limit and connection.execute(self._sql["size_of_keys"]).fetchone()[0] > most_bytes:

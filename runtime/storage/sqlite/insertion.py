@@ -1,6 +1,5 @@
 """How runs are accepted, on SQLite: the steps within one transaction."""
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,16 +8,17 @@ import orjson
 from runyard.generated.models import Run
 from runyard.runtime.errors import Conflict, Forbidden, NotFound
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.fetching import fetch_dict
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, InsertResult, Lane, NewRun
 from runyard.runtime.storage.prepared_runs import BUSY, NO_THREAD, PreparedRun, created_run, kept_with_thread
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.removal import refuse_leftovers
 from runyard.runtime.storage.rows import expiry_columns, iso_time
+from runyard.runtime.storage.scoping import shows_thread
 from runyard.runtime.storage.sqlite.cancellation import cancel_run
-from runyard.runtime.storage.sqlite.database import Database, now
+from runyard.runtime.storage.sqlite.connection import Connection, now
+from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.many_rows import insert_rows
-from runyard.runtime.storage.sqlite.rows import fetch_dict
-from runyard.runtime.storage.sqlite.scoping import shows_thread
 
 CROWD = 50
 """Runs that a transaction cancels for a multitask strategy."""
@@ -32,12 +32,12 @@ async def make_room(database: Database, sql: Queries, scope: Scope, new_run: New
         return results
     action: CancelAction = "interrupt" if new_run.strategy == "interrupt" else "rollback"
 
-    def crowd(connection: sqlite3.Connection) -> list[tuple[int, str]]:
+    def crowd(connection: Connection) -> list[tuple[int, str]]:
         if not shows_thread(connection, scope, new_run.thread_id):
             return []
         return connection.execute(sql["crowd_of_thread"], (new_run.thread_id, CROWD, CROWD)).fetchall()
 
-    def work(connection: sqlite3.Connection) -> CancelResult:
+    def work(connection: Connection) -> CancelResult:
         result, time = CancelResult(), now()
         for seq, run_id in crowd(connection):
             cancel_run(connection, sql, seq, run_id, action, time, result)
@@ -48,9 +48,7 @@ async def make_room(database: Database, sql: Queries, scope: Scope, new_run: New
     return results
 
 
-def insert_runs(
-    connection: sqlite3.Connection, sql: Queries, scope: Scope, prepared: Sequence[PreparedRun]
-) -> InsertResult:
+def insert_runs(connection: Connection, sql: Queries, scope: Scope, prepared: Sequence[PreparedRun]) -> InsertResult:
     """Writes the runs in order. Raises NotFound or Conflict; the transaction is then to be undone."""
     runs: list[Run] = []
     threads: list[dict[str, Any]] = []
@@ -77,9 +75,7 @@ def insert_runs(
     return InsertResult(runs, ready, cancelled)
 
 
-def _write(
-    connection: sqlite3.Connection, sql: Queries, threads: list[dict[str, Any]], rows: list[dict[str, Any]]
-) -> None:
+def _write(connection: Connection, sql: Queries, threads: list[dict[str, Any]], rows: list[dict[str, Any]]) -> None:
     insert_rows(connection, sql["insert_thread"], threads)
     insert_rows(connection, sql["insert_run"], rows)
     threads.clear()
@@ -87,7 +83,7 @@ def _write(
 
 
 def _join_thread(
-    connection: sqlite3.Connection, sql: Queries, scope: Scope, new_run: NewRun, time: int, cancelled: CancelResult
+    connection: Connection, sql: Queries, scope: Scope, new_run: NewRun, time: int, cancelled: CancelResult
 ) -> tuple[dict[str, Any], bool]:
     """Puts a run on an existing thread: its metadata, and whether it has to wait."""
     row = fetch_dict(connection, sql["thread"], (new_run.thread_id,))
@@ -138,9 +134,7 @@ def _join_thread(
     return {**new_run.assistant_metadata, **thread_metadata, **new_run.metadata}, ahead is not None
 
 
-def _apply_strategy(
-    connection: sqlite3.Connection, sql: Queries, new_run: NewRun, time: int, cancelled: CancelResult
-) -> None:
+def _apply_strategy(connection: Connection, sql: Queries, new_run: NewRun, time: int, cancelled: CancelResult) -> None:
     """Deals with the other runs of the thread as the multitask strategy says; runs that are to start later count
     too (observed). Raises Conflict for `reject`."""
     active = connection.execute(sql["active_runs"], (new_run.thread_id,)).fetchall()

@@ -1,7 +1,6 @@
 """Keeps the write-ahead log short, off every writer's path."""
 
 import logging
-import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from runyard.runtime.background.loops import BackgroundThread
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.storage.port.storage import Meter
+from runyard.runtime.storage.sqlite.connection import Connection
 from runyard.runtime.storage.sqlite.file_lock import FileLock
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class LogKeeper:
 
     def __init__(
         self,
-        connect: Callable[[], sqlite3.Connection],
+        connect: Callable[[], Connection],
         lock: FileLock,
         meter: Meter | None,
         loops: Loops,
@@ -46,7 +46,7 @@ class LogKeeper:
         """`path` is the database's."""
         self._path = path
         self._connect = connect
-        self._connection: sqlite3.Connection | None = None
+        self._connection: Connection | None = None
         self._lock = lock
         self._meter = meter
         self._restarted_at = 0
@@ -71,7 +71,7 @@ class LogKeeper:
         self.shorten(self._connection)
         return CHECKPOINT_EVERY
 
-    def shorten(self, connection: sqlite3.Connection) -> None:
+    def shorten(self, connection: Connection) -> None:
         """One pass. Never waits for readers, and holds up writers for a few pages at the most."""
         pages = moved = few = 0
         for _ in range(3):  # writers that never pause add pages during a pass; the next one has fewer to move

@@ -1,13 +1,13 @@
 """The life of a run in the hands of workers, on SQLite."""
 
 import secrets
-import sqlite3
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 import orjson
 
+from runyard.runtime.storage.checkpoint_rows import cut_back_run
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.queue import (
     DueResult,
@@ -22,8 +22,9 @@ from runyard.runtime.storage.port.retries import RetryPolicy
 from runyard.runtime.storage.port.runs import Interest, Lane
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import release_run
-from runyard.runtime.storage.sqlite.checkpoints import cut_back_run, write_rows
-from runyard.runtime.storage.sqlite.database import Database, now
+from runyard.runtime.storage.sqlite.checkpoint_rows import write_rows
+from runyard.runtime.storage.sqlite.connection import Connection, now
+from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.finishing import finish_cancelled_run, finish_run
 from runyard.runtime.storage.sqlite.leases import holds
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
@@ -53,7 +54,7 @@ class SqliteQueue:
     async def claim(self, worker: str, *, limit: int, interactive: int, solo: bool = False) -> list[LeasedRun]:
         claim = _Claim(worker, secrets.randbits(63))
 
-        def work(connection: sqlite3.Connection) -> list[LeasedRun]:
+        def work(connection: Connection) -> list[LeasedRun]:
             if solo:
                 given = {**claim._asdict(), "now": now(), "clock": self._clock.now(), "lane": Lane.SOLO}
                 rows = connection.execute(self._sql["claim_suspects"], given).fetchall()
@@ -66,7 +67,7 @@ class SqliteQueue:
 
         return await self._database.write(work)
 
-    def _claim_others(self, connection: sqlite3.Connection, claim: _Claim, room: int) -> list[LeasedRun]:
+    def _claim_others(self, connection: Connection, claim: _Claim, room: int) -> list[LeasedRun]:
         """Runs that nobody waits for: single ones first, but for the share of batches where there are too many."""
         claimed: list[LeasedRun] = []
         if self._crowded:
@@ -82,7 +83,7 @@ class SqliteQueue:
         return claimed
 
     def _claim(
-        self, connection: sqlite3.Connection, claim: _Claim, lane_from: Lane, lane_to: Lane, limit: int
+        self, connection: Connection, claim: _Claim, lane_from: Lane, lane_to: Lane, limit: int
     ) -> list[LeasedRun]:
         rows = connection.execute(
             self._sql["claim"],
@@ -98,7 +99,7 @@ class SqliteQueue:
         ).fetchall()
         return self._in_order(connection, claim, rows)
 
-    def _in_order(self, connection: sqlite3.Connection, claim: _Claim, rows: list[tuple[Any, ...]]) -> list[LeasedRun]:
+    def _in_order(self, connection: Connection, claim: _Claim, rows: list[tuple[Any, ...]]) -> list[LeasedRun]:
         policies: dict[str | None, RetryPolicy | None] = {None: None}
         for batch_id in {row[15] for row in rows} - {None}:
             found = connection.execute(self._sql["retry_policy"], (batch_id,)).fetchone()
@@ -108,14 +109,14 @@ class SqliteQueue:
         return [_leased(claim, row, policies.get(row[15])) for row in sorted(rows, key=lambda row: (row[6], row[0]))]
 
     async def hasten(self, run_id: str) -> int:
-        def work(connection: sqlite3.Connection) -> int:
+        def work(connection: Connection) -> int:
             rows = connection.execute(self._sql["hasten"], {"run_id": run_id, "lane": Lane.AWAITED}).fetchall()
             return sum(queue == "ready" for (queue,) in rows)
 
         return await self._database.write(work)
 
     async def finish(self, request: FinishRequest, rows: Sequence[CheckpointRow | WriteRow] = ()) -> FinishResult:
-        def work(connection: sqlite3.Connection) -> FinishResult:
+        def work(connection: Connection) -> FinishResult:
             finished = finish_run(connection, self._sql, request, rows)
             return finished or finish_cancelled_run(connection, self._sql, request, rows)
 
@@ -133,7 +134,7 @@ class SqliteQueue:
             "due": self._clock.now() + int(seconds * 1e6),
         }
 
-        def work(connection: sqlite3.Connection) -> FinishResult | None:
+        def work(connection: Connection) -> FinishResult | None:
             if not connection.execute(self._sql["try_again"], {**given, "now": now()}).rowcount:
                 return finish_cancelled_run(connection, self._sql, request, rows)
             write_rows(connection, self._sql, rows)
@@ -155,7 +156,7 @@ class SqliteQueue:
         if next_due is None or next_due > time:
             return DueResult(0, None if next_due is None else (next_due - time) / 1e6)
 
-        def work(connection: sqlite3.Connection) -> int:
+        def work(connection: Connection) -> int:
             ready, time_slice = 0, TimeSlice()
             for seq, thread_id in connection.execute(self._sql["due_runs"], (time, limit)).fetchall():
                 row = connection.execute(
@@ -175,7 +176,7 @@ class SqliteQueue:
         return int(groups)
 
     async def depth(self) -> QueueDepth:
-        def read(connection: sqlite3.Connection) -> QueueDepth:
+        def read(connection: Connection) -> QueueDepth:
             ready, waiting, delayed, running, oldest = connection.execute(self._sql["depth"]).fetchone()
             return QueueDepth(
                 ready=ready,
@@ -188,7 +189,7 @@ class SqliteQueue:
         return await self._database.read_in_pool(read, "lookup")
 
     async def waits(self) -> QueueWaits:
-        def read(connection: sqlite3.Connection) -> QueueWaits:
+        def read(connection: Connection) -> QueueWaits:
             first, middle = connection.execute(self._sql["waits"]).fetchone()
             time = now()
             return QueueWaits(*(0.0 if created is None else (time - created) / 1e6 for created in (first, middle)))

@@ -7,13 +7,13 @@ this clock alike, and sleep of the machine counts.
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import sys
 import time
 from pathlib import Path
 
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.database import Database, now
+from runyard.runtime.storage.sqlite.connection import Connection, now
+from runyard.runtime.storage.sqlite.database import Database
 
 
 class QueueClock:
@@ -30,11 +30,11 @@ class QueueClock:
         if boot is None:
             return
 
-        def read(connection: sqlite3.Connection) -> tuple[int] | None:
+        def read(connection: Connection) -> tuple[int] | None:
             row: tuple[int] | None = connection.execute(self._sql["clock_ahead"], (boot,)).fetchone()
             return row
 
-        def note(connection: sqlite3.Connection) -> tuple[int] | None:
+        def note(connection: Connection) -> tuple[int] | None:
             connection.execute(self._sql["forget_clocks"], (boot,))
             connection.execute(self._sql["note_clock"], (boot, now() - since_boot()))
             return read(connection)

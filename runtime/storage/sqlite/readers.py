@@ -13,10 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, TypeVar
 
 from runyard.runtime.errors import Unavailable
+from runyard.runtime.storage.sqlite.connection import Connection
 from runyard.runtime.storage.sqlite.errors import is_outage, read_refused
 
 T = TypeVar("T")
-Read = Callable[[sqlite3.Connection], T]
+Read = Callable[[Connection], T]
 Pool = Literal["probe", "lookup", "search", "copy"]
 
 POOL_THREADS: dict[Pool, int] = {"probe": 1, "lookup": 2, "search": 2, "copy": 1}
@@ -29,7 +30,7 @@ STEPS_BETWEEN_LOOKS = 20_000
 class Readers:
     """All reads of a process. Safe to use from several threads."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, connect: Callable[[], Connection]) -> None:
         self._connect = connect
         self._local = threading.local()
         self._pools = {name: ThreadPoolExecutor(size, name) for name, size in POOL_THREADS.items()}
@@ -62,7 +63,7 @@ class Readers:
         return await asyncio.get_running_loop().run_in_executor(self._pools[pool], work)
 
     def _read_until(self, read: Read[T], end: float) -> T:
-        def limited(connection: sqlite3.Connection) -> T:
+        def limited(connection: Connection) -> T:
             connection.set_progress_handler(lambda: time.monotonic() > end, STEPS_BETWEEN_LOOKS)
             try:
                 return read(connection)

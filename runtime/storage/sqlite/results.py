@@ -1,7 +1,6 @@
 """Results of the items of batches, on SQLite: the rows of ended runs, and of removed ones what is left of them."""
 
 import heapq
-import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
@@ -15,10 +14,11 @@ from runyard.runtime.storage.prepared_runs import PreparedRun, prepare_runs
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.removal import remove_events
 from runyard.runtime.storage.result_rows import failed_from_row, result_from_row
-from runyard.runtime.storage.sqlite.database import Database, now
+from runyard.runtime.storage.scoping import on_batch, shows_batch, shows_item
+from runyard.runtime.storage.sqlite.connection import Connection, now
+from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.insertion import insert_runs
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
-from runyard.runtime.storage.sqlite.scoping import on_batch, shows_batch, shows_item
 from runyard.runtime.storage.time_slice import TimeSlice
 
 ROWS_PER_PAGE = 500
@@ -34,11 +34,11 @@ class SqliteResults:
         self._clock = clock
 
     async def state(self, scope: Scope, batch_id: str) -> ResultsState | None:
-        def read(connection: sqlite3.Connection) -> ResultsState | None:
+        def read(connection: Connection) -> ResultsState | None:
             row = connection.execute(self._sql["results_state"], (batch_id,)).fetchone()
             return None if row is None else ResultsState(row[0], bool(row[1]), bool(row[2]))
 
-        return self._database.read(on_batch(scope, batch_id, read))
+        return await self._database.read_in_scope(scope, on_batch(scope, batch_id, read))
 
     async def by_index(
         self, scope: Scope, batch_id: str, after: int, *, upto: int | None, statuses: Sequence[FinalStatus], size: int
@@ -62,7 +62,7 @@ class SqliteResults:
     ) -> list[ItemResult]:
         given = {"batch_id": batch_id, "after": after, "statuses": _array(statuses) if statuses else None, **more}
 
-        def read(connection: sqlite3.Connection) -> list[ItemResult]:
+        def read(connection: Connection) -> list[ItemResult]:
             results: list[ItemResult] = []
             left = size
             rows = connection.execute(self._sql[query], given)
@@ -74,24 +74,24 @@ class SqliteResults:
             rows.close()
             return results
 
-        return await self._database.read_in_pool(on_batch(scope, batch_id, read), "lookup") or []
+        return await self._database.snapshot(on_batch(scope, batch_id, read), "lookup") or []
 
     async def failed(
         self, scope: Scope, batch_id: str, after: int, *, statuses: Sequence[FinalStatus], limit: int
     ) -> list[FailedItem]:
         given = {"batch_id": batch_id, "after": after, "statuses": _array(statuses)}
 
-        def read(connection: sqlite3.Connection) -> list[FailedItem]:
+        def read(connection: Connection) -> list[FailedItem]:
             rows = connection.execute(self._sql["failed_items"], given)
             shown = (row for row in rows if shows_item(connection, scope, batch_id, row[0], row[1]))
             return [failed_from_row(row) for row in islice(shown, limit)]
 
-        return await self._database.read_in_pool(on_batch(scope, batch_id, read), "lookup") or []
+        return await self._database.snapshot(on_batch(scope, batch_id, read), "lookup") or []
 
     async def retry(self, scope: Scope, batch_id: str, retries: Sequence[ItemRetry]) -> RetryResult:
         prepared = prepare_runs(scope, [retry.new_run for retry in retries], self._clock.now(), now())
 
-        def work(connection: sqlite3.Connection) -> RetryResult:
+        def work(connection: Connection) -> RetryResult:
             row = connection.execute(self._sql["results_state"], (batch_id,)).fetchone()
             if row is None or row[2] or not shows_batch(connection, scope, batch_id):
                 return RetryResult(0, 0)
@@ -122,7 +122,7 @@ class SqliteResults:
 
         return await self._database.write(work)
 
-    def _replace(self, connection: sqlite3.Connection, batch_id: str, run_id: str) -> tuple[str, int] | None:
+    def _replace(self, connection: Connection, batch_id: str, run_id: str) -> tuple[str, int] | None:
         """Takes an item from a run that has failed; its status and the bytes of its answer. None: it has none."""
         given = {"batch_id": batch_id, "run_id": run_id}
         for query in ("replace_run", "replace_removed"):
@@ -134,13 +134,13 @@ class SqliteResults:
     async def expire(self, older_than: float, limit: int) -> bool:
         expired = {"now": now(), "older_than": older_than}
 
-        def find(connection: sqlite3.Connection) -> tuple[str | None, str | None]:
+        def find(connection: Connection) -> tuple[str | None, str | None]:
             """What is being erased, or else what is to be."""
             erasing = connection.execute(self._sql["erasing_batch"]).fetchone()
             next_one = connection.execute(self._sql["expired_batch"], expired).fetchone() if erasing is None else None
             return erasing and erasing[0], next_one and next_one[0]
 
-        def work(connection: sqlite3.Connection) -> bool:
+        def work(connection: Connection) -> bool:
             erasing, next_one = find(connection)
             if next_one is not None:
                 connection.execute(self._sql["begin_erasing"], (next_one,))
@@ -152,10 +152,10 @@ class SqliteResults:
         return await self._database.write(work) if self._database.read(find) != (None, None) else False
 
     async def shrink(self, most: int, limit: int) -> bool:
-        def excess(connection: sqlite3.Connection) -> int:
+        def excess(connection: Connection) -> int:
             return int(connection.execute(self._sql["bytes_of_results"]).fetchone()[0]) - most
 
-        def work(connection: sqlite3.Connection) -> bool:
+        def work(connection: Connection) -> bool:
             left, dropped, time_slice = excess(connection), Counter[str](), TimeSlice()
             found = [
                 [(*row, query) for row in connection.execute(self._sql[query], (limit,)).fetchall()]
@@ -181,7 +181,7 @@ class SqliteResults:
         return await self._database.write(work)
 
 
-def erase_results(connection: sqlite3.Connection, sql: Queries, batch_id: str, limit: int) -> bool:
+def erase_results(connection: Connection, sql: Queries, batch_id: str, limit: int) -> bool:
     """Removes results of a batch that keeps them no longer, of `limit` runs at most; whether none is left. Runs whose
     thread went with them are removed, others have forgotten what they answered."""
     time_slice = TimeSlice()

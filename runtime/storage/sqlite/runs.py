@@ -1,14 +1,16 @@
 """Runs as their clients see them, on SQLite."""
 
 import asyncio
-import sqlite3
 from collections.abc import Sequence
 from functools import partial
 
 from runyard.generated.models import Run
 from runyard.runtime.lifecycle import UNKNOWN
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.batch_rows import insert_batch
+from runyard.runtime.storage.fetching import fetch_dict, fetch_dicts
 from runyard.runtime.storage.kept_answers import pack_runs
+from runyard.runtime.storage.leftovers import write_without_leftovers
 from runyard.runtime.storage.port.idempotency import IdempotencyKey
 from runyard.runtime.storage.port.runs import (
     CancelAction,
@@ -27,24 +29,21 @@ from runyard.runtime.storage.prepared_runs import PreparedRun, prepare_runs
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.removal import remove_events
 from runyard.runtime.storage.rows import run_from_row
-from runyard.runtime.storage.sqlite.batch_rows import insert_batch
-from runyard.runtime.storage.sqlite.cancellation import cancel_run, free_thread
-from runyard.runtime.storage.sqlite.conditions import Conditions
-from runyard.runtime.storage.sqlite.database import Database, now
-from runyard.runtime.storage.sqlite.events import last_event
-from runyard.runtime.storage.sqlite.idempotency import keep_key
-from runyard.runtime.storage.sqlite.insertion import insert_runs, make_room
-from runyard.runtime.storage.sqlite.leftovers import write_without_leftovers
-from runyard.runtime.storage.sqlite.queue_clock import QueueClock
-from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts
-from runyard.runtime.storage.sqlite.scoping import (
+from runyard.runtime.storage.scoping import (
     add_scope_of_threads,
-    in_one_state,
     on_run,
     on_thread,
     shows_run,
 )
+from runyard.runtime.storage.sqlite.cancellation import cancel_run, free_thread
+from runyard.runtime.storage.sqlite.conditions import SqliteConditions
+from runyard.runtime.storage.sqlite.connection import Connection, now
+from runyard.runtime.storage.sqlite.database import Database
+from runyard.runtime.storage.sqlite.events import last_event
+from runyard.runtime.storage.sqlite.insertion import insert_runs, make_room
+from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.time_slice import TimeSlice
+from runyard.runtime.storage.used_keys import keep_key
 
 PREPARED_INLINE = 200
 """Runs that are prepared where they are asked for; more would hold up the event loop for milliseconds."""
@@ -77,7 +76,7 @@ class SqliteRuns:
 
         prepared, packed = prepare() if len(new_runs) <= PREPARED_INLINE else await asyncio.to_thread(prepare)
 
-        def work(connection: sqlite3.Connection) -> InsertResult:
+        def work(connection: Connection) -> InsertResult:
             inserted = insert_runs(connection, self._sql, scope, prepared)
             if batch is not None:
                 insert_batch(connection, self._sql, scope, batch, len(prepared), inserted.ready, clock)
@@ -85,20 +84,20 @@ class SqliteRuns:
                 keep_key(connection, self._sql, scope, key, packed or pack_runs(inserted.runs))
             return inserted
 
-        inserted = await write_without_leftovers(self._database, self._sql, work)
+        inserted = await write_without_leftovers(self._database, self._sql, work, ())
         inserted.add_room(made_room)
         return inserted
 
     async def get(self, scope: Scope, thread_id: str, run_id: str) -> Run | None:
         parameters = {"run_id": run_id, "thread_id": thread_id}
-        row = self._database.read(
-            on_run(scope, run_id, lambda connection: fetch_dict(connection, self._sql["run"], parameters))
+        row = await self._database.read_in_scope(
+            scope, on_run(scope, run_id, lambda connection: fetch_dict(connection, self._sql["run"], parameters))
         )
         return None if row is None else run_from_row(row)
 
     async def find(self, scope: Scope, run_id: str) -> Run | None:
-        row = self._database.read(
-            on_run(scope, run_id, lambda connection: fetch_dict(connection, self._sql["run_by_id"], (run_id,)))
+        row = await self._database.read_in_scope(
+            scope, on_run(scope, run_id, lambda connection: fetch_dict(connection, self._sql["run_by_id"], (run_id,)))
         )
         return None if row is None else run_from_row(row)
 
@@ -106,7 +105,7 @@ class SqliteRuns:
         self, scope: Scope, thread_id: str, *, limit: int, offset: int, status: RunStatus | None
     ) -> list[Run]:
         parameters = {"thread_id": thread_id, "status": status, "limit": limit, "offset": offset}
-        rows = await self._database.read_in_pool(
+        rows = await self._database.snapshot(
             on_thread(
                 scope, thread_id, lambda connection: fetch_dicts(connection, self._sql["runs_of_thread"], parameters)
             ),
@@ -115,15 +114,16 @@ class SqliteRuns:
         return [run_from_row(row) for row in rows or ()]
 
     async def locate(self, scope: Scope, run_id: str) -> RunLocation | None:
-        row = self._database.read(
-            on_run(scope, run_id, lambda connection: connection.execute(self._sql["locate"], (run_id,)).fetchone())
+        row = await self._database.read_in_scope(
+            scope,
+            on_run(scope, run_id, lambda connection: connection.execute(self._sql["locate"], (run_id,)).fetchone()),
         )
         return None if row is None else RunLocation(row[0], bool(row[1]), bool(row[2]))
 
     async def ended(self, scope: Scope, run_ids: Sequence[str]) -> list[RunResult]:
-        return self._database.read(in_one_state(scope, lambda connection: self._ended(connection, scope, run_ids)))
+        return await self._database.read_in_scope(scope, lambda connection: self._ended(connection, scope, run_ids))
 
-    def _ended(self, connection: sqlite3.Connection, scope: Scope, run_ids: Sequence[str]) -> list[RunResult]:
+    def _ended(self, connection: Connection, scope: Scope, run_ids: Sequence[str]) -> list[RunResult]:
         found: list[RunResult] = []
         for run_id in run_ids:
             row = connection.execute(self._sql["result"], (run_id,)).fetchone()
@@ -146,7 +146,7 @@ class SqliteRuns:
         limit: int,
         after: RunPosition | None = None,
     ) -> RunPage:
-        where = Conditions("queue is not null")
+        where = SqliteConditions("queue is not null")
         add_scope_of_threads(where, scope, "runs.thread_id")
         if status != "all":
             where.add("(queue = 'running') = ?", status == "running")
@@ -157,7 +157,7 @@ class SqliteRuns:
             where.add("seq <= ?", after.newest)
         sql = f"select thread_id, run_id, seq from runs {where} order by thread_id, seq limit ?"
 
-        def read(connection: sqlite3.Connection) -> RunPage:
+        def read(connection: Connection) -> RunPage:
             newest = connection.execute(self._sql["newest_run"]).fetchone()[0] if after is None else after.newest
             rows = connection.execute(sql, (*where.parameters, limit)).fetchall()
             last = RunPosition(rows[-1][0], rows[-1][2], newest) if len(rows) == limit else None
@@ -168,7 +168,7 @@ class SqliteRuns:
     async def cancel(
         self, scope: Scope, runs: Sequence[RunRef], action: CancelAction, reason: str | None = None
     ) -> CancelResult:
-        def work(connection: sqlite3.Connection) -> CancelResult:
+        def work(connection: Connection) -> CancelResult:
             result = CancelResult()
             time = now()
             for thread_id, run_id in runs:
@@ -180,7 +180,7 @@ class SqliteRuns:
         return await self._database.write(work)
 
     async def delete(self, scope: Scope, thread_id: str, run_id: str) -> int | None:
-        def work(connection: sqlite3.Connection) -> int | None:
+        def work(connection: Connection) -> int | None:
             row = connection.execute(self._sql["delete_run"], (run_id, thread_id)).fetchone()
             if row is None:
                 return None
@@ -201,7 +201,7 @@ class SqliteRuns:
             dropped += count
         return dropped
 
-    def _forget_some(self, connection: sqlite3.Connection, before: int, limit: int) -> tuple[int, bool]:
+    def _forget_some(self, connection: Connection, before: int, limit: int) -> tuple[int, bool]:
         """Of how many, and whether there are more that a slice of time did not suffice for."""
         old = connection.execute(self._sql["results_before"], (before, limit)).fetchall()
         time_slice = TimeSlice()

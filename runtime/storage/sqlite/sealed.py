@@ -11,7 +11,8 @@ from typing import Final
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.storage.port.sealed import Noun, Replacement
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.database import Database, now
+from runyard.runtime.storage.sqlite.connection import Connection, now
+from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.store.items import SqliteStoreItems
 from runyard.runtime.storage.time_slice import TimeSlice
 
@@ -38,7 +39,7 @@ def check_encryption(database: Database, sql: Queries, *, encrypted: bool) -> No
     """Notes that there are encrypted values from now on. Raises ConfigError when there are some and nobody can read
     them."""
 
-    def mark(connection: sqlite3.Connection) -> None:
+    def mark(connection: Connection) -> None:
         if connection.execute(sql["mark_encrypted"], {"now": now()}).rowcount:
             connection.execute(sql["raise_oldest_reader"], {"version": SCHEMA})
 
@@ -79,7 +80,7 @@ class SqliteSealed:
                 await write(partial(_replace_some, self._sql, left))
 
 
-def _replace_some(sql: Queries, left: list[Replacement], connection: sqlite3.Connection) -> None:
+def _replace_some(sql: Queries, left: list[Replacement], connection: Connection) -> None:
     """Those at the end of the list, for a slice of time."""
     time_slice = TimeSlice()
     while left:

@@ -2,13 +2,13 @@
 
 import os
 import socket
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from runyard.runtime.lifecycle import EXHAUSTED
+from runyard.runtime.storage.fetching import fetch_dicts
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, Lane
 from runyard.runtime.storage.port.workers import (
@@ -22,10 +22,10 @@ from runyard.runtime.storage.port.workers import (
 )
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.sqlite.cancellation import end_cancelled, end_unfinished, release_run
-from runyard.runtime.storage.sqlite.database import Database, now
+from runyard.runtime.storage.sqlite.connection import Connection, now
+from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.leases import requested_cancel
 from runyard.runtime.storage.sqlite.queue_clock import QueueClock
-from runyard.runtime.storage.sqlite.rows import fetch_dicts
 from runyard.runtime.storage.sqlite.worker_locks import WorkerLocks
 from runyard.runtime.storage.time_slice import TimeSlice
 
@@ -61,7 +61,7 @@ class SqliteWorkers:
         return self._locks.kill(worker)
 
     async def heartbeat(self, worker: str, held: Sequence[Lease] | None) -> HeartbeatResult:
-        def work(connection: sqlite3.Connection) -> HeartbeatResult:
+        def work(connection: Connection) -> HeartbeatResult:
             time = now()
             connection.execute(self._sql["heartbeat"], {"worker": worker, "pid": os.getpid(), "now": time})
             if held is None:
@@ -84,7 +84,7 @@ class SqliteWorkers:
     async def reap(
         self, worker: str, *, max_attempts: int, crashed: bool = True, groups: int = 0, unless_alive: bool = False
     ) -> ReapResult:
-        def work(connection: sqlite3.Connection) -> ReapResult:
+        def work(connection: Connection) -> ReapResult:
             requeued = solo = 0
             result = EndedRuns()
             left = [
@@ -116,7 +116,7 @@ class SqliteWorkers:
         return reaped
 
     async def fail_attempt(self, lease: Lease, answer: bytes, *, max_attempts: int) -> ReapResult:
-        def work(connection: sqlite3.Connection) -> ReapResult:
+        def work(connection: Connection) -> ReapResult:
             requested_cancel(connection, self._sql, lease)  # the lease holds
             owned = fetch_dicts(connection, self._sql["runs_of_worker"], (lease.worker,))
             row = next(row for row in owned if row["seq"] == lease.seq)
@@ -130,7 +130,7 @@ class SqliteWorkers:
 
     def _end_if_due(
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         row: Mapping[str, Any],
         answer: bytes,
         attempts: int | None,
@@ -147,13 +147,13 @@ class SqliteWorkers:
         return True
 
     def _requeue_crashed(
-        self, connection: sqlite3.Connection, worker: str, seq: int, lane: int, suspects: str | None = None
+        self, connection: Connection, worker: str, seq: int, lane: int, suspects: str | None = None
     ) -> int:
         given = {"seq": seq, "worker": worker, "lane": lane, "suspects": suspects, "now": now()}
         connection.execute(self._sql["requeue_crashed"], given)
         return lane
 
-    def _end_cancelled(self, connection: sqlite3.Connection, row: Mapping[str, Any], result: EndedRuns) -> None:
+    def _end_cancelled(self, connection: Connection, row: Mapping[str, Any], result: EndedRuns) -> None:
         """Ends a run that was asked to stop, in its worker's place; what follows is noted in `result`."""
         run_id, thread_id, effect = row["run_id"], row["thread_id"], CancelResult()
         end_cancelled(connection, self._sql, row["seq"], run_id, thread_id, row["cancel"], now(), effect)
@@ -164,7 +164,7 @@ class SqliteWorkers:
     async def end_overdue(self, seconds: float, answer: bytes, limit: int) -> EndedRuns:
         parameters = (self._clock.now() - int(seconds * 1e6), limit)
 
-        def end(connection: sqlite3.Connection, row: Mapping[str, Any], result: EndedRuns) -> None:
+        def end(connection: Connection, row: Mapping[str, Any], result: EndedRuns) -> None:
             if row["cancel"] is None:
                 end_unfinished(connection, self._sql, row, "timeout", answer, result)
             else:
@@ -184,15 +184,15 @@ class SqliteWorkers:
         self,
         query: str,
         parameters: object,
-        end: Callable[[sqlite3.Connection, Mapping[str, Any], EndedRuns], None],
+        end: Callable[[Connection, Mapping[str, Any], EndedRuns], None],
     ) -> EndedRuns:
         """Ends what a query finds, for a slice of time; nothing is written, and no writer kept from its work, where it
         finds nothing."""
 
-        def read(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+        def read(connection: Connection) -> list[dict[str, Any]]:
             return fetch_dicts(connection, self._sql[query], parameters)
 
-        def work(connection: sqlite3.Connection) -> EndedRuns:
+        def work(connection: Connection) -> EndedRuns:
             result, time_slice = EndedRuns(), TimeSlice()
             for row in read(connection):
                 end(connection, row, result)
@@ -203,7 +203,7 @@ class SqliteWorkers:
         return await self._database.write(work) if self._database.read(read) else EndedRuns()
 
     async def known(self) -> list[KnownWorker]:
-        def read(connection: sqlite3.Connection) -> list[KnownWorker]:
+        def read(connection: Connection) -> list[KnownWorker]:
             known = connection.execute(self._sql["known_workers"]).fetchall()
             unknown = connection.execute(self._sql["unknown_workers"]).fetchall()
             return [KnownWorker(*row) for row in known] + [KnownWorker(worker, 0) for (worker,) in unknown]

@@ -22,11 +22,12 @@ from typing import Any
 from runyard.runtime.background.loops import BackgroundThread
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import StorageUnavailable
+from runyard.runtime.storage.sqlite.connection import Connection
 from runyard.runtime.storage.sqlite.errors import is_busy, is_outage, write_refused
 from runyard.runtime.storage.sqlite.file_lock import FileLock
 from runyard.runtime.storage.sqlite.write_results import WriteResult, deliver_results
 
-Write = Callable[[sqlite3.Connection], Any]
+Write = Callable[[Connection], Any]
 
 LARGEST_GROUP = 1_000
 """Writes in one transaction, at the most."""
@@ -65,7 +66,7 @@ class Writer:
         self._closing = False
         self._thread: BackgroundThread | None = None
 
-    def start(self, connection: sqlite3.Connection) -> None:
+    def start(self, connection: Connection) -> None:
         """Begins to make what is asked for; the connection must not wait for locks by itself."""
         self._thread = BackgroundThread("writer", partial(self._write_next, connection), self._loops)
         self._thread.start()
@@ -118,7 +119,7 @@ class Writer:
                 self._queue.append(write)
         return None
 
-    def _write_next(self, connection: sqlite3.Connection) -> float | None:
+    def _write_next(self, connection: Connection) -> float | None:
         assert self._thread is not None
         with self._wake:
             self._thread.rounds.wait()
@@ -132,7 +133,7 @@ class Writer:
             gathered = min(len(self._queue), LARGEST_GROUP)
         return 0.0 if self._commit(connection, gathered) == gathered else GIVE_WAY
 
-    def _commit(self, connection: sqlite3.Connection, gathered: int) -> int:
+    def _commit(self, connection: Connection, gathered: int) -> int:
         """One transaction of up to so many writes; returns of how many."""
         group: list[QueuedWrite] = []
         results: list[WriteResult] = []
@@ -150,7 +151,7 @@ class Writer:
 
     def _try(
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         gathered: int,
         group: list[QueuedWrite],
         results: list[WriteResult],
@@ -178,7 +179,7 @@ class Writer:
         return True
 
     @staticmethod
-    def _make(connection: sqlite3.Connection, write: Write) -> tuple[Any, BaseException | None]:
+    def _make(connection: Connection, write: Write) -> tuple[Any, BaseException | None]:
         connection.execute("savepoint write")
         try:
             value = write(connection)

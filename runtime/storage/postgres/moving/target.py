@@ -10,6 +10,7 @@ from typing import TypeVar
 import psycopg
 
 from runyard.runtime.errors import ConfigError
+from runyard.runtime.storage.fetching import one
 from runyard.runtime.storage.moved_tables import MOVED
 from runyard.runtime.storage.port.moving import Columns, Row, Tally
 from runyard.runtime.storage.port.workers import WorkerStorage
@@ -18,7 +19,6 @@ from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.migrations import migrate, read_state
 from runyard.runtime.storage.postgres.moving.ends import PostgresEnd
 from runyard.runtime.storage.postgres.moving.tables import LONGEST_STEP, last_of, sequences_of
-from runyard.runtime.storage.postgres.rows import one
 from runyard.runtime.storage.postgres.store.items import digest_of
 from runyard.runtime.storage.postgres.workers import PostgresWorkers
 from runyard.runtime.storage.queries import load_queries

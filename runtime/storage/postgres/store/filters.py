@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from runyard.runtime.errors import Invalid
-from runyard.runtime.storage.postgres.conditions import Conditions
+from runyard.runtime.storage.postgres.conditions import PostgresConditions
 
 MOST_TERMS = 50
 """Things that one filter asks for."""
@@ -23,7 +23,7 @@ class _Term(NamedTuple):
     parameters: tuple[Any, ...] = ()
 
 
-def add_filter(where: Conditions, wanted: Mapping[str, Any] | None) -> None:
+def add_filter(where: PostgresConditions, wanted: Mapping[str, Any] | None) -> None:
     """The item's value passes the filter, as `SearchItems` says. Raises Invalid."""
     budget = iter(range(MOST_TERMS))
     for name, test in (wanted or {}).items():
@@ -33,7 +33,7 @@ def add_filter(where: Conditions, wanted: Mapping[str, Any] | None) -> None:
 class _Tests:
     """What one key of the filter asks for."""
 
-    def __init__(self, where: Conditions, exhausted: Callable[[], bool], place: str) -> None:
+    def __init__(self, where: PostgresConditions, exhausted: Callable[[], bool], place: str) -> None:
         self._where = where
         self._exhausted = exhausted
         self._place = place

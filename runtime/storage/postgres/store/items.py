@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.fetching import fetch_dicts, one
 from runyard.runtime.storage.port.store import (
     Embedded,
     GetItem,
@@ -21,7 +22,6 @@ from runyard.runtime.storage.port.store import (
 from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.groups import Groups
-from runyard.runtime.storage.postgres.rows import fetch_dicts, one
 from runyard.runtime.storage.postgres.store.namespaces import list_namespaces
 from runyard.runtime.storage.postgres.store.search import search_items
 from runyard.runtime.storage.postgres.store.vectors import LOCK, prepare_vectors, vector_text

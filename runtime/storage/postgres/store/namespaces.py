@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runyard.runtime.storage.port.store import ListNamespaces, Namespace
-from runyard.runtime.storage.postgres.conditions import Conditions
+from runyard.runtime.storage.postgres.conditions import PostgresConditions
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.store_rows import AFTER_SEPARATOR, ANY, SEPARATOR, namespace_of, namespace_text
 
@@ -11,7 +11,7 @@ INDEXED = 500
 """Characters of a namespace that the index has room for."""
 
 
-def add_below(where: Conditions, prefix: Namespace) -> None:
+def add_below(where: PostgresConditions, prefix: Namespace) -> None:
     """The namespace is `prefix` or below it. The range is one of the index; what else is in it is left out."""
     if prefix:
         text = namespace_text(prefix)
@@ -23,9 +23,9 @@ def add_below(where: Conditions, prefix: Namespace) -> None:
 
 
 def list_namespaces(connection: Connection, wanted: ListNamespaces) -> list[Namespace]:
-    where = Conditions("(expires_at is null or expires_at > %s)")
+    where = PostgresConditions("(expires_at is null or expires_at > %s)")
     where.parameters.append(connection.now)
-    matching = Conditions()
+    matching = PostgresConditions()
     add_below(where, wanted.below)
     for prefix in wanted.prefixes:
         plain = prefix[: prefix.index(ANY)] if ANY in prefix else prefix
@@ -50,7 +50,7 @@ def list_namespaces(connection: Connection, wanted: ListNamespaces) -> list[Name
     return [namespace_of(text) for (text,) in rows]
 
 
-def _add_labels(where: Conditions, labels: Namespace, *, from_end: bool) -> None:
+def _add_labels(where: PostgresConditions, labels: Namespace, *, from_end: bool) -> None:
     """`labels` begins or ends with these; `*` is any."""
     where.add("cardinality(labels) >= %s", len(labels))
     for place, label in enumerate(labels, start=1):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from runyard.runtime.errors import Invalid
+from runyard.runtime.storage.fetching import fetch_dicts
 from runyard.runtime.storage.port.store import SearchItems
-from runyard.runtime.storage.postgres.conditions import Conditions
+from runyard.runtime.storage.postgres.conditions import PostgresConditions
 from runyard.runtime.storage.postgres.connection import Connection
-from runyard.runtime.storage.postgres.rows import fetch_dicts
 from runyard.runtime.storage.postgres.store.filters import add_filter
 from runyard.runtime.storage.postgres.store.namespaces import add_below
 from runyard.runtime.storage.postgres.store.vectors import vector_text
@@ -49,7 +49,7 @@ _FILTERED = """
 def search_items(connection: Connection, wanted: SearchItems, vectors: str | None) -> list[dict[str, Any]]:
     """Rows of items, with the column `score`. `vectors`: the schema of the extension for them, if something is `near`.
     Raises Invalid for a filter that cannot be."""
-    where = Conditions("(expires_at is null or expires_at > %s)")
+    where = PostgresConditions("(expires_at is null or expires_at > %s)")
     where.parameters.append(connection.now)
     add_below(where, wanted.prefix)
     looked_for: list[str] = []
@@ -58,7 +58,7 @@ def search_items(connection: Connection, wanted: SearchItems, vectors: str | Non
         where.equal("indexed", wanted.near.index)
         looked_for = [vector_text(wanted.near.vector)]
         page = _NEAREST
-    passing = Conditions()
+    passing = PostgresConditions()
     add_filter(passing, wanted.filter)
     if passing.parameters:
         sql = page.format(source=_FILTERED.format(where=where), where=passing, vectors=vectors)

@@ -9,8 +9,8 @@ import struct
 from psycopg import errors
 
 from runyard.runtime.errors import ConfigError
+from runyard.runtime.storage.fetching import one
 from runyard.runtime.storage.postgres.connection import Connection
-from runyard.runtime.storage.postgres.rows import one
 from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.queries import Queries
 

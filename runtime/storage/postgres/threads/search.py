@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.postgres.conditions import Conditions
+from runyard.runtime.storage.fetching import fetch_dict, one
+from runyard.runtime.storage.postgres.conditions import PostgresConditions
 from runyard.runtime.storage.postgres.connection import Connection
-from runyard.runtime.storage.postgres.rows import fetch_dict, one
 from runyard.runtime.storage.rows import thread_from_row
 from runyard.runtime.storage.thread_tags import equalities, listed_items
 
@@ -84,8 +84,8 @@ def count_threads(connection: Connection, scope: Scope, request: ThreadCountRequ
     return total
 
 
-def _kept(scope: Scope, request: Request) -> Conditions:
-    where = Conditions("not threads.temporary")
+def _kept(scope: Scope, request: Request) -> PostgresConditions:
+    where = PostgresConditions("not threads.temporary")
     where.within(scope, "threads.metadata")
     where.equal("threads.status", request.status)
     where.containing("threads.metadata", request.metadata)
@@ -94,8 +94,8 @@ def _kept(scope: Scope, request: Request) -> Conditions:
     return where
 
 
-def _temporary(scope: Scope, request: Request) -> Conditions:
-    where = Conditions("threads.temporary")
+def _temporary(scope: Scope, request: Request) -> PostgresConditions:
+    where = PostgresConditions("threads.temporary")
     where.within(scope, "threads.metadata")
     where.among("threads.thread_id", _ids(request))
     where.equal("threads.status", request.status)

@@ -1,11 +1,14 @@
 """Threads, on Postgres."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest, ThreadStorage
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage import thread_edits as edits
+from runyard.runtime.storage.fetching import fetch_dict
 from runyard.runtime.storage.kept_answers import pack_thread
+from runyard.runtime.storage.leftovers import remove_leftovers, write_without_leftovers
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.idempotency import IdempotencyKey
@@ -19,18 +22,16 @@ from runyard.runtime.storage.port.threads import (
     StateEdit,
     StateReading,
 )
+from runyard.runtime.storage.postgres.checkpoint_rows import write_rows
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.copying import copy_thread
 from runyard.runtime.storage.postgres.database import Database
-from runyard.runtime.storage.postgres.leftovers import remove_leftovers, write_without_leftovers
-from runyard.runtime.storage.postgres.rows import fetch_dict
-from runyard.runtime.storage.postgres.scoping import on_thread, read_in_scope, shows_thread
-from runyard.runtime.storage.postgres.threads import edits
 from runyard.runtime.storage.postgres.threads.search import count_threads, search_threads
 from runyard.runtime.storage.postgres.threads.usage import usage_of_thread
-from runyard.runtime.storage.postgres.used_keys import keep_key
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.rows import thread_from_row
+from runyard.runtime.storage.scoping import on_thread, shows_thread
+from runyard.runtime.storage.used_keys import keep_key
 
 T = TypeVar("T")
 
@@ -50,8 +51,8 @@ class PostgresThreads:
     # Reading
 
     async def get(self, scope: Scope, thread_id: str) -> Thread | None:
-        return await read_in_scope(
-            self._database, scope, on_thread(scope, thread_id, lambda connection: self._get(connection, thread_id))
+        return await self._database.read_in_scope(
+            scope, on_thread(scope, thread_id, lambda connection: self._get(connection, thread_id))
         )
 
     def _get(self, connection: Connection, thread_id: str) -> Thread | None:
@@ -67,26 +68,21 @@ class PostgresThreads:
         return None if row is None else [graph_id for graph_id in row if graph_id is not None]
 
     async def _read_row(self, scope: Scope, sql: str, thread_id: str) -> tuple[Any, ...] | None:
-        return await read_in_scope(
-            self._database,
+        return await self._database.read_in_scope(
             scope,
             on_thread(scope, thread_id, lambda connection: connection.execute(sql, (thread_id,)).fetchone()),
         )
 
     async def search(self, scope: Scope, request: ThreadSearchRequest, *, limit: int, offset: int) -> list[Thread]:
-        return await self._read_snapshot(
+        return await self._database.search(
             lambda connection: search_threads(connection, scope, request, limit=limit, offset=offset)
         )
 
     async def count(self, scope: Scope, request: ThreadCountRequest) -> int:
-        return await self._read_snapshot(lambda connection: count_threads(connection, scope, request))
-
-    async def _read_snapshot(self, reads: Callable[[Connection], T]) -> T:
-        """Several reads that see one and the same state."""
-        return await self._database.snapshot(reads, "search")
+        return await self._database.search(lambda connection: count_threads(connection, scope, request))
 
     async def usage(self, scope: Scope, thread_id: str, read: ChannelReader) -> ThreadStorage | None:
-        return await self._read_snapshot(
+        return await self._database.search(
             on_thread(scope, thread_id, lambda connection: usage_of_thread(connection, self._sql, thread_id, read))
         )
 
@@ -94,7 +90,7 @@ class PostgresThreads:
 
     async def create(self, scope: Scope, new_thread: NewThread, if_exists: IfExists) -> Thread:
         def work(connection: Connection) -> Thread:
-            edits.create_thread(connection, self._sql, scope, new_thread, if_exists)
+            edits.create_thread(connection, self._sql, scope, new_thread, if_exists, write_rows)
             created = self._get(connection, new_thread.thread_id)
             assert created is not None
             if new_thread.key is not None:
@@ -137,7 +133,8 @@ class PostgresThreads:
 
     async def edit_state(self, scope: Scope, thread_id: str, edit: StateEdit) -> None:
         await self._database.write(
-            lambda connection: edits.edit_state(connection, self._sql, scope, thread_id, edit), locks=[thread_id]
+            lambda connection: edits.edit_state(connection, self._sql, scope, thread_id, edit, write_rows),
+            locks=[thread_id],
         )
 
     async def unsettled(self, limit: int, thread_id: str | None = None) -> list[str]:

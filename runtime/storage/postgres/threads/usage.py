@@ -1,9 +1,9 @@
 """What a thread occupies, on Postgres."""
 
 from runyard.generated.models import ThreadStorage
+from runyard.runtime.storage.fetching import one
 from runyard.runtime.storage.port.threads import ChannelReader
 from runyard.runtime.storage.postgres.connection import Connection
-from runyard.runtime.storage.postgres.rows import one
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.usage import thread_storage
 

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from runyard.runtime.storage.moved_tables import MOVED, QUEUE_TIMES
 from runyard.runtime.storage.port.moving import MODULUS, Columns, Kind, Row, Tally
-from runyard.runtime.storage.sqlite.database import now
+from runyard.runtime.storage.sqlite.connection import now
 from runyard.runtime.storage.sqlite.migrations import RUNYARD, STORE, Schema
 from runyard.runtime.storage.sqlite.queue_clock import boot_name, since_boot
 

@@ -13,7 +13,7 @@ select retry from batches where batch_id = ?;
 insert into batch_counts (batch_id, pending, room, updated_at) values (:batch_id, :size, :room, :now);
 
 -- name: batch
-select * from batches join batch_counts using (batch_id) where batch_id = ?;
+select *, clock_micros() as now from batches join batch_counts using (batch_id) where batch_id = ?;
 
 -- name: batch_state
 select pending, running, success, error, timeout, interrupted, input_tokens, output_tokens, cached_tokens,

@@ -69,7 +69,13 @@ select 1 from discarded_threads where thread_id = ?;
 
 -- name: next_discarded
 -- Whichever is due, or that one: whoever uses an id gives what has it up.
-select thread_id, with_runs from discarded_threads where (:thread_id is null and due <= :now) or thread_id = :thread_id limit 1;
+select thread_id, with_runs from discarded_threads where due <= :now limit 1;
+
+-- name: this_discarded
+select thread_id, with_runs from discarded_threads where thread_id = :thread_id;
+
+-- name: any_discarded
+select 1 from discarded_threads where due <= (select clock_micros()) limit 1;
 
 -- name: note_discarded
 insert into discarded_threads (thread_id, with_runs, due) values (?, ?, ?)

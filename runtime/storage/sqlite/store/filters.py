@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from runyard.runtime.errors import Invalid
-from runyard.runtime.storage.sqlite.conditions import MOST_TERMS, Conditions
+from runyard.runtime.storage.sqlite.conditions import MOST_TERMS, SqliteConditions
 
 _COMPARISONS = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 _OPERATORS = ("$eq", "$ne", *_COMPARISONS)
@@ -16,7 +16,7 @@ _EXACT = 2**53
 """Whole numbers up to this are the same as floats."""
 
 
-def add_filter(where: Conditions, wanted: Mapping[str, Any] | None) -> None:
+def add_filter(where: SqliteConditions, wanted: Mapping[str, Any] | None) -> None:
     """The item's value passes the filter, as `SearchItems` says. Raises Invalid."""
     budget = iter(range(MOST_TERMS))
     for name, test in (wanted or {}).items():
@@ -26,7 +26,7 @@ def add_filter(where: Conditions, wanted: Mapping[str, Any] | None) -> None:
 class _Tests:
     """What one key of the filter asks for. Keys that a path of SQL cannot name are compared as a whole, in Python."""
 
-    def __init__(self, where: Conditions, exhausted: Callable[[], bool], place: str) -> None:
+    def __init__(self, where: SqliteConditions, exhausted: Callable[[], bool], place: str) -> None:
         self._where = where
         self._exhausted = exhausted
         self._place = place

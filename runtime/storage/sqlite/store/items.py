@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Literal, TypeVar
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.fetching import fetch_dict, fetch_dicts
 from runyard.runtime.storage.port.store import (
     Embedded,
     GetItem,
@@ -23,9 +23,9 @@ from runyard.runtime.storage.port.store import (
     UnindexedItem,
 )
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.database import Database, now
+from runyard.runtime.storage.sqlite.connection import Connection, now
+from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.migrations import STORE
-from runyard.runtime.storage.sqlite.rows import fetch_dict, fetch_dicts
 from runyard.runtime.storage.sqlite.store.namespaces import (
     add_namespace_functions,
     list_namespaces,
@@ -85,7 +85,7 @@ class SqliteStoreItems:
                 self._database.open(maintain=self._maintain)
                 self._state = "open"
 
-    def _prepare(self, connection: sqlite3.Connection) -> None:
+    def _prepare(self, connection: Connection) -> None:
         add_namespace_functions(connection)
         if self._meaning:
             load_vectors(connection)
@@ -98,7 +98,7 @@ class SqliteStoreItems:
                 raise Unavailable(error.detail) from error
         return self._database
 
-    async def write(self, write: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(self, write: Callable[[Connection], T]) -> T:
         """Runs `write` in a transaction of the store's database. Raises as `Database.write` does."""
         return await (await self._opened()).write(write)
 
@@ -120,7 +120,7 @@ class SqliteStoreItems:
     ) -> tuple[list[StoreResult], list[int]]:
         """The answers, and the items that live on since they were read."""
 
-        def work(connection: sqlite3.Connection) -> tuple[list[StoreResult], list[int]]:
+        def work(connection: Connection) -> tuple[list[StoreResult], list[int]]:
             time, outlived = now(), list[int]()
             return [self._answer(connection, read, time, outlived) for read in reads], outlived
 
@@ -130,7 +130,7 @@ class SqliteStoreItems:
 
     def _answer(
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         read: GetItem | SearchItems | ListNamespaces,
         time: int,
         outlived: list[int],
@@ -147,13 +147,13 @@ class SqliteStoreItems:
         items = [item_from_row(row, row["key"]) for row in rows]
         return items if isinstance(read, SearchItems) else next(iter(items), None)
 
-    def _write(self, connection: sqlite3.Connection, puts: Sequence[PutItem], outlived: Sequence[int]) -> None:
+    def _write(self, connection: Connection, puts: Sequence[PutItem], outlived: Sequence[int]) -> None:
         time = now()
         connection.executemany(self._sql["refresh_item"], [{"id": number, "now": time} for number in outlived])
         for put in puts:
             self._put(connection, put, time)
 
-    def _put(self, connection: sqlite3.Connection, put: PutItem, time: int) -> None:
+    def _put(self, connection: Connection, put: PutItem, time: int) -> None:
         namespace = namespace_text(put.namespace)
         if put.value is None:
             connection.execute(self._sql["delete_item"], (namespace, put.key))
@@ -171,7 +171,7 @@ class SqliteStoreItems:
         ((number,),) = connection.execute(self._sql["put_item"], row).fetchall()
         self._replace_vectors(connection, number, put.embedded)
 
-    def _replace_vectors(self, connection: sqlite3.Connection, number: int, embedded: Embedded | None) -> None:
+    def _replace_vectors(self, connection: Connection, number: int, embedded: Embedded | None) -> None:
         connection.execute(self._sql["delete_vectors"], (number,))
         if embedded is not None:
             rows = [(number, field, vector) for field, vector in embedded.vectors]
@@ -180,7 +180,7 @@ class SqliteStoreItems:
     # Maintenance
 
     async def expire(self, limit: int) -> bool:
-        def work(connection: sqlite3.Connection) -> bool:
+        def work(connection: Connection) -> bool:
             piece, removed = TimeSlice(), 0
             while removed < limit:
                 step = min(EXPIRED_AT_ONCE, limit - removed)
@@ -213,7 +213,7 @@ class SqliteStoreItems:
         return [unindexed_from_row(row) for row in rows]
 
     async def index_items(self, items: Sequence[tuple[UnindexedItem, Embedded]]) -> None:
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             for item, embedded in items:
                 state = (embedded.index, item.number, item.state)
                 if connection.execute(self._sql["set_indexed"], state).rowcount:
@@ -222,8 +222,8 @@ class SqliteStoreItems:
         await (await self._opened()).write(work)
 
 
-def _in_one_state(work: Callable[[sqlite3.Connection], T]) -> Callable[[sqlite3.Connection], T]:
-    def read(connection: sqlite3.Connection) -> T:
+def _in_one_state(work: Callable[[Connection], T]) -> Callable[[Connection], T]:
+    def read(connection: Connection) -> T:
         connection.execute("begin")
         try:
             return work(connection)

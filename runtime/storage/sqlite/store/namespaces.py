@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from runyard.runtime.storage.port.store import ListNamespaces, Namespace
-from runyard.runtime.storage.sqlite.conditions import Conditions
+from runyard.runtime.storage.sqlite.conditions import SqliteConditions
+from runyard.runtime.storage.sqlite.connection import Connection
 from runyard.runtime.storage.store_rows import AFTER_SEPARATOR, ANY, SEPARATOR, namespace_of, namespace_text
 
 
-def add_below(where: Conditions, prefix: Namespace) -> None:
+def add_below(where: SqliteConditions, prefix: Namespace) -> None:
     """The namespace is `prefix` or below it. The range is one of the index; what else is in it is left out."""
     if prefix:
         text = namespace_text(prefix)
@@ -18,10 +17,10 @@ def add_below(where: Conditions, prefix: Namespace) -> None:
         where.add("(namespace = ? or namespace >= ?)", text, text + SEPARATOR)
 
 
-def list_namespaces(connection: sqlite3.Connection, wanted: ListNamespaces, now: int) -> list[Namespace]:
-    where = Conditions("(expires_at is null or expires_at > ?)")
+def list_namespaces(connection: Connection, wanted: ListNamespaces, now: int) -> list[Namespace]:
+    where = SqliteConditions("(expires_at is null or expires_at > ?)")
     where.parameters.append(now)
-    matching = Conditions()
+    matching = SqliteConditions()
     add_below(where, wanted.below)
     for prefix in wanted.prefixes:
         plain = prefix[: prefix.index(ANY)] if ANY in prefix else prefix
@@ -45,7 +44,7 @@ def list_namespaces(connection: sqlite3.Connection, wanted: ListNamespaces, now:
     return [namespace_of(text) for (text,) in rows]
 
 
-def add_namespace_functions(connection: sqlite3.Connection) -> None:
+def add_namespace_functions(connection: Connection) -> None:
     """What the queries here call."""
     connection.create_function("begins_with", 2, _begins_with, deterministic=True)
     connection.create_function("ends_with", 2, _ends_with, deterministic=True)

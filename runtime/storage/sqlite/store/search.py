@@ -3,12 +3,12 @@ by one; only those of the page are read."""
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
 from runyard.runtime.errors import Invalid
 from runyard.runtime.storage.port.store import Namespace, SearchItems
-from runyard.runtime.storage.sqlite.conditions import Conditions
+from runyard.runtime.storage.sqlite.conditions import SqliteConditions
+from runyard.runtime.storage.sqlite.connection import Connection
 from runyard.runtime.storage.sqlite.store.filters import add_filter
 from runyard.runtime.storage.sqlite.store.namespaces import add_below
 
@@ -19,9 +19,9 @@ FEW = 5_000
 """Items up to which it is quicker to go from one to the next by an index than through the tables."""
 
 
-def search_items(connection: sqlite3.Connection, wanted: SearchItems, now: int) -> list[dict[str, Any]]:
+def search_items(connection: Connection, wanted: SearchItems, now: int) -> list[dict[str, Any]]:
     """Rows of items, with the column `score`. Raises Invalid for a filter that cannot be."""
-    where = Conditions("(expires_at is null or expires_at > ?)")
+    where = SqliteConditions("(expires_at is null or expires_at > ?)")
     where.parameters.append(now)
     add_below(where, wanted.prefix)
     add_filter(where, wanted.filter)
@@ -50,15 +50,15 @@ def search_items(connection: sqlite3.Connection, wanted: SearchItems, now: int) 
     return _rows(connection, sql, (wanted.near.vector, *where.parameters, *page))
 
 
-def _are_few(connection: sqlite3.Connection, prefix: Namespace) -> bool:
-    where = Conditions()
+def _are_few(connection: Connection, prefix: Namespace) -> bool:
+    where = SqliteConditions()
     add_below(where, prefix)
     sql = f"select count(*) from (select 1 from items {where} limit ?)"
     (found,) = connection.execute(sql, (*where.parameters, FEW + 1)).fetchone()
     return bool(found <= FEW)
 
 
-def _rows(connection: sqlite3.Connection, sql: str, parameters: tuple[Any, ...]) -> list[dict[str, Any]]:
+def _rows(connection: Connection, sql: str, parameters: tuple[Any, ...]) -> list[dict[str, Any]]:
     cursor = connection.execute(sql, parameters)
     names = [column[0] for column in cursor.description]
     rows: list[dict[str, Any]] = []

@@ -9,7 +9,6 @@ Temporary threads are found too while they are there, in a walk of their own. Th
 from what was asked for.
 """
 
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -19,9 +18,10 @@ import orjson
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.fetching import fetch_dict
 from runyard.runtime.storage.rows import thread_from_row
-from runyard.runtime.storage.sqlite.conditions import Conditions
-from runyard.runtime.storage.sqlite.rows import fetch_dict
+from runyard.runtime.storage.sqlite.conditions import SqliteConditions
+from runyard.runtime.storage.sqlite.connection import Connection
 from runyard.runtime.storage.thread_tags import equalities, listed_items
 
 NARROW: Final = 2_000
@@ -54,7 +54,7 @@ TEMPORARY: Final = Source("threads indexed by thread_temporary")
 
 
 def search_threads(
-    connection: sqlite3.Connection, scope: Scope, request: ThreadSearchRequest, *, limit: int, offset: int
+    connection: Connection, scope: Scope, request: ThreadSearchRequest, *, limit: int, offset: int
 ) -> list[Thread]:
     direction = request.sort_order or "desc"
     column = request.sort_by or "created_at"
@@ -77,7 +77,7 @@ def search_threads(
     return [thread_from_row(row) for row in rows if row is not None]
 
 
-def count_threads(connection: sqlite3.Connection, scope: Scope, request: ThreadCountRequest) -> int:
+def count_threads(connection: Connection, scope: Scope, request: ThreadCountRequest) -> int:
     narrowest = _narrowest(connection, scope, request)
     total = 0
     for source, where in ((narrowest, _kept(scope, request, narrowest)), (TEMPORARY, _temporary(scope, request))):
@@ -86,8 +86,8 @@ def count_threads(connection: sqlite3.Connection, scope: Scope, request: ThreadC
     return total
 
 
-def _kept(scope: Scope, request: Request, source: Source) -> Conditions:
-    where = Conditions("not threads.temporary")
+def _kept(scope: Scope, request: Request, source: Source) -> SqliteConditions:
+    where = SqliteConditions("not threads.temporary")
     where.within(scope, "threads.metadata")
     # A plus keeps SQLite from taking the index of the status where another one is meant.
     where.equal("threads.status" if source.by_status else "+threads.status", request.status)
@@ -97,8 +97,8 @@ def _kept(scope: Scope, request: Request, source: Source) -> Conditions:
     return where
 
 
-def _temporary(scope: Scope, request: Request) -> Conditions:
-    where = Conditions("threads.temporary")
+def _temporary(scope: Scope, request: Request) -> SqliteConditions:
+    where = SqliteConditions("threads.temporary")
     where.within(scope, "threads.metadata")
     where.among("threads.thread_id", _ids(request))
     where.equal("+threads.status", request.status)
@@ -108,11 +108,11 @@ def _temporary(scope: Scope, request: Request) -> Conditions:
     return where
 
 
-def _narrowest(connection: sqlite3.Connection, scope: Scope, request: Request) -> Source:
+def _narrowest(connection: Connection, scope: Scope, request: Request) -> Source:
     return min(_sources(connection, scope, request), key=lambda source: source.rows)
 
 
-def _sources(connection: sqlite3.Connection, scope: Scope, request: Request) -> Iterator[Source]:
+def _sources(connection: Connection, scope: Scope, request: Request) -> Iterator[Source]:
     ids = _ids(request)
     if ids is not None:
         wanted = "(select distinct value from json_each(?)) as wanted"

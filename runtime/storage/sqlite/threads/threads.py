@@ -1,12 +1,14 @@
 """Threads, on SQLite."""
 
-import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest, ThreadStorage
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage import thread_edits as edits
+from runyard.runtime.storage.fetching import fetch_dict
 from runyard.runtime.storage.kept_answers import pack_thread
+from runyard.runtime.storage.leftovers import remove_leftovers, write_without_leftovers
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.idempotency import IdempotencyKey
@@ -22,15 +24,14 @@ from runyard.runtime.storage.port.threads import (
 )
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.rows import thread_from_row
+from runyard.runtime.storage.scoping import on_thread, shows_thread
+from runyard.runtime.storage.sqlite.checkpoint_rows import write_rows
+from runyard.runtime.storage.sqlite.connection import Connection, now
 from runyard.runtime.storage.sqlite.copying import copy_thread
-from runyard.runtime.storage.sqlite.database import Database, now
-from runyard.runtime.storage.sqlite.idempotency import keep_key
-from runyard.runtime.storage.sqlite.leftovers import remove_leftovers, write_without_leftovers
-from runyard.runtime.storage.sqlite.rows import fetch_dict
-from runyard.runtime.storage.sqlite.scoping import on_thread, one_state, shows_thread
-from runyard.runtime.storage.sqlite.threads import edits
+from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.threads.search import count_threads, search_threads
 from runyard.runtime.storage.sqlite.threads.usage import usage_of_thread
+from runyard.runtime.storage.used_keys import keep_key
 
 T = TypeVar("T")
 
@@ -50,67 +51,64 @@ class SqliteThreads:
     # Reading
 
     async def get(self, scope: Scope, thread_id: str) -> Thread | None:
-        return self._database.read(on_thread(scope, thread_id, lambda connection: self._get(connection, thread_id)))
+        return await self._database.read_in_scope(
+            scope, on_thread(scope, thread_id, lambda connection: self._get(connection, thread_id))
+        )
 
-    def _get(self, connection: sqlite3.Connection, thread_id: str) -> Thread | None:
+    def _get(self, connection: Connection, thread_id: str) -> Thread | None:
         row = fetch_dict(connection, self._sql["thread"], (thread_id,))
         return None if row is None else thread_from_row(row)
 
     async def values(self, scope: Scope, thread_id: str) -> bytes | None:
-        row = self._read_row(scope, self._sql["thread_values"], thread_id)
+        row = await self._read_row(scope, self._sql["thread_values"], thread_id)
         return None if row is None else row[0]
 
     async def graph_ids(self, scope: Scope, thread_id: str) -> list[str] | None:
-        row = self._read_row(scope, self._sql["graphs_of_thread"], thread_id)
+        row = await self._read_row(scope, self._sql["graphs_of_thread"], thread_id)
         return None if row is None else [graph_id for graph_id in row if graph_id is not None]
 
-    def _read_row(self, scope: Scope, sql: str, thread_id: str) -> tuple[Any, ...] | None:
-        row: tuple[Any, ...] | None = self._database.read(
-            on_thread(scope, thread_id, lambda connection: connection.execute(sql, (thread_id,)).fetchone())
+    async def _read_row(self, scope: Scope, sql: str, thread_id: str) -> tuple[Any, ...] | None:
+        return await self._database.read_in_scope(
+            scope, on_thread(scope, thread_id, lambda connection: connection.execute(sql, (thread_id,)).fetchone())
         )
-        return row
 
     async def search(self, scope: Scope, request: ThreadSearchRequest, *, limit: int, offset: int) -> list[Thread]:
-        return await self._read_snapshot(
+        return await self._database.search(
             lambda connection: search_threads(connection, scope, request, limit=limit, offset=offset)
         )
 
     async def count(self, scope: Scope, request: ThreadCountRequest) -> int:
-        return await self._read_snapshot(lambda connection: count_threads(connection, scope, request))
-
-    async def _read_snapshot(self, reads: Callable[[sqlite3.Connection], T]) -> T:
-        """Several reads that see one and the same state."""
-        return await self._database.read_in_pool(lambda connection: one_state(connection, reads), "search")
+        return await self._database.search(lambda connection: count_threads(connection, scope, request))
 
     async def usage(self, scope: Scope, thread_id: str, read: ChannelReader) -> ThreadStorage | None:
-        return await self._read_snapshot(
+        return await self._database.search(
             on_thread(scope, thread_id, lambda connection: usage_of_thread(connection, self._sql, thread_id, read))
         )
 
     # Editing
 
     async def create(self, scope: Scope, new_thread: NewThread, if_exists: IfExists) -> Thread:
-        def work(connection: sqlite3.Connection) -> Thread:
-            edits.create_thread(connection, self._sql, scope, new_thread, if_exists)
+        def work(connection: Connection) -> Thread:
+            edits.create_thread(connection, self._sql, scope, new_thread, if_exists, write_rows)
             created = self._get(connection, new_thread.thread_id)
             assert created is not None
             if new_thread.key is not None:
                 keep_key(connection, self._sql, scope, new_thread.key, pack_thread(created))
             return created
 
-        return await write_without_leftovers(self._database, self._sql, work)
+        return await write_without_leftovers(self._database, self._sql, work, ())
 
     async def patch(
         self, scope: Scope, thread_id: str, metadata: Mapping[str, Any] | None, expiry: Expiry | None
     ) -> Thread | None:
-        def work(connection: sqlite3.Connection) -> Thread | None:
+        def work(connection: Connection) -> Thread | None:
             edits.patch_thread(connection, self._sql, scope, thread_id, metadata, expiry)
             return self._get(connection, thread_id)
 
         return await self._database.write(on_thread(scope, thread_id, work))
 
     async def delete(self, scope: Scope, thread_ids: Sequence[str]) -> DeletedThreads:
-        def work(connection: sqlite3.Connection) -> DeletedThreads:
+        def work(connection: Connection) -> DeletedThreads:
             shown = (thread_id for thread_id in thread_ids if shows_thread(connection, scope, thread_id))
             return edits.delete_threads(connection, self._sql, shown)
 
@@ -125,7 +123,7 @@ class SqliteThreads:
         metadata: Mapping[str, Any] = NO_METADATA,
         key: IdempotencyKey | None = None,
     ) -> Thread | None:
-        def read(reader: sqlite3.Connection) -> bool:
+        def read(reader: Connection) -> bool:
             return copy_thread(reader, self._database, self._sql, scope, source, target, expiry, metadata, key)
 
         if not await self._database.read_in_pool(read, "copy"):
@@ -133,7 +131,9 @@ class SqliteThreads:
         return self._database.read(lambda connection: self._get(connection, target))
 
     async def edit_state(self, scope: Scope, thread_id: str, edit: StateEdit) -> None:
-        await self._database.write(lambda connection: edits.edit_state(connection, self._sql, scope, thread_id, edit))
+        await self._database.write(
+            lambda connection: edits.edit_state(connection, self._sql, scope, thread_id, edit, write_rows)
+        )
 
     async def unsettled(self, limit: int, thread_id: str | None = None) -> list[str]:
         name, parameters = ("unsettled_threads", [limit]) if thread_id is None else ("unsettled_thread", [thread_id])
@@ -144,7 +144,7 @@ class SqliteThreads:
         return await self._database.write(lambda connection: edits.settle(connection, self._sql, thread_id, reading))
 
     async def keep_latest(self, scope: Scope, thread_id: str, base: str, kept: Sequence[KeptCheckpoint]) -> bool:
-        def step(connection: sqlite3.Connection) -> bool | None:
+        def step(connection: Connection) -> bool | None:
             if not shows_thread(connection, scope, thread_id):
                 return False
             return edits.keep_latest(connection, self._sql, thread_id, base, kept)
@@ -156,11 +156,7 @@ class SqliteThreads:
     # Expiring
 
     async def remove_leftovers(self) -> Leftovers:
-        if not self._database.read(
-            lambda connection: connection.execute(
-                self._sql["next_discarded"], {"thread_id": None, "now": now()}
-            ).fetchone()
-        ):
+        if not self._database.read(lambda connection: connection.execute(self._sql["any_discarded"]).fetchone()):
             return Leftovers(more=False)
         return await self._database.write(lambda connection: remove_leftovers(connection, self._sql))
 
@@ -169,7 +165,7 @@ class SqliteThreads:
         await self._database.write(lambda connection: connection.execute(self._sql["postpone_expiry"], parameters))
 
     async def delete_expired(self, limit: int) -> DeletedThreads:
-        def work(connection: sqlite3.Connection) -> DeletedThreads:
+        def work(connection: Connection) -> DeletedThreads:
             rows = connection.execute(self._sql["expired_threads"], ("delete", now(), now(), limit))
             return edits.delete_threads(connection, self._sql, [row[0] for row in rows.fetchall()])
 

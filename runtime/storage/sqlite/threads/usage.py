@@ -1,16 +1,13 @@
 """What a thread occupies, on SQLite."""
 
-import sqlite3
-
 from runyard.generated.models import ThreadStorage
 from runyard.runtime.storage.port.threads import ChannelReader
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.sqlite.connection import Connection
 from runyard.runtime.storage.usage import thread_storage
 
 
-def usage_of_thread(
-    connection: sqlite3.Connection, sql: Queries, thread_id: str, read: ChannelReader
-) -> ThreadStorage | None:
+def usage_of_thread(connection: Connection, sql: Queries, thread_id: str, read: ChannelReader) -> ThreadStorage | None:
     """None when there is no such thread."""
     if connection.execute(sql["thread_metadata"], (thread_id,)).fetchone() is None:
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from runyard.runtime.errors import Unavailable
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.threads import NewThread
 from runyard.runtime.storage.sqlite import copying
+from runyard.runtime.storage.sqlite.connection import Connection
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 from tests.storage.builders import checkpoint_row, idle_thread
 
@@ -36,7 +36,7 @@ async def cut_copy(storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch) -> t
     await storage.checkpoints.append(None, [checkpoint_row(source, str(step)) for step in range(9)])
     pages = copying._pages
 
-    def two_pages(reader: sqlite3.Connection, thread_id: str) -> Iterator[copying.Page]:
+    def two_pages(reader: Connection, thread_id: str) -> Iterator[copying.Page]:
         for number, page in enumerate(pages(reader, thread_id)):
             if number == 2:
                 raise Crash
@@ -85,7 +85,7 @@ async def test_a_copy_that_was_given_up_meanwhile_is_not_finished(
     await storage.threads.delete(Scope.everything(), [target])
     write = copying._write_marked
 
-    def given_up(connection: sqlite3.Connection, **given: object) -> None:
+    def given_up(connection: Connection, **given: object) -> None:
         write(connection, **given)  # type: ignore[arg-type]
         connection.execute("delete from discarded_threads")
 

@@ -60,6 +60,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Con
         database.close()
     connection = sqlite3.connect(folder / RUNYARD.name)
     connection.execute("attach ? as store", (str(folder / STORE.name),))
+    connection.create_function("clock_micros", 0, lambda: 0)
     connection.create_function("contains", 2, lambda document, wanted: True)
     yield connection
     connection.close()

@@ -11,7 +11,7 @@ import pytest
 from langgraph.store.memory import InMemoryStore
 
 from runyard.runtime.errors import Invalid
-from runyard.runtime.storage.sqlite.conditions import Conditions, contains
+from runyard.runtime.storage.sqlite.conditions import SqliteConditions, contains
 from runyard.runtime.storage.sqlite.store.filters import add_filter
 
 VALUES: list[dict[str, Any]] = [
@@ -39,7 +39,7 @@ VALUES: list[dict[str, Any]] = [
 
 
 def found(wanted: dict[str, Any]) -> list[dict[str, Any]]:
-    where = Conditions("true")
+    where = SqliteConditions("true")
     add_filter(where, wanted)
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.create_function("contains", 2, contains)

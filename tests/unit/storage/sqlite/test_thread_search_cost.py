@@ -13,6 +13,7 @@ import pytest
 
 from runyard.generated.models import ThreadCountRequest, ThreadSearchRequest
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.sqlite.connection import Connection
 from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.threads.search import count_threads, search_threads
 
@@ -25,13 +26,13 @@ CHEAP = 150_000
 
 
 @pytest.fixture(scope="module")
-def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
+def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     """A database with many threads, most of them idle, of five assistants and some hundred users."""
     path = tmp_path_factory.mktemp("many") / "runyard.db"
     database = Database(path)
     database.open()
     database.close()
-    connection = sqlite3.connect(path)
+    connection = sqlite3.connect(path, factory=Connection)
     rnd = random.Random(1)
     assistants = [str(uuid.UUID(int=number)) for number in range(5)]
     connection.executemany(
@@ -64,7 +65,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Con
     connection.close()
 
 
-def steps_of(connection: sqlite3.Connection, request: Any, scope: Scope = EVERYTHING) -> int:
+def steps_of(connection: Connection, request: Any, scope: Scope = EVERYTHING) -> int:
     steps = 0
 
     def count() -> int:
@@ -106,23 +107,23 @@ CHAT = {"graph_id": "chat"}
         ThreadCountRequest(metadata=CHAT, status="busy"),
     ],
 )
-def test_a_search_does_not_look_at_every_thread(connection: sqlite3.Connection, request_: Any) -> None:
+def test_a_search_does_not_look_at_every_thread(connection: Connection, request_: Any) -> None:
     assert steps_of(connection, request_) < CHEAP
 
 
-def test_a_search_for_nothing_ends_at_once(connection: sqlite3.Connection) -> None:
+def test_a_search_for_nothing_ends_at_once(connection: Connection) -> None:
     request = ThreadSearchRequest(metadata={"user": "nobody"})
     assert search_threads(connection, Scope.everything(), request, limit=10, offset=0) == []
     assert steps_of(connection, ThreadCountRequest(metadata={"user": "nobody"})) < CHEAP
 
 
-def test_looking_at_every_thread_takes_more(connection: sqlite3.Connection) -> None:
+def test_looking_at_every_thread_takes_more(connection: Connection) -> None:
     """That the bound above means something."""
     connection.create_function("contains", 2, lambda document, wanted: True)
     assert steps_of(connection, ThreadCountRequest(values={"n": 3})) > CHEAP
 
 
-def test_what_a_scope_asks_for_leads_the_search(connection: sqlite3.Connection) -> None:
+def test_what_a_scope_asks_for_leads_the_search(connection: Connection) -> None:
     for filter_ in (
         {"user": "user 7"},
         {"customer": {"$eq": 7}},
@@ -140,7 +141,7 @@ def test_what_a_scope_asks_for_leads_the_search(connection: sqlite3.Connection) 
             assert steps_of(connection, request, scope) < CHEAP
 
 
-def test_a_scope_is_looked_up_in_the_index_of_tags(connection: sqlite3.Connection) -> None:
+def test_a_scope_is_looked_up_in_the_index_of_tags(connection: Connection) -> None:
     seen: list[str] = []
     connection.set_trace_callback(seen.append)
     for filter_ in ({"user": "user 7"}, {"guests": {"$contains": "guest 7"}}):

@@ -15,6 +15,7 @@ import pytest
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import Unavailable
 from runyard.runtime.storage.sqlite import log_keeper, readers, writer
+from runyard.runtime.storage.sqlite.connection import Connection
 from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.file_lock import FileLock
 from runyard.runtime.storage.sqlite.log_keeper import LogKeeper
@@ -49,14 +50,14 @@ def database(tmp_path: Path, measured: Measured) -> Iterator[Database]:
 
 
 @pytest.fixture
-def outsider(database: Database) -> Iterator[sqlite3.Connection]:
+def outsider(database: Database) -> Iterator[Connection]:
     """Another program that uses the file, and knows nothing of the lock beside it."""
-    connection = sqlite3.connect(database.path, isolation_level=None, timeout=0)
+    connection = sqlite3.connect(database.path, isolation_level=None, timeout=0, factory=Connection)
     yield connection
     connection.close()
 
 
-def fill(connection: sqlite3.Connection) -> None:
+def fill(connection: Connection) -> None:
     connection.execute(
         "insert into thread_events (thread_id, seq, first, run_id, data) "
         "values (hex(randomblob(16)), 1, 1, 'run', zeroblob(100000))"
@@ -67,14 +68,14 @@ def log_size(database: Database) -> int:
     return os.path.getsize(f"{database.path}-wal")
 
 
-def keeper(database: Database, measured: Measured) -> tuple[LogKeeper, sqlite3.Connection, FileLock]:
+def keeper(database: Database, measured: Measured) -> tuple[LogKeeper, Connection, FileLock]:
     lock = FileLock(database.path.with_name("runyard.db.lock"))
     lock.open()
     return LogKeeper(database._connect, lock, measured, Loops(), path=database.path), database._connect(), lock
 
 
 async def test_a_reader_of_an_old_state_is_not_waited_for(
-    database: Database, outsider: sqlite3.Connection, measured: Measured, monkeypatch: pytest.MonkeyPatch
+    database: Database, outsider: Connection, measured: Measured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_keeper, "LONG_LOG", 10)
     monkeypatch.setattr(log_keeper, "CHECKPOINT_EVERY", 0.0)
@@ -96,7 +97,7 @@ async def test_a_reader_of_an_old_state_is_not_waited_for(
 
 
 async def test_a_reader_that_stays_is_asked_less_and_less_often(
-    database: Database, outsider: sqlite3.Connection, measured: Measured, monkeypatch: pytest.MonkeyPatch
+    database: Database, outsider: Connection, measured: Measured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_keeper, "LONG_LOG", 10)
     log, connection, lock = keeper(database, measured)
@@ -114,7 +115,7 @@ async def test_a_reader_that_stays_is_asked_less_and_less_often(
 
 
 async def test_another_program_that_writes_is_waited_for_outside_the_lock(
-    database: Database, outsider: sqlite3.Connection
+    database: Database, outsider: Connection
 ) -> None:
     outsider.execute("begin immediate")
     writing = asyncio.create_task(database.write(fill))
@@ -130,7 +131,7 @@ async def test_another_program_that_writes_is_waited_for_outside_the_lock(
 
 
 async def test_another_program_that_never_ends_its_write_makes_the_database_unavailable(
-    database: Database, outsider: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+    database: Database, outsider: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "PATIENCE", 0.05)
     outsider.execute("begin immediate")
@@ -188,9 +189,7 @@ database.close()
 """
 
 
-async def test_a_database_is_opened_once_another_program_has_written(
-    database: Database, outsider: sqlite3.Connection
-) -> None:
+async def test_a_database_is_opened_once_another_program_has_written(database: Database, outsider: Connection) -> None:
     outsider.execute("begin immediate")
     opening = await asyncio.create_subprocess_exec(sys.executable, "-c", OPENING, str(database.path))
     await asyncio.sleep(0.3)

@@ -1,31 +1,39 @@
-"""How threads are made, changed and deleted, on SQLite: the steps within one transaction."""
+"""How threads are made, changed and deleted, on every backend: the steps within one transaction."""
 
-import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import orjson
 
 from runyard.runtime.errors import Conflict, Forbidden, NotFound, StateChanged
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.checkpoint_rows import drop_history
+from runyard.runtime.storage.leftovers import discard_thread
+from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.threads import DeletedThreads, IfExists, NewThread, StateEdit, StateReading
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.removal import refuse_leftovers
 from runyard.runtime.storage.rows import expiry_columns
-from runyard.runtime.storage.sqlite.checkpoints import (
-    drop_history,
-    write_rows,
-)
-from runyard.runtime.storage.sqlite.database import now
-from runyard.runtime.storage.sqlite.leftovers import discard_thread
-from runyard.runtime.storage.sqlite.scoping import shows_thread
+from runyard.runtime.storage.scoping import shows_thread
+from runyard.runtime.storage.statements import Statements, lock_rows
 from runyard.runtime.storage.time_slice import TimeSlice
+
+C = TypeVar("C", bound=Statements)
+WriteRows = Callable[[C, Queries, Iterable[CheckpointRow | WriteRow]], None]
+"""How a backend writes rows of checkpoints."""
 
 
 def create_thread(
-    connection: sqlite3.Connection, sql: Queries, scope: Scope, new_thread: NewThread, if_exists: IfExists
+    connection: C,
+    sql: Queries,
+    scope: Scope,
+    new_thread: NewThread,
+    if_exists: IfExists,
+    write_rows: WriteRows[C],
 ) -> None:
     """Writes the thread and its first state. Raises Conflict when it is there already and `if_exists` is `raise`, or it
     is outside the scope."""
@@ -38,7 +46,7 @@ def create_thread(
         sql["insert_thread"],
         {
             "thread_id": new_thread.thread_id,
-            "now": now(),
+            "now": connection.now,
             "status": "idle",
             "metadata": orjson.dumps(new_thread.metadata).decode(),
             "graph_id": None,
@@ -48,11 +56,11 @@ def create_thread(
         },
     )
     if new_thread.edit is not None:
-        _edit_state(connection, sql, new_thread.thread_id, new_thread.edit)
+        _edit_state(connection, sql, new_thread.thread_id, new_thread.edit, write_rows)
 
 
 def patch_thread(
-    connection: sqlite3.Connection,
+    connection: Statements,
     sql: Queries,
     scope: Scope,
     thread_id: str,
@@ -65,23 +73,26 @@ def patch_thread(
     if row is None:
         return
     merged = {**orjson.loads(row[0]), **(metadata or {})}
-    connection.execute(sql["set_thread_metadata"], (orjson.dumps(merged).decode(), now(), thread_id))
+    connection.execute(sql["set_thread_metadata"], (orjson.dumps(merged).decode(), connection.now, thread_id))
     if not shows_thread(connection, scope, thread_id):
         raise Forbidden("metadata: the thread would be out of your reach with it; leave the keys that make it yours")
     _set_expiry(connection, sql, thread_id, expiry)
 
 
-def _set_expiry(connection: sqlite3.Connection, sql: Queries, thread_id: str, expiry: Expiry | None) -> None:
+def _set_expiry(connection: Statements, sql: Queries, thread_id: str, expiry: Expiry | None) -> None:
     if expiry is not None:
         connection.execute(sql["set_thread_expiry"], (expiry.strategy, expiry.minutes, thread_id))
         connection.execute(sql["forget_postponed"], (thread_id,))
 
 
-def delete_threads(connection: sqlite3.Connection, sql: Queries, thread_ids: Iterable[str]) -> DeletedThreads:
+def delete_threads(connection: Statements, sql: Queries, thread_ids: Iterable[str]) -> DeletedThreads:
     """Deletes those of the threads that there are, with all that belongs to them, or notes what is left of that.
     Webhook calls of runs that have ended are made all the same."""
     removed = DeletedThreads()
-    time_slice = TimeSlice()
+    time_slice = TimeSlice(connection.slices)
+    thread_ids = list(thread_ids)
+    if len(thread_ids) > 1:
+        lock_rows(connection, sql, "lock_runs_of_threads", (thread_ids,))
     for thread_id in thread_ids:
         if not connection.execute(sql["delete_thread"], (thread_id,)).rowcount:
             continue
@@ -91,16 +102,18 @@ def delete_threads(connection: sqlite3.Connection, sql: Queries, thread_ids: Ite
     return removed
 
 
-def edit_state(connection: sqlite3.Connection, sql: Queries, scope: Scope, thread_id: str, edit: StateEdit) -> None:
+def edit_state(
+    connection: C, sql: Queries, scope: Scope, thread_id: str, edit: StateEdit, write_rows: WriteRows[C]
+) -> None:
     """Raises NotFound, Conflict when a run is under way, or StateChanged when the state is no longer what the edit was
     made from."""
     there = connection.execute(sql["thread"], (thread_id,)).fetchone() is not None
     if not there or not shows_thread(connection, scope, thread_id):
         raise NotFound(f"Thread with ID {thread_id} not found")
-    _edit_state(connection, sql, thread_id, edit)
+    _edit_state(connection, sql, thread_id, edit, write_rows)
 
 
-def _edit_state(connection: sqlite3.Connection, sql: Queries, thread_id: str, edit: StateEdit) -> None:
+def _edit_state(connection: C, sql: Queries, thread_id: str, edit: StateEdit, write_rows: WriteRows[C]) -> None:
     active = [run_id for _, run_id in connection.execute(sql["active_runs"], (thread_id,))]
     if active:
         raise Conflict(
@@ -114,7 +127,7 @@ def _edit_state(connection: sqlite3.Connection, sql: Queries, thread_id: str, ed
         sql["edit_thread"],
         {
             "thread_id": thread_id,
-            "now": now(),
+            "now": connection.now,
             "settled": "interrupted" if edit.paused else "idle",
             "state": edit.values,
             "interrupts": edit.interrupts,
@@ -122,27 +135,29 @@ def _edit_state(connection: sqlite3.Connection, sql: Queries, thread_id: str, ed
     )
 
 
-def settle(connection: sqlite3.Connection, sql: Queries, thread_id: str, reading: StateReading) -> bool:
+def settle(connection: Statements, sql: Queries, thread_id: str, reading: StateReading) -> bool:
     """Has a thread show what was read; not (False) when a run or somebody else has seen to it since."""
     if reading.base is not None and _latest(connection, sql, thread_id) != reading.base:
         return False
     settled = None if reading.paused is None else "interrupted" if reading.paused else "idle"
     shown = {"settled": settled, "state": reading.values, "interrupts": reading.interrupts}
-    return bool(connection.execute(sql["settle_unsettled"], {"thread_id": thread_id, "now": now(), **shown}).rowcount)
+    return bool(
+        connection.execute(sql["settle_unsettled"], {"thread_id": thread_id, "now": connection.now, **shown}).rowcount
+    )
 
 
-def _latest(connection: sqlite3.Connection, sql: Queries, thread_id: str) -> str:
+def _latest(connection: Statements, sql: Queries, thread_id: str) -> str:
     """The id of the thread's latest checkpoint; "" if there is none."""
     (latest,) = connection.execute(sql["latest_checkpoint_id"], (thread_id,)).fetchone()
     return latest or ""
 
 
 def keep_latest(
-    connection: sqlite3.Connection, sql: Queries, thread_id: str, base: str, kept: Sequence[KeptCheckpoint]
+    connection: Statements, sql: Queries, thread_id: str, base: str, kept: Sequence[KeptCheckpoint]
 ) -> bool | None:
     """Drops the history of a thread; not (False) while runs are under way or when it has a state newer than `base`.
     None: some of it is left for another transaction."""
-    if connection.execute(sql["runs_ahead"], (thread_id,)).fetchone() is not None:
+    if connection.execute(sql["runs_ahead"], {"thread_id": thread_id}).fetchone() is not None:
         return False
     if _latest(connection, sql, thread_id) != base:
         return False

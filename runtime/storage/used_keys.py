@@ -1,13 +1,13 @@
-"""Used idempotency keys, on Postgres: how they are noted in the transaction that makes what they were used for."""
+"""Used idempotency keys, on every backend: how they are noted in the transaction that makes what they were used for."""
 
 from runyard.runtime.errors import KeyTaken
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.idempotency import IdempotencyKey
-from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.statements import Statements
 
 
-def keep_key(connection: Connection, sql: Queries, scope: Scope, key: IdempotencyKey, packed: bytes) -> None:
+def keep_key(connection: Statements, sql: Queries, scope: Scope, key: IdempotencyKey, packed: bytes) -> None:
     """Notes that a key was used, and for what. Raises KeyTaken; the transaction is then to be undone."""
     parameters = {
         "creator": scope.identity,

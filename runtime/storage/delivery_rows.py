@@ -1,16 +1,16 @@
-"""Webhook calls that are to be made, on Postgres, as the rows that have them."""
+"""Webhook calls that are to be made, on every backend, as the rows that have them."""
 
 import orjson
 
-from runyard.runtime.storage.postgres.batch_rows import read_batch
-from runyard.runtime.storage.postgres.connection import Connection
-from runyard.runtime.storage.postgres.rows import fetch_dict
+from runyard.runtime.storage.batch_rows import read_batch
+from runyard.runtime.storage.fetching import fetch_dict
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.statements import Statements
 from runyard.runtime.storage.webhook_payloads import run_payload
 
 
 def add_delivery(
-    connection: Connection,
+    connection: Statements,
     sql: Queries,
     seq: int,
     time: int,
@@ -25,13 +25,13 @@ def add_delivery(
     connection.execute(sql["insert_delivery"], (row["run_id"], row["webhook"], payload, 0, time))
 
 
-def ended_batch(connection: Connection, sql: Queries, batch_id: str) -> bytes | None:
+def ended_batch(connection: Statements, sql: Queries, batch_id: str) -> bytes | None:
     """What is told of a batch that has ended; None when it was deleted."""
     row = fetch_dict(connection, sql["batch"], (batch_id,))
     return None if row is None else orjson.dumps(read_batch(connection, sql, row))
 
 
-def complete_deliveries(connection: Connection, sql: Queries, batch_id: str) -> None:
+def complete_deliveries(connection: Statements, sql: Queries, batch_id: str) -> None:
     """In front of the deletion of a batch: the calls for its end are made all the same."""
     for (delivery_id,) in connection.execute(sql["deliveries_of_batch"], (batch_id,)).fetchall():
         connection.execute(sql["complete_delivery"], (ended_batch(connection, sql, batch_id), delivery_id))

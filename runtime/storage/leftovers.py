@@ -1,26 +1,28 @@
-"""Deleting what may be much, on Postgres: the steps within one transaction, each in pieces until a slice of time is
-over.
+"""Deleting what may be much, on every backend: the steps within one transaction, each in pieces until a slice of time
+is over.
 
 A thread that is deleted is invisible at once, whatever it had. What is left of it then is noted in `discarded_threads`,
 and removed by and by, also after a crash; its id can be used again when that is done.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
 from runyard.runtime.storage.port.threads import Leftovers
-from runyard.runtime.storage.postgres.connection import SLICES, Connection
-from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.removal import LeftBehind, remove_thread
+from runyard.runtime.storage.statements import Database, Statements
 from runyard.runtime.storage.time_slice import TimeSlice
 
 T = TypeVar("T")
+C = TypeVar("C", bound=Statements)
 
 
 async def write_without_leftovers(
-    database: Database, sql: Queries, work: Callable[[Connection], T], locks: Iterable[str]
+    database: Database[C], sql: Queries, work: Callable[[C], T], locks: Iterable[str]
 ) -> T:
     """Writes `work`, which makes a thread, after the end of one that was deleted under the same id."""
     names = list(locks)
@@ -35,7 +37,7 @@ async def write_without_leftovers(
 
 
 def discard_thread(
-    connection: Connection, sql: Queries, thread_id: str, time_slice: TimeSlice, *, with_runs: bool
+    connection: Statements, sql: Queries, thread_id: str, time_slice: TimeSlice, *, with_runs: bool
 ) -> list[str]:
     """Removes what belongs to a thread whose row was deleted, and notes what is left to be removed. Nobody executes its
     runs from now on. Returns those that had not ended, as far as they were removed."""
@@ -47,9 +49,9 @@ def discard_thread(
     return active
 
 
-def remove_leftovers(connection: Connection, sql: Queries, thread_id: str | None = None) -> Leftovers:
+def remove_leftovers(connection: Statements, sql: Queries, thread_id: str | None = None) -> Leftovers:
     """Removes some of what is left of discarded threads, or of one of them."""
-    time_slice = TimeSlice(SLICES)
+    time_slice = TimeSlice(connection.slices)
     removed = Leftovers(more=False)
     found = sql["next_discarded" if thread_id is None else "this_discarded"]
     while (row := connection.execute(found, {"thread_id": thread_id, "now": connection.now}).fetchone()) is not None:
