@@ -19,10 +19,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from runyard.runtime.errors import StorageUnavailable, Unavailable
+from runyard.runtime.storage.fetching import one
 from runyard.runtime.storage.port.workers import Machine
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.database import Database
-from runyard.runtime.storage.postgres.rows import one
 from runyard.runtime.storage.queries import Queries
 
 logger = logging.getLogger(__name__)

@@ -3,7 +3,8 @@
 import sqlite3
 
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.database import Database, now
+from runyard.runtime.storage.sqlite.connection import now
+from runyard.runtime.storage.sqlite.database import Database
 
 
 class SqliteSignIns:
