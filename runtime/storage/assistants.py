@@ -47,6 +47,7 @@ class Assistants:
         await self._database.write(work, locks=[_lock(assistant.assistant_id) for assistant in assistants])
 
     def _ensure(self, connection: Statements, assistant: DefaultAssistant) -> None:
+        now = connection.now
         new = {
             "assistant_id": assistant.assistant_id,
             "graph_id": assistant.graph_id,
@@ -56,8 +57,8 @@ class Assistants:
             "context": "{}",
             "metadata": '{"created_by":"system"}',
             "version": 1,
-            "created_at": connection.now,
-            "updated_at": connection.now,
+            "created_at": now,
+            "updated_at": now,
         }
         if connection.execute(self._sql["ensure_assistant"], new).rowcount:
             connection.execute(self._sql["insert_version"], new)
@@ -117,7 +118,7 @@ class Assistants:
                 if if_exists == "raise" or not shown:
                     raise Conflict(f"Assistant {assistant.assistant_id} already exists")
                 return existing
-            times = {"created_at": connection.now, "updated_at": connection.now}
+            times = dict.fromkeys(("created_at", "updated_at"), connection.now)
             self._put(connection, scope, {**assistant_columns(assistant), "version": 1, **times})
             created = self._get(connection, assistant.assistant_id)
             assert created is not None

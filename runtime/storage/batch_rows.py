@@ -37,8 +37,9 @@ def insert_batch(
 ) -> None:
     """Writes a batch of so many items, of which so many are ready; `clock` is the time by the clock of the queue, in
     microseconds."""
-    connection.execute(sql["insert_batch"], _batch_columns(scope, batch, size, clock, connection.now))
-    connection.execute(sql["insert_batch_counts"], _count_columns(batch, size, ready, connection.now))
+    now = connection.now
+    connection.execute(sql["insert_batch"], _batch_columns(scope, batch, size, clock, now))
+    connection.execute(sql["insert_batch_counts"], _count_columns(batch, size, ready, now))
 
 
 def read_batch(connection: Statements, sql: Queries, row: dict[str, Any]) -> Batch:
