@@ -116,16 +116,16 @@ class Connection:
             f"set local idle_in_transaction_session_timeout = {int(idle * 1000)};{self._path}"
         )
 
-    def transact(self, statement: str, parameters: Parameters = (), *, mode: str = "", seconds: float) -> list[Row]:
-        """One statement as a transaction of its own, in one round trip; its rows, if it returns some. The parameters
-        are written into it, so that is not for long ones."""
-        cursor = psycopg.ClientCursor[Row](self._connection)
-        cursor.execute(f"{self._start(mode, seconds)}{statement}; commit", parameters)
-        rows: list[Row] = []
-        while cursor.nextset():
-            if cursor.description is not None:
-                rows = cursor.fetchall()
-        return rows
+    def transact(self, statement: str, parameters: Parameters = (), *, seconds: float) -> list[Row]:
+        """One statement as a transaction of its own, in one round trip unless a schema has to be named; its rows, if it
+        returns some. The server is not told for how long it may take: whoever looks for silence cancels it."""
+        if self.always_in_transaction:
+            self.begin(seconds=seconds)
+            rows = _rows(self.execute(statement, parameters))
+            self.commit()
+            return rows
+        self.longest_statement = seconds
+        return _rows(self.execute(statement, parameters))
 
     def commit(self) -> None:
         self._connection.execute("commit")
@@ -186,6 +186,10 @@ class Connection:
         """Whoever waits for the server waits no more. In any thread."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
+
+
+def _rows(cursor: Cursor) -> list[Row]:
+    return [] if cursor.description is None else cursor.fetchall()
 
 
 def _taking(locks: Collection[int]) -> str:

@@ -333,6 +333,58 @@ create index run_batch_end on runs (batch_id, batch_end) where batch_end is not 
 -- Runs that are ready but for the room that their batch has (lane 8).
 create index run_held on runs (batch_id, seq) where queue = 'ready' and lane = 8 and batch_id is not null;
 
+-- Functions for what happens with every run: their plans are kept for a session, whichever server, worker or pooler
+-- asks, and they do in one statement what must not be made of one state. Plans are made once for all parameters, so
+-- nothing may be preferred because a table was small when that happened.
+
+-- Takes runs for a worker: first those that somebody waits for (lanes up to 0), up to `most` in all; of the others
+-- `most_others`, the single ones (lane 1) before those of batches (lane 2), but for the share of these while they are
+-- crowded out. The head of each thread is 'ready', so no thread runs twice. The counts of their batches are locked in
+-- one order before the first run changes, see lock_runs.
+create function claim_runs(
+  by_worker text, with_token bigint, most_others bigint, most bigint, crowded boolean, owed double precision,
+  batch_share double precision
+) returns table (
+  seq bigint, run_id text, thread_id text, attempt bigint, assistant_id text, graph_id text, lane smallint,
+  temporary boolean, resumable boolean, watching smallint, cancel text, metadata jsonb, kwargs text,
+  creator_details text, waited bigint, batch_id text, failed bigint, creator text, retry text, of_share boolean
+) language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+#variable_conflict use_column
+declare
+  moment bigint := clock_micros();
+  awaited bigint[];
+  share bigint[] := '{}';
+  others bigint[];
+  chosen bigint[];
+  room bigint;
+begin
+  awaited := array(select seq from runs where queue = 'ready' and lane between -1 and 0
+                   order by lane, seq limit most for update skip locked);
+  room := greatest(0, least(most_others, most - cardinality(awaited)));
+  if crowded then
+    share := array(select seq from runs where queue = 'ready' and lane = 2
+                   order by lane, seq limit least(room, floor(owed + room / batch_share)) for update skip locked);
+  end if;
+  others := array(select seq from runs where queue = 'ready' and lane between 1 and 2 and seq <> all(share)
+                  order by lane, seq limit room - cardinality(share) for update skip locked);
+  chosen := awaited || share || others;
+  if chosen = '{}' then
+    return;
+  end if;
+  perform from batch_counts where batch_id in (select batch_id from runs where seq = any(chosen) and batch_id is not null)
+  order by batch_id for update;
+  return query
+  update runs set queue = 'running', status = 'running', worker = by_worker, attempt = attempt + 1, token = with_token,
+                  started_at = moment, claimed_at = moment, updated_at = moment
+  where seq = any(chosen)
+  returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching, cancel,
+            metadata, kwargs, creator_details, greatest(0, moment - coalesce(due, created_at)), batch_id, failed, creator,
+            case when batch_id is not null then (select retry from batches where batches.batch_id = runs.batch_id) end,
+            seq = any(share);
+end $$;
+
 create function thread_answer_replaced() returns trigger language plpgsql as $$
 begin
   update runs set answer = old.state where seq = old.answered and answer is null;

@@ -2,37 +2,8 @@
 -- number, worker, attempt and token.
 
 -- name: claim
--- First runs that somebody waits for (lanes up to 0), up to %(interactive)s in all; of the others %(limit)s, the single
--- ones (lane 1) before those of batches (lane 2), but for the share of these while they are crowded out. The head of
--- each thread is 'ready', so no thread runs twice. The rows are chosen once (an array): a plan that chose them anew for
--- each row would take others than it has locked. The counts of their batches are locked in one order before the first
--- of them changes, see lock_runs.
-with moment as materialized (select clock_micros() as now), awaited as materialized (
-  select seq, batch_id from runs where queue = 'ready' and lane between -1 and 0
-  order by lane, seq limit %(interactive)s for update skip locked
-), room as materialized (
-  select greatest(0, least(%(limit)s, %(interactive)s - (select count(*) from awaited))) as free
-), share as materialized (
-  select seq, batch_id from runs where queue = 'ready' and lane = 2
-  order by lane, seq limit (select case when %(crowded)s then least(free, floor(%(owed)s + free / %(batch_share)s)) else 0 end from room)
-  for update skip locked
-), others as materialized (
-  select seq, batch_id from runs where queue = 'ready' and lane between 1 and 2 and seq <> all(array(select seq from share))
-  order by lane, seq limit (select free - (select count(*) from share) from room) for update skip locked
-), chosen as materialized (
-  select * from awaited union all select * from share union all select * from others
-), counts as materialized (
-  select batch_id from batch_counts where batch_id in (select batch_id from chosen) order by batch_id for update
-)
-update runs set queue = 'running', status = 'running', worker = %(worker)s, attempt = attempt + 1, token = %(token)s,
-                started_at = moment.now, claimed_at = moment.now, updated_at = moment.now
-from moment
-where seq = any(array(select seq from chosen)) and (select count(*) from counts) >= 0
-returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching,
-          cancel, metadata, kwargs, creator_details,
-          greatest(0, moment.now - coalesce(due, created_at)), batch_id, failed, creator,
-          (select retry from batches where batches.batch_id = runs.batch_id),
-          seq = any(array(select seq from share));
+select * from claim_runs(%(worker)s::text, %(token)s::bigint, %(limit)s::bigint, %(interactive)s::bigint,
+                         %(crowded)s::boolean, %(owed)s::double precision, %(batch_share)s::double precision);
 
 -- name: claim_suspects
 -- The oldest run of the lane, and all of its group. One claim at a time: a group is not divided.
