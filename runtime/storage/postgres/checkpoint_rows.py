@@ -1,11 +1,22 @@
 """How rows of the LangGraph saver are written, on Postgres."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
+from runyard.runtime.storage.postgres.arrays import Packed, integers, payloads, texts
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.queries import Queries
+
+
+def columns_of_added(rows: Sequence[CheckpointRow | WriteRow]) -> list[Packed] | None:
+    """The parameters of `add_checkpoint_rows` that write the rows; None where that is not enough."""
+    gathered = _Gathered()
+    for row in rows:
+        if not gathered.takes(row):
+            return None
+        gathered.add(row)
+    return gathered.columns() if gathered.only_added else None
 
 
 def write_rows(connection: Connection, sql: Queries, rows: Iterable[CheckpointRow | WriteRow]) -> None:
@@ -17,6 +28,12 @@ def write_rows(connection: Connection, sql: Queries, rows: Iterable[CheckpointRo
             gathered = _Gathered()
         gathered.add(row)
     gathered.write(connection, sql)
+
+
+_Pack = Callable[[Iterable[Any]], Packed]
+_CHECKPOINT: tuple[_Pack, ...] = (texts, texts, texts, texts, texts, texts, payloads, payloads)
+_BLOB: tuple[_Pack, ...] = (texts, texts, texts, texts, texts, texts, payloads)
+_WRITE: tuple[_Pack, ...] = (texts, texts, texts, texts, integers, texts, texts, texts, payloads, texts)
 
 
 class _Gathered:
@@ -55,11 +72,26 @@ class _Gathered:
             self._replaced.append((*_key(row), row.run_id))
             self._latest[row.thread_id] = row.run_id
 
+    @property
+    def only_added(self) -> bool:
+        return not self._replacing
+
+    def columns(self) -> list[Packed]:
+        """What is added, as `add_checkpoint_rows` takes it."""
+        columns = []
+        for kinds, rows in (
+            (_CHECKPOINT, list(self._checkpoints.values())),
+            (_BLOB, self._blobs),
+            (_WRITE, self._added),
+        ):
+            values = zip(*rows, strict=True) if rows else ((),) * len(kinds)
+            columns += [pack(column) for pack, column in zip(kinds, values, strict=True)]
+        return columns
+
     def write(self, connection: Connection, sql: Queries) -> None:
+        if self._checkpoints or self._added:
+            connection.execute(sql["add_rows"], self.columns())
         for name, rows in (
-            ("put_checkpoints", list(self._checkpoints.values())),
-            ("add_blobs", self._blobs),
-            ("add_writes", self._added),
             ("forget_replaced_writes", list(self._latest.items())),
             ("keep_replaced_writes", self._replaced),
             ("replace_writes", list(self._replacing.values())),

@@ -14,6 +14,7 @@ import psycopg
 from psycopg.adapt import Loader
 from psycopg.pq import Format, TransactionStatus
 
+from runyard.runtime.storage.postgres import arrays
 from runyard.runtime.storage.postgres.conditions import PostgresConditions
 from runyard.runtime.storage.postgres.target import Target
 
@@ -78,6 +79,7 @@ class Connection:
         self._connection = _Observed.connect(target.url, autocommit=True, prepare_threshold=None)
         self._connection.adapters.register_loader("jsonb", _JsonText)
         self._connection.adapters.register_loader("jsonb", _BinaryJson)
+        arrays.register(self._connection.adapters)
         self._path = "" if target.schema is None else f"set local search_path = {target.schema};"
         self.always_in_transaction = target.schema is not None
         self._time = 0
@@ -197,7 +199,7 @@ def _taking(locks: Collection[int]) -> str:
     very many has whole buckets instead, for the server has no room for all of them."""
     if not locks:
         return ""
-    buckets = sorted({lock % BUCKETS for lock in locks})
+    buckets = buckets_of(locks)
     if len(locks) > MOST_LOCKS:
         return f"select pg_advisory_xact_lock({SPACE}, bucket) from unnest(array{buckets}) bucket;"
     shared = ", ".join(f"pg_advisory_xact_lock_shared({SPACE}, {bucket})" for bucket in buckets)
@@ -205,6 +207,11 @@ def _taking(locks: Collection[int]) -> str:
         return f"select {shared}, pg_advisory_xact_lock({next(iter(locks))});"
     listed = ",".join(str(lock) for lock in sorted(set(locks)))
     return f"select {shared}; select pg_advisory_xact_lock(lock) from unnest('{{{listed}}}'::bigint[]) lock;"
+
+
+def buckets_of(locks: Collection[int]) -> list[int]:
+    """Those that locks belong to, in their order."""
+    return sorted({lock % BUCKETS for lock in locks})
 
 
 def lock_of(name: str) -> int:

@@ -145,6 +145,10 @@ class Database:
         """As `write`, in the pool thread that this is called in."""
         return self._transact(work, "", "main", [lock_of(name) for name in locks])
 
+    def write_one_here(self, statement: str, parameters: Parameters) -> list[Row]:
+        """As `write_one`, in the pool thread that this is called in."""
+        return self._transact_one(statement, parameters, repeatable=False)
+
     def submit_write(self, work: Work[T]) -> Future[T]:
         """As `write`, for callers of whichever kind: the future is one of threads."""
         return self._submit("main", lambda: self._transact(work, "", "main", ()))

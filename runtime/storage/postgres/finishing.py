@@ -1,12 +1,11 @@
-"""How runs end as their graphs did, on Postgres: many at once, in few statements, within one transaction that holds the
-locks of their threads."""
+"""How runs end as their graphs did, on Postgres: many at once, in one statement, or in few within a transaction where
+more follows from an end; in either case under the locks of their threads."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.lifecycle import CANCELLED
@@ -15,9 +14,11 @@ from runyard.runtime.storage.delivery_rows import add_delivery
 from runyard.runtime.storage.leftovers import discard_thread
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.queue import FinishRequest, FinishResult
+from runyard.runtime.storage.postgres.arrays import booleans, integers, payloads, texts
 from runyard.runtime.storage.postgres.cancellation import roll_back_run
-from runyard.runtime.storage.postgres.checkpoint_rows import write_rows
-from runyard.runtime.storage.postgres.connection import SLICES, Connection
+from runyard.runtime.storage.postgres.checkpoint_rows import columns_of_added, write_rows
+from runyard.runtime.storage.postgres.connection import SLICES, Connection, buckets_of, lock_of
+from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.leases import requested_cancel
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.time_slice import TimeSlice
@@ -31,17 +32,23 @@ class Finish(NamedTuple):
 
 
 class _Ended(NamedTuple):
-    """A run that has just ended. followed: other runs of its thread wait."""
+    """A run that has just ended. gone: its thread went with it. promoted: the next one of the thread is ready. capped:
+    another one of its batch may be. called: a call for the end of its batch is to be made."""
 
     webhook: str | None
     batch_id: str | None
-    followed: bool
+    gone: bool
+    promoted: bool
+    capped: bool
+    called: bool
+
+    def result(self) -> FinishResult:
+        return FinishResult(self.promoted + self.capped, self.webhook is not None or self.called)
 
 
 def finish_runs(connection: Connection, sql: Queries, finishes: Sequence[Finish]) -> list[FinishResult | LeaseLost]:
     """Ends runs; one that was asked to stop ends as that says, whatever its graph came to."""
-    # In the order of their numbers, so that nobody waits in a circle for the counts of batches.
-    ended = _finish(connection, sql, sorted(finishes, key=lambda finish: finish.request.lease.seq))
+    ended = _finish(connection, sql, finishes)
     results: list[FinishResult | LeaseLost] = []
     for finish in finishes:
         result: FinishResult | LeaseLost | None = ended.get(finish.request.lease.seq)
@@ -67,110 +74,80 @@ def finish_cancelled(connection: Connection, sql: Queries, finish: Finish) -> Fi
     return replace(ended[lease.seq], cancelled="interrupt")
 
 
+def finish_at_once(database: Database, sql: Queries, finishes: Sequence[Finish]) -> list[FinishResult] | None:
+    """Ends runs as their graphs did, in a transaction of one statement, in the pool thread that this is called in. None
+    if that is not all there is to do; nothing was done then."""
+    requests = _in_order(finish.request for finish in finishes)
+    if any(request.spilled or request.readable is not None or request.tokens is not None for request in requests):
+        return None
+    rows = [row for request, own in finishes if not request.temporary for row in own]
+    given, statement = _given(requests, locked=False), sql["end_runs"]
+    if rows:
+        columns = columns_of_added(rows)
+        if columns is None:
+            return None
+        given |= {f"rows_{number}": column for number, column in enumerate(columns)}
+        statement = sql["end_runs_with_checkpoints"]
+    ended = {seq: _Ended(*rest) for seq, *rest in database.write_one_here(statement, given)}
+    return [ended[finish.request.lease.seq].result() for finish in finishes] if ended else None
+
+
 def _finish(
     connection: Connection, sql: Queries, finishes: Sequence[Finish], *, cancelled: bool = False
 ) -> dict[int, FinishResult]:
     """By `seq`, what followed; without those whose lease does not hold, or that were asked to stop and are not
     `cancelled`."""
-    requests = [finish.request for finish in finishes]
-    given = {
-        "seqs": [request.lease.seq for request in requests],
-        "workers": [request.lease.worker for request in requests],
-        "attempts": [request.lease.attempt for request in requests],
-        "tokens": [request.lease.token for request in requests],
-        "statuses": [request.status for request in requests],
-        "paused": [request.paused for request in requests],
-        "shared": [_is_shared(request) for request in requests],
-        "answers": [request.answer for request in requests],
-        "cancelled": [cancelled] * len(requests),
-        "now": connection.now,
-    }
-    ended = {seq: _Ended(*rest) for seq, *rest in connection.execute(sql["finish"], given)}
+    given = _given(_in_order(finish.request for finish in finishes), locked=True, stopped=cancelled)
+    ended = {seq: _Ended(*rest) for seq, *rest in connection.execute(sql["end_runs"], given)}
     held = [finish for finish in finishes if finish.request.lease.seq in ended]
-    if not held:
-        return {}
-    deleted = _delete_temporary(connection, sql, [finish.request for finish in held])
-    kept = [finish for finish in held if finish.request.lease.thread_id not in deleted]
-    promoted = _settle(connection, sql, kept, ended)
-    _count_tokens(connection, sql, held, ended)
-    batches = _batches_after(connection, sql, {each.batch_id for each in ended.values() if each.batch_id is not None})
-    results: dict[int, FinishResult] = {}
-    for request, _ in held:
-        webhook, batch_id, _ = ended[request.lease.seq]
-        if webhook is not None:
-            add_delivery(connection, sql, request.lease.seq, connection.now, values=request.values, error=request.error)
-        capped, called = batches.get(batch_id, (False, False))
-        results[request.lease.seq] = FinishResult(
-            promoted[request.lease.thread_id] + capped, webhook is not None or called
-        )
-    return results
-
-
-def _delete_temporary(connection: Connection, sql: Queries, requests: Sequence[FinishRequest]) -> set[str]:
-    """The threads that went with their runs: those that were theirs only."""
-    temporary = [request.lease.thread_id for request in requests if request.temporary]
-    if not temporary:
-        return set()
-    deleted = {thread_id for (thread_id,) in connection.execute(sql["delete_temporary_threads"], (temporary,))}
-    for request in requests:
-        if request.spilled and request.lease.thread_id in deleted:
-            discard_thread(connection, sql, request.lease.thread_id, TimeSlice(SLICES), with_runs=False)
-    return deleted
-
-
-def _settle(connection: Connection, sql: Queries, kept: Sequence[Finish], ended: dict[int, _Ended]) -> Counter[str]:
-    """Has threads show what their runs came to, with their checkpoints. How many runs became ready, by thread."""
-    if not kept:
-        return Counter()
-    requests = [finish.request for finish in kept]
-    threads = [request.lease.thread_id for request in requests]
-    promoted = Counter[str]()
-    followed = [request.lease.thread_id for request in requests if ended[request.lease.seq].followed]
-    if followed:
-        rows = connection.execute(sql["promote"], {"thread_ids": followed, "now": connection.now})
-        promoted.update(thread_id for (thread_id,) in rows)
-    stayed = [request.lease.seq for request in requests if request.temporary]
-    if stayed:  # another run was put on the thread; what the thread asks was not read
-        connection.execute(sql["keep_runs"], (stayed,))
-    connection.execute(
-        sql["settle_threads"],
-        {
-            "thread_ids": threads,
-            "settled": [_settled(request) for request in requests],
-            "states": [request.values for request in requests],
-            "interrupts": [request.interrupts for request in requests],
-            "errors": [request.error for request in requests],
-            "unsettled": [_unsettled(request) for request in requests],
-            "answered": [
-                request.lease.seq if _is_shared(request) and ended[request.lease.seq].batch_id is None else None
-                for request in requests
-            ],
-            "now": connection.now,
-        },
-    )
     saved: list[CheckpointRow | WriteRow] = []
-    for request, own in kept:
-        saved += own if request.unsaved is None else [*own, *request.unsaved()]
+    for request, own in held:
+        if not ended[request.lease.seq].gone:
+            saved += own if request.unsaved is None else [*own, *request.unsaved()]
+        elif request.spilled:
+            discard_thread(connection, sql, request.lease.thread_id, TimeSlice(SLICES), with_runs=False)
     write_rows(connection, sql, saved)
-    for request in requests:
-        if request.readable is not None:
-            cut_back_run(connection, sql, request.lease.thread_id, request.lease.run_id, request.readable)
-    return promoted
-
-
-def _count_tokens(connection: Connection, sql: Queries, held: Sequence[Finish], ended: dict[int, _Ended]) -> None:
     for request, _ in held:
-        if request.tokens is not None and ended[request.lease.seq].batch_id is not None:
-            given = {**request.tokens._asdict(), "batch_id": ended[request.lease.seq].batch_id}
-            connection.execute(sql["count_tokens"], given)
+        lease, (webhook, batch_id, gone, *_) = request.lease, ended[request.lease.seq]
+        if request.readable is not None and not gone:
+            cut_back_run(connection, sql, lease.thread_id, lease.run_id, request.readable)
+        if request.tokens is not None and batch_id is not None:
+            connection.execute(sql["count_tokens"], {**request.tokens._asdict(), "batch_id": batch_id})
+        if webhook is not None:
+            add_delivery(connection, sql, lease.seq, connection.now, values=request.values, error=request.error)
+    return {seq: each.result() for seq, each in ended.items()}
 
 
-def _batches_after(connection: Connection, sql: Queries, batch_ids: set[str]) -> dict[str | None, tuple[bool, bool]]:
-    """Of each batch whether another run may have got the place of one that ended, and whether a call is to be made."""
-    if not batch_ids:
-        return {}
-    rows = connection.execute(sql["batches_after_end"], (sorted(batch_ids),))
-    return {batch_id: (capped, called) for batch_id, capped, called in rows}
+def _in_order(requests: Iterable[FinishRequest]) -> list[FinishRequest]:
+    """That of their numbers, so that nobody waits in a circle for the counts of batches."""
+    return sorted(requests, key=lambda request: request.lease.seq)
+
+
+def _given(requests: Sequence[FinishRequest], *, locked: bool, stopped: bool = False) -> dict[str, Any]:
+    """The parameters of `end_runs`. `locked`: in a transaction that has the locks of the threads, and may do more."""
+    leases = [request.lease for request in requests]
+    locks = [] if locked else [lock_of(lease.thread_id) for lease in leases]
+    return {
+        "all_known": locked,
+        "buckets": integers(buckets_of(locks)),
+        "locks": integers(sorted(set(locks))),
+        "seqs": integers(lease.seq for lease in leases),
+        "workers": texts(lease.worker for lease in leases),
+        "attempts": integers(lease.attempt for lease in leases),
+        "tokens": integers(lease.token for lease in leases),
+        "thread_ids": texts(lease.thread_id for lease in leases),
+        "statuses": texts(request.status for request in requests),
+        "paused": booleans(request.paused for request in requests),
+        "shared": booleans(map(_is_shared, requests)),
+        "answers": payloads(request.answer for request in requests),
+        "temporary": booleans(request.temporary for request in requests),
+        "settled": texts(map(_settled, requests)),
+        "states": payloads(request.values for request in requests),
+        "interrupts": payloads(request.interrupts for request in requests),
+        "errors": payloads(request.error for request in requests),
+        "unsettled": texts(map(_unsettled, requests)),
+        "stopped": stopped,
+    }
 
 
 def _is_shared(request: FinishRequest) -> bool:

@@ -66,15 +66,19 @@ class Groups(Generic[R, T]):
         perform: Callable[[Connection, Sequence[R]], Sequence[T | RunyardError]],
         locks: Callable[[R], Iterable[str]],
         *,
+        at_once: Callable[[Sequence[R]], Sequence[T] | None] = lambda requests: None,
         repeatable: bool = False,
         for_clients: bool = False,
     ) -> None:
-        """`repeatable`: what may have been kept may be asked for once more, and is refused or changes nothing then.
-        `for_clients`: also clients ask, who wait for a database that is away only as their context says."""
+        """`at_once` makes requests in a transaction of one statement, if that is all there is to do, in the pool thread
+        that it is called in; else it returns None. `repeatable`: what may have been kept may be asked for once more,
+        and is refused or changes nothing then. `for_clients`: also clients ask, who wait for a database that is away
+        only as their context says."""
         self._database = database
         self._for_clients = for_clients
         self._repeatable = repeatable
         self._perform = perform
+        self._at_once = at_once
         self._locks = locks
         self._lock = threading.Lock()
         self._waiting: deque[_Asked[R, T]] = deque()
@@ -201,9 +205,8 @@ class Groups(Generic[R, T]):
 
     def _make(self, group: Sequence[_Asked[R, T]]) -> None:
         requests = [asked.request for asked in group]
-        locks = [lock for request in requests for lock in self._locks(request)]
         try:
-            results = self._database.write_here(lambda connection: self._perform(connection, requests), locks)
+            results = self._at_once(requests) or self._in_full(requests)
         except Exception as error:  # whatever it is, it may be the fault of one of them
             if len(group) == 1 or isinstance(error, Unavailable):
                 raise
@@ -220,3 +223,7 @@ class Groups(Generic[R, T]):
                 asked.future.set_exception(result)
             else:
                 asked.future.set_result(result)
+
+    def _in_full(self, requests: Sequence[R]) -> Sequence[T | RunyardError]:
+        locks = [lock for request in requests for lock in self._locks(request)]
+        return self._database.write_here(lambda connection: self._perform(connection, requests), locks)

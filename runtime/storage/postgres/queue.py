@@ -25,7 +25,7 @@ from runyard.runtime.storage.postgres.cancellation import release_run
 from runyard.runtime.storage.postgres.checkpoint_rows import write_rows
 from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database import Database
-from runyard.runtime.storage.postgres.finishing import Finish, finish_cancelled, finish_runs
+from runyard.runtime.storage.postgres.finishing import Finish, finish_at_once, finish_cancelled, finish_runs
 from runyard.runtime.storage.postgres.groups import Groups
 from runyard.runtime.storage.postgres.leases import holds
 from runyard.runtime.storage.queries import Queries
@@ -54,6 +54,7 @@ class PostgresQueue:
             database,
             lambda connection, finishes: finish_runs(connection, queries, finishes),
             lambda finish: [finish.request.lease.thread_id],
+            at_once=lambda finishes: finish_at_once(database, queries, finishes),
             repeatable=True,  # the lease does not hold any more then
         )
         self._crowded = False

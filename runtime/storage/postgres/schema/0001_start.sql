@@ -385,6 +385,174 @@ begin
             seq = any(share);
 end $$;
 
+-- The next run of each thread that nothing keeps from being ready. The threads of those that are ready now.
+create function promote_runs(of_threads text[], moment bigint) returns setof text language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+begin
+  return query
+  update runs set queue = 'ready', updated_at = moment
+  where seq = any(array(
+    select min(seq) from runs where thread_id = any(of_threads) and queue = 'waiting' group by thread_id))
+  and queue = 'waiting'
+  and not exists (select 1 from runs as ahead where ahead.thread_id = runs.thread_id
+                  and (ahead.queue in ('ready', 'running') or ahead.queue = 'delayed' and ahead.failed > 0))
+  and exists (select 1 from threads where threads.thread_id = runs.thread_id)
+  returning thread_id;
+end $$;
+
+-- A temporary thread goes with its run, but not with other runs that were put on it meanwhile. Those that are gone.
+create function remove_temporary_threads(of_threads text[]) returns setof text language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+begin
+  return query
+  delete from threads where thread_id = any(of_threads) and temporary
+  and not exists (select 1 from runs where runs.thread_id = threads.thread_id and queue is not null)
+  returning thread_id;
+end $$;
+
+-- Writes checkpoints, channel values and pending writes, as columns of rows. No two are of one checkpoint.
+create function add_checkpoint_rows(
+  checkpoint_threads text[], checkpoint_spaces text[], checkpoint_ids text[], parents text[], checkpoint_runs text[],
+  checkpoint_types text[], checkpoint_data bytea[], checkpoint_metadata bytea[],
+  blob_threads text[], blob_spaces text[], blob_channels text[], blob_versions text[], blob_runs text[],
+  blob_types text[], blob_data bytea[],
+  write_threads text[], write_spaces text[], write_checkpoints text[], write_tasks text[], write_places bigint[],
+  write_runs text[], write_channels text[], write_types text[], write_data bytea[], write_paths text[]
+) returns void language plpgsql set plan_cache_mode = force_generic_plan as $$
+begin
+  if checkpoint_threads <> '{}' then
+    insert into checkpoints (thread_id, ns, checkpoint_id, parent_id, run_id, type, data, metadata)
+    select * from unnest(checkpoint_threads, checkpoint_spaces, checkpoint_ids, parents, checkpoint_runs,
+                         checkpoint_types, checkpoint_data, checkpoint_metadata)
+    on conflict (thread_id, ns, checkpoint_id) do update set
+      parent_id = excluded.parent_id, run_id = excluded.run_id, type = excluded.type, data = excluded.data,
+      metadata = excluded.metadata;
+  end if;
+  if blob_threads <> '{}' then
+    insert into checkpoint_blobs (thread_id, ns, channel, version, run_id, type, data)
+    select * from unnest(blob_threads, blob_spaces, blob_channels, blob_versions, blob_runs, blob_types, blob_data)
+    on conflict do nothing;
+  end if;
+  if write_threads <> '{}' then
+    insert into checkpoint_writes
+      (thread_id, ns, checkpoint_id, task_id, idx, run_id, channel, type, data, task_path)
+    select * from unnest(write_threads, write_spaces, write_checkpoints, write_tasks, write_places, write_runs,
+                         write_channels, write_types, write_data, write_paths)
+    on conflict do nothing;
+  end if;
+end $$;
+
+-- Ends runs as their graphs did, and has their threads show it: those whose lease holds and that nobody has asked to
+-- stop, or that are `stopped`. `shares`: the thread is about to hold the answer. Returns what has ended, which threads
+-- are gone, and whether another run of the thread, or of the batch, may have become ready, or the call of a batch is to
+-- be made.
+--
+-- Unless it is `all_known` that more may have to follow in the same transaction, all of them end and nothing has to
+-- follow, or nothing is done and nothing returned.
+--
+-- First the locks of the threads are taken, each in its bucket (see connection.py), so that what comes behind sees all
+-- that was done under them. Runs are locked in one order before the first changes, see lock_runs, and are found by their
+-- numbers: `queue` is hidden from the planner, for the index of running runs holds all that have ended since it was
+-- cleaned.
+create function end_runs(
+  all_known boolean, buckets bigint[], locks bigint[],
+  seqs bigint[], workers text[], attempts bigint[], tokens bigint[], thread_ids text[], statuses text[],
+  pauses boolean[], shares boolean[], answers bytea[], temporaries boolean[], settlings text[], states bytea[],
+  questions bytea[], errors bytea[], unsettlings text[], stopped boolean
+) returns table (
+  seq bigint, webhook text, batch_id text, gone boolean, promoted boolean, capped boolean, called boolean
+) language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+#variable_conflict use_column
+declare
+  moment bigint;
+  batch_ids text[];
+  ended bigint[];
+  ended_threads text[];
+  ended_webhooks text[];
+  ended_batches text[];
+  followed text[];
+  gone_threads text[] := '{}';
+  promoted_threads text[] := '{}';
+begin
+  perform pg_advisory_xact_lock_shared(7, bucket::integer) from unnest(buckets) as bucket;
+  perform pg_advisory_xact_lock(number) from unnest(locks) as number;
+  moment := clock_micros();
+  if not all_known then
+    if (select count(*) from unnest(seqs, workers, attempts, tokens) as wanted (seq, worker, attempt, token)
+        join runs on runs.seq = wanted.seq and runs.worker = wanted.worker and runs.attempt = wanted.attempt
+                     and runs.token = wanted.token and coalesce(runs.queue, '') = 'running'
+        where runs.cancel is null and runs.webhook is null) < cardinality(seqs)
+    or exists (select 1 from unnest(seqs, thread_ids, temporaries) as wanted (seq, thread_id, temporary)
+               where wanted.temporary
+               and (not exists (select 1 from threads where threads.thread_id = wanted.thread_id and threads.temporary)
+                    or exists (select 1 from runs as other where other.thread_id = wanted.thread_id
+                               and other.queue is not null and other.seq <> wanted.seq))) then
+      return;
+    end if;
+  end if;
+  batch_ids := array(select batch_id from runs where seq = any(seqs) and batch_id is not null order by seq for update);
+  if batch_ids <> '{}' then
+    perform from batch_counts where batch_id = any(batch_ids) order by batch_id for update;
+  end if;
+  with changed as (
+    update runs set queue = null, creator_details = null, status = wanted.status, worker = null, paused = wanted.paused,
+                    answer = case when not wanted.shared or runs.batch_id is not null then wanted.answer end,
+                    updated_at = moment, ended_at = moment
+    from unnest(seqs, workers, attempts, tokens, statuses, pauses, shares, answers)
+      as wanted (seq, worker, attempt, token, status, paused, shared, answer)
+    where runs.seq = wanted.seq and runs.worker = wanted.worker and runs.attempt = wanted.attempt
+    and runs.token = wanted.token and coalesce(runs.queue, '') = 'running' and (runs.cancel is null or stopped)
+    returning runs.seq, runs.thread_id, runs.webhook, runs.batch_id,
+              exists (select 1 from runs as next where next.thread_id = runs.thread_id and next.queue = 'waiting') as followed
+  )
+  select array_agg(seq), array_agg(thread_id), array_agg(webhook), array_agg(batch_id),
+         array_agg(thread_id) filter (where followed)
+  into ended, ended_threads, ended_webhooks, ended_batches, followed from changed;
+  if not all_known and coalesce(cardinality(ended), 0) < cardinality(seqs) then
+    raise exception 'a run was changed without the lock of its thread' using errcode = 'serialization_failure';
+  end if;
+  if ended is null then
+    return;
+  end if;
+  if true = any(temporaries) then
+    gone_threads := array(select remove_temporary_threads(array(
+      select wanted.thread_id from unnest(seqs, thread_ids, temporaries) as wanted (seq, thread_id, temporary)
+      where wanted.temporary and wanted.seq = any(ended))));
+    if cardinality(gone_threads) < cardinality(ended) then  -- another run was put on the thread
+      update runs set temporary = false where seq = any(ended) and temporary and thread_id <> all(gone_threads);
+    end if;
+  end if;
+  if cardinality(gone_threads) < cardinality(ended) then
+    if followed is not null then
+      promoted_threads := array(select promote_runs(followed, moment));
+    end if;
+    -- What the runs do not say stays as it is.
+    update threads set
+      settled = wanted.settled,
+      status = case when exists (select 1 from runs where runs.thread_id = threads.thread_id and queue is not null)
+                    then 'busy' else wanted.settled end,
+      ran = true, temporary = false, state = coalesce(wanted.state, threads.state),
+      interrupts = coalesce(wanted.interrupts, threads.interrupts, '{}'::bytea),
+      error = wanted.error, unsettled = wanted.unsettled,
+      answered = (select wanted.seq from unnest(ended, ended_batches) as done (seq, batch_id)
+                  where wanted.shared and done.seq = wanted.seq and done.batch_id is null),
+      updated_at = moment, state_updated_at = moment
+    from unnest(seqs, thread_ids, settlings, states, questions, errors, unsettlings, shares)
+      as wanted (seq, thread_id, settled, state, interrupts, error, unsettled, shared)
+    where threads.thread_id = wanted.thread_id and wanted.seq = any(ended) and wanted.thread_id <> all(gone_threads);
+  end if;
+  return query
+  select done.seq, done.webhook, done.batch_id, done.thread_id = any(gone_threads), done.thread_id = any(promoted_threads),
+         coalesce(batches.max_concurrency is not null, false),
+         coalesce(batches.webhook is not null and batches.ended_at is not null, false)
+  from unnest(ended, ended_threads, ended_webhooks, ended_batches) as done (seq, thread_id, webhook, batch_id)
+  left join batches on batches.batch_id = done.batch_id;
+end $$;
+
 create function thread_answer_replaced() returns trigger language plpgsql as $$
 begin
   update runs set answer = old.state where seq = old.answered and answer is null;

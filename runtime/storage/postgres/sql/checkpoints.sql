@@ -1,27 +1,12 @@
 -- Checkpoints of the LangGraph saver, the channel values that they refer to (blobs) and pending writes. Queries of
 -- checkpoints are put together at run time, in checkpoints.py.
 
--- name: put_checkpoints
--- Here and below, columns of rows, of which no two are of one checkpoint (nor of one write that is replaced).
-insert into checkpoints (thread_id, ns, checkpoint_id, parent_id, run_id, type, data, metadata)
-select * from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %b::bytea[], %b::bytea[])
-on conflict (thread_id, ns, checkpoint_id) do update set
-  parent_id = excluded.parent_id, run_id = excluded.run_id, type = excluded.type, data = excluded.data,
-  metadata = excluded.metadata;
-
--- name: add_blobs
-insert into checkpoint_blobs (thread_id, ns, channel, version, run_id, type, data)
-select * from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %b::bytea[])
-on conflict do nothing;
-
--- name: add_writes
-insert into checkpoint_writes
-  (thread_id, ns, checkpoint_id, task_id, idx, run_id, channel, type, data, task_path)
-select * from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
-                     %b::bytea[], %s::text[])
-on conflict do nothing;
+-- name: add_rows
+select add_checkpoint_rows(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
+                           %s, %s);
 
 -- name: replace_writes
+-- Here and below, columns of rows, of which no two are of one write.
 insert into checkpoint_writes
   (thread_id, ns, checkpoint_id, task_id, idx, run_id, channel, type, data, task_path)
 select * from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],

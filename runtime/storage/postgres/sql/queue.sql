@@ -37,28 +37,25 @@ join unnest(%(places)s::bigint[], %(seqs)s::bigint[], %(workers)s::text[], %(att
 on runs.seq = wanted.seq and runs.worker = wanted.worker and runs.attempt = wanted.attempt and runs.token = wanted.token
 where coalesce(runs.queue, wanted.worker) = 'running' order by runs.seq for update of runs;
 
--- name: finish
--- Only runs that nobody has asked to stop end as their graphs did. `shared`: the thread is about to hold the answer.
--- Locks are taken in one order before the first row changes, see lock_runs. What a run must be is compared with what is
--- wanted, so that runs are found by their numbers: by the index of running runs all would be read that have ended since
--- it was cleaned. The last column: whether other runs of the thread wait.
-with items as materialized (
-  select batch_id from runs where seq = any(%(seqs)s::bigint[]) and batch_id is not null order by seq for update
-), counts as materialized (
-  select batch_id from batch_counts where batch_id in (select batch_id from items) order by batch_id for update
+-- name: end_runs
+select * from end_runs(%(all_known)s, %(buckets)s, %(locks)s, %(seqs)s, %(workers)s, %(attempts)s, %(tokens)s,
+                       %(thread_ids)s, %(statuses)s, %(paused)s, %(shared)s, %(answers)s, %(temporary)s, %(settled)s,
+                       %(states)s, %(interrupts)s, %(errors)s, %(unsettled)s, %(stopped)s);
+
+-- name: end_runs_with_checkpoints
+-- The checkpoints only if they have ended.
+with ended as materialized (
+  select * from end_runs(%(all_known)s, %(buckets)s, %(locks)s, %(seqs)s, %(workers)s, %(attempts)s, %(tokens)s,
+                         %(thread_ids)s, %(statuses)s, %(paused)s, %(shared)s, %(answers)s, %(temporary)s, %(settled)s,
+                         %(states)s, %(interrupts)s, %(errors)s, %(unsettled)s, %(stopped)s)
+), saved as materialized (
+  select add_checkpoint_rows(%(rows_0)s, %(rows_1)s, %(rows_2)s, %(rows_3)s, %(rows_4)s, %(rows_5)s, %(rows_6)s,
+                             %(rows_7)s, %(rows_8)s, %(rows_9)s, %(rows_10)s, %(rows_11)s, %(rows_12)s, %(rows_13)s,
+                             %(rows_14)s, %(rows_15)s, %(rows_16)s, %(rows_17)s, %(rows_18)s, %(rows_19)s, %(rows_20)s,
+                             %(rows_21)s, %(rows_22)s, %(rows_23)s, %(rows_24)s)
+  where exists (select 1 from ended)
 )
-update runs set queue = null, creator_details = null, status = wanted.status, worker = null, paused = wanted.paused,
-                answer = case when not wanted.shared or runs.batch_id is not null then wanted.answer end,
-                updated_at = %(now)s, ended_at = %(now)s
-from unnest(%(seqs)s::bigint[], %(workers)s::text[], %(attempts)s::bigint[], %(tokens)s::bigint[],
-            %(statuses)s::text[], %(paused)s::boolean[], %(shared)s::boolean[], %(answers)s::bytea[],
-            %(cancelled)s::boolean[])
-  as wanted (seq, worker, attempt, token, status, paused, shared, answer, cancelled)
-where runs.seq = wanted.seq and runs.worker = wanted.worker and runs.attempt = wanted.attempt
-and runs.token = wanted.token and coalesce(runs.queue, wanted.worker) = 'running' and (runs.cancel is null or wanted.cancelled)
-and (select count(*) from counts) >= 0
-returning runs.seq, runs.webhook, runs.batch_id,
-          exists (select 1 from runs as next where next.thread_id = runs.thread_id and next.queue = 'waiting');
+select ended.* from ended where (select count(*) from saved) >= 0;
 
 -- name: count_tokens
 update batch_counts set
@@ -66,39 +63,10 @@ update batch_counts set
 where batch_id = %(batch_id)s;
 
 -- name: delete_temporary_threads
--- A temporary thread goes with its run, but not with other runs that were put on it meanwhile.
-delete from threads where thread_id = any(%s::text[]) and temporary
-and not exists (select 1 from runs where runs.thread_id = threads.thread_id and queue is not null)
-returning thread_id;
-
--- name: keep_runs
-update runs set temporary = false where seq = any(%s::bigint[]);
-
--- name: settle_threads
--- What the runs do not say stays as it is.
-update threads set
-  settled = wanted.settled,
-  status = case when exists (select 1 from runs where runs.thread_id = threads.thread_id and queue is not null)
-                then 'busy' else wanted.settled end,
-  ran = true, temporary = false, state = coalesce(wanted.state, threads.state),
-  interrupts = coalesce(wanted.interrupts, threads.interrupts, '{}'::bytea),
-  error = wanted.error, unsettled = wanted.unsettled, answered = wanted.answered,
-  updated_at = %(now)s, state_updated_at = %(now)s
-from unnest(%(thread_ids)s::text[], %(settled)s::text[], %(states)s::bytea[], %(interrupts)s::bytea[],
-            %(errors)s::bytea[], %(unsettled)s::text[], %(answered)s::bigint[])
-  as wanted (thread_id, settled, state, interrupts, error, unsettled, answered)
-where threads.thread_id = wanted.thread_id;
+select * from remove_temporary_threads(%s::text[]);
 
 -- name: promote
--- The next run of each thread that nothing keeps from being ready.
-update runs set queue = 'ready', updated_at = %(now)s
-where seq = any(array(
-  select min(seq) from runs where thread_id = any(%(thread_ids)s::text[]) and queue = 'waiting' group by thread_id))
-and queue = 'waiting'
-and not exists (select 1 from runs as ahead where ahead.thread_id = runs.thread_id
-                and (ahead.queue in ('ready', 'running') or ahead.queue = 'delayed' and ahead.failed > 0))
-and exists (select 1 from threads where threads.thread_id = runs.thread_id)
-returning thread_id;
+select * from promote_runs(%(thread_ids)s::text[], %(now)s::bigint);
 
 -- name: release
 -- One that was asked to stop does not begin again.
