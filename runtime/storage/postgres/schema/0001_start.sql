@@ -349,7 +349,8 @@ create function claim_runs(
   temporary boolean, resumable boolean, watching smallint, cancel text, metadata jsonb, kwargs text,
   creator_details text, waited bigint, batch_id text, failed bigint, creator text, retry text, of_share boolean
 ) language plpgsql
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 #variable_conflict use_column
 declare
@@ -387,7 +388,8 @@ end $$;
 
 -- The next run of each thread that nothing keeps from being ready. The threads of those that are ready now.
 create function promote_runs(of_threads text[], moment bigint) returns setof text language plpgsql
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 begin
   return query
@@ -403,7 +405,8 @@ end $$;
 
 -- A temporary thread goes with its run, but not with other runs that were put on it meanwhile. Those that are gone.
 create function remove_temporary_threads(of_threads text[]) returns setof text language plpgsql
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 begin
   return query
@@ -450,7 +453,7 @@ end $$;
 -- be made.
 --
 -- Unless it is `all_known` that more may have to follow in the same transaction, all of them end and nothing has to
--- follow, or nothing is done and nothing returned.
+-- follow, or what was done is undone (RY001) and nothing returned.
 --
 -- First the locks of the threads are taken, each in its bucket (see connection.py), so that what comes behind sees all
 -- that was done under them. Runs are locked in one order before the first changes, see lock_runs, and are found by their
@@ -464,7 +467,8 @@ create function end_runs(
 ) returns table (
   seq bigint, webhook text, batch_id text, gone boolean, promoted boolean, capped boolean, called boolean
 ) language plpgsql
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 #variable_conflict use_column
 declare
@@ -481,19 +485,6 @@ begin
   perform pg_advisory_xact_lock_shared(7, bucket::integer) from unnest(buckets) as bucket;
   perform pg_advisory_xact_lock(number) from unnest(locks) as number;
   moment := clock_micros();
-  if not all_known then
-    if (select count(*) from unnest(seqs, workers, attempts, tokens) as wanted (seq, worker, attempt, token)
-        join runs on runs.seq = wanted.seq and runs.worker = wanted.worker and runs.attempt = wanted.attempt
-                     and runs.token = wanted.token and coalesce(runs.queue, '') = 'running'
-        where runs.cancel is null and runs.webhook is null) < cardinality(seqs)
-    or exists (select 1 from unnest(seqs, thread_ids, temporaries) as wanted (seq, thread_id, temporary)
-               where wanted.temporary
-               and (not exists (select 1 from threads where threads.thread_id = wanted.thread_id and threads.temporary)
-                    or exists (select 1 from runs as other where other.thread_id = wanted.thread_id
-                               and other.queue is not null and other.seq <> wanted.seq))) then
-      return;
-    end if;
-  end if;
   batch_ids := array(select batch_id from runs where seq = any(seqs) and batch_id is not null order by seq for update);
   if batch_ids <> '{}' then
     perform from batch_counts where batch_id = any(batch_ids) order by batch_id for update;
@@ -512,8 +503,9 @@ begin
   select array_agg(seq), array_agg(thread_id), array_agg(webhook), array_agg(batch_id),
          array_agg(thread_id) filter (where followed)
   into ended, ended_threads, ended_webhooks, ended_batches, followed from changed;
-  if not all_known and coalesce(cardinality(ended), 0) < cardinality(seqs) then
-    raise exception 'a run was changed without the lock of its thread' using errcode = 'serialization_failure';
+  if not all_known
+     and (cardinality(ended) is distinct from cardinality(seqs) or array_remove(ended_webhooks, null) <> '{}') then
+    raise exception using errcode = 'RY001';
   end if;
   if ended is null then
     return;
@@ -522,6 +514,9 @@ begin
     gone_threads := array(select remove_temporary_threads(array(
       select wanted.thread_id from unnest(seqs, thread_ids, temporaries) as wanted (seq, thread_id, temporary)
       where wanted.temporary and wanted.seq = any(ended))));
+    if not all_known and cardinality(gone_threads) < cardinality(array_positions(temporaries, true)) then
+      raise exception using errcode = 'RY001';
+    end if;
     if cardinality(gone_threads) < cardinality(ended) then  -- another run was put on the thread
       update runs set temporary = false where seq = any(ended) and temporary and thread_id <> all(gone_threads);
     end if;
@@ -551,6 +546,8 @@ begin
          coalesce(batches.webhook is not null and batches.ended_at is not null, false)
   from unnest(ended, ended_threads, ended_webhooks, ended_batches) as done (seq, thread_id, webhook, batch_id)
   left join batches on batches.batch_id = done.batch_id;
+exception when sqlstate 'RY001' then
+  return;
 end $$;
 
 create function thread_answer_replaced() returns trigger language plpgsql as $$
