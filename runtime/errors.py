@@ -57,6 +57,10 @@ class StateChanged(Conflict):
     """The state of a thread is no longer the one that an edit was made from; made anew, it may well succeed."""
 
 
+class AssistantChanged(Conflict):
+    """The assistant of a new run is no longer the one that the run was made from; made anew, it may well succeed."""
+
+
 class Invalid(RunyardError):
     """A value is not acceptable; the detail names its JSON path."""
 

@@ -89,8 +89,8 @@ class Assistants:
         """Newest first; `created_at` and `updated_at` are those of the version."""
         return _found(await self._storage.assistants.versions(scope, assistant_id, request), assistant_id)
 
-    async def resolve(self, scope: Scope, name: str) -> Assistant:
-        """The assistant that a run names: by uuid, or by the name of a graph.
+    async def resolve(self, scope: Scope, name: str, *, seen: bool = False) -> Assistant:
+        """The assistant that a run names: by uuid, or by the name of a graph. `seen`: see `AssistantStorage.seen`.
 
         Raises Invalid for an unknown name, NotFound for an unknown uuid or one whose graph is not served.
         """
@@ -105,7 +105,8 @@ class Assistants:
                 f"Invalid assistant: {name!r}. Must be either:\n- A valid assistant UUID, or\n"
                 f"- One of the registered graphs: {', '.join(self._graphs)}"
             ) from None
-        assistant = await self._storage.assistants.get(scope, assistant_id)
+        assistants = self._storage.assistants
+        assistant = await (assistants.seen if seen else assistants.get)(scope, assistant_id)
         if assistant is None:
             raise NotFound("Thread or assistant not found.")
         if assistant.graph_id in self._unserved:

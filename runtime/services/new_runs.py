@@ -64,8 +64,9 @@ def new_stateless_run(
     request_id: str,
     lane: Lane,
     interest: Interest = Interest.NONE,
+    seen_at: str | None = None,
 ) -> NewRun:
-    """A run with a thread of its own.
+    """A run with a thread of its own. `seen_at`: see `NewRun`.
 
     `if_not_exists` and `strict_resume` have nothing to act on here; `request_id` names the request to the graph's
     code; a multitask strategy concerns later runs that
@@ -94,6 +95,7 @@ def new_stateless_run(
         resumable=rules.is_resumable(request.stream_resumable, interest),
         interest=interest,
         webhook=rules.called(request.webhook),
+        seen_at=seen_at,
     )
 
 
@@ -141,6 +143,7 @@ def new_thread_run(
     lane: Lane,
     interest: Interest = Interest.NONE,
     protocol: bool = False,
+    seen_at: str | None = None,
 ) -> NewRun:
     """A run on a thread. Whether the thread exists and is free is found out when the run is written; its metadata
     comes to that of the run then. `protocol`: it tells of itself by the thread event protocol. Raises Invalid,
@@ -181,6 +184,7 @@ def new_thread_run(
         protocol=protocol,
         interest=interest,
         webhook=rules.called(request.webhook),
+        seen_at=seen_at,
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from runyard.generated.models import Assistant, Run, RunCreateStateless
 from runyard.runtime.auth.inner_requests import is_made_by_run, is_of_own_thread
@@ -13,6 +14,7 @@ from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.batches import NO_OPTIONS, AcceptedBatch, BatchOptions, new_batch
 from runyard.runtime.services.followed_runs import WAITS_FOR_ITSELF, FollowedRuns
 from runyard.runtime.services.idempotency import Idempotency, IdempotentRequest
+from runyard.runtime.services.latest_assistant import of_latest_assistant
 from runyard.runtime.services.new_runs import (
     NO_HEADERS,
     Headers,
@@ -77,6 +79,9 @@ class Runs(FollowedRuns, StoppedRuns):
         async def make(key: IdempotencyKey | None) -> Run:
             if first is not None:
                 await first()
+            return await of_latest_assistant(partial(insert, key))
+
+        async def insert(key: IdempotencyKey | None) -> Run:
             lane = _lane_of_waiter() if protocol else Lane.SINGLE
             new_run = await self._new_run(
                 scope, request, thread_id, headers, request_id, lane, Interest.NONE, protocol=protocol
@@ -156,6 +161,9 @@ class Runs(FollowedRuns, StoppedRuns):
         """Accepts a run and follows its events from the first; one that was accepted before, as joining it does."""
 
         async def make(key: IdempotencyKey | None) -> tuple[Run, FollowedStream]:
+            return await of_latest_assistant(partial(insert, key))
+
+        async def insert(key: IdempotencyKey | None) -> tuple[Run, FollowedStream]:
             new_run = await self._new_run(
                 scope, request, thread_id, headers, request_id, _lane_of_waiter(), Interest.EVENTS
             )
@@ -181,6 +189,9 @@ class Runs(FollowedRuns, StoppedRuns):
         """Accepts a run and waits for its end; for that of one that was accepted before, as joining it does."""
 
         async def make(key: IdempotencyKey | None) -> tuple[Run, ResultWaiter]:
+            return await of_latest_assistant(partial(insert, key))
+
+        async def insert(key: IdempotencyKey | None) -> tuple[Run, ResultWaiter]:
             new_run = await self._new_run(
                 scope, request, thread_id, headers, request_id, _lane_of_waiter(), Interest.ANSWER
             )
@@ -206,11 +217,20 @@ class Runs(FollowedRuns, StoppedRuns):
         protocol: bool = False,
     ) -> NewRun:
         name = request.assistant_id
-        assistant = await self._assistants.resolve(scope.of("assistants", name), name)
+        seen = request.multitask_strategy not in ("interrupt", "rollback")  # those may not be made again
+        assistant = await self._assistants.resolve(scope.of("assistants", name), name, seen=seen)
+        seen_at = assistant.updated_at if seen else None
         request_id = _request_id(request_id)
         if isinstance(request, RunCreateStateless):
             return new_stateless_run(
-                request, assistant, self._rules, headers, request_id=request_id, lane=lane, interest=interest
+                request,
+                assistant,
+                self._rules,
+                headers,
+                request_id=request_id,
+                lane=lane,
+                interest=interest,
+                seen_at=seen_at,
             )
         assert thread_id is not None
         if interest != Interest.NONE and request.multitask_strategy == "enqueue" and is_of_own_thread(thread_id):
@@ -225,6 +245,7 @@ class Runs(FollowedRuns, StoppedRuns):
             lane=lane,
             interest=interest,
             protocol=protocol,
+            seen_at=seen_at,
         )
 
     async def _insert(self, scope: Scope, new_run: NewRun, key: IdempotencyKey | None) -> Run:

@@ -50,27 +50,29 @@ class ThreadStates:
         select: Sequence[str] | None = None,
     ) -> bytes:
         """See `Views.state`."""
-        await self._exists(scope, thread_id)
-        return await self._viewer.ask("state", scope, thread_id, checkpoint, subgraphs, select)
+        graph_ids = await self._graphs_of(scope, thread_id)
+        return await self._viewer.ask("state", scope, thread_id, graph_ids, checkpoint, subgraphs, select)
 
     async def history(self, scope: Scope, thread_id: str, request: ThreadStateSearch) -> bytes:
         """See `Views.history`."""
-        await self._exists(scope, thread_id)
-        return await self._viewer.ask("history", scope, thread_id, request)
+        graph_ids = await self._graphs_of(scope, thread_id)
+        return await self._viewer.ask("history", scope, thread_id, graph_ids, request)
 
     async def update(self, scope: Scope, thread_id: str, request: ThreadStateUpdate) -> bytes:
         """See `Views.update`."""
-        await self._exists(scope, thread_id)
         lock = self._locks.setdefault(thread_id, asyncio.Lock())
         async with lock:
-            written = await self._viewer.ask("update", scope, thread_id, request)
+            graph_ids = await self._graphs_of(scope, thread_id)
+            written = await self._viewer.ask("update", scope, thread_id, graph_ids, request)
         self._broker.state_changed(thread_id)
         return written
 
-    async def _exists(self, scope: Scope, thread_id: str) -> None:
-        """Raises NotFound: no process has to be started to find out."""
-        if await self._storage.threads.graph_ids(scope, thread_id) is None:
+    async def _graphs_of(self, scope: Scope, thread_id: str) -> list[str]:
+        """The graphs whose state the thread may hold. Raises NotFound: no process has to be started to find out."""
+        graph_ids = await self._storage.threads.graph_ids(scope, thread_id)
+        if graph_ids is None:
             raise NotFound(f"Thread with ID {thread_id} not found")
+        return graph_ids
 
     async def settle(self, limit: int) -> int:
         """Has up to `limit` threads show what their latest run had reached, where it ended without its worker; those

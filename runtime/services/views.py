@@ -53,34 +53,42 @@ class Views:
         self,
         scope: Scope,
         thread_id: str,
+        graph_ids: Sequence[str],
         checkpoint: CheckpointConfig | None,
         subgraphs: bool,
         select: Sequence[str] | None,
     ) -> bytes:
         """The latest state, or that at a checkpoint; one that does not exist has an empty state (observed at
         GET /threads/{thread_id}/state/{checkpoint_id}). `subgraphs` puts the states of subgraphs that are under
-        way into their tasks. Raises NotFound, and BadRequest for a state that cannot be read."""
-        thread = await self._graph_of(scope, thread_id)
+        way into their tasks. `graph_ids` are those of `ThreadStorage.graph_ids`, here and below: whoever asks has read
+        them to know that there is such a thread. Raises NotFound, and BadRequest for a state that cannot be read."""
+        thread = await self._graph_of(scope, thread_id, graph_ids)
         if thread is None:
             state = _empty_state(thread_id, checkpoint)
         else:
             state = await self._states.state(thread, checkpoint, subgraphs=subgraphs)
+        if state.created_at is None:
+            await self._check(scope, thread_id)
         return orjson.dumps(select_state_fields(state, select))
 
-    async def history(self, scope: Scope, thread_id: str, request: ThreadStateSearch) -> bytes:
+    async def history(
+        self, scope: Scope, thread_id: str, graph_ids: Sequence[str], request: ThreadStateSearch
+    ) -> bytes:
         """The states of the thread, or of the subgraph or the checkpoint that is named, newest first. Raises
         NotFound, and BadRequest when one of them cannot be read."""
-        thread = await self._graph_of(scope, thread_id)
+        thread = await self._graph_of(scope, thread_id, graph_ids)
         states = [] if thread is None else await self._states.history(thread, request)
+        if not states:
+            await self._check(scope, thread_id)
         return orjson.dumps([select_state_fields(state, request.select) for state in states])
 
-    async def update(self, scope: Scope, thread_id: str, request: ThreadStateUpdate) -> bytes:
+    async def update(self, scope: Scope, thread_id: str, graph_ids: Sequence[str], request: ThreadStateUpdate) -> bytes:
         """Writes a new state through the graph's reducers; answers where it is.
 
         Raises NotFound for a thread or a checkpoint that there is not, Conflict while runs are under way,
         BadRequest for what the graph does not take.
         """
-        thread = await self._graph_of(scope, thread_id)
+        thread = await self._graph_of(scope, thread_id, graph_ids)
         if thread is None:
             raise BadRequest(_no_graph(thread_id))
         for left in reversed(range(EDITS)):
@@ -127,15 +135,20 @@ class Views:
     async def settle(self, thread_id: str) -> bytes:
         """Has a thread show what its latest run had reached, which ended without its worker. False when it need not any
         more. Raises BadRequest for a state that cannot be read."""
-        thread = await self._graph_of(Scope.everything(), thread_id)
+        graph_ids = await self._storage.threads.graph_ids(Scope.everything(), thread_id)
+        if graph_ids is None:
+            raise _unknown(thread_id)
+        thread = await self._graph_of(Scope.everything(), thread_id, graph_ids)
         reading = StateReading() if thread is None else await self._states.reading(thread)
         return orjson.dumps(await self._storage.threads.settle(thread_id, reading))
 
-    async def _graph_of(self, scope: Scope, thread_id: str) -> ThreadGraph | None:
-        """The graph whose state the thread holds; None when no run or client has named one."""
-        candidates = await self._storage.threads.graph_ids(scope, thread_id)
-        if candidates is None:
+    async def _check(self, scope: Scope, thread_id: str) -> None:
+        """Raises NotFound for a thread that was deleted since somebody asked for its state, which is empty now."""
+        if await self._storage.threads.graph_ids(scope, thread_id) is None:
             raise _unknown(thread_id)
+
+    async def _graph_of(self, scope: Scope, thread_id: str, candidates: Sequence[str]) -> ThreadGraph | None:
+        """The graph whose state the thread holds; None when no run or client has named one."""
         served = [graph_id for graph_id in candidates if graph_id in self._graphs.names]
         graph_id = next(iter(served or candidates), None)
         if graph_id is None:

@@ -69,6 +69,9 @@ class Assistants:
             on_assistant(scope, assistant_id, lambda connection: self._get(connection, assistant_id), reading=True),
         )
 
+    async def seen(self, scope: Scope, assistant_id: str) -> Assistant | None:
+        return await self.get(scope, assistant_id)
+
     def _get(self, connection: Statements, assistant_id: str) -> Assistant | None:
         row = fetch_dict(connection, self._sql["assistant"], (assistant_id,))
         return None if row is None else assistant_from_row(row)

@@ -1,7 +1,7 @@
 """Between rows, as every backend has them, and the interface's nouns."""
 
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +22,11 @@ def iso_time(micros: int) -> str:
     """Microseconds since 1970 as ISO 8601 with microseconds and +00:00, as clients expect it."""
     seconds, rest = divmod(micros, 1_000_000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest).isoformat(timespec="microseconds")
+
+
+def micros(iso: str) -> int:
+    """What `iso_time` was made from."""
+    return (datetime.fromisoformat(iso) - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
 
 
 def run_from_row(row: dict[str, Any]) -> Run:

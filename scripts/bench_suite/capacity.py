@@ -19,6 +19,7 @@ PATIENCE = 15
 
 async def capacity(server: Server, effort: Effort) -> Figures:
     """Runs of one second and reads of runs and states, evenly, for some minutes."""
+    await _warm_up(server)
     notes = server.data.parent / "notes"
     notes.touch()
     load = _Load(server, notes)
@@ -41,6 +42,14 @@ async def capacity(server: Server, effort: Effort) -> Figures:
         "capacity_read_p50": percentile(load.reads, 0.5) * 1e3,
         "capacity_read_p99": percentile(load.reads, 0.99) * 1e3,
     }
+
+
+async def _warm_up(server: Server) -> None:
+    """The first reads of states wait for the process that answers them, and the first of all for connections."""
+    load = _Load(server, server.data.parent / "first notes")
+    await asyncio.gather(*(load.run() for _ in range(10)))
+    await asyncio.gather(*(load.read() for _ in range(20)))
+    load.close()
 
 
 async def _evenly(ask: Callable[[], Awaitable[None]], count: int, rate: float) -> None:

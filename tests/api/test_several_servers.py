@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
+from langgraph_sdk.errors import NotFoundError
 
 from tests.gate import Gate
 from tests.live_server import LiveServer
@@ -82,6 +83,20 @@ async def test_a_run_is_waited_for_and_joined_where_no_worker_is(
     gate.open()
     answers: list[Any] = await asyncio.wait_for(asyncio.gather(*joins), WAIT)
     assert [answer["log"] for answer in answers] == [["x in", "x out"]] * 2
+
+
+async def test_a_change_of_an_assistant_holds_for_the_next_run_on_every_server(
+    one: LangGraphClient, other: LangGraphClient
+) -> None:
+    assistant = (await one.assistants.create("chain"))["assistant_id"]
+    for model in ("a", "b", "c"):
+        await one.assistants.update(assistant, config={"configurable": {"model": model}})
+        for client in (one, other):
+            run: Any = await client.runs.create(None, assistant, input={}, on_completion="keep")
+            assert run["kwargs"]["config"]["configurable"]["model"] == model
+    await one.assistants.delete(assistant)
+    with pytest.raises(NotFoundError):
+        await other.runs.create(None, assistant, input={})
 
 
 @pytest.mark.parametrize("resumable", [False, True])

@@ -15,12 +15,14 @@ from runyard.generated.models import (
     AssistantSearchRequest,
     AssistantVersionsSearchRequest,
 )
-from runyard.runtime.errors import Conflict, NotFound
+from runyard.runtime.errors import AssistantChanged, Conflict, NotFound
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.assistants import DefaultAssistant
+from runyard.runtime.storage.port.idempotency import IdempotencyKey
 from runyard.runtime.storage.port.storage import Storage
 
-from .builders import ASSISTANT, insert, stateless
+from .builders import ASSISTANT, idle_thread, insert, on_thread, stateless
+from .conftest import Open
 
 
 def assistant(**changes: Any) -> Assistant:
@@ -164,3 +166,34 @@ async def test_each_graph_has_a_default_assistant_that_stays(storage: Storage) -
     assert len(await found(limit=2)) == 2
     assert len(await found(limit=2, offset=2)) == 1
     assert await found(sort_by="name", sort_order="asc") == sorted(await found())
+
+
+@pytest.mark.parametrize("changed", ["patched", "deleted"])
+@pytest.mark.parametrize("way", ["stateless", "with a key", "on a thread"])
+async def test_no_run_is_made_of_an_assistant_as_it_was_before_others_changed_it(
+    storage: Storage, another: Open, changed: str, way: str
+) -> None:
+    other = another()
+    everything = Scope.everything()
+    made = await storage.assistants.create(everything, assistant(), "raise")
+    thread_id = await idle_thread(storage)
+    assert await storage.assistants.seen(everything, made.assistant_id) == made
+    if changed == "patched":
+        await other.assistants.change(everything, made.assistant_id, lambda old: replace(old, name="new"))
+    else:
+        await other.assistants.delete(everything, made.assistant_id, threads=0)
+
+    async def run(seen: Assistant) -> None:
+        fields: dict[str, Any] = {"assistant_id": seen.assistant_id, "seen_at": seen.updated_at}
+        new_run = on_thread(thread_id, **fields) if way == "on a thread" else stateless(**fields)
+        key = IdempotencyKey("key", b"request") if way == "with a key" else None
+        await storage.runs.insert(everything, [new_run], key=key)
+
+    seen = await storage.assistants.seen(everything, made.assistant_id)
+    if seen is not None and seen.name != "new":  # it may be as it was, and then its run is refused
+        with pytest.raises(AssistantChanged):
+            await run(seen)
+        seen = await storage.assistants.seen(everything, made.assistant_id)
+    assert seen == await other.assistants.get(everything, made.assistant_id)
+    if seen is not None:
+        await run(seen)

@@ -61,6 +61,9 @@ class EncryptedAssistants:
     async def get(self, scope: Scope, assistant_id: str) -> Assistant | None:
         return await self._opened(await self._inner.get(scope, assistant_id))
 
+    async def seen(self, scope: Scope, assistant_id: str) -> Assistant | None:
+        return await self._opened(await self._inner.seen(scope, assistant_id))
+
     async def _opened(self, assistant: Assistant | None) -> Assistant | None:
         return None if assistant is None else await self._codec.run(open_assistant(self._codec, assistant))
 

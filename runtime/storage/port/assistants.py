@@ -42,6 +42,10 @@ class AssistantStorage(Protocol):
     async def get(self, scope: Scope, assistant_id: str) -> Assistant | None:
         """The latest version; None when there is no such assistant."""
 
+    async def seen(self, scope: Scope, assistant_id: str) -> Assistant | None:
+        """As `get`, but maybe as it was a moment ago, for a run that is made of it: it says so with `NewRun.seen_at`,
+        and is refused where the assistant has changed."""
+
     async def search(
         self, scope: Scope, request: AssistantSearchRequest, *, limit: int, offset: int
     ) -> list[Assistant]:

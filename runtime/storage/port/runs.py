@@ -67,6 +67,8 @@ class NewRun:
     """Whether its stored events are those of the thread event protocol; it is resumable then."""
     interest: Interest = Interest.NONE
     webhook: str | None = None
+    seen_at: str | None = None
+    """Where the assistant is that of `AssistantStorage.seen`: its time of change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +177,7 @@ class RunStorage(Protocol):
         there is one.
 
         Multitask strategies take effect here. Raises NotFound for a thread that does not exist,
-        Conflict for one that is busy where the strategy is `reject`, and KeyTaken.
+        Conflict for one that is busy where the strategy is `reject`, AssistantChanged, and KeyTaken.
         """
 
     async def get(self, scope: Scope, thread_id: str, run_id: str) -> Run | None:

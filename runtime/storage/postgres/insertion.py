@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from runyard.generated.models import Run
-from runyard.runtime.errors import Conflict, Forbidden, NotFound
+from runyard.runtime.errors import AssistantChanged, Conflict, Forbidden, NotFound
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.fetching import fetch_dict
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, InsertResult, Lane, NewRun
@@ -25,9 +25,10 @@ from runyard.runtime.storage.prepared_runs import (
 )
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.removal import refuse_leftovers
-from runyard.runtime.storage.rows import expiry_columns, iso_time
+from runyard.runtime.storage.rows import expiry_columns, iso_time, micros
 from runyard.runtime.storage.scoping import shows_thread
 
+CHANGED = "the assistant was changed at the same time; try again"
 CROWD = 50
 """Runs that a transaction cancels for a multitask strategy."""
 
@@ -63,14 +64,18 @@ async def insert_with_thread(database: Database, sql: Queries, scope: Scope, new
     assert thread is not None
     assert created is not None
     given = {**thread, **row, "delay": row["due"], "thread_metadata": thread["metadata"]}
-    ((time,),) = await database.write_one(sql["insert_run_with_thread"], given, repeatable=True)
-    stamp = iso_time(time)
+    given["seen_at"] = None if new_run.seen_at is None else micros(new_run.seen_at)
+    rows = await database.write_one(sql["insert_run_with_thread"], given, repeatable=True)
+    if not rows:
+        raise AssistantChanged(CHANGED)
+    stamp = iso_time(rows[0][0])
     ready = row["queue"] == "ready" and row["lane"] != Lane.HELD
     return InsertResult([replace(created, created_at=stamp, updated_at=stamp)], int(ready), CancelResult())
 
 
 def insert_runs(connection: Connection, sql: Queries, scope: Scope, prepared: Sequence[PreparedRun]) -> InsertResult:
     """Writes the runs in order. Raises NotFound or Conflict; the transaction is then to be undone."""
+    _check_assistants(connection, sql, prepared)
     runs: list[Run] = []
     threads: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
@@ -94,6 +99,13 @@ def insert_runs(connection: Connection, sql: Queries, scope: Scope, prepared: Se
         runs.append(created)
     _write(connection, sql, threads, rows)
     return InsertResult(runs, ready, cancelled)
+
+
+def _check_assistants(connection: Connection, sql: Queries, prepared: Sequence[PreparedRun]) -> None:
+    seen = {(run.new_run.assistant_id, at) for run in prepared if (at := run.new_run.seen_at) is not None}
+    for assistant_id, at in seen:
+        if connection.execute(sql["assistant_as_seen"], (assistant_id, micros(at))).fetchone() is None:
+            raise AssistantChanged(CHANGED)
 
 
 def _write(connection: Connection, sql: Queries, threads: list[dict[str, Any]], rows: list[dict[str, Any]]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from runyard.generated.models import Run
+from runyard.runtime.errors import AssistantChanged
 from runyard.runtime.lifecycle import UNKNOWN
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.batch_rows import insert_batch
@@ -30,6 +31,7 @@ from runyard.runtime.storage.postgres.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.event_rows import last_event
 from runyard.runtime.storage.postgres.insertion import insert_runs, insert_with_thread, make_room
+from runyard.runtime.storage.postgres.seen_assistants import SeenAssistants
 from runyard.runtime.storage.prepared_runs import prepare_runs
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.removal import remove_events
@@ -51,9 +53,10 @@ class PostgresRuns:
     The query of `cancellable` is put together from what was asked for.
     """
 
-    def __init__(self, database: Database, queries: Queries) -> None:
+    def __init__(self, database: Database, queries: Queries, seen: SeenAssistants) -> None:
         self._database = database
         self._sql = queries
+        self._seen = seen
 
     async def insert(
         self,
@@ -61,6 +64,16 @@ class PostgresRuns:
         new_runs: Sequence[NewRun],
         batch: NewBatch | None = None,
         key: IdempotencyKey | None = None,
+    ) -> InsertResult:
+        try:
+            return await self._insert(scope, new_runs, batch, key)
+        except AssistantChanged:
+            for new_run in new_runs:
+                self._seen.forget(new_run.assistant_id)
+            raise
+
+    async def _insert(
+        self, scope: Scope, new_runs: Sequence[NewRun], batch: NewBatch | None, key: IdempotencyKey | None
     ) -> InsertResult:
         if len(new_runs) == 1 and batch is None and key is None and new_runs[0].thread_metadata is not None:
             return await insert_with_thread(self._database, self._sql, scope, new_runs[0])

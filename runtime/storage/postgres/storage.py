@@ -25,6 +25,7 @@ from runyard.runtime.storage.postgres.reaching import connect, reach
 from runyard.runtime.storage.postgres.results import PostgresResults
 from runyard.runtime.storage.postgres.runs import PostgresRuns
 from runyard.runtime.storage.postgres.sealed import PostgresSealed
+from runyard.runtime.storage.postgres.seen_assistants import SeenAssistants
 from runyard.runtime.storage.postgres.serving import begin_to_use
 from runyard.runtime.storage.postgres.sign_ins import PostgresSignIns
 from runyard.runtime.storage.postgres.store.items import PostgresStoreItems
@@ -57,7 +58,8 @@ class PostgresStorage:
         queries = load_queries("postgres")
         self._target = target
         self._database = Database(target, meter, connections=connections, seconds=timeout, loops=loops)
-        self.runs = PostgresRuns(self._database, queries)
+        seen = SeenAssistants()
+        self.runs = PostgresRuns(self._database, queries, seen)
         self.queue = PostgresQueue(self._database, queries)
         self.workers = PostgresWorkers(self._database, queries, lease_seconds)
         self.threads = PostgresThreads(self._database, queries)
@@ -69,7 +71,7 @@ class PostgresStorage:
         self.crons = PostgresCrons(self._database, queries)
         self.batches = PostgresBatches(self._database, queries)
         self.results = PostgresResults(self._database, queries)
-        self.assistants = PostgresAssistants(self._database, queries)
+        self.assistants = PostgresAssistants(self._database, queries, seen)
         self.sealed = PostgresSealed(self._database, queries)
         self.sign_ins = PostgresSignIns(self._database, queries)
         self._sql = queries

@@ -12,11 +12,11 @@ import psutil
 import pytest
 from uuid_utils import uuid7
 
-from runyard.generated.models import ThreadStateUpdate, ThreadSuperstep, ThreadSuperstepUpdate
+from runyard.generated.models import ThreadStateSearch, ThreadStateUpdate, ThreadSuperstep, ThreadSuperstepUpdate
 from runyard.runtime.auth.inner_requests import InnerAddress
 from runyard.runtime.config.langgraph_json import load_project
 from runyard.runtime.config.settings import Settings
-from runyard.runtime.errors import BadRequest, Unavailable
+from runyard.runtime.errors import BadRequest, NotFound, Unavailable
 from runyard.runtime.processes import viewers as module
 from runyard.runtime.processes.spawning import WorkerSpawner
 from runyard.runtime.processes.viewers import Viewers
@@ -60,7 +60,9 @@ async def make_thread(viewers: Viewers) -> str:
 
 
 async def values(viewers: Viewers, thread_id: str) -> Any:
-    return orjson.loads(await viewers.ask("state", Scope.everything(), thread_id, None, False, None))["values"]
+    return orjson.loads(await viewers.ask("state", Scope.everything(), thread_id, ["graph"], None, False, None))[
+        "values"
+    ]
 
 
 async def test_an_idle_process_ends_and_the_next_view_starts_another(
@@ -95,7 +97,7 @@ async def test_views_that_take_too_long_are_given_up_and_then_their_process(
         for thread_id in threads:
             assert viewers.pid == first
             with pytest.raises(Unavailable, match="no answer after"):
-                await viewers.ask("update", Scope.everything(), thread_id, held)
+                await viewers.ask("update", Scope.everything(), thread_id, ["graph"], held)
     assert await values(viewers, threads[0]) == {"text": "x", "log": []}
     assert viewers.pid != first
 
@@ -108,6 +110,14 @@ async def test_what_is_refused_is_refused_by_its_name(viewers: Viewers) -> None:
         await viewers.ask("no such view")
 
 
+async def test_the_state_of_a_thread_that_was_deleted_meanwhile_is_not_found(viewers: Viewers) -> None:
+    everything, thread_id = Scope.everything(), str(uuid7())
+    with pytest.raises(NotFound):
+        await viewers.ask("state", everything, thread_id, ["graph"], None, False, None)
+    with pytest.raises(NotFound):
+        await viewers.ask("history", everything, thread_id, ["graph"], ThreadStateSearch())
+
+
 async def test_a_process_that_is_to_end_answers_what_it_was_asked_before(
     viewers: Viewers, settings: Settings, tmp_path: Path
 ) -> None:
@@ -115,7 +125,7 @@ async def test_a_process_that_is_to_end_answers_what_it_was_asked_before(
     first = viewers.pid
     gate = tmp_path / "gate"
     held: Any = ThreadStateUpdate(values={"log": [str(gate)]})
-    under_way = asyncio.create_task(viewers.ask("update", Scope.everything(), thread_id, held))
+    under_way = asyncio.create_task(viewers.ask("update", Scope.everything(), thread_id, ["graph"], held))
     await asyncio.sleep(0)
     await viewers.reload(settings)
     assert await values(viewers, thread_id) == {"text": "x", "log": []}

@@ -3,6 +3,9 @@
 -- name: assistant
 select * from assistants where assistant_id = %s;
 
+-- name: assistant_as_seen
+select 1 from assistants where assistant_id = %s and updated_at = %s;
+
 -- name: ensure_assistant
 -- Name and description are those of the graph for as long as nobody has changed the assistant.
 insert into assistants (assistant_id, graph_id, name, description, config, context, metadata, version,

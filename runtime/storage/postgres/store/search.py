@@ -27,8 +27,10 @@ _NEWEST = """
 """
 _NEAREST = """
     with near as materialized (
-      select found.id, min(embedding operator({vectors}.<=>) %s::{vectors}.vector) as distance
-      from {source} join store_vectors on item = found.id {where} group by found.id
+      select id, min(distance) as distance from (
+        select found.id, embedding operator({vectors}.<=>) %s::{vectors}.vector as distance
+        from {source} join store_vectors on item = found.id {where} offset 0
+      ) as compared group by id
     ), page as materialized (
       select id, distance from near where distance <> 'NaN' order by distance, id limit %s offset %s
     ), measured as (
@@ -39,7 +41,7 @@ _NEAREST = """
 """
 """An item is as near as the nearest of its texts. A vector without a direction is near to nothing. All vectors are
 compared, which is exact: an index of them finds what is about the nearest, and not below a namespace or behind a
-filter."""
+filter. `offset 0`: distances are grouped, not vectors, which a sort would put on the disk."""
 _FILTERED = """
     (select id, updated_at, store_document(value) as document from store_items {where} offset 0) as found
 """
