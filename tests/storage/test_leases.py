@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import psycopg
 import pytest
 
 from runyard.runtime.errors import LeaseLost, Unavailable
+from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.workers import Machine, ReapResult
+from runyard.runtime.storage.port.workers import HeartbeatResult, Machine, ReapResult
 from runyard.runtime.storage.postgres.connection import lock_of
 from runyard.runtime.storage.postgres.storage import PostgresStorage
 from runyard.runtime.storage.postgres.target import Target
@@ -180,6 +182,42 @@ async def test_nobody_is_dead_for_who_has_not_looked_on(server: Server) -> None:
     one.workers.register("worker")
     await until_dead(watching, "worker")
     assert "worker" in await server().workers.alive()
+
+
+async def test_a_lease_that_had_run_out_holds_again_when_the_worker_has_seen_its_runs(
+    server: Server, tmp_path: Path
+) -> None:
+    one, other = server(), server()
+    new_run = await insert(one, stateless())
+    lease = (await claim(one, "worker", new_run)).lease
+    with contextlib.suppress(Unavailable):
+        await one.workers.heartbeat("worker", [lease])
+    await until_dead(other, "worker")
+    assert (await other.workers.reap("worker", max_attempts=3, unless_alive=True)).requeued == 1
+    with psycopg.connect(address()) as outsider:
+        outsider.execute(f"lock table {schema_of(tmp_path)}.runs in access exclusive mode")
+        with pytest.raises(Unavailable, match="could not be seen in time"):
+            await one.workers.heartbeat("worker", [lease])
+    assert ends(one) <= time.monotonic(), "others have its run, and it does not know"
+    ran_out = ends(one)
+    await until_heard(one, None)
+    assert ends(one) == ran_out, "while a claim is under way nobody says so"
+    assert (await until_heard(one, [lease])).lost == [lease.seq]
+    assert ends(one) > ran_out
+
+
+def ends(storage: Storage) -> float:
+    moment = storage.workers.lease_ends("worker")
+    assert moment is not None
+    return moment
+
+
+async def until_heard(storage: Storage, held: Sequence[Lease] | None) -> HeartbeatResult:
+    """Beats until that gets through: short leases leave little time for it."""
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(Unavailable):
+                return await storage.workers.heartbeat("worker", held)
 
 
 async def test_what_is_locked_elsewhere_keeps_nobody_from_renewing_a_lease(server: Server, tmp_path: Path) -> None:

@@ -81,9 +81,12 @@ class PostgresWorkers:
         await self.leases.renew(worker)
         try:
             async with asyncio.timeout(min(LONGEST_LOOK, self.leases.seconds / 5)):
-                return await self._heartbeat(worker, held)
+                result = await self._heartbeat(worker, held)
         except TimeoutError:
             raise unavailable(f"worker {worker} lives, but its runs could not be seen in time") from None
+        if held is not None:
+            self.leases.seen(worker)
+        return result
 
     async def _heartbeat(self, worker: str, held: Sequence[Lease] | None) -> HeartbeatResult:
         def work(connection: Connection) -> HeartbeatResult:
