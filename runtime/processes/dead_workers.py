@@ -70,6 +70,8 @@ class DeadWorkers:
             groups=GROUPS if death.own else 0,
             unless_alive=not death.surely,
         )
+        if death.surely and not death.own:
+            await self._storage.workers.evict(name)  # nobody need wait for its lease
         if death.crashed and (reaped.requeued or reaped.solo or reaped.ended):
             logger.warning(
                 "worker %s died: %s runs go back to the queue, %s of them to processes of their own, %s are ended",

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from runyard.runtime.errors import LeaseLost, Unavailable
+from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.workers import Machine
+from runyard.runtime.storage.port.workers import HeartbeatResult, Machine, ReapResult
+from runyard.runtime.storage.postgres.connection import lock_of
 from runyard.runtime.storage.postgres.storage import PostgresStorage
 from runyard.runtime.storage.postgres.target import Target
 
@@ -84,6 +88,40 @@ async def test_a_claim_is_as_good_as_a_heartbeat(server: Server) -> None:
     assert await run_status(one, new_run) == "running"
 
 
+@pytest.mark.parametrize("held_up", ["lease", "thread"])
+async def test_a_claim_counts_that_is_made_while_its_worker_is_taken_for_dead(
+    server: Server, tmp_path: Path, held_up: str
+) -> None:
+    """Two servers find the same worker dead. The second waits for the first, and the worker claims meanwhile what that
+    has taken back."""
+    one, other = server(), server()
+    new_run = await insert(one, stateless())
+    await claim(one, "worker", new_run)
+    one.workers.register("worker")
+    await until_dead(other, "worker")
+    schema = schema_of(tmp_path)
+    with psycopg.connect(address()) as first:
+        if held_up == "lease":
+            first.execute(f"select 1 from {schema}.worker_leases for update")
+        else:
+            first.execute("select pg_advisory_xact_lock(%s)", (lock_of(new_run.thread_id),))
+        second = asyncio.create_task(other.workers.reap("worker", max_attempts=3, unless_alive=True))
+        await until_blocked_by(first)
+        first.execute(
+            f"update {schema}.runs set attempt = attempt + 1, token = token + 1, claimed_at = {schema}.clock_micros()"
+        )
+    assert await second == ReapResult(0, [], 0, 0, webhook=False)
+    assert await run_status(one, new_run) == "running"
+
+
+async def until_blocked_by(connection: psycopg.Connection[Any]) -> None:
+    """Waits until somebody waits for what the transaction of that connection has locked."""
+    query, pid = "select 1 from pg_stat_activity where %s = any(pg_blocking_pids(pid))", connection.info.backend_pid
+    async with await psycopg.AsyncConnection.connect(address(), autocommit=True) as looking, asyncio.timeout(20):
+        while await (await looking.execute(query, (pid,))).fetchone() is None:  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.01)
+
+
 async def test_a_worker_that_was_stopped_beyond_its_lease_learns_it_and_is_a_worker_again(server: Server) -> None:
     one, other = server(), server()
     new_run = await insert(one, stateless())
@@ -144,6 +182,42 @@ async def test_nobody_is_dead_for_who_has_not_looked_on(server: Server) -> None:
     one.workers.register("worker")
     await until_dead(watching, "worker")
     assert "worker" in await server().workers.alive()
+
+
+async def test_a_lease_that_had_run_out_holds_again_when_the_worker_has_seen_its_runs(
+    server: Server, tmp_path: Path
+) -> None:
+    one, other = server(), server()
+    new_run = await insert(one, stateless())
+    lease = (await claim(one, "worker", new_run)).lease
+    with contextlib.suppress(Unavailable):
+        await one.workers.heartbeat("worker", [lease])
+    await until_dead(other, "worker")
+    assert (await other.workers.reap("worker", max_attempts=3, unless_alive=True)).requeued == 1
+    with psycopg.connect(address()) as outsider:
+        outsider.execute(f"lock table {schema_of(tmp_path)}.runs in access exclusive mode")
+        with pytest.raises(Unavailable, match="could not be seen in time"):
+            await one.workers.heartbeat("worker", [lease])
+    assert ends(one) <= time.monotonic(), "others have its run, and it does not know"
+    ran_out = ends(one)
+    await until_heard(one, None)
+    assert ends(one) == ran_out, "while a claim is under way nobody says so"
+    assert (await until_heard(one, [lease])).lost == [lease.seq]
+    assert ends(one) > ran_out
+
+
+def ends(storage: Storage) -> float:
+    moment = storage.workers.lease_ends("worker")
+    assert moment is not None
+    return moment
+
+
+async def until_heard(storage: Storage, held: Sequence[Lease] | None) -> HeartbeatResult:
+    """Beats until that gets through: short leases leave little time for it."""
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(Unavailable):
+                return await storage.workers.heartbeat("worker", held)
 
 
 async def test_what_is_locked_elsewhere_keeps_nobody_from_renewing_a_lease(server: Server, tmp_path: Path) -> None:

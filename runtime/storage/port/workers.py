@@ -103,7 +103,8 @@ class WorkerStorage(Protocol):
 
     def lease_ends(self, worker: str) -> float | None:
         """From when on, by the monotonic clock, others may take the runs of this process's worker back, unless another
-        heartbeat gets through; None: only once it has ended."""
+        heartbeat gets through; None: only once it has ended. It stays in the past until a heartbeat has told which runs
+        are still held."""
 
     async def reap(
         self, worker: str, *, max_attempts: int, crashed: bool = True, groups: int = 0, unless_alive: bool = False

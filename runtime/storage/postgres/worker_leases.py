@@ -72,6 +72,7 @@ class WorkerLeases:
         self._host = socket.gethostname()
         self._servers: dict[str, str] = {}
         self._renewed: dict[str, float] = {}
+        self._lapsed: dict[str, float] = {}
         self._watch = Watch()
         self._name = f"server-{uuid.uuid4().hex[:12]}"  # a process id may be that of an earlier one
         self._said_to_live = False
@@ -85,10 +86,21 @@ class WorkerLeases:
         """In a transaction of its own: what is locked elsewhere keeps nobody from saying that it lives."""
         asked = time.monotonic()
         await self._database.write(lambda connection: self._renew(connection, worker, "worker"), pool="lease")
-        self._renewed[worker] = asked
+        ends = self.ends(worker)
+        if ends is not None and time.monotonic() >= ends:
+            self._lapsed[worker] = asked
+        else:
+            self._renewed[worker] = asked
+
+    def seen(self, worker: str) -> None:
+        """Since it was last renewed, the worker has seen which runs it still has."""
+        if (asked := self._lapsed.pop(worker, None)) is not None:
+            self._renewed[worker] = asked
 
     def ends(self, worker: str) -> float | None:
-        """When the lease of a worker of this process runs out, by the monotonic clock; None: it was never renewed."""
+        """When the lease of a worker of this process runs out, by the monotonic clock; None: it was never renewed. Of
+        one that had run out when it was renewed, when it did, until the worker has `seen` its runs: somebody may have
+        taken them."""
         renewed = self._renewed.get(worker)
         return None if renewed is None else renewed + self.seconds
 
@@ -101,6 +113,7 @@ class WorkerLeases:
         self._database.write_blocking(lambda connection: self._end(connection, worker), pool="lease")
         self._servers.pop(worker, None)
         self._renewed.pop(worker, None)
+        self._lapsed.pop(worker, None)
 
     async def alive(self) -> set[str]:
         """The registered workers that may live, and servers that make webhook calls. Says as well that this server

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.lifecycle import EXHAUSTED
@@ -34,6 +34,16 @@ CLAIM_GRACE = 5_000_000
 LONGEST_LOOK = 2.0
 """Seconds for which a heartbeat waits to see the worker's runs, unless a fifth of the lease is less: the next one is
 due."""
+
+
+NOTHING_REAPED = ReapResult(0, [], 0, 0, webhook=False)
+
+
+class _WorkerLease(NamedTuple):
+    """Of a worker: whether it has been renewed in time, and for how long it is then."""
+
+    holds: bool
+    micros: int
 
 
 class PostgresWorkers:
@@ -71,9 +81,12 @@ class PostgresWorkers:
         await self.leases.renew(worker)
         try:
             async with asyncio.timeout(min(LONGEST_LOOK, self.leases.seconds / 5)):
-                return await self._heartbeat(worker, held)
+                result = await self._heartbeat(worker, held)
         except TimeoutError:
             raise unavailable(f"worker {worker} lives, but its runs could not be seen in time") from None
+        if held is not None:
+            self.leases.seen(worker)
+        return result
 
     async def _heartbeat(self, worker: str, held: Sequence[Lease] | None) -> HeartbeatResult:
         def work(connection: Connection) -> HeartbeatResult:
@@ -106,11 +119,18 @@ class PostgresWorkers:
         def work(connection: Connection) -> ReapResult:
             requeued = solo = 0
             result = EndedRuns()
+            lease = self._lock_lease(connection, worker) if unless_alive else None
+            if lease is not None and lease.holds:
+                return NOTHING_REAPED
             owned = fetch_dicts(connection, self._sql["runs_of_worker"], (worker,))
-            if unless_alive and self._lives(connection, worker, owned):
-                return ReapResult(0, [], 0, 0, webhook=False)
             connection.lock(*(row["thread_id"] for row in owned))
             held = {row["seq"]: row for row in fetch_dicts(connection, self._sql["lock_runs_of_worker"], (worker,))}
+            # A claim is as good as a heartbeat: one that was stopped for longer may make it first, also while this
+            # waited for what others had locked.
+            if lease is not None and any(
+                (row["claimed_at"] or 0) > connection.now - lease.micros for row in held.values()
+            ):
+                return NOTHING_REAPED
             connection.execute(self._sql["lock_runs"], ([*held],))
             left = [
                 row
@@ -133,20 +153,16 @@ class PostgresWorkers:
                 solo += lane == Lane.SOLO
                 requeued += lane != Lane.SOLO
             connection.execute(self._sql["forget_worker"], (worker,))
-            if not unless_alive:
-                connection.execute(self._sql["unregister"], (worker,))
             calls = connection.execute(self._sql["release_deliveries"], {"sender": worker, "now": connection.now})
             ended = [run.run_id for run in result.ended]
             return ReapResult(requeued, ended, solo, result.promoted, result.webhook or calls.rowcount > 0)
 
         return await self._database.write(work)
 
-    def _lives(self, connection: Connection, worker: str, owned: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether a worker has said so within its lease. A claim is as good as a heartbeat: one that was stopped for
-        longer may make it first. From here to the end of the transaction it can say nothing."""
+    def _lock_lease(self, connection: Connection, worker: str) -> _WorkerLease:
+        """From here to the end of the transaction the worker cannot say that it lives."""
         row = connection.execute(self._sql["lock_lease"], (worker,)).fetchone()
-        holds, micros = row or (False, self.leases.seconds * 1e6)
-        return holds or any((run["claimed_at"] or 0) > connection.now - micros for run in owned)
+        return _WorkerLease(*(row or (False, int(self.leases.seconds * 1e6))))
 
     async def fail_attempt(self, lease: Lease, answer: bytes, *, max_attempts: int) -> ReapResult:
         def work(connection: Connection) -> ReapResult:

@@ -21,10 +21,15 @@ class Told:
         self.workers = self
         self.ready = 0
         self.ended: list[str] = []
+        self.evicted: list[str] = []
         self.calls = asyncio.Event()
 
     async def reap(self, worker: str, **how: object) -> ReapResult:
         return self._reaped
+
+    async def evict(self, worker: str) -> bool:
+        self.evicted.append(worker)
+        return True
 
     def dropped(self, worker: str) -> None:
         pass
@@ -39,12 +44,12 @@ class Told:
         self.calls.set()
 
 
-async def take_back(reaped: ReapResult) -> Told:
+async def take_back(reaped: ReapResult, **how: bool) -> Told:
     told = Told(reaped)
     every = cast(Any, told)
     settings = cast(Settings, SimpleNamespace(max_attempts=3))
     dead = DeadWorkers(settings, every, every, every, Loops())
-    dead.add("worker")
+    dead.add("worker", **how)
     await dead.take_back_all()
     return told
 
@@ -57,3 +62,9 @@ async def test_webhook_calls_that_follow_a_death_are_made_at_once() -> None:
 
 async def test_a_death_that_no_webhook_follows_wakes_no_sender() -> None:
     assert not (await take_back(ReapResult(1, [], 0, 0, webhook=False))).calls.is_set()
+
+
+async def test_the_lease_of_a_worker_that_has_surely_ended_is_over() -> None:
+    reaped = ReapResult(1, [], 0, 0, webhook=False)
+    assert (await take_back(reaped, surely=True)).evicted == ["worker"]
+    assert (await take_back(reaped)).evicted == []
