@@ -25,7 +25,7 @@ from tests.storage.prepared import clear_schema, lay_schema
 RUNYARD = Path(sys.executable).parent / "runyard"
 PROJECT = Path(__file__).parent / "sample_graphs" / "langgraph.json"
 """The project of the tests, whose graphs do a little of everything."""
-START_TIME = 40.0
+START_TIME = 60.0
 """Seconds in which a server has to be ready; two seconds are usual, more when the machine is busy."""
 
 STARTED: WeakSet[LiveServer] = WeakSet()

@@ -153,7 +153,9 @@ async def test_a_cancelled_batch_has_ended_when_the_answer_comes(
         on_completion="keep",
     )
 
-    await wait_until(lambda: get(http, batch_id), lambda batch: batch["counts"]["running"] == 3)
+    await wait_until(
+        lambda: client.threads.get_state(runs[0]["thread_id"]), lambda state: state["values"].get("log") == ["x in"]
+    )
     batch = (await http.post(f"/batches/{batch_id}/cancel")).raise_for_status().json()
     assert (batch["status"], counted(batch)) == ("cancelled", {"interrupted": 120})
     state: Any = await client.threads.get_state(runs[0]["thread_id"])
@@ -162,20 +164,19 @@ async def test_a_cancelled_batch_has_ended_when_the_answer_comes(
     assert again["cancelled_at"] == batch["cancelled_at"]
 
 
+@pytest.mark.parametrize(("limit", "late"), [("X-Batch-Finish-Within", 0), ("X-Batch-Start-Within", 2)])
 async def test_what_is_not_in_time_ends_in_timeout(
-    client: LangGraphClient, http: httpx.AsyncClient, gate: Gate
+    client: LangGraphClient, http: httpx.AsyncClient, gate: Gate, limit: str, late: int
 ) -> None:
-    headers = {"X-Batch-Start-Within": "0.1", "X-Batch-Finish-Within": "0.5", "X-Batch-Max-Concurrency": "1"}
+    headers = {limit: "0.3", "X-Batch-Max-Concurrency": "1"}
     batch_id, runs = await submit(client, "gated", [gate.input() for _ in range(3)], headers=headers)
-    batch = await ended(http, batch_id)
-    assert counted(batch) == {"timeout": 3}
-    answers: list[Any] = [
-        (await http.get(f"/threads/{run['thread_id']}/runs/{run['run_id']}/join")).json() for run in (runs[0], runs[2])
-    ]
-    first, last = (answer["__error__"] for answer in answers)
-    assert first["error"] == last["error"] == "TimeoutError"
-    assert "X-Batch-Finish-Within" in first["message"]
-    assert "X-Batch-Start-Within" in last["message"]
+    run = runs[late]
+    answer: Any = (await http.get(f"/threads/{run['thread_id']}/runs/{run['run_id']}/join")).json()
+    assert answer["__error__"]["error"] == "TimeoutError"
+    assert limit in answer["__error__"]["message"]
+    gate.open()
+    counts = counted(await ended(http, batch_id))
+    assert counts == {"timeout": 3} or (late and counts == {"timeout": 2, "success": 1}), "the first may have begun"
 
 
 async def test_the_end_of_a_batch_is_called(

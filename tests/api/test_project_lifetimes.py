@@ -35,15 +35,16 @@ def start(folder: Path, **sections: Any) -> LiveServer:
 async def threads_of_all_kinds(client: LangGraphClient) -> list[str]:
     """Of each way in which a thread comes to be without a lifetime of its own, one with the history of a run."""
     made = await thread_that_counted(client)
+    copied = await copy_of(client, made)
     by_run = str(uuid.uuid4())
     await client.runs.wait(by_run, "chain", input={"n": 1}, if_not_exists="create")
     kept: Any = await client.runs.create(None, "chain", input={"n": 1}, on_completion="keep")
     await client.runs.join(kept["thread_id"], kept["run_id"])
-    return [made, by_run, kept["thread_id"], await copy_of(client, made)]
+    return [made, by_run, kept["thread_id"], copied]
 
 
 async def test_threads_go_when_the_projects_time_is_over(tmp_path: Path) -> None:
-    ttl = {"strategy": "delete", "default_ttl": SECOND, "sweep_interval_minutes": OFTEN, "sweep_limit": 1}
+    ttl = {"strategy": "delete", "default_ttl": 2 * SECOND, "sweep_interval_minutes": OFTEN, "sweep_limit": 1}
     server = start(tmp_path, checkpointer={"ttl": ttl})
     try:
         client = get_client(url=server.url, api_key=None)

@@ -81,7 +81,7 @@ def test_it_says_where_it_listens_and_leaves_nothing_behind(
     assert process.returncode == 0
     assert stdout == b""  # the address was the only line
     assert stderr == b""
-    _, alive = psutil.wait_procs(family, timeout=5)
+    _, alive = psutil.wait_procs(family, timeout=20)
     assert not alive
     assert (project.parent / ".runyard").is_dir()
 
@@ -125,31 +125,27 @@ def test_a_stop_hands_running_runs_back_for_the_next_start(start: Start, project
     path = begin_long_run(url)
     with httpx.stream("GET", f"{url}{path}/stream", timeout=30) as stream:
         process.terminate()
-        stopped = time.monotonic()
         # An orderly end would mean that the run has ended.
         with pytest.raises(httpx.RemoteProtocolError):
             stream.read()
     assert b"Traceback" not in process.communicate(timeout=20)[1]
     assert process.returncode == 0
-    assert time.monotonic() - stopped < 10
     (project.parent / "graphs.py").write_text(GRAPHS.replace('state.get("sleep", 0)', "0"))
     _, url = serve(start)
     assert httpx.get(f"{url}{path}/join", timeout=60).json()["n"] == 2
 
 
 def test_a_second_interrupt_stops_at_once_and_loses_nothing(start: Start, project: Path) -> None:
-    process, url = serve(start)
+    process, url = serve(start, grace="60")
     path = begin_long_run(url)
     family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
     time.sleep(0.5)
     assert process.poll() is None  # the run has its grace period
     process.send_signal(signal.SIGINT)
-    started = time.monotonic()
     assert b"Traceback" not in process.communicate(timeout=20)[1]
     assert process.returncode == 0
-    assert time.monotonic() - started < 5
-    assert not psutil.wait_procs(family, timeout=5)[1]
+    assert not psutil.wait_procs(family, timeout=20)[1]
     (project.parent / "graphs.py").write_text(GRAPHS.replace('state.get("sleep", 0)', "0"))
     _, url = serve(start)
     assert httpx.get(f"{url}{path}/join", timeout=60).json()["n"] == 2
