@@ -28,7 +28,7 @@ from runyard.runtime.storage.postgres.sealed import PostgresSealed
 from runyard.runtime.storage.postgres.serving import begin_to_use
 from runyard.runtime.storage.postgres.sign_ins import PostgresSignIns
 from runyard.runtime.storage.postgres.store.items import PostgresStoreItems
-from runyard.runtime.storage.postgres.store.vectors import offers_vectors
+from runyard.runtime.storage.postgres.store.vectors import MOST_DIMS, offers_vectors
 from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.postgres.threads.threads import PostgresThreads
 from runyard.runtime.storage.postgres.workers import PostgresWorkers
@@ -78,7 +78,8 @@ class PostgresStorage:
     def capabilities(self) -> Capabilities:
         connection = connect(self._target)
         try:
-            return Capabilities(several_servers=True, copies=False, semantic_search=offers_vectors(connection))
+            able = offers_vectors(connection)
+            return Capabilities(several_servers=True, copies=False, semantic_search=able, most_dims=MOST_DIMS)
         finally:
             connection.close()
 
