@@ -36,7 +36,8 @@ from runyard.runtime.processes.own_socket import OwnSocket
 from runyard.runtime.processes.reload import Reloader
 from runyard.runtime.processes.spawning import WorkerSpawner
 from runyard.runtime.processes.supervisor import Supervisor
-from runyard.runtime.processes.viewers import NothingLoaded, Viewers
+from runyard.runtime.processes.viewer_process import NothingLoaded
+from runyard.runtime.processes.viewers import Viewers
 from runyard.runtime.project_code import ProjectCode
 from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.batch_results import BatchResults
