@@ -36,7 +36,8 @@ from runyard.runtime.processes.own_socket import OwnSocket
 from runyard.runtime.processes.reload import Reloader
 from runyard.runtime.processes.spawning import WorkerSpawner
 from runyard.runtime.processes.supervisor import Supervisor
-from runyard.runtime.processes.viewers import NothingLoaded, Viewers
+from runyard.runtime.processes.viewer_process import NothingLoaded
+from runyard.runtime.processes.viewers import Viewers
 from runyard.runtime.project_code import ProjectCode
 from runyard.runtime.services.assistants import Assistants
 from runyard.runtime.services.batch_results import BatchResults
@@ -127,7 +128,7 @@ class Runtime:
         self._broker = Broker(self._storage, self._bus, self._workers, self.metrics, self._loops)
         self._viewer = viewer = LocalViewer(settings, self._storage) if settings.works_here else Viewers(settings)
         health = Health(self._loops, self._workers, settings.worker_processes)
-        self.system = System(self._storage, health, project.disabled)
+        self.system = System(self._storage, health, settings)
         self.assistants = Assistants(self._storage, project, viewer, self._broker)
         self.thread_states = ThreadStates(self._storage, viewer, self._broker)
         idempotency = Idempotency(self._storage.idempotency, self._storage.threads)
@@ -207,7 +208,8 @@ class Runtime:
             await self._reach_storage()
             self._storage.open(maintain=True)
             exits.callback(self._storage.close)
-            await self._storage.store.ready(meaning=self.settings.project.store_index is not None)
+            index = self.settings.project.store_index
+            await self._storage.store.ready(dims=None if index is None else index.dims)
             self._folder.take(await self._storage.workers.alive())
             exits.callback(self._folder.leave)
             await self._listen_inside()

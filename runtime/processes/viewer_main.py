@@ -161,7 +161,7 @@ class _View:
                     away = Unavailable(error.detail)
                     away.retry_after = RETRY_AFTER
                     raise away from None
-                await self._storage.store.ready(meaning=self._index is not None)
+                await self._storage.store.ready(dims=None if self._index is None else self._index.dims)
                 self._threads = ViewThreads(self._storage, self._graphs, self._settings.project, self._index)
             return self._threads
 

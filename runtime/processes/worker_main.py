@@ -179,7 +179,7 @@ async def _work(
     await storage.reach()
     storage.open(maintain=False)
     try:
-        await storage.store.ready(meaning=index is not None)
+        await storage.store.ready(dims=None if index is None else index.dims)
         store = FencedStore(storage.store, loop, settings.project.store_ttl, index)
         executor = Executor(graphs, storage, store, run_timeout=settings.run_timeout, tracing=tracing)
         worker = Worker(name, settings, storage, executor, solo=solo)

@@ -33,11 +33,17 @@ def look_at_index(found: Diagnosis, settings: Settings, error: str | None) -> No
         found.add("store", "problem", f"its embeddings do not load: {error}")
         return
     try:
-        able = make_storage(settings).capabilities.semantic_search
+        able = make_storage(settings).capabilities
     except ConfigError as unable:
         found.add("store", "problem", f"whether items can be found by what they mean is not known: {unable.detail}")
         return
-    if able:
+    if able.semantic_search and index.dims > able.most_dims:
+        lacking = (
+            f"store.index.dims is {index.dims}, and the database has room for {able.most_dims} numbers in a vector"
+        )
+        found.add("store", "problem", lacking, "name embeddings whose vectors are shorter, or remove store.index")
+        return
+    if able.semantic_search:
         found.add("store", "ok", f"{index.embed} loads; items are found by vectors of {index.dims} numbers")
         return
     remedy = "install sqlite-vec, or a Python whose sqlite3 can load extensions, or remove store.index"

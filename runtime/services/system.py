@@ -3,6 +3,7 @@
 from importlib import metadata
 from typing import Any
 
+from runyard.runtime.config.settings import Settings
 from runyard.runtime.services.configuration import knows_strict_resume
 from runyard.runtime.services.health import Health
 from runyard.runtime.storage.port.storage import Storage
@@ -11,11 +12,11 @@ from runyard.runtime.storage.port.storage import Storage
 class System:
     """The service behind the operations on the server itself."""
 
-    def __init__(self, storage: Storage, health: Health, disabled: frozenset[str] = frozenset()) -> None:
-        """`disabled` are the groups of operations that the project takes away."""
+    def __init__(self, storage: Storage, health: Health, settings: Settings) -> None:
         self._storage = storage
         self._health = health
-        self._disabled = disabled
+        self._disabled = settings.project.disabled
+        self._server = {"role": settings.role, "backend": "sqlite" if settings.database is None else "postgres"}
 
     def check_health(self) -> None:
         """Raises Unavailable when a part of the server does not do what it is there for: see `Health`."""
@@ -39,4 +40,5 @@ class System:
             },
             "metadata": {},  # a key that the interface asks for
             "host": {"kind": "self-hosted", "project_id": None, "revision_id": None, "tenant_id": None},
+            "server": self._server,
         }

@@ -23,6 +23,7 @@ class Index:
 
     def __init__(self, config: StoreIndex, embedder: Embedder) -> None:
         self.name = config.name
+        self.dims = config.dims
         self._fields = config.fields
         self._embedder = embedder
 

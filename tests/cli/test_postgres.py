@@ -62,6 +62,8 @@ async def test_an_api_accepts_what_a_worker_executes(start: Start, project: Path
     client, probes = get_client(url=ready(api)), ready(worker)
     names = {assistant["graph_id"]: assistant["name"] for assistant in await client.assistants.search()}
     assert names == {"add": "Adder", "ask": "ask", "hold": "hold"}
+    about: Any = await client.http.get("/info")
+    assert about["server"] == {"role": "api", "backend": "postgres"}
     given: list[Any] = [{"assistant_id": "add", "input": {"n": n}} for n in range(20)]
     runs = await client.runs.create_batch(given)
     async with asyncio.timeout(60):

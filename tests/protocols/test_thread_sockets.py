@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from runyard.handlers.protocols.thread_events.frames import MOST_FRAMES
-from runyard.handlers.protocols.thread_events.socket import MOST_SUBSCRIPTIONS
+from runyard.handlers.protocols.thread_events.subscriptions import MOST_SUBSCRIPTIONS
 from tests.authorisation.users import User
 from tests.live_server import LiveServer, poll
 

@@ -54,9 +54,9 @@ async def test_it_makes_copies_if_it_says_so(storage: Storage, backend: Backend,
 async def test_it_searches_by_meaning_if_it_says_so(storage: Storage) -> None:
     if not storage.capabilities.semantic_search:
         with pytest.raises(ConfigError):
-            await storage.store.ready(meaning=True)
+            await storage.store.ready(dims=2)
         return
-    await storage.store.ready(meaning=True)
+    await storage.store.ready(dims=2)
     vector = b"\0\0\x80\x3f\0\0\0\0"
     embedded = Embedded(index="one", vectors=[FieldVector("$", vector)])
     put = PutItem(namespace=("notes",), key="a", value=b"{}", embedded=embedded)

@@ -391,7 +391,7 @@ def test_every_table_is_moved_or_left_out_for_a_reason(tmp_path: Path, schema: s
     postgres.open(maintain=False)
     if not postgres.capabilities.semantic_search:
         pytest.skip("this Postgres has no pgvector")
-    asyncio.run(postgres.store.ready(meaning=True))
+    asyncio.run(postgres.store.ready(dims=2))
     known = MOVED.keys() | LEFT_OUT.keys()
     found = {str(name) for (name,) in select(schema, f"select tablename from pg_tables where schemaname = '{schema}'")}
     assert found - known == set()

@@ -61,8 +61,8 @@ def extension(database: str) -> None:
         pytest.skip("this Postgres has no pgvector")
 
 
-def meant(x: float, y: float) -> bytes:
-    return struct.pack("<2f", x, y)
+def meant(*numbers: float) -> bytes:
+    return struct.pack(f"<{len(numbers)}f", *numbers)
 
 
 async def put(storage: PostgresStorage, key: str, vector: bytes | None) -> None:
@@ -81,7 +81,7 @@ async def test_it_is_found_in_whichever_schema_it_lies(database: str, opened: Op
     query(database, 'create schema "Their own"')
     query(database, 'create extension vector schema "Their own"')
     storage = opened()
-    await storage.store.ready(meaning=True)
+    await storage.store.ready(dims=2)
     for key, vector in (("right", meant(1, 0)), ("up", meant(0, 1))):
         await put(storage, key, vector)
     assert await nearest(storage, meant(1, 2)) == ["up", "right"]
@@ -96,7 +96,7 @@ async def test_nothing_is_asked_of_it_where_no_index_is_wanted(database: str, op
 
 async def test_vectors_go_with_what_is_put_without_an_index(database: str, opened: Open, extension: None) -> None:
     storage = opened()
-    await storage.store.ready(meaning=True)
+    await storage.store.ready(dims=2)
     for key in ("put anew", "deleted", "left"):
         await put(storage, key, meant(1, 0))
     without = opened()
@@ -110,7 +110,17 @@ async def test_a_server_without_it_is_told_how_to_get_it(opened: Open, monkeypat
     storage = opened()
     assert not storage.capabilities.semantic_search
     with pytest.raises(ConfigError, match="does not have; install it there"):
-        await storage.store.ready(meaning=True)
+        await storage.store.ready(dims=2)
+
+
+async def test_vectors_that_it_has_no_room_for_are_refused_at_the_start(opened: Open, extension: None) -> None:
+    storage = opened()
+    most = storage.capabilities.most_dims
+    with pytest.raises(ConfigError, match=rf"store.index.dims is {most + 1}, and pgvector has room for {most} numbers"):
+        await storage.store.ready(dims=most + 1)
+    await storage.store.ready(dims=most)
+    await put(storage, "a", meant(*[1.0] * most))
+    assert await nearest(storage, meant(*[1.0] * most)) == ["a"]
 
 
 async def test_a_user_who_may_not_create_it_is_told_who_can(database: str, opened: Open, extension: None) -> None:
@@ -122,9 +132,9 @@ async def test_a_user_who_may_not_create_it_is_told_who_can(database: str, opene
         query(database, f"create schema runyard authorization {user}")
         storage = opened(user=user)
         with pytest.raises(ConfigError, match='have somebody who may execute "create extension vector"'):
-            await storage.store.ready(meaning=True)
+            await storage.store.ready(dims=2)
         query(database, "create extension vector")
-        await storage.store.ready(meaning=True)
+        await storage.store.ready(dims=2)
         await put(storage, "a", meant(1, 0))
         assert await nearest(storage, meant(1, 0)) == ["a"]
     finally:

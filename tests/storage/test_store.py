@@ -302,7 +302,7 @@ async def test_what_is_over_is_removed_in_pieces(storage: Storage, let_time_pass
 async def find_by_meaning(storage: Storage) -> None:
     if not storage.capabilities.semantic_search:
         pytest.skip("this Postgres has no pgvector")
-    await storage.store.ready(meaning=True)
+    await storage.store.ready(dims=2)
 
 
 def embedded(*vectors: tuple[float, float], index: str = "one") -> Embedded:

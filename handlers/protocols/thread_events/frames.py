@@ -1,9 +1,12 @@
-"""The frames that come in over a WebSocket."""
+"""The frames that come in over a WebSocket, and those that go out."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
 
 from runyard.handlers.http.errors import HttpError
 from runyard.handlers.http.websocket import Disconnected, WebSocket
@@ -57,3 +60,20 @@ class Frames:
                 return await self.next()
         except (TimeoutError, Disconnected, HttpError):
             return None
+
+
+class Outgoing:
+    """What is sent. Whoever sends several frames that belong together holds the `turn` meanwhile."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+        self.turn = asyncio.Lock()
+
+    async def tell(self, message: Mapping[str, Any]) -> None:
+        """Sends a message, in its turn. Raises Disconnected."""
+        async with self.turn:
+            await self._socket.send(orjson.dumps(message).decode())
+
+    async def pass_on(self, frame: bytes) -> None:
+        """Sends what is JSON already; the turn is the caller's. Raises Disconnected."""
+        await self._socket.send(frame.decode())

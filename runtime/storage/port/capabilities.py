@@ -16,11 +16,13 @@ class Capabilities:
     several_servers: more than one server may use the database at once.
     copies: `Storage.copy_to` makes copies; else the database's own tools have to.
     semantic_search: the store can find items by what they mean; else `store.index` cannot be used.
+    most_dims: numbers that one of its vectors may have.
     """
 
     several_servers: bool
     copies: bool
     semantic_search: bool
+    most_dims: int
 
 
 @dataclass(frozen=True, slots=True)

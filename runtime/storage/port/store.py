@@ -130,9 +130,10 @@ class UnindexedItem:
 class StoreStorage(Protocol):
     """Opened by the first use; used from any event loop. Items whose time is over are not there."""
 
-    async def ready(self, *, meaning: bool = False) -> None:
-        """Opens the store now, so that the first use need not. `meaning`: it is also to find items by what they
-        mean, which has to be said before any other use. Raises ConfigError when it cannot be used."""
+    async def ready(self, *, dims: int | None = None) -> None:
+        """Opens the store now, so that the first use need not. `dims`: it is also to find items by what they mean, by
+        vectors of so many numbers, which has to be said before any other use. Raises ConfigError when it cannot be
+        used, or has no room for such vectors."""
 
     async def batch(self, scope: Scope, operations: Sequence[StoreOperation]) -> list[StoreResult]:
         """Reads first, from one state, then all that is put, in one transaction and in order: a result for each

@@ -29,7 +29,7 @@ from runyard.runtime.storage.postgres.seen_assistants import SeenAssistants
 from runyard.runtime.storage.postgres.serving import begin_to_use
 from runyard.runtime.storage.postgres.sign_ins import PostgresSignIns
 from runyard.runtime.storage.postgres.store.items import PostgresStoreItems
-from runyard.runtime.storage.postgres.store.vectors import offers_vectors
+from runyard.runtime.storage.postgres.store.vectors import MOST_DIMS, offers_vectors
 from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.postgres.threads.threads import PostgresThreads
 from runyard.runtime.storage.postgres.workers import PostgresWorkers
@@ -80,7 +80,8 @@ class PostgresStorage:
     def capabilities(self) -> Capabilities:
         connection = connect(self._target)
         try:
-            return Capabilities(several_servers=True, copies=False, semantic_search=offers_vectors(connection))
+            able = offers_vectors(connection)
+            return Capabilities(several_servers=True, copies=False, semantic_search=able, most_dims=MOST_DIMS)
         finally:
             connection.close()
 

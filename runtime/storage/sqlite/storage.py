@@ -31,7 +31,7 @@ from runyard.runtime.storage.sqlite.sealed import SqliteSealed, check_encryption
 from runyard.runtime.storage.sqlite.server_lock import has_server, take_for_server
 from runyard.runtime.storage.sqlite.sign_ins import SqliteSignIns
 from runyard.runtime.storage.sqlite.store.items import SqliteStoreItems
-from runyard.runtime.storage.sqlite.store.vectors import has_vectors
+from runyard.runtime.storage.sqlite.store.vectors import MOST_DIMS, has_vectors
 from runyard.runtime.storage.sqlite.threads.threads import SqliteThreads
 from runyard.runtime.storage.sqlite.worker_locks import WorkerLocks
 from runyard.runtime.storage.sqlite.workers import SqliteWorkers
@@ -78,7 +78,8 @@ class SqliteStorage:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(several_servers=False, copies=True, semantic_search=has_vectors())
+        able = has_vectors()
+        return Capabilities(several_servers=False, copies=True, semantic_search=able, most_dims=MOST_DIMS)
 
     def served(self) -> bool:
         return has_server(self._folder)

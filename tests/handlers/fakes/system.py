@@ -24,7 +24,8 @@ class FakeSystem:
 
     def info(self) -> dict[str, Any]:
         host = {"kind": "self-hosted"}
-        return {"version": "0", "langgraph_py_version": "1", "flags": {}, "metadata": {}, "host": host}
+        about = {"version": "0", "langgraph_py_version": "1", "flags": {}, "metadata": {}, "host": host}
+        return {**about, "server": {"role": "all", "backend": "sqlite"}}
 
 
 class FakeMetrics:

@@ -17,7 +17,8 @@ from runyard.runtime.auth.inner_requests import InnerAddress
 from runyard.runtime.config.langgraph_json import load_project
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import BadRequest, NotFound, Unavailable
-from runyard.runtime.processes import viewers as module
+from runyard.runtime.processes import viewer_process
+from runyard.runtime.processes import viewers as viewers_module
 from runyard.runtime.processes.spawning import WorkerSpawner
 from runyard.runtime.processes.viewers import Viewers
 from runyard.runtime.scope import Scope
@@ -75,7 +76,7 @@ async def test_an_idle_process_ends_and_the_next_view_starts_another(
     assert await values(viewers, thread_id) == {"text": "x", "log": []}
     assert viewers.pid == first, "one is enough"
 
-    monkeypatch.setattr(module, "IDLE_TIMEOUT", 0.01)
+    monkeypatch.setattr(viewers_module, "IDLE_TIMEOUT", 0.01)
     await values(viewers, thread_id)
     monkeypatch.undo()
     async with asyncio.timeout(10):
@@ -89,11 +90,11 @@ async def test_an_idle_process_ends_and_the_next_view_starts_another(
 async def test_views_that_take_too_long_are_given_up_and_then_their_process(
     viewers: Viewers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    threads = [await make_thread(viewers) for _ in range(module.STUCK_VIEWS)]
+    threads = [await make_thread(viewers) for _ in range(viewer_process.STUCK_VIEWS)]
     first = viewers.pid
     held: Any = ThreadStateUpdate(values={"log": [str(tmp_path / "never")]})
     with monkeypatch.context() as patch:
-        patch.setattr(module, "VIEW_TIMEOUT", 0.2)
+        patch.setattr(viewer_process, "VIEW_TIMEOUT", 0.2)
         for thread_id in threads:
             assert viewers.pid == first
             with pytest.raises(Unavailable, match="no answer after"):

@@ -55,7 +55,7 @@ class Views:
 @pytest.fixture
 async def storage(tmp_path: Path) -> AsyncIterator[SqliteStorage]:
     with closing(SqliteStorage(tmp_path / "runyard.db")) as storage:
-        await storage.store.ready(meaning=True)
+        await storage.store.ready(dims=2)
         yield storage
 
 

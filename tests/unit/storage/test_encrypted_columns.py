@@ -62,7 +62,7 @@ SERVERS_OWN: Final = {
     *("pending", "pid", "protocol", "queue", "ran", "resumable", "result_bytes", "retry", "revision", "room"),
     *("running", "runs", "sending", "settled", "size", "status", "strategy", "success", "system", "temporary"),
     *("timeout", "token", "tries", "ttl_strategy", "unsettled", "unstored", "upto", "version", "watching"),
-    *("with_runs", "server", "host", "role", "note"),
+    *("with_runs", "server", "host", "role", "note", "sender", "encrypted"),
 }
 """States, counts, limits and kinds. `error` of deliveries says why a call failed; `note` is what an
 import has found out about its source; `embedding` there is none of, since

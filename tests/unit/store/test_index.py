@@ -51,7 +51,7 @@ def storage(tmp_path: Path) -> Iterator[SqliteStorage]:
 
 
 async def fenced(storage: SqliteStorage, index: Index | None) -> FencedStore:
-    await storage.store.ready(meaning=True)
+    await storage.store.ready(dims=2)
     return FencedStore(storage.store, asyncio.get_running_loop(), None, index)
 
 

@@ -24,7 +24,7 @@ from runyard.runtime.storage.postgres.database import Database
 from runyard.runtime.storage.postgres.groups import Groups
 from runyard.runtime.storage.postgres.store.namespaces import list_namespaces
 from runyard.runtime.storage.postgres.store.search import search_items
-from runyard.runtime.storage.postgres.store.vectors import LOCK, prepare_vectors, vector_text
+from runyard.runtime.storage.postgres.store.vectors import LOCK, check_dims, prepare_vectors, vector_text
 from runyard.runtime.storage.queries import Queries
 from runyard.runtime.storage.store_rows import (
     expires_at,
@@ -60,9 +60,10 @@ class PostgresStoreItems:
         # Items belong to no thread; they are locked in the order of their digests.
         self._changes: Groups[_Changes, None] = Groups(database, self._change, lambda changes: (), for_clients=True)
 
-    async def ready(self, *, meaning: bool = False) -> None:
-        if meaning and self._vectors is None:
+    async def ready(self, *, dims: int | None = None) -> None:
+        if dims is not None and self._vectors is None:
             target = self._database.target
+            check_dims(target, dims)
             self._vectors = await self._database.write(
                 lambda connection: prepare_vectors(connection, target, self._sql), locks=[LOCK]
             )

@@ -5,6 +5,7 @@ The extension belongs to the database, and lies in any schema of it; what it has
 from __future__ import annotations
 
 import struct
+from typing import Final
 
 from psycopg import errors
 
@@ -15,6 +16,9 @@ from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.queries import Queries
 
 EXTENSION = "vector"
+MOST_DIMS: Final = 16_000
+"""Numbers of one of its vectors. All vectors are read for a search; its indexes, which have room for less, are not
+used."""
 LOCK = "the extension for vectors"
 """The lock of those who create what is needed."""
 
@@ -23,6 +27,15 @@ def offers_vectors(connection: Connection) -> bool:
     """Whether the server has the extension, created in this database or not."""
     found = "select exists (select 1 from pg_available_extensions where name = %s)"
     return bool(one(connection, found, (EXTENSION,))[0])
+
+
+def check_dims(target: Target, dims: int) -> None:
+    """Raises ConfigError for vectors of more numbers than the extension takes."""
+    if dims > MOST_DIMS:
+        raise ConfigError(
+            f"{target}: store.index.dims is {dims}, and pgvector has room for {MOST_DIMS} numbers in a vector; name"
+            " embeddings whose vectors are shorter, or remove store.index"
+        )
 
 
 def prepare_vectors(connection: Connection, target: Target, queries: Queries) -> str:

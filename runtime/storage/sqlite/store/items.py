@@ -64,8 +64,8 @@ class SqliteStoreItems:
         """Says how the database is to be opened by its first use."""
         self._maintain = maintain
 
-    async def ready(self, *, meaning: bool = False) -> None:
-        if meaning and not self._meaning:
+    async def ready(self, *, dims: int | None = None) -> None:
+        if dims is not None and not self._meaning:
             self._meaning = True
             offer_vectors()
         await asyncio.to_thread(self._open)

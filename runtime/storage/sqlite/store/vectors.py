@@ -8,8 +8,12 @@ from contextlib import closing
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 from runyard.runtime.errors import ConfigError
+
+MOST_DIMS: Final = 65_536
+"""Numbers of a vector, which is a value of a column."""
 
 _PACKAGE = "sqlite_vec"
 _ENTRY = "sqlite3_vec_init"
