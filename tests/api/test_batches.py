@@ -154,7 +154,7 @@ async def test_a_cancelled_batch_has_ended_when_the_answer_comes(
     )
 
     def begun(state: Any) -> bool:
-        return state["values"].get("log") == ["x in"]
+        return bool(state["values"].get("log") == ["x in"])
 
     await wait_until(lambda: client.threads.get_state(runs[0]["thread_id"]), begun)
     batch = (await http.post(f"/batches/{batch_id}/cancel")).raise_for_status().json()
