@@ -7,6 +7,7 @@ from runyard.runtime.background.loops import BackgroundLoop
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.execution.admission import Admission
+from runyard.runtime.execution.heartbeat import Held
 from runyard.runtime.execution.slots import LentSlots, RunSlot
 from runyard.runtime.storage.port.queue import Lease, LeasedRun, QueueStorage
 from runyard.runtime.storage.port.runs import Lane
@@ -51,13 +52,14 @@ class Claims:
         if self._rounds is not None:
             self._rounds.wake()
 
-    def held(self) -> list[Lease] | None:
-        """All leases; None while a claim is under way, so that nobody can say."""
-        return None if self._claiming else list(self._leases.values())
+    def held(self) -> Held:
+        """All leases. In any thread."""
+        claiming = self._claiming > 0  # looked at first: what is claimed after that is not long ago
+        return Held(list(self._leases.values()), claiming)
 
-    def by_seq(self) -> dict[int, str]:
-        """The runs that are held, by their `seq`."""
-        return {lease.seq: run_id for run_id, lease in self._leases.items()}
+    def holds(self, lease: Lease) -> bool:
+        """Whether that is the lease by which its run is executed here."""
+        return self._leases.get(lease.run_id) == lease
 
     async def claim_until_ended(self, start: Callable[[LeasedRun], None], load: Callable[[int, int], None]) -> None:
         """Hands what it claims to `start`, and tells `load` after each claim how many runs are held, and for how many

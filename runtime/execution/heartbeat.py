@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from runyard.runtime.background.loops import BackgroundThread
 from runyard.runtime.background.rounds import Loops
@@ -19,11 +20,18 @@ LAST_WAIT = 1.0
 """Seconds for which an answer is waited for behind the end of a lease."""
 
 
+class Held(NamedTuple):
+    """The leases that a worker knows of; `claiming`: a claim is under way that may bring more."""
+
+    leases: Sequence[Lease]
+    claiming: bool
+
+
 class HeartbeatThread:
     """Beats every `interval` seconds until stopped.
 
-    `held` answers the leases that the worker holds, or None when a claim is under way and nobody can say;
-    `answered` gets each answer. Both are called in the heartbeat's own thread of the process.
+    `held` answers the leases that the worker holds; `answered` gets each answer, and the leases that it is about. Both
+    are called in the heartbeat's own thread of the process.
     """
 
     def __init__(
@@ -32,8 +40,8 @@ class HeartbeatThread:
         worker: str,
         *,
         interval: float,
-        held: Callable[[], Sequence[Lease] | None],
-        answered: Callable[[HeartbeatResult], object],
+        held: Callable[[], Held],
+        answered: Callable[[HeartbeatResult, Sequence[Lease]], object],
         loops: Loops,
     ) -> None:
         self._workers = workers
@@ -57,28 +65,30 @@ class HeartbeatThread:
 
     def _beat(self) -> float:
         try:
-            self._answered(self._runner.run(self._in_time()))
+            self._runner.run(self._in_time())
         except Exception:
             self._give_up()
             raise
         return self._interval
 
-    async def _in_time(self) -> HeartbeatResult:
+    async def _in_time(self) -> None:
         """A beat, for which is waited until the lease runs out."""
         ends = self._workers.lease_ends(self._worker)
         left = None if ends is None else ends - time.monotonic()
         try:
             # Where it has run out the process was stopped, or cut off, and an answer says what became of its runs.
             async with asyncio.timeout(None if left is None else max(left, LAST_WAIT)):
-                return await self._workers.heartbeat(self._worker, self._held())
+                leases, claiming = self._held()
+                answer = await self._workers.heartbeat(self._worker, leases, claiming=claiming)
         except TimeoutError:
             raise Unavailable(f"worker {self._worker} could not renew its lease in time") from None
+        self._answered(answer, leases)
 
     def _give_up(self) -> None:
         ends = self._workers.lease_ends(self._worker)
-        held = self._held() if ends is not None and time.monotonic() >= ends else None
-        if held:
+        leases = self._held().leases if ends is not None and time.monotonic() >= ends else None
+        if leases:
             if ends != self._gave_up:
-                logger.warning("worker %s: its lease has run out; it gives up %s runs", self._worker, len(held))
+                logger.warning("worker %s: its lease has run out; it gives up %s runs", self._worker, len(leases))
             self._gave_up = ends
-            self._answered(HeartbeatResult({}, [lease.seq for lease in held]))
+            self._answered(HeartbeatResult({}, [lease.seq for lease in leases]), leases)

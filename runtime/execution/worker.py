@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
@@ -33,7 +34,7 @@ from runyard.runtime.execution.executor import Executor
 from runyard.runtime.execution.heartbeat import HeartbeatThread
 from runyard.runtime.execution.unrecorded import give_back
 from runyard.runtime.storage.patience import patience
-from runyard.runtime.storage.port.queue import LeasedRun
+from runyard.runtime.storage.port.queue import Lease, LeasedRun
 from runyard.runtime.storage.port.runs import Interest
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.port.workers import HeartbeatResult
@@ -85,7 +86,7 @@ class Worker:
             name,
             interval=min(BEAT if settings.database is None else SHARED_BEAT, settings.lease_seconds / 5),
             held=self._claims.held,
-            answered=lambda answer: self._loop.call_soon_threadsafe(self._apply, answer),
+            answered=lambda answer, leases: self._loop.call_soon_threadsafe(self._apply, answer, leases),
             loops=loops or Loops(),
         )
 
@@ -158,6 +159,7 @@ class Worker:
     # Executing
 
     def _start(self, leased: LeasedRun) -> None:
+        self._stop(leased.lease.run_id, "lost")  # under an earlier lease, which others have ended meanwhile
         context = copy_context()
         context.run(log_as_run, self._fields(leased))
         context.run(acting_for.set, self._caller(leased))
@@ -294,14 +296,15 @@ class Worker:
             self._left.add(execution.task)
         self._done(execution.leased, execution.task)
 
-    def _apply(self, answer: HeartbeatResult) -> None:
-        by_seq = self._claims.by_seq()
-        for seq, action in answer.cancels.items():
-            if seq in by_seq:
-                self._stop(by_seq[seq], action)
-        for seq in answer.lost:
-            if seq in by_seq:
-                self._stop(by_seq[seq], "lost")
+    def _apply(self, answer: HeartbeatResult, leases: Sequence[Lease]) -> None:
+        lost = set(answer.lost)
+        for lease in leases:
+            if not self._claims.holds(lease):  # it is over, or was claimed anew meanwhile
+                continue
+            if lease.seq in lost:
+                self._stop(lease.run_id, "lost")
+            elif (action := answer.cancels.get(lease.seq)) is not None:
+                self._stop(lease.run_id, action)
 
     # Leaving
 

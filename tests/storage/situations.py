@@ -123,7 +123,7 @@ async def beat_holding(storage: Storage, it: Situation) -> None:
 
 
 async def beat_claiming(storage: Storage, it: Situation) -> None:
-    await storage.workers.heartbeat(WORKER, None)
+    await storage.workers.heartbeat(WORKER, [], claiming=True)
 
 
 async def beat_empty(storage: Storage, it: Situation) -> None:

@@ -15,4 +15,4 @@ async def test_a_database_that_answers_is_healthy(storage: Storage) -> None:
 async def test_nothing_is_written_after_the_end(storage: Storage) -> None:
     storage.close()
     with pytest.raises(Unavailable):
-        await storage.workers.heartbeat("worker", None)
+        await storage.workers.heartbeat("worker", [])

@@ -102,7 +102,7 @@ async def test_neither_are_workers_that_outlive_their_server_overlooked(handle: 
     await asyncio.to_thread(worker.workers.register, "worker")
     worker.open(maintain=False)
     with contextlib.suppress(Unavailable):  # its runs could not be seen in time; it lives
-        await worker.workers.heartbeat("worker", None)
+        await worker.workers.heartbeat("worker", [])
     with pytest.raises(ConfigError, match="servers without encryption use it"):
         encrypting.open(maintain=True, encrypted=True)
 

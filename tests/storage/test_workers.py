@@ -30,7 +30,7 @@ from .conftest import Open
 
 
 async def test_a_worker_is_known_by_its_heartbeat(storage: Storage) -> None:
-    await storage.workers.heartbeat("one", None)
+    await storage.workers.heartbeat("one", [])
     await storage.workers.heartbeat("two", [])
     before = {known.worker: known for known in await storage.workers.known()}
     assert before.keys() == {"one", "two"}
@@ -82,6 +82,16 @@ async def test_a_claim_is_not_given_back_while_its_answer_may_be_under_way(stora
     await claim(storage, "worker", new_run)
     await storage.workers.heartbeat("worker", [])
     assert await run_status(storage, new_run) == "running"
+
+
+@pytest.mark.usefixtures("no_claim_grace")
+async def test_while_a_claim_is_under_way_a_worker_learns_what_it_has_lost_and_keeps_all_else(storage: Storage) -> None:
+    lost, claimed = [await insert(storage, stateless()) for _ in range(2)]
+    leases = {leased.lease.run_id: leased.lease for leased in await claim_all(storage)}
+    await storage.queue.finish(finish_request(leases[lost.run_id]))
+    beat = await storage.workers.heartbeat("worker", [leases[lost.run_id]], claiming=True)
+    assert beat.lost == [leases[lost.run_id].seq]
+    assert await run_status(storage, claimed) == "running", "the answer to its claim may be under way"
 
 
 @pytest.mark.usefixtures("no_claim_grace")

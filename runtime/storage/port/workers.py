@@ -96,10 +96,10 @@ class WorkerStorage(Protocol):
         """Ends a worker from outside: it is no longer `alive` soon. False: nothing says where it is. Should it go on,
         what it writes for its runs is refused from `reap` on."""
 
-    async def heartbeat(self, worker: str, held: Sequence[Lease] | None) -> HeartbeatResult:
+    async def heartbeat(self, worker: str, held: Sequence[Lease], *, claiming: bool = False) -> HeartbeatResult:
         """Says that the worker lives, hands it its cancel requests, and gives back runs that the queue
-        believes the worker holds and it does not (the answer to a claim was lost). `held` None: a claim
-        is under way, so nobody can say; nothing is given back, and the result is empty."""
+        believes the worker holds and it does not (the answer to a claim was lost). `claiming`: a claim
+        is under way, so nobody can say, and nothing is given back."""
 
     def lease_ends(self, worker: str) -> float | None:
         """From when on, by the monotonic clock, others may take the runs of this process's worker back, unless another

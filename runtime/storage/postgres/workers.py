@@ -77,23 +77,20 @@ class PostgresWorkers:
     def lease_ends(self, worker: str) -> float | None:
         return self.leases.ends(worker)
 
-    async def heartbeat(self, worker: str, held: Sequence[Lease] | None) -> HeartbeatResult:
+    async def heartbeat(self, worker: str, held: Sequence[Lease], *, claiming: bool = False) -> HeartbeatResult:
         await self.leases.renew(worker)
         try:
             async with asyncio.timeout(min(LONGEST_LOOK, self.leases.seconds / 5)):
-                result = await self._heartbeat(worker, held)
+                result = await self._heartbeat(worker, held, claiming)
         except TimeoutError:
             raise unavailable(f"worker {worker} lives, but its runs could not be seen in time") from None
-        if held is not None:
-            self.leases.seen(worker)
+        self.leases.seen(worker)
         return result
 
-    async def _heartbeat(self, worker: str, held: Sequence[Lease] | None) -> HeartbeatResult:
+    async def _heartbeat(self, worker: str, held: Sequence[Lease], claiming: bool) -> HeartbeatResult:
         def work(connection: Connection) -> HeartbeatResult:
             time = connection.now
             connection.execute(self._sql["heartbeat"], {"worker": worker, "now": time})
-            if held is None:
-                return HeartbeatResult({}, [])
             claims = {lease.seq: (lease.attempt, lease.token) for lease in held}
             owned: dict[int, tuple[int, int]] = {}
             cancels: dict[int, CancelAction] = {}
@@ -103,6 +100,8 @@ class PostgresWorkers:
                 if claims.get(row["seq"]) == owned[row["seq"]]:
                     if row["cancel"] is not None:
                         cancels[row["seq"]] = row["cancel"]
+                elif claiming:
+                    continue
                 elif row["claimed_at"] is None or row["claimed_at"] < time - CLAIM_GRACE:
                     unheld.append(_lease(worker, row))
             connection.lock(*(lease.thread_id for lease in unheld))

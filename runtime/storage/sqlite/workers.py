@@ -60,12 +60,10 @@ class SqliteWorkers:
     async def evict(self, worker: str) -> bool:
         return self._locks.kill(worker)
 
-    async def heartbeat(self, worker: str, held: Sequence[Lease] | None) -> HeartbeatResult:
+    async def heartbeat(self, worker: str, held: Sequence[Lease], *, claiming: bool = False) -> HeartbeatResult:
         def work(connection: Connection) -> HeartbeatResult:
             time = now()
             connection.execute(self._sql["heartbeat"], {"worker": worker, "pid": os.getpid(), "now": time})
-            if held is None:
-                return HeartbeatResult({}, [])
             claims = {lease.seq: (lease.attempt, lease.token) for lease in held}
             owned: dict[int, tuple[int, int]] = {}
             cancels: dict[int, CancelAction] = {}
@@ -74,6 +72,8 @@ class SqliteWorkers:
                 if claims.get(row["seq"]) == owned[row["seq"]]:
                     if row["cancel"] is not None:
                         cancels[row["seq"]] = row["cancel"]
+                elif claiming:
+                    continue
                 elif row["claimed_at"] is None or row["claimed_at"] < self._clock.now() - CLAIM_GRACE:
                     unheld = _lease(worker, row)
                     release_run(connection, self._sql, unheld, (), time)

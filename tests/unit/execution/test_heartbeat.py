@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import Unavailable
-from runyard.runtime.execution.heartbeat import HeartbeatThread
+from runyard.runtime.execution.heartbeat import HeartbeatThread, Held
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.workers import HeartbeatResult
 
@@ -25,7 +26,7 @@ class FullDisk:
         self._left = beats
         self.enough = threading.Event()
 
-    async def heartbeat(self, worker: str, held: object) -> Any:
+    async def heartbeat(self, worker: str, held: object, *, claiming: bool) -> Any:
         self._left -= 1
         if self._left == 0:
             self.enough.set()
@@ -41,7 +42,7 @@ class LostDatabase:
     def __init__(self) -> None:
         self._ends = time.monotonic() + 0.02
 
-    async def heartbeat(self, worker: str, held: object) -> Any:
+    async def heartbeat(self, worker: str, held: object, *, claiming: bool) -> Any:
         await asyncio.Event().wait()
 
     def lease_ends(self, worker: str) -> float | None:
@@ -50,24 +51,29 @@ class LostDatabase:
 
 def test_beats_that_are_refused_come_as_often_as_others() -> None:
     disk: Any = FullDisk(beats=12)  # after 12 pauses that grow, and begin with half a second, it would be a minute
-    heartbeat = HeartbeatThread(disk, "w", interval=INTERVAL, held=list, answered=lambda answer: None, loops=Loops())
+    heartbeat = HeartbeatThread(
+        disk, "w", interval=INTERVAL, held=lambda: Held([], False), answered=lambda *answer: None, loops=Loops()
+    )
     heartbeat.start()
     assert disk.enough.wait(20)
     heartbeat.stop()
 
 
-def test_a_worker_whose_lease_runs_out_without_an_answer_gives_its_runs_up(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("claiming", [False, True])
+def test_a_worker_whose_lease_runs_out_without_an_answer_gives_its_runs_up(
+    monkeypatch: pytest.MonkeyPatch, claiming: bool
+) -> None:
     monkeypatch.setattr("runyard.runtime.execution.heartbeat.LAST_WAIT", INTERVAL)
     database: Any = LostDatabase()
     lease, told = Lease(7, "w", 1, 1, "run", "thread"), threading.Event()
     answers: list[HeartbeatResult] = []
 
-    def answered(answer: HeartbeatResult) -> None:
+    def answered(answer: HeartbeatResult, leases: Sequence[Lease]) -> None:
         answers.append(answer)
         told.set()
 
     heartbeat = HeartbeatThread(
-        database, "w", interval=INTERVAL, held=lambda: [lease], answered=answered, loops=Loops()
+        database, "w", interval=INTERVAL, held=lambda: Held([lease], claiming), answered=answered, loops=Loops()
     )
     heartbeat.start()
     assert told.wait(20)

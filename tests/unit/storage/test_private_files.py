@@ -32,7 +32,7 @@ async def use(settings: Settings) -> None:
     storage = make_storage(settings)
     storage.open(maintain=True)
     storage.workers.register("worker")
-    await storage.workers.heartbeat("worker", None)
+    await storage.workers.heartbeat("worker", [])
     assert (settings.data_dir / "runyard.db-wal").exists()
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in settings.data_dir.rglob("*")}
     storage.close()
