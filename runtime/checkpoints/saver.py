@@ -52,8 +52,8 @@ class RunSaver(BaseCheckpointSaver[str]):
     in memory for the first second, and a run that ends before leaves nothing to delete. A crash in that second
     costs as much work as it would without a checkpoint that is a second old. `limits`: with `no_step`, what nodes still
     return is not taken, and no step begins, but the checkpoint is with which LangGraph leaves a run that saves at its
-    end; with `sealed`, nothing is. `writer`: what writes in the place of `storage`. `admin`: for those of
-    LangGraph's operations that are about whole threads.
+    end; with `sealed`, nothing is. `fresh`: there is nothing to be read until the run has saved something. `writer`:
+    what writes in the place of `storage`. `admin`: for those of LangGraph's operations that are about whole threads.
     """
 
     serde: SerializerProtocol = StateSerializer()
@@ -69,6 +69,7 @@ class RunSaver(BaseCheckpointSaver[str]):
         in_memory: bool = False,
         serde: SerializerProtocol | None = None,
         limits: RunLimits | None = None,
+        fresh: bool = False,
     ) -> None:
         super().__init__(serde=serde)
         self._storage = storage
@@ -79,6 +80,7 @@ class RunSaver(BaseCheckpointSaver[str]):
         self._memory = MemoryCheckpoints() if in_memory else None
         self._since = time.monotonic()
         self._limits = limits or RunLimits()
+        self._fresh = fresh
         self.spilled = not in_memory
         """Whether something may be in storage."""
 
@@ -175,6 +177,7 @@ class RunSaver(BaseCheckpointSaver[str]):
     ) -> RunnableConfig:
         if self._limits.sealed:
             raise asyncio.CancelledError(STOPPED)
+        self._fresh = False
         if memory := self._memory_while_short():
             memory.items.append(MemoryCheckpoint(config, checkpoint, {**metadata}, new_versions))
         else:
@@ -201,17 +204,16 @@ class RunSaver(BaseCheckpointSaver[str]):
     ) -> None:
         if self._limits.no_step:
             raise asyncio.CancelledError(STOPPED)
+        self._fresh = False
         if memory := self._memory_while_short():
             memory.items.append(MemoryWrites(config, writes, task_id, task_path))
         else:
             self._unwritten.add(self._rows.pack_writes(config, writes, task_id, task_path, self._run_id))
 
     async def _find(self, config: RunnableConfig) -> CheckpointTuple | None:
-        return (
-            await find_checkpoint(self._storage, self._rows, config)
-            if self._memory is None
-            else self._memory.find(config)
-        )
+        if self._memory is not None:
+            return self._memory.find(config)
+        return None if self._fresh else await find_checkpoint(self._storage, self._rows, config)
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         self._unwritten.settle_blocking()

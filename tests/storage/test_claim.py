@@ -11,6 +11,7 @@ from runyard.runtime.storage.port.runs import Lane
 from runyard.runtime.storage.port.storage import Storage
 
 from .builders import (
+    checkpoint_row,
     claim,
     claim_all,
     finish_request,
@@ -161,3 +162,11 @@ async def test_a_claim_says_who_made_the_run(storage: Storage) -> None:
     await storage.runs.insert(Scope(identity="ann"), [stateless()])
     await storage.runs.insert(Scope.everything(), [stateless()])
     assert [leased.creator for leased in await claim_all(storage)] == ["ann", None]
+
+
+async def test_a_thread_with_checkpoints_is_never_claimed_as_one_without(storage: Storage) -> None:
+    first = await claim(storage, "worker", await insert(storage, stateless()))
+    thread_id = first.lease.thread_id
+    await storage.queue.finish(finish_request(first.lease), [checkpoint_row(thread_id, "c1")])
+    second = await claim(storage, "worker", await insert(storage, on_thread(thread_id)))
+    assert not second.fresh

@@ -54,6 +54,8 @@ class LeasedRun:
     """Tries that have failed and were followed by another."""
     creator: str | None = None
     """The `Scope.identity` that it was made with."""
+    fresh: bool = False
+    """Its thread had no checkpoints when it was claimed, so that they need not be looked for; False: not known."""
     unreadable: EncryptionFailed | None = None
     """Why nobody knows what it was asked for."""
 

@@ -74,22 +74,26 @@ def finish_cancelled(connection: Connection, sql: Queries, finish: Finish) -> Fi
     return replace(ended[lease.seq], cancelled="interrupt")
 
 
-def finish_at_once(database: Database, sql: Queries, finishes: Sequence[Finish]) -> list[FinishResult] | None:
+def finish_at_once(database: Database, sql: Queries, finishes: Sequence[Finish]) -> list[FinishResult | None]:
     """Ends runs as their graphs did, in a transaction of one statement, in the pool thread that this is called in. None
-    if that is not all there is to do; nothing was done then."""
-    requests = _in_order(finish.request for finish in finishes)
-    if any(request.spilled or request.readable is not None or request.tokens is not None for request in requests):
-        return None
-    rows = [row for request, own in finishes if not request.temporary for row in own]
-    given, statement = _given(requests, locked=False), sql["end_runs"]
+    for those of which more follows, or of all if that shows late: nothing was done for them then."""
+    plain = [finish for finish in finishes if not _asks_for_more(finish)]
+    rows = [row for request, own in plain if not request.temporary for row in own]
+    given, statement = _given(_in_order(finish.request for finish in plain), locked=False), sql["end_runs"]
+    columns = columns_of_added(rows)
+    if columns is None or not plain:
+        return [None] * len(finishes)
     if rows:
-        columns = columns_of_added(rows)
-        if columns is None:
-            return None
         given |= {f"rows_{number}": column for number, column in enumerate(columns)}
         statement = sql["end_runs_with_checkpoints"]
     ended = {seq: _Ended(*rest) for seq, *rest in database.write_one_here(statement, given)}
-    return [ended[finish.request.lease.seq].result() for finish in finishes] if ended else None
+    found = (ended.get(finish.request.lease.seq) for finish in finishes)
+    return [None if each is None else each.result() for each in found]
+
+
+def _asks_for_more(finish: Finish) -> bool:
+    request = finish.request
+    return (request.temporary and request.spilled) or request.readable is not None or request.tokens is not None
 
 
 def _finish(

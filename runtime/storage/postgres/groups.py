@@ -11,17 +11,17 @@ because Postgres was started anew.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from runyard.runtime.errors import RunyardError, StorageUnavailable, Unanswered, Unavailable
 from runyard.runtime.storage.patience import patience
+from runyard.runtime.storage.postgres.arrivals import Arrivals
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.database import Database
 
@@ -66,19 +66,20 @@ class Groups(Generic[R, T]):
         perform: Callable[[Connection, Sequence[R]], Sequence[T | RunyardError]],
         locks: Callable[[R], Iterable[str]],
         *,
-        at_once: Callable[[Sequence[R]], Sequence[T] | None] = lambda requests: None,
+        at_once: Callable[[Sequence[R]], Sequence[T | None]] | None = None,
         repeatable: bool = False,
         for_clients: bool = False,
     ) -> None:
-        """`at_once` makes requests in a transaction of one statement, if that is all there is to do, in the pool thread
-        that it is called in; else it returns None. `repeatable`: what may have been kept may be asked for once more,
-        and is refused or changes nothing then. `for_clients`: also clients ask, who wait for a database that is away
-        only as their context says."""
+        """`at_once` makes requests in a transaction of one statement, in the pool thread that it is called in, and
+        returns None for those that ask for more. `repeatable`: what may have been kept may be asked for once more, and
+        is refused or changes nothing then. `for_clients`: also clients ask, who wait for a database that is away only
+        as their context says."""
         self._database = database
         self._for_clients = for_clients
         self._repeatable = repeatable
         self._perform = perform
         self._at_once = at_once
+        self._arrivals = Arrivals()
         self._locks = locks
         self._lock = threading.Lock()
         self._waiting: deque[_Asked[R, T]] = deque()
@@ -92,7 +93,7 @@ class Groups(Generic[R, T]):
         """Its result, once it is committed. Raises what it is refused with, and Unavailable."""
         future: Future[T] = Future()
         self._submit(request, future)
-        return await asyncio.wrap_future(future)
+        return await self._arrivals.wait(future)
 
     def put_off(self, request: R, future: Future[T], patience: float | None = None) -> None:
         """Makes a request by and by, whose result the future gets. Cancelled before its transaction begins, it is not
@@ -204,9 +205,11 @@ class Groups(Generic[R, T]):
         return group
 
     def _make(self, group: Sequence[_Asked[R, T]]) -> None:
-        requests = [asked.request for asked in group]
         try:
-            results = self._at_once(requests) or self._in_full(requests)
+            for asked, made in self._made_at_once(group):
+                asked.future.set_result(made)
+            group = [asked for asked in group if not asked.future.done()]
+            results = self._in_full([asked.request for asked in group]) if group else ()
         except Exception as error:  # whatever it is, it may be the fault of one of them
             if len(group) == 1 or isinstance(error, Unavailable):
                 raise
@@ -223,6 +226,11 @@ class Groups(Generic[R, T]):
                 asked.future.set_exception(result)
             else:
                 asked.future.set_result(result)
+
+    def _made_at_once(self, group: Sequence[_Asked[R, T]]) -> Iterator[tuple[_Asked[R, T], T]]:
+        if self._at_once is not None:
+            results = self._at_once([asked.request for asked in group])
+            yield from ((asked, result) for asked, result in zip(group, results, strict=True) if result is not None)
 
     def _in_full(self, requests: Sequence[R]) -> Sequence[T | RunyardError]:
         locks = [lock for request in requests for lock in self._locks(request)]

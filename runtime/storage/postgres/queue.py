@@ -181,7 +181,7 @@ def _in_order(claim: _Claim, rows: list[tuple[Any, ...]]) -> list[LeasedRun]:
 
 def _leased(claim: _Claim, row: tuple[Any, ...]) -> LeasedRun:
     seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, *rest = row
-    interest, cancel, metadata, kwargs, user, waited, batch_id, failed, creator, retry, _ = rest
+    interest, cancel, metadata, kwargs, user, waited, batch_id, failed, creator, retry, fresh, _ = rest
     return LeasedRun(
         lease=Lease(seq, claim.worker, attempt, claim.token, run_id, thread_id),
         assistant_id=assistant_id,
@@ -199,4 +199,5 @@ def _leased(claim: _Claim, row: tuple[Any, ...]) -> LeasedRun:
         retry=None if retry is None else msgspec.json.decode(retry, type=RetryPolicy),
         failed=failed,
         creator=creator,
+        fresh=fresh,
     )

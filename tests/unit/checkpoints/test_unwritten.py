@@ -175,3 +175,18 @@ async def test_a_node_may_block_its_event_loop_with_a_graph_that_saves(storage: 
             on_saver(graph, RunSaver(storage.checkpoints, sync=sync)).ainvoke({"log": ["in"]}, CONFIG), 10
         )
         assert (values["count"], values["answer"]) == (7, "7")
+
+
+async def test_a_saver_looks_for_nothing_on_a_fresh_thread_until_it_has_saved_something(storage: SqliteStorage) -> None:
+    config: RunnableConfig = {"configurable": {"thread_id": "t", "checkpoint_ns": ""}}
+    checkpoint = empty_checkpoint()
+    before = RunSaver(storage.checkpoints)
+    await before.aput(config, checkpoint, {}, {})
+    await before.settle()
+    saver = RunSaver(storage.checkpoints, fresh=True)
+    assert await saver.aget_tuple(config) is None
+    later = empty_checkpoint()
+    await saver.aput(config, later, {}, {})
+    found = await saver.aget_tuple(config)
+    assert found is not None
+    assert found.checkpoint["id"] == max(checkpoint["id"], later["id"])

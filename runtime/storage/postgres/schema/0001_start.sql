@@ -334,8 +334,10 @@ create index run_batch_end on runs (batch_id, batch_end) where batch_end is not 
 create index run_held on runs (batch_id, seq) where queue = 'ready' and lane = 8 and batch_id is not null;
 
 -- Functions for what happens with every run: their plans are kept for a session, whichever server, worker or pooler
--- asks, and they do in one statement what must not be made of one state. Plans are made once for all parameters, so
--- nothing may be preferred because a table was small when that happened.
+-- asks, and they do in one statement what must not be made of one state. Plans are made once for all parameters, maybe
+-- when a table was empty: so nothing is left to choose but an index for what is asked. Whether there is something is
+-- asked for as a value, since all that `exists` might find could be gathered first; rows are named by their keys beside
+-- joins with what is wanted; and what a partial index says is hidden from the planner.
 
 -- Takes runs for a worker: first those that somebody waits for (lanes up to 0), up to `most` in all; of the others
 -- `most_others`, the single ones (lane 1) before those of batches (lane 2), but for the share of these while they are
@@ -347,7 +349,7 @@ create function claim_runs(
 ) returns table (
   seq bigint, run_id text, thread_id text, attempt bigint, assistant_id text, graph_id text, lane smallint,
   temporary boolean, resumable boolean, watching smallint, cancel text, metadata jsonb, kwargs text,
-  creator_details text, waited bigint, batch_id text, failed bigint, creator text, retry text, of_share boolean
+  creator_details text, waited bigint, batch_id text, failed bigint, creator text, retry text, fresh boolean, of_share boolean
 ) language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
 set enable_mergejoin = off
@@ -374,7 +376,7 @@ begin
   if chosen = '{}' then
     return;
   end if;
-  perform from batch_counts where batch_id in (select batch_id from runs where seq = any(chosen) and batch_id is not null)
+  perform from batch_counts where batch_id = any(array(select batch_id from runs where seq = any(chosen)))
   order by batch_id for update;
   return query
   update runs set queue = 'running', status = 'running', worker = by_worker, attempt = attempt + 1, token = with_token,
@@ -383,6 +385,8 @@ begin
   returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching, cancel,
             metadata, kwargs, creator_details, greatest(0, moment - coalesce(due, created_at)), batch_id, failed, creator,
             case when batch_id is not null then (select retry from batches where batches.batch_id = runs.batch_id) end,
+            not temporary
+            and (select true from checkpoints where checkpoints.thread_id = runs.thread_id limit 1) is null,
             seq = any(share);
 end $$;
 
@@ -396,10 +400,10 @@ begin
   update runs set queue = 'ready', updated_at = moment
   where seq = any(array(
     select min(seq) from runs where thread_id = any(of_threads) and queue = 'waiting' group by thread_id))
-  and queue = 'waiting'
-  and not exists (select 1 from runs as ahead where ahead.thread_id = runs.thread_id
-                  and (ahead.queue in ('ready', 'running') or ahead.queue = 'delayed' and ahead.failed > 0))
-  and exists (select 1 from threads where threads.thread_id = runs.thread_id)
+  and coalesce(queue, '') = 'waiting'
+  and (select true from runs as ahead where ahead.thread_id = runs.thread_id and ahead.queue is not null
+       and (ahead.queue in ('ready', 'running') or ahead.queue = 'delayed' and ahead.failed > 0) limit 1) is null
+  and (select true from threads where threads.thread_id = runs.thread_id)
   returning thread_id;
 end $$;
 
@@ -410,8 +414,8 @@ set enable_mergejoin = off
 as $$
 begin
   return query
-  delete from threads where thread_id = any(of_threads) and temporary
-  and not exists (select 1 from runs where runs.thread_id = threads.thread_id and queue is not null)
+  delete from threads where thread_id = any(of_threads) and coalesce(temporary, false)
+  and (select true from runs where runs.thread_id = threads.thread_id and queue is not null limit 1) is null
   returning thread_id;
 end $$;
 
@@ -473,6 +477,8 @@ as $$
 #variable_conflict use_column
 declare
   moment bigint;
+  calls boolean;
+  items boolean;
   batch_ids text[];
   ended bigint[];
   ended_threads text[];
@@ -485,8 +491,12 @@ begin
   perform pg_advisory_xact_lock_shared(7, bucket::integer) from unnest(buckets) as bucket;
   perform pg_advisory_xact_lock(number) from unnest(locks) as number;
   moment := clock_micros();
-  batch_ids := array(select batch_id from runs where seq = any(seqs) and batch_id is not null order by seq for update);
-  if batch_ids <> '{}' then
+  select bool_or(webhook is not null), bool_or(batch_id is not null) into calls, items from runs where seq = any(seqs);
+  if calls and not all_known then
+    return;
+  end if;
+  if items then
+    batch_ids := array(select batch_id from runs where seq = any(seqs) order by seq for update);
     perform from batch_counts where batch_id = any(batch_ids) order by batch_id for update;
   end if;
   with changed as (
@@ -495,16 +505,16 @@ begin
                     updated_at = moment, ended_at = moment
     from unnest(seqs, workers, attempts, tokens, statuses, pauses, shares, answers)
       as wanted (seq, worker, attempt, token, status, paused, shared, answer)
-    where runs.seq = wanted.seq and runs.worker = wanted.worker and runs.attempt = wanted.attempt
+    where runs.seq = any(seqs) and runs.seq = wanted.seq and runs.worker = wanted.worker and runs.attempt = wanted.attempt
     and runs.token = wanted.token and coalesce(runs.queue, '') = 'running' and (runs.cancel is null or stopped)
     returning runs.seq, runs.thread_id, runs.webhook, runs.batch_id,
-              exists (select 1 from runs as next where next.thread_id = runs.thread_id and next.queue = 'waiting') as followed
+              (select true from runs as next
+               where next.thread_id = runs.thread_id and next.queue = 'waiting' limit 1) as followed
   )
   select array_agg(seq), array_agg(thread_id), array_agg(webhook), array_agg(batch_id),
          array_agg(thread_id) filter (where followed)
   into ended, ended_threads, ended_webhooks, ended_batches, followed from changed;
-  if not all_known
-     and (cardinality(ended) is distinct from cardinality(seqs) or array_remove(ended_webhooks, null) <> '{}') then
+  if not all_known and cardinality(ended) is distinct from cardinality(seqs) then
     raise exception using errcode = 'RY001';
   end if;
   if ended is null then
@@ -528,7 +538,7 @@ begin
     -- What the runs do not say stays as it is.
     update threads set
       settled = wanted.settled,
-      status = case when exists (select 1 from runs where runs.thread_id = threads.thread_id and queue is not null)
+      status = case when (select true from runs where runs.thread_id = threads.thread_id and queue is not null limit 1)
                     then 'busy' else wanted.settled end,
       ran = true, temporary = false, state = coalesce(wanted.state, threads.state),
       interrupts = coalesce(wanted.interrupts, threads.interrupts, '{}'::bytea),
@@ -538,7 +548,8 @@ begin
       updated_at = moment, state_updated_at = moment
     from unnest(seqs, thread_ids, settlings, states, questions, errors, unsettlings, shares)
       as wanted (seq, thread_id, settled, state, interrupts, error, unsettled, shared)
-    where threads.thread_id = wanted.thread_id and wanted.seq = any(ended) and wanted.thread_id <> all(gone_threads);
+    where threads.thread_id = any(thread_ids) and threads.thread_id = wanted.thread_id and wanted.seq = any(ended)
+    and wanted.thread_id <> all(gone_threads);
   end if;
   return query
   select done.seq, done.webhook, done.batch_id, done.thread_id = any(gone_threads), done.thread_id = any(promoted_threads),

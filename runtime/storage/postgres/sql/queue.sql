@@ -17,7 +17,7 @@ where seq = any(array(
 returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching,
           cancel, metadata, kwargs, creator_details,
           greatest(0, %(now)s - coalesce(due, created_at)), batch_id, failed, creator,
-          (select retry from batches where batches.batch_id = runs.batch_id), false;
+          (select retry from batches where batches.batch_id = runs.batch_id), false, false;
 
 -- name: try_again
 -- One that was asked to stop does not begin again. It keeps its thread while it waits: `promote`, `runs_ahead` and

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -17,7 +16,6 @@ from runyard.runtime.storage.postgres.connection import Connection, Parameters
 from runyard.runtime.storage.postgres.storage import PostgresStorage
 from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.queries import load_queries
-from tests.storage.builders import checkpoint_row, finish_request
 from tests.storage.postgres_server import address, schema_of
 
 from .full_tables import fill
@@ -208,37 +206,6 @@ async def test_no_search_looks_at_a_whole_table(
     for statement, parameters in asked:
         (found,) = connection.execute(f"explain (format json) {statement}", parameters).fetchone() or ([],)
         judge(found[0]["Plan"], walks=True)
-
-
-LOOKS = """
-select relname, seq_scan > 0, coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables
-where schemaname = current_schema()
-"""
-
-
-async def test_functions_for_every_run_look_at_few_rows(
-    storage: PostgresStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looks: list[tuple[str, bool, int]] = []
-    commit = Connection.commit
-
-    def noting(self: Connection) -> None:
-        looks.extend(self.execute(LOOKS).fetchall())
-        commit(self)
-
-    monkeypatch.setattr(Connection, "commit", noting)
-    leased = await storage.queue.claim("w9", limit=4, interactive=4)
-    assert len(leased) == 4
-    await asyncio.gather(
-        *(
-            storage.queue.finish(finish_request(each.lease), [checkpoint_row(each.lease.thread_id, "d1")])
-            for each in leased
-        )
-    )
-    assert {"runs", "threads"} <= {table for table, _, rows in looks if rows}
-    for table, whole, rows in looks:
-        assert not whole or table in LITTLE, table
-        assert rows < 200, (table, rows)
 
 
 def asks(step: dict[str, Any], what: str) -> bool:

@@ -1,0 +1,69 @@
+"""What the functions for every run look at, by plans that a session has kept since the tables were empty: few rows."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from runyard.runtime.scope import Scope
+from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.storage import PostgresStorage
+from runyard.runtime.storage.postgres.target import Target
+from tests.storage.builders import checkpoint_row, finish_request, stateless
+from tests.storage.postgres_server import address, schema_of
+
+FEW, MANY = 4, 2_000
+LOOKS = """
+select relname, seq_scan > 0, coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables
+where schemaname = current_schema()
+"""
+
+
+async def execute(storage: PostgresStorage) -> None:
+    leased = await storage.queue.claim("w1", limit=FEW, interactive=FEW)
+    assert len(leased) == FEW
+    await asyncio.gather(
+        *(
+            storage.queue.finish(
+                finish_request(each.lease, temporary=each.temporary),
+                [] if each.temporary else [checkpoint_row(each.lease.thread_id, "c1")],
+            )
+            for each in leased
+        )
+    )
+
+
+@pytest.mark.parametrize("temporary", [False, True])
+async def test_few_rows_are_looked_at_for_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, temporary: bool
+) -> None:
+    target = Target.parse(address(), schema_of(tmp_path))
+    storage = PostgresStorage(target, connections=1)
+    storage.open(maintain=False)
+    try:
+        for count in (FEW, MANY):
+            runs = [stateless(temporary=temporary) for _ in range(count)]
+            await storage.runs.insert(Scope.everything(), runs)
+            rows = [checkpoint_row("of another", f"c{count}.{number}", blobs=[]) for number in range(count)]
+            await storage.checkpoints.append(None, rows)
+            looks: list[tuple[str, bool, int]] = []
+            commit = Connection.commit
+
+            def noting(self: Connection) -> None:
+                looks.extend(self.execute(LOOKS).fetchall())  # noqa: B023 - undone within the round
+                commit(self)  # noqa: B023
+
+            with monkeypatch.context() as patched:
+                patched.setattr(Connection, "commit", noting)
+                await execute(storage)
+        assert {"runs", "threads"} <= {table for table, _, rows in looks if rows}
+        for table, whole, rows in looks:
+            assert not whole, table
+            assert rows < MANY / 10, (table, rows)
+    finally:
+        storage.close()
+        with psycopg.connect(target.url) as connection:
+            connection.execute(f"drop schema {target.schema} cascade")
