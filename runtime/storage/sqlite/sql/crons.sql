@@ -26,7 +26,7 @@ delete from crons where cron_id in (select cron_id from crons where thread_id = 
 delete from crons where cron_id in (select cron_id from crons where assistant_id = :assistant_id limit :limit);
 
 -- name: next_cron
-select min(next_due) from crons where enabled and next_due is not null;
+select min(next_due), clock_micros() from crons where enabled and next_due is not null;
 
 -- name: due_crons
 select * from crons where enabled and next_due <= ? order by next_due limit ?;
