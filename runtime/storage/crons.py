@@ -166,7 +166,7 @@ class Crons(ABC, Generic[C]):
             seconds = None if next_due is None else max(0.0, (next_due - time) / 1e6)
             return DueCrons(time, [*map(cron_from_row, crons)], seconds, [*map(cron_from_row, misdated)])
 
-        return await self._database.read_in_scope(Scope.everything(), read)
+        return await self._database.read(read)
 
     async def fire(self, firings: Sequence[Firing]) -> list[Fired]:
         made_room: list[list[CancelResult]] = []

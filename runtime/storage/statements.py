@@ -66,14 +66,18 @@ class Database(Protocol[C_co]):
         `locks`: the ids of the threads whose queue, state or log it changes, which others may be at."""
         ...
 
+    async def read(self, work: Callable[[C_co], T]) -> T:
+        """Runs `work`, of quick statements for reading, each of which sees what is there when it begins."""
+        ...
+
     async def read_in_scope(self, scope: Scope, work: Callable[[C_co], T]) -> T:
-        """What a quick `work` reads; where it looks at the scope too, it sees one state."""
+        """As `read`; where `work` looks at the scope too, it sees one state."""
         ...
 
     async def snapshot(self, work: Callable[[C_co], T]) -> T:
-        """What a quick `work` reads, of one state."""
+        """As `read`, of one state."""
         ...
 
     async def search(self, work: Callable[[C_co], T]) -> T:
-        """What `work` reads of one state, which may take long; given up after some seconds."""
+        """As `snapshot`, for what may take long, and is given up after some seconds."""
         ...

@@ -26,7 +26,7 @@ class SqliteSignIns:
 
     async def find(self, digest: bytes) -> bytes | None:
         parameters = {"digest": digest, "now": now()}
-        row = self._database.read(
+        row = await self._database.read(
             lambda connection: connection.execute(self._sql["find_sign_in"], parameters).fetchone()
         )
         return None if row is None else row[0]

@@ -100,7 +100,6 @@ update threads set kept_at = state_updated_at where thread_id = %s;
 select thread_id from threads
 where ttl_minutes is not null and (ttl_strategy = 'delete' or kept_at is distinct from state_updated_at)
 and ttl_strategy = %(strategy)s and updated_at + (ttl_minutes * 60000000)::bigint <= (select clock_micros()) and status <> 'busy'
-and (%(among)s::text[] is null or thread_id = any(%(among)s::text[]))
 and not exists (select 1 from postponed_expiries as postponed
                 where postponed.thread_id = threads.thread_id and postponed.due > (select clock_micros()))
 order by updated_at + (ttl_minutes * 60000000)::bigint limit %(limit)s;

@@ -105,10 +105,10 @@ update threads set kept_at = state_updated_at where thread_id = ?;
 -- The terms are those of the index thread_expires.
 select thread_id from threads
 where ttl_minutes is not null and (ttl_strategy = 'delete' or kept_at is not state_updated_at)
-and ttl_strategy = ? and updated_at + cast(ttl_minutes * 60000000 as integer) <= ? and status <> 'busy'
+and ttl_strategy = :strategy and updated_at + cast(ttl_minutes * 60000000 as integer) <= (select clock_micros()) and status <> 'busy'
 and not exists (select 1 from postponed_expiries as postponed
-                where postponed.thread_id = threads.thread_id and postponed.due > ?)
-order by updated_at + cast(ttl_minutes * 60000000 as integer) limit ?;
+                where postponed.thread_id = threads.thread_id and postponed.due > (select clock_micros()))
+order by updated_at + cast(ttl_minutes * 60000000 as integer) limit :limit;
 
 -- name: postpone_expiry
 -- Twice as long each time.
