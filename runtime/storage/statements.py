@@ -33,7 +33,7 @@ class Answer(Protocol):
 class Statements(Protocol):
     """A transaction in which statements are executed.
 
-    now: microseconds since 1970, by the clock that the backend's times are told by.
+    now: microseconds since 1970, by the clock of the backend. It may go on meanwhile: what is one moment is read once.
     slices: how many slices of time a transaction may take for work that can be done in pieces.
     conditions: how the backend writes those of a query that is put together; called with those that always hold.
     """
