@@ -78,6 +78,10 @@ class Database(Protocol[C_co]):
         """As `read`, of one state."""
         ...
 
+    async def lookup(self, work: Callable[[C_co], T]) -> T:
+        """As `snapshot`, for what may take some milliseconds."""
+        ...
+
     async def search(self, work: Callable[[C_co], T]) -> T:
         """As `snapshot`, for what may take long, and is given up after some seconds."""
         ...

@@ -153,6 +153,10 @@ class Database:
         one_state = partial(_in_one_state, work)
         return self.read_here(one_state) if pool is None else await self.read_in_pool(one_state, pool)
 
+    async def lookup(self, work: Callable[[Connection], T]) -> T:
+        """As `snapshot`, for what may take some milliseconds."""
+        return await self.snapshot(work, "lookup")
+
     async def search(self, work: Callable[[Connection], T]) -> T:
         """Runs `work` as a search: of one state, and given up after some seconds."""
         return await self.snapshot(work, "search")
