@@ -1,4 +1,8 @@
-"""Reads files of named SQL statements: `-- name: claim`, then the statement up to the next name."""
+"""Reads files of named SQL statements: `-- name: claim`, then the statement up to the next name.
+
+`sql/<noun>.sql` has those that are the same on every backend, with parameters as SQLite has them (`?` or `:name`);
+`<backend>/sql/<noun>.sql` those that a backend has of its own, or says in its own way.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -7,13 +11,26 @@ from importlib import resources
 Queries = Mapping[str, str]
 """Statements by name."""
 
+_PARAMETER = re.compile(r"\?|:(\w+)")
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
 
 def load_queries(backend: str) -> Queries:
-    """The statements of `storage/<backend>/sql/*.sql`. Raises ValueError when two have one name."""
-    folder = resources.files(f"runyard.runtime.storage.{backend}").joinpath("sql")
-    return parse_queries(file.read_text() for file in folder.iterdir())
+    """The statements of a backend. Raises ValueError when two have one name."""
+    shared = _texts("runyard.runtime.storage")
+    if backend == "postgres":
+        shared = map(with_percent_signs, shared)
+    return parse_queries([*shared, *_texts(f"runyard.runtime.storage.{backend}")])
+
+
+def _texts(package: str) -> Iterable[str]:
+    return (file.read_text() for file in resources.files(package).joinpath("sql").iterdir())
+
+
+def with_percent_signs(sql: str) -> str:
+    """The SQL with parameters as Postgres' driver has them: `%s` or `%(name)s`. Neither `?` nor `:` may stand in it for
+    anything else."""
+    return _PARAMETER.sub(lambda found: f"%({found[1]})s" if found[1] else "%s", sql.replace("%", "%%"))
 
 
 def parse_queries(files: Iterable[str]) -> Queries:

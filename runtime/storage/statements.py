@@ -33,7 +33,7 @@ class Answer(Protocol):
 class Statements(Protocol):
     """A transaction in which statements are executed.
 
-    now: microseconds since 1970, by the clock that the backend's times are told by.
+    now: microseconds since 1970, by the clock of the backend. It may go on meanwhile: what is one moment is read once.
     slices: how many slices of time a transaction may take for work that can be done in pieces.
     conditions: how the backend writes those of a query that is put together; called with those that always hold.
     """
@@ -66,14 +66,22 @@ class Database(Protocol[C_co]):
         `locks`: the ids of the threads whose queue, state or log it changes, which others may be at."""
         ...
 
+    async def read(self, work: Callable[[C_co], T]) -> T:
+        """Runs `work`, of quick statements for reading, each of which sees what is there when it begins."""
+        ...
+
     async def read_in_scope(self, scope: Scope, work: Callable[[C_co], T]) -> T:
-        """What a quick `work` reads; where it looks at the scope too, it sees one state."""
+        """As `read`; where `work` looks at the scope too, it sees one state."""
         ...
 
     async def snapshot(self, work: Callable[[C_co], T]) -> T:
-        """What a quick `work` reads, of one state."""
+        """As `read`, of one state."""
+        ...
+
+    async def lookup(self, work: Callable[[C_co], T]) -> T:
+        """As `snapshot`, for what may take some milliseconds."""
         ...
 
     async def search(self, work: Callable[[C_co], T]) -> T:
-        """What `work` reads of one state, which may take long; given up after some seconds."""
+        """As `snapshot`, for what may take long, and is given up after some seconds."""
         ...

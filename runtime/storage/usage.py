@@ -6,7 +6,23 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from runyard.generated.models import ChannelSize, ChannelSizes, StorageSize, ThreadStorage
+from runyard.runtime.storage.fetching import one
 from runyard.runtime.storage.port.threads import ChannelReader
+from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.statements import Statements
+
+
+def usage_of_thread(connection: Statements, sql: Queries, thread_id: str, read: ChannelReader) -> ThreadStorage | None:
+    """None when there is no such thread."""
+    if connection.execute(sql["thread_metadata"], (thread_id,)).fetchone() is None:
+        return None
+    return thread_storage(
+        thread_id,
+        read,
+        checkpoints=connection.execute(sql["checkpoint_sizes"], (thread_id,)),
+        blobs=connection.execute(sql["blob_sizes"], (thread_id,)),
+        writes=one(connection, sql["write_sizes"], (thread_id,)),
+    )
 
 
 def thread_storage(

@@ -170,6 +170,10 @@ class Database:
         """As `read`; where `work` looks at the scope too, it sees one state."""
         return await (self.snapshot(work) if scope.filter or scope.decided else self.read(work))
 
+    async def lookup(self, work: Work[T]) -> T:
+        """As `snapshot`."""
+        return await self.snapshot(work)
+
     async def search(self, work: Work[T]) -> T:
         """As `snapshot`, for what may take long."""
         return await self.snapshot(work, "search")

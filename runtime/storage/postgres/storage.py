@@ -27,13 +27,13 @@ from runyard.runtime.storage.postgres.runs import PostgresRuns
 from runyard.runtime.storage.postgres.sealed import PostgresSealed
 from runyard.runtime.storage.postgres.seen_assistants import SeenAssistants
 from runyard.runtime.storage.postgres.serving import begin_to_use
-from runyard.runtime.storage.postgres.sign_ins import PostgresSignIns
 from runyard.runtime.storage.postgres.store.items import PostgresStoreItems
 from runyard.runtime.storage.postgres.store.vectors import MOST_DIMS, offers_vectors
 from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.postgres.threads.threads import PostgresThreads
 from runyard.runtime.storage.postgres.workers import PostgresWorkers
 from runyard.runtime.storage.queries import load_queries
+from runyard.runtime.storage.sign_ins import SignIns
 
 LONGEST_PROBE = 6.0
 """Seconds after which a database that has not answered counts as unhealthy."""
@@ -73,7 +73,7 @@ class PostgresStorage:
         self.results = PostgresResults(self._database, queries)
         self.assistants = PostgresAssistants(self._database, queries, seen)
         self.sealed = PostgresSealed(self._database, queries)
-        self.sign_ins = PostgresSignIns(self._database, queries)
+        self.sign_ins = SignIns(self._database, queries)
         self._sql = queries
 
     @property

@@ -134,13 +134,15 @@ class SqliteBatches:
         return await self._database.write(work)
 
     async def cancelled(self, limit: int) -> list[str]:
-        rows = self._database.read(
+        rows = self._database.read_here(
             lambda connection: connection.execute(self._sql["cancelled_batches"], (limit,)).fetchall()
         )
         return [batch_id for (batch_id,) in rows]
 
     async def next_late(self) -> float | None:
-        (due,) = self._database.read(lambda connection: connection.execute(self._sql["next_late_batch"]).fetchone())
+        (due,) = self._database.read_here(
+            lambda connection: connection.execute(self._sql["next_late_batch"]).fetchone()
+        )
         return None if due is None else max(0.0, (due - self._clock.now()) / 1e6)
 
     async def end_late(self, limit: int) -> LateItems:
@@ -194,7 +196,7 @@ class SqliteBatches:
         def work(connection: Connection) -> int:
             return sum(self._delete(connection, batch_id) for (batch_id,) in read(connection))
 
-        return await self._database.write(work) if self._database.read(read) else 0
+        return await self._database.write(work) if self._database.read_here(read) else 0
 
     async def remove_leftovers(self) -> bool:
         def read(connection: Connection) -> tuple[str] | None:
@@ -209,7 +211,7 @@ class SqliteBatches:
                 connection.execute(self._sql["forget_discarded_batch"], found)
             return False
 
-        return await self._database.write(work) if self._database.read(read) else False
+        return await self._database.write(work) if self._database.read_here(read) else False
 
     def _remove_rest(self, connection: Connection, batch_id: str, time_slice: TimeSlice) -> bool:
         """Whether nothing is left. Temporary runs are no more than what they answered; others stay on their threads."""

@@ -80,7 +80,7 @@ class SqliteCheckpoints:
             row = connection.execute(self._sql[name], parameters).fetchone()
             return None if row is None else self._stored(connection, row, references)
 
-        return self._database.read(lambda connection: _of_one_state(connection, read))
+        return self._database.read_here(lambda connection: _of_one_state(connection, read))
 
     async def history(
         self,
@@ -109,7 +109,7 @@ class SqliteCheckpoints:
             ).fetchall()
             return [self._stored(connection, row, references) for row in rows]
 
-        return self._database.read(lambda connection: _of_one_state(connection, read))
+        return self._database.read_here(lambda connection: _of_one_state(connection, read))
 
     def _stored(self, connection: Connection, row: tuple[Any, ...], references: References | None) -> StoredCheckpoint:
         writes = connection.execute(self._sql["writes"], row[:3]).fetchall()
@@ -129,13 +129,13 @@ class SqliteCheckpoints:
         )
 
     async def namespaces(self, thread_id: str) -> list[str]:
-        rows = self._database.read(
+        rows = self._database.read_here(
             lambda connection: connection.execute(self._sql["namespaces"], (thread_id,)).fetchall()
         )
         return [row[0] for row in rows]
 
     async def blobs(self, thread_id: str, ns: str, versions: Mapping[str, str]) -> dict[str, StoredBlob]:
-        return self._database.read(lambda connection: self._blobs(connection, thread_id, ns, versions))
+        return self._database.read_here(lambda connection: self._blobs(connection, thread_id, ns, versions))
 
     def _blobs(
         self, connection: Connection, thread_id: str, ns: str, versions: Mapping[str, str]

@@ -131,7 +131,7 @@ class Database:
         """Has a write made at once that was put off."""
         self._writer.hasten(future)
 
-    def read(self, read: Callable[[Connection], T]) -> T:
+    def read_here(self, read: Callable[[Connection], T]) -> T:
         """Runs `read`, which must cost no more than microseconds, in the caller's thread."""
         return self._readers.read(read)
 
@@ -140,14 +140,22 @@ class Database:
         some seconds, lookups, what is read to be copied, or probes of whether it answers."""
         return await self._readers.read_in_pool(read, pool)
 
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """As `read_here`."""
+        return self.read_here(work)
+
     async def read_in_scope(self, scope: Scope, work: Callable[[Connection], T]) -> T:
         """As `read`; where `work` looks at the scope too, it sees one state."""
-        return self.read(partial(_in_one_state, work) if scope.filter or scope.decided else work)
+        return self.read_here(partial(_in_one_state, work) if scope.filter or scope.decided else work)
 
     async def snapshot(self, work: Callable[[Connection], T], pool: Pool | None = None) -> T:
-        """As `read`, or `read_in_pool`, for several reads of one and the same state."""
+        """As `read_here`, or `read_in_pool`, for several reads of one and the same state."""
         one_state = partial(_in_one_state, work)
-        return self.read(one_state) if pool is None else await self.read_in_pool(one_state, pool)
+        return self.read_here(one_state) if pool is None else await self.read_in_pool(one_state, pool)
+
+    async def lookup(self, work: Callable[[Connection], T]) -> T:
+        """As `snapshot`, for what may take some milliseconds."""
+        return await self.snapshot(work, "lookup")
 
     async def search(self, work: Callable[[Connection], T]) -> T:
         """Runs `work` as a search: of one state, and given up after some seconds."""

@@ -59,5 +59,7 @@ class SqliteDeliveries:
         await self._database.write(work)
 
     async def next_due(self) -> float | None:
-        (due,) = self._database.read(lambda connection: connection.execute(self._sql["next_delivery_due"]).fetchone())
+        (due,) = self._database.read_here(
+            lambda connection: connection.execute(self._sql["next_delivery_due"]).fetchone()
+        )
         return None if due is None else max(0.0, (due - self._clock.now()) / 1e6)

@@ -46,7 +46,7 @@ class SqliteEvents:
         return await self._database.read_in_pool(read, "lookup")
 
     async def last(self, run_id: str) -> int:
-        return self._database.read(lambda connection: last_event(connection, self._sql, run_id))
+        return self._database.read_here(lambda connection: last_event(connection, self._sql, run_id))
 
     async def read_thread(self, thread_id: str, after: int, upto: int, *, size: int) -> list[EventChunk | RunEnd]:
         given = {"thread_id": thread_id, "after": after, "upto": upto, "limit": ROWS_PER_PAGE}
@@ -68,7 +68,7 @@ class SqliteEvents:
         return await self._database.read_in_pool(read, "lookup")
 
     async def last_of_thread(self, thread_id: str) -> int:
-        return self._database.read(lambda connection: self._last_of_thread(connection, thread_id))
+        return self._database.read_here(lambda connection: self._last_of_thread(connection, thread_id))
 
     def _last_of_thread(self, connection: Connection, thread_id: str) -> int:
         (last,) = connection.execute(self._sql["last_of_thread"], {"thread_id": thread_id}).fetchone()
@@ -84,10 +84,12 @@ class SqliteEvents:
             ends = [RunEnd(seq, run_id, status, bool(unstored)) for seq, run_id, status, unstored in rows]
             return Ends(ends, ends[-1].last if len(ends) == limit else max(upto, ends[-1].last if ends else 0))
 
-        return self._database.read(read)
+        return self._database.read_here(read)
 
     async def outcome(self, run_id: str) -> RunOutcome | None:
-        row = self._database.read(lambda connection: connection.execute(self._sql["outcome"], (run_id,)).fetchone())
+        row = self._database.read_here(
+            lambda connection: connection.execute(self._sql["outcome"], (run_id,)).fetchone()
+        )
         if row is None:
             return None
         graph_id, protocol, attempt, paused, answer = row

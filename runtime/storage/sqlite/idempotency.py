@@ -22,7 +22,9 @@ class SqliteIdempotency:
 
     async def find(self, scope: Scope, key: str) -> KeptAnswer | None:
         parameters = {"creator": scope.identity, "key": key}
-        row = self._database.read(lambda connection: connection.execute(self._sql["find_key"], parameters).fetchone())
+        row = self._database.read_here(
+            lambda connection: connection.execute(self._sql["find_key"], parameters).fetchone()
+        )
         return None if row is None else KeptAnswer(*row)
 
     async def keep(self, scope: Scope, key: IdempotencyKey, thread: Thread) -> None:

@@ -43,7 +43,7 @@ async def make_room(database: Database, sql: Queries, scope: Scope, new_run: New
             cancel_run(connection, sql, seq, run_id, action, time, result)
         return result
 
-    while database.read(crowd):
+    while database.read_here(crowd):
         results.append(await database.write(work))
     return results
 

@@ -145,14 +145,14 @@ class SqliteQueue:
         return await self._database.write(work)
 
     async def holds(self, lease: Lease) -> bool:
-        return self._database.read(lambda connection: holds(connection, self._sql, lease))
+        return self._database.read_here(lambda connection: holds(connection, self._sql, lease))
 
     async def release(self, lease: Lease, rows: Sequence[CheckpointRow | WriteRow] = ()) -> FinishResult | None:
         return await self._database.write(lambda connection: release_run(connection, self._sql, lease, rows, now()))
 
     async def make_due(self, limit: int) -> DueResult:
         time = self._clock.now()
-        next_due = self._database.read(lambda connection: connection.execute(self._sql["next_due"]).fetchone()[0])
+        next_due = self._database.read_here(lambda connection: connection.execute(self._sql["next_due"]).fetchone()[0])
         if next_due is None or next_due > time:
             return DueResult(0, None if next_due is None else (next_due - time) / 1e6)
 
@@ -170,7 +170,7 @@ class SqliteQueue:
         return DueResult(await self._database.write(work), 0.0)
 
     async def solo_waiting(self) -> int:
-        (groups,) = self._database.read(
+        (groups,) = self._database.read_here(
             lambda connection: connection.execute(self._sql["ready_solo"], (Lane.SOLO,)).fetchone()
         )
         return int(groups)

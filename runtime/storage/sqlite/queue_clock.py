@@ -39,7 +39,7 @@ class QueueClock:
             connection.execute(self._sql["note_clock"], (boot, now() - since_boot()))
             return read(connection)
 
-        found = self._database.read(read) or self._database.write_blocking(note)
+        found = self._database.read_here(read) or self._database.write_blocking(note)
         if found is not None:
             (self._ahead,) = found
 

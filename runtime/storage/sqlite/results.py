@@ -149,7 +149,7 @@ class SqliteResults:
                 connection.execute(self._sql["end_erasing"], (erasing,))
             return (erasing, next_one) != (None, None)
 
-        return await self._database.write(work) if self._database.read(find) != (None, None) else False
+        return await self._database.write(work) if self._database.read_here(find) != (None, None) else False
 
     async def shrink(self, most: int, limit: int) -> bool:
         def excess(connection: Connection) -> int:
@@ -176,7 +176,7 @@ class SqliteResults:
                 connection.execute(self._sql["count_dropped"], {"batch_id": batch_id, "bytes": size})
             return left > 0 and count > 0
 
-        if self._database.read(excess) <= 0:
+        if self._database.read_here(excess) <= 0:
             return False
         return await self._database.write(work)
 

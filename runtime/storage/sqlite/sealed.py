@@ -43,7 +43,7 @@ def check_encryption(database: Database, sql: Queries, *, encrypted: bool) -> No
         if connection.execute(sql["mark_encrypted"], {"now": now()}).rowcount:
             connection.execute(sql["raise_oldest_reader"], {"version": SCHEMA})
 
-    if database.read(lambda connection: connection.execute(sql["encrypted_since"]).fetchone()) is None:
+    if database.read_here(lambda connection: connection.execute(sql["encrypted_since"]).fetchone()) is None:
         if encrypted:
             database.write_blocking(mark)
     elif not encrypted:

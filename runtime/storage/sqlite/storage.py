@@ -12,6 +12,7 @@ from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.port.capabilities import Capabilities, Progress, SchemaState
 from runyard.runtime.storage.port.storage import Meter
 from runyard.runtime.storage.queries import load_queries
+from runyard.runtime.storage.sign_ins import SignIns
 from runyard.runtime.storage.sqlite.assistants import SqliteAssistants
 from runyard.runtime.storage.sqlite.backup import copy_databases
 from runyard.runtime.storage.sqlite.batches import SqliteBatches
@@ -29,7 +30,6 @@ from runyard.runtime.storage.sqlite.results import SqliteResults
 from runyard.runtime.storage.sqlite.runs import SqliteRuns
 from runyard.runtime.storage.sqlite.sealed import SqliteSealed, check_encryption, has_encrypted
 from runyard.runtime.storage.sqlite.server_lock import has_server, take_for_server
-from runyard.runtime.storage.sqlite.sign_ins import SqliteSignIns
 from runyard.runtime.storage.sqlite.store.items import SqliteStoreItems
 from runyard.runtime.storage.sqlite.store.vectors import MOST_DIMS, has_vectors
 from runyard.runtime.storage.sqlite.threads.threads import SqliteThreads
@@ -73,7 +73,7 @@ class SqliteStorage:
         self.idempotency = SqliteIdempotency(self._database, queries)
         self.store = SqliteStoreItems(self._folder / STORE, queries, sync=sync, loops=loops)
         self.sealed = SqliteSealed(self._database, self.store, queries)
-        self.sign_ins = SqliteSignIns(self._database, queries)
+        self.sign_ins = SignIns(self._database, queries)
         self._sql = queries
 
     @property

@@ -200,7 +200,7 @@ class SqliteWorkers:
                     break
             return result
 
-        return await self._database.write(work) if self._database.read(read) else EndedRuns()
+        return await self._database.write(work) if self._database.read_here(read) else EndedRuns()
 
     async def known(self) -> list[KnownWorker]:
         def read(connection: Connection) -> list[KnownWorker]:
@@ -208,7 +208,7 @@ class SqliteWorkers:
             unknown = connection.execute(self._sql["unknown_workers"]).fetchall()
             return [KnownWorker(*row) for row in known] + [KnownWorker(worker, 0) for (worker,) in unknown]
 
-        return self._database.read(read)
+        return self._database.read_here(read)
 
     async def probe(self) -> None:
         # A real change: a transaction without one succeeds on a full disk.

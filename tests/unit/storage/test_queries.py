@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runyard.runtime import storage
-from runyard.runtime.storage.queries import load_queries, parse_queries
+from runyard.runtime.storage.queries import load_queries, parse_queries, with_percent_signs
 
 STORAGE = Path(next(iter(storage.__path__)))
 
@@ -26,6 +26,16 @@ def test_a_statement_is_known_by_its_name_without_comments_and_semicolon() -> No
 def test_a_name_is_given_once_over_all_files() -> None:
     with pytest.raises(ValueError, match="two SQL statements are named claim"):
         parse_queries(["-- name: claim\nselect 1;\n", "-- name: other\nselect 2;\n-- name: claim\nselect 3;\n"])
+
+
+def test_what_is_shared_gets_the_parameters_of_the_driver() -> None:
+    assert with_percent_signs("select :a, a % 2 from t where b = ?") == "select %(a)s, a %% 2 from t where b = %s"
+
+
+def test_rows_are_locked_by_statements_that_postgres_has() -> None:
+    named = set(re.findall(r"lock_rows\(connection, [\w.]+, \"(\w+)\"", code_of("postgres")))
+    assert named
+    assert sorted(named - load_queries("postgres").keys()) == []
 
 
 @pytest.mark.parametrize("backend", ["sqlite", "postgres"])

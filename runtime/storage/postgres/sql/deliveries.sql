@@ -1,11 +1,5 @@
 -- Webhook calls that are to be made. What a sender writes names the attempt that it has claimed.
 
--- name: run_by_seq
-select * from runs where seq = %s;
-
--- name: insert_delivery
-insert into deliveries (run_id, url, payload, due, created_at) values (%s, %s, %s, %s, %s);
-
 -- name: claim_deliveries
 with claimed as materialized (
   select delivery_id from deliveries where due <= %(now)s order by due limit %(limit)s for update skip locked
@@ -13,9 +7,6 @@ with claimed as materialized (
 update deliveries set attempt = attempt + 1, due = %(leased)s, sender = %(sender)s from claimed
 where deliveries.delivery_id = claimed.delivery_id
 returning deliveries.delivery_id, attempt, url, run_id, payload, batch_id;
-
--- name: finish_delivery
-delete from deliveries where delivery_id = %s and attempt = %s;
 
 -- name: postpone_delivery
 update deliveries set due = %(due)s, error = %(error)s, sender = null
@@ -30,9 +21,3 @@ from (select distinct sender from deliveries where sender is not null) as sender
 
 -- name: release_deliveries
 update deliveries set due = %(now)s, sender = null where sender = %(sender)s;
-
--- name: deliveries_of_batch
-select delivery_id from deliveries where batch_id = %s;
-
--- name: complete_delivery
-update deliveries set payload = %s where delivery_id = %s;

@@ -1,19 +1,9 @@
 -- Idempotency keys that were used. They belong to whoever made the request; creator null: to nobody in particular.
 
--- name: keep_key
-insert into idempotency_keys (creator, key, fingerprint, answer, created_at)
-values (%(creator)s, %(key)s, %(fingerprint)s, %(answer)s, %(now)s)
-on conflict do nothing;
-
 -- name: find_key
 select fingerprint, answer from idempotency_keys
 where key = %(key)s and coalesce(creator, '') = coalesce(%(creator)s::text, '')
 and (creator is null) = (%(creator)s::text is null);
-
--- name: forget_keys
-delete from idempotency_keys where seq in (
-  select seq from idempotency_keys where created_at < %s order by created_at limit %s
-);
 
 -- name: forget_excess_keys
 -- The oldest ones: each for as long as those before it are less than there is too much.

@@ -60,19 +60,6 @@ returning status, coalesce(octet_length(answer), 0);
 delete from removed_items where batch_id = %(batch_id)s and run_id = %(run_id)s and status <> 'success'
 returning status, coalesce(octet_length(answer), 0);
 
--- name: name_replaced
-update runs set retry_of = %(retry_of)s where run_id = %(run_id)s;
-
--- name: room_of_batch
-select room from batch_counts where batch_id = %s;
-
--- name: count_retried
-update batch_counts set
-  pending = pending + %(retried)s, error = error - %(error)s, timeout = timeout - %(timeout)s,
-  interrupted = interrupted - %(interrupted)s, result_bytes = result_bytes - %(bytes)s, room = room - %(ready)s,
-  updated_at = %(now)s
-where batch_id = %(batch_id)s;
-
 -- name: expired_batch
 -- %(older_than)s: seconds, for those that do not say for how long.
 (select batch_id from batches where erased = 0 and result_ttl is null
@@ -84,29 +71,10 @@ and ended_at + (result_ttl * 1000000)::bigint < (select clock_micros())
 and (%(among)s::text is null or batch_id = %(among)s::text) limit 1)
 limit 1;
 
--- name: begin_erasing
-update batches set erased = 1 where batch_id = %s and erased = 0;
-
--- name: empty_results
-update batch_counts set result_bytes = 0 where batch_id = %s;
-
--- name: erasing_batch
-select batch_id from batches where erased = 1 limit 1;
-
--- name: results_of_batch
-select seq, run_id, temporary from runs where batch_id = %s and batch_end is not null limit %s;
-
 -- name: erase_result
 update runs set batch_end = null, answer = null,
   failure = case when status <> 'success' and substr(answer, 1, 12) = convert_to('{"__error__"', 'UTF8') then answer end
 where seq = %s and queue is null;
-
--- name: erase_removed_items
-delete from removed_items where batch_id = %(batch_id)s
-and batch_index in (select batch_index from removed_items where batch_id = %(batch_id)s limit %(limit)s);
-
--- name: end_erasing
-update batches set erased = 2 where batch_id = %s;
 
 -- name: bytes_of_results
 select coalesce(sum(result_bytes), 0)::bigint from batches join batch_counts using (batch_id) where erased = 0;
@@ -125,6 +93,3 @@ where answer is not null and ended_at > 0 order by ended_at limit %s for update 
 update removed_items set answer = null,
   failure = case when status <> 'success' and substr(answer, 1, 12) = convert_to('{"__error__"', 'UTF8') then answer end
 where batch_id = %s and batch_index = %s;
-
--- name: count_dropped
-update batch_counts set result_bytes = result_bytes - %(bytes)s where batch_id = %(batch_id)s;

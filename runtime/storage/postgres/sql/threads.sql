@@ -2,20 +2,9 @@
 -- at run time, in threads/search.py.
 
 -- name: insert_thread
--- "or fail", as in all frequent writes to this table: what its triggers write then needs no journal of its own,
--- which costs more than they do. For one row it makes no other difference.
 insert into threads (thread_id, created_at, updated_at, state_updated_at, status, metadata, graph_id, temporary,
                              creator, ttl_strategy, ttl_minutes)
 values (%(thread_id)s, %(now)s, %(now)s, %(now)s, %(status)s, %(metadata)s, %(graph_id)s, %(temporary)s, %(creator)s, %(ttl_strategy)s, %(ttl_minutes)s);
-
--- name: thread
-select * from threads where thread_id = %s;
-
--- name: thread_values
-select state from threads where thread_id = %s;
-
--- name: thread_metadata
-select metadata from threads where thread_id = %s;
 
 -- name: graphs_of_thread
 -- The graph that the metadata names (clients may set it), and that of the latest run.
@@ -25,9 +14,6 @@ from threads where thread_id = %s;
 -- name: set_thread_metadata
 update threads set metadata = %s, updated_at = %s where thread_id = %s;
 
--- name: set_thread_expiry
-update threads set ttl_strategy = %s, ttl_minutes = %s where thread_id = %s;
-
 -- name: edit_thread
 -- A thread that somebody edits is more than a temporary run's.
 update threads set
@@ -36,19 +22,6 @@ update threads set
                 then 'busy' else %(settled)s end,
   state = %(state)s, interrupts = %(interrupts)s, error = null, unsettled = null, answered = null, updated_at = %(now)s, state_updated_at = %(now)s
 where thread_id = %(thread_id)s;
-
--- name: leave_unsettled
--- A run has ended without its worker: what it had reached is in its checkpoints, and the thread does not show it yet.
-update threads set unsettled = %s where thread_id = %s;
-
--- name: unsettled_threads
--- What a run under way changes it settles itself.
-select thread_id from threads where unsettled is not null
-and not exists (select 1 from runs where runs.thread_id = threads.thread_id and queue = 'running') limit %s;
-
--- name: unsettled_thread
-select thread_id from threads where thread_id = %s and unsettled is not null
-and not exists (select 1 from runs where runs.thread_id = threads.thread_id and queue = 'running');
 
 -- name: settle_unsettled
 update threads set
@@ -61,12 +34,6 @@ update threads set
 where thread_id = %(thread_id)s and unsettled is not null
 and not exists (select 1 from runs where thread_id = %(thread_id)s and queue = 'running');
 
--- name: delete_thread
-delete from threads where thread_id = %s;
-
--- name: discarded_thread
-select 1 from discarded_threads where thread_id = %s;
-
 -- name: next_discarded
 -- Whichever is due, or that one: whoever uses an id gives what has it up. Others may be at other ones.
 select thread_id, with_runs from discarded_threads where due <= %(now)s order by due limit 1 for update skip locked;
@@ -75,32 +42,11 @@ select thread_id, with_runs from discarded_threads where due <= %(now)s order by
 insert into discarded_threads (thread_id, with_runs, due) values (%s, %s, %s)
 on conflict (thread_id) do update set with_runs = discarded_threads.with_runs or excluded.with_runs, due = excluded.due;
 
--- name: forget_discarded
-delete from discarded_threads where thread_id = %s;
-
--- name: fence_runs_of_thread
--- Whoever executes one of them has lost it, and nobody takes another; their rows go with the thread's other runs.
-update runs set queue = null, creator_details = null, worker = null where thread_id = %s and queue in ('ready', 'running') returning run_id;
-
--- name: runs_of_discarded_thread
-select seq, run_id, queue from runs where thread_id = %s limit %s;
-
--- name: remove_run
-delete from runs where seq = %s;
-
--- name: latest_checkpoint_id
-select max(checkpoint_id) from checkpoints where thread_id = %s and ns = '';
-
--- name: mark_history_dropped
--- Not a change that a user would call one, so updated_at stays.
-update threads set kept_at = state_updated_at where thread_id = %s;
-
 -- name: expired_threads
 -- The terms are those of the index thread_expires.
 select thread_id from threads
 where ttl_minutes is not null and (ttl_strategy = 'delete' or kept_at is distinct from state_updated_at)
 and ttl_strategy = %(strategy)s and updated_at + (ttl_minutes * 60000000)::bigint <= (select clock_micros()) and status <> 'busy'
-and (%(among)s::text[] is null or thread_id = any(%(among)s::text[]))
 and not exists (select 1 from postponed_expiries as postponed
                 where postponed.thread_id = threads.thread_id and postponed.due > (select clock_micros()))
 order by updated_at + (ttl_minutes * 60000000)::bigint limit %(limit)s;
@@ -111,9 +57,6 @@ insert into postponed_expiries (thread_id, tries, due) values (%(thread_id)s, 1,
 on conflict (thread_id) do update set
   tries = postponed_expiries.tries + 1,
   due = %(now)s::bigint + least(%(longest)s, %(pause)s * power(2, least(postponed_expiries.tries, 30)))::bigint;
-
--- name: forget_postponed
-delete from postponed_expiries where thread_id = %s;
 
 -- name: checkpoint_sizes
 select ns, type, data, octet_length(metadata) from checkpoints where thread_id = %s;
@@ -126,6 +69,3 @@ select count(*), coalesce(sum(octet_length(data)), 0) from checkpoint_writes whe
 
 -- name: this_discarded
 select thread_id, with_runs from discarded_threads where thread_id = %(thread_id)s for update;
-
--- name: any_discarded
-select 1 from discarded_threads where due <= (select clock_micros()) limit 1;

@@ -9,21 +9,6 @@ on conflict (worker) do update set seen_at = greatest(workers.seen_at + 1, %(now
 select worker, coalesce((select max(renewed_at) from worker_leases where worker_leases.worker = workers.worker), seen_at)
 from workers;
 
--- name: unknown_workers
-select distinct worker from runs where queue = 'running' and worker not in (select worker from workers);
-
--- name: forget_worker
-delete from workers where worker = %s;
-
--- name: runs_of_worker
-select seq, run_id, thread_id, attempt, token, crashes, cancel, lane, suspects, claimed_at from runs
-where worker = %s and queue = 'running' order by seq;
-
--- name: requeue_crashed
-update runs set queue = 'ready', status = 'pending', worker = null, crashes = crashes + 1, lane = %(lane)s,
-                suspects = %(suspects)s, updated_at = %(now)s
-where seq = %(seq)s and worker = %(worker)s and queue = 'running';
-
 -- name: overdue_runs
 select seq, run_id, thread_id, cancel from runs where queue = 'running' and claimed_at < clock_micros() - %(age)s
 and (%(among)s::bigint[] is null or seq = any(%(among)s::bigint[])) limit %(limit)s;
@@ -40,12 +25,6 @@ update runs set queue = null, creator_details = null, status = %(status)s, worke
                 updated_at = %(now)s, ended_at = %(now)s
 where seq = %(seq)s and queue is not null
 returning webhook;
-
--- name: fail_thread
-update threads set settled = 'error', error = %s where thread_id = %s;
-
--- name: probe
-update probes set number = number + 1;
 
 -- name: renew
 insert into worker_leases (worker, server, host, role, lease, renewed_at, encrypted)

@@ -1,8 +1,5 @@
 -- Assistants and their versions. Searches are put together at run time, in assistants.py.
 
--- name: assistant
-select * from assistants where assistant_id = ?;
-
 -- name: ensure_assistant
 -- Name and description are those of the graph for as long as nobody has changed the assistant.
 insert into assistants (assistant_id, graph_id, name, description, config, context, metadata, version,
@@ -12,25 +9,6 @@ values (:assistant_id, :graph_id, :name, :description, :config, :context, :metad
 on conflict (assistant_id) do update set name = excluded.name, description = excluded.description
 where version = 1 and (name <> excluded.name or description is not excluded.description);
 
--- name: put_assistant
-insert into assistants (assistant_id, graph_id, name, description, config, context, metadata, version,
-                        created_at, updated_at, creator)
-values (:assistant_id, :graph_id, :name, :description, :config, :context, :metadata, :version,
-        :created_at, :updated_at, :creator)
-on conflict (assistant_id) do update set
-  graph_id = excluded.graph_id, name = excluded.name, description = excluded.description,
-  config = excluded.config, context = excluded.context, metadata = excluded.metadata,
-  version = excluded.version, updated_at = excluded.updated_at;
-
--- name: insert_version
-insert into assistant_versions (assistant_id, version, graph_id, name, description, config, context, metadata,
-                                created_at)
-values (:assistant_id, :version, :graph_id, :name, :description, :config, :context, :metadata, :created_at)
-on conflict (assistant_id, version) do update set name = excluded.name, description = excluded.description;
-
--- name: latest_version
-select max(version) from assistant_versions where assistant_id = ?;
-
 -- name: set_latest
 update assistants set
   (version, graph_id, name, description, config, context, metadata) =
@@ -39,9 +17,3 @@ update assistants set
   updated_at = :now
 where assistant_id = :assistant_id
 and exists (select 1 from assistant_versions where assistant_id = :assistant_id and version = :version);
-
--- name: delete_assistant
-delete from assistants where assistant_id = ?;
-
--- name: delete_versions
-delete from assistant_versions where assistant_id = ?;

@@ -1,18 +1,9 @@
 -- Webhook calls that are to be made. What a sender writes names the attempt that it has claimed.
 
--- name: run_by_seq
-select * from runs where seq = ?;
-
--- name: insert_delivery
-insert into deliveries (run_id, url, payload, due, created_at) values (?, ?, ?, ?, ?);
-
 -- name: claim_deliveries
 update deliveries set attempt = attempt + 1, due = :leased, sending = 1
 where delivery_id in (select delivery_id from deliveries where due <= :now order by due limit :limit)
 returning delivery_id, attempt, url, run_id, payload, batch_id;
-
--- name: finish_delivery
-delete from deliveries where delivery_id = ? and attempt = ?;
 
 -- name: postpone_delivery
 update deliveries set due = :due, error = :error, sending = 0 where delivery_id = :delivery_id and attempt = :attempt;
@@ -22,9 +13,3 @@ update deliveries set due = 0, sending = 0 where sending;
 
 -- name: next_delivery_due
 select min(due) from deliveries;
-
--- name: deliveries_of_batch
-select delivery_id from deliveries where batch_id = ?;
-
--- name: complete_delivery
-update deliveries set payload = ? where delivery_id = ?;

@@ -1,8 +1,5 @@
 -- Whether there are encrypted values, and how they are encrypted anew.
 
--- name: encrypted_since
-select since from encryption;
-
 -- name: mark_encrypted
 insert into encryption (since) select :now where not exists (select 1 from encryption);
 

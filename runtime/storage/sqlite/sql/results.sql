@@ -52,45 +52,14 @@ returning status, coalesce(length(answer), 0);
 delete from removed_items where batch_id = :batch_id and run_id = :run_id and status <> 'success'
 returning status, coalesce(length(answer), 0);
 
--- name: name_replaced
-update runs set retry_of = :retry_of where run_id = :run_id;
-
--- name: room_of_batch
-select room from batch_counts where batch_id = ?;
-
--- name: count_retried
-update batch_counts set
-  pending = pending + :retried, error = error - :error, timeout = timeout - :timeout,
-  interrupted = interrupted - :interrupted, result_bytes = result_bytes - :bytes, room = room - :ready, updated_at = :now
-where batch_id = :batch_id;
-
 -- name: expired_batch
 select batch_id from batches where erased = 0 and ended_at is not null
 and ended_at < :now - cast(coalesce(result_ttl, :older_than) * 1000000 as integer) limit 1;
-
--- name: begin_erasing
-update batches set erased = 1 where batch_id = ? and erased = 0;
-
--- name: empty_results
-update batch_counts set result_bytes = 0 where batch_id = ?;
-
--- name: erasing_batch
-select batch_id from batches where erased = 1 limit 1;
-
--- name: results_of_batch
-select seq, run_id, temporary from runs where batch_id = ? and batch_end is not null limit ?;
 
 -- name: erase_result
 update runs set batch_end = null, answer = null,
   failure = case when status <> 'success' and substr(answer, 1, 12) = cast('{"__error__"' as blob) then answer end
 where seq = ? and queue is null;
-
--- name: erase_removed_items
-delete from removed_items where batch_id = :batch_id
-and batch_index in (select batch_index from removed_items where batch_id = :batch_id limit :limit);
-
--- name: end_erasing
-update batches set erased = 2 where batch_id = ?;
 
 -- name: bytes_of_results
 select coalesce(sum((select result_bytes from batch_counts where batch_counts.batch_id = batches.batch_id)), 0)
@@ -108,6 +77,3 @@ where answer is not null and ended_at > 0 order by ended_at limit ?;
 update removed_items set answer = null,
   failure = case when status <> 'success' and substr(answer, 1, 12) = cast('{"__error__"' as blob) then answer end
 where batch_id = ? and batch_index = ?;
-
--- name: count_dropped
-update batch_counts set result_bytes = result_bytes - :bytes where batch_id = :batch_id;

@@ -8,15 +8,6 @@ insert or fail into threads (thread_id, created_at, updated_at, state_updated_at
                              creator, ttl_strategy, ttl_minutes)
 values (:thread_id, :now, :now, :now, :status, :metadata, :graph_id, :temporary, :creator, :ttl_strategy, :ttl_minutes);
 
--- name: thread
-select * from threads where thread_id = ?;
-
--- name: thread_values
-select state from threads where thread_id = ?;
-
--- name: thread_metadata
-select metadata from threads where thread_id = ?;
-
 -- name: graphs_of_thread
 -- The graph that the metadata names (clients may set it), and that of the latest run.
 select case json_type(metadata, '$.graph_id') when 'text' then json_extract(metadata, '$.graph_id') end, graph_id
@@ -24,9 +15,6 @@ from threads where thread_id = ?;
 
 -- name: set_thread_metadata
 update or fail threads set metadata = ?, updated_at = ? where thread_id = ?;
-
--- name: set_thread_expiry
-update threads set ttl_strategy = ?, ttl_minutes = ? where thread_id = ?;
 
 -- name: edit_thread
 -- A thread that somebody edits is more than a temporary run's.
@@ -36,19 +24,6 @@ update threads set
                 then 'busy' else :settled end,
   state = :state, interrupts = :interrupts, error = null, unsettled = null, answered = null, updated_at = :now, state_updated_at = :now
 where thread_id = :thread_id;
-
--- name: leave_unsettled
--- A run has ended without its worker: what it had reached is in its checkpoints, and the thread does not show it yet.
-update threads set unsettled = ? where thread_id = ?;
-
--- name: unsettled_threads
--- What a run under way changes it settles itself.
-select thread_id from threads where unsettled is not null
-and not exists (select 1 from runs where runs.thread_id = threads.thread_id and queue = 'running') limit ?;
-
--- name: unsettled_thread
-select thread_id from threads where thread_id = ? and unsettled is not null
-and not exists (select 1 from runs where runs.thread_id = threads.thread_id and queue = 'running');
 
 -- name: settle_unsettled
 update or fail threads set
@@ -61,12 +36,6 @@ update or fail threads set
 where thread_id = :thread_id and unsettled is not null
 and not exists (select 1 from runs where thread_id = :thread_id and queue = 'running');
 
--- name: delete_thread
-delete from threads where thread_id = ?;
-
--- name: discarded_thread
-select 1 from discarded_threads where thread_id = ?;
-
 -- name: next_discarded
 -- Whichever is due, or that one: whoever uses an id gives what has it up.
 select thread_id, with_runs from discarded_threads where due <= :now limit 1;
@@ -74,49 +43,23 @@ select thread_id, with_runs from discarded_threads where due <= :now limit 1;
 -- name: this_discarded
 select thread_id, with_runs from discarded_threads where thread_id = :thread_id;
 
--- name: any_discarded
-select 1 from discarded_threads where due <= (select clock_micros()) limit 1;
-
 -- name: note_discarded
 insert into discarded_threads (thread_id, with_runs, due) values (?, ?, ?)
 on conflict (thread_id) do update set with_runs = max(with_runs, excluded.with_runs), due = excluded.due;
-
--- name: forget_discarded
-delete from discarded_threads where thread_id = ?;
-
--- name: fence_runs_of_thread
--- Whoever executes one of them has lost it, and nobody takes another; their rows go with the thread's other runs.
-update runs set queue = null, creator_details = null, worker = null where thread_id = ? and queue in ('ready', 'running') returning run_id;
-
--- name: runs_of_discarded_thread
-select seq, run_id, queue from runs where thread_id = ? limit ?;
-
--- name: remove_run
-delete from runs where seq = ?;
-
--- name: latest_checkpoint_id
-select max(checkpoint_id) from checkpoints where thread_id = ? and ns = '';
-
--- name: mark_history_dropped
--- Not a change that a user would call one, so updated_at stays.
-update threads set kept_at = state_updated_at where thread_id = ?;
 
 -- name: expired_threads
 -- The terms are those of the index thread_expires.
 select thread_id from threads
 where ttl_minutes is not null and (ttl_strategy = 'delete' or kept_at is not state_updated_at)
-and ttl_strategy = ? and updated_at + cast(ttl_minutes * 60000000 as integer) <= ? and status <> 'busy'
+and ttl_strategy = :strategy and updated_at + cast(ttl_minutes * 60000000 as integer) <= (select clock_micros()) and status <> 'busy'
 and not exists (select 1 from postponed_expiries as postponed
-                where postponed.thread_id = threads.thread_id and postponed.due > ?)
-order by updated_at + cast(ttl_minutes * 60000000 as integer) limit ?;
+                where postponed.thread_id = threads.thread_id and postponed.due > (select clock_micros()))
+order by updated_at + cast(ttl_minutes * 60000000 as integer) limit :limit;
 
 -- name: postpone_expiry
 -- Twice as long each time.
 insert into postponed_expiries (thread_id, tries, due) values (:thread_id, 1, :now + :pause)
 on conflict (thread_id) do update set tries = tries + 1, due = :now + min(:longest, :pause << min(tries, 30));
-
--- name: forget_postponed
-delete from postponed_expiries where thread_id = ?;
 
 -- name: checkpoint_sizes
 select ns, type, data, length(metadata) from checkpoints where thread_id = ?;

@@ -7,21 +7,6 @@ on conflict (worker) do update set seen_at = :now;
 -- name: known_workers
 select worker, seen_at from workers;
 
--- name: unknown_workers
-select distinct worker from runs where queue = 'running' and worker not in (select worker from workers);
-
--- name: forget_worker
-delete from workers where worker = ?;
-
--- name: runs_of_worker
-select seq, run_id, thread_id, attempt, token, crashes, cancel, lane, suspects, claimed_at from runs
-where worker = ? and queue = 'running' order by seq;
-
--- name: requeue_crashed
-update runs set queue = 'ready', status = 'pending', worker = null, crashes = crashes + 1, lane = :lane,
-                suspects = :suspects, updated_at = :now
-where seq = :seq and worker = :worker and queue = 'running';
-
 -- name: overdue_runs
 select seq, run_id, thread_id, cancel from runs indexed by run_owned where queue = 'running' and claimed_at < ? limit ?;
 
@@ -36,9 +21,3 @@ update runs set queue = null, creator_details = null, status = :status, worker =
                 updated_at = :now, ended_at = :now
 where seq = :seq and queue is not null
 returning webhook;
-
--- name: fail_thread
-update threads set settled = 'error', error = ? where thread_id = ?;
-
--- name: probe
-update probes set number = number + 1;

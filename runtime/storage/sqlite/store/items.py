@@ -125,7 +125,7 @@ class SqliteStoreItems:
             return [self._answer(connection, read, time, outlived) for read in reads], outlived
 
         if len(reads) <= FEW and all(isinstance(read, GetItem) for read in reads):
-            return database.read(_in_one_state(work) if len(reads) > 1 else work)
+            return database.read_here(_in_one_state(work) if len(reads) > 1 else work)
         return await database.read_in_pool(_in_one_state(work), "search")
 
     def _answer(
@@ -194,7 +194,7 @@ class SqliteStoreItems:
 
         database = await self._opened()
         due = "select 1 from items where expires_at <= ? limit 1"
-        if database.read(lambda connection: connection.execute(due, (now(),)).fetchone()) is None:
+        if database.read_here(lambda connection: connection.execute(due, (now(),)).fetchone()) is None:
             return False
         return await database.write(work)
 

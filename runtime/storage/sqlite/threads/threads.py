@@ -1,118 +1,29 @@
 """Threads, on SQLite."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest, ThreadStorage
+from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage import thread_edits as edits
-from runyard.runtime.storage.fetching import fetch_dict
-from runyard.runtime.storage.kept_answers import pack_thread
-from runyard.runtime.storage.leftovers import remove_leftovers, write_without_leftovers
-from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
+from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.idempotency import IdempotencyKey
-from runyard.runtime.storage.port.threads import (
-    NO_METADATA,
-    ChannelReader,
-    DeletedThreads,
-    IfExists,
-    Leftovers,
-    NewThread,
-    StateEdit,
-    StateReading,
-)
+from runyard.runtime.storage.port.threads import NO_METADATA
 from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.rows import thread_from_row
-from runyard.runtime.storage.scoping import on_thread, shows_thread
 from runyard.runtime.storage.sqlite.checkpoint_rows import write_rows
-from runyard.runtime.storage.sqlite.connection import Connection, now
+from runyard.runtime.storage.sqlite.connection import Connection
 from runyard.runtime.storage.sqlite.copying import copy_thread
 from runyard.runtime.storage.sqlite.database import Database
 from runyard.runtime.storage.sqlite.threads.search import count_threads, search_threads
-from runyard.runtime.storage.sqlite.threads.usage import usage_of_thread
-from runyard.runtime.storage.used_keys import keep_key
-
-T = TypeVar("T")
-
-EXPIRY_PAUSE = 60_000_000
-LONGEST_EXPIRY_PAUSE = 86_400_000_000
-"""Microseconds until dropping a history is tried again: after the first failure, and at the most."""
+from runyard.runtime.storage.threads import Threads
 
 
-class SqliteThreads:
-    """Threads as rows that hold their latest values too, so that none of a thread's checkpoints need be unpacked to
-    show it."""
+class SqliteThreads(Threads[Connection]):
+    """See `Threads`."""
 
     def __init__(self, database: Database, queries: Queries) -> None:
-        self._database = database
-        self._sql = queries
-
-    # Reading
-
-    async def get(self, scope: Scope, thread_id: str) -> Thread | None:
-        return await self._database.read_in_scope(
-            scope, on_thread(scope, thread_id, lambda connection: self._get(connection, thread_id))
-        )
-
-    def _get(self, connection: Connection, thread_id: str) -> Thread | None:
-        row = fetch_dict(connection, self._sql["thread"], (thread_id,))
-        return None if row is None else thread_from_row(row)
-
-    async def values(self, scope: Scope, thread_id: str) -> bytes | None:
-        row = await self._read_row(scope, self._sql["thread_values"], thread_id)
-        return None if row is None else row[0]
-
-    async def graph_ids(self, scope: Scope, thread_id: str) -> list[str] | None:
-        row = await self._read_row(scope, self._sql["graphs_of_thread"], thread_id)
-        return None if row is None else [graph_id for graph_id in row if graph_id is not None]
-
-    async def _read_row(self, scope: Scope, sql: str, thread_id: str) -> tuple[Any, ...] | None:
-        return await self._database.read_in_scope(
-            scope, on_thread(scope, thread_id, lambda connection: connection.execute(sql, (thread_id,)).fetchone())
-        )
-
-    async def search(self, scope: Scope, request: ThreadSearchRequest, *, limit: int, offset: int) -> list[Thread]:
-        return await self._database.search(
-            lambda connection: search_threads(connection, scope, request, limit=limit, offset=offset)
-        )
-
-    async def count(self, scope: Scope, request: ThreadCountRequest) -> int:
-        return await self._database.search(lambda connection: count_threads(connection, scope, request))
-
-    async def usage(self, scope: Scope, thread_id: str, read: ChannelReader) -> ThreadStorage | None:
-        return await self._database.search(
-            on_thread(scope, thread_id, lambda connection: usage_of_thread(connection, self._sql, thread_id, read))
-        )
-
-    # Editing
-
-    async def create(self, scope: Scope, new_thread: NewThread, if_exists: IfExists) -> Thread:
-        def work(connection: Connection) -> Thread:
-            edits.create_thread(connection, self._sql, scope, new_thread, if_exists, write_rows)
-            created = self._get(connection, new_thread.thread_id)
-            assert created is not None
-            if new_thread.key is not None:
-                keep_key(connection, self._sql, scope, new_thread.key, pack_thread(created))
-            return created
-
-        return await write_without_leftovers(self._database, self._sql, work, ())
-
-    async def patch(
-        self, scope: Scope, thread_id: str, metadata: Mapping[str, Any] | None, expiry: Expiry | None
-    ) -> Thread | None:
-        def work(connection: Connection) -> Thread | None:
-            edits.patch_thread(connection, self._sql, scope, thread_id, metadata, expiry)
-            return self._get(connection, thread_id)
-
-        return await self._database.write(on_thread(scope, thread_id, work))
-
-    async def delete(self, scope: Scope, thread_ids: Sequence[str]) -> DeletedThreads:
-        def work(connection: Connection) -> DeletedThreads:
-            shown = (thread_id for thread_id in thread_ids if shows_thread(connection, scope, thread_id))
-            return edits.delete_threads(connection, self._sql, shown)
-
-        return await self._database.write(work)
+        super().__init__(database, queries)
+        self._own_database = database
 
     async def copy(
         self,
@@ -124,58 +35,19 @@ class SqliteThreads:
         key: IdempotencyKey | None = None,
     ) -> Thread | None:
         def read(reader: Connection) -> bool:
-            return copy_thread(reader, self._database, self._sql, scope, source, target, expiry, metadata, key)
+            return copy_thread(reader, self._own_database, self._sql, scope, source, target, expiry, metadata, key)
 
-        if not await self._database.read_in_pool(read, "copy"):
+        if not await self._own_database.read_in_pool(read, "copy"):
             return None
-        return self._database.read(lambda connection: self._get(connection, target))
+        return await self._database.read(lambda connection: self._get(connection, target))
 
-    async def edit_state(self, scope: Scope, thread_id: str, edit: StateEdit) -> None:
-        await self._database.write(
-            lambda connection: edits.edit_state(connection, self._sql, scope, thread_id, edit, write_rows)
-        )
+    def _search(
+        self, connection: Connection, scope: Scope, request: ThreadSearchRequest, *, limit: int, offset: int
+    ) -> list[Thread]:
+        return search_threads(connection, scope, request, limit=limit, offset=offset)
 
-    async def unsettled(self, limit: int, thread_id: str | None = None) -> list[str]:
-        name, parameters = ("unsettled_threads", [limit]) if thread_id is None else ("unsettled_thread", [thread_id])
-        rows = self._database.read(lambda connection: connection.execute(self._sql[name], parameters).fetchall())
-        return [row[0] for row in rows]
+    def _count(self, connection: Connection, scope: Scope, request: ThreadCountRequest) -> int:
+        return count_threads(connection, scope, request)
 
-    async def settle(self, thread_id: str, reading: StateReading) -> bool:
-        return await self._database.write(lambda connection: edits.settle(connection, self._sql, thread_id, reading))
-
-    async def keep_latest(self, scope: Scope, thread_id: str, base: str, kept: Sequence[KeptCheckpoint]) -> bool:
-        def step(connection: Connection) -> bool | None:
-            if not shows_thread(connection, scope, thread_id):
-                return False
-            return edits.keep_latest(connection, self._sql, thread_id, base, kept)
-
-        while (kept_latest := await self._database.write(step)) is None:
-            pass
-        return kept_latest
-
-    # Expiring
-
-    async def remove_leftovers(self) -> Leftovers:
-        if not self._database.read(lambda connection: connection.execute(self._sql["any_discarded"]).fetchone()):
-            return Leftovers(more=False)
-        return await self._database.write(lambda connection: remove_leftovers(connection, self._sql))
-
-    async def postpone_expiry(self, thread_id: str) -> None:
-        parameters = {"thread_id": thread_id, "now": now(), "pause": EXPIRY_PAUSE, "longest": LONGEST_EXPIRY_PAUSE}
-        await self._database.write(lambda connection: connection.execute(self._sql["postpone_expiry"], parameters))
-
-    async def delete_expired(self, limit: int) -> DeletedThreads:
-        def work(connection: Connection) -> DeletedThreads:
-            rows = connection.execute(self._sql["expired_threads"], ("delete", now(), now(), limit))
-            return edits.delete_threads(connection, self._sql, [row[0] for row in rows.fetchall()])
-
-        return await self._database.write(work)
-
-    async def history_expired(self, limit: int) -> list[str]:
-        rows = await self._database.read_in_pool(
-            lambda connection: connection.execute(
-                self._sql["expired_threads"], ("keep_latest", now(), now(), limit)
-            ).fetchall(),
-            "lookup",
-        )
-        return [row[0] for row in rows]
+    def _write_rows(self, connection: Connection, sql: Queries, rows: Iterable[CheckpointRow | WriteRow]) -> None:
+        write_rows(connection, sql, rows)

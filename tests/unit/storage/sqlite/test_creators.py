@@ -10,8 +10,8 @@ from pathlib import Path
 
 from runyard.generated.models import Assistant
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage import sqlite
 from runyard.runtime.storage.port.threads import NewThread
+from runyard.runtime.storage.queries import load_queries
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 from tests.storage.builders import claim_all, finish_request, on_thread, ref, stateless
 from tests.storage.crons import create, firing, unchanged
@@ -43,7 +43,7 @@ async def test_what_is_known_of_a_creator_is_forgotten_with_the_end_of_the_run(t
 
 def test_whatever_takes_a_run_out_of_the_queue_forgets_what_is_known_of_its_creator() -> None:
     # A trigger would see to it too, and cost each run 4%.
-    texts = [file.read_text() for file in Path(sqlite.__file__).parent.joinpath("sql").glob("*.sql")]
+    texts = load_queries("sqlite").values()
     ending = [line for text in texts for line in text.splitlines() if re.match(r"update runs set .*queue = null", line)]
     assert len(ending) >= 4
     assert [line for line in ending if "creator_details = null" not in line] == []

@@ -27,6 +27,7 @@ SMALL = (
     "json_each",
     "idempotency_size",
     "encryption",
+    "sign_ins",  # of which only so many are kept
     "schema_version",
     "unclaimed",
 )

@@ -1,21 +1,23 @@
-"""Browsers whose users have signed in, on Postgres."""
+"""Browsers whose users have signed in, on every backend."""
 
-from runyard.runtime.storage.postgres.connection import Connection
-from runyard.runtime.storage.postgres.database import Database
+from __future__ import annotations
+
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.statements import Database, Statements
 
 
-class PostgresSignIns:
+class SignIns:
     """See `SignInStorage`."""
 
-    def __init__(self, database: Database, queries: Queries) -> None:
+    def __init__(self, database: Database[Statements], queries: Queries) -> None:
         self._database = database
         self._sql = queries
 
     async def begin(self, digest: bytes, sealed: bytes, *, lifetime: float, most: int) -> None:
-        def work(connection: Connection) -> None:
-            connection.execute(self._sql["drop_ended_sign_ins"], {"now": connection.now})
-            values = {"digest": digest, "sealed": sealed, "expires_at": connection.now + int(lifetime * 1e6)}
+        def work(connection: Statements) -> None:
+            time = connection.now
+            connection.execute(self._sql["drop_ended_sign_ins"], {"now": time})
+            values = {"digest": digest, "sealed": sealed, "expires_at": time + int(lifetime * 1e6)}
             connection.execute(self._sql["begin_sign_in"], values)
             connection.execute(self._sql["drop_excess_sign_ins"], {"most": most})
 
@@ -28,4 +30,6 @@ class PostgresSignIns:
         return None if row is None else row[0]
 
     async def end(self, digest: bytes) -> None:
-        await self._database.write_one(self._sql["end_sign_in"], {"digest": digest})
+        await self._database.write(
+            lambda connection: connection.execute(self._sql["end_sign_in"], {"digest": digest}).rowcount
+        )

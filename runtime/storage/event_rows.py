@@ -1,16 +1,16 @@
-"""The logs of threads, on Postgres: what other steps of a transaction ask of them."""
+"""The logs of threads, on every backend: what other steps of a transaction ask of them."""
 
 from runyard.runtime.storage.fetching import one
-from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.statements import Statements
 
 
-def last_event(connection: Connection, sql: Queries, run_id: str) -> int:
+def last_event(connection: Statements, sql: Queries, run_id: str) -> int:
     """The number of a run's last stored event; 0 if there is none."""
     row = connection.execute(sql["last_event"], (run_id,)).fetchone()
     return 0 if row is None else int(row[0])
 
 
-def last_of_thread(connection: Connection, sql: Queries, thread_id: str) -> int:
+def last_of_thread(connection: Statements, sql: Queries, thread_id: str) -> int:
     """The last number that was given on a thread; 0 if there is none."""
     return int(one(connection, sql["last_of_thread"], (thread_id,))[0])
