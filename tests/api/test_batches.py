@@ -153,10 +153,11 @@ async def test_a_cancelled_batch_has_ended_when_the_answer_comes(
         on_completion="keep",
     )
 
-    def begun(state: Any) -> bool:
-        return bool(state["values"].get("log") == ["x in"])
+    async def log() -> Any:
+        values: Any = (await client.threads.get_state(runs[0]["thread_id"]))["values"]
+        return values.get("log")
 
-    await wait_until(lambda: client.threads.get_state(runs[0]["thread_id"]), begun)
+    await wait_until(log, lambda found: found == ["x in"])
     batch = (await http.post(f"/batches/{batch_id}/cancel")).raise_for_status().json()
     assert (batch["status"], counted(batch)) == ("cancelled", {"interrupted": 120})
     state: Any = await client.threads.get_state(runs[0]["thread_id"])

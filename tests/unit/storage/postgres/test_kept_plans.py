@@ -47,8 +47,8 @@ async def test_few_rows_are_looked_at_for_a_run(
         for count in (FEW, MANY):
             runs = [stateless(temporary=temporary) for _ in range(count)]
             await storage.runs.insert(Scope.everything(), runs)
-            rows = [checkpoint_row("of another", f"c{count}.{number}", blobs=[]) for number in range(count)]
-            await storage.checkpoints.append(None, rows)
+            others = [checkpoint_row("of another", f"c{count}.{number}", blobs=[]) for number in range(count)]
+            await storage.checkpoints.append(None, others)
             looks: list[tuple[str, bool, int]] = []
             commit = Connection.commit
 
