@@ -52,8 +52,9 @@ class RunSaver(BaseCheckpointSaver[str]):
     in memory for the first second, and a run that ends before leaves nothing to delete. A crash in that second
     costs as much work as it would without a checkpoint that is a second old. `limits`: with `no_step`, what nodes still
     return is not taken, and no step begins, but the checkpoint is with which LangGraph leaves a run that saves at its
-    end; with `sealed`, nothing is. `fresh`: there is nothing to be read until the run has saved something. `writer`:
-    what writes in the place of `storage`. `admin`: for those of LangGraph's operations that are about whole threads.
+    end; with `sealed`, nothing is. `fresh`: a thread of which there is nothing to be read until the run has saved
+    something. `writer`: what writes in the place of `storage`. `admin`: for those of LangGraph's operations that are
+    about whole threads.
     """
 
     serde: SerializerProtocol = StateSerializer()
@@ -69,7 +70,7 @@ class RunSaver(BaseCheckpointSaver[str]):
         in_memory: bool = False,
         serde: SerializerProtocol | None = None,
         limits: RunLimits | None = None,
-        fresh: bool = False,
+        fresh: str | None = None,
     ) -> None:
         super().__init__(serde=serde)
         self._storage = storage
@@ -177,7 +178,6 @@ class RunSaver(BaseCheckpointSaver[str]):
     ) -> RunnableConfig:
         if self._limits.sealed:
             raise asyncio.CancelledError(STOPPED)
-        self._fresh = False
         if memory := self._memory_while_short():
             memory.items.append(MemoryCheckpoint(config, checkpoint, {**metadata}, new_versions))
         else:
@@ -204,7 +204,6 @@ class RunSaver(BaseCheckpointSaver[str]):
     ) -> None:
         if self._limits.no_step:
             raise asyncio.CancelledError(STOPPED)
-        self._fresh = False
         if memory := self._memory_while_short():
             memory.items.append(MemoryWrites(config, writes, task_id, task_path))
         else:
@@ -213,7 +212,9 @@ class RunSaver(BaseCheckpointSaver[str]):
     async def _find(self, config: RunnableConfig) -> CheckpointTuple | None:
         if self._memory is not None:
             return self._memory.find(config)
-        return None if self._fresh else await find_checkpoint(self._storage, self._rows, config)
+        if config["configurable"]["thread_id"] == self._fresh and not self._unwritten.used:
+            return None
+        return await find_checkpoint(self._storage, self._rows, config)
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         self._unwritten.settle_blocking()

@@ -32,6 +32,8 @@ class UnwrittenRows:
         self._held = self._gathered_size = 0
         self._failure: BaseException | None = None
         self._closed = False
+        self.used = False
+        """Whether rows were ever added."""
 
     @property
     def too_many(self) -> bool:
@@ -43,6 +45,7 @@ class UnwrittenRows:
         with self._lock:
             if self._closed or self._failure is not None:
                 return
+            self.used = True
             size = sum(map(_size, rows))
             self._gathered += rows
             self._gathered_size += size

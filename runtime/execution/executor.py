@@ -76,7 +76,7 @@ class Executor:
             sync=sync,
             in_memory=leased.temporary and not sync and lease.attempt == 1,
             limits=limits,
-            fresh=leased.fresh,
+            fresh=lease.thread_id if leased.fresh else None,
             serde=self._serde,
         )
         span = None if self._tracing is None else RunSpan(self._tracing, leased)

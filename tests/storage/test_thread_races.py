@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 from runyard.generated.models import Assistant, Thread
-from runyard.runtime.errors import Conflict, NotFound
+from runyard.runtime.errors import Conflict, NotFound, StateChanged
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.expiry import Expiry
@@ -53,8 +53,8 @@ async def test_two_edits_of_one_state(track: Track) -> None:
         return Race(thread_id, left, right)
 
     async def judge(thread_id: str, left: Outcome[None], right: Outcome[None]) -> str:
-        assert raised(left, Conflict) != raised(right, Conflict)
-        winner = "right" if raised(left, Conflict) else "left"
+        assert raised(left, StateChanged) != raised(right, StateChanged)
+        winner = "right" if raised(left, StateChanged) else "left"
         (kept,) = await track.storage.checkpoints.history(thread_id, None, before=None, limit=None)
         assert kept.checkpoint_id == winner
         assert await track.storage.threads.values(Scope.everything(), thread_id) == f'"{winner}"'.encode()

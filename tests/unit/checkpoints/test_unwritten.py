@@ -183,8 +183,9 @@ async def test_a_saver_looks_for_nothing_on_a_fresh_thread_until_it_has_saved_so
     before = RunSaver(storage.checkpoints)
     await before.aput(config, checkpoint, {}, {})
     await before.settle()
-    saver = RunSaver(storage.checkpoints, fresh=True)
+    saver = RunSaver(storage.checkpoints, fresh="t")
     assert await saver.aget_tuple(config) is None
+    assert await RunSaver(storage.checkpoints, fresh="another").aget_tuple(config) is not None
     later = empty_checkpoint()
     await saver.aput(config, later, {}, {})
     found = await saver.aget_tuple(config)
