@@ -16,7 +16,7 @@ from tests.live_server import LiveServer
 from tests.storage.postgres_server import address
 
 from .run_streams import collect, data_of, event_names
-from .test_encryption import SECRET, VAULT, client_of, tenant
+from .vault import SECRET, VAULT, client_of, tenant
 
 pytestmark = pytest.mark.full
 
