@@ -29,7 +29,7 @@ class SignIns:
         """The secret of a browser that has signed in with a credential: 43 letters, digits, `-` and `_`."""
         token = secrets.token_urlsafe(32)
         sealed = _sealed(token, credential.encode())
-        await self._storage.begin(_digest(token), sealed, lifetime=LIFETIME, most=MOST)
+        await self._storage.begin(_digest(token), sealed, seconds=LIFETIME, most=MOST)
         return token
 
     async def credential(self, token: str) -> str | None:

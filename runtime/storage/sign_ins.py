@@ -13,11 +13,11 @@ class SignIns:
         self._database = database
         self._sql = queries
 
-    async def begin(self, digest: bytes, sealed: bytes, *, lifetime: float, most: int) -> None:
+    async def begin(self, digest: bytes, sealed: bytes, *, seconds: float, most: int) -> None:
         def work(connection: Statements) -> None:
             time = connection.now
             connection.execute(self._sql["drop_ended_sign_ins"], {"now": time})
-            values = {"digest": digest, "sealed": sealed, "expires_at": time + int(lifetime * 1e6)}
+            values = {"digest": digest, "sealed": sealed, "expires_at": time + int(seconds * 1e6)}
             connection.execute(self._sql["begin_sign_in"], values)
             connection.execute(self._sql["drop_excess_sign_ins"], {"most": most})
 

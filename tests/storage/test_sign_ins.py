@@ -30,9 +30,9 @@ async def test_what_is_kept_opens_nothing_without_the_browser(storage: Storage) 
     kept: list[tuple[bytes, bytes]] = []
 
     class Looked:
-        async def begin(self, digest: bytes, sealed: bytes, *, lifetime: float, most: int) -> None:
+        async def begin(self, digest: bytes, sealed: bytes, *, seconds: float, most: int) -> None:
             kept.append((digest, sealed))
-            await storage.sign_ins.begin(digest, sealed, lifetime=lifetime, most=most)
+            await storage.sign_ins.begin(digest, sealed, seconds=seconds, most=most)
 
         find = storage.sign_ins.find
         end = storage.sign_ins.end
@@ -46,20 +46,20 @@ async def test_what_is_kept_opens_nothing_without_the_browser(storage: Storage) 
 
 
 async def test_a_sign_in_ends_with_its_time(storage: Storage, let_time_pass: Callable[[float], None]) -> None:
-    await storage.sign_ins.begin(b"short", b"1", lifetime=60, most=10)
-    await storage.sign_ins.begin(b"long", b"2", lifetime=600, most=10)
+    await storage.sign_ins.begin(b"short", b"1", seconds=60, most=10)
+    await storage.sign_ins.begin(b"long", b"2", seconds=600, most=10)
     assert await found(storage, b"short", b"long") == [b"1", b"2"]
     let_time_pass(61)
     assert await found(storage, b"short", b"long") == [None, b"2"]
     # Dropped, too: it would not come back where time does.
-    await storage.sign_ins.begin(b"next", b"3", lifetime=60, most=10)
+    await storage.sign_ins.begin(b"next", b"3", seconds=60, most=10)
     let_time_pass(0)
     assert await found(storage, b"short", b"long", b"next") == [None, b"2", b"3"]
 
 
 async def test_those_that_end_first_make_room(storage: Storage) -> None:
     for number, digest in enumerate((b"first", b"second", b"third")):
-        await storage.sign_ins.begin(digest, digest, lifetime=60 + number, most=2)
+        await storage.sign_ins.begin(digest, digest, seconds=60 + number, most=2)
     assert await found(storage, b"first", b"second", b"third") == [None, b"second", b"third"]
     await storage.sign_ins.end(b"unknown")
     await storage.sign_ins.end(b"second")

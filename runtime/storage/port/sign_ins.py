@@ -7,7 +7,7 @@ class SignInStorage(Protocol):
     """What sign-ins stand for. Whoever asks brings the digest of a secret that is kept nowhere here, and what is kept
     can be read with that secret alone."""
 
-    async def begin(self, digest: bytes, sealed: bytes, *, lifetime: float, most: int) -> None:
+    async def begin(self, digest: bytes, sealed: bytes, *, seconds: float, most: int) -> None:
         """Keeps a sign-in for so many seconds. Those whose time is over are dropped, and of more than `most` those that
         end first."""
 

@@ -11,8 +11,8 @@ class FakeSignInStorage:
     def __init__(self) -> None:
         self.kept: dict[bytes, tuple[float, bytes]] = {}
 
-    async def begin(self, digest: bytes, sealed: bytes, *, lifetime: float, most: int) -> None:
-        self.kept[digest] = (time.monotonic() + lifetime, sealed)
+    async def begin(self, digest: bytes, sealed: bytes, *, seconds: float, most: int) -> None:
+        self.kept[digest] = (time.monotonic() + seconds, sealed)
         while len(self.kept) > most:
             self.kept.pop(next(iter(self.kept)))
 

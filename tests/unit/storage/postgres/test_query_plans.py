@@ -30,7 +30,8 @@ READ_ASIDE = {"checkpoints_of_runs", "blobs_of_runs", "writes_of_runs"}
 COUNTS = {"depth", "waits", "bytes_of_results", "forget_excess_keys"}
 """Count or sum all that waits or is kept, every few seconds at most."""
 LITTLE = ("workers", "worker_leases", "probes", "discarded_threads", "discarded_batches", "postponed_expiries",
-          "duration_classes", "encryption", "imports", "pg_extension", "pg_namespace", "store_vectors")  # fmt: skip
+          "duration_classes", "encryption", "imports", "pg_extension", "pg_namespace", "store_vectors",
+          "sign_ins")  # fmt: skip
 """Tables that hold little, or are there only for what the statement is about."""
 PARTIAL = (
     "run_owned", "run_active", "run_one", "run_trying", "run_held", "batch_active", "batch_cancelled", "batch_erasing",
