@@ -15,7 +15,7 @@ from tests.gate import Gate
 from .batch_lines import ended, lines_of, results_of, submit
 from .batches import batch_payload
 
-pytestmark = pytest.mark.postgres(cluster=True)
+pytestmark = pytest.mark.postgres
 
 AT_ONCE = {"initial_interval": 0}
 

@@ -14,7 +14,7 @@ from tests.gate import Gate
 
 from .ended_runs import user_message
 
-pytestmark = pytest.mark.postgres(cluster=True)
+pytestmark = pytest.mark.postgres
 
 
 @pytest.fixture

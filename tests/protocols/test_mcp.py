@@ -9,7 +9,7 @@ import pytest
 
 from tests.authorisation.users import User
 
-pytestmark = pytest.mark.postgres(cluster=True)
+pytestmark = pytest.mark.postgres
 
 SENT = {"accept": "application/json, text/event-stream"}
 

@@ -18,7 +18,7 @@ from .batch_strain import ACTIVE, ALL, SIZE, batches, recover, strain
 from .builders import claim_all, finish_request
 from .processes import start
 
-KILLS = 120
+KILLS = 80
 
 
 async def check(storage: Storage, batch: Batch) -> None:

@@ -106,7 +106,7 @@ async def test_a_success_of_a_killed_worker_has_its_checkpoints(backend: str, tm
     storage.close()
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(35, marks=[pytest.mark.full, pytest.mark.timeout(400)])])
+@pytest.mark.parametrize("rounds", [2, pytest.param(15, marks=[pytest.mark.full, pytest.mark.timeout(400)])])
 @pytest.mark.parametrize("backend", PLAIN)
 async def test_a_key_of_a_killed_process_is_there_with_its_batch_or_not_at_all(
     backend: str, rounds: int, tmp_path: Path

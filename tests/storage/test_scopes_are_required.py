@@ -17,6 +17,7 @@ OF_SERVER = {
     "sealed": "values are encrypted anew where they stand, whoever's they are",
     "capabilities": "what the backend can, which is no data",
     "checkpoints": "workers write them; they are read for those whom a scope has let in to their thread",
+    "sign_ins": "they say who the caller is, from which a scope follows; a secret of the browser's finds one",
 }
 """Parts of storage that clients never reach by themselves, and why."""
 
