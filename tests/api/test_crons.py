@@ -21,7 +21,7 @@ from tests.webhook_listener import WebhookListener
 
 from .waiting import wait_for_status, wait_for_thread_status, wait_until
 
-pytestmark = pytest.mark.postgres(always=True)
+pytestmark = pytest.mark.postgres
 
 YEARLY = "0 0 1 1 *"
 EACH_SECOND = "* * * * * *"

@@ -11,7 +11,7 @@ from .ended_runs import user_message
 from .run_streams import collect, data_of
 from .waiting import wait_for_thread_status
 
-pytestmark = pytest.mark.postgres(always=True, cluster=True)
+pytestmark = pytest.mark.postgres(cluster=True)
 
 
 @pytest.fixture

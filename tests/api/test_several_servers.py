@@ -24,6 +24,8 @@ from tests.storage.postgres_server import address
 
 from .run_streams import collect, data_of, event_names, join_stream, read_until, under_way
 
+pytestmark = pytest.mark.full
+
 WAIT = 30
 """Seconds within which each story has to end."""
 
@@ -189,7 +191,6 @@ async def test_a_pending_run_that_is_cancelled_elsewhere_ends_for_who_waits(
     assert (await one.runs.get(thread, run["run_id"]))["status"] == "interrupted"
 
 
-@pytest.mark.full
 async def test_a_stream_goes_on_at_another_server_when_its_own_is_killed(
     place: Place, servers: list[LiveServer], other: LangGraphClient, gate: Gate
 ) -> None:

@@ -18,6 +18,8 @@ from .run_streams import collect, data_of, event_names, join_stream, read_until,
 from .slow_reader import SlowReader
 from .waiting import wait_for_status, wait_until_deleted
 
+pytestmark = pytest.mark.full
+
 # Slow readers: 40 MB are more than the sockets hold for them, 90 MB more than the server does too
 
 FLOOD = {"events": 400, "size": 100_000}

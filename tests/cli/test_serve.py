@@ -120,6 +120,7 @@ def begin_long_run(url: str) -> str:
     return path
 
 
+@pytest.mark.full
 def test_a_stop_hands_running_runs_back_for_the_next_start(start: Start, project: Path) -> None:
     process, url = serve(start, grace="1")
     path = begin_long_run(url)
@@ -135,6 +136,7 @@ def test_a_stop_hands_running_runs_back_for_the_next_start(start: Start, project
     assert httpx.get(f"{url}{path}/join", timeout=60).json()["n"] == 2
 
 
+@pytest.mark.full
 def test_a_second_interrupt_stops_at_once_and_loses_nothing(start: Start, project: Path) -> None:
     process, url = serve(start, grace="60")
     path = begin_long_run(url)
@@ -227,6 +229,7 @@ def test_an_env_file_that_is_not_there_keeps_nothing_from_starting(start: Start,
     assert b".env does not exist" in process.communicate(timeout=30)[1]
 
 
+@pytest.mark.full
 def test_the_project_says_what_is_logged_where_the_environment_does_not(start: Start, project: Path) -> None:
     (project.parent / "warning.py").write_text(
         "import logging\n\nfrom graphs import graph\n\nlogging.getLogger(__name__).warning('imported by a worker')\n"
@@ -239,6 +242,7 @@ def test_the_project_says_what_is_logged_where_the_environment_does_not(start: S
         assert (b"imported by a worker" in process.communicate(timeout=30)[1]) == logged
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("workers", ["0", "1"])
 def test_one_broken_graph_stops_a_strict_start_only(start: Start, runyard: Run, project: Path, workers: str) -> None:
     write_config(project.parent, {"graphs": {"add": "./graphs.py:graph", "broken": "./broken.py:graph"}})
