@@ -11,6 +11,7 @@ because Postgres was started anew.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections import deque
@@ -21,7 +22,6 @@ from typing import Generic, TypeVar
 
 from runyard.runtime.errors import RunyardError, StorageUnavailable, Unanswered, Unavailable
 from runyard.runtime.storage.patience import patience
-from runyard.runtime.storage.postgres.arrivals import Arrivals
 from runyard.runtime.storage.postgres.connection import Connection
 from runyard.runtime.storage.postgres.database import Database
 
@@ -79,7 +79,6 @@ class Groups(Generic[R, T]):
         self._repeatable = repeatable
         self._perform = perform
         self._at_once = at_once
-        self._arrivals = Arrivals()
         self._locks = locks
         self._lock = threading.Lock()
         self._waiting: deque[_Asked[R, T]] = deque()
@@ -93,7 +92,7 @@ class Groups(Generic[R, T]):
         """Its result, once it is committed. Raises what it is refused with, and Unavailable."""
         future: Future[T] = Future()
         self._submit(request, future)
-        return await self._arrivals.wait(future)
+        return await asyncio.wrap_future(future)
 
     def put_off(self, request: R, future: Future[T], patience: float | None = None) -> None:
         """Makes a request by and by, whose result the future gets. Cancelled before its transaction begins, it is not
