@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 LAST_WAIT = 1.0
 """Seconds for which an answer is waited for behind the end of a lease."""
+LATE = 0.25
+"""Seconds behind the end of a wait from which on this process was stopped during it, not its beat without an answer."""
 
 
 class Held(NamedTuple):
@@ -74,13 +76,18 @@ class HeartbeatThread:
     async def _in_time(self) -> None:
         """A beat, for which is waited until the lease runs out."""
         ends = self._workers.lease_ends(self._worker)
-        left = None if ends is None else ends - time.monotonic()
+        now = time.monotonic()
+        # Where it has run out the process was stopped, or cut off, and an answer says what became of its runs.
+        until = None if ends is None else max(ends, now + LAST_WAIT)
         try:
-            # Where it has run out the process was stopped, or cut off, and an answer says what became of its runs.
-            async with asyncio.timeout(None if left is None else max(left, LAST_WAIT)):
+            async with asyncio.timeout(None if until is None else until - now):
                 leases, claiming = self._held()
                 answer = await self._workers.heartbeat(self._worker, leases, claiming=claiming)
-        except TimeoutError:
+        except (TimeoutError, Unavailable) as error:
+            if until is not None and time.monotonic() > until + LATE:
+                return await self._in_time()
+            if isinstance(error, Unavailable):
+                raise
             raise Unavailable(f"worker {self._worker} could not renew its lease in time") from None
         self._answered(answer, leases)
 

@@ -82,15 +82,17 @@ class WorkerLeases:
         self._servers[worker] = self._server(server)
         self._database.write_blocking(lambda connection: self._renew(connection, worker, "worker"), pool="lease")
 
-    async def renew(self, worker: str) -> None:
-        """In a transaction of its own: what is locked elsewhere keeps nobody from saying that it lives."""
+    async def renew(self, worker: str) -> bool:
+        """Whether the lease had not run out. In a transaction of its own: what is locked elsewhere keeps nobody from
+        saying that it lives."""
         asked = time.monotonic()
         await self._database.write(lambda connection: self._renew(connection, worker, "worker"), pool="lease")
         ends = self.ends(worker)
         if ends is not None and time.monotonic() >= ends:
             self._lapsed[worker] = asked
-        else:
-            self._renewed[worker] = asked
+            return False
+        self._renewed[worker] = asked
+        return True
 
     def seen(self, worker: str) -> None:
         """Since it was last renewed, the worker has seen which runs it still has."""

@@ -33,7 +33,7 @@ CLAIM_GRACE = 5_000_000
 
 LONGEST_LOOK = 2.0
 """Seconds for which a heartbeat waits to see the worker's runs, unless a fifth of the lease is less: the next one is
-due."""
+due. One whose lease had run out waits as long: what it sees decides whether it goes on with them."""
 
 
 NOTHING_REAPED = ReapResult(0, [], 0, 0, webhook=False)
@@ -78,9 +78,9 @@ class PostgresWorkers:
         return self.leases.ends(worker)
 
     async def heartbeat(self, worker: str, held: Sequence[Lease], *, claiming: bool = False) -> HeartbeatResult:
-        await self.leases.renew(worker)
+        in_time = await self.leases.renew(worker)
         try:
-            async with asyncio.timeout(min(LONGEST_LOOK, self.leases.seconds / 5)):
+            async with asyncio.timeout(min(LONGEST_LOOK, self.leases.seconds / 5) if in_time else LONGEST_LOOK):
                 result = await self._heartbeat(worker, held, claiming)
         except TimeoutError:
             raise unavailable(f"worker {worker} lives, but its runs could not be seen in time") from None

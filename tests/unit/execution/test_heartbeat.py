@@ -79,3 +79,44 @@ def test_a_worker_whose_lease_runs_out_without_an_answer_gives_its_runs_up(
     assert told.wait(20)
     heartbeat.stop()
     assert answers[0] == HeartbeatResult({}, [lease.seq])
+
+
+class StoppedMachine:
+    """Holds this whole process up in the middle of a beat, until long after the lease; the next beat is answered."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self.beats = 0
+
+    async def heartbeat(self, worker: str, held: object, *, claiming: bool) -> HeartbeatResult:
+        self.beats += 1
+        if self.beats == 1:
+            time.sleep(0.4)  # what is tested is that time passes: nothing of this process's own runs meanwhile
+            await asyncio.Event().wait()
+        return HeartbeatResult({}, [])
+
+    def lease_ends(self, worker: str) -> float | None:
+        return self._began + 0.02
+
+
+def test_a_process_that_was_stopped_in_a_beat_asks_what_became_of_its_runs_before_it_gives_them_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("runyard.runtime.execution.heartbeat.LAST_WAIT", 0.1)
+    monkeypatch.setattr("runyard.runtime.execution.heartbeat.LATE", 0.1)
+    machine: Any = StoppedMachine()
+    told = threading.Event()
+    answers: list[HeartbeatResult] = []
+
+    def answered(answer: HeartbeatResult, leases: Sequence[Lease]) -> None:
+        answers.append(answer)
+        told.set()
+
+    leases = [Lease(7, "w", 1, 1, "run", "thread")]
+    heartbeat = HeartbeatThread(
+        machine, "w", interval=INTERVAL, held=lambda: Held(leases, False), answered=answered, loops=Loops()
+    )
+    heartbeat.start()
+    assert told.wait(20)
+    heartbeat.stop()
+    assert answers[0] == HeartbeatResult({}, [])
