@@ -85,7 +85,8 @@ class HeartbeatThread:
                 answer = await self._workers.heartbeat(self._worker, leases, claiming=claiming)
         except (TimeoutError, Unavailable) as error:
             if until is not None and time.monotonic() > until + LATE:
-                return await self._in_time()
+                await self._in_time()
+                return
             if isinstance(error, Unavailable):
                 raise
             raise Unavailable(f"worker {self._worker} could not renew its lease in time") from None

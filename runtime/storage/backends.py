@@ -14,7 +14,7 @@ from runyard.runtime.storage.port.storage import Meter, Storage
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 
 if TYPE_CHECKING:
-    from runyard.runtime.storage.postgres.target import Target
+    from runyard.runtime.storage.postgres.database.target import Target
 
 DATABASE = "runyard.db"
 
@@ -67,6 +67,6 @@ def target_of(settings: Settings) -> Target | None:
             f" --database {OWN_FILE} to keep everything in a file of the data directory"
         )
     # Late, as above: the client is an extra.
-    from runyard.runtime.storage.postgres.target import Target
+    from runyard.runtime.storage.postgres.database.target import Target
 
     return Target.parse(settings.database, settings.database_schema)

@@ -13,7 +13,7 @@ from runyard.runtime.storage.sqlite.moving.source import SqliteSource
 from runyard.runtime.storage.sqlite.moving.target import SqliteTarget
 
 if TYPE_CHECKING:
-    from runyard.runtime.storage.postgres.target import Target as Place
+    from runyard.runtime.storage.postgres.database.target import Target as Place
 
 
 def make_ends(source: str, target: str, schema: str | None) -> tuple[Source, Target]:
@@ -42,6 +42,6 @@ def _place(database: str, schema: str | None) -> Place:
     if find_spec("psycopg") is None:
         raise ConfigError("the client of Postgres is not installed: pip install 'runyard[postgres]'")
     # Late, as above: the client is an extra.
-    from runyard.runtime.storage.postgres.target import Target
+    from runyard.runtime.storage.postgres.database.target import Target
 
     return Target.parse(database, schema)

@@ -11,8 +11,8 @@ import psycopg
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.queue import FinishRequest, Lease
 from runyard.runtime.storage.port.runs import Lane, NewRun
+from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
-from runyard.runtime.storage.postgres.target import Target
 from scripts.bench_suite import databases
 from scripts.bench_suite.effort import Effort
 from scripts.bench_suite.load import percentile

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
-from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 from tests.live_server import LiveServer
 from tests.storage.postgres_server import address, schema_of

@@ -14,8 +14,8 @@ import pytest
 from runyard.runtime.encryption.handlers import Handlers
 from runyard.runtime.storage.encrypted.storage import EncryptedStorage
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
-from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 from tests.encryption_handlers import encryption
 
@@ -76,7 +76,7 @@ BACKENDS = {
     "sqlite": Backend(
         make=make_sqlite,
         prepare=lay_files,
-        claim_grace="runyard.runtime.storage.sqlite.workers.CLAIM_GRACE",
+        claim_grace="runyard.runtime.storage.sqlite.workers.workers.CLAIM_GRACE",
         largest_page="runyard.runtime.storage.sqlite.store.search.LARGEST_PAGE",
         search_thresholds={
             "runyard.runtime.storage.sqlite.threads.search.NARROW": 3,
@@ -84,23 +84,23 @@ BACKENDS = {
         },
         small_steps={
             "runyard.runtime.storage.time_slice.SLICE": 0.0,
-            "runyard.runtime.storage.removal.PIECE": 2,
+            "runyard.runtime.storage.shared.removal.PIECE": 2,
             "runyard.runtime.storage.sqlite.copying.PAGE_ROWS": 2,
-            "runyard.runtime.storage.sqlite.insertion.CROWD": 2,
+            "runyard.runtime.storage.sqlite.runs.insertion.CROWD": 2,
         },
         time_of_day="time.time_ns",
     ),
     "postgres": Backend(
         make=make_postgres,
         prepare=lay_schema,
-        claim_grace="runyard.runtime.storage.postgres.workers.CLAIM_GRACE",
+        claim_grace="runyard.runtime.storage.postgres.workers.workers.CLAIM_GRACE",
         largest_page="runyard.runtime.storage.postgres.store.search.LARGEST_PAGE",
         search_thresholds={"runyard.runtime.storage.postgres.threads.search.NARROW": 3},
         small_steps={
             "runyard.runtime.storage.time_slice.SLICE": 0.0,
-            "runyard.runtime.storage.removal.PIECE": 2,
+            "runyard.runtime.storage.shared.removal.PIECE": 2,
             "runyard.runtime.storage.postgres.copying.PAGE_ROWS": 2,
-            "runyard.runtime.storage.postgres.insertion.CROWD": 2,
+            "runyard.runtime.storage.postgres.runs.insertion.CROWD": 2,
         },
         time_of_day="time.time_ns",
         clock=set_clock,

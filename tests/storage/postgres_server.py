@@ -37,7 +37,7 @@ def schema_of(directory: Path) -> str:
 def set_clock(monkeypatch: pytest.MonkeyPatch, directory: Path, seconds: float) -> None:
     """Sets the clock of what belongs to a directory by so many seconds from what it is; this process goes by it, too,
     until that is undone."""
-    monkeypatch.setattr("runyard.runtime.storage.postgres.connection.CLOCK", "select clock_micros()")
+    monkeypatch.setattr("runyard.runtime.storage.postgres.database.connection.CLOCK", "select clock_micros()")
     function = f"{schema_of(directory)}.clock_micros()"
     with psycopg.connect(address()) as connection:
         row = connection.execute("select prosrc from pg_proc where oid = %s::regprocedure", (function,)).fetchone()

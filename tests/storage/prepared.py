@@ -16,8 +16,8 @@ from typing import Any
 import psycopg
 
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
-from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 
 from .postgres_server import ADDRESS, address, schema_of

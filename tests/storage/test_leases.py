@@ -18,9 +18,9 @@ from runyard.runtime.errors import LeaseLost, Unavailable
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.port.workers import HeartbeatResult, Machine, ReapResult
-from runyard.runtime.storage.postgres.connection import lock_of
+from runyard.runtime.storage.postgres.database.connection import lock_of
+from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
-from runyard.runtime.storage.postgres.target import Target
 
 from .builders import claim, finish_request, insert, run_status, stateless
 from .postgres_server import address, schema_of

@@ -15,10 +15,10 @@ from psycopg.conninfo import make_conninfo
 from runyard.runtime.errors import LeaseLost, Unanswered, Unavailable
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.patience import patience
-from runyard.runtime.storage.postgres.connection import Connection, Row
-from runyard.runtime.storage.postgres.database import Database
+from runyard.runtime.storage.postgres.database.connection import Connection, Row
+from runyard.runtime.storage.postgres.database.database import Database
+from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
-from runyard.runtime.storage.postgres.target import Target
 
 from .builders import claim, claim_all, finish_request, insert, run_status, stateless
 from .postgres_proxy import PostgresProxy, postgres_proxy
@@ -87,7 +87,7 @@ async def test_where_no_more_connections_are_let_in_those_that_there_are_serve_a
 async def test_connections_that_are_not_needed_any_more_are_closed(
     proxy: PostgresProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runyard.runtime.storage.postgres.connections.UNUSED_AFTER", 0.0)
+    monkeypatch.setattr("runyard.runtime.storage.postgres.database.connections.UNUSED_AFTER", 0.0)
     database = Database(Target.parse(make_conninfo(proxy.address, application_name="closing")), connections=4)
     together = threading.Barrier(4, timeout=PATIENCE)
 
@@ -146,7 +146,7 @@ async def test_a_statement_that_takes_too_long_is_given_up(database: Database) -
 async def test_who_goes_away_within_a_change_keeps_others_from_their_locks_for_a_moment_only(
     proxy: PostgresProxy, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runyard.runtime.storage.postgres.database.LONGEST_IDLE", 0.1)
+    monkeypatch.setattr("runyard.runtime.storage.postgres.database.database.LONGEST_IDLE", 0.1)
     begun, go_on, tries = threading.Event(), threading.Event(), []
 
     def stall(connection: Connection) -> int:
@@ -167,7 +167,7 @@ async def test_who_goes_away_within_a_change_keeps_others_from_their_locks_for_a
 async def test_what_waits_too_long_for_a_connection_is_refused(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runyard.runtime.storage.postgres.database.LONGEST_WAIT", 0.1)
+    monkeypatch.setattr("runyard.runtime.storage.postgres.database.database.LONGEST_WAIT", 0.1)
     busy = [
         asyncio.ensure_future(database.write(lambda connection: connection.execute("select pg_sleep(0.3)")))
         for _ in "ab"

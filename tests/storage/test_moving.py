@@ -18,8 +18,8 @@ from runyard.runtime.services import importing
 from runyard.runtime.services.importing import Imported, import_all
 from runyard.runtime.storage.moved_tables import LEFT_OUT, MOVED
 from runyard.runtime.storage.port.runs import Lane
+from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
-from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 
 from .builders import claim, claim_all, finish_request, insert, ref, run_status, stateless

@@ -14,9 +14,9 @@ from psycopg.conninfo import make_conninfo
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.store import Embedded, FieldVector, Meaning, PutItem, SearchItems, StoredItem
+from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
 from runyard.runtime.storage.postgres.store import vectors
-from runyard.runtime.storage.postgres.target import Target
 
 from .postgres_server import address
 

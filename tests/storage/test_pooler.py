@@ -15,8 +15,8 @@ import pytest
 
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
-from runyard.runtime.storage.postgres.target import Target
 
 from .builders import checkpoint_row, claim_all, finish_request, idle_thread, insert, on_thread, run_status, stateless
 from .postgres_server import address, schema_of

@@ -11,8 +11,8 @@ import pytest
 
 from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
-from runyard.runtime.storage.postgres.target import Target
 
 from .builders import claim, finish_request, insert, stateless
 from .postgres_server import address, schema_of

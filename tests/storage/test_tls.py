@@ -15,8 +15,8 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from runyard.runtime.errors import ConfigError
-from runyard.runtime.storage.postgres.reaching import reach
-from runyard.runtime.storage.postgres.target import Target
+from runyard.runtime.storage.postgres.database.reaching import reach
+from runyard.runtime.storage.postgres.database.target import Target
 
 from .postgres_proxy import postgres_proxy
 from .postgres_server import address

@@ -9,13 +9,13 @@ from concurrent.futures import Future
 import pytest
 
 from runyard.runtime.errors import StorageUnavailable, Unavailable
-from runyard.runtime.storage.postgres import groups
-from runyard.runtime.storage.postgres.checkpoints import PostgresCheckpoints
-from runyard.runtime.storage.postgres.connection import Connection
-from runyard.runtime.storage.postgres.database import Database
-from runyard.runtime.storage.postgres.groups import Groups
-from runyard.runtime.storage.postgres.target import Target
-from runyard.runtime.storage.queries import load_queries
+from runyard.runtime.storage.postgres.checkpoints.checkpoints import PostgresCheckpoints
+from runyard.runtime.storage.postgres.database import groups
+from runyard.runtime.storage.postgres.database.connection import Connection
+from runyard.runtime.storage.postgres.database.database import Database
+from runyard.runtime.storage.postgres.database.groups import Groups
+from runyard.runtime.storage.postgres.database.target import Target
+from runyard.runtime.storage.sql.queries import load_queries
 
 from .builders import checkpoint_row
 from .postgres_proxy import PostgresProxy, postgres_proxy
@@ -70,7 +70,7 @@ async def test_what_was_asked_for_is_made_when_the_database_is_back(
 async def test_what_was_asked_for_is_made_however_long_it_waits_for_a_connection(
     database: Database, doubling: Groups[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runyard.runtime.storage.postgres.database.LONGEST_WAIT", 0.05)
+    monkeypatch.setattr("runyard.runtime.storage.postgres.database.database.LONGEST_WAIT", 0.05)
     busy = [
         asyncio.ensure_future(database.write(lambda connection: connection.execute("select pg_sleep(0.3)").rowcount))
         for _ in "ab"  # as many as there are connections

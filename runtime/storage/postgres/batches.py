@@ -10,19 +10,19 @@ from typing import Any, Final, NamedTuple
 from runyard.generated.models import Batch, BatchStatus, Run
 from runyard.runtime.lifecycle import batch_timed_out
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.batch_rows import condition_of, read_batch
-from runyard.runtime.storage.delivery_rows import complete_deliveries
-from runyard.runtime.storage.fetching import fetch_dict, fetch_dicts, one
 from runyard.runtime.storage.port.batches import BatchState, LateItems, StoppedItems
 from runyard.runtime.storage.port.runs import CancelResult, RunStatus
-from runyard.runtime.storage.postgres.cancellation import cancel_runs, end_unfinished
 from runyard.runtime.storage.postgres.conditions import PostgresConditions
-from runyard.runtime.storage.postgres.connection import SLICES, Connection
-from runyard.runtime.storage.postgres.database import Database
-from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.removal import remove_events, remove_in_pieces
-from runyard.runtime.storage.rows import run_from_row
-from runyard.runtime.storage.scoping import METADATA_OF_RUN, on_batch
+from runyard.runtime.storage.postgres.database.connection import SLICES, Connection
+from runyard.runtime.storage.postgres.database.database import Database
+from runyard.runtime.storage.postgres.runs.cancellation import cancel_runs, end_unfinished
+from runyard.runtime.storage.rows.batches import condition_of, read_batch
+from runyard.runtime.storage.rows.deliveries import complete_deliveries
+from runyard.runtime.storage.rows.rows import run_from_row
+from runyard.runtime.storage.shared.removal import remove_events, remove_in_pieces
+from runyard.runtime.storage.shared.scoping import METADATA_OF_RUN, on_batch
+from runyard.runtime.storage.sql.fetching import fetch_dict, fetch_dicts, one
+from runyard.runtime.storage.sql.queries import Queries
 from runyard.runtime.storage.time_slice import PIECE, TimeSlice
 
 

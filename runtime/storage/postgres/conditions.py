@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from runyard.runtime.storage.conditions import Conditions
+from runyard.runtime.storage.sql.conditions import Conditions
 
 
 class PostgresConditions(Conditions):

@@ -14,17 +14,17 @@ import orjson
 
 from runyard.runtime.errors import Unavailable
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.fetching import fetch_dict
 from runyard.runtime.storage.kept_answers import pack_thread
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.idempotency import IdempotencyKey
-from runyard.runtime.storage.postgres.connection import Connection
-from runyard.runtime.storage.postgres.database import Database
-from runyard.runtime.storage.postgres.errors import unavailable
-from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.rows import expiry_columns, thread_from_row
-from runyard.runtime.storage.scoping import shows_thread
-from runyard.runtime.storage.used_keys import keep_key
+from runyard.runtime.storage.postgres.database.connection import Connection
+from runyard.runtime.storage.postgres.database.database import Database
+from runyard.runtime.storage.postgres.database.errors import unavailable
+from runyard.runtime.storage.rows.rows import expiry_columns, thread_from_row
+from runyard.runtime.storage.shared.scoping import shows_thread
+from runyard.runtime.storage.shared.used_keys import keep_key
+from runyard.runtime.storage.sql.fetching import fetch_dict
+from runyard.runtime.storage.sql.queries import Queries
 
 PAGE_ROWS = 200
 PAGE_BYTES = 1_000_000

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.crons import Crons
 from runyard.runtime.storage.port.runs import CancelResult, InsertResult, NewRun
-from runyard.runtime.storage.postgres.connection import Connection
-from runyard.runtime.storage.postgres.database import Database
-from runyard.runtime.storage.postgres.insertion import insert_runs, make_room
-from runyard.runtime.storage.prepared_runs import PreparedRun
-from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.postgres.database.connection import Connection
+from runyard.runtime.storage.postgres.database.database import Database
+from runyard.runtime.storage.postgres.runs.insertion import insert_runs, make_room
+from runyard.runtime.storage.rows.prepared_runs import PreparedRun
+from runyard.runtime.storage.shared.crons import Crons
+from runyard.runtime.storage.sql.queries import Queries
 
 
 class PostgresCrons(Crons[Connection]):

@@ -1,13 +1,13 @@
 """Webhook calls that are to be made, on Postgres. A row is written in the transaction that ends the run, or the
 batch."""
 
-from runyard.runtime.storage.delivery_rows import ended_batch
-from runyard.runtime.storage.fetching import one
 from runyard.runtime.storage.port.deliveries import Delivery
-from runyard.runtime.storage.postgres.connection import Connection
-from runyard.runtime.storage.postgres.database import Database
-from runyard.runtime.storage.postgres.worker_leases import WorkerLeases
-from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.postgres.database.connection import Connection
+from runyard.runtime.storage.postgres.database.database import Database
+from runyard.runtime.storage.postgres.workers.worker_leases import WorkerLeases
+from runyard.runtime.storage.rows.deliveries import ended_batch
+from runyard.runtime.storage.sql.fetching import one
+from runyard.runtime.storage.sql.queries import Queries
 
 
 class PostgresDeliveries:

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from runyard.runtime.errors import LeaseLost
-from runyard.runtime.storage.event_rows import last_event, last_of_thread
 from runyard.runtime.storage.port.events import Ends, EventChunk, NewEvents, RunEnd, RunOutcome
 from runyard.runtime.storage.port.queue import Lease
-from runyard.runtime.storage.postgres.connection import Connection
-from runyard.runtime.storage.postgres.database import Database
-from runyard.runtime.storage.postgres.groups import Groups
+from runyard.runtime.storage.postgres.database.connection import Connection
+from runyard.runtime.storage.postgres.database.database import Database
+from runyard.runtime.storage.postgres.database.groups import Groups
 from runyard.runtime.storage.postgres.leases import lease_lost, places_of_held
-from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.rows.events import last_event, last_of_thread
+from runyard.runtime.storage.sql.queries import Queries
 
 ROWS_PER_PAGE = 500
 """Rows that are looked at for one page: ends have no size."""

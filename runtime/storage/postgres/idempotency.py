@@ -4,10 +4,10 @@ from runyard.generated.models import Thread
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.kept_answers import pack_thread
 from runyard.runtime.storage.port.idempotency import IdempotencyKey, KeptAnswer
-from runyard.runtime.storage.postgres.connection import Connection
-from runyard.runtime.storage.postgres.database import Database
-from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.used_keys import keep_key
+from runyard.runtime.storage.postgres.database.connection import Connection
+from runyard.runtime.storage.postgres.database.database import Database
+from runyard.runtime.storage.shared.used_keys import keep_key
+from runyard.runtime.storage.sql.queries import Queries
 
 
 class PostgresIdempotency:

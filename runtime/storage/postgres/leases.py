@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import CancelAction
-from runyard.runtime.storage.postgres.connection import Connection
-from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.postgres.database.connection import Connection
+from runyard.runtime.storage.sql.queries import Queries
 
 
 def holds(connection: Connection, sql: Queries, lease: Lease) -> bool:

@@ -13,10 +13,10 @@ from importlib.resources.abc import Traversable
 import psycopg
 
 from runyard.runtime.errors import ConfigError
-from runyard.runtime.storage.fetching import one
 from runyard.runtime.storage.port.capabilities import SchemaState
-from runyard.runtime.storage.postgres.connection import Connection, lock_of
-from runyard.runtime.storage.postgres.target import Target
+from runyard.runtime.storage.postgres.database.connection import Connection, lock_of
+from runyard.runtime.storage.postgres.database.target import Target
+from runyard.runtime.storage.sql.fetching import one
 
 OLDEST_READER = 1
 """The earliest schema whose processes can use a database of the present one. Raised by a migration that takes

@@ -9,17 +9,17 @@ from typing import Any
 import orjson
 
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.fetching import one
 from runyard.runtime.storage.port.results import FailedItem, ItemResult, ItemRetry, ResultsState, RetryResult
 from runyard.runtime.storage.port.runs import FinalStatus, Lane
-from runyard.runtime.storage.postgres.connection import SLICES, Connection, Row
-from runyard.runtime.storage.postgres.database import Database
-from runyard.runtime.storage.postgres.insertion import insert_runs
-from runyard.runtime.storage.prepared_runs import PreparedRun, prepare_runs
-from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.removal import remove_events
-from runyard.runtime.storage.result_rows import failed_from_row, result_from_row
-from runyard.runtime.storage.scoping import on_batch, shows_batch, shows_item
+from runyard.runtime.storage.postgres.database.connection import SLICES, Connection, Row
+from runyard.runtime.storage.postgres.database.database import Database
+from runyard.runtime.storage.postgres.runs.insertion import insert_runs
+from runyard.runtime.storage.rows.prepared_runs import PreparedRun, prepare_runs
+from runyard.runtime.storage.rows.results import failed_from_row, result_from_row
+from runyard.runtime.storage.shared.removal import remove_events
+from runyard.runtime.storage.shared.scoping import on_batch, shows_batch, shows_item
+from runyard.runtime.storage.sql.fetching import one
+from runyard.runtime.storage.sql.queries import Queries
 from runyard.runtime.storage.time_slice import TimeSlice
 
 ROWS_PER_PAGE = 500

@@ -8,10 +8,10 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from runyard.runtime.storage.port.sealed import Noun, Replacement
-from runyard.runtime.storage.postgres.connection import Connection
-from runyard.runtime.storage.postgres.database import Database
+from runyard.runtime.storage.postgres.database.connection import Connection
+from runyard.runtime.storage.postgres.database.database import Database
 from runyard.runtime.storage.postgres.store.items import digest_of
-from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.sql.queries import Queries
 from runyard.runtime.storage.time_slice import PIECE
 
 _TABLES: Final[dict[Noun, tuple[tuple[str, ...], str]]] = {

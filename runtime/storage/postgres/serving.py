@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Final
 
 from runyard.runtime.errors import ConfigError
-from runyard.runtime.storage.fetching import one
-from runyard.runtime.storage.postgres.connection import LONGEST_STATEMENT, Connection, lock_of
-from runyard.runtime.storage.postgres.target import Target
-from runyard.runtime.storage.postgres.worker_leases import WorkerLeases
-from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.postgres.database.connection import LONGEST_STATEMENT, Connection, lock_of
+from runyard.runtime.storage.postgres.database.target import Target
+from runyard.runtime.storage.postgres.workers.worker_leases import WorkerLeases
+from runyard.runtime.storage.sql.fetching import one
+from runyard.runtime.storage.sql.queries import Queries
 
 STOP_FIRST: Final = "stop them first. What was killed counts as running until its lease has ended"
 

@@ -9,31 +9,31 @@ from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.storage.port.capabilities import Capabilities, Progress, SchemaState
 from runyard.runtime.storage.port.storage import Meter
-from runyard.runtime.storage.postgres.assistants import PostgresAssistants
+from runyard.runtime.storage.postgres.assistants.assistants import PostgresAssistants
+from runyard.runtime.storage.postgres.assistants.seen_assistants import SeenAssistants
 from runyard.runtime.storage.postgres.batches import PostgresBatches
-from runyard.runtime.storage.postgres.checkpoints import PostgresCheckpoints
-from runyard.runtime.storage.postgres.connection import LONGEST_STATEMENT, Connection
+from runyard.runtime.storage.postgres.checkpoints.checkpoints import PostgresCheckpoints
 from runyard.runtime.storage.postgres.crons import PostgresCrons
-from runyard.runtime.storage.postgres.database import CONNECTIONS, Database
+from runyard.runtime.storage.postgres.database.connection import LONGEST_STATEMENT, Connection
+from runyard.runtime.storage.postgres.database.database import CONNECTIONS, Database
+from runyard.runtime.storage.postgres.database.errors import unavailable
+from runyard.runtime.storage.postgres.database.reaching import connect, reach
+from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.deliveries import PostgresDeliveries
-from runyard.runtime.storage.postgres.errors import unavailable
 from runyard.runtime.storage.postgres.events import PostgresEvents
 from runyard.runtime.storage.postgres.idempotency import PostgresIdempotency
 from runyard.runtime.storage.postgres.migrations import migrate, read_state
-from runyard.runtime.storage.postgres.queue import PostgresQueue
-from runyard.runtime.storage.postgres.reaching import connect, reach
 from runyard.runtime.storage.postgres.results import PostgresResults
-from runyard.runtime.storage.postgres.runs import PostgresRuns
+from runyard.runtime.storage.postgres.runs.queue import PostgresQueue
+from runyard.runtime.storage.postgres.runs.runs import PostgresRuns
 from runyard.runtime.storage.postgres.sealed import PostgresSealed
-from runyard.runtime.storage.postgres.seen_assistants import SeenAssistants
 from runyard.runtime.storage.postgres.serving import begin_to_use
 from runyard.runtime.storage.postgres.store.items import PostgresStoreItems
 from runyard.runtime.storage.postgres.store.vectors import MOST_DIMS, offers_vectors
-from runyard.runtime.storage.postgres.target import Target
 from runyard.runtime.storage.postgres.threads.threads import PostgresThreads
-from runyard.runtime.storage.postgres.workers import PostgresWorkers
-from runyard.runtime.storage.queries import load_queries
-from runyard.runtime.storage.sign_ins import SignIns
+from runyard.runtime.storage.postgres.workers.workers import PostgresWorkers
+from runyard.runtime.storage.shared.sign_ins import SignIns
+from runyard.runtime.storage.sql.queries import load_queries
 
 LONGEST_PROBE = 6.0
 """Seconds after which a database that has not answered counts as unhealthy."""

@@ -1,6 +1,6 @@
 """Assistants, on SQLite."""
 
-from runyard.runtime.storage.assistants import Assistants
+from runyard.runtime.storage.shared.assistants import Assistants
 
 
 class SqliteAssistants(Assistants):

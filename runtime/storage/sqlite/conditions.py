@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from runyard.runtime.scope import has_all, holds
-from runyard.runtime.storage.conditions import Conditions
+from runyard.runtime.storage.sql.conditions import Conditions
 
 MOST_TERMS = 50
 """Values that SQLite compares one by one; it refuses expressions that are very deep, and each is a level."""

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.crons import Crons
 from runyard.runtime.storage.port.runs import CancelResult, InsertResult, NewRun
-from runyard.runtime.storage.prepared_runs import PreparedRun
-from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.connection import Connection
-from runyard.runtime.storage.sqlite.database import Database
-from runyard.runtime.storage.sqlite.insertion import insert_runs, make_room
-from runyard.runtime.storage.sqlite.queue_clock import QueueClock
+from runyard.runtime.storage.rows.prepared_runs import PreparedRun
+from runyard.runtime.storage.shared.crons import Crons
+from runyard.runtime.storage.sql.queries import Queries
+from runyard.runtime.storage.sqlite.database.connection import Connection
+from runyard.runtime.storage.sqlite.database.database import Database
+from runyard.runtime.storage.sqlite.runs.insertion import insert_runs, make_room
+from runyard.runtime.storage.sqlite.runs.queue_clock import QueueClock
 
 
 class SqliteCrons(Crons[Connection]):

@@ -1,12 +1,12 @@
 """Webhook calls that are to be made, on SQLite. A row is written in the transaction that ends the run, or the
 batch."""
 
-from runyard.runtime.storage.delivery_rows import ended_batch
 from runyard.runtime.storage.port.deliveries import Delivery
-from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.connection import Connection
-from runyard.runtime.storage.sqlite.database import Database
-from runyard.runtime.storage.sqlite.queue_clock import QueueClock
+from runyard.runtime.storage.rows.deliveries import ended_batch
+from runyard.runtime.storage.sql.queries import Queries
+from runyard.runtime.storage.sqlite.database.connection import Connection
+from runyard.runtime.storage.sqlite.database.database import Database
+from runyard.runtime.storage.sqlite.runs.queue_clock import QueueClock
 
 
 class SqliteDeliveries:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from runyard.runtime.storage.port.events import Ends, EventChunk, NewEvents, RunEnd, RunOutcome
 from runyard.runtime.storage.port.queue import Lease
-from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.connection import Connection, now
-from runyard.runtime.storage.sqlite.database import Database
+from runyard.runtime.storage.sql.queries import Queries
+from runyard.runtime.storage.sqlite.database.connection import Connection, now
+from runyard.runtime.storage.sqlite.database.database import Database
 from runyard.runtime.storage.sqlite.leases import holds, lease_lost
 
 ROWS_PER_PAGE = 500

@@ -4,10 +4,10 @@ from runyard.generated.models import Thread
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.kept_answers import pack_thread
 from runyard.runtime.storage.port.idempotency import IdempotencyKey, KeptAnswer
-from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.connection import Connection, now
-from runyard.runtime.storage.sqlite.database import Database
-from runyard.runtime.storage.used_keys import keep_key
+from runyard.runtime.storage.shared.used_keys import keep_key
+from runyard.runtime.storage.sql.queries import Queries
+from runyard.runtime.storage.sqlite.database.connection import Connection, now
+from runyard.runtime.storage.sqlite.database.database import Database
 
 _WHENEVER = 2**62
 """A time after all others."""

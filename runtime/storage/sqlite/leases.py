@@ -3,8 +3,8 @@
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import CancelAction
-from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.connection import Connection
+from runyard.runtime.storage.sql.queries import Queries
+from runyard.runtime.storage.sqlite.database.connection import Connection
 
 
 def holds(connection: Connection, sql: Queries, lease: Lease) -> bool:

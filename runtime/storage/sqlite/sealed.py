@@ -10,9 +10,9 @@ from typing import Final
 
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.storage.port.sealed import Noun, Replacement
-from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.connection import Connection, now
-from runyard.runtime.storage.sqlite.database import Database
+from runyard.runtime.storage.sql.queries import Queries
+from runyard.runtime.storage.sqlite.database.connection import Connection, now
+from runyard.runtime.storage.sqlite.database.database import Database
 from runyard.runtime.storage.sqlite.store.items import SqliteStoreItems
 from runyard.runtime.storage.time_slice import TimeSlice
 

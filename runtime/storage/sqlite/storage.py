@@ -11,30 +11,30 @@ from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.port.capabilities import Capabilities, Progress, SchemaState
 from runyard.runtime.storage.port.storage import Meter
-from runyard.runtime.storage.queries import load_queries
-from runyard.runtime.storage.sign_ins import SignIns
+from runyard.runtime.storage.shared.sign_ins import SignIns
+from runyard.runtime.storage.sql.queries import load_queries
 from runyard.runtime.storage.sqlite.assistants import SqliteAssistants
 from runyard.runtime.storage.sqlite.backup import copy_databases
 from runyard.runtime.storage.sqlite.batches import SqliteBatches
-from runyard.runtime.storage.sqlite.checkpoints import SqliteCheckpoints
+from runyard.runtime.storage.sqlite.checkpoints.checkpoints import SqliteCheckpoints
 from runyard.runtime.storage.sqlite.crons import SqliteCrons
-from runyard.runtime.storage.sqlite.database import Database
+from runyard.runtime.storage.sqlite.database.database import Database
 from runyard.runtime.storage.sqlite.deliveries import SqliteDeliveries
 from runyard.runtime.storage.sqlite.events import SqliteEvents
 from runyard.runtime.storage.sqlite.idempotency import SqliteIdempotency
 from runyard.runtime.storage.sqlite.migrations import STORE as STORE_SCHEMA
 from runyard.runtime.storage.sqlite.migrations import read_refusal, read_schema_state
-from runyard.runtime.storage.sqlite.queue import SqliteQueue
-from runyard.runtime.storage.sqlite.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.results import SqliteResults
-from runyard.runtime.storage.sqlite.runs import SqliteRuns
+from runyard.runtime.storage.sqlite.runs.queue import SqliteQueue
+from runyard.runtime.storage.sqlite.runs.queue_clock import QueueClock
+from runyard.runtime.storage.sqlite.runs.runs import SqliteRuns
 from runyard.runtime.storage.sqlite.sealed import SqliteSealed, check_encryption, has_encrypted
 from runyard.runtime.storage.sqlite.server_lock import has_server, take_for_server
 from runyard.runtime.storage.sqlite.store.items import SqliteStoreItems
 from runyard.runtime.storage.sqlite.store.vectors import MOST_DIMS, has_vectors
 from runyard.runtime.storage.sqlite.threads.threads import SqliteThreads
-from runyard.runtime.storage.sqlite.worker_locks import WorkerLocks
-from runyard.runtime.storage.sqlite.workers import SqliteWorkers
+from runyard.runtime.storage.sqlite.workers.worker_locks import WorkerLocks
+from runyard.runtime.storage.sqlite.workers.workers import SqliteWorkers
 
 STORE = "store.db"
 """The long-term store."""

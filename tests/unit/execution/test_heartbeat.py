@@ -91,7 +91,7 @@ class StoppedMachine:
     async def heartbeat(self, worker: str, held: object, *, claiming: bool) -> HeartbeatResult:
         self.beats += 1
         if self.beats == 1:
-            time.sleep(0.4)  # what is tested is that time passes: nothing of this process's own runs meanwhile
+            time.sleep(0.4)  # noqa: ASYNC251 - what is tested is that time passes in which nothing of this process runs
             await asyncio.Event().wait()
         return HeartbeatResult({}, [])
 

@@ -9,13 +9,13 @@ import psycopg
 
 from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.port.moving import Columns, Tally
-from runyard.runtime.storage.postgres.connection import Connection
-from runyard.runtime.storage.postgres.errors import translated
+from runyard.runtime.storage.postgres.database.connection import Connection
+from runyard.runtime.storage.postgres.database.errors import translated
+from runyard.runtime.storage.postgres.database.reaching import connect
+from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.moving.tables import LONGEST_STEP, columns_of, read_clock, tally_of
-from runyard.runtime.storage.postgres.reaching import connect
 from runyard.runtime.storage.postgres.serving import keep_servers_away
-from runyard.runtime.storage.postgres.target import Target
-from runyard.runtime.storage.queries import load_queries
+from runyard.runtime.storage.sql.queries import load_queries
 
 
 class PostgresEnd:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runyard.runtime.errors import ConfigError
-from runyard.runtime.storage.fetching import one
 from runyard.runtime.storage.port.moving import Columns, Nul, Row
 from runyard.runtime.storage.postgres.migrations import read_state
 from runyard.runtime.storage.postgres.moving.ends import PostgresEnd
 from runyard.runtime.storage.postgres.moving.tables import LONGEST_STEP, rows_of, sequences_of
+from runyard.runtime.storage.sql.fetching import one
 
 
 class PostgresSource(PostgresEnd):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from runyard.runtime.storage.fetching import one
 from runyard.runtime.storage.moved_tables import MOVED, QUEUE_TIMES
 from runyard.runtime.storage.port.moving import MODULUS, Columns, Kind, Row, Tally
-from runyard.runtime.storage.postgres.connection import CLOCK, Connection
+from runyard.runtime.storage.postgres.database.connection import CLOCK, Connection
+from runyard.runtime.storage.sql.fetching import one
 
 LONGEST_STEP: Final = 7 * 86_400.0
 """Seconds for a statement that goes through a table, and for an import as a whole."""

@@ -10,19 +10,19 @@ from typing import TypeVar
 import psycopg
 
 from runyard.runtime.errors import ConfigError
-from runyard.runtime.storage.fetching import one
 from runyard.runtime.storage.moved_tables import MOVED
 from runyard.runtime.storage.port.moving import Columns, Row, Tally
 from runyard.runtime.storage.port.workers import WorkerStorage
-from runyard.runtime.storage.postgres.connection import Connection
-from runyard.runtime.storage.postgres.database import Database
+from runyard.runtime.storage.postgres.database.connection import Connection
+from runyard.runtime.storage.postgres.database.database import Database
 from runyard.runtime.storage.postgres.migrations import migrate, read_state
 from runyard.runtime.storage.postgres.moving.ends import PostgresEnd
 from runyard.runtime.storage.postgres.moving.tables import LONGEST_STEP, last_of, sequences_of
 from runyard.runtime.storage.postgres.store.items import digest_of
-from runyard.runtime.storage.postgres.workers import PostgresWorkers
-from runyard.runtime.storage.queries import load_queries
-from runyard.runtime.storage.store_rows import namespace_of
+from runyard.runtime.storage.postgres.workers.workers import PostgresWorkers
+from runyard.runtime.storage.rows.store import namespace_of
+from runyard.runtime.storage.sql.fetching import one
+from runyard.runtime.storage.sql.queries import load_queries
 
 T = TypeVar("T")
 

@@ -7,7 +7,6 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.fetching import fetch_dicts, one
 from runyard.runtime.storage.port.store import (
     Embedded,
     GetItem,
@@ -19,14 +18,13 @@ from runyard.runtime.storage.port.store import (
     StoreResult,
     UnindexedItem,
 )
-from runyard.runtime.storage.postgres.connection import SLICES, Connection
-from runyard.runtime.storage.postgres.database import Database
-from runyard.runtime.storage.postgres.groups import Groups
+from runyard.runtime.storage.postgres.database.connection import SLICES, Connection
+from runyard.runtime.storage.postgres.database.database import Database
+from runyard.runtime.storage.postgres.database.groups import Groups
 from runyard.runtime.storage.postgres.store.namespaces import list_namespaces
 from runyard.runtime.storage.postgres.store.search import search_items
 from runyard.runtime.storage.postgres.store.vectors import LOCK, check_dims, prepare_vectors, vector_text
-from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.store_rows import (
+from runyard.runtime.storage.rows.store import (
     expires_at,
     fields_text,
     item_from_row,
@@ -34,6 +32,8 @@ from runyard.runtime.storage.store_rows import (
     unindexed_from_row,
     worth_refreshing,
 )
+from runyard.runtime.storage.sql.fetching import fetch_dicts, one
+from runyard.runtime.storage.sql.queries import Queries
 from runyard.runtime.storage.time_slice import TimeSlice
 
 EXPIRED_AT_ONCE = 50

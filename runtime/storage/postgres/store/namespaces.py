@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from runyard.runtime.storage.port.store import ListNamespaces, Namespace
 from runyard.runtime.storage.postgres.conditions import PostgresConditions
-from runyard.runtime.storage.postgres.connection import Connection
-from runyard.runtime.storage.store_rows import AFTER_SEPARATOR, ANY, SEPARATOR, namespace_of, namespace_text
+from runyard.runtime.storage.postgres.database.connection import Connection
+from runyard.runtime.storage.rows.store import AFTER_SEPARATOR, ANY, SEPARATOR, namespace_of, namespace_text
 
 INDEXED = 500
 """Characters of a namespace that the index has room for."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from runyard.runtime.errors import Invalid
-from runyard.runtime.storage.fetching import fetch_dicts
 from runyard.runtime.storage.port.store import SearchItems
 from runyard.runtime.storage.postgres.conditions import PostgresConditions
-from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.database.connection import Connection
 from runyard.runtime.storage.postgres.store.filters import add_filter
 from runyard.runtime.storage.postgres.store.namespaces import add_below
 from runyard.runtime.storage.postgres.store.vectors import vector_text
+from runyard.runtime.storage.sql.fetching import fetch_dicts
 
 LARGEST_PAGE = 64 * 1024 * 1024
 """Bytes of the values of one page: it is held in memory."""

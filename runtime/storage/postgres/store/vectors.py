@@ -10,10 +10,10 @@ from typing import Final
 from psycopg import errors
 
 from runyard.runtime.errors import ConfigError
-from runyard.runtime.storage.fetching import one
-from runyard.runtime.storage.postgres.connection import Connection
-from runyard.runtime.storage.postgres.target import Target
-from runyard.runtime.storage.queries import Queries
+from runyard.runtime.storage.postgres.database.connection import Connection
+from runyard.runtime.storage.postgres.database.target import Target
+from runyard.runtime.storage.sql.fetching import one
+from runyard.runtime.storage.sql.queries import Queries
 
 EXTENSION = "vector"
 MOST_DIMS: Final = 16_000

@@ -16,10 +16,10 @@ from typing import Any, Final
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.fetching import fetch_dict, one
 from runyard.runtime.storage.postgres.conditions import PostgresConditions
-from runyard.runtime.storage.postgres.connection import Connection
-from runyard.runtime.storage.rows import thread_from_row
+from runyard.runtime.storage.postgres.database.connection import Connection
+from runyard.runtime.storage.rows.rows import thread_from_row
+from runyard.runtime.storage.sql.fetching import fetch_dict, one
 from runyard.runtime.storage.thread_tags import equalities, listed_items
 
 NARROW: Final = 2_000

@@ -14,7 +14,7 @@ from runyard.runtime.storage.port.moving import Columns, Nul, Row, Tally
 from runyard.runtime.storage.sqlite.migrations import RUNYARD, Schema, migrate, missing_of, read_refusal
 from runyard.runtime.storage.sqlite.moving.tables import FILES, Tables
 from runyard.runtime.storage.sqlite.server_lock import take_for_server
-from runyard.runtime.storage.sqlite.worker_locks import WorkerLocks
+from runyard.runtime.storage.sqlite.workers.worker_locks import WorkerLocks
 
 PATIENCE = 10.0
 """Seconds for which somebody who has a database for themselves is waited for."""

@@ -8,9 +8,9 @@ from typing import Final, Literal
 
 from runyard.runtime.storage.moved_tables import MOVED, QUEUE_TIMES
 from runyard.runtime.storage.port.moving import MODULUS, Columns, Kind, Row, Tally
-from runyard.runtime.storage.sqlite.connection import now
+from runyard.runtime.storage.sqlite.database.connection import now
 from runyard.runtime.storage.sqlite.migrations import RUNYARD, STORE, Schema
-from runyard.runtime.storage.sqlite.queue_clock import boot_name, since_boot
+from runyard.runtime.storage.sqlite.runs.queue_clock import boot_name, since_boot
 
 File = Literal["main", "store"]
 FILES: Final[Mapping[File, tuple[str, Schema]]] = {"main": ("runyard.db", RUNYARD), "store": ("store.db", STORE)}

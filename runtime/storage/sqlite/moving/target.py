@@ -14,15 +14,15 @@ from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.port.moving import Columns, Row, Tally
 from runyard.runtime.storage.port.workers import WorkerStorage
 from runyard.runtime.storage.private_files import make_private
-from runyard.runtime.storage.queries import load_queries
-from runyard.runtime.storage.sqlite.database import Database
+from runyard.runtime.storage.sql.queries import load_queries
+from runyard.runtime.storage.sqlite.database.database import Database
 from runyard.runtime.storage.sqlite.migrations import migrate
 from runyard.runtime.storage.sqlite.moving.tables import FILES, File, Tables
-from runyard.runtime.storage.sqlite.queue_clock import QueueClock
+from runyard.runtime.storage.sqlite.runs.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.sealed import SCHEMA as ENCRYPTED_SCHEMA
 from runyard.runtime.storage.sqlite.server_lock import take_for_server
-from runyard.runtime.storage.sqlite.worker_locks import WorkerLocks
-from runyard.runtime.storage.sqlite.workers import SqliteWorkers
+from runyard.runtime.storage.sqlite.workers.worker_locks import WorkerLocks
+from runyard.runtime.storage.sqlite.workers.workers import SqliteWorkers
 
 NOTE = "import.json"
 

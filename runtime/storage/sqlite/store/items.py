@@ -11,7 +11,6 @@ from typing import Literal, TypeVar
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.fetching import fetch_dict, fetch_dicts
 from runyard.runtime.storage.port.store import (
     Embedded,
     GetItem,
@@ -22,17 +21,7 @@ from runyard.runtime.storage.port.store import (
     StoreResult,
     UnindexedItem,
 )
-from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.connection import Connection, now
-from runyard.runtime.storage.sqlite.database import Database
-from runyard.runtime.storage.sqlite.migrations import STORE
-from runyard.runtime.storage.sqlite.store.namespaces import (
-    add_namespace_functions,
-    list_namespaces,
-)
-from runyard.runtime.storage.sqlite.store.search import search_items
-from runyard.runtime.storage.sqlite.store.vectors import load_vectors, offer_vectors
-from runyard.runtime.storage.store_rows import (
+from runyard.runtime.storage.rows.store import (
     expires_at,
     fields_text,
     item_from_row,
@@ -40,6 +29,17 @@ from runyard.runtime.storage.store_rows import (
     unindexed_from_row,
     worth_refreshing,
 )
+from runyard.runtime.storage.sql.fetching import fetch_dict, fetch_dicts
+from runyard.runtime.storage.sql.queries import Queries
+from runyard.runtime.storage.sqlite.database.connection import Connection, now
+from runyard.runtime.storage.sqlite.database.database import Database
+from runyard.runtime.storage.sqlite.migrations import STORE
+from runyard.runtime.storage.sqlite.store.namespaces import (
+    add_namespace_functions,
+    list_namespaces,
+)
+from runyard.runtime.storage.sqlite.store.search import search_items
+from runyard.runtime.storage.sqlite.store.vectors import load_vectors, offer_vectors
 from runyard.runtime.storage.time_slice import TimeSlice
 
 T = TypeVar("T")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from runyard.runtime.storage.port.store import ListNamespaces, Namespace
+from runyard.runtime.storage.rows.store import AFTER_SEPARATOR, ANY, SEPARATOR, namespace_of, namespace_text
 from runyard.runtime.storage.sqlite.conditions import SqliteConditions
-from runyard.runtime.storage.sqlite.connection import Connection
-from runyard.runtime.storage.store_rows import AFTER_SEPARATOR, ANY, SEPARATOR, namespace_of, namespace_text
+from runyard.runtime.storage.sqlite.database.connection import Connection
 
 
 def add_below(where: SqliteConditions, prefix: Namespace) -> None:

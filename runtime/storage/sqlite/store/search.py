@@ -8,7 +8,7 @@ from typing import Any
 from runyard.runtime.errors import Invalid
 from runyard.runtime.storage.port.store import Namespace, SearchItems
 from runyard.runtime.storage.sqlite.conditions import SqliteConditions
-from runyard.runtime.storage.sqlite.connection import Connection
+from runyard.runtime.storage.sqlite.database.connection import Connection
 from runyard.runtime.storage.sqlite.store.filters import add_filter
 from runyard.runtime.storage.sqlite.store.namespaces import add_below
 

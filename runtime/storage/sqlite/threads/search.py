@@ -18,10 +18,10 @@ import orjson
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.fetching import fetch_dict
-from runyard.runtime.storage.rows import thread_from_row
+from runyard.runtime.storage.rows.rows import thread_from_row
+from runyard.runtime.storage.sql.fetching import fetch_dict
 from runyard.runtime.storage.sqlite.conditions import SqliteConditions
-from runyard.runtime.storage.sqlite.connection import Connection
+from runyard.runtime.storage.sqlite.database.connection import Connection
 from runyard.runtime.storage.thread_tags import equalities, listed_items
 
 NARROW: Final = 2_000

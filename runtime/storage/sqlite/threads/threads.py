@@ -9,13 +9,13 @@ from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.idempotency import IdempotencyKey
 from runyard.runtime.storage.port.threads import NO_METADATA
-from runyard.runtime.storage.queries import Queries
-from runyard.runtime.storage.sqlite.checkpoint_rows import write_rows
-from runyard.runtime.storage.sqlite.connection import Connection
+from runyard.runtime.storage.shared.threads import Threads
+from runyard.runtime.storage.sql.queries import Queries
+from runyard.runtime.storage.sqlite.checkpoints.checkpoint_rows import write_rows
 from runyard.runtime.storage.sqlite.copying import copy_thread
-from runyard.runtime.storage.sqlite.database import Database
+from runyard.runtime.storage.sqlite.database.connection import Connection
+from runyard.runtime.storage.sqlite.database.database import Database
 from runyard.runtime.storage.sqlite.threads.search import count_threads, search_threads
-from runyard.runtime.storage.threads import Threads
 
 
 class SqliteThreads(Threads[Connection]):

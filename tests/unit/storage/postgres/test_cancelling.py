@@ -11,9 +11,9 @@ import pytest
 
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import NewRun, RunRef
-from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.database.connection import Connection
+from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
-from runyard.runtime.storage.postgres.target import Target
 from tests.storage.builders import insert, ref, run_status, stateless
 from tests.storage.postgres_server import address, schema_of
 from tests.storage.prepared import clear_schema, lay_schema

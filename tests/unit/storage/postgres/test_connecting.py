@@ -10,9 +10,9 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from runyard.runtime.errors import ConfigError, Unavailable
-from runyard.runtime.storage.postgres.database import Database
+from runyard.runtime.storage.postgres.database.database import Database
+from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
-from runyard.runtime.storage.postgres.target import Target
 from tests.storage.postgres_server import address
 
 
@@ -66,7 +66,7 @@ async def test_a_server_that_is_not_there_is_unavailable_later(closed_port: int)
 async def test_a_server_that_starts_later_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("runyard.runtime.storage.postgres.reaching.PAUSE", 0.05)
+    monkeypatch.setattr("runyard.runtime.storage.postgres.database.reaching.PAUSE", 0.05)
     socket_of_server = Path(str(conninfo_to_dict(address())["host"])) / ".s.PGSQL.5432"
     storage = PostgresStorage(Target.parse(f"host={tmp_path} user=runyard password=secret dbname=postgres"))
     reached = asyncio.create_task(storage.reach())
@@ -81,7 +81,7 @@ async def test_a_server_that_starts_later_is_waited_for(
 async def test_a_server_that_stays_away_is_an_error_of_the_setting(
     closed_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runyard.runtime.storage.postgres.reaching.LONGEST_WAIT", 0.0)
+    monkeypatch.setattr("runyard.runtime.storage.postgres.database.reaching.LONGEST_WAIT", 0.0)
     storage = PostgresStorage(Target.parse(f"postgresql://me:secret@127.0.0.1:{closed_port}/app"))
     with pytest.raises(ConfigError, match="cannot be reached"):
         await storage.reach()

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.postgres.connection import Connection
+from runyard.runtime.storage.postgres.database.connection import Connection
+from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
-from runyard.runtime.storage.postgres.target import Target
 from tests.storage.builders import checkpoint_row, finish_request, stateless
 from tests.storage.postgres_server import address, schema_of
 

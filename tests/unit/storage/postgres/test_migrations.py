@@ -12,8 +12,8 @@ import pytest
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.threads import NewThread
+from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
-from runyard.runtime.storage.postgres.target import Target
 from tests.storage.postgres_server import address
 
 

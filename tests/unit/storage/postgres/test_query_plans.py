@@ -12,10 +12,10 @@ import pytest
 from runyard.generated.models import ThreadCountRequest, ThreadSearchRequest
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.store import SearchItems
-from runyard.runtime.storage.postgres.connection import Connection, Parameters
+from runyard.runtime.storage.postgres.database.connection import Connection, Parameters
+from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
-from runyard.runtime.storage.postgres.target import Target
-from runyard.runtime.storage.queries import load_queries
+from runyard.runtime.storage.sql.queries import load_queries
 from tests.storage.postgres_server import address, schema_of
 
 from .full_tables import fill

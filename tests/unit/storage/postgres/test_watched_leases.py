@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runyard.runtime.storage.postgres.worker_leases import Watch
+from runyard.runtime.storage.postgres.workers.worker_leases import Watch
 
 SECONDS = 10.0
 

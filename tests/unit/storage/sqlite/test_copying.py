@@ -12,7 +12,7 @@ from runyard.runtime.errors import Unavailable
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.threads import NewThread
 from runyard.runtime.storage.sqlite import copying
-from runyard.runtime.storage.sqlite.connection import Connection
+from runyard.runtime.storage.sqlite.database.connection import Connection
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 from tests.storage.builders import checkpoint_row, idle_thread
 

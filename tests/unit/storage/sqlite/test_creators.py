@@ -11,7 +11,7 @@ from pathlib import Path
 from runyard.generated.models import Assistant
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.threads import NewThread
-from runyard.runtime.storage.queries import load_queries
+from runyard.runtime.storage.sql.queries import load_queries
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 from tests.storage.builders import claim_all, finish_request, on_thread, ref, stateless
 from tests.storage.crons import create, firing, unchanged

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.sqlite.many_rows import ROWS
+from runyard.runtime.storage.sqlite.database.many_rows import ROWS
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 from tests.storage.builders import stateless
 

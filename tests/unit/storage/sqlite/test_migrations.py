@@ -9,7 +9,7 @@ import pytest
 
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.storage.sqlite import migrations
-from runyard.runtime.storage.sqlite.database import Database
+from runyard.runtime.storage.sqlite.database.database import Database
 from runyard.runtime.storage.sqlite.migrations import OLDEST_READER, read_schema_state
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from runyard.runtime.storage.queries import load_queries
-from runyard.runtime.storage.sqlite.database import Database
+from runyard.runtime.storage.sql.queries import load_queries
+from runyard.runtime.storage.sqlite.database.database import Database
 from runyard.runtime.storage.sqlite.migrations import RUNYARD, STORE
 
 QUERIES = load_queries("sqlite")

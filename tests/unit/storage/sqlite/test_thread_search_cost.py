@@ -13,8 +13,8 @@ import pytest
 
 from runyard.generated.models import ThreadCountRequest, ThreadSearchRequest
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.sqlite.connection import Connection
-from runyard.runtime.storage.sqlite.database import Database
+from runyard.runtime.storage.sqlite.database.connection import Connection
+from runyard.runtime.storage.sqlite.database.database import Database
 from runyard.runtime.storage.sqlite.threads.search import count_threads, search_threads
 
 EVERYTHING = Scope.everything()

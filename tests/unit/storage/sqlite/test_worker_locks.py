@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from runyard.runtime.storage.sqlite.worker_locks import WorkerLocks
+from runyard.runtime.storage.sqlite.workers.worker_locks import WorkerLocks
 
 REGISTER = """
 import sys
 from pathlib import Path
-from runyard.runtime.storage.sqlite.worker_locks import WorkerLocks
+from runyard.runtime.storage.sqlite.workers.worker_locks import WorkerLocks
 WorkerLocks(Path(sys.argv[1])).take("worker")
 print("there", flush=True)
 sys.stdin.read()

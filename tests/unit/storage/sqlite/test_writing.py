@@ -14,11 +14,11 @@ import pytest
 
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import Unavailable
-from runyard.runtime.storage.sqlite import log_keeper, readers, writer
-from runyard.runtime.storage.sqlite.connection import Connection
-from runyard.runtime.storage.sqlite.database import Database
-from runyard.runtime.storage.sqlite.file_lock import FileLock
-from runyard.runtime.storage.sqlite.log_keeper import LogKeeper
+from runyard.runtime.storage.sqlite.database import log_keeper, readers, writer
+from runyard.runtime.storage.sqlite.database.connection import Connection
+from runyard.runtime.storage.sqlite.database.database import Database
+from runyard.runtime.storage.sqlite.database.file_lock import FileLock
+from runyard.runtime.storage.sqlite.database.log_keeper import LogKeeper
 
 
 class Measured:
@@ -181,7 +181,7 @@ async def test_searches_hold_up_neither_lookups_nor_probes(database: Database) -
 OPENING = """
 import sys
 from pathlib import Path
-from runyard.runtime.storage.sqlite.database import Database
+from runyard.runtime.storage.sqlite.database.database import Database
 
 database = Database(Path(sys.argv[1]))
 database.open()
