@@ -1,14 +1,14 @@
 """Browsers whose users have signed in: what they have signed in with, for every server of the database.
 
-A browser keeps a secret of its own, which it sends instead of the credential. The server keeps the credential, sealed
-with that secret, under another digest of it: what is stored opens nothing without a browser. Credentials are looked at
-anew for each request, so one that is revoked opens nothing any more.
+A browser keeps a secret of its own, which it sends instead of the credential. The server keeps the credential,
+encrypted with that secret, under a digest of it: what is stored opens nothing without a browser, and what somebody has
+changed there is refused. Credentials are looked at anew for each request, so one that is revoked opens nothing any
+more.
 """
 
 from __future__ import annotations
 
 import hashlib
-import secrets
 from typing import Final
 
 from runyard.runtime.storage.port.sign_ins import SignInStorage
@@ -26,16 +26,26 @@ class SignIns:
         self._storage = storage
 
     async def begin(self, credential: str) -> str:
-        """The secret of a browser that has signed in with a credential: 43 letters, digits, `-` and `_`."""
-        token = secrets.token_urlsafe(32)
-        sealed = _sealed(token, credential.encode())
+        """The secret of a browser that has signed in with a credential: 43 letters, digits, `-` and `_`. It is a key
+        that encrypts this one text."""
+        from cryptography.fernet import Fernet  # most servers start without a need for it
+
+        token = Fernet.generate_key().decode().rstrip("=")
+        sealed = Fernet(f"{token}=").encrypt(credential.encode())
         await self._storage.begin(_digest(token), sealed, seconds=LIFETIME, most=MOST)
         return token
 
     async def credential(self, token: str) -> str | None:
-        """What a browser has signed in with; None when it has not, or no longer."""
+        """What a browser has signed in with; None when it has not, or no longer, or it was not kept as it was."""
         sealed = await self._storage.find(_digest(token))
-        return None if sealed is None else _sealed(token, sealed).decode()
+        if sealed is None:
+            return None
+        from cryptography.fernet import Fernet, InvalidToken
+
+        try:
+            return Fernet(f"{token}=").decrypt(sealed).decode()
+        except InvalidToken:
+            return None
 
     async def end(self, token: str) -> None:
         """Forgets what a browser has signed in with."""
@@ -45,9 +55,3 @@ class SignIns:
 def _digest(token: str) -> bytes:
     # Looking a secret up by itself would tell by its time how much of it was right.
     return hashlib.sha256(token.encode()).digest()
-
-
-def _sealed(token: str, text: bytes) -> bytes:
-    """The text with a key of its own length that is used for nothing else; twice, it is the text again."""
-    key = hashlib.shake_256(token.encode()).digest(len(text))
-    return bytes(one ^ other for one, other in zip(text, key, strict=True))

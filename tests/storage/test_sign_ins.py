@@ -45,6 +45,30 @@ async def test_what_is_kept_opens_nothing_without_the_browser(storage: Storage) 
     assert [await storage.sign_ins.find(digest) for digest, _ in kept] == [sealed for _, sealed in kept]
 
 
+async def test_what_somebody_has_changed_in_storage_signs_nobody_in() -> None:
+    kept: dict[bytes, bytes] = {}
+
+    class Kept:
+        async def begin(self, digest: bytes, sealed: bytes, *, seconds: float, most: int) -> None:
+            kept[digest] = sealed
+
+        async def find(self, digest: bytes) -> bytes | None:
+            return kept[digest]
+
+        async def end(self, digest: bytes) -> None: ...
+
+    signed_in = SignIns(Kept())
+    token, other = [await signed_in.begin(CREDENTIAL) for _ in range(2)]
+    (digest, sealed), (_, of_other) = kept.items()
+    for place in range(len(sealed) - 4):  # the last letters may have bits that say nothing
+        kept[digest] = sealed[:place] + bytes([sealed[place] ^ 1]) + sealed[place + 1 :]
+        assert await signed_in.credential(token) is None
+    for changed in (of_other, sealed[:-1], b"", bytes(len(CREDENTIAL))):
+        kept[digest] = changed
+        assert await signed_in.credential(token) is None
+    assert await signed_in.credential(other) == CREDENTIAL
+
+
 async def test_a_sign_in_ends_with_its_time(storage: Storage, let_time_pass: Callable[[float], None]) -> None:
     await storage.sign_ins.begin(b"short", b"1", seconds=60, most=10)
     await storage.sign_ins.begin(b"long", b"2", seconds=600, most=10)
