@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from runyard.runtime.storage.sql.conditions import Conditions
+from runyard.runtime.storage.sql.letters import whatever_the_case
 
 
 class PostgresConditions(Conditions):
@@ -16,7 +17,7 @@ class PostgresConditions(Conditions):
     mark = "%s"
 
     def like(self, column: str, part: str) -> None:
-        self.add(f"position(lower(%s) in lower({column})) > 0", part)
+        self.add(f"{column} ~ %s", whatever_the_case(part))
 
     def among(self, column: str, values: Sequence[str] | None) -> None:
         if values is not None:

@@ -8,6 +8,7 @@ import orjson
 
 from runyard.runtime.scope import has_all, holds
 from runyard.runtime.storage.sql.conditions import Conditions
+from runyard.runtime.storage.sql.letters import folded
 
 MOST_TERMS = 50
 """Values that SQLite compares one by one; it refuses expressions that are very deep, and each is a level."""
@@ -29,13 +30,18 @@ def has_items(document: str | bytes | None, key: str, wanted: str) -> bool:
     return document is not None and has_all(orjson.loads(document).get(key), _parsed(wanted))
 
 
+def folded_text(text: str | None) -> str | None:
+    """SQL function `folded`: a text as it is compared whatever its case."""
+    return None if text is None else folded(text)
+
+
 class SqliteConditions(Conditions):
     """JSON is text, or a blob."""
 
     mark = "?"
 
     def like(self, column: str, part: str) -> None:
-        self.add(f"instr(lower({column}), lower(?))", part)
+        self.add(f"instr(folded({column}), ?)", folded(part))
 
     def among(self, column: str, values: Sequence[str] | None) -> None:
         if values is not None:

@@ -14,7 +14,7 @@ from runyard.runtime.errors import ConfigError
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.storage import Meter
 from runyard.runtime.storage.private_files import make_private
-from runyard.runtime.storage.sqlite.conditions import contains, has_items
+from runyard.runtime.storage.sqlite.conditions import contains, folded_text, has_items
 from runyard.runtime.storage.sqlite.database.connection import Connection, now
 from runyard.runtime.storage.sqlite.database.errors import is_busy
 from runyard.runtime.storage.sqlite.database.file_lock import FileLock
@@ -190,6 +190,7 @@ class Database:
         connection.execute("pragma cache_size = -4000")
         connection.create_function("clock_micros", 0, now)
         connection.create_function("contains", 2, contains, deterministic=True)
+        connection.create_function("folded", 1, folded_text, deterministic=True)
         connection.create_function("has_items", 3, has_items, deterministic=True)
         if self._prepare_connection is not None:
             self._prepare_connection(connection)
