@@ -16,12 +16,16 @@ class PostgresConditions(Conditions):
 
     mark = "%s"
 
+    @staticmethod
+    def array(values: Sequence[str]) -> list[str]:
+        return [*values]
+
     def like(self, column: str, part: str) -> None:
         self.add(f"{column} ~ %s", whatever_the_case(part))
 
     def among(self, column: str, values: Sequence[str] | None) -> None:
         if values is not None:
-            self.add(f"{column} = any(%s::text[])", [*values])
+            self.add(f"{column} = any(%s::text[])", self.array(values))
 
     def containing(self, column: str, wanted: Mapping[str, Any] | None) -> None:
         if not wanted:

@@ -12,6 +12,7 @@ from runyard.runtime.storage.port.storage import Meter
 from runyard.runtime.storage.postgres.assistants.assistants import PostgresAssistants
 from runyard.runtime.storage.postgres.assistants.seen_assistants import SeenAssistants
 from runyard.runtime.storage.postgres.batches import PostgresBatches
+from runyard.runtime.storage.postgres.checkpoints.checkpoint_rows import write_rows
 from runyard.runtime.storage.postgres.checkpoints.checkpoints import PostgresCheckpoints
 from runyard.runtime.storage.postgres.crons import PostgresCrons
 from runyard.runtime.storage.postgres.database.connection import LONGEST_STATEMENT, Connection
@@ -30,9 +31,10 @@ from runyard.runtime.storage.postgres.sealed import PostgresSealed
 from runyard.runtime.storage.postgres.serving import begin_to_use
 from runyard.runtime.storage.postgres.store.items import PostgresStoreItems
 from runyard.runtime.storage.postgres.store.vectors import MOST_DIMS, offers_vectors
-from runyard.runtime.storage.postgres.threads.threads import PostgresThreads
+from runyard.runtime.storage.postgres.thread_search import THREAD_TABLES
 from runyard.runtime.storage.postgres.workers.workers import PostgresWorkers
 from runyard.runtime.storage.shared.sign_ins import SignIns
+from runyard.runtime.storage.shared.threads import Threads
 from runyard.runtime.storage.sql.queries import load_queries
 
 LONGEST_PROBE = 6.0
@@ -62,7 +64,7 @@ class PostgresStorage:
         self.runs = PostgresRuns(self._database, queries, seen)
         self.queue = PostgresQueue(self._database, queries)
         self.workers = PostgresWorkers(self._database, queries, lease_seconds)
-        self.threads = PostgresThreads(self._database, queries)
+        self.threads = Threads(self._database, queries, THREAD_TABLES, write_rows)
         self.checkpoints = PostgresCheckpoints(self._database, queries)
         self.events = PostgresEvents(self._database, queries)
         self.store = PostgresStoreItems(self._database, queries)

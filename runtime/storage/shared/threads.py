@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from runyard.generated.models import Thread, ThreadCountRequest, ThreadSearchRequest, ThreadStorage
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.kept_answers import pack_thread
-from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.checkpoints import KeptCheckpoint
 from runyard.runtime.storage.port.expiry import Expiry
+from runyard.runtime.storage.port.idempotency import IdempotencyKey
 from runyard.runtime.storage.port.threads import (
+    NO_METADATA,
     ChannelReader,
     DeletedThreads,
     IfExists,
@@ -23,8 +23,10 @@ from runyard.runtime.storage.port.threads import (
 )
 from runyard.runtime.storage.rows.rows import thread_from_row
 from runyard.runtime.storage.shared import thread_edits as edits
+from runyard.runtime.storage.shared.copying import copy_thread
 from runyard.runtime.storage.shared.leftovers import remove_leftovers, write_without_leftovers
 from runyard.runtime.storage.shared.scoping import on_thread, shows_thread
+from runyard.runtime.storage.shared.thread_search import ThreadTables, count_threads, search_threads
 from runyard.runtime.storage.shared.usage import usage_of_thread
 from runyard.runtime.storage.shared.used_keys import keep_key
 from runyard.runtime.storage.sql.fetching import fetch_dict
@@ -38,27 +40,18 @@ LONGEST_EXPIRY_PAUSE = 86_400_000_000
 """Microseconds until dropping a history is tried again: after the first failure, and at the most."""
 
 
-class Threads(ABC, Generic[C]):
+class Threads(Generic[C]):
     """Threads as rows that hold their latest values too, so that none of a thread's checkpoints need be unpacked to
     show it."""
 
-    def __init__(self, database: Database[C], queries: Queries) -> None:
+    def __init__(
+        self, database: Database[C], queries: Queries, tables: ThreadTables, write_rows: edits.WriteRows[C]
+    ) -> None:
+        """`write_rows` writes rows of checkpoints."""
         self._database = database
         self._sql = queries
-
-    @abstractmethod
-    def _search(
-        self, connection: C, scope: Scope, request: ThreadSearchRequest, *, limit: int, offset: int
-    ) -> list[Thread]:
-        """Threads that match, see the port."""
-
-    @abstractmethod
-    def _count(self, connection: C, scope: Scope, request: ThreadCountRequest) -> int:
-        """How many threads match."""
-
-    @abstractmethod
-    def _write_rows(self, connection: C, sql: Queries, rows: Iterable[CheckpointRow | WriteRow]) -> None:
-        """Writes rows of checkpoints."""
+        self._tables = tables
+        self._write_rows = write_rows
 
     # Reading
 
@@ -87,11 +80,11 @@ class Threads(ABC, Generic[C]):
 
     async def search(self, scope: Scope, request: ThreadSearchRequest, *, limit: int, offset: int) -> list[Thread]:
         return await self._database.search(
-            lambda connection: self._search(connection, scope, request, limit=limit, offset=offset)
+            lambda connection: search_threads(connection, self._tables, scope, request, limit=limit, offset=offset)
         )
 
     async def count(self, scope: Scope, request: ThreadCountRequest) -> int:
-        return await self._database.search(lambda connection: self._count(connection, scope, request))
+        return await self._database.search(lambda connection: count_threads(connection, self._tables, scope, request))
 
     async def usage(self, scope: Scope, thread_id: str, read: ChannelReader) -> ThreadStorage | None:
         return await self._database.search(
@@ -110,6 +103,22 @@ class Threads(ABC, Generic[C]):
             return created
 
         return await write_without_leftovers(self._database, self._sql, work, [new_thread.thread_id])
+
+    async def copy(
+        self,
+        scope: Scope,
+        source: str,
+        target: str,
+        expiry: Expiry | None = None,
+        metadata: Mapping[str, Any] = NO_METADATA,
+        key: IdempotencyKey | None = None,
+    ) -> Thread | None:
+        def read(reader: C) -> bool:
+            return copy_thread(reader, self._database, self._sql, scope, source, target, expiry, metadata, key)
+
+        if not await self._database.copying(read):
+            return None
+        return await self._database.read(lambda connection: self._get(connection, target))
 
     async def patch(
         self, scope: Scope, thread_id: str, metadata: Mapping[str, Any] | None, expiry: Expiry | None

@@ -29,6 +29,11 @@ class Conditions(ABC):
         if value is not None:
             self.add(f"{column} = {self.mark}", value)
 
+    @staticmethod
+    @abstractmethod
+    def array(values: Sequence[str]) -> Any:
+        """Texts as one parameter."""
+
     @abstractmethod
     def like(self, column: str, part: str) -> None:
         """The column contains the text, whatever the case."""

@@ -3,7 +3,7 @@ database that makes one. The text of each statement is the backend's own, by nam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 from runyard.runtime.scope import Scope
@@ -49,6 +49,14 @@ class Statements(Protocol):
 
     def execute(self, statement: str, parameters: Any = ..., /) -> Answer: ...
 
+    def stream(self, statement: str, parameters: Any = ..., /) -> Iterable[Any]:
+        """The rows of a query, few of them in memory at a time; to be gone through before anything else is asked."""
+        ...
+
+    def insert_whole(self, table: str, rows: Iterable[Sequence[Any]], /) -> None:
+        """Inserts rows that have all columns of the table, in its order."""
+        ...
+
 
 def lock_rows(connection: Statements, sql: Queries, name: str, parameters: Any) -> None:
     """Locks rows in front of what is decided by them, on a backend that has a statement of that name. Where there is
@@ -66,6 +74,10 @@ class Database(Protocol[C_co]):
         `locks`: the ids of the threads whose queue, state or log it changes, which others may be at."""
         ...
 
+    def write_blocking(self, work: Callable[[C_co], T], *, locks: Iterable[str] = ...) -> T:
+        """As `write`, for callers that may block their thread."""
+        ...
+
     async def read(self, work: Callable[[C_co], T]) -> T:
         """Runs `work`, of quick statements for reading, each of which sees what is there when it begins."""
         ...
@@ -80,6 +92,10 @@ class Database(Protocol[C_co]):
 
     async def lookup(self, work: Callable[[C_co], T]) -> T:
         """As `snapshot`, for what may take some milliseconds."""
+        ...
+
+    async def copying(self, work: Callable[[C_co], T]) -> T:
+        """As `snapshot`, for what is read to be copied, however much it is. `work` may write meanwhile, and block."""
         ...
 
     async def search(self, work: Callable[[C_co], T]) -> T:

@@ -40,12 +40,17 @@ class SqliteConditions(Conditions):
 
     mark = "?"
 
+    @staticmethod
+    def array(values: Sequence[str]) -> str:
+        """As JSON."""
+        return orjson.dumps([*values]).decode()
+
     def like(self, column: str, part: str) -> None:
         self.add(f"instr(folded({column}), ?)", folded(part))
 
     def among(self, column: str, values: Sequence[str] | None) -> None:
         if values is not None:
-            self.add(f"{column} in (select value from json_each(?))", orjson.dumps([*values]).decode())
+            self.add(f"{column} in (select value from json_each(?))", self.array(values))
 
     def containing(self, column: str, wanted: Mapping[str, Any] | None) -> None:
         """SQLite itself compares scalars, which is fast."""

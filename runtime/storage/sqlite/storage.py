@@ -12,10 +12,12 @@ from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.port.capabilities import Capabilities, Progress, SchemaState
 from runyard.runtime.storage.port.storage import Meter
 from runyard.runtime.storage.shared.sign_ins import SignIns
+from runyard.runtime.storage.shared.threads import Threads
 from runyard.runtime.storage.sql.queries import load_queries
 from runyard.runtime.storage.sqlite.assistants import SqliteAssistants
 from runyard.runtime.storage.sqlite.backup import copy_databases
 from runyard.runtime.storage.sqlite.batches import SqliteBatches
+from runyard.runtime.storage.sqlite.checkpoints.checkpoint_rows import write_rows
 from runyard.runtime.storage.sqlite.checkpoints.checkpoints import SqliteCheckpoints
 from runyard.runtime.storage.sqlite.crons import SqliteCrons
 from runyard.runtime.storage.sqlite.database.database import Database
@@ -32,7 +34,7 @@ from runyard.runtime.storage.sqlite.sealed import SqliteSealed, check_encryption
 from runyard.runtime.storage.sqlite.server_lock import has_server, take_for_server
 from runyard.runtime.storage.sqlite.store.items import SqliteStoreItems
 from runyard.runtime.storage.sqlite.store.vectors import MOST_DIMS, has_vectors
-from runyard.runtime.storage.sqlite.threads.threads import SqliteThreads
+from runyard.runtime.storage.sqlite.thread_search import THREAD_TABLES
 from runyard.runtime.storage.sqlite.workers.worker_locks import WorkerLocks
 from runyard.runtime.storage.sqlite.workers.workers import SqliteWorkers
 
@@ -65,7 +67,7 @@ class SqliteStorage:
         self.queue = SqliteQueue(self._database, queries, self._clock)
         self.results = SqliteResults(self._database, queries, self._clock)
         self.workers = SqliteWorkers(self._database, queries, self._clock, self._locks)
-        self.threads = SqliteThreads(self._database, queries)
+        self.threads = Threads(self._database, queries, THREAD_TABLES, write_rows)
         self.assistants = SqliteAssistants(self._database, queries)
         self.crons = SqliteCrons(self._database, queries, self._clock)
         self.events = SqliteEvents(self._database, queries)

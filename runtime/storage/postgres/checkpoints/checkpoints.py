@@ -21,12 +21,12 @@ from runyard.runtime.storage.port.checkpoints import (
 )
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.postgres.checkpoints.checkpoint_rows import write_rows
-from runyard.runtime.storage.postgres.copying import copy_checkpoints
 from runyard.runtime.storage.postgres.database.connection import SLICES, Connection, Row
 from runyard.runtime.storage.postgres.database.database import Database
 from runyard.runtime.storage.postgres.database.groups import Groups
 from runyard.runtime.storage.postgres.leases import lease_lost, places_of_held
 from runyard.runtime.storage.shared.checkpoints import drop_history
+from runyard.runtime.storage.shared.copying import copy_checkpoints
 from runyard.runtime.storage.shared.removal import remove_checkpoints
 from runyard.runtime.storage.sql.queries import Queries
 from runyard.runtime.storage.time_slice import PIECE, TimeSlice
@@ -213,7 +213,7 @@ class PostgresCheckpoints:
             pass
 
     async def copy_thread(self, source: str, target: str) -> None:
-        await self._database.snapshot(lambda reader: copy_checkpoints(reader, self._database, source, target), "copy")
+        await self._database.copying(lambda reader: copy_checkpoints(reader, self._database, self._sql, source, target))
 
     async def prune(self, thread_id: str, keep: Sequence[KeptCheckpoint]) -> None:
         await self._repeat(lambda connection: drop_history(connection, self._sql, thread_id, keep), [thread_id])

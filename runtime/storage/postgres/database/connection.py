@@ -159,6 +159,10 @@ class Connection:
             for row in rows:
                 copy.write_row(row)
 
+    def insert_whole(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Inserts rows that have all columns of the table, in its order."""
+        self.copy(f"copy {table} from stdin", rows)
+
     def stream(self, statement: str, parameters: Parameters = ()) -> Iterator[Row]:
         """The rows of a query, few of them in memory at a time; to be gone through before anything else is asked."""
         with self._connection.cursor(binary=True) as cursor:

@@ -174,6 +174,10 @@ class Database:
         """As `snapshot`."""
         return await self.snapshot(work)
 
+    async def copying(self, work: Work[T]) -> T:
+        """As `snapshot`, for what is read to be copied; `work` may write meanwhile."""
+        return await self.snapshot(work, "copy")
+
     async def search(self, work: Work[T]) -> T:
         """As `snapshot`, for what may take long."""
         return await self.snapshot(work, "search")

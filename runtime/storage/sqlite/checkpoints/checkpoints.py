@@ -14,10 +14,10 @@ from runyard.runtime.storage.port.checkpoints import (
 )
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.shared.checkpoints import drop_history
+from runyard.runtime.storage.shared.copying import copy_checkpoints
 from runyard.runtime.storage.shared.removal import remove_checkpoints
 from runyard.runtime.storage.sql.queries import Queries
 from runyard.runtime.storage.sqlite.checkpoints.checkpoint_rows import write_rows
-from runyard.runtime.storage.sqlite.copying import copy_checkpoints
 from runyard.runtime.storage.sqlite.database.connection import Connection
 from runyard.runtime.storage.sqlite.database.database import Database
 from runyard.runtime.storage.sqlite.leases import holds, lease_lost
@@ -190,9 +190,7 @@ class SqliteCheckpoints:
             pass
 
     async def copy_thread(self, source: str, target: str) -> None:
-        await self._database.read_in_pool(
-            lambda reader: copy_checkpoints(reader, self._database, source, target), "copy"
-        )
+        await self._database.copying(lambda reader: copy_checkpoints(reader, self._database, self._sql, source, target))
 
     async def prune(self, thread_id: str, keep: Sequence[KeptCheckpoint]) -> None:
         await self._repeat(lambda connection: drop_history(connection, self._sql, thread_id, keep))

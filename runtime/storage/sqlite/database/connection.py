@@ -2,6 +2,8 @@
 
 import sqlite3
 import time
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from runyard.runtime.storage.sqlite.conditions import SqliteConditions
 
@@ -21,3 +23,10 @@ class Connection(sqlite3.Connection):
     @property
     def now(self) -> int:
         return now()
+
+    def stream(self, statement: str, parameters: Any = ()) -> Iterable[Any]:
+        return self.execute(statement, parameters)
+
+    def insert_whole(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
+        for row in rows:
+            self.execute(f"insert into {table} values (?{', ?' * (len(row) - 1)})", row)

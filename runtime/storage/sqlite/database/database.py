@@ -116,7 +116,7 @@ class Database:
         self._writer.add(QueuedWrite(work, future))
         return await future
 
-    def write_blocking(self, write: Callable[[Connection], T]) -> T:
+    def write_blocking(self, write: Callable[[Connection], T], *, locks: Iterable[str] = ()) -> T:
         """As `write`, for callers that may block their thread."""
         future: Future[T] = Future()
         self._writer.add(QueuedWrite(write, future))
@@ -156,6 +156,10 @@ class Database:
     async def lookup(self, work: Callable[[Connection], T]) -> T:
         """As `snapshot`, for what may take some milliseconds."""
         return await self.snapshot(work, "lookup")
+
+    async def copying(self, work: Callable[[Connection], T]) -> T:
+        """As `snapshot`, for what is read to be copied; `work` may write meanwhile."""
+        return await self.snapshot(work, "copy")
 
     async def search(self, work: Callable[[Connection], T]) -> T:
         """Runs `work` as a search: of one state, and given up after some seconds."""

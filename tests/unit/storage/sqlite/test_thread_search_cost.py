@@ -13,9 +13,10 @@ import pytest
 
 from runyard.generated.models import ThreadCountRequest, ThreadSearchRequest
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.shared.thread_search import count_threads, search_threads
 from runyard.runtime.storage.sqlite.database.connection import Connection
 from runyard.runtime.storage.sqlite.database.database import Database
-from runyard.runtime.storage.sqlite.threads.search import count_threads, search_threads
+from runyard.runtime.storage.sqlite.thread_search import THREAD_TABLES
 
 EVERYTHING = Scope.everything()
 THREADS = 20_000
@@ -75,9 +76,9 @@ def steps_of(connection: Connection, request: Any, scope: Scope = EVERYTHING) ->
 
     connection.set_progress_handler(count, GRAIN)
     if isinstance(request, ThreadCountRequest):
-        assert count_threads(connection, scope, request) >= 0
+        assert count_threads(connection, THREAD_TABLES, scope, request) >= 0
     else:
-        assert search_threads(connection, scope, request, limit=11, offset=request.offset)
+        assert search_threads(connection, THREAD_TABLES, scope, request, limit=11, offset=request.offset)
     connection.set_progress_handler(None, 0)
     return steps
 
@@ -113,7 +114,7 @@ def test_a_search_does_not_look_at_every_thread(connection: Connection, request_
 
 def test_a_search_for_nothing_ends_at_once(connection: Connection) -> None:
     request = ThreadSearchRequest(metadata={"user": "nobody"})
-    assert search_threads(connection, Scope.everything(), request, limit=10, offset=0) == []
+    assert search_threads(connection, THREAD_TABLES, Scope.everything(), request, limit=10, offset=0) == []
     assert steps_of(connection, ThreadCountRequest(metadata={"user": "nobody"})) < CHEAP
 
 
@@ -131,7 +132,7 @@ def test_what_a_scope_asks_for_leads_the_search(connection: Connection) -> None:
         {"graph_id": "chat", "guests": {"$contains": ["guest 7"]}},
     ):
         scope = Scope(filter=filter_)
-        assert search_threads(connection, scope, ThreadSearchRequest(), limit=10, offset=0)
+        assert search_threads(connection, THREAD_TABLES, scope, ThreadSearchRequest(), limit=10, offset=0)
         for request in (
             ThreadSearchRequest(),
             ThreadSearchRequest(sort_by="updated_at", status="idle"),
@@ -146,7 +147,7 @@ def test_a_scope_is_looked_up_in_the_index_of_tags(connection: Connection) -> No
     connection.set_trace_callback(seen.append)
     for filter_ in ({"user": "user 7"}, {"guests": {"$contains": "guest 7"}}):
         seen.clear()
-        search_threads(connection, Scope(filter=filter_), ThreadSearchRequest(), limit=10, offset=0)
+        search_threads(connection, THREAD_TABLES, Scope(filter=filter_), ThreadSearchRequest(), limit=10, offset=0)
         (found,) = [statement for statement in seen if "as tags" in statement]
         plan = " ".join(str(row[3]) for row in connection.execute(f"explain query plan {found}"))
         assert "SEARCH thread_tags USING PRIMARY KEY (key=? AND value=?)" in plan

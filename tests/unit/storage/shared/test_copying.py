@@ -11,8 +11,9 @@ import pytest
 from runyard.runtime.errors import Unavailable
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.threads import NewThread
-from runyard.runtime.storage.sqlite import copying
-from runyard.runtime.storage.sqlite.database.connection import Connection
+from runyard.runtime.storage.shared import copying
+from runyard.runtime.storage.sql.queries import Queries
+from runyard.runtime.storage.sql.statements import Statements
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 from tests.storage.builders import checkpoint_row, idle_thread
 
@@ -36,8 +37,8 @@ async def cut_copy(storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch) -> t
     await storage.checkpoints.append(None, [checkpoint_row(source, str(step)) for step in range(9)])
     pages = copying._pages
 
-    def two_pages(reader: Connection, thread_id: str) -> Iterator[copying.Page]:
-        for number, page in enumerate(pages(reader, thread_id)):
+    def two_pages(reader: Statements, sql: Queries, thread_id: str) -> Iterator[copying.Page]:
+        for number, page in enumerate(pages(reader, sql, thread_id)):
             if number == 2:
                 raise Crash
             yield page
@@ -85,7 +86,7 @@ async def test_a_copy_that_was_given_up_meanwhile_is_not_finished(
     await storage.threads.delete(Scope.everything(), [target])
     write = copying._write_marked
 
-    def given_up(connection: Connection, **given: object) -> None:
+    def given_up(connection: Statements, **given: object) -> None:
         write(connection, **given)  # type: ignore[arg-type]
         connection.execute("delete from discarded_threads")
 
