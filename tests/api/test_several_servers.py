@@ -21,6 +21,7 @@ from langgraph_sdk.errors import NotFoundError
 from tests.gate import Gate
 from tests.live_server import LiveServer
 from tests.storage.postgres_server import address
+from tests.webhook_listener import WebhookListener
 
 from .run_streams import collect, data_of, event_names, join_stream, read_until, under_way
 
@@ -37,14 +38,24 @@ class Place:
     schema: str
     folder: Path
 
-    def server(self, name: str, *options: str) -> LiveServer:
-        env = {"RUNYARD_DATABASE": address(), "RUNYARD_DATABASE_SCHEMA": self.schema}
+    def server(self, name: str, *options: str, lease: float = 30.0) -> LiveServer:
+        env = {
+            "RUNYARD_DATABASE": address(),
+            "RUNYARD_DATABASE_SCHEMA": self.schema,
+            "RUNYARD_LEASE_SECONDS": str(lease),
+        }
         return LiveServer(self.folder / name, args=options, env=env)
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    place = Place(f"t{uuid.uuid4().hex}", tmp_path_factory.mktemp("servers"))
+    with new_place(tmp_path_factory.mktemp("servers")) as place:
+        yield place
+
+
+@contextlib.contextmanager
+def new_place(folder: Path) -> Iterator[Place]:
+    place = Place(f"t{uuid.uuid4().hex}", folder)
     yield place
     with psycopg.connect(address(), autocommit=True) as connection:
         connection.execute(f"drop schema if exists {place.schema} cascade")
@@ -276,3 +287,30 @@ async def test_streams_are_complete_though_the_connections_between_servers_are_c
             await asyncio.wait(reading, timeout=0.5)
     for task in reading:
         assert [data["number"] for data in data_of(task.result(), "custom")] == [*range(2000)]
+
+
+async def test_a_webhook_that_a_killed_server_was_sending_is_sent_by_another_after_its_lease(
+    tmp_path: Path, listener: WebhookListener
+) -> None:
+    with new_place(tmp_path) as place, contextlib.ExitStack() as closing:
+        sending, other = (place.server(name, "--workers", "1", lease=1.0) for name in ("sending", "other"))
+        for server in (sending, other):
+            closing.callback(server.close)
+        listener.answering.clear()
+        wanted = {"assistant_id": "chain", "input": {}, "webhook": listener.url, "on_completion": "keep"}
+        run = sending.start().post("/runs", wanted)
+        first = await listener.receive()
+        sending.kill_group()
+        listener.answering.set()
+        other.start()
+        second = await listener.receive()
+        ids = [(body["run_id"], body["status"]) for body in (first, second)]
+        assert ids == [(run["run_id"], "success")] * 2, "at least once, and it says of which run it is"
+        async with (
+            await psycopg.AsyncConnection.connect(address(), autocommit=True) as connection,
+            asyncio.timeout(WAIT),
+        ):
+            left = f"select 1 from {place.schema}.deliveries"
+            while await (await connection.execute(left)).fetchone() is not None:  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0.05)
+        assert len(listener.bodies) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 import threading
@@ -15,6 +16,7 @@ import httpx
 import pytest
 
 from tests.gate import UNHELD, Gate
+from tests.inner_clients.servers import within
 from tests.live_server import PROJECT, LiveServer, StartServer, poll
 from tests.private_postgres import PrivatePostgres
 
@@ -36,6 +38,8 @@ NEEDS_NO_DATABASE = {
     "delete_mcp",
 }
 """Operations that answer all the same, be it that something is not there."""
+ASKING = ["/told", "/told-sync"]
+"""Routes of an application whose code asks the server, in async code and in a thread."""
 LONG = 2.5
 """Seconds: more than the leases of the test."""
 
@@ -117,6 +121,22 @@ def is_told(path: str, answer: dict[str, Any]) -> bool:
     if path.startswith(("/mcp/", "/a2a/")):
         return answer["jsonrpc"] == "2.0" and bool(answer["id"]) and "database" in answer["error"]["message"]
     return "database" in answer["detail"]
+
+
+def test_routes_of_the_projects_application_go_on_and_are_told_that_the_database_is_away(
+    postgres: PrivatePostgres, tmp_path: Path
+) -> None:
+    server = within(tmp_path, "--workers", "1", config="with_app.json", RUNYARD_DATABASE=postgres.address)
+    ann = {"authorization": "Bearer ann-token"}
+    with contextlib.closing(server.start()), httpx.Client(base_url=server.url, headers=ann, timeout=30) as http:
+        assert [http.get(route).json() for route in ASKING] == [0, 0]
+        postgres.stop_at_once()
+        for route in ASKING * 2:
+            told = http.get(route).json()
+            assert (told["status"], told["retry_after"] is None) == (503, False)
+        assert "use get_client() in async code" in http.get("/block").json(), "what needs no database goes on"
+        postgres.start()
+        poll(lambda: [http.get(route).json() for route in ASKING] == [0, 0])
 
 
 def test_what_follows_something_is_silent_while_the_database_is_away(

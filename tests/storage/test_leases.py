@@ -16,13 +16,14 @@ import pytest
 
 from runyard.runtime.errors import LeaseLost, Unavailable
 from runyard.runtime.storage.port.queue import Lease
+from runyard.runtime.storage.port.runs import Lane
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.port.workers import HeartbeatResult, Machine, ReapResult
 from runyard.runtime.storage.postgres.database.connection import lock_of
 from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
 
-from .builders import claim, finish_request, insert, run_status, stateless
+from .builders import claim, finish_request, insert, insert_batch, run_status, stateless
 from .postgres_server import address, schema_of
 from .prepared import clear_schema, lay_schema
 
@@ -112,6 +113,35 @@ async def test_a_claim_counts_that_is_made_while_its_worker_is_taken_for_dead(
         )
     assert await second == ReapResult(0, [], 0, 0, webhook=False)
     assert await run_status(one, new_run) == "running"
+
+
+LOCKS = {"table": "lock table {schema}.runs in share mode", "counts": "select 1 from {schema}.batch_counts for update"}
+
+
+@pytest.mark.parametrize("lane", [Lane.BATCH, Lane.SOLO])
+@pytest.mark.parametrize("lock", LOCKS.values(), ids=LOCKS)
+async def test_a_claim_is_as_old_as_what_it_holds_however_long_it_waited(
+    server: Server, tmp_path: Path, lane: Lane, lock: str
+) -> None:
+    """Who takes runs back goes by its time."""
+    one, schema = server(), schema_of(tmp_path)
+    new_run = stateless(lane=Lane.BATCH)
+    await insert_batch(one, new_run)
+    if lane == Lane.SOLO:
+        await claim(one, "crashed", new_run)
+        assert (await one.workers.reap("crashed", max_attempts=2)).solo == 1
+    with psycopg.connect(address()) as outsider:
+        outsider.execute(lock.format(schema=schema))
+        claiming = asyncio.create_task(one.queue.claim("worker", limit=1, interactive=1, solo=lane == Lane.SOLO))
+        await until_blocked_by(outsider)
+        before = outsider.execute(f"select {schema}.clock_micros()").fetchone()
+    (leased,) = await claiming
+    assert leased.lease.run_id == new_run.run_id
+    with psycopg.connect(address()) as looking:
+        claimed = looking.execute(f"select claimed_at from {schema}.runs").fetchone()
+    assert claimed is not None
+    assert before is not None
+    assert claimed >= before
 
 
 async def until_blocked_by(connection: psycopg.Connection[Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 from langgraph_sdk import get_client, get_sync_client
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -34,6 +35,31 @@ async def block(request: Request) -> JSONResponse:
     return JSONResponse(None)
 
 
+async def told(request: Request) -> JSONResponse:
+    """What the server answers when it cannot do what it is asked for."""
+    try:
+        return JSONResponse(await get_client().threads.count())
+    except httpx.HTTPStatusError as error:
+        return _refusal(error.response)
+
+
+def told_sync(request: Request) -> JSONResponse:
+    try:
+        return JSONResponse(get_sync_client().threads.count())
+    except httpx.HTTPStatusError as error:
+        return _refusal(error.response)
+
+
+def _refusal(response: httpx.Response) -> JSONResponse:
+    return JSONResponse({"status": response.status_code, "retry_after": response.headers.get("retry-after")})
+
+
 app = Starlette(
-    routes=[Route("/ask", ask), Route("/ask-sync", ask_sync), Route("/block", block)],
+    routes=[
+        Route("/ask", ask),
+        Route("/ask-sync", ask_sync),
+        Route("/block", block),
+        Route("/told", told),
+        Route("/told-sync", told_sync),
+    ],
 )

@@ -81,7 +81,11 @@ class PostgresQueue:
         return _in_order(claim, rows)
 
     def _claim_suspects(self, connection: Connection, claim: _Claim) -> list[LeasedRun]:
-        given = {**claim._asdict(), "now": connection.now, "lane": int(Lane.SOLO)}
+        seqs = [seq for (seq,) in connection.execute(self._sql["lock_suspects"], {"lane": int(Lane.SOLO)})]
+        if not seqs:
+            return []
+        connection.execute(self._sql["lock_runs"], (seqs,))
+        given = {**claim._asdict(), "now": connection.now, "seqs": seqs}
         return _in_order(claim, connection.execute(self._sql["claim_suspects"], given).fetchall())
 
     def _note_share(self, rows: list[tuple[Any, ...]], limit: int, interactive: int) -> None:

@@ -342,7 +342,8 @@ create index run_held on runs (batch_id, seq) where queue = 'ready' and lane = 8
 -- Takes runs for a worker: first those that somebody waits for (lanes up to 0), up to `most` in all; of the others
 -- `most_others`, the single ones (lane 1) before those of batches (lane 2), but for the share of these while they are
 -- crowded out. The head of each thread is 'ready', so no thread runs twice. The counts of their batches are locked in
--- one order before the first run changes, see lock_runs.
+-- one order before the first run changes, see lock_runs. Claimed is a run when its row changes: a lease may have gone by
+-- while locks were waited for.
 create function claim_runs(
   by_worker text, with_token bigint, most_others bigint, most bigint, crowded boolean, owed double precision,
   batch_share double precision
@@ -356,7 +357,7 @@ set enable_mergejoin = off
 as $$
 #variable_conflict use_column
 declare
-  moment bigint := clock_micros();
+  moment bigint;
   awaited bigint[];
   share bigint[] := '{}';
   others bigint[];
@@ -378,9 +379,10 @@ begin
   end if;
   perform from batch_counts where batch_id = any(array(select batch_id from runs where seq = any(chosen)))
   order by batch_id for update;
+  moment := clock_micros();
   return query
   update runs set queue = 'running', status = 'running', worker = by_worker, attempt = attempt + 1, token = with_token,
-                  started_at = moment, claimed_at = moment, updated_at = moment
+                  started_at = moment, claimed_at = clock_micros(), updated_at = moment
   where seq = any(chosen)
   returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching, cancel,
             metadata, kwargs, creator_details, greatest(0, moment - coalesce(due, created_at)), batch_id, failed, creator,

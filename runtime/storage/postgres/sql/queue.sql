@@ -5,15 +5,18 @@
 select * from claim_runs(%(worker)s::text, %(token)s::bigint, %(limit)s::bigint, %(interactive)s::bigint,
                          %(crowded)s::boolean, %(owed)s::double precision, %(batch_share)s::double precision);
 
--- name: claim_suspects
+-- name: lock_suspects
 -- The oldest run of the lane, and all of its group. One claim at a time: a group is not divided.
+select seq from runs where queue = 'ready' and lane = %(lane)s and (
+  seq = (select min(seq) from runs where queue = 'ready' and lane = %(lane)s) or
+  suspects = (select suspects from runs where queue = 'ready' and lane = %(lane)s order by seq limit 1))
+order by seq for update;
+
+-- name: claim_suspects
+-- Claimed is a run when its row changes, see claim_runs.
 update runs set queue = 'running', status = 'running', worker = %(worker)s, attempt = attempt + 1,
-                token = %(token)s, started_at = %(now)s, claimed_at = %(now)s, updated_at = %(now)s
-where seq = any(array(
-  select seq from runs where queue = 'ready' and lane = %(lane)s and (
-    seq = (select min(seq) from runs where queue = 'ready' and lane = %(lane)s) or
-    suspects = (select suspects from runs where queue = 'ready' and lane = %(lane)s order by seq limit 1))
-  for update))
+                token = %(token)s, started_at = %(now)s, claimed_at = clock_micros(), updated_at = %(now)s
+where seq = any(%(seqs)s::bigint[])
 returning seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, watching,
           cancel, metadata, kwargs, creator_details,
           greatest(0, %(now)s - coalesce(due, created_at)), batch_id, failed, creator,
