@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import re
 import threading
 from collections.abc import Sequence
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+
+import h11
 
 LONGEST_HEAD = 1 << 20
 """Bytes of a request line with its headers."""
-CONNECTION = re.compile(rb"\r\nconnection:[^\r]*", re.IGNORECASE)
-UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
 
 class Balancer:
-    """Gives each request to the next server, also the next of a client that would keep its connection: it is told that
-    the connection ends with the answer. Who leaves is seen by the server to have left.
+    """Gives each request to the next server, also the next of a client that keeps its connection. Who leaves is seen by
+    the server to have left, and a client sees an answer break off that does.
 
     It runs in a thread of its own, so that tests may block.
     """
@@ -41,7 +40,7 @@ class Balancer:
         self._loop.close()
 
     async def _listen(self) -> asyncio.Server:
-        return await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=LONGEST_HEAD, backlog=1000)
+        return await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1000)
 
     async def _end(self) -> None:
         self._server.close()
@@ -54,23 +53,76 @@ class Balancer:
         assert task is not None
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
-        broken = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)  # the last by `close` alone
+        client = _Side(h11.Connection(h11.SERVER, LONGEST_HEAD), reader, writer)
+        broken = (ConnectionError, h11.ProtocolError, asyncio.CancelledError)  # the last by `close` alone
         with contextlib.closing(writer), contextlib.suppress(*broken):
-            head = await reader.readuntil(b"\r\n\r\n")
-            target = next(self._turns)
-            from_server, to_server = await asyncio.open_connection(target.hostname, target.port)
-            with contextlib.closing(to_server):
-                to_server.write(head if UPGRADE.search(head) else _last_of_its_connection(head))
-                request = asyncio.create_task(_pass_on(reader, to_server))
-                try:
-                    await _pass_on(from_server, writer)
-                finally:
-                    request.cancel()
+            while isinstance(request := await client.event(), h11.Request):
+                if not await _answered(client, request, next(self._turns)):
+                    return
+                client.connection.start_next_cycle()
 
 
-def _last_of_its_connection(head: bytes) -> bytes:
-    line, end, headers = CONNECTION.sub(b"", head).partition(b"\r\n")
-    return line + end + b"Connection: close\r\n" + headers
+class _Side:
+    """One end of what the balancer connects: a client, or a server."""
+
+    def __init__(self, connection: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connection, self.reader, self.writer = connection, reader, writer
+
+    async def event(self) -> object:
+        """What it says next. Raises h11.RemoteProtocolError when it leaves in the middle."""
+        while (event := self.connection.next_event()) is h11.NEED_DATA:
+            self.connection.receive_data(await self.reader.read(65_536))
+        return event
+
+    async def tell(self, event: h11.Event) -> None:
+        self.writer.write(self.connection.send(event) or b"")
+        await self.writer.drain()
+
+
+async def _answered(client: _Side, request: h11.Request, target: SplitResult) -> bool:
+    """Has a server answer the request; whether the client's connection is good for another one."""
+    reader, writer = await asyncio.open_connection(target.hostname, target.port)
+    server = _Side(h11.Connection(h11.CLIENT, LONGEST_HEAD), reader, writer)
+    with contextlib.closing(writer):
+        if any(name == b"upgrade" for name, _ in request.headers):
+            await _tunnel(client, request, server)
+            return False
+        asking = asyncio.create_task(_ask(client, request, server))
+        try:
+            while not isinstance(event := await server.event(), h11.EndOfMessage):
+                assert isinstance(event, h11.InformationalResponse | h11.Response | h11.Data), event
+                await client.tell(event)
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+        await client.tell(event)
+    return client.connection.states == {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}
+
+
+async def _ask(client: _Side, request: h11.Request, server: _Side) -> None:
+    with contextlib.suppress(h11.RemoteProtocolError):  # it leaves in the middle of its request
+        await server.tell(request)
+        while isinstance(event := await client.event(), h11.Data | h11.EndOfMessage):
+            await server.tell(event)
+            if isinstance(event, h11.EndOfMessage):
+                break
+        while said := await client.reader.read(
+            65_536
+        ):  # the next request of who has had all, before that is known here
+            client.connection.receive_data(said)
+    server.writer.write_eof()
+
+
+async def _tunnel(client: _Side, request: h11.Request, server: _Side) -> None:
+    """From here on they speak another protocol."""
+    line = b"%s %s HTTP/%s" % (request.method, request.target, request.http_version)
+    head = [line, *(b"%s: %s" % header for header in request.headers.raw_items())]
+    server.writer.write(b"\r\n".join([*head, b"", b""]) + client.connection.trailing_data[0])
+    asking = asyncio.create_task(_pass_on(client.reader, server.writer))
+    try:
+        await _pass_on(server.reader, client.writer)
+    finally:
+        asking.cancel()
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

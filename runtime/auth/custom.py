@@ -15,11 +15,12 @@ from typing import Any, Final
 
 from runyard.runtime.auth.cancellation import is_cancelled
 from runyard.runtime.auth.inner_requests import Caller
+from runyard.runtime.auth.kept_users import KeptUsers
 from runyard.runtime.auth.principal import ANONYMOUS, Principal, principal_of
 from runyard.runtime.auth.refusal import Refusal, refusal_of
 from runyard.runtime.auth.requests import IncomingRequest
 from runyard.runtime.auth.rules import Rules
-from runyard.runtime.auth.user import NoUser, read_user, stored_user
+from runyard.runtime.auth.user import NoUser, User, read_user, stored_user
 from runyard.runtime.errors import ConfigError, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -45,11 +46,14 @@ class HandlerFailed(Exception):
 
 
 class CustomAuthentication:
-    """Calls the handler that `@auth.authenticate` has registered, once for each request."""
+    """Calls the handler that `@auth.authenticate` has registered, once for each request that is not known."""
 
-    def __init__(self, auth: Any, place: str, *, timeout: float, refuse_studio: bool = True) -> None:
+    def __init__(
+        self, auth: Any, place: str, *, timeout: float, refuse_studio: bool = True, kept: KeptUsers | None = None
+    ) -> None:
         """`auth`: the `langgraph_sdk.Auth` object. `place` names it in errors. `timeout`: seconds for the handler.
-        `refuse_studio`: whether Studio's own credentials, which only LangSmith can verify, are refused.
+        `refuse_studio`: whether Studio's own credentials, which only LangSmith can verify, are refused. `kept`: whom
+        the handler need not be asked about again.
 
         Raises ConfigError when it is none, has no handler, or the handler asks for what there is not.
         """
@@ -70,6 +74,7 @@ class CustomAuthentication:
         self._names = _wanted(handler, place)
         self._timeout = timeout
         self._refuse_studio = refuse_studio
+        self._kept = kept
         is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
         self._pool = None if is_async else ThreadPoolExecutor(_THREADS, "auth")
 
@@ -83,6 +88,15 @@ class CustomAuthentication:
         """See `Authenticator`. Raises `HandlerFailed` for mistakes of the handler."""
         if self._refuse_studio and (request.header(b"x-auth-scheme") or "").lower().startswith("langsmith"):
             raise Refusal(401, _STUDIO)
+        key = None if self._kept is None else self._kept.key_of(request)
+        if self._kept is not None and key is not None and (user := self._kept.get(key)) is not None:
+            return principal_of(user, self._rules)
+        user = await self._ask(request)
+        if self._kept is not None and key is not None:
+            self._kept.keep(key, user)
+        return principal_of(user, self._rules)
+
+    async def _ask(self, request: IncomingRequest) -> User:
         # The body comes as slowly as the client sends it, which is not the handler's time.
         arguments = {
             name: await request.read_json() if name == "body" else request.argument(name) for name in self._names
@@ -106,7 +120,7 @@ class CustomAuthentication:
             raise HandlerFailed("what the authentication handler gave cannot be read") from error
         if not user.is_authenticated:
             raise Refusal(401, "Unauthorized")
-        return principal_of(user, self._rules)
+        return user
 
     def known(self, caller: Caller) -> Principal:
         """See `Authenticator`."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from runyard.runtime.config.project import AuthSection
-from runyard.runtime.config.reading import listed, mapping, section, switch
+from runyard.runtime.config.project import AuthCache, AuthSection
+from runyard.runtime.config.reading import listed, mapping, positive, section, strings, switch, whole_number
 from runyard.runtime.errors import ConfigError
+
+MOST_SECONDS: Final = 366 * 24 * 60 * 60
+MOST_KEPT: Final = 1_000_000
 
 
 def read_auth(file: str, raw: dict[str, Any]) -> AuthSection | None:
@@ -26,7 +29,22 @@ def read_auth(file: str, raw: dict[str, Any]) -> AuthSection | None:
         path=path,
         disable_studio_auth=switch(f"{place}.disable_studio_auth", auth.get("disable_studio_auth")),
         openapi=_openapi(f"{place}.openapi", section(f"{place}.", auth, "openapi")),
+        cache=_cache(f"{place}.cache", section(f"{place}.", auth, "cache")),
     )
+
+
+def _cache(place: str, given: dict[str, Any]) -> AuthCache | None:
+    if not given:
+        return None
+    headers = strings(f"{place}.cache_keys", given.get("cache_keys"))
+    if not headers or not all(header and header.isascii() for header in headers):
+        raise ConfigError(f"{place}.cache_keys must name the headers by which the handler knows who asks")
+    options: dict[str, Any] = {}
+    if (seconds := given.get("ttl_seconds")) is not None:
+        options["seconds"] = positive(f"{place}.ttl_seconds", seconds, most=MOST_SECONDS)
+    if (most := given.get("max_size")) is not None:
+        options["most"] = whole_number(f"{place}.max_size", most, least=1, most=MOST_KEPT)
+    return AuthCache(headers=tuple(header.lower() for header in headers), **options)
 
 
 def _openapi(place: str, given: dict[str, Any]) -> dict[str, Any]:

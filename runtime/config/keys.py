@@ -94,7 +94,14 @@ _AUTH: Final = {
             paths="part of the served document",
         ),
     ),
-    "cache": Key("ignored", "the handler is called for each request"),
+    **_within(
+        "cache",
+        _honoured(
+            cache_keys="headers by which requests are known to be the same user's",
+            ttl_seconds="how long the handler is not asked about them again",
+            max_size="of how many users that is remembered",
+        ),
+    ),
 }
 
 _CHECKPOINTER: Final = {

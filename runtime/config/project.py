@@ -89,17 +89,32 @@ class ThreadTtl:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuthCache:
+    """For how long whom the handler gave for a request is taken for requests like it (`auth.cache`).
+
+    headers: their names, in lower case; requests that have all of them, with the same values, are alike.
+    most: how many of them are kept.
+    """
+
+    headers: tuple[str, ...]
+    seconds: float = 60.0
+    most: int = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuthSection:
     """Whose code says who makes a request (`auth`).
 
     path: of the `Auth` object, as that of a graph.
     disable_studio_auth: whether requests of Studio are requests like others, for the project's handlers to judge.
     openapi: security schemes, and what each operation asks of them, for the document that is served.
+    cache: None: the handler is called for each request.
     """
 
     path: str
     disable_studio_auth: bool = False
     openapi: dict[str, Any] = field(default_factory=dict)
+    cache: AuthCache | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

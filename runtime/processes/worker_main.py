@@ -171,15 +171,14 @@ async def _work(
             await web_app.lifespan.enter()
         except ConfigError as error:
             broken = f"{error.detail} (in a worker; RUNYARD_APP_IN_WORKERS=false keeps it to the API process)"
-    if broken is not None:
-        bus.send(Broken(broken))
-        bus.close()
-        await asyncio.Event().wait()  # until it is sent: then the connection ends, and with it this process
-    bus.send(GraphsLoaded(graphs.own_names, graphs.not_loaded))
-    await storage.reach()
-    storage.open(maintain=False)
     try:
-        await storage.store.ready(dims=None if index is None else index.dims)
+        if broken is None:
+            broken = await _open_storage(storage, index)
+        if broken is not None:
+            bus.send(Broken(broken))
+            bus.close()
+            await asyncio.Event().wait()  # until it is sent: then the connection ends, and with it this process
+        bus.send(GraphsLoaded(graphs.own_names, graphs.not_loaded))
         store = FencedStore(storage.store, loop, settings.project.store_ttl, index)
         executor = Executor(graphs, storage, store, run_timeout=settings.run_timeout, tracing=tracing)
         worker = Worker(name, settings, storage, executor, solo=solo)
@@ -191,3 +190,14 @@ async def _work(
             await web_app.lifespan.leave()
     finally:
         storage.close()
+
+
+async def _open_storage(storage: Storage, index: Index | None) -> str | None:
+    """Returns why it cannot be used as the project asks, if it cannot."""
+    await storage.reach()
+    try:
+        storage.open(maintain=False)
+        await storage.store.ready(dims=None if index is None else index.dims)
+    except ConfigError as error:
+        return error.detail
+    return None

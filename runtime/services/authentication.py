@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runyard.runtime.auth.api_keys import ApiKeys
 from runyard.runtime.auth.custom import CustomAuthentication
+from runyard.runtime.auth.kept_users import KeptUsers
 from runyard.runtime.auth.requests import Authenticator
 from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
@@ -28,4 +29,11 @@ def load_custom(project: Project, *, timeout: float) -> CustomAuthentication | N
     place = f"{project.path}: auth ({project.auth.path})"
     prepare_process(project)
     auth = load_object(project, project.auth.path, place)
-    return CustomAuthentication(auth, place, timeout=timeout, refuse_studio=not project.auth.disable_studio_auth)
+    cache = project.auth.cache
+    return CustomAuthentication(
+        auth,
+        place,
+        timeout=timeout,
+        refuse_studio=not project.auth.disable_studio_auth,
+        kept=None if cache is None else KeptUsers(cache.headers, seconds=cache.seconds, most=cache.most),
+    )

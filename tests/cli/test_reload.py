@@ -226,6 +226,26 @@ def test_a_broken_configuration_keeps_the_last_one(server: LiveServer, project: 
     assert say(server) == "hello Ada"
 
 
+def test_an_index_that_the_database_has_no_room_for_keeps_the_last_configuration(project: Path, tmp_path: Path) -> None:
+    (project / "meanings.py").write_text("def embed(texts):\n    return [[1.0] * 16_001 for _ in texts]\n")
+    graphs, index = {"talk": "./talking.py:graph"}, {"embed": "./meanings.py:embed", "dims": 16_001}
+    configuration, args = project / "langgraph.json", ("--workers", "1", "--reload")
+    server = LiveServer(tmp_path / "data", config=configuration, args=args, backend="postgres")
+    try:
+        workers = server.start().await_workers(1)
+        configure(project, graphs, store={"index": index})
+        await_log(server, "what was served before goes on")
+        (refused,) = [line for line in server.log.read_text().splitlines() if "what was served before" in line]
+        assert "store.index.dims is 16001, and pgvector has room for 16000 numbers in a vector" in refused
+        assert say(server) == "hello Ada"
+        assert server.workers() == workers
+        server.post("/store/items/search", {"namespace_prefix": ["any"]})
+        changed(server, lambda: configure(project, graphs))
+        assert say(server) == "hello Ada"
+    finally:
+        server.close()
+
+
 def test_what_only_a_restart_brings_is_named(server: LiveServer, project: Path) -> None:
     graphs = {"talk": "./talking.py:graph"}
     changed(server, lambda: configure(project, graphs, http={"cors": {"allow_origins": ["https://a.example"]}}))

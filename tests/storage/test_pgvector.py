@@ -119,6 +119,8 @@ async def test_vectors_that_it_has_no_room_for_are_refused_at_the_start(opened: 
     with pytest.raises(ConfigError, match=rf"store.index.dims is {most + 1}, and pgvector has room for {most} numbers"):
         await storage.store.ready(dims=most + 1)
     await storage.store.ready(dims=most)
+    with pytest.raises(ConfigError, match="has room for"):  # where a first index had room, another one may not
+        await storage.store.ready(dims=most + 1)
     await put(storage, "a", meant(*[1.0] * most))
     assert await nearest(storage, meant(*[1.0] * most)) == ["a"]
 

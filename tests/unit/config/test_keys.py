@@ -43,7 +43,7 @@ def test_each_says_what_it_is_for_or_what_is_lost(path: str) -> None:
         ({"http": None, "store": [], "colour": None}, {}),
         ({"colour": 0, "http": {"hue": []}}, {"colour": "unknown", "http.hue": "unknown"}),
         ({"checkpointer": {"serde": {"allowed_msgpack_modules": None, "pickle_fallback": False}}}, {}),
-        ({"auth": {"cache": {"max_size": 1}}}, {"auth.cache": "ignored"}),
+        ({"auth": {"cache": {"max_size": 1}}}, {"auth.cache.max_size": "honoured"}),
     ],
 )
 def test_a_key_that_asks_for_something_is_used(raw: dict[str, Any], treated: dict[str, str]) -> None:

@@ -13,6 +13,7 @@ import pytest
 from runyard.runtime.config.langgraph_json import load_project
 from runyard.runtime.config.project import (
     AppSection,
+    AuthCache,
     AuthSection,
     CorsPolicy,
     GraphSpec,
@@ -121,6 +122,16 @@ def test_components_of_front_ends(tmp_path: Path) -> None:
         ({"auth": {"disable_studio_auth": True}}, 'auth.path must be "./file.py:name"'),
         ({"auth": {"path": "./auth.py"}}, 'auth.path must be "./file.py:name"'),
         ({"auth": {"path": "a:b", "disable_studio_auth": "yes"}}, "auth.disable_studio_auth must be true or false"),
+        ({"auth": {"path": "a:b", "cache": {"ttl_seconds": 60}}}, "auth.cache.cache_keys must name the headers"),
+        ({"auth": {"path": "a:b", "cache": {"cache_keys": [""]}}}, "auth.cache.cache_keys must name the headers"),
+        (
+            {"auth": {"path": "a:b", "cache": {"cache_keys": ["a"], "ttl_seconds": 0}}},
+            "auth.cache.ttl_seconds must be a number above 0",
+        ),
+        (
+            {"auth": {"path": "a:b", "cache": {"cache_keys": ["a"], "max_size": 0}}},
+            "auth.cache.max_size must be a whole",
+        ),
         ({"auth": {"path": "a:b", "openapi": {"components": {}}}}, "auth.openapi.components is not known"),
         ({"auth": {"path": "a:b", "openapi": {"securitySchemes": {"k": {}}}}}, "auth.openapi.securitySchemes.k.type"),
         ({"auth": {"path": "a:b", "openapi": {"security": [{"k": []}]}}}, "auth.openapi.security: there is no 'k'"),
@@ -212,10 +223,12 @@ def test_whose_code_says_who_asks_is_read(tmp_path: Path, caplog: pytest.LogCapt
         "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-Key"}},
         "security": [{"key": []}],
     }
-    auth = {"path": "./auth.py:auth", "disable_studio_auth": True, "openapi": openapi, "cache": {"ttl_seconds": 60}}
+    cache = {"cache_keys": ["Authorization", "x-team"], "ttl_seconds": 90, "max_size": 5}
+    auth = {"path": "./auth.py:auth", "disable_studio_auth": True, "openapi": openapi, "cache": cache}
     project = load_project(write(tmp_path, auth=auth))
-    assert project.auth == AuthSection(path="./auth.py:auth", disable_studio_auth=True, openapi=openapi)
-    assert "auth.cache is ignored: the handler is called for each request" in caplog.text
+    kept = AuthCache(headers=("authorization", "x-team"), seconds=90, most=5)
+    assert project.auth == AuthSection(path="./auth.py:auth", disable_studio_auth=True, openapi=openapi, cache=kept)
+    assert not caplog.text
     assert load_project(write(tmp_path, auth={})).auth is None
 
 

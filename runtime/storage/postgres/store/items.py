@@ -61,9 +61,11 @@ class PostgresStoreItems:
         self._changes: Groups[_Changes, None] = Groups(database, self._change, lambda changes: (), for_clients=True)
 
     async def ready(self, *, dims: int | None = None) -> None:
-        if dims is not None and self._vectors is None:
-            target = self._database.target
-            check_dims(target, dims)
+        if dims is None:
+            return
+        target = self._database.target
+        check_dims(target, dims)
+        if self._vectors is None:
             self._vectors = await self._database.write(
                 lambda connection: prepare_vectors(connection, target, self._sql), locks=[LOCK]
             )
