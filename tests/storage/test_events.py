@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -111,12 +111,11 @@ async def test_a_thread_has_one_log_that_is_read_page_by_page(storage: Storage) 
 
 
 async def test_numbers_grow_along_a_thread_though_the_clock_is_set_back(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, let_time_pass: Callable[[float], None]
 ) -> None:
     thread_id = await new_thread(storage)
     first = await run_with_events(storage, thread_id, NewEvents(1, b"a"))
-    for module in ("queue", "insertion", "events"):
-        monkeypatch.setattr(f"runyard.runtime.storage.sqlite.{module}.now", lambda: 1_000_000)
+    let_time_pass(-1_000_000)
     second = await run_with_events(storage, thread_id, NewEvents(1, b"b"))
     ends = await storage.events.ends(thread_id, 2, limit=10)
     assert [(end.run_id, end.last) for end in ends.ends] == [(second, 4)]

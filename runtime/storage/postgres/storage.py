@@ -68,7 +68,7 @@ class PostgresStorage:
         self.checkpoints = PostgresCheckpoints(self._database, queries)
         self.events = PostgresEvents(self._database, queries)
         self.store = PostgresStoreItems(self._database, queries)
-        self.deliveries = PostgresDeliveries(self._database, queries, self.workers.leases)
+        self.deliveries = PostgresDeliveries(self._database, queries, _queue_time, self.workers.leases)
         self.idempotency = PostgresIdempotency(self._database, queries)
         self.crons = PostgresCrons(self._database, queries)
         self.batches = PostgresBatches(self._database, queries)
@@ -123,3 +123,7 @@ class PostgresStorage:
             await asyncio.wait_for(self._database.snapshot(read, "probe"), LONGEST_PROBE)
         except TimeoutError:
             raise unavailable(f"the database has not answered for {LONGEST_PROBE:g} seconds") from None
+
+
+def _queue_time(connection: Connection) -> int:
+    return connection.now

@@ -9,3 +9,8 @@ on conflict do nothing;
 delete from idempotency_keys where seq in (
   select seq from idempotency_keys where created_at < ? order by created_at limit ?
 );
+
+-- name: find_key
+select fingerprint, answer from idempotency_keys
+where key = :key and coalesce(creator, '') = coalesce(cast(:creator as text), '')
+and (creator is null) = (cast(:creator as text) is null);

@@ -82,6 +82,10 @@ class Database(Protocol[C_co]):
         """Runs `work`, of quick statements for reading, each of which sees what is there when it begins."""
         ...
 
+    async def read_aside(self, work: Callable[[C_co], T]) -> T:
+        """As `read`, for what may take some milliseconds."""
+        ...
+
     async def read_in_scope(self, scope: Scope, work: Callable[[C_co], T]) -> T:
         """As `read`; where `work` looks at the scope too, it sees one state."""
         ...

@@ -71,7 +71,7 @@ class SqliteStorage:
         self.assistants = SqliteAssistants(self._database, queries)
         self.crons = SqliteCrons(self._database, queries, self._clock)
         self.events = SqliteEvents(self._database, queries)
-        self.deliveries = SqliteDeliveries(self._database, queries, self._clock)
+        self.deliveries = SqliteDeliveries(self._database, queries, self._clock.of)
         self.idempotency = SqliteIdempotency(self._database, queries)
         self.store = SqliteStoreItems(self._folder / STORE, queries, sync=sync, loops=loops)
         self.sealed = SqliteSealed(self._database, self.store, queries)

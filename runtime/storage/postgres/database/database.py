@@ -166,6 +166,10 @@ class Database:
         mode = "isolation level repeatable read, read only"
         return await self._ask(pool, lambda: self._transact(work, mode, pool, ()))
 
+    async def read_aside(self, work: Work[T]) -> T:
+        """As `read`."""
+        return await self.read(work)
+
     async def read_in_scope(self, scope: Scope, work: Work[T]) -> T:
         """As `read`; where `work` looks at the scope too, it sees one state."""
         return await (self.snapshot(work) if scope.filter or scope.decided else self.read(work))

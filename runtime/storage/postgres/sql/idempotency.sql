@@ -1,10 +1,5 @@
 -- Idempotency keys that were used. They belong to whoever made the request; creator null: to nobody in particular.
 
--- name: find_key
-select fingerprint, answer from idempotency_keys
-where key = %(key)s and coalesce(creator, '') = coalesce(%(creator)s::text, '')
-and (creator is null) = (%(creator)s::text is null);
-
 -- name: forget_excess_keys
 -- The oldest ones: each for as long as those before it are less than there is too much.
 with oldest as (

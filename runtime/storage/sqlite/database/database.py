@@ -144,6 +144,10 @@ class Database:
         """As `read_here`."""
         return self.read_here(work)
 
+    async def read_aside(self, work: Callable[[Connection], T]) -> T:
+        """As `read`, for what may take some milliseconds."""
+        return await self.read_in_pool(work, "lookup")
+
     async def read_in_scope(self, scope: Scope, work: Callable[[Connection], T]) -> T:
         """As `read`; where `work` looks at the scope too, it sees one state."""
         return self.read_here(partial(_in_one_state, work) if scope.filter or scope.decided else work)

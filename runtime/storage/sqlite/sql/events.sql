@@ -7,9 +7,6 @@ insert into thread_events (thread_id, seq, first, run_id, data) values (?, ?, ?,
 -- name: read_events
 select first, seq, data from thread_events where run_id = ? and seq > ? and data is not null order by seq;
 
--- name: last_event
-select seq from thread_events where run_id = ? and data is not null order by seq desc limit 1;
-
 -- name: read_thread_events
 select first, seq, data, run_id, status, unstored, ended_at from thread_events
 where thread_id = :thread_id and seq > :after and first <= :upto order by seq limit :limit;
@@ -18,39 +15,8 @@ where thread_id = :thread_id and seq > :after and first <= :upto order by seq li
 select max(coalesce((select max(seq) from thread_events where thread_id = :thread_id), 0),
            coalesce((select last from removed_events where thread_id = :thread_id), 0));
 
--- name: ends
-select seq, run_id, status, unstored from thread_events
-where thread_id = ? and seq > ? and status is not null order by seq limit ?;
-
--- name: outcome
--- The answer of a run may be what its thread holds. That of a run that speaks the protocol is known from its events.
-select graph_id, protocol, attempt, paused,
-       case when status <> 'success' or not protocol then coalesce(answer, failure,
-         (select state from threads where threads.thread_id = runs.thread_id and answered = runs.seq)) end
-from runs where run_id = ? and ended_at is not null;
-
--- name: remove_events
--- At most :limit rows.
-delete from thread_events where (thread_id, seq) in
-(select thread_id, seq from thread_events where run_id = :run_id and data is not null limit :limit);
-
--- name: delete_events
-delete from thread_events where run_id = ? and data is not null;
-
--- name: remove_thread_events
-delete from thread_events where thread_id = :thread_id
-and seq in (select seq from thread_events where thread_id = :thread_id limit :limit);
-
--- name: forget_numbers
--- Nothing more happens on a thread that is no more.
-delete from removed_events where thread_id = :thread_id
-and not exists (select 1 from threads where thread_id = :thread_id);
-
 -- name: resumable_before
 select seq, run_id from runs where resumable and ended_at < ? and ended_at is not null order by ended_at limit ?;
-
--- name: forget_resumable
-update runs set resumable = 0 where seq = ?;
 
 -- name: forget_ends
 delete from thread_events where (thread_id, seq) in (
