@@ -71,7 +71,7 @@ class PostgresStorage:
         self.deliveries = PostgresDeliveries(self._database, queries, _queue_time, self.workers.leases)
         self.idempotency = PostgresIdempotency(self._database, queries)
         self.crons = PostgresCrons(self._database, queries)
-        self.batches = PostgresBatches(self._database, queries)
+        self.batches = PostgresBatches(self._database, queries, _queue_time)
         self.results = PostgresResults(self._database, queries)
         self.assistants = PostgresAssistants(self._database, queries, seen)
         self.sealed = PostgresSealed(self._database, queries)

@@ -49,3 +49,12 @@ select seq, run_id, temporary from runs where batch_id = ? limit ?;
 
 -- name: leave_batch
 update runs set batch_id = null, batch_index = null, batch_end = null where seq = ?;
+
+-- name: old_batches
+select batch_id from batches where ended_at < (select clock_micros()) - cast(? as bigint) order by ended_at limit ?;
+
+-- name: note_discarded_batch
+insert into discarded_batches (batch_id) values (?) on conflict do nothing;
+
+-- name: any_discarded_batch
+select 1 from discarded_batches limit 1;

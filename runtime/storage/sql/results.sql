@@ -33,3 +33,17 @@ update batches set erased = 2 where batch_id = ?;
 
 -- name: count_dropped
 update batch_counts set result_bytes = result_bytes - :bytes where batch_id = :batch_id;
+
+-- name: results_state
+select ends, ended_at is not null, erased <> 0 from batches join batch_counts using (batch_id) where batch_id = ?;
+
+-- name: replace_run
+-- It is nobody's item from now on.
+update runs set batch_index = null, batch_end = null
+where run_id = :run_id and batch_id = :batch_id and batch_index is not null and batch_end is not null
+and status <> 'success'
+returning status, coalesce(length(answer), 0);
+
+-- name: replace_removed
+delete from removed_items where batch_id = :batch_id and run_id = :run_id and status <> 'success'
+returning status, coalesce(length(answer), 0);

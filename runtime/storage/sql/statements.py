@@ -49,6 +49,10 @@ class Statements(Protocol):
 
     def execute(self, statement: str, parameters: Any = ..., /) -> Answer: ...
 
+    def execute_many(self, statement: str, rows: Sequence[Any], /) -> None:
+        """The statement with each of the rows."""
+        ...
+
     def stream(self, statement: str, parameters: Any = ..., /) -> Iterable[Any]:
         """The rows of a query, few of them in memory at a time; to be gone through before anything else is asked."""
         ...

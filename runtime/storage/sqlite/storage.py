@@ -62,7 +62,7 @@ class SqliteStorage:
         self._database = Database(path, sync=sync, meter=meter, loops=loops)
         self._clock = QueueClock(self._database, queries)
         self.runs = SqliteRuns(self._database, queries, self._clock)
-        self.batches = SqliteBatches(self._database, queries, self._clock)
+        self.batches = SqliteBatches(self._database, queries, self._clock.of)
         self.checkpoints = SqliteCheckpoints(self._database, queries)
         self.queue = SqliteQueue(self._database, queries, self._clock)
         self.results = SqliteResults(self._database, queries, self._clock)

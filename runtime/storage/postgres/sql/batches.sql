@@ -36,14 +36,5 @@ where batch_id = %(batch_id)s and queue is not null
 and (%(among)s::bigint[] is null or seq = any(%(among)s::bigint[]))
 order by lane desc, seq desc limit %(limit)s;
 
--- name: old_batches
-select batch_id from batches where ended_at < (select clock_micros()) - %s::bigint order by ended_at limit %s;
-
--- name: note_discarded_batch
-insert into discarded_batches (batch_id) values (%s) on conflict do nothing;
-
--- name: any_discarded_batch
-select 1 from discarded_batches limit 1;
-
 -- name: next_discarded_batch
 select batch_id from discarded_batches limit 1 for update skip locked;

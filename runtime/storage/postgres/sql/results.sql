@@ -1,8 +1,5 @@
 -- Results of the items of batches: what ended runs have answered, or what is left of those that were removed.
 
--- name: results_state
-select ends, ended_at is not null, erased <> 0 from batches join batch_counts using (batch_id) where batch_id = %s;
-
 -- name: results_by_index
 -- Each half is read in the order of its index, as far as it may be needed. `statuses` null: all.
 (select batch_index, batch_end, run_id, retry_of, metadata -> 'custom_id', status, attempt, failed,
@@ -48,17 +45,6 @@ order by 1 limit %(most)s;
 
 -- name: lock_replaced
 select 1 from runs where run_id = any(%s::text[]) order by seq for update;
-
--- name: replace_run
--- It is nobody's item from now on.
-update runs set batch_index = null, batch_end = null
-where run_id = %(run_id)s and batch_id = %(batch_id)s and batch_index is not null and batch_end is not null
-and status <> 'success'
-returning status, coalesce(octet_length(answer), 0);
-
--- name: replace_removed
-delete from removed_items where batch_id = %(batch_id)s and run_id = %(run_id)s and status <> 'success'
-returning status, coalesce(octet_length(answer), 0);
 
 -- name: expired_batch
 -- %(older_than)s: seconds, for those that do not say for how long.

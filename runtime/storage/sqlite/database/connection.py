@@ -24,6 +24,9 @@ class Connection(sqlite3.Connection):
     def now(self) -> int:
         return now()
 
+    def execute_many(self, statement: str, rows: Sequence[Any]) -> None:
+        self.executemany(statement, rows)
+
     def stream(self, statement: str, parameters: Any = ()) -> Iterable[Any]:
         return self.execute(statement, parameters)
 

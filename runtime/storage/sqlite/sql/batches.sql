@@ -34,11 +34,5 @@ where batch_id = ? and queue in ('ready', 'waiting', 'delayed') and attempt = 0 
 select seq, run_id, thread_id, attempt from runs indexed by run_batch
 where batch_id = ? and queue is not null order by lane desc, seq desc limit ?;
 
--- name: old_batches
-select batch_id from batches where ended_at < ? order by ended_at limit ?;
-
--- name: note_discarded_batch
-insert or ignore into discarded_batches (batch_id) values (?);
-
 -- name: next_discarded_batch
 select batch_id from discarded_batches limit 1;

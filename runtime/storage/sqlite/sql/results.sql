@@ -1,8 +1,5 @@
 -- Results of the items of batches: what ended runs have answered, or what is left of those that were removed.
 
--- name: results_state
-select ends, ended_at is not null, erased from batches join batch_counts using (batch_id) where batch_id = ?;
-
 -- name: results_by_index
 -- Both halves come in the order of their index, and are read only as far as they are asked for. :statuses is a JSON
 -- array, or null for all. Of two paths SQLite makes a JSON array, in which a `custom_id` is as it was: `true` is not 1.
@@ -41,20 +38,11 @@ from removed_items where batch_id = :batch_id and batch_index > :after
 and status in (select value from json_each(:statuses))
 order by 1;
 
--- name: replace_run
--- It is nobody's item from now on.
-update runs set batch_index = null, batch_end = null
-where run_id = :run_id and batch_id = :batch_id and batch_index is not null and batch_end is not null
-and status <> 'success'
-returning status, coalesce(length(answer), 0);
-
--- name: replace_removed
-delete from removed_items where batch_id = :batch_id and run_id = :run_id and status <> 'success'
-returning status, coalesce(length(answer), 0);
-
 -- name: expired_batch
+-- :among: of this one alone, or null.
 select batch_id from batches where erased = 0 and ended_at is not null
-and ended_at < :now - cast(coalesce(result_ttl, :older_than) * 1000000 as integer) limit 1;
+and ended_at < (select clock_micros()) - cast(coalesce(result_ttl, :older_than) * 1000000 as integer)
+and (:among is null or batch_id = :among) limit 1;
 
 -- name: erase_result
 update runs set batch_end = null, answer = null,
