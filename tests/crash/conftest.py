@@ -10,6 +10,7 @@ import pytest
 from runyard.runtime.storage.port.storage import Storage
 from tests.live_server import LiveServer, StartServer
 
+from .held_starts import HeldStarts
 from .step_log import StepLog
 from .stored_data import OpenStorage, open_storage_of
 
@@ -26,6 +27,12 @@ def open_storage(start_server: StartServer) -> Iterator[OpenStorage]:
     yield open_it
     for storage in opened:
         storage.close()
+
+
+@pytest.fixture
+def starts(tmp_path: Path) -> HeldStarts:
+    """Keeps workers from starting, for servers with its environment."""
+    return HeldStarts(tmp_path / "held-starts")
 
 
 @pytest.fixture

@@ -47,8 +47,15 @@ class Chaos:
     def _await_work(self) -> None:
         """Returns at a random moment at which runs are under way."""
         seen = self.step_log.started()
-        poll(lambda: self.step_log.started() > seen + self.rng.randrange(120), within=30)
-        self.hits.append(poll(lambda: self.server.metrics()["queue"]["running"], within=30))
+        poll(lambda: self.step_log.started() > seen + self.rng.randrange(120))
+        self.hits.append(poll(self._running))
+
+    def _running(self) -> int:
+        queue = self.server.metrics()["queue"]
+        if not queue["pending"] and not queue["running"]:
+            self.fill()  # the machine was so busy that all had ended meanwhile
+        running: int = queue["running"]
+        return running
 
     def kill_worker(self) -> None:
         self._await_work()

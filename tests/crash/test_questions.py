@@ -12,6 +12,7 @@ import pytest
 from tests.live_server import LiveServer, StartServer, poll
 
 from .client import attempt_of, get_run, join_run
+from .held_starts import HeldStarts
 from .step_log import PROJECT, StepLog
 
 pytestmark = pytest.mark.full
@@ -20,8 +21,8 @@ Run = dict[str, Any]
 
 
 @pytest.fixture
-def server(start_server: StartServer) -> LiveServer:
-    return start_server(config=PROJECT, args=("--workers", "1"))
+def server(start_server: StartServer, starts: HeldStarts) -> LiveServer:
+    return start_server(config=PROJECT, args=("--workers", "1"), env=starts.env)
 
 
 @pytest.fixture
@@ -103,13 +104,14 @@ def test_an_answer_is_not_asked_for_again_after_everything_was_killed(
 
 
 def test_the_question_comes_back_when_an_answer_that_was_given_back_is_rolled_back(
-    server: LiveServer, step_log: StepLog, asked: Run
+    server: LiveServer, step_log: StepLog, asked: Run, starts: HeldStarts
 ) -> None:
     run = answer_and_begin(server, step_log, asked)
-    kill_worker(server, step_log)
     path = f"{server.url}/threads/{run['thread_id']}/runs/{run['run_id']}"
-    poll(lambda: get_run(server, run)["status"] == "pending", every=0.005)
-    server.http.post(f"{path}/cancel?action=rollback").raise_for_status()
-    poll(lambda: server.http.get(path).status_code == httpx.codes.NOT_FOUND, within=20)
+    with starts.held():
+        kill_worker(server, step_log)
+        poll(lambda: get_run(server, run)["status"] == "pending", every=0.005)
+        server.http.post(f"{path}/cancel?action=rollback").raise_for_status()
+        poll(lambda: server.http.get(path).status_code == httpx.codes.NOT_FOUND)
     assert_asks(server, asked)
     assert_answered(server, answer(server, asked))

@@ -13,6 +13,7 @@ from runyard.runtime.scope import Scope
 from tests.live_server import LiveServer, StartServer, poll
 
 from .client import run_payload
+from .held_starts import HeldStarts
 from .step_log import PROJECT, StepLog
 from .stored_data import OpenStorage
 
@@ -43,26 +44,27 @@ def shown(server: LiveServer, thread_id: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("how", ["cancelled", "replaced"])
 def test_a_rollback_undoes_what_a_run_did_before_its_worker_died(
-    start_server: StartServer, step_log: StepLog, how: str
+    start_server: StartServer, step_log: StepLog, starts: HeldStarts, how: str
 ) -> None:
-    server = start_server(config=PROJECT, args=("--workers", "1"))
+    server = start_server(config=PROJECT, args=("--workers", "1"), env=starts.env)
     thread_id, before = thread_with_progress(server, step_log)
-    payload = thread_payload(step_log, steps=60, delay=0.05)
+    payload = thread_payload(step_log, steps=5000, delay=0.05)
     run = server.post(f"/threads/{thread_id}/runs", payload)
     place = f"/threads/{thread_id}/runs/{run['run_id']}"
     poll(lambda: len(server.get(f"/threads/{thread_id}/state")["values"]["done"]) > 4)
-    for pid in server.workers():
-        step_log.note_kill(pid)
-        os.kill(pid, signal.SIGKILL)
-    poll(lambda: server.get(place)["status"] == "pending", every=0.002)
-    if how == "cancelled":
-        assert server.http.post(f"{server.url}{place}/cancel?action=rollback").status_code == 202
-    else:
-        other = server.post(
-            f"/threads/{thread_id}/runs", {**payload, "multitask_strategy": "rollback", "after_seconds": 3600}
-        )
-        server.http.delete(f"{server.url}/threads/{thread_id}/runs/{other['run_id']}")
-    assert server.http.get(f"{server.url}{place}").status_code == 404
+    with starts.held():
+        for pid in server.workers():
+            step_log.note_kill(pid)
+            os.kill(pid, signal.SIGKILL)
+        poll(lambda: server.get(place)["status"] == "pending", every=0.002)
+        if how == "cancelled":
+            assert server.http.post(f"{server.url}{place}/cancel?action=rollback").status_code == 202
+        else:
+            other = server.post(
+                f"/threads/{thread_id}/runs", {**payload, "multitask_strategy": "rollback", "after_seconds": 3600}
+            )
+            server.http.delete(f"{server.url}/threads/{thread_id}/runs/{other['run_id']}")
+        assert server.http.get(f"{server.url}{place}").status_code == 404
     assert shown(server, thread_id) == before
 
 

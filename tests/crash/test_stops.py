@@ -12,17 +12,19 @@ import pytest
 from tests.live_server import LiveServer, StartServer, poll
 
 from .client import assert_each_step_once, get_run, join_run, run_payload
+from .held_starts import HeldStarts
 from .step_log import PROJECT, StepLog
 
 pytestmark = pytest.mark.full
 
-STEPS = 8
+STEPS = 5000
+"""So many that no run ends before the test ends it."""
 Run = dict[str, Any]
 
 
 @pytest.fixture
-def server(start_server: StartServer) -> LiveServer:
-    return start_server(config=PROJECT, args=("--workers", "1"))
+def server(start_server: StartServer, starts: HeldStarts) -> LiveServer:
+    return start_server(config=PROJECT, args=("--workers", "1"), env=starts.env)
 
 
 @pytest.fixture
@@ -66,7 +68,7 @@ def await_given_back(server: LiveServer, run: Run) -> None:
 
 def await_removed(server: LiveServer, run: Run) -> None:
     path = f"{server.url}/threads/{run['thread_id']}/runs/{run['run_id']}"
-    poll(lambda: server.http.get(path).status_code == httpx.codes.NOT_FOUND, within=20)
+    poll(lambda: server.http.get(path).status_code == httpx.codes.NOT_FOUND)
 
 
 def assert_state_before(server: LiveServer, thread_id: str) -> None:
@@ -80,12 +82,13 @@ def assert_state_before(server: LiveServer, thread_id: str) -> None:
 
 
 def test_a_run_that_is_cancelled_while_its_worker_is_killed_ends_as_interrupted(
-    server: LiveServer, step_log: StepLog, thread: str
+    server: LiveServer, step_log: StepLog, thread: str, starts: HeldStarts
 ) -> None:
     run = create_half_done(server, step_log, thread)
-    kill_worker(server, step_log)
-    cancel(server, run, action="interrupt")
-    poll(lambda: get_run(server, run)["status"] not in ("pending", "running"), within=20)
+    with starts.held():
+        kill_worker(server, step_log)
+        cancel(server, run, action="interrupt")
+        poll(lambda: get_run(server, run)["status"] not in ("pending", "running"))
     assert get_run(server, run)["status"] == "interrupted"
     assert not any(attempt > 1 for attempt in attempts_of(step_log, run)), "what was cancelled is not tried again"
     again = create_run(server, step_log, thread, steps=0, delay=0.0)
@@ -94,37 +97,40 @@ def test_a_run_that_is_cancelled_while_its_worker_is_killed_ends_as_interrupted(
 
 
 def test_a_run_that_is_cancelled_when_it_was_given_back_ends_as_interrupted(
-    server: LiveServer, step_log: StepLog, thread: str
+    server: LiveServer, step_log: StepLog, thread: str, starts: HeldStarts
 ) -> None:
     run = create_half_done(server, step_log, thread)
-    kill_worker(server, step_log)
-    await_given_back(server, run)
-    cancel(server, run, action="interrupt")
-    assert get_run(server, run)["status"] == "interrupted"
+    with starts.held():
+        kill_worker(server, step_log)
+        await_given_back(server, run)
+        cancel(server, run, action="interrupt")
+        assert get_run(server, run)["status"] == "interrupted"
 
 
 def test_a_run_that_is_cancelled_while_its_worker_is_frozen_ends_as_interrupted(
-    server: LiveServer, step_log: StepLog, thread: str
+    server: LiveServer, step_log: StepLog, thread: str, starts: HeldStarts
 ) -> None:
     run = create_half_done(server, step_log, thread)
-    (frozen,) = server.await_workers(1)
-    os.kill(frozen, signal.SIGSTOP)
-    cancel(server, run, action="interrupt")
-    kill_worker(server, step_log)
-    poll(lambda: get_run(server, run)["status"] not in ("pending", "running"), within=20)
+    with starts.held():  # also one beside a worker that does not answer for seconds
+        (frozen,) = server.await_workers(1)
+        os.kill(frozen, signal.SIGSTOP)
+        cancel(server, run, action="interrupt")
+        kill_worker(server, step_log)
+    poll(lambda: get_run(server, run)["status"] not in ("pending", "running"))
     assert get_run(server, run)["status"] == "interrupted"
 
 
 @pytest.mark.parametrize("at", ["killed", "frozen"])
 def test_a_rollback_while_the_worker_dies_leaves_nothing(
-    server: LiveServer, step_log: StepLog, thread: str, at: str
+    server: LiveServer, step_log: StepLog, thread: str, starts: HeldStarts, at: str
 ) -> None:
     run = create_half_done(server, step_log, thread)
     if at == "frozen":
-        (frozen,) = server.await_workers(1)
-        os.kill(frozen, signal.SIGSTOP)
-        cancel(server, run, action="rollback")
-        kill_worker(server, step_log)
+        with starts.held():  # also one beside a worker that does not answer for seconds
+            (frozen,) = server.await_workers(1)
+            os.kill(frozen, signal.SIGSTOP)
+            cancel(server, run, action="rollback")
+            kill_worker(server, step_log)
     else:
         kill_worker(server, step_log)
         cancel(server, run, action="rollback")
@@ -133,35 +139,39 @@ def test_a_rollback_while_the_worker_dies_leaves_nothing(
 
 
 def test_what_a_cancelled_run_had_done_before_it_was_given_back_is_shown_by_its_thread(
-    server: LiveServer, step_log: StepLog, thread: str
+    server: LiveServer, step_log: StepLog, thread: str, starts: HeldStarts
 ) -> None:
     run = create_half_done(server, step_log, thread)
-    kill_worker(server, step_log)
-    await_given_back(server, run)
-    cancel(server, run, action="interrupt")
+    with starts.held():
+        kill_worker(server, step_log)
+        await_given_back(server, run)
+        cancel(server, run, action="interrupt")
     shown, state = server.get(f"/threads/{thread}"), server.get(f"/threads/{thread}/state")
     assert shown["values"] == state["values"]
 
 
 def test_the_rollback_of_a_run_that_was_given_back_leaves_nothing(
-    server: LiveServer, step_log: StepLog, thread: str
+    server: LiveServer, step_log: StepLog, thread: str, starts: HeldStarts
 ) -> None:
     run = create_half_done(server, step_log, thread)
-    kill_worker(server, step_log)
-    await_given_back(server, run)
-    cancel(server, run, action="rollback")
+    with starts.held():
+        kill_worker(server, step_log)
+        await_given_back(server, run)
+        cancel(server, run, action="rollback")
     await_removed(server, run)
     assert_state_before(server, thread)
 
 
 def test_a_run_that_replaces_one_that_was_given_back_begins_at_the_state_before(
-    server: LiveServer, step_log: StepLog, thread: str
+    server: LiveServer, step_log: StepLog, thread: str, starts: HeldStarts
 ) -> None:
     run = create_half_done(server, step_log, thread)
-    kill_worker(server, step_log)
-    await_given_back(server, run)
-    extra = {"multitask_strategy": "rollback"}
-    answer = join_run(server, create_run(server, step_log, thread, steps=3, delay=0.0, extra=extra))
+    with starts.held():
+        kill_worker(server, step_log)
+        await_given_back(server, run)
+        extra = {"multitask_strategy": "rollback"}
+        other = create_run(server, step_log, thread, steps=3, delay=0.0, extra=extra)
+    answer = join_run(server, other)
     assert answer["done"] == [0, 1, 2]
     await_removed(server, run)
     assert server.get(f"/threads/{thread}/state")["values"]["done"] == [0, 1, 2]
@@ -172,7 +182,7 @@ def test_the_rollback_of_a_run_that_goes_on_after_a_kill_leaves_nothing(
 ) -> None:
     run = create_half_done(server, step_log, thread)
     kill_worker(server, step_log)
-    poll(lambda: 2 in attempts_of(step_log, run), within=30)
+    poll(lambda: 2 in attempts_of(step_log, run))
     cancel(server, run, action="rollback")
     await_removed(server, run)
     assert_state_before(server, thread)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -48,9 +49,9 @@ def test_an_undisturbed_stream_is_that_of_plain_langgraph(server: LiveServer, pl
 
 @pytest.mark.parametrize("at", [(2,), (5,), (2, 6)], ids=["early", "late", "twice"])
 def test_a_resumable_stream_is_whole_across_worker_kills(
-    server: LiveServer, plain: ByMode, at: tuple[int, ...]
+    server: LiveServer, plain: ByMode, tmp_path: Path, at: tuple[int, ...]
 ) -> None:
-    stream = ToldStream(server, resumable=True)
+    stream = ToldStream(server, resumable=True, heard=tmp_path)
     stream.read(disturb=lambda: kill_worker(server), at=at)
     assert len(list(stream.attempts())) == 1 + len(at)
     assert_whole(stream, plain)
@@ -58,9 +59,9 @@ def test_a_resumable_stream_is_whole_across_worker_kills(
 
 @pytest.mark.parametrize("at", [(2,), (5,)], ids=["early", "late"])
 def test_a_stream_that_cannot_be_resumed_is_whole_or_says_that_it_is_cut(
-    server: LiveServer, plain: ByMode, at: tuple[int, ...]
+    server: LiveServer, plain: ByMode, tmp_path: Path, at: tuple[int, ...]
 ) -> None:
-    stream = ToldStream(server, resumable=False)
+    stream = ToldStream(server, resumable=False, heard=tmp_path)
     stream.read(disturb=lambda: kill_worker(server), at=at)
     if not stream.is_said_to_be_cut:
         assert_whole(stream, plain)
@@ -85,14 +86,16 @@ def test_each_message_is_completed(server: LiveServer) -> None:
     assert list(dict.fromkeys(m["content"] for m in (*partial, *complete) if m["content"] in texts)) == texts
 
 
-def test_a_resumable_stream_is_whole_when_the_server_is_killed(server: LiveServer, plain: ByMode) -> None:
+def test_a_resumable_stream_is_whole_when_the_server_is_killed(
+    server: LiveServer, plain: ByMode, tmp_path: Path
+) -> None:
     port = int(server.url.rpartition(":")[2])
 
     def kill_and_start() -> None:
         server.kill_group()
         server.start(port=port)
 
-    stream = ToldStream(server, resumable=True)
+    stream = ToldStream(server, resumable=True, heard=tmp_path)
     stream.read(disturb=kill_and_start, at=(3,))
     assert_whole(stream, plain)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -84,13 +85,17 @@ _REDUCE: dict[str, Callable[[Any], Any]] = {
 
 
 class ToldStream:
-    """A stream of the graph on a thread of its own, read step by step and to its end."""
+    """A stream of the graph on a thread of its own, read step by step and to its end. `heard`: a folder in which the
+    reader notes what it has heard, so that the graph is not ahead of it."""
 
-    def __init__(self, server: LiveServer, *, resumable: bool, modes: list[str] | None = None) -> None:
+    def __init__(
+        self, server: LiveServer, *, resumable: bool, modes: list[str] | None = None, heard: Path | None = None
+    ) -> None:
         self._server = server
+        self._heard = heard
         self._payload = {
             "assistant_id": "telling",
-            "input": INPUT,
+            "input": INPUT if heard is None else {"steps": STEPS, "delay": 0.0, "heard": str(heard)},
             "stream_mode": modes or MODES,
             "stream_resumable": resumable,
         }
@@ -118,6 +123,9 @@ class ToldStream:
                     if left and name == "custom" and self.count("custom") == left[0]:
                         del left[0]
                         disturb()
+                    if name == "custom" and self._heard is not None:
+                        ((what, number),) = data.items()
+                        (self._heard / f"{what} {number}").touch()
                 assert not left, f"the stream ended before {left}"
                 return
             except httpx.HTTPError:

@@ -45,15 +45,15 @@ async def test_a_delayed_run_becomes_due(storage: Storage) -> None:
     soon = await insert(storage, on_thread(thread_id, delay=0.05))
     assert await claim_all(storage) == []
     ready, seconds = await storage.queue.make_due(10)
-    assert (ready, seconds is not None and 0 <= seconds <= 0.05) == (0, True)
     while not ready:
         assert seconds is not None
+        assert 0 <= seconds <= 0.05
         await asyncio.sleep(seconds)
         ready, seconds = await storage.queue.make_due(10)
     assert ready == 1
     (leased,) = await claim_all(storage)
     assert leased.lease.run_id == soon.run_id
-    assert 0 <= leased.waited < 5
+    assert 0 <= leased.waited < 60
     ready, seconds = await storage.queue.make_due(10)
     assert ready == 0
     assert seconds is not None
@@ -85,7 +85,7 @@ async def test_delayed_runs_become_due_in_portions(storage: Storage) -> None:
 
 
 async def until_due(storage: Storage, *, waiting: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while (await storage.queue.depth()).waiting < waiting:
             await storage.queue.make_due(100)
 

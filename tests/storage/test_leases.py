@@ -28,18 +28,22 @@ from .postgres_server import address, schema_of
 from .prepared import clear_schema, lay_schema
 
 LEASE = 0.5
-Server = Callable[[], Storage]
+"""Seconds for those who are to be taken for dead."""
+LONG = 60.0
+"""Seconds, for those who must not be."""
+Server = Callable[..., PostgresStorage]
+"""`lease`: how long its leases are, in seconds."""
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """Another server process's handle, with short leases."""
-    handles: list[Storage] = []
+    handles: list[PostgresStorage] = []
     lay_schema(tmp_path)
 
-    def make() -> Storage:
+    def make(*, lease: float = LEASE) -> PostgresStorage:
         target = Target.parse(address(), schema_of(tmp_path))
-        storage = PostgresStorage(target, lease_seconds=LEASE)
+        storage = PostgresStorage(target, lease_seconds=lease)
         storage.open(maintain=False)
         handles.append(storage)
         return storage
@@ -52,16 +56,22 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 async def until_dead(watcher: Storage, worker: str) -> None:
     """Looks on, as server processes do, until the worker counts as dead."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + LONG
     while worker in await watcher.workers.alive():
         assert time.monotonic() < end
         await asyncio.sleep(0.05)
+
+
+def go_on(storage: PostgresStorage) -> None:
+    """From its next sign of life on it is not silent again, however long the rest of the test takes."""
+    storage.workers.leases.seconds = LONG
 
 
 async def test_a_worker_that_renews_nothing_is_dead_after_its_lease(server: Server) -> None:
     one, other = server(), server()
     one.workers.register("worker")
     await until_dead(other, "worker")
+    go_on(one)
     new_run = await insert(one, stateless())
     await claim(one, "worker", new_run)
     await one.workers.heartbeat("worker", [], claiming=True)
@@ -74,6 +84,7 @@ async def test_the_runs_of_a_worker_that_has_renewed_its_lease_are_not_taken_bac
     lease = (await claim(one, "worker", new_run)).lease
     one.workers.register("worker")
     await until_dead(other, "worker")
+    go_on(one)
     await one.workers.heartbeat("worker", [lease])
     reaped = await other.workers.reap("worker", max_attempts=3, unless_alive=True)
     assert reaped.requeued == 0
@@ -82,7 +93,7 @@ async def test_the_runs_of_a_worker_that_has_renewed_its_lease_are_not_taken_bac
 
 
 async def test_a_claim_is_as_good_as_a_heartbeat(server: Server) -> None:
-    one, other = server(), server()
+    one, other = server(lease=LONG), server(lease=LONG)
     new_run = await insert(one, stateless())
     await claim(one, "worker", new_run)  # it was stopped, is forgotten, and goes on
     assert (await other.workers.reap("worker", max_attempts=3, unless_alive=True)).requeued == 0
@@ -147,7 +158,7 @@ async def test_a_claim_is_as_old_as_what_it_holds_however_long_it_waited(
 async def until_blocked_by(connection: psycopg.Connection[Any]) -> None:
     """Waits until somebody waits for what the transaction of that connection has locked."""
     query, pid = "select 1 from pg_stat_activity where %s = any(pg_blocking_pids(pid))", connection.info.backend_pid
-    async with await psycopg.AsyncConnection.connect(address(), autocommit=True) as looking, asyncio.timeout(20):
+    async with await psycopg.AsyncConnection.connect(address(), autocommit=True) as looking, asyncio.timeout(LONG):
         while await (await looking.execute(query, (pid,))).fetchone() is None:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0.01)
 
@@ -161,6 +172,7 @@ async def test_a_worker_that_was_stopped_beyond_its_lease_learns_it_and_is_a_wor
     assert (await other.workers.reap("worker", max_attempts=3, unless_alive=True)).requeued == 1
     with pytest.raises(LeaseLost):
         await one.queue.finish(finish_request(lease))
+    go_on(one)
     assert (await one.workers.heartbeat("worker", [lease])).lost == [lease.seq]
     assert "worker" in await other.workers.alive()
     await claim(one, "worker", new_run)
@@ -192,6 +204,7 @@ async def test_webhook_calls_of_a_server_that_lives_are_left_to_it(server: Serve
     one, other = server(), server()
     _, sender = await claimed_call(one)
     await until_dead(other, sender)
+    go_on(one)
     await one.workers.alive()  # it was stopped, and goes on
     assert not (await other.workers.reap(sender, max_attempts=3, unless_alive=True)).webhook
     assert sender in await other.workers.alive()
@@ -199,7 +212,7 @@ async def test_webhook_calls_of_a_server_that_lives_are_left_to_it(server: Serve
 
 
 async def test_webhook_calls_of_a_server_that_has_ended_are_made_at_once(server: Server) -> None:
-    one, other = server(), server()
+    one, other = server(lease=LONG), server(lease=LONG)
     _, sender = await claimed_call(one)
     one.close()
     assert sender not in await other.workers.alive()
@@ -242,7 +255,7 @@ def ends(storage: Storage) -> float:
 
 async def until_heard(storage: Storage, held: Sequence[Lease]) -> HeartbeatResult:
     """Beats until that gets through: short leases leave little time for it."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(LONG):
         while True:
             with contextlib.suppress(Unavailable):
                 return await storage.workers.heartbeat("worker", held)
@@ -263,8 +276,9 @@ async def test_what_is_locked_elsewhere_keeps_nobody_from_renewing_a_lease(serve
 async def test_who_renews_its_lease_gives_a_sign_of_life_though_its_runs_cannot_be_seen(
     server: Server, tmp_path: Path
 ) -> None:
-    one, other = server(), server()
+    one, other = server(lease=LONG), server()
     await one.workers.heartbeat("worker", [])
+    one.workers.leases.seconds = LEASE  # a beat may look for a part of that
     before = dict(await other.workers.known())["worker"]
     with psycopg.connect(address()) as outsider:
         outsider.execute(f"select 1 from {schema_of(tmp_path)}.workers for update")
@@ -274,7 +288,7 @@ async def test_who_renews_its_lease_gives_a_sign_of_life_though_its_runs_cannot_
 
 
 async def test_machines_are_those_whose_processes_live(server: Server) -> None:
-    one, other = server(), server()
+    one, other = server(lease=LONG), server(lease=LONG)
     assert await one.workers.machines() == []
     await other.workers.alive()
     one.workers.register("first", server=1)
@@ -283,7 +297,7 @@ async def test_machines_are_those_whose_processes_live(server: Server) -> None:
 
 
 async def test_a_server_that_ends_is_gone_at_once_with_its_workers(server: Server) -> None:
-    one, other = server(), server()
+    one, other = server(lease=LONG), server(lease=LONG)
     one.workers.register("worker")
     await one.workers.alive()  # says that the server lives, too
     (machine,) = await other.workers.machines()

@@ -25,7 +25,7 @@ from .postgres_proxy import PostgresProxy, postgres_proxy
 from .postgres_server import address, schema_of
 from .prepared import clear_schema, lay_schema
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @pytest.fixture
@@ -144,9 +144,10 @@ async def test_a_statement_that_takes_too_long_is_given_up(database: Database) -
 
 
 async def test_who_goes_away_within_a_change_keeps_others_from_their_locks_for_a_moment_only(
-    proxy: PostgresProxy, database: Database, monkeypatch: pytest.MonkeyPatch
+    proxy: PostgresProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("runyard.runtime.storage.postgres.database.database.LONGEST_IDLE", 0.1)
+    database = Database(Target.parse(proxy.address), connections=2)
     begun, go_on, tries = threading.Event(), threading.Event(), []
 
     def stall(connection: Connection) -> int:
@@ -157,24 +158,32 @@ async def test_who_goes_away_within_a_change_keeps_others_from_their_locks_for_a
 
     stalled = asyncio.ensure_future(database.write(stall, locks=["thread"]))
     await asyncio.to_thread(begun.wait, PATIENCE)
-    # The fixture lets no statement take longer than half a second, so waiting for the lock comes to an end.
+    # The one that waits for the lock gets it when the session of the other is ended.
     assert await database.write(answer, locks=["thread"]) == 42
     go_on.set()
     assert await stalled == 42
     assert len(tries) == 2, "its session was ended, so it was made again"
+    await asyncio.to_thread(database.close)
 
 
 async def test_what_waits_too_long_for_a_connection_is_refused(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runyard.runtime.storage.postgres.database.database.LONGEST_WAIT", 0.1)
-    busy = [
-        asyncio.ensure_future(database.write(lambda connection: connection.execute("select pg_sleep(0.3)")))
-        for _ in "ab"
-    ]
+    begun, go_on = threading.Barrier(3, timeout=PATIENCE), threading.Event()
+
+    def hold(connection: Connection) -> int:
+        begun.wait()
+        assert go_on.wait(PATIENCE)
+        return answer(connection)
+
+    busy = [asyncio.ensure_future(database.write(hold)) for _ in "ab"]
+    await asyncio.to_thread(begun.wait)
+    monkeypatch.setattr("runyard.runtime.storage.postgres.database.database.LONGEST_WAIT", 0.0)
+    asked = asyncio.ensure_future(database.read(answer))
     await asyncio.sleep(0)
+    go_on.set()
     with pytest.raises(Unavailable, match="no connection") as refused:
-        await database.read(answer)
+        await asked
     assert refused.value.retry_after is not None
     await asyncio.gather(*busy)
 

@@ -19,7 +19,11 @@ from .postgres_server import address, schema_of
 from .prepared import clear_schema, lay_schema
 
 LEASE = 1.0
-Handle = Callable[[], Storage]
+"""Seconds for those whose leases are to run out."""
+LONG = 60.0
+"""Seconds for those who must be found alive, however slow the machine is."""
+Handle = Callable[..., Storage]
+"""`lease`: how long its leases are, in seconds."""
 
 
 @pytest.fixture
@@ -28,8 +32,8 @@ def handle(tmp_path: Path) -> Iterator[Handle]:
     handles: list[Storage] = []
     lay_schema(tmp_path)
 
-    def make() -> Storage:
-        handles.append(PostgresStorage(Target.parse(address(), schema_of(tmp_path)), lease_seconds=LEASE))
+    def make(*, lease: float = LEASE) -> Storage:
+        handles.append(PostgresStorage(Target.parse(address(), schema_of(tmp_path)), lease_seconds=lease))
         return handles[-1]
 
     yield make
@@ -40,7 +44,7 @@ def handle(tmp_path: Path) -> Iterator[Handle]:
 
 async def until_opened(storage: Storage) -> None:
     """Tries to serve with encryption until nobody is in the way."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(LONG):
         while True:
             try:
                 return storage.open(maintain=True, encrypted=True)
@@ -49,7 +53,7 @@ async def until_opened(storage: Storage) -> None:
 
 
 def test_no_server_begins_to_encrypt_beside_one_that_does_not(handle: Handle) -> None:
-    plain, encrypting = handle(), handle()
+    plain, encrypting = handle(lease=LONG), handle()
     plain.open(maintain=True)
     with pytest.raises(ConfigError, match=r"servers without encryption use it .*stop them first"):
         encrypting.open(maintain=True, encrypted=True)
@@ -98,7 +102,7 @@ async def test_a_worker_that_learns_late_of_encryption_writes_nothing_any_more(h
 
 
 async def test_neither_are_workers_that_outlive_their_server_overlooked(handle: Handle) -> None:
-    worker, encrypting = handle(), handle()
+    worker, encrypting = handle(lease=LONG), handle()
     await asyncio.to_thread(worker.workers.register, "worker")
     worker.open(maintain=False)
     with contextlib.suppress(Unavailable):  # its runs could not be seen in time; it lives

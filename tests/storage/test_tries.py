@@ -49,7 +49,7 @@ async def fail_once(storage: Storage, new_run: NewRun, *, pause: float = 3600.0)
 
 
 async def until_ready(storage: Storage) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not (await storage.queue.make_due(100)).ready:
             pass
 
@@ -126,7 +126,7 @@ async def test_a_delayed_run_that_becomes_due_waits_for_the_next_try_of_another(
     first = await tried(storage, on_thread(await idle_thread(storage)))
     await fail_once(storage, first)
     await insert(storage, on_thread(first.thread_id, delay=0.001))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while (await storage.queue.depth()).waiting == 0:
             await storage.queue.make_due(100)
     assert await claim_all(storage) == []
@@ -181,7 +181,7 @@ async def test_many_runs_wait_for_their_next_tries_at_once(storage: Storage) -> 
     await insert_batch(storage, *(stateless(thread_id=str(uuid.uuid4())) for _ in range(20)), retry=asdict(POLICY))
     for leased in await claim_all(storage):
         await storage.queue.try_again(failed_request(leased.lease), 0.0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while (await storage.queue.depth()).delayed:
             await storage.queue.make_due(7)
     assert len(await claim_all(storage)) == 20

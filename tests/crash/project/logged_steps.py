@@ -6,6 +6,7 @@ import asyncio
 import operator
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,10 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
 from typing_extensions import TypedDict
+
+# A worker that starts while there is this file is not ready before it is removed.
+while (held := os.environ.get("HELD_STARTS")) and Path(held).exists():
+    time.sleep(0.01)
 
 
 class Logged(TypedDict, total=False):
