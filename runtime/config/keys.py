@@ -120,13 +120,10 @@ _CHECKPOINTER: Final = {
         "serde",
         {
             "allowed_json_modules": Key(
-                "ignored",
-                "no checkpoint is written as JSON that names classes, and what clients send never becomes one",
+                "honoured", "which classes are made again from checkpoints that LangGraph has written as JSON"
             ),
             "allowed_msgpack_modules": Key("honoured", "which classes states may hold beside what is always safe"),
-            "pickle_fallback": Key(
-                "ignored", "nothing is pickled: a value of a type that checkpoints do not hold ends its run in an error"
-            ),
+            "pickle_fallback": Key("honoured", "whether states may hold what can only be pickled"),
         },
     ),
     **_within(

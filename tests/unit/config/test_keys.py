@@ -42,7 +42,7 @@ def test_each_says_what_it_is_for_or_what_is_lost(path: str) -> None:
         ({"priority": {}, "checkpointer": {"backend": "default"}}, {}),
         ({"http": None, "store": [], "colour": None}, {}),
         ({"colour": 0, "http": {"hue": []}}, {"colour": "unknown", "http.hue": "unknown"}),
-        ({"checkpointer": {"serde": {"allowed_msgpack_modules": None, "pickle_fallback": False}}}, {}),
+        ({"checkpointer": {"serde": {"allowed_msgpack_modules": None}}}, {}),
         ({"auth": {"cache": {"max_size": 1}}}, {"auth.cache.max_size": "honoured"}),
     ],
 )
