@@ -25,8 +25,8 @@ class Key:
     """What is done with a key.
 
     treatment: "image": it only matters to who builds a container image, or serves the project otherwise. "ignored": the
-    start goes on with a warning. "refused": it does not, since data would be open or elsewhere than its owner thinks, or code of the project would
-    never be asked.
+    start goes on with a warning. "refused": it does not, since data would be open or elsewhere than its owner thinks,
+    or code of the project would never be asked.
     said: of an honoured key what it is for, else what is lost without it and what helps.
     harmless: values of an ignored or a refused key that ask for nothing.
     """
