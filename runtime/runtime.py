@@ -258,10 +258,10 @@ class Runtime:
         """Processes that code of graphs forks from this one are not to hold the sockets of the port."""
         keep_port_from_children(port)
 
-    def leave(self) -> NoReturn:
-        """Ends the process, after `stop`: what code of graphs has left in it, pools and pool threads, is not waited
-        for."""
-        leave(0)
+    def leave(self, code: int = 0) -> NoReturn:
+        """Ends the process, after `stop`, or when that cannot come to its end: what code of graphs has left in it,
+        pools and pool threads, is not waited for."""
+        leave(code)
 
     async def _reach_storage(self) -> None:
         self._reaching = asyncio.create_task(self._storage.reach())

@@ -10,12 +10,14 @@ import multiprocessing
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 import uvicorn
 
+from runyard.handlers.cli.held_up_stop import HeldUpStop
 from runyard.handlers.cli.http_protocol import BoundedConfig, BoundedProtocol, ConnectionLimits
 from runyard.handlers.cli.socket_protocol import SocketProtocol
 from runyard.handlers.http.inner_requests import InnerRequests
@@ -211,8 +213,11 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
+        held_up = HeldUpStop(asyncio.get_running_loop(), partial(self._runtime.leave, 1))
+
         def stop(number: int, frame: FrameType | None) -> None:
             self.handle_exit(number, frame)
+            held_up.begin(self._settings.shutdown_grace if self.started else 0)
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

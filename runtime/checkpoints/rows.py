@@ -54,7 +54,9 @@ class CheckpointPacker:
         ]
         small = {channel: value for channel, value in values.items() if _small(value)}
         kind, data = dumps({**checkpoint, "channel_values": small})
-        full_metadata = get_checkpoint_metadata(config, metadata)
+        metadata_kind, packed_metadata = dumps(full_metadata := get_checkpoint_metadata(config, metadata))
+        if metadata_kind != "msgpack":
+            raise UnsavableValue("the metadata of a checkpoint holds a value that can only be pickled")
         return CheckpointRow(
             thread_id=configurable["thread_id"],
             ns=configurable.get("checkpoint_ns", ""),
@@ -63,7 +65,7 @@ class CheckpointPacker:
             run_id=full_metadata.get("run_id"),
             type=kind,
             data=data,
-            metadata=dumps(full_metadata)[1],
+            metadata=packed_metadata,
             blobs=blobs,
         )
 

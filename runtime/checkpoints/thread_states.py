@@ -59,7 +59,7 @@ class StoredStates:
     def __init__(self, storage: SaverStorage, graphs: Graphs) -> None:
         self._storage = storage
         self._graphs = graphs
-        self._serde = state_serializer(graphs.checkpoint_classes)
+        self._serde = state_serializer(graphs.serde)
 
     def _saver(self, storage: SaverStorage) -> RunSaver:
         return RunSaver(storage, serde=self._serde)

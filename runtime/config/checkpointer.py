@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, get_args
 
-from runyard.runtime.config.project import ThreadTtl
-from runyard.runtime.config.reading import positive, section, strings, whole_number
+from runyard.runtime.config.project import SerdeSection, ThreadTtl
+from runyard.runtime.config.reading import positive, section, strings, switch, whole_number
 from runyard.runtime.errors import ConfigError
 
 Strategy = Literal["delete", "keep_latest"]
@@ -36,15 +36,24 @@ def read_thread_ttl(file: str, raw: dict[str, Any]) -> ThreadTtl:
     return ThreadTtl(**options)
 
 
-def read_checkpoint_classes(file: str, raw: dict[str, Any]) -> tuple[tuple[str, str], ...] | None:
-    """`checkpointer.serde.allowed_msgpack_modules`: module and name of each class; None where it is absent or true.
-    Null is a list without entries, as for LangGraph. Raises `ConfigError`."""
+def read_serde(file: str, raw: dict[str, Any]) -> SerdeSection:
+    """`checkpointer.serde`. Where `allowed_msgpack_modules` is null, it is a list without entries, as for LangGraph.
+    Raises `ConfigError`."""
     place = f"{file}: checkpointer"
     serde = section(f"{place}.", section(f"{file}: ", raw, "checkpointer"), "serde")
-    given = serde.get("allowed_msgpack_modules", True)
-    if given is True:
-        return None
-    at = f"{place}.serde.allowed_msgpack_modules"
+    given, at = serde.get("allowed_msgpack_modules", True), f"{place}.serde.allowed_msgpack_modules"
+    classes = None if given is True else _classes(at, given)
+    given, at = serde.get("allowed_json_modules"), f"{place}.serde.allowed_json_modules"
+    read_from_json = () if isinstance(given, bool) else _classes(at, given)
+    return SerdeSection(
+        classes=classes,
+        json_classes=given is True or tuple((*module.split("."), name) for module, name in read_from_json),
+        pickles=switch(f"{place}.serde.pickle_fallback", serde.get("pickle_fallback")),
+    )
+
+
+def _classes(at: str, given: Any) -> tuple[tuple[str, str], ...]:
+    """Module and name of each."""
     if given is not None and not isinstance(given, list):
         raise ConfigError(f'{at} must be true, null, or a list such as [["agent.models", "State"]]')
     classes = []

@@ -25,7 +25,8 @@ class Key:
     """What is done with a key.
 
     treatment: "image": it only matters to who builds a container image, or serves the project otherwise. "ignored": the
-    start goes on with a warning. "refused": it does not, since data would be open, or elsewhere than its owner thinks.
+    start goes on with a warning. "refused": it does not, since data would be open or elsewhere than its owner thinks,
+    or code of the project would never be asked.
     said: of an honoured key what it is for, else what is lost without it and what helps.
     harmless: values of an ignored or a refused key that ask for nothing.
     """
@@ -68,7 +69,7 @@ _PROJECT: Final = {
     ),
     **_within("encryption", _honoured(path="encrypts what is stored")),
     "priority": Key(
-        "ignored", "no code is asked which runs go first: runs that clients wait for go before others, then the oldest"
+        "refused", "no code is asked which runs go first: those that clients wait for go before others, then the oldest"
     ),
     **_within("graphs.*", _honoured(path="what is served", description="shown to clients")),
     **dict.fromkeys(
@@ -120,13 +121,10 @@ _CHECKPOINTER: Final = {
         "serde",
         {
             "allowed_json_modules": Key(
-                "ignored",
-                "no checkpoint is written as JSON that names classes, and what clients send never becomes one",
+                "honoured", "which classes are made again from checkpoints that LangGraph has written as JSON"
             ),
             "allowed_msgpack_modules": Key("honoured", "which classes states may hold beside what is always safe"),
-            "pickle_fallback": Key(
-                "ignored", "nothing is pickled: a value of a type that checkpoints do not hold ends its run in an error"
-            ),
+            "pickle_fallback": Key("honoured", "whether states may hold what can only be pickled"),
         },
     ),
     **_within(

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from runyard.runtime.config.auth_section import read_auth
-from runyard.runtime.config.checkpointer import read_checkpoint_classes, read_thread_ttl
+from runyard.runtime.config.checkpointer import read_serde, read_thread_ttl
 from runyard.runtime.config.dependencies import import_paths
 from runyard.runtime.config.encryption_section import read_encryption
 from runyard.runtime.config.environment import default_configs, joined, read_env
@@ -73,7 +73,7 @@ def load_project(path: Path, *, environment: Mapping[str, str] | None = None) ->
         app=http.app,
         mount_prefix=http.mount_prefix,
         thread_ttl=read_thread_ttl(str(path), raw),
-        checkpoint_classes=read_checkpoint_classes(str(path), raw),
+        serde=read_serde(str(path), raw),
         auth=read_auth(str(path), raw),
         encryption=read_encryption(str(path), raw),
         store_ttl=read_store_ttl(str(path), raw),

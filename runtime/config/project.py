@@ -177,6 +177,22 @@ class UiSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SerdeSection:
+    """What states may hold (`checkpointer.serde`).
+
+    classes: module and name of those that are made again, beside what is always safe; None: any that is made to hold
+        data, or what LANGGRAPH_STRICT_MSGPACK leaves of them (`allowed_msgpack_modules`).
+    json_classes: likewise of checkpoints that LangGraph has written as JSON, by the parts of their dotted names; True:
+        any (`allowed_json_modules`).
+    pickles: whether what has no other form is pickled, and pickles are read (`pickle_fallback`).
+    """
+
+    classes: tuple[tuple[str, str], ...] | None = None
+    json_classes: tuple[tuple[str, ...], ...] | Literal[True] = ()
+    pickles: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """A user's project: where it lies, which graphs it has, what they need around them.
 
@@ -190,8 +206,6 @@ class Project:
     auth: None: the project has no code that says who makes a request.
     encryption: the path of its `Encryption` object, as that of a graph; None: what is stored is plain.
     ui: None: it has no components.
-    checkpoint_classes: module and name of those that states may hold beside what is always safe; None: any that is made
-    to hold data, or what LANGGRAPH_STRICT_MSGPACK leaves of them (`checkpointer.serde.allowed_msgpack_modules`).
     keys: all that the file uses.
     """
 
@@ -213,6 +227,6 @@ class Project:
     encryption: str | None = None
     store_ttl: StoreTtl = StoreTtl()
     store_index: StoreIndex | None = None
-    checkpoint_classes: tuple[tuple[str, str], ...] | None = None
+    serde: SerdeSection = SerdeSection()
     keys: tuple[UsedKey, ...] = field(default=(), compare=False)
     ui: UiSection | None = None

@@ -60,7 +60,7 @@ class Executor:
         self._store = store
         self._run_timeout = run_timeout
         self._tracing = tracing
-        self._serde = state_serializer(graphs.checkpoint_classes)
+        self._serde = state_serializer(graphs.serde)
 
     def prepare(self, leased: LeasedRun, publisher: Publisher, task: "asyncio.Task[None]") -> Execution:
         """Puts together what the run needs; for the run's own task. A temporary run's checkpoints are held in memory

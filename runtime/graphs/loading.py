@@ -120,8 +120,13 @@ def _natural_name(file: Path, import_paths: Iterable[Path]) -> str | None:
 
 def line_of(project: Project, error: BaseException) -> str | None:
     """The line of the project's own code that was the last on the way to an error; None when there is none."""
+    return last_line(project, traceback.extract_tb(error.__traceback__))
+
+
+def last_line(project: Project, frames: traceback.StackSummary) -> str | None:
+    """The line of the project's own code that was called last; None when none of it was."""
     where = None
-    for frame in traceback.extract_tb(error.__traceback__):
+    for frame in frames:
         path = Path(frame.filename)
         if path.is_relative_to(project.directory) and "site-packages" not in path.parts:
             where = f"{path.relative_to(project.directory)}, line {frame.lineno}"

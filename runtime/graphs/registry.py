@@ -23,7 +23,7 @@ from langgraph.store.base import BaseStore
 
 from runyard.runtime.auth.inner_requests import SYSTEM, Caller, acting_for
 from runyard.runtime.auth.user import User
-from runyard.runtime.config.project import GraphSpec, Project
+from runyard.runtime.config.project import GraphSpec, Project, SerdeSection
 from runyard.runtime.errors import ConfigError, GraphNotLoaded, NotFound
 from runyard.runtime.graphs.factories import Access, Factory, FactoryCall
 from runyard.runtime.graphs.loading import load_object, prepare_process
@@ -63,9 +63,9 @@ class Graphs:
         return list(self._project.graphs)
 
     @property
-    def checkpoint_classes(self) -> tuple[tuple[str, str], ...] | None:
-        """The classes that states of the graphs may hold, see `Project`."""
-        return self._project.checkpoint_classes
+    def serde(self) -> SerdeSection:
+        """What states of the graphs may hold."""
+        return self._project.serde
 
     @property
     def own_names(self) -> dict[str, str]:

@@ -27,7 +27,7 @@ INTERVAL = 0.3
 """Seconds between two looks."""
 SHARE = 5
 """A pause between looks is at least so many times as long as a look."""
-TAKEN_ON = frozenset(("path", "directory", "graphs", "import_paths", "env", "ui", "checkpoint_classes", "keys"))
+TAKEN_ON = frozenset(("path", "directory", "graphs", "import_paths", "env", "ui", "serde", "keys"))
 """Fields of the project that fresh workers and a refreshed API process bring into force."""
 
 Stamps = dict[str, tuple[int, int]]

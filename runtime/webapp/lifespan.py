@@ -12,6 +12,7 @@ from runyard.runtime.config.project import Project
 from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.graphs.loading import line_of
 from runyard.runtime.graphs.user_errors import one_line
+from runyard.runtime.webapp.waiting import said_to_wait
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +22,8 @@ AsgiApp = Callable[
 
 LEAVING: Final = 5.0
 """Seconds that a lifespan gets for its end: a process that is to end waits no longer."""
+SLOW: Final = 10.0
+"""Seconds after which the log says that the lifespan is still waited for."""
 
 
 class Lifespan:
@@ -51,8 +54,11 @@ class Lifespan:
         self._messages.put_nowait({"type": "lifespan.startup"})
         self._task = asyncio.create_task(self._run(), name="lifespan")
         try:
-            async with asyncio.timeout(self._timeout):
-                await self._started.wait()
+            limit = f"it is waited for until {self._timeout:g} s are over (RUNYARD_LIFESPAN_TIMEOUT)"
+            beginning = f"{self._place}: the beginning of its lifespan"
+            with said_to_wait(self._project, beginning, after=SLOW, otherwise=limit):
+                async with asyncio.timeout(self._timeout):
+                    await self._started.wait()
         except BaseException as error:
             self._task.cancel()
             if isinstance(error, TimeoutError):
@@ -81,8 +87,9 @@ class Lifespan:
             return
         self._messages.put_nowait({"type": "lifespan.shutdown"})
         try:
-            async with asyncio.timeout(LEAVING):
-                await self._ended.wait()
+            with said_to_wait(self._project, f"{self._place}: the end of its lifespan", after=min(SLOW, LEAVING)):
+                async with asyncio.timeout(LEAVING):
+                    await self._ended.wait()
         except TimeoutError:
             logger.warning("%s: its lifespan has not ended after %g s, and is left alone", self._place, LEAVING)
             self._task.cancel()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import contextlib
+import pickle
 from typing import Any
 
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
+from runyard.runtime.checkpoints.serde.forms import UnsavableValue
 from runyard.runtime.checkpoints.serde.packing import pack
 from runyard.runtime.checkpoints.serde.unpacking import Unpacker
+from runyard.runtime.config.project import SerdeSection
 
 
 class StateSerializer(JsonPlusSerializer):
-    """Keeps what states hold in the wild, without pickles, and reads what LangGraph's own serializer has written.
+    """Keeps what states hold in the wild, and reads what LangGraph's own serializer has written; with pickles only
+    where a project asks for them.
 
     `LANGGRAPH_STRICT_MSGPACK` holds as it does with LangGraph: then only classes are made again that the graph's own
     annotations name. See `state_serializer` for what projects say.
@@ -27,7 +31,14 @@ class StateSerializer(JsonPlusSerializer):
             return "bytes", obj
         if isinstance(obj, bytearray):
             return "bytearray", bytes(obj)
-        return "msgpack", pack(obj)
+        try:
+            return "msgpack", pack(obj)
+        except UnsavableValue:
+            if not self.pickle_fallback:
+                raise
+            with contextlib.suppress(Exception):  # the code of what is pickled may raise anything
+                return "pickle", pickle.dumps(obj)
+            raise
 
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
         kind, packed = data
@@ -45,11 +56,12 @@ class StateSerializer(JsonPlusSerializer):
         return known[1]
 
 
-def state_serializer(classes: Collection[tuple[str, str]] | None) -> StateSerializer:
-    """One that makes, beside what is always safe, only these classes again, by module and name; None: any that is made
-    to hold data, or what `LANGGRAPH_STRICT_MSGPACK` leaves of them."""
-    serializer = StateSerializer()
-    if classes is not None:
-        # Not handed to the constructor: earlier versions of LangGraph do not take it there.
-        serializer._allowed_msgpack_modules = {*classes} or None
+def state_serializer(serde: SerdeSection) -> StateSerializer:
+    """As a project asks for it."""
+    serializer = StateSerializer(pickle_fallback=serde.pickles)
+    # Not handed to the constructor: earlier versions of LangGraph do not take these there.
+    if serde.classes is not None:
+        serializer._allowed_msgpack_modules = {*serde.classes} or None
+    if serde.json_classes:
+        serializer._allowed_json_modules = serde.json_classes if serde.json_classes is True else {*serde.json_classes}
     return serializer

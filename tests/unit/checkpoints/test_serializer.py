@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from runyard.runtime.checkpoints.serde.forms import UnsavableValue
 from runyard.runtime.checkpoints.serde.serializer import StateSerializer, state_serializer
+from runyard.runtime.config.project import SerdeSection
 from tests.holding_graphs.state_values import ARRAYS, FRAMES, SCALARS, VALUES, Color, Denied, Inner, Model, Outer
 
 
@@ -218,9 +220,41 @@ def test_langgraphs_strict_mode_holds() -> None:
     [(None, (Color, Model)), ((), (str, dict)), (((Model.__module__, "Model"),), (str, Model))],
 )
 def test_a_project_says_which_classes_are_made_again(classes: Any, made: tuple[type, type]) -> None:
-    serializer = state_serializer(classes)
+    serializer = state_serializer(SerdeSection(classes=classes))
     packed = serializer.dumps_typed([Color.RED, VALUES["model"], {1}])
     assert [type(value) for value in serializer.loads_typed(packed)] == [*made, set]
+
+
+class OwnForm:
+    """Of a type that no form stands for; it can be pickled."""
+
+    def __init__(self, held: Any) -> None:
+        self.held = held
+
+
+def test_what_has_no_form_is_pickled_where_a_project_asks_for_it() -> None:
+    plain, pickling = state_serializer(SerdeSection()), state_serializer(SerdeSection(pickles=True))
+    kind, packed = pickling.dumps_typed({"own": OwnForm(3)})
+    assert kind == "pickle"
+    assert pickling.loads_typed((kind, packed))["own"].held == 3
+    assert pickling.dumps_typed(VALUES["model"])[0] == "msgpack"
+    with pytest.raises(UnsavableValue, match="OwnForm"):
+        plain.dumps_typed({"own": OwnForm(3)})
+    with pytest.raises(NotImplementedError):
+        plain.loads_typed((kind, packed))
+    with pytest.raises(UnsavableValue, match="lock"):
+        pickling.dumps_typed(threading.Lock())
+
+
+@pytest.mark.parametrize(
+    ("classes", "made"),
+    [((), False), ((("elsewhere", "Inner"),), False), (((*Inner.__module__.split("."), "Inner"),), True), (True, True)],
+)
+def test_a_project_says_which_classes_are_made_from_json(classes: Any, made: bool) -> None:
+    name = [*Inner.__module__.split("."), "Inner"]
+    written = json.dumps({"lc": 2, "type": "constructor", "id": name, "kwargs": {"when": None, "tags": []}}).encode()
+    found = state_serializer(SerdeSection(json_classes=classes)).loads_typed(("json", written))
+    assert isinstance(found, Inner) == made
 
 
 def test_neither_numpy_nor_pandas_is_imported_for_plain_values() -> None:

@@ -18,6 +18,7 @@ from runyard.runtime.config.project import (
     CorsPolicy,
     GraphSpec,
     HeaderFilter,
+    SerdeSection,
     StoreTtl,
     ThreadTtl,
     UiSection,
@@ -179,16 +180,10 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     [
         ({"store": {"ttl": {"colour": 1}}}, "store.ttl.colour is ignored"),
         ({"checkpointer": {"mongo": {"uri": "mongodb://x"}}}, "checkpointer.mongo is ignored"),
-        ({"priority": {"path": "./p.py:p"}}, "priority is ignored: no code is asked which runs go first"),
         ({"store": {"colour": 1}}, "store.colour is ignored: the key is not known"),
         ({"store": {"index": {"embed": "a:b", "dims": 3, "colour": 1}}}, "store.index.colour is ignored"),
         ({"auth": {"path": "a:b", "colour": 1}}, "auth.colour is ignored"),
         ({"graphs": {"g": {"path": "a:b", "colour": 1}}}, "graphs.g.colour is ignored"),
-        (
-            {"checkpointer": {"serde": {"pickle_fallback": True}}},
-            "serde.pickle_fallback is ignored: nothing is",
-        ),
-        ({"checkpointer": {"serde": {"allowed_json_modules": [["a", "B"]]}}}, "serde.allowed_json_modules is ignored"),
         ({"checkpointer": {"ttl": {"colour": 1}}}, "checkpointer.ttl.colour is ignored"),
         ({"graphs": {"g": "./a.py:graph", "js": "./src/agent.ts:graph"}}, "graphs.js is not served"),
         ({"env": "missing.env"}, "missing.env does not exist"),
@@ -281,15 +276,27 @@ def test_the_lifetime_of_threads(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "read"),
     [
-        ({}, None),
-        ({"allowed_msgpack_modules": True}, None),
-        ({"allowed_msgpack_modules": None}, ()),
-        ({"allowed_msgpack_modules": []}, ()),
-        ({"allowed_msgpack_modules": [["a.b", "C"], ["a", "b", "D"]]}, (("a.b", "C"), ("a.b", "D"))),
+        ({}, SerdeSection()),
+        ({"allowed_msgpack_modules": True}, SerdeSection(classes=None)),
+        ({"allowed_msgpack_modules": None}, SerdeSection(classes=())),
+        ({"allowed_msgpack_modules": []}, SerdeSection(classes=())),
+        (
+            {"allowed_msgpack_modules": [["a.b", "C"], ["a", "b", "D"]]},
+            SerdeSection(classes=(("a.b", "C"), ("a.b", "D"))),
+        ),
+        ({"allowed_json_modules": None}, SerdeSection(json_classes=())),
+        ({"allowed_json_modules": False}, SerdeSection(json_classes=())),
+        ({"allowed_json_modules": True}, SerdeSection(json_classes=True)),
+        (
+            {"allowed_json_modules": [["a.b", "C"], ["a", "b", "D"]]},
+            SerdeSection(json_classes=(("a", "b", "C"), ("a", "b", "D"))),
+        ),
+        ({"pickle_fallback": True}, SerdeSection(pickles=True)),
+        ({"pickle_fallback": None}, SerdeSection(pickles=False)),
     ],
 )
-def test_the_classes_that_states_may_hold(tmp_path: Path, given: Any, read: Any) -> None:
-    assert load_project(write(tmp_path, checkpointer={"serde": given})).checkpoint_classes == read
+def test_what_states_may_hold(tmp_path: Path, given: Any, read: SerdeSection) -> None:
+    assert load_project(write(tmp_path, checkpointer={"serde": given})).serde == read
 
 
 def test_the_lifetime_of_items_of_the_store(tmp_path: Path) -> None:

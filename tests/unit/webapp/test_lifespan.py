@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from starlette.applications import Starlette
 from runyard.runtime.config.project import Project
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.webapp import lifespan as module
+from runyard.runtime.webapp import waiting
 from runyard.runtime.webapp.lifespan import Lifespan
 
 PROJECT = Project(path=Path("langgraph.json"), directory=Path(__file__).parent, graphs={}, import_paths=())
@@ -93,6 +95,61 @@ async def test_an_end_that_fails_or_hangs_is_logged(
         with caplog.at_level(logging.WARNING):
             await lifespan.leave()
         assert said in caplog.text
+
+
+class Heard(logging.Handler):
+    """What was said, whose events can be waited for as long as it takes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+        self.said, self.said_what_blocks = threading.Event(), threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+        self.said.set()
+        if "blocks the event loop" in record.getMessage():
+            self.said_what_blocks.set()
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    handler, logger = Heard(), logging.getLogger(waiting.__name__)
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+
+
+@pytest.mark.parametrize("end", ["beginning", "end"])
+async def test_one_that_blocks_its_process_is_spoken_of(
+    monkeypatch: pytest.MonkeyPatch, heard: Heard, end: str
+) -> None:
+    monkeypatch.setattr(module, "SLOW", 0.01)
+    monkeypatch.setattr(module, "LEAVING", 120)
+    monkeypatch.setattr(waiting, "ANSWER", 0.01)
+
+    async def block() -> None:
+        assert heard.said_what_blocks.wait(60)
+
+    lifespan = lifespan_of(with_lifespan(**{"first" if end == "beginning" else "last": block}), timeout=120)
+    await lifespan.enter()
+    await lifespan.leave()
+    said = f"http.app: the {end} of its lifespan blocks the event loop of its process (test_lifespan.py, line "
+    assert [message for message in heard.messages if message.startswith(said)]
+
+
+async def test_one_that_is_waited_for_is_spoken_of(monkeypatch: pytest.MonkeyPatch, heard: Heard) -> None:
+    monkeypatch.setattr(module, "SLOW", 0.01)
+    monkeypatch.setattr(waiting, "ANSWER", 60)
+
+    async def wait() -> None:
+        await asyncio.to_thread(heard.said.wait, 60)
+
+    await lifespan_of(with_lifespan(first=wait), timeout=120).enter()
+    assert heard.messages[0] == (
+        "http.app: the beginning of its lifespan is not over after 0.01 s; it is waited for until 120 s are over"
+        " (RUNYARD_LIFESPAN_TIMEOUT)"
+    )
 
 
 async def no_lifespans(scope: Any, receive: Any, send: Any) -> None:
