@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 
 import pytest
 
 from runyard.runtime.errors import Conflict, NotFound
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.runs import Lane
 from runyard.runtime.storage.port.storage import Storage
 
@@ -56,6 +58,22 @@ async def test_a_stateless_run_makes_its_thread(storage: Storage) -> None:
     assert thread is not None
     assert (thread.status, thread.metadata) == ("busy", {"graph_id": "chain", "mine": "yes"})
     assert await storage.threads.graph_ids(Scope.everything(), new_run.thread_id) == ["chain", "chain"]
+
+
+async def test_of_runs_that_come_at_once_each_is_answered_for_itself(storage: Storage) -> None:
+    others = [stateless(temporary=number % 2 == 0) for number in range(40)]
+    delayed = stateless(delay=1_000.0, expiry=Expiry("delete", 90.5), metadata={"mine": "yes"})
+    asked = [*others[:20], delayed, *others[20:]]
+    answers = await asyncio.gather(*(storage.runs.insert(Scope.everything(), [each]) for each in asked))
+    for new_run, answer in zip(asked, answers, strict=True):
+        assert answer.ready == (new_run is not delayed)
+        assert answer.runs == [await storage.runs.get(Scope.everything(), new_run.thread_id, new_run.run_id)]
+    thread = await storage.threads.get(Scope.everything(), delayed.thread_id)
+    assert thread is not None
+    assert thread.ttl is not None
+    assert (thread.ttl.strategy, thread.ttl.ttl_minutes) == ("delete", 90.5)
+    claimed = {each.lease.run_id: each.temporary for each in await claim_all(storage)}
+    assert claimed == {new_run.run_id: new_run.temporary for new_run in others}
 
 
 async def test_one_impossible_run_refuses_the_batch(storage: Storage) -> None:

@@ -39,6 +39,10 @@ class _Booleans(Packed):
     array, element = 1000, 16
 
 
+class _Numbers(Packed):
+    array, element = 1022, 701
+
+
 def texts(values: Iterable[str | None]) -> Packed:
     """A text[]. Raises psycopg.DataError for NUL characters."""
     packed = [None if value is None else value.encode() for value in values]
@@ -62,9 +66,14 @@ def booleans(values: Iterable[bool]) -> Packed:
     return _pack(_Booleans, [b"\1" if value else b"\0" for value in values])
 
 
+def numbers(values: Iterable[float | None]) -> Packed:
+    """A double precision[]."""
+    return _pack(_Numbers, [None if value is None else struct.pack(">d", value) for value in values])
+
+
 def register(adapters: AdaptersMap) -> None:
     """Has a connection take them."""
-    for kind in (_Texts, _Payloads, _Integers, _Booleans):
+    for kind in (_Texts, _Payloads, _Integers, _Booleans, _Numbers):
         adapters.register_dumper(kind, type(f"{kind.__name__}Dumper", (_AsItIs,), {"oid": kind.array}))
 
 

@@ -126,10 +126,9 @@ class Database:
         numbers = [lock_of(name) for name in locks]
         return await self._ask(pool, lambda: self._transact(work, "", pool, numbers))
 
-    async def write_one(self, statement: str, parameters: Parameters = (), *, repeatable: bool = False) -> list[Row]:
-        """As `write`, for a single statement: in one round trip. Its rows, if it returns some. `repeatable`: made a
-        second time, it changes nothing, so it is where nobody knows whether it was made."""
-        return await self._ask("main", lambda: self._transact_one(statement, parameters, repeatable))
+    async def write_one(self, statement: str, parameters: Parameters = ()) -> list[Row]:
+        """As `write`, for a single statement: in one round trip. Its rows, if it returns some."""
+        return await self._ask("main", lambda: self._transact_one(statement, parameters, repeatable=False))
 
     def write_blocking(self, work: Work[T], *, locks: Iterable[str] = (), pool: Pool = "main") -> T:
         """As `write`, for callers that may block their thread."""
@@ -145,9 +144,10 @@ class Database:
         """As `write`, in the pool thread that this is called in."""
         return self._transact(work, "", "main", [lock_of(name) for name in locks])
 
-    def write_one_here(self, statement: str, parameters: Parameters) -> list[Row]:
-        """As `write_one`, in the pool thread that this is called in."""
-        return self._transact_one(statement, parameters, repeatable=False)
+    def write_one_here(self, statement: str, parameters: Parameters, *, repeatable: bool = False) -> list[Row]:
+        """As `write_one`, in the pool thread that this is called in. `repeatable`: made a second time, it changes
+        nothing, so it is where nobody knows whether it was made."""
+        return self._transact_one(statement, parameters, repeatable=repeatable)
 
     def submit_write(self, work: Work[T]) -> Future[T]:
         """As `write`, for callers of whichever kind: the future is one of threads."""
@@ -257,7 +257,7 @@ class Database:
 
         return self._insist(once, lambda: not committing, pool)
 
-    def _transact_one(self, statement: str, parameters: Parameters, repeatable: bool) -> list[Row]:
+    def _transact_one(self, statement: str, parameters: Parameters, *, repeatable: bool) -> list[Row]:
         lost = False
 
         def once(connection: Connection) -> list[Row]:

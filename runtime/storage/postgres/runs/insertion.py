@@ -1,7 +1,6 @@
-"""How runs are accepted, on Postgres: the steps within one transaction, or all in one statement."""
+"""How runs are accepted on threads that are there, or many together, on Postgres: the steps within one transaction."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -13,6 +12,7 @@ from runyard.runtime.storage.port.runs import CancelAction, CancelResult, Insert
 from runyard.runtime.storage.postgres.database.connection import Connection
 from runyard.runtime.storage.postgres.database.database import Database
 from runyard.runtime.storage.postgres.database.many_rows import insert_rows
+from runyard.runtime.storage.postgres.runs.acceptance import CHANGED
 from runyard.runtime.storage.postgres.runs.cancellation import cancel_runs
 from runyard.runtime.storage.rows.prepared_runs import (
     BUSY,
@@ -20,7 +20,6 @@ from runyard.runtime.storage.rows.prepared_runs import (
     PreparedRun,
     created_run,
     kept_with_thread,
-    prepare_runs,
 )
 from runyard.runtime.storage.rows.rows import expiry_columns, iso_time, micros
 from runyard.runtime.storage.shared.removal import refuse_leftovers
@@ -28,7 +27,6 @@ from runyard.runtime.storage.shared.scoping import shows_thread
 from runyard.runtime.storage.sql.fetching import fetch_dict
 from runyard.runtime.storage.sql.queries import Queries
 
-CHANGED = "the assistant was changed at the same time; try again"
 CROWD = 50
 """Runs that a transaction cancels for a multitask strategy."""
 
@@ -55,22 +53,6 @@ async def make_room(database: Database, sql: Queries, scope: Scope, new_run: New
     while await database.snapshot(crowd):
         results.append(await database.write(work, locks=[new_run.thread_id]))
     return results
-
-
-async def insert_with_thread(database: Database, sql: Queries, scope: Scope, new_run: NewRun) -> InsertResult:
-    """Writes a run with a thread of its own, in one round trip."""
-    (prepared,) = prepare_runs(scope, [new_run], 0, 0)  # what is due, and when it was made, is told by the statement
-    row, thread, created = prepared.row, prepared.thread, prepared.created
-    assert thread is not None
-    assert created is not None
-    given = {**thread, **row, "delay": row["due"], "thread_metadata": thread["metadata"]}
-    given["seen_at"] = None if new_run.seen_at is None else micros(new_run.seen_at)
-    rows = await database.write_one(sql["insert_run_with_thread"], given, repeatable=True)
-    if not rows:
-        raise AssistantChanged(CHANGED)
-    stamp = iso_time(rows[0][0])
-    ready = row["queue"] == "ready" and row["lane"] != Lane.HELD
-    return InsertResult([replace(created, created_at=stamp, updated_at=stamp)], int(ready), CancelResult())
 
 
 def insert_runs(connection: Connection, sql: Queries, scope: Scope, prepared: Sequence[PreparedRun]) -> InsertResult:

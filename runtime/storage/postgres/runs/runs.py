@@ -18,8 +18,9 @@ from runyard.runtime.storage.postgres.assistants.seen_assistants import SeenAssi
 from runyard.runtime.storage.postgres.conditions import PostgresConditions
 from runyard.runtime.storage.postgres.database.connection import Connection
 from runyard.runtime.storage.postgres.database.database import Database
+from runyard.runtime.storage.postgres.runs.acceptance import Acceptance
 from runyard.runtime.storage.postgres.runs.cancellation import cancel_runs, free_threads
-from runyard.runtime.storage.postgres.runs.insertion import insert_runs, insert_with_thread, make_room
+from runyard.runtime.storage.postgres.runs.insertion import insert_runs, make_room
 from runyard.runtime.storage.rows.batches import insert_batch
 from runyard.runtime.storage.rows.prepared_runs import prepare_runs
 from runyard.runtime.storage.shared.leftovers import write_without_leftovers
@@ -38,6 +39,7 @@ class PostgresRuns(Runs[Connection]):
         super().__init__(database, queries)
         self._own_database = database
         self._seen = seen
+        self._acceptance = Acceptance(database, queries)
 
     async def insert(
         self,
@@ -57,7 +59,7 @@ class PostgresRuns(Runs[Connection]):
         self, scope: Scope, new_runs: Sequence[NewRun], batch: NewBatch | None, key: IdempotencyKey | None
     ) -> InsertResult:
         if len(new_runs) == 1 and batch is None and key is None and new_runs[0].thread_metadata is not None:
-            return await insert_with_thread(self._own_database, self._sql, scope, new_runs[0])
+            return await self._acceptance.accept(scope, new_runs[0])
         made_room = await make_room(self._own_database, self._sql, scope, new_runs[0]) if len(new_runs) == 1 else []
 
         def work(connection: Connection) -> InsertResult:

@@ -339,6 +339,51 @@ create index run_held on runs (batch_id, seq) where queue = 'ready' and lane = 8
 -- asked for as a value, since all that `exists` might find could be gathered first; rows are named by their keys beside
 -- joins with what is wanted; and what a partial index says is hidden from the planner.
 
+-- Accepts runs, each with the thread that is made for it, in their order; when they were made. `pauses`: the microseconds
+-- after which they are due. Asked again for what it has accepted already, and what may have ended since, it makes nothing.
+-- One that is missing from what it returns was refused: its assistant has changed since it was seen (`seen`).
+create function accept_runs(
+  ids text[], of_threads text[], of_assistants text[], graphs text[], places text[], lanes bigint[], pauses bigint[],
+  strategies text[], temporaries boolean[], resumables boolean[], protocols boolean[], watchers bigint[],
+  webhooks text[], run_metadata text[], inputs text[], creators text[], details text[], thread_metadata text[],
+  expiries text[], lifetimes double precision[], seen bigint[]
+) returns table (accepted text, moment bigint) language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
+set enable_mergejoin = off
+as $$
+declare
+  present bigint := clock_micros();
+begin
+  return query
+  with given as materialized (
+    select * from unnest(ids, of_threads, of_assistants, graphs, places, lanes, pauses, strategies, temporaries,
+                         resumables, protocols, watchers, webhooks, run_metadata, inputs, creators, details,
+                         thread_metadata, expiries, lifetimes, seen)
+      as wanted (run_id, thread_id, assistant_id, graph_id, queue, lane, pause, strategy, temporary, resumable, protocol,
+                 watching, webhook, metadata, kwargs, creator, creator_details, thread_metadata, ttl_strategy,
+                 ttl_minutes, seen_at)
+  ), made as (
+    insert into runs (run_id, thread_id, assistant_id, graph_id, status, queue, lane, due, strategy, temporary, resumable,
+                      protocol, watching, webhook, metadata, kwargs, creator, creator_details, created_at, updated_at)
+    select run_id, thread_id, assistant_id, graph_id, 'pending', queue, lane, present + pause, strategy, temporary,
+           resumable, protocol, watching, webhook, metadata::jsonb, kwargs, creator, creator_details, present, present
+    from given where seen_at is null
+    or (select true from assistants where assistants.assistant_id = given.assistant_id and updated_at = seen_at)
+    on conflict (run_id) do nothing returning run_id
+  ), threads as (
+    insert into threads (thread_id, created_at, updated_at, state_updated_at, status, metadata, graph_id, temporary,
+                         creator, ttl_strategy, ttl_minutes)
+    select thread_id, present, present, present, 'busy', given.thread_metadata::jsonb, graph_id, temporary, creator,
+           ttl_strategy, ttl_minutes
+    from given where run_id = any(array(select run_id from made))
+  )
+  select run_id, present from made
+  union all
+  select run_id, (select created_at from runs where runs.run_id = given.run_id) from given
+  where run_id <> all(array(select run_id from made))
+  and (select true from runs where runs.run_id = given.run_id);
+end $$;
+
 -- Takes runs for a worker: first those that somebody waits for (lanes up to 0), up to `most` in all; of the others
 -- `most_others`, the single ones (lane 1) before those of batches (lane 2), but for the share of these while they are
 -- crowded out. The head of each thread is 'ready', so no thread runs twice. The counts of their batches are locked in

@@ -10,26 +10,8 @@ values (%(run_id)s, %(thread_id)s, %(assistant_id)s, %(graph_id)s, 'pending', %(
         %(strategy)s, %(temporary)s, %(resumable)s, %(protocol)s, %(watching)s, %(webhook)s, %(metadata)s, %(kwargs)s, %(creator)s,
         %(creator_details)s, %(batch_id)s, %(batch_index)s, %(now)s, %(now)s);
 
--- name: insert_run_with_thread
--- One run and the thread that is made for it, at once; when they were made. Asked again for what it has made already,
--- and what may have ended since, it makes nothing. No row: the assistant has changed since it was seen.
-with moment as materialized (select clock_micros() as now), run as (
-  insert into runs (run_id, thread_id, assistant_id, graph_id, status, queue, lane, due, strategy, temporary, resumable,
-                    protocol, watching, webhook, metadata, kwargs, creator, creator_details, created_at, updated_at)
-  select %(run_id)s, %(thread_id)s, %(assistant_id)s, %(graph_id)s, 'pending', %(queue)s, %(lane)s,
-         now + %(delay)s::bigint, %(strategy)s, %(temporary)s, %(resumable)s, %(protocol)s, %(watching)s, %(webhook)s,
-         %(metadata)s, %(kwargs)s, %(creator)s, %(creator_details)s, now, now
-  from moment where %(seen_at)s::bigint is null
-    or exists (select from assistants where assistant_id = %(assistant_id)s and updated_at = %(seen_at)s::bigint)
-  on conflict (run_id) do nothing returning thread_id, created_at
-), thread as (
-  insert into threads (thread_id, created_at, updated_at, state_updated_at, status, metadata, graph_id, temporary,
-                       creator, ttl_strategy, ttl_minutes)
-  select thread_id, created_at, created_at, created_at, 'busy', %(thread_metadata)s, %(graph_id)s, %(temporary)s,
-         %(creator)s, %(ttl_strategy)s, %(ttl_minutes)s
-  from run
-)
-select created_at from run union all select created_at from runs where run_id = %(run_id)s;
+-- name: accept_runs
+select * from accept_runs(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s);
 
 -- name: active_runs
 select seq, run_id from runs where thread_id = %s and queue is not null order by seq;

@@ -22,7 +22,9 @@ where schemaname = current_schema()
 """
 
 
-async def execute(storage: PostgresStorage) -> None:
+async def execute(storage: PostgresStorage, temporary: bool) -> None:
+    new_runs = [stateless(temporary=temporary) for _ in range(FEW)]
+    await asyncio.gather(*(storage.runs.insert(Scope.everything(), [each]) for each in new_runs))
     leased = await storage.queue.claim("w1", limit=FEW, interactive=FEW)
     assert len(leased) == FEW
     await asyncio.gather(
@@ -58,7 +60,7 @@ async def test_few_rows_are_looked_at_for_a_run(
 
             with monkeypatch.context() as patched:
                 patched.setattr(Connection, "commit", noting)
-                await execute(storage)
+                await execute(storage, temporary)
         assert {"runs", "threads"} <= {table for table, _, rows in looks if rows}
         for table, whole, rows in looks:
             assert not whole, table
