@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
 
 from .postgres_server import ADDRESS
 
@@ -26,7 +30,26 @@ def start(target: Callable[..., None], *arguments: Any) -> tuple[BaseProcess, Co
     return process, ours
 
 
+def kill(process: BaseProcess) -> None:
+    """As `kill -9`. Returns when a database server has seen to its end, too: until then it executes what it was sent
+    before."""
+    assert process.pid is not None
+    name = _application(process.pid)
+    process.kill()
+    process.join()
+    if ADDRESS not in os.environ:
+        return
+    with psycopg.connect(os.environ[ADDRESS], autocommit=True) as connection:
+        while connection.execute("select 1 from pg_stat_activity where application_name = %s", (name,)).fetchone():
+            time.sleep(0.005)
+
+
+def _application(pid: int) -> str:
+    """Under which name the connections of a process are known to a database server."""
+    return f"tests-{pid}"
+
+
 def _run(address: str | None, target: Callable[..., None], *arguments: Any) -> None:
     if address is not None:
-        os.environ[ADDRESS] = address
+        os.environ[ADDRESS] = make_conninfo(address, application_name=_application(os.getpid()))
     target(*arguments)

@@ -61,8 +61,7 @@ async def test_batches_of_killed_processes_are_whole_or_absent(backend: str, tmp
             )
         time.sleep(0.02 + patience * rng.uniform(0.005, 0.06))  # noqa: ASYNC251 - the kill is to fall at random
         for writer in writers:
-            writer.process.kill()
-            writer.close()
+            writer.kill()
         for batch in (batch for theirs in batches for batch in theirs):
             found = await pending(storage, batch)
             assert found in (0, SIZE)
@@ -102,8 +101,7 @@ async def successes_before_a_kill(storage: Storage, worker: Racer, rng: random.R
     worker.send(time.monotonic(), *calls)
     await until_ended(storage, SIZE)
     time.sleep(rng.uniform(0.0, 0.02))  # noqa: ASYNC251 - the kill is to fall at random
-    worker.process.kill()
-    worker.close()
+    worker.kill()
     successes = 0
     for lease in leases:
         run = await storage.runs.get(Scope.everything(), lease.thread_id, lease.run_id)
@@ -147,8 +145,7 @@ async def test_a_key_of_a_killed_process_is_there_with_its_batch_or_not_at_all(
             )
         time.sleep(0.02 + patience * rng.uniform(0.005, 0.08))  # noqa: ASYNC251 - the kill is to fall at random
         for writer in writers:
-            writer.process.kill()
-            writer.close()
+            writer.kill()
         for key, batch in batches.items():
             found = await storage.idempotency.find(Scope.everything(), key)
             assert await pending(storage, batch) == (0 if found is None else SIZE)
@@ -189,8 +186,7 @@ async def test_the_counts_of_batches_are_what_a_scan_finds_after_each_kill(backe
         if number % 4:  # by and by also while nothing has ended yet
             await until_ended(storage, len(leased))
         time.sleep(rng.uniform(0.0, 0.15))  # noqa: ASYNC251 - the kill is to fall at random
-        worker.process.kill()
-        worker.close()
+        worker.kill()
         counts = await counts_and_scan(storage, batch_id)
         hits += 0 < counts["pending"] + counts["running"] < len(runs)
         await storage.workers.reap("killed", max_attempts=100)
