@@ -155,9 +155,9 @@ async def test_no_node_outlives_the_connection_of_its_client(client: LangGraphCl
 
 
 async def test_many_are_stopped_in_the_time_of_one(client: LangGraphClient, marks: Marks) -> None:
-    thread_ids = [(await client.threads.create())["thread_id"] for _ in range(10)]
+    thread_ids = [(await client.threads.create())["thread_id"] for _ in range(20)]
     runs = [await at_its_node(client, thread, "stubborn", marks.input("deaf")) for thread in thread_ids]
-    async with asyncio.timeout(18):  # one by one they would take 20 s
+    async with asyncio.timeout(38):  # one by one they would take 40 s
         await client.runs.cancel_many(status="running")
     assert {await status_of(client, run) for run in runs} == {"interrupted"}
     assert marks.left == []
@@ -267,7 +267,7 @@ IN_THREADS = ("keyboard interrupt", "system exit", "generator exit", "cancelled"
 async def test_whatever_a_node_does_ends_its_run_alone(
     client: LangGraphClient, server: LiveServer, beside: bool
 ) -> None:
-    pids = [process.pid for process in server.processes()]
+    pids = {server.pid, *server.workers()}
     neighbours = [await client.runs.create(None, "slow", input={"steps": 20}, on_completion="keep") for _ in range(4)]
 
     async def run_one(graph: str, deed: str) -> None:
@@ -287,7 +287,7 @@ async def test_whatever_a_node_does_ends_its_run_alone(
     for run in neighbours:
         ended: Any = await wait_for_status(client, run, "success", "error")
         assert (ended["status"], ended["kwargs"]["config"]["metadata"]["run_attempt"]) == ("success", 1)
-    assert [process.pid for process in server.processes()] == pids
+    assert pids <= {process.pid for process in server.processes()}
 
 
 def test_a_server_in_one_process_still_stops_at_ctrl_c(one_process: LiveServer) -> None:

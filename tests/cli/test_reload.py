@@ -81,16 +81,14 @@ def say(server: LiveServer, graph: str = "talk") -> str:
 
 
 def await_log(server: LiveServer, text: str, times: int = 1) -> None:
-    poll(lambda: server.log.read_text().count(text) >= times, within=20)
+    poll(lambda: server.log.read_text().count(text) >= times)
 
 
-def changed(server: LiveServer, change: Callable[[], Any]) -> float:
-    """Makes a change, and waits until fresh workers serve; how long that took."""
+def changed(server: LiveServer, change: Callable[[], Any]) -> None:
+    """Makes a change, and waits until fresh workers serve."""
     before = server.log.read_text().count("served by fresh workers")
-    began = time.monotonic()
     change()
     await_log(server, "served by fresh workers", before + 1)
-    return time.monotonic() - began
 
 
 def speak(project: Path, word: str) -> None:
@@ -105,7 +103,7 @@ def await_first_step(server: LiveServer, thread: str) -> None:
 
 def await_gone(server: LiveServer, workers: list[int]) -> None:
     """Waits until none of these worker processes is connected any more."""
-    poll(lambda: not {*server.workers()} & {*workers}, within=20)
+    poll(lambda: not {*server.workers()} & {*workers})
 
 
 def test_changed_code_is_served_by_fresh_workers(server: LiveServer, project: Path) -> None:
@@ -113,9 +111,8 @@ def test_changed_code_is_served_by_fresh_workers(server: LiveServer, project: Pa
     assert say(server) == "hello Ada"
     # The same length, within the same second: compiled files would not notice.
     for word in ("HELLO", "Hello"):
-        seconds = changed(server, partial(speak, project, word))
+        changed(server, partial(speak, project, word))
         assert say(server) == f"{word} Ada"
-        assert seconds < 15
     await_gone(server, old)
     assert len(server.await_workers(2)) == 2
 
@@ -156,10 +153,10 @@ def test_a_run_that_blocks_its_worker_is_taken_from_it_and_not_blamed(
     thread = server.post("/threads", {})["thread_id"]
     run = server.post(f"/threads/{thread}/runs", {"assistant_id": "talk", "input": {"gate": str(gate)}})
     for word in ("one", "two", "three"):  # more often than a run may be there when its worker dies
-        poll(Path(f"{gate}.blocked").exists, within=20)
+        poll(Path(f"{gate}.blocked").exists)
         Path(f"{gate}.blocked").unlink()
         changed(server, partial(speak, project, word))
-    poll(Path(f"{gate}.blocked").exists, within=20)
+    poll(Path(f"{gate}.blocked").exists)
     gate.touch()
     assert server.get(f"/threads/{thread}/runs/{run['run_id']}/join")["said"] == "three"
 
@@ -191,7 +188,7 @@ def test_an_import_that_never_ends_gives_way_to_the_next_change(server: LiveServ
     marker = project.parent / "importing"
     hang = f"import pathlib, time\npathlib.Path({str(marker)!r}).touch()\ntime.sleep(600)\n"
     (project / "spoken.py").write_text(hang)
-    poll(marker.exists, within=20)
+    poll(marker.exists)
     assert say(server) == "hello Ada"
     changed(server, partial(speak, project, "awake"))
     assert say(server) == "awake Ada"
