@@ -60,7 +60,7 @@ class Page:
             raise PageError(json.dumps(answer["exceptionDetails"])[:2000])
         return answer["result"].get("value")
 
-    async def until(self, expression: str, *, within: float = 30.0) -> Any:
+    async def until(self, expression: str, *, within: float = 60.0) -> Any:
         """The value of an expression, once it is true; pages in between do not matter."""
         seen: Any = None
         try:
@@ -89,7 +89,7 @@ class Page:
             message["sessionId"] = self._session
         answer = self._waiting[self._number] = asyncio.get_running_loop().create_future()
         os.write(self._commands, json.dumps(message).encode() + b"\0")
-        return await asyncio.wait_for(answer, 30)
+        return await asyncio.wait_for(answer, 60)
 
     async def _read(self) -> None:
         try:

@@ -79,7 +79,7 @@ class _Receiver(BaseHTTPRequestHandler):
         self._answer(202, b"{}")
 
     def _answer(self, status: int, body: bytes) -> None:
-        self.server.answering.wait(30)
+        self.server.answering.wait(60)
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))

@@ -25,8 +25,10 @@ from tests.storage.prepared import clear_schema, lay_schema
 RUNYARD = Path(sys.executable).parent / "runyard"
 PROJECT = Path(__file__).parent / "sample_graphs" / "langgraph.json"
 """The project of the tests, whose graphs do a little of everything."""
-START_TIME = 60.0
+START_TIME = 120.0
 """Seconds in which a server has to be ready; two seconds are usual, more when the machine is busy."""
+PATIENCE = 60.0
+"""Seconds in which all else has to come about."""
 
 STARTED: WeakSet[LiveServer] = WeakSet()
 """All servers that tests use at the moment."""
@@ -38,7 +40,7 @@ that schema together."""
 T = TypeVar("T")
 
 
-def poll(look: Callable[[], T], *, within: float = 30.0, every: float = 0.02) -> T:
+def poll(look: Callable[[], T], *, within: float = PATIENCE, every: float = 0.02) -> T:
     """Looks until the answer is true, and returns it; fails when that takes longer than `within` seconds."""
     until = time.monotonic() + within
     while not (found := look()):
@@ -78,7 +80,7 @@ class LiveServer:
             self._env |= {"RUNYARD_DATABASE": address(), "RUNYARD_DATABASE_SCHEMA": schema_of(data)}
         self._program = program
         # Plain HTTP needs no certificates, and loading them takes longer than most requests.
-        self.http = httpx.Client(verify=False, timeout=30)
+        self.http = httpx.Client(verify=False, timeout=1.5 * PATIENCE)
         self._process: subprocess.Popen[bytes] | None = None
         self._groups: list[int] = []
         self._log_read = 0
@@ -159,7 +161,7 @@ class LiveServer:
         """The process ids of the workers, once there are so many."""
         return poll(lambda: len(pids := self.workers()) >= count and pids, within=within) or []
 
-    def await_idle(self, *, within: float = 60.0) -> None:
+    def await_idle(self, *, within: float = 2 * PATIENCE) -> None:
         """Returns when nothing is left in the queue."""
         poll(lambda: not self._busy(), within=within, every=0.05)
 
@@ -193,7 +195,7 @@ class LiveServer:
 
     # Ends, from kind to sudden
 
-    def stop(self, *, within: float = 30.0) -> int:
+    def stop(self, *, within: float = PATIENCE) -> int:
         """SIGTERM to the server, which ends the others; its exit code."""
         assert self._process is not None
         if self.alive:

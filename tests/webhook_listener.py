@@ -9,7 +9,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-RECEIVE_TIMEOUT = 30.0
+RECEIVE_TIMEOUT = 60.0
 """Seconds in which a webhook has to come."""
 
 
@@ -55,7 +55,7 @@ class _Receiver(BaseHTTPRequestHandler):
         self.server.headers.append({name.lower(): value for name, value in self.headers.items()})
         self.server.bodies.append(body)
         self.server.unread.put(body)
-        self.server.answering.wait(30)
+        self.server.answering.wait(60)
         self.send_response(204)
         self.end_headers()
 

@@ -43,7 +43,7 @@ async def under_way(client: LangGraphClient, reading: Coroutine[Any, Any, T]) ->
     client.http.client.event_hooks = {**hooks, "response": [*hooks["response"], hear]}
     try:
         task = asyncio.create_task(reading)
-        await asyncio.wait_for(answered.wait(), 30)
+        await asyncio.wait_for(answered.wait(), 60)
     finally:
         client.http.client.event_hooks = hooks
     return task

@@ -76,7 +76,7 @@ def test_a_batch_takes_its_key_from_an_option_or_the_environment(server: LiveSer
 
 
 async def test_keys_are_neither_in_the_log_nor_told_to_the_processes_of_graphs(server: LiveServer) -> None:
-    async with httpx.AsyncClient(base_url=server.url) as http:
+    async with httpx.AsyncClient(base_url=server.url, timeout=60) as http:
         assert (await http.get("/ok")).status_code == 200
         answers = [await http.get(path, headers={"x-api-key": KEY}) for path in ("/info", "/metrics", "/openapi.json")]
         for header in ("x-api-key", "authorization"):

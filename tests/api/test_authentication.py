@@ -35,7 +35,7 @@ def client_of(server: LiveServer, name: str) -> LangGraphClient:
 
 
 async def test_who_is_not_known_is_refused(server: LiveServer) -> None:
-    async with httpx.AsyncClient(base_url=server.url) as http:
+    async with httpx.AsyncClient(base_url=server.url, timeout=60) as http:
         assert (await http.get("/ok")).status_code == 200
         for headers in ({}, {"authorization": "Bearer guess"}):
             answer = await http.post("/runs/wait", json={"assistant_id": "seen"}, headers=headers)

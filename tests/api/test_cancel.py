@@ -81,7 +81,7 @@ async def test_a_run_ends_with_the_wait_for_it_when_the_client_asked_for_that(
             on_run_created=created.set_result,
         )
     )
-    run: Any = await asyncio.wait_for(created, 30)
+    run: Any = await asyncio.wait_for(created, 60)
     await wait_for_status(client, run, "running")
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)

@@ -171,7 +171,7 @@ async def test_a_body_beyond_the_limit_is_refused_however_it_is_sent(
         for start in range(0, len(body), 10_000):
             yield body[start : start + 10_000]
 
-    async with httpx.AsyncClient(base_url=strict_server.url) as http:
+    async with httpx.AsyncClient(base_url=strict_server.url, timeout=60) as http:
         declared = await http.post(path, content=body)
         chunked = await http.post(path, content=pieces())
         fitting = await http.post(path, json=run(limit - 1_000))
@@ -185,7 +185,7 @@ async def test_a_body_beyond_the_limit_is_refused_however_it_is_sent(
 async def test_a_batch_of_too_many_runs_is_refused_with_the_limit_that_the_document_says(
     strict_server: LiveServer,
 ) -> None:
-    async with httpx.AsyncClient(base_url=strict_server.url) as http:
+    async with httpx.AsyncClient(base_url=strict_server.url, timeout=60) as http:
         document = (await http.get("/openapi.json")).json()
         refused = await http.post("/runs/batch", json=[{"assistant_id": "chain"}] * 4)
         fitting = await http.post("/runs/batch", json=[{"assistant_id": "chain"}] * 3)

@@ -35,7 +35,7 @@ class Connection:
 
     async def answer(self) -> tuple[int, bytes]:
         """Status and the rest of what comes until the server closes the connection."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             said = await self.reader.read()
         start, _, body = said.partition(b"\r\n\r\n")
         return int(start.split(b" ", 2)[1]), body

@@ -51,7 +51,7 @@ async def follow(
 ) -> Any:
     """What a run comes to, followed by the thread event protocol."""
     following = client.threads.stream(assistant_id="agent", transport=transport, headers=headers)
-    async with asyncio.timeout(20), following as thread:
+    async with asyncio.timeout(60), following as thread:
         await thread.run.start(input={"text": "hi"})
         return await thread.output
 

@@ -62,7 +62,7 @@ async def test_a_broken_stream_that_is_not_resumable_still_ends_with_its_run(
     async with disconnecting_proxy(live_server.url, WAITING) as proxy, get_client(url=proxy.url, api_key=None) as cut:
         stream = cut.runs.stream(None, "gated", input=gate.input(), stream_mode=["updates", "custom"])
         reading = asyncio.create_task(collect(stream))
-        await asyncio.wait_for(proxy.disconnected.wait(), 30)
+        await asyncio.wait_for(proxy.disconnected.wait(), 60)
         gate.open()
         parts = await reading
 

@@ -20,7 +20,7 @@ from .vault import SECRET, VAULT, client_of, tenant
 
 pytestmark = pytest.mark.full
 
-WAIT = 30
+WAIT = 60
 
 
 async def test_a_stream_comes_whole_and_its_events_are_not_in_notifications(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from .run_streams import collect, data_of, event_names, read_until
 
 pytestmark = pytest.mark.full
 
-WAIT = 30
+WAIT = 60
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from .run_streams import collect, data_of, event_names, join_stream, read_until,
 
 pytestmark = pytest.mark.full
 
-WAIT = 30
+WAIT = 60
 """Seconds within which each story has to end."""
 
 

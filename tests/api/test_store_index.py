@@ -47,7 +47,7 @@ def test_what_one_puts_the_other_finds(start_server: StartServer, workers: str, 
         assert found["items"][0]["score"] == pytest.approx(1.0, abs=0.01)
         only = client.store.search_items(["ada"], query="eat", filter={"text": {"$ne": "eats dumplings"}})["items"]
         assert {item["key"] for item in only} == {"place", "trip"}
-    with httpx.Client(base_url=server.url) as http:
+    with httpx.Client(base_url=server.url, timeout=60) as http:
         put = {"namespace": ["ada"], "key": "bad", "value": {"text": "unspeakable"}}
         for answer in (
             http.put("/store/items", json=put),

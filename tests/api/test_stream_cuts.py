@@ -37,7 +37,7 @@ async def suspended(server: LiveServer, pid: int, meanwhile: Any) -> None:
     os.kill(pid, signal.SIGSTOP)
     try:
         meanwhile()
-        await asyncio.to_thread(poll, lambda: running(server) == 0, within=30)
+        await asyncio.to_thread(poll, lambda: running(server) == 0)
         time.sleep(RECHECK_INTERVAL * 1.2)  # noqa: ASYNC251 - its clock goes on, which is what the test is about
     finally:
         os.kill(pid, signal.SIGCONT)
@@ -101,7 +101,7 @@ async def end_of_both(client: LangGraphClient, gate: Gate, server: LiveServer) -
 
     def end() -> None:
         gate.open()
-        poll(lambda: running(server) == 0, within=30)
+        poll(lambda: running(server) == 0)
         os.kill(worker, signal.SIGSTOP)  # what it has sent arrives all the same
 
     await suspended(server, server.pid, end)
@@ -139,8 +139,8 @@ async def test_streams_outlive_the_replacement_of_their_workers(start_server: St
         before = server.workers()
         for pid in before:
             os.kill(pid, signal.SIGKILL)
-        await asyncio.to_thread(poll, lambda: len({*server.workers()} - {*before}) == 2, within=30)
-        await asyncio.to_thread(poll, lambda: server.metrics()["queue"]["running"] == 2, within=30)
+        await asyncio.to_thread(poll, lambda: len({*server.workers()} - {*before}) == 2)
+        await asyncio.to_thread(poll, lambda: server.metrics()["queue"]["running"] == 2)
         gate.open()
         for parts in await asyncio.gather(*joined):
             assert is_whole(parts)

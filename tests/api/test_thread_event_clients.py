@@ -19,7 +19,7 @@ from .ended_runs import user_message
 pytestmark = [pytest.mark.postgres(cluster=True), pytest.mark.parametrize("transport", ["sse", "websocket"])]
 
 Transport = Literal["sse", "websocket"]
-WAIT = 20
+WAIT = 60
 """Seconds within which each story has to end."""
 
 FINAL = {"text": "go?", "answer": "yes", "log": ["prepare", "human", "finish"]}

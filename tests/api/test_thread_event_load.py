@@ -37,9 +37,9 @@ def test_a_connection_that_is_not_read_gets_everything_in_order_in_the_end(
         # Nobody else is held up by it, nor is the run.
         live_server.get(f"{thread}/runs/{run['run_id']}/join")
         assert command(live_server, thread, "agent.getTree", **run)["tree"]["status"] == "completed"
-        received = [json.loads(slow.recv(timeout=20))]
+        received = [json.loads(slow.recv(timeout=60))]
         while not is_end(received[-1]):
-            received.append(json.loads(slow.recv(timeout=20)))
+            received.append(json.loads(slow.recv(timeout=60)))
     assert said(received) == sorted({*said(received)})
     pieces = [each for each in received if each.get("method") == "custom"]
     assert len(pieces) == SAID
@@ -47,7 +47,9 @@ def test_a_connection_that_is_not_read_gets_everything_in_order_in_the_end(
 
 def command(server: LiveServer, thread: str, method: str, **params: Any) -> Any:
     """The result of a command."""
-    answer = httpx.post(f"{server.url}{thread}/commands", json={"id": 1, "method": method, "params": params})
+    answer = httpx.post(
+        f"{server.url}{thread}/commands", timeout=60, json={"id": 1, "method": method, "params": params}
+    )
     return answer.json()["result"]
 
 

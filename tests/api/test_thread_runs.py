@@ -222,9 +222,9 @@ async def test_the_stream_of_a_thread_follows_one_run_after_the_other(client: La
         return [about["run_id"] for about in data_of(seen, "metadata") if about.get("status") == "run_done"]
 
     watcher = asyncio.create_task(watch())
-    await asyncio.wait_for(opened.wait(), 30)
+    await asyncio.wait_for(opened.wait(), 60)
     runs = [await client.runs.create(thread, "chain", input={"n": 1}, stream_mode=["updates"]) for _ in range(2)]
-    await asyncio.wait_for(watcher, 30)
+    await asyncio.wait_for(watcher, 60)
 
     assert done() == [run["run_id"] for run in runs]
     assert all(part.id for part in seen)

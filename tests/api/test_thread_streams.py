@@ -104,7 +104,7 @@ async def test_the_stream_of_a_thread_ends_with_the_assistant_that_takes_it_alon
     stream = await client.threads.join_stream(thread, last_event_id="-1")
     assert len(ends([await anext(stream)])) == 1
     await client.assistants.delete(assistant, delete_threads=True)
-    assert await asyncio.wait_for(collect(stream), 20) == []
+    assert await asyncio.wait_for(collect(stream), 60) == []
 
 
 @pytest.mark.parametrize(

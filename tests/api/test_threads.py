@@ -185,7 +185,7 @@ async def test_deleting_a_thread_ends_its_work(client: LangGraphClient, gate: Ga
     joins = [await under_way(client, client.runs.join(thread, run["run_id"])) for run in (running, waiting)]
     await wait_for_thread_status(client, thread, "busy")
     await client.threads.delete(thread)
-    answers: list[Any] = await asyncio.wait_for(asyncio.gather(*joins), 30)
+    answers: list[Any] = await asyncio.wait_for(asyncio.gather(*joins), 60)
     assert ["__error__" in answer for answer in answers] == [True, True]
     for call in (client.threads.get(thread), client.threads.get_state(thread), client.runs.get(thread, "x")):
         with pytest.raises((NotFoundError, UnprocessableEntityError)):

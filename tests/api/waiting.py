@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 async def wait_until(look: Callable[[], Awaitable[T]], wanted: Callable[[T], bool]) -> T:
     """What `look` sees once that is as wanted; raises TimeoutError after 30 s."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not wanted(seen := await look()):  # noqa: ASYNC110 - a status can only be asked for
             await asyncio.sleep(0.02)
     return seen

@@ -78,7 +78,7 @@ def ready(process: subprocess.Popen[bytes]) -> str:
     line = process.stdout.readline().decode()
     found = re.search(r"http://127\.0\.0\.1:\d+", line)
     if found is None:
-        pytest.fail(f"not ready: {line}{process.communicate(timeout=10)}")
+        pytest.fail(f"not ready: {line}{process.communicate(timeout=60)}")
     assert "data in Postgres" in line
     return found[0]
 
@@ -86,6 +86,6 @@ def ready(process: subprocess.Popen[bytes]) -> str:
 def end(process: subprocess.Popen[bytes]) -> str:
     """Stops it; what it has logged."""
     process.terminate()
-    stderr = process.communicate(timeout=20)[1].decode()
+    stderr = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 0, stderr
     return stderr

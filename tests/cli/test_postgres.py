@@ -45,14 +45,18 @@ def test_a_batch_runs_and_outlives_a_killed_server_and_the_password_stays_secret
     submitted = runyard("batch", "submit", "-", "--assistant", "add", stdin=given, url=url)
     assert submitted.returncode == 0, submitted.stderr
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     process = begin(start, schema, "serve")
     url = ready(process)
     batch = submitted.stdout.decode().strip()
     result = runyard("batch", "results", batch, "--follow", url=url)
     found = sorted((json.loads(line) for line in result.stdout.splitlines()), key=lambda line: line["index"])
     assert [run["values"] for run in found] == [{"n": n + 1, "told_by": []} for n in range(200)]
-    assert PASSWORD not in httpx.get(f"{url}/info").text + httpx.get(f"{url}/metrics?format=prometheus").text
+    assert (
+        PASSWORD
+        not in httpx.get(f"{url}/info", timeout=60).text
+        + httpx.get(f"{url}/metrics?format=prometheus", timeout=60).text
+    )
     assert PASSWORD not in end(process)
     assert not (project.parent / ".runyard" / "runyard.db").exists()
 
@@ -72,7 +76,7 @@ async def test_an_api_accepts_what_a_worker_executes(start: Start, project: Path
         asked: Any = await client.runs.wait(None, "ask", input={})
     assert sorted(asked["graphs"]) == ["add", "ask", "hold"]
     assert [values["n"] for values in added] == list(range(1, 21))
-    async with httpx.AsyncClient(base_url=probes) as http:
+    async with httpx.AsyncClient(base_url=probes, timeout=60) as http:
         assert (await http.get("/ok")).json()["ok"] is True
         assert "runyard_workers 1.0" in (await http.get("/metrics", params={"format": "prometheus"})).text
         assert (await http.post("/threads", json={})).status_code == 404
@@ -115,7 +119,7 @@ def test_a_database_that_is_not_there_is_waited_for_and_told_without_its_passwor
     assert process.stderr is not None
     said = process.stderr.readline()
     process.terminate()
-    rest = process.communicate(timeout=20)[1]
+    rest = process.communicate(timeout=60)[1]
     assert process.returncode == 1
     assert b"Postgres at 127.0.0.1:1" in said
     assert b"waiting for it" in said

@@ -47,7 +47,7 @@ def test_a_deadly_run_ends_in_an_error_and_takes_nobody_with_it(start_server: St
     assert hurt, "the deaths have to hit runs at work"
 
     # The server is as good as new.
-    poll(lambda: len(server.workers()) >= 2, within=30)
+    poll(lambda: len(server.workers()) >= 2)
     assert_each_step_once(join_run(server, submit_batch(server, [run_payload(step_log)])[0]))
 
 

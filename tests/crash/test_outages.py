@@ -88,7 +88,7 @@ def test_workers_that_die_in_an_outage_are_replaced_after_it(
         time.sleep(LONG)  # what is tested is that time passes
     for run in runs:
         assert_each_step_once(join_run(server, run), steps=6)
-    poll(lambda: len(server.workers()) == 2, within=30)
+    poll(lambda: len(server.workers()) == 2)
 
 
 def test_a_frozen_worker_that_holds_the_lock_is_found_and_ended(start_server: StartServer, step_log: StepLog) -> None:
@@ -110,7 +110,7 @@ def test_a_lack_of_descriptors_costs_no_worker(start_server: StartServer, step_l
     os.kill(worker, signal.SIGKILL)
     poll(lambda: "Too many open files" in server.log.read_text())
     api.rlimit(psutil.RLIMIT_NOFILE, limits)
-    poll(lambda: len(server.workers()) == 1, within=20)
+    poll(lambda: len(server.workers()) == 1)
     (run,) = submit_batch(server, [run_payload(step_log)])
     assert_each_step_once(join_run(server, run))
 
@@ -121,6 +121,6 @@ def test_a_deleted_socket_is_made_anew(start_server: StartServer, step_log: Step
     (server.data / "bus").unlink()
     poll(lambda: (server.data / "bus").exists())
     os.kill(worker, signal.SIGKILL)
-    poll(lambda: (pids := server.workers()) and worker not in pids, within=20)
+    poll(lambda: (pids := server.workers()) and worker not in pids)
     (run,) = submit_batch(server, [run_payload(step_log)])
     assert_each_step_once(join_run(server, run))

@@ -87,7 +87,7 @@ def test_the_worker_of_a_killed_server_brings_its_runs_to_their_end(after_api_ki
 
 def test_the_webhook_is_sent_by_the_next_server(after_api_kill: AfterApiKill) -> None:
     listener = after_api_kill.scene.listener
-    poll(lambda: listener.bodies, within=20)
+    poll(lambda: listener.bodies)
     (body,) = listener.bodies
     assert (body["run_id"], body["status"]) == (after_api_kill.with_webhook["run_id"], "success")
     assert_each_step_once(body["values"])
@@ -204,7 +204,7 @@ def test_a_webhook_that_was_not_answered_before_the_end_is_sent_again(
     assert server.stop() == 0
     listener.answering.set()
     server.start()
-    poll(lambda: len(listener.bodies) > 1, within=20)
+    poll(lambda: len(listener.bodies) > 1)
     listener.close()
     first, second = listener.bodies
     assert first["run_id"] == second["run_id"] == run["run_id"]

@@ -70,7 +70,7 @@ def test_runs_are_handed_back_and_continued(start_server: StartServer, step_log:
 async def test_runs_that_end_in_time_are_not_handed_back(
     start_server: StartServer, open_storage: OpenStorage, step_log: StepLog
 ) -> None:
-    server = start_server(config=PROJECT, env={"RUNYARD_SHUTDOWN_GRACE": "20"})
+    server = start_server(config=PROJECT, env={"RUNYARD_SHUTDOWN_GRACE": "50"})
     server.await_workers(2)
     runs = submit_batch(server, [run_payload(step_log, delay=0.1) for _ in range(8)])
     poll(lambda: not server.metrics()["queue"]["pending"])

@@ -33,4 +33,4 @@ def test_a_deadly_run_kills_the_server_once_and_is_then_left_to_a_process_of_its
     assert join_run(server, runs[0])["__error__"]["error"] == "WorkerLost"
     assert_each_step_once(join_run(server, runs[1]))
     assert attempt_of(get_run(server, runs[0])) == 2
-    assert httpx.get(f"{server.url}/ok").json()["ok"] is True
+    assert httpx.get(f"{server.url}/ok", timeout=60).json()["ok"] is True

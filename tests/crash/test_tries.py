@@ -54,7 +54,7 @@ def results_of(server: LiveServer, batch_id: str) -> list[dict[str, Any]]:
 def disturb(server: LiveServer, step_log: StepLog, rng: random.Random) -> None:
     """Kills a worker, the server or all of it while steps are under way."""
     seen = step_log.started()
-    poll(lambda: step_log.started() > seen + rng.randrange(1, 40), within=30)
+    poll(lambda: step_log.started() > seen + rng.randrange(1, 40))
     how = rng.choice(("worker", "worker", "server", "group"))
     if how == "worker":
         pid = rng.choice(server.await_workers(1))

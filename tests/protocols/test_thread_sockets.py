@@ -19,7 +19,7 @@ from tests.live_server import LiveServer, poll
 
 pytestmark = pytest.mark.postgres(cluster=True)
 
-WAIT = 20.0
+WAIT = 60.0
 """Seconds within which each frame has to come."""
 
 

@@ -42,7 +42,7 @@ def pooler_before(address: str) -> Iterator[TransactionPooler]:
     serving = loop.create_task(serve())
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    assert ready.wait(20)
+    assert ready.wait(60)
     yield pooler
     loop.call_soon_threadsafe(pooler.stop)
     loop.call_soon_threadsafe(serving.cancel)

@@ -39,7 +39,7 @@ def test_a_batch_is_watched_until_it_has_ended(start: Start, fake: FakeServer, t
     assert json.loads(told.stdout.readline())["status"] == "running"
     fake.released.set()
     assert [json.loads(line)["status"] for line in told.stdout] == ["completed"]
-    assert process.wait(20) == told.wait(20) == 0
+    assert process.wait(60) == told.wait(60) == 0
 
 
 def test_a_batch_is_cancelled(runyard: Run, fake: FakeServer) -> None:
@@ -55,10 +55,10 @@ def test_shells_complete_commands_and_ids_of_batches(start: Start, runyard: Run,
     for shell in ("bash", "zsh", "fish"):
         assert b"_RUNYARD_COMPLETE" in runyard("completion", shell).stdout
     words = {"_RUNYARD_COMPLETE": "zsh_complete", "COMP_WORDS": "runyard batch show ", "COMP_CWORD": "3"}
-    offered, _ = start(url=fake.url, **words).communicate(timeout=20)
+    offered, _ = start(url=fake.url, **words).communicate(timeout=60)
     assert batch_id in offered.decode()
     assert "nightly, completed" in offered.decode()
-    nobody, _ = start(url="http://127.0.0.1:9", **words).communicate(timeout=20)
+    nobody, _ = start(url="http://127.0.0.1:9", **words).communicate(timeout=60)
     assert nobody.strip() == b""
 
 

@@ -33,7 +33,7 @@ async def test_a_loop_goes_on_after_any_error(error: Exception) -> None:
 
     loop = BackgroundLoop("a duty", step, loops)
     loop.start()
-    await asyncio.wait_for(done.wait(), 10)
+    await asyncio.wait_for(done.wait(), 60)
     assert [state.state for state in loops.states()] == ["running"]
     await loop.stop()
     assert loops.states() == []
@@ -66,7 +66,7 @@ def test_a_thread_goes_on_after_any_error(error: Exception) -> None:
 
     thread = BackgroundThread("a duty", step, loops)
     thread.start()
-    assert done.wait(10)
+    assert done.wait(60)
     assert [state.state for state in loops.states()] == ["running"]
     thread.stop()
     assert loops.states() == []
@@ -83,7 +83,7 @@ async def test_a_pause_ends_when_the_loop_is_woken() -> None:
     loop.start()
     await began.get()
     loop.wake()
-    await asyncio.wait_for(began.get(), 10)
+    await asyncio.wait_for(began.get(), 60)
     await loop.stop()
 
 
@@ -93,7 +93,7 @@ async def test_a_step_ends_its_loop() -> None:
     async def step() -> None:
         return None
 
-    await asyncio.wait_for(BackgroundLoop("a duty", step, loops).run(), 10)
+    await asyncio.wait_for(BackgroundLoop("a duty", step, loops).run(), 60)
     assert loops.states() == []
 
 

@@ -18,7 +18,7 @@ from runyard.runtime.bus.messages import (
 from runyard.runtime.bus.port import ServerBus, WorkerBus
 
 Said = tuple[str | None, FromWorker]
-TIMEOUT = 10.0
+TIMEOUT = 60.0
 
 
 class Heard:

@@ -38,9 +38,9 @@ async def test_runs_that_were_ended_or_removed_elsewhere_are_looked_at(
     monkeypatch.setattr(hearing, "GATHERING", 0.0)
     one, other = await servers(), await servers()
     other.bus.runs_changed(["a"])
-    assert await asyncio.wait_for(one.hears.looked_at.get(), 10) == ["a"]
+    assert await asyncio.wait_for(one.hears.looked_at.get(), 60) == ["a"]
     other.bus.tell(Cancel("b", "lost"))
-    assert await asyncio.wait_for(one.hears.looked_at.get(), 10) == ["b"]
+    assert await asyncio.wait_for(one.hears.looked_at.get(), 60) == ["b"]
     one.bus.follow_thread("thread")
     await settled()
     other.bus.thread_changed("thread", deleted=False)
@@ -86,7 +86,7 @@ async def test_a_flush_is_answered_behind_all_that_was_said_before(servers: Serv
     await settled()
     assert list(one.bus.elsewhere()) == [other.bus.address]
     one.bus.tell(Flush(7))
-    server, number = await asyncio.wait_for(other.hears.flushes.get(), 10)
+    server, number = await asyncio.wait_for(other.hears.flushes.get(), 60)
     assert (server, number) == (one.bus.address, 7)
     other.links.receive(other.links._links["worker"], ended())
     other.bus.answer_flush(server, number)
@@ -120,7 +120,7 @@ async def test_a_server_that_leaves_is_forgotten_with_what_it_follows(servers: S
     await other.bus.stop()
     assert await one.told() == [UnfollowThread("thread")]
     assert one.bus.servers == 0
-    assert await asyncio.wait_for(one.hears.lost_workers.get(), 10) == other.bus.address
+    assert await asyncio.wait_for(one.hears.lost_workers.get(), 60) == other.bus.address
 
 
 async def test_a_server_that_is_silent_is_forgotten_and_found_again(

@@ -130,7 +130,7 @@ async def test_a_run_that_has_ended_is_followed_by_no_worker_any_more(
     for number in range(10):
         waiter = broker.wait_for_result(f"run {number}", announce=True)
         broker.run_ended(f"run {number}", "thread", "success", b"1", 0, 0.0, 0.0)
-        assert await waiter.result(5) == b"1"
+        assert await waiter.result(60) == b"1"
         await waiter.close()
     assert worker.kinds().count(Follow) == worker.kinds().count(Unfollow) == 10
     assert list(broker.interests()) == []
@@ -192,7 +192,7 @@ async def test_a_worker_that_does_not_answer_its_wake_up_is_not_waited_for(
     other.says(Load(1))
     other.told.clear()
     workers.wake(1)
-    await asyncio.wait_for(other.told.wait(), 10)
+    await asyncio.wait_for(other.told.wait(), 60)
     assert other.kinds() == [Wake]
     assert blocked.kinds() == [Wake]
     assert workers.stuck(-1) is False
@@ -262,7 +262,7 @@ async def test_where_no_worker_answers_others_are_woken_too(
     workers.wake(1)
     assert bus.woken_elsewhere == []
     bus.wake_up.clear()
-    await asyncio.wait_for(bus.wake_up.wait(), 10)
+    await asyncio.wait_for(bus.wake_up.wait(), 60)
     assert bus.woken_elsewhere == [1]
     workers.stop()
 
@@ -287,4 +287,4 @@ async def test_a_flush_waits_for_other_servers_and_is_answered_for_them(
     await asyncio.sleep(0)
     assert bus.answers.empty()
     worker.answers_flushes()
-    assert await asyncio.wait_for(bus.answers.get(), 10) == ("elsewhere", 7)
+    assert await asyncio.wait_for(bus.answers.get(), 60) == ("elsewhere", 7)

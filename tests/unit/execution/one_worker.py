@@ -48,7 +48,7 @@ class Heard:
 
     async def next(self, kind: type[Kind]) -> Kind:
         """The next message of that kind."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not isinstance(message := await self._messages.get(), kind):
                 pass
             return message

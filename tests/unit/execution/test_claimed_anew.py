@@ -46,7 +46,7 @@ async def test_the_earlier_attempt_is_stopped(
 
     monkeypatch.setattr(storage.workers, "heartbeat", heartbeat)
     executions, gate = Executions(monkeypatch), Gate(tmp_path / "gate")
-    async with asyncio.timeout(30), working(storage, graphs, tmp_path) as heard:
+    async with asyncio.timeout(60), working(storage, graphs, tmp_path) as heard:
         run = new_run("gated", input=gate.input())
         await storage.runs.insert(Scope.everything(), [run])
         heard.tell(Wake())

@@ -55,7 +55,7 @@ def test_beats_that_are_refused_come_as_often_as_others() -> None:
         disk, "w", interval=INTERVAL, held=lambda: Held([], False), answered=lambda *answer: None, loops=Loops()
     )
     heartbeat.start()
-    assert disk.enough.wait(20)
+    assert disk.enough.wait(60)
     heartbeat.stop()
 
 
@@ -76,7 +76,7 @@ def test_a_worker_whose_lease_runs_out_without_an_answer_gives_its_runs_up(
         database, "w", interval=INTERVAL, held=lambda: Held([lease], claiming), answered=answered, loops=Loops()
     )
     heartbeat.start()
-    assert told.wait(20)
+    assert told.wait(60)
     heartbeat.stop()
     assert answers[0] == HeartbeatResult({}, [lease.seq])
 
@@ -117,6 +117,6 @@ def test_a_process_that_was_stopped_in_a_beat_asks_what_became_of_its_runs_befor
         machine, "w", interval=INTERVAL, held=lambda: Held(leases, False), answered=answered, loops=Loops()
     )
     heartbeat.start()
-    assert told.wait(20)
+    assert told.wait(60)
     heartbeat.stop()
     assert answers[0] == HeartbeatResult({}, [])

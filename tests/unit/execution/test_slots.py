@@ -44,10 +44,10 @@ async def test_the_worker_hears_of_each_change_on_its_loop() -> None:
     heard = asyncio.Event()
     lent = LentSlots(2, lambda _: True, heard.set)
     take_back = await asyncio.to_thread(RunSlot(lent, "run", interactive=False).lend)
-    await asyncio.wait_for(heard.wait(), 5)
+    await asyncio.wait_for(heard.wait(), 60)
     heard.clear()
     await asyncio.to_thread(take_back)
-    await asyncio.wait_for(heard.wait(), 5)
+    await asyncio.wait_for(heard.wait(), 60)
 
 
 async def test_only_so_many_runs_wait_and_one_that_does_may_wait_for_more() -> None:
@@ -81,7 +81,7 @@ async def test_a_run_that_looks_at_another_one_waits_until_it_has_not_looked_for
     assert lent.count()[0] == WAITING, "one more than may"
     while lent.count()[0] == WAITING:
         heard.clear()
-        await asyncio.wait_for(heard.wait(), 5)
+        await asyncio.wait_for(heard.wait(), 60)
     slot.look()
     await asyncio.sleep(0)
     lent.end("run")
@@ -95,13 +95,13 @@ def test_a_node_that_waits_in_a_pool_thread_leaves_it_to_another() -> None:
     def wait() -> bool:
         take_back = lend_pool_thread()
         try:
-            return met.wait(10)
+            return met.wait(60)
         finally:
             take_back()
 
     waiting = pool.submit(wait)
     pool.submit(met.set)
-    assert waiting.result(10)
+    assert waiting.result(60)
     pool.shutdown()
 
 
@@ -110,24 +110,24 @@ def test_what_had_to_queue_up_already_gets_the_thread() -> None:
     queued, met = Event(), Event()
 
     def wait() -> bool:
-        queued.wait(10)
+        queued.wait(60)
         take_back = lend_pool_thread()
         try:
-            return met.wait(10)
+            return met.wait(60)
         finally:
             take_back()
 
     waiting = pool.submit(wait)
     pool.submit(met.set)
     queued.set()
-    assert waiting.result(10)
+    assert waiting.result(60)
     pool.shutdown()
 
 
 def test_a_pool_keeps_its_size_where_nothing_waits() -> None:
     pool, together = NodePool(2), Barrier(3)
     for _ in range(5):
-        pool.submit(lambda: lend_pool_thread()()).result(10)
+        pool.submit(lambda: lend_pool_thread()()).result(60)
     third = [pool.submit(together.wait, 0.2) for _ in range(3)]
     assert all(future.exception(10) is not None for future in third), "three threads at once"
     pool.shutdown()

@@ -99,7 +99,7 @@ async def test_a_run_that_is_cancelled_between_two_tries_ends_and_is_not_execute
     batch = NewBatch(batch_id=str(uuid.uuid4()), retry={"tries": 3, "initial_interval": 3600.0, "max_interval": 3600.0})
     async with working(storage, graphs, tmp_path / "data"):
         await storage.runs.insert(Scope.everything(), [run], batch)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (await storage.queue.depth()).delayed:  # noqa: ASYNC110 - the worker has no word for it
                 await asyncio.sleep(0.005)
         cancelled = await storage.runs.cancel(Scope.everything(), [RunRef(run.thread_id, run.run_id)], "interrupt")

@@ -34,6 +34,6 @@ async def test_a_duty_that_failed_is_performed_again(error: Exception, monkeypat
     loops = Maintenance([duty], Loops())
     loops.start()
     try:
-        await asyncio.wait_for(duty.performed.wait(), 10)
+        await asyncio.wait_for(duty.performed.wait(), 60)
     finally:
         await loops.stop()

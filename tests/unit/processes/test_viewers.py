@@ -79,7 +79,7 @@ async def test_an_idle_process_ends_and_the_next_view_starts_another(
     monkeypatch.setattr(viewers_module, "IDLE_TIMEOUT", 0.01)
     await values(viewers, thread_id)
     monkeypatch.undo()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while viewers.pid is not None or psutil.pid_exists(first):  # noqa: ASYNC110 - a process can only be asked for
             await asyncio.sleep(0.02)
 

@@ -40,7 +40,7 @@ async def test_a_recheck_that_failed_is_made_again(monkeypatch: pytest.MonkeyPat
     streams.start()
     waiter = streams.wait_for_result("a run", announce=False)
     try:
-        assert await asyncio.wait_for(waiter.result(10), 10) == b"1"
+        assert await asyncio.wait_for(waiter.result(60), 60) == b"1"
     finally:
         await waiter.close()
         await streams.stop()

@@ -147,7 +147,7 @@ async def test_a_transaction_takes_no_more_writes_once_it_has_taken_long(
     monkeypatch.setattr(writer, "LONGEST_GROUP", 0.0)
     before = len(measured.held)
     first = threading.Event()
-    held_up = asyncio.create_task(database.write(lambda connection: first.wait(10)))
+    held_up = asyncio.create_task(database.write(lambda connection: first.wait(60)))
     await asyncio.sleep(0)
     others = [asyncio.create_task(database.write(fill)) for _ in range(3)]
     await asyncio.sleep(0)
@@ -168,7 +168,7 @@ async def test_a_search_that_takes_too_long_is_given_up(database: Database, monk
 async def test_searches_hold_up_neither_lookups_nor_probes(database: Database) -> None:
     done = threading.Event()
     searches = [
-        asyncio.create_task(database.read_in_pool(lambda connection: done.wait(10), "search")) for _ in range(5)
+        asyncio.create_task(database.read_in_pool(lambda connection: done.wait(60), "search")) for _ in range(5)
     ]
     await asyncio.sleep(0)
     for _ in range(2):
@@ -194,7 +194,7 @@ async def test_a_database_is_opened_once_another_program_has_written(database: D
     opening = await asyncio.create_subprocess_exec(sys.executable, "-c", OPENING, str(database.path))
     await asyncio.sleep(0.3)
     outsider.execute("rollback")
-    assert await asyncio.wait_for(opening.wait(), 30) == 0
+    assert await asyncio.wait_for(opening.wait(), 60) == 0
 
 
 async def test_writer_and_log_keeper_exclude_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
