@@ -189,6 +189,6 @@ async def test_no_path_or_parameter_is_too_much(http: httpx.AsyncClient, path: s
 
 async def test_the_server_is_healthy_after_all_of_that(live_server: LiveServer, http: httpx.AsyncClient) -> None:
     assert await healthy(http)
-    assert len(live_server.await_workers(2)) == 2
+    live_server.await_workers(2)
     # Graphs that fail log their tracebacks; requests that fail because of the server would be logged here.
     assert "runyard.handlers" not in live_server.log.read_text()

@@ -71,13 +71,17 @@ async def wiretap(place: Place) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
 
 
 async def heard(tap: psycopg.AsyncConnection[Any], *words: bytes) -> None:
-    """Returns once a server has told the others something in which these words are: they hear it before whatever is
-    done after that."""
+    """Returns once a server has told the others something in which these words are."""
     async with asyncio.timeout(WAIT):
         async for notification in tap.notifies():
             packet = a2b_base64(notification.payload)
             if all(word in packet for word in words):
                 return
+
+
+async def heard_by_the_worker(client: LangGraphClient) -> None:
+    """What the client's server has told is heard before the run that it tells of next is executed."""
+    await client.runs.wait(None, "chain", input={})
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +152,7 @@ async def test_a_stream_comes_whole_and_is_joined_elsewhere(
     async with wiretap(place) as tap:
         first = await under_way(other, anext(joined))
         await (first if resumable else heard(tap, b"Follow", run["run_id"].encode()))
+    await heard_by_the_worker(other)
     gate.open()
     parts = begun + await asyncio.wait_for(collect(stream), WAIT)
     assert event_names(parts) == ["metadata", "updates", "custom", "updates"]
@@ -231,6 +236,7 @@ async def test_a_thread_is_followed_where_its_runs_are_not_made(
     async with wiretap(place) as tap:
         reading = await under_way(other, read_until(stream, "state_update"))
         await heard(tap, b"FollowThread", thread.encode())
+    await heard_by_the_worker(other)
     await one.runs.wait(thread, "chain", input={})
     seen = await asyncio.wait_for(reading, WAIT)
     await one.threads.update_state(thread, {"last": "edited"})

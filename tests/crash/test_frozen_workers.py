@@ -57,12 +57,12 @@ def test_a_frozen_worker_of_a_killed_server_does_not_wake_up(start_server: Start
 @pytest.mark.postgres
 def test_a_machine_that_sleeps_loses_nothing(start_server: StartServer, step_log: StepLog) -> None:
     """Everything is stopped for longer than the leases: nobody is dead when the server looks again."""
-    server = start_server(config=PROJECT, env={"RUNYARD_LEASE_SECONDS": "2"})
+    server = start_server(config=PROJECT, env={"RUNYARD_LEASE_SECONDS": "3"})
     workers = server.await_workers(2)
     runs = submit_batch(server, [run_payload(step_log, steps=6, delay=0.15) for _ in range(20)])
     poll(lambda: step_log.started() > 30)
     os.killpg(server.pid, signal.SIGSTOP)
-    time.sleep(4.5)  # what is tested is that time passes
+    time.sleep(6.5)  # what is tested is that time passes
     os.killpg(server.pid, signal.SIGCONT)
     for run in runs:
         assert_each_step_once(join_run(server, run), steps=6)

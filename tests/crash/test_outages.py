@@ -22,9 +22,9 @@ from .step_log import PROJECT, StepLog
 
 pytestmark = pytest.mark.full
 
-LEASE = {"RUNYARD_LEASE_SECONDS": "1"}
+LEASE = {"RUNYARD_LEASE_SECONDS": "1.5"}
 LONG = 5.0
-"""Seconds: many leases."""
+"""Seconds: some leases."""
 
 
 @contextmanager

@@ -16,6 +16,9 @@ from .memory_deliveries import MemoryDeliveries
 from .scripted_receiver import ScriptedReceiver
 from .sending import LOCAL, QUICK, sending
 
+PATIENT = Retry(attempts=50, pause=0.01)
+"""For receivers that may be late on a busy machine, too."""
+
 
 async def test_the_run_is_posted_as_json_with_the_time_of_sending(
     receiver: ScriptedReceiver, storage: MemoryDeliveries
@@ -147,10 +150,10 @@ async def test_a_silent_receiver_is_left_after_the_time_out(
 ) -> None:
     receiver.answers["/hook"] = ["silence", "200 OK"]
     row = storage.add(receiver.url())
-    async with sending(storage, total_timeout=0.2):
+    async with sending(storage, total_timeout=0.2, retry=PATIENT):
         await storage.all_ended()
     assert row.delivered is True
-    assert row.errors == ["no answer within the time-out"]
+    assert {*row.errors} == {"no answer within the time-out"}
 
 
 @pytest.mark.parametrize("answer", ["endless", "unfinished"])
@@ -159,7 +162,7 @@ async def test_an_answer_without_end_counts_by_its_status(
 ) -> None:
     receiver.answers["/hook"] = [answer]
     row = storage.add(receiver.url())
-    async with sending(storage, total_timeout=0.3):
+    async with sending(storage, total_timeout=0.3, retry=PATIENT):
         await storage.all_ended()
     assert row.delivered is True
 
