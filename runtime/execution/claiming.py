@@ -1,6 +1,7 @@
 """Which runs a worker takes on, and when."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from runyard.runtime.background.loops import BackgroundLoop
@@ -28,6 +29,7 @@ class Claims:
         self._worker = worker
         self._queue = queue
         self._solo = solo
+        self._lease_seconds = settings.lease_seconds
         self._admission = Admission(1 if solo else settings.concurrency)
         self._leases: dict[str, Lease] = {}
         self._slots = LentSlots(self._admission.ceiling, self._leases.__contains__, self._waits_changed)
@@ -93,8 +95,11 @@ class Claims:
         if self.ended.is_set() or interactive <= 0 or (self._solo and self._leases):
             return False
         self._claiming += 1
+        asked = time.monotonic()
         try:
             claimed = await self._queue.claim(self._worker, limit=limit, interactive=interactive, solo=self._solo)
+            if time.monotonic() - asked >= self._lease_seconds:  # others may have taken them since
+                claimed = [leased for leased in claimed if await self._queue.holds(leased.lease)]
             for leased in claimed:
                 self._leases[leased.lease.run_id] = leased.lease
         finally:

@@ -4,6 +4,7 @@ that, it gives its runs up by its own clock: others may be about to take them.""
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -53,6 +54,7 @@ class HeartbeatThread:
         self._answered = answered
         self._runner = asyncio.Runner()
         self._gave_up: float | None = None
+        self._told = threading.Condition()
         # Writing fails for all at once, and soon after it succeeds again silence counts.
         self._thread = BackgroundThread(f"heartbeat of {worker}", self._beat, loops, longest_pause=interval)
 
@@ -65,13 +67,29 @@ class HeartbeatThread:
         self._thread.stop()
         self._runner.close()
 
+    def is_in_doubt(self) -> bool:
+        """Whether others may have taken what the worker holds, and it has yet to hear of that. In any thread."""
+        ends = self._workers.lease_ends(self._worker)
+        if ends is None or time.monotonic() < ends or ends == self._gave_up:
+            return False
+        leases, claiming = self._held()
+        return claiming or bool(leases)
+
+    def wait_until_told(self, seconds: float) -> None:
+        """Blocks the calling thread, for so long at the most, until the worker is in doubt no more."""
+        with self._told:
+            self._told.wait_for(lambda: not self.is_in_doubt(), seconds)
+
     def _beat(self) -> float:
         try:
             self._runner.run(self._in_time())
         except Exception:
             self._give_up()
             raise
-        return self._interval
+        finally:
+            with self._told:
+                self._told.notify_all()
+        return 0.0 if self.is_in_doubt() else self._interval  # the answer may be from before a suspension
 
     async def _in_time(self) -> None:
         """A beat, for which is waited until the lease runs out."""

@@ -17,9 +17,13 @@ READING = 1.0
 
 
 async def end_task(task: "asyncio.Task[Any]") -> bool:
-    """Cancels a task, and again while it goes on; False: it does not end, and is to be left to itself."""
+    """Cancels a task, unless that has just been done, and again while it goes on; False: it does not end, and is to be
+    left to itself."""
     loop = asyncio.get_running_loop()
     until = loop.time() + PATIENCE
+    if not task.cancelling():
+        task.cancel()
+    await asyncio.wait({task}, timeout=CANCEL_AGAIN)
     while not task.done() and loop.time() < until:
         task.cancel()
         await asyncio.wait({task}, timeout=CANCEL_AGAIN)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -32,6 +33,8 @@ from runyard.runtime.execution.claiming import Claims
 from runyard.runtime.execution.execution import Execution, RunEnded, Stop, announce_end
 from runyard.runtime.execution.executor import Executor
 from runyard.runtime.execution.heartbeat import HeartbeatThread
+from runyard.runtime.execution.lease_guard import LeaseGuard
+from runyard.runtime.execution.run_tasks import cancel_nodes
 from runyard.runtime.execution.unrecorded import give_back
 from runyard.runtime.storage.patience import patience
 from runyard.runtime.storage.port.queue import Lease, LeasedRun
@@ -81,14 +84,17 @@ class Worker:
         self._grace = settings.shutdown_grace
         self._bus: WorkerBus | None = None
         self._loop = asyncio.get_running_loop()
+        self._answers: deque[tuple[HeartbeatResult, Sequence[Lease]]] = deque()
+        interval = min(BEAT if settings.database is None else SHARED_BEAT, settings.lease_seconds / 5)
         self._heartbeat = HeartbeatThread(
             storage.workers,
             name,
-            interval=min(BEAT if settings.database is None else SHARED_BEAT, settings.lease_seconds / 5),
+            interval=interval,
             held=self._claims.held,
-            answered=lambda answer, leases: self._loop.call_soon_threadsafe(self._apply, answer, leases),
+            answered=self._answered,
             loops=loops or Loops(),
         )
+        self._guard = LeaseGuard(self._heartbeat, self._apply_answers, interval=interval)
 
     def connect(self, bus: WorkerBus) -> None:
         """Its end of the bus; before `run`."""
@@ -99,12 +105,14 @@ class Worker:
         """Works until drained: by a message, by `drain`, or because the API process has ended."""
         bus = self._connected()
         self._heartbeat.start()
+        self._guard.start()
         bus.send(Hello(self.name, os.getpid()))
         try:
             await self._welcomed.wait()  # nothing is claimed before it is known who follows what
             await self._claims.claim_until_ended(self._start, lambda running, room: bus.send(Load(running, room)))
             await self._finish_or_release()
         finally:
+            self._guard.stop()
             # Not in the pool of the nodes: all its threads may be taken.
             with ThreadPoolExecutor(1) as pool:
                 await self._loop.run_in_executor(pool, self._heartbeat.stop)
@@ -274,6 +282,10 @@ class Worker:
             return
         execution.stop = stop
         execution.limits.stopped = True
+        if stop == "lost":  # others may be at it: nothing of it has a turn of the event loop any more
+            execution.limits.seal()
+            execution.task.cancel()
+            cancel_nodes(run_id)
         execution.stopping = task = self._loop.create_task(self._stop_execution(execution, stop), name=f"stop {run_id}")
         self._tasks.add(task)
         task.add_done_callback(lambda task: self._stopped(execution, task))
@@ -295,6 +307,15 @@ class Worker:
         if not execution.task.done():
             self._left.add(execution.task)
         self._done(execution.leased, execution.task)
+
+    def _answered(self, answer: HeartbeatResult, leases: Sequence[Lease]) -> None:
+        """In the heartbeat's thread."""
+        self._answers.append((answer, leases))
+        self._loop.call_soon_threadsafe(self._apply_answers)
+
+    def _apply_answers(self) -> None:
+        while self._answers:
+            self._apply(*self._answers.popleft())
 
     def _apply(self, answer: HeartbeatResult, leases: Sequence[Lease]) -> None:
         lost = set(answer.lost)

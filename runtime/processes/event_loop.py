@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Generator
-from contextvars import Context
-from pathlib import Path
-from types import CodeType
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import uvloop
 
+from runyard.runtime.execution.run_tasks import make_task
 from runyard.runtime.telemetry.logs import current_run_id
 
 Result = TypeVar("Result")
@@ -24,42 +22,6 @@ logger = logging.getLogger(__name__)
 
 END_TIMEOUT = 1.0
 """Seconds that the tasks get which are left when a loop ends."""
-
-_OWN = str(Path(__file__).parents[1])
-_FRAMEWORK = frozenset({"langgraph", "langchain_core"})
-"""Packages whose tasks no other run has to do with: those of nodes."""
-
-
-class RunTask(asyncio.Task[Any]):
-    """A task that code of another run cannot cancel, if it is the server's, or what a run itself consists of. What
-    nodes start may be shared between runs, so anybody may cancel that."""
-
-    __slots__ = ("run_id",)
-
-    run_id: str | None
-    """The run by whose code it was made."""
-
-    def cancel(self, msg: Any | None = None) -> bool:
-        caller = current_run_id()
-        if caller is not None and caller != self.run_id and (self.run_id is None or _is_framework(self.get_coro())):
-            return False
-        return super().cancel(msg)
-
-
-def _is_framework(coroutine: object) -> bool:
-    code = getattr(coroutine, "cr_code", None)
-    if not isinstance(code, CodeType):
-        return False
-    return code.co_filename.startswith(_OWN) or not _FRAMEWORK.isdisjoint(Path(code.co_filename).parts)
-
-
-def _make_task(
-    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any] | Generator[Any, None, Any], **options: Any
-) -> RunTask:
-    task = RunTask(coroutine, loop=loop, **options)
-    context: Context | None = options.get("context")
-    task.run_id = current_run_id() if context is None else context.run(current_run_id)
-    return task
 
 
 class RunLoop(uvloop.Loop):
@@ -74,7 +36,7 @@ class RunLoop(uvloop.Loop):
 def new_event_loop() -> asyncio.AbstractEventLoop:
     """A loop for `run_despite_exits`."""
     loop = RunLoop()
-    loop.set_task_factory(_make_task)
+    loop.set_task_factory(make_task)
     return loop
 
 

@@ -62,9 +62,10 @@ class Heard:
 
 @asynccontextmanager
 async def working(
-    storage: SqliteStorage, graphs: Graphs, folder: Path, *, welcome: bool = True
+    storage: SqliteStorage, graphs: Graphs, folder: Path, *, welcome: bool = True, **changes: Any
 ) -> AsyncIterator[Heard]:
-    settings = Settings(project=load_project(SAMPLES), data_dir=folder, max_attempts=3)
+    """`changes` are settings."""
+    settings = Settings(project=load_project(SAMPLES), data_dir=folder, max_attempts=3, **changes)
     storage.open(maintain=False)
     heard = Heard()
     worker = Worker("worker", settings, storage, Executor(graphs, storage, None), solo=False)

@@ -1,4 +1,5 @@
-"""A run that a worker claims while it still executes it: others have taken it back, and it does not know."""
+"""A run that others have taken back, and its worker does not know: it claims the run anew while it still executes it,
+or gets the answer to its claim late."""
 
 from __future__ import annotations
 
@@ -58,3 +59,29 @@ async def test_the_earlier_attempt_is_stopped(
         gate.open()
         assert (await heard.end_of(run.run_id)).status == "success"
         assert await executions.over.get() == 2
+
+
+async def test_what_was_claimed_longer_ago_than_a_lease_is_begun_only_if_it_is_still_held(
+    storage: SqliteStorage, graphs: Graphs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker was stopped between its claim and the answer."""
+    executions, lease, claim = Executions(monkeypatch), 0.2, storage.queue.claim
+    late = iter(["lost", "held"])
+
+    async def answered_late(worker: str, **asked: Any) -> Any:
+        claimed = await claim(worker, **asked)
+        if claimed and (became := next(late, None)):
+            if became == "lost":
+                await storage.workers.reap(worker, max_attempts=3, crashed=False)
+            await asyncio.sleep(lease)
+        return claimed
+
+    monkeypatch.setattr(storage.queue, "claim", answered_late)
+    async with asyncio.timeout(30), working(storage, graphs, tmp_path, lease_seconds=lease) as heard:
+        run = new_run("chain")
+        await storage.runs.insert(Scope.everything(), [run])
+        for _ in range(2):
+            heard.tell(Wake())
+            await asyncio.sleep(0)
+        assert await executions.begun.get() == 2
+        assert (await heard.end_of(run.run_id)).status == "success"
