@@ -76,7 +76,7 @@ BACKENDS = {
     "sqlite": Backend(
         make=make_sqlite,
         prepare=lay_files,
-        claim_grace="runyard.runtime.storage.sqlite.workers.workers.CLAIM_GRACE",
+        claim_grace="runyard.runtime.storage.shared.workers.CLAIM_GRACE",
         largest_page="runyard.runtime.storage.sqlite.store.search.LARGEST_PAGE",
         search_thresholds={
             "runyard.runtime.storage.shared.thread_search.NARROW": 3,
@@ -93,7 +93,7 @@ BACKENDS = {
     "postgres": Backend(
         make=make_postgres,
         prepare=lay_schema,
-        claim_grace="runyard.runtime.storage.postgres.workers.workers.CLAIM_GRACE",
+        claim_grace="runyard.runtime.storage.shared.workers.CLAIM_GRACE",
         largest_page="runyard.runtime.storage.postgres.store.search.LARGEST_PAGE",
         search_thresholds={"runyard.runtime.storage.shared.thread_search.NARROW": 3},
         small_steps={

@@ -33,6 +33,7 @@ from runyard.runtime.storage.postgres.store.items import PostgresStoreItems
 from runyard.runtime.storage.postgres.store.vectors import MOST_DIMS, offers_vectors
 from runyard.runtime.storage.postgres.thread_search import THREAD_TABLES
 from runyard.runtime.storage.postgres.workers.workers import PostgresWorkers
+from runyard.runtime.storage.shared.queue_time import time_of
 from runyard.runtime.storage.shared.sign_ins import SignIns
 from runyard.runtime.storage.shared.threads import Threads
 from runyard.runtime.storage.sql.queries import load_queries
@@ -68,10 +69,10 @@ class PostgresStorage:
         self.checkpoints = PostgresCheckpoints(self._database, queries)
         self.events = PostgresEvents(self._database, queries)
         self.store = PostgresStoreItems(self._database, queries)
-        self.deliveries = PostgresDeliveries(self._database, queries, _queue_time, self.workers.leases)
+        self.deliveries = PostgresDeliveries(self._database, queries, self.workers.leases)
         self.idempotency = PostgresIdempotency(self._database, queries)
         self.crons = PostgresCrons(self._database, queries)
-        self.batches = PostgresBatches(self._database, queries, _queue_time)
+        self.batches = PostgresBatches(self._database, queries, time_of)
         self.results = PostgresResults(self._database, queries)
         self.assistants = PostgresAssistants(self._database, queries, seen)
         self.sealed = PostgresSealed(self._database, queries)
@@ -123,7 +124,3 @@ class PostgresStorage:
             await asyncio.wait_for(self._database.snapshot(read, "probe"), LONGEST_PROBE)
         except TimeoutError:
             raise unavailable(f"the database has not answered for {LONGEST_PROBE:g} seconds") from None
-
-
-def _queue_time(connection: Connection) -> int:
-    return connection.now

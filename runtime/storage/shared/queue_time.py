@@ -15,6 +15,11 @@ Clock = Callable[[C], int]
 """Microseconds, in a transaction that writes."""
 
 
+def time_of(connection: Statements) -> int:
+    """The clock, where it is that of the connection."""
+    return connection.now
+
+
 def seconds_until(connection: C, sql: Queries, query: str, clock: Clock[C]) -> float | None:
     """Seconds until the moment that a query finds; None when it finds none. Where the clock is the database's, the row
     has its time, too."""

@@ -53,6 +53,10 @@ class Statements(Protocol):
         """The statement with each of the rows."""
         ...
 
+    def lock(self, *names: str) -> None:
+        """Takes the locks that `write` is given, where what is to be locked was not known before."""
+        ...
+
     def stream(self, statement: str, parameters: Any = ..., /) -> Iterable[Any]:
         """The rows of a query, few of them in memory at a time; to be gone through before anything else is asked."""
         ...

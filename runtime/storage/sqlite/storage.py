@@ -66,7 +66,7 @@ class SqliteStorage:
         self.checkpoints = SqliteCheckpoints(self._database, queries)
         self.queue = SqliteQueue(self._database, queries, self._clock)
         self.results = SqliteResults(self._database, queries, self._clock)
-        self.workers = SqliteWorkers(self._database, queries, self._clock, self._locks)
+        self.workers = SqliteWorkers(self._database, queries, self._clock.of, self._locks)
         self.threads = Threads(self._database, queries, THREAD_TABLES, write_rows)
         self.assistants = SqliteAssistants(self._database, queries)
         self.crons = SqliteCrons(self._database, queries, self._clock)

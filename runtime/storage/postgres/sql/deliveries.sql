@@ -15,9 +15,5 @@ where delivery_id = %(delivery_id)s and attempt = %(attempt)s;
 -- name: next_delivery_due
 select min(due), clock_micros() from deliveries;
 
--- name: known_senders
-select sender, coalesce((select renewed_at from worker_leases where worker = sender), 0)
-from (select distinct sender from deliveries where sender is not null) as senders;
-
 -- name: release_deliveries
 update deliveries set due = %(now)s, sender = null where sender = %(sender)s;

@@ -5,9 +5,13 @@ insert into workers (worker, started_at, seen_at) values (%(worker)s, %(now)s, %
 on conflict (worker) do update set seen_at = greatest(workers.seen_at + 1, %(now)s);
 
 -- name: known_workers
--- A lease that is renewed is a sign of life, also while a lock keeps the worker from seeing its runs.
+-- A lease that is renewed is a sign of life, also while a lock keeps the worker from seeing its runs. Servers that have
+-- claimed webhook calls are among them.
 select worker, coalesce((select max(renewed_at) from worker_leases where worker_leases.worker = workers.worker), seen_at)
-from workers;
+from workers
+union all
+select sender, coalesce((select renewed_at from worker_leases where worker = sender), 0)
+from (select distinct sender from deliveries where sender is not null) as senders;
 
 -- name: overdue_runs
 select seq, run_id, thread_id, cancel from runs where queue = 'running' and claimed_at < clock_micros() - %(age)s

@@ -27,6 +27,9 @@ class Connection(sqlite3.Connection):
     def execute_many(self, statement: str, rows: Sequence[Any]) -> None:
         self.executemany(statement, rows)
 
+    def lock(self, *names: str) -> None:
+        """Nothing: there is one writer at a time."""
+
     def stream(self, statement: str, parameters: Any = ()) -> Iterable[Any]:
         return self.execute(statement, parameters)
 

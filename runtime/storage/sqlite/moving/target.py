@@ -127,7 +127,7 @@ class SqliteTarget:
         try:
             clock = QueueClock(database, queries)
             clock.open()
-            yield SqliteWorkers(database, queries, clock, WorkerLocks(self._partial / "workers"))
+            yield SqliteWorkers(database, queries, clock.of, WorkerLocks(self._partial / "workers"))
         finally:
             database.close()
 

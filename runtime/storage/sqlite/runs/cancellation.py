@@ -49,8 +49,8 @@ def free_thread(connection: Connection, sql: Queries, thread_id: str, time: int)
     return len(promoted)
 
 
-_ENDS = RunEnds(write_rows, requested_cancel, free_thread)
-end_cancelled = _ENDS.end_cancelled
-end_unfinished = _ENDS.end_unfinished
-release_run = _ENDS.release_run
-roll_back_run = _ENDS.roll_back_run
+ENDS = RunEnds(write_rows, requested_cancel, free_thread)
+end_cancelled = ENDS.end_cancelled
+end_unfinished = ENDS.end_unfinished
+release_run = ENDS.release_run
+roll_back_run = ENDS.roll_back_run

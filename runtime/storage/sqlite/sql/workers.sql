@@ -8,7 +8,7 @@ on conflict (worker) do update set seen_at = :now;
 select worker, seen_at from workers;
 
 -- name: overdue_runs
-select seq, run_id, thread_id, cancel from runs indexed by run_owned where queue = 'running' and claimed_at < ? limit ?;
+select seq, run_id, thread_id, cancel from runs indexed by run_owned where queue = 'running' and claimed_at < :claimed_before limit :limit;
 
 -- name: unstopped_runs
 -- What was asked last is what changed the row last. :run_ids is a JSON array, or null for no condition.

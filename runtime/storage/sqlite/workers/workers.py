@@ -1,46 +1,29 @@
 """Workers, and the runs of dead ones, on SQLite."""
 
-import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
-from runyard.runtime.lifecycle import EXHAUSTED
 from runyard.runtime.storage.port.queue import Lease
-from runyard.runtime.storage.port.runs import CancelAction, CancelResult, Lane
-from runyard.runtime.storage.port.workers import (
-    EndedRun,
-    EndedRuns,
-    HeartbeatResult,
-    KnownWorker,
-    Machine,
-    ReapResult,
-    WorkerState,
-)
+from runyard.runtime.storage.port.workers import HeartbeatResult, Machine, ReapResult, WorkerState
+from runyard.runtime.storage.shared.queue_time import Clock
+from runyard.runtime.storage.shared.workers import Workers
 from runyard.runtime.storage.sql.fetching import fetch_dicts
 from runyard.runtime.storage.sql.queries import Queries
-from runyard.runtime.storage.sqlite.database.connection import Connection, now
-from runyard.runtime.storage.sqlite.database.database import Database
-from runyard.runtime.storage.sqlite.leases import requested_cancel
-from runyard.runtime.storage.sqlite.runs.cancellation import end_cancelled, end_unfinished, release_run
-from runyard.runtime.storage.sqlite.runs.queue_clock import QueueClock
+from runyard.runtime.storage.sql.statements import Database
+from runyard.runtime.storage.sqlite.database.connection import Connection
+from runyard.runtime.storage.sqlite.runs.cancellation import ENDS
 from runyard.runtime.storage.sqlite.workers.worker_locks import WorkerLocks
-from runyard.runtime.storage.time_slice import TimeSlice
-
-CLAIM_GRACE = 5_000_000
-"""Microseconds after a claim from which on its answer has reached the worker or never will."""
 
 
-class SqliteWorkers:
-    """Workers as rows that their heartbeats renew, and as processes of this machine."""
+class SqliteWorkers(Workers[Connection]):
+    """Processes of this machine: a lock that one has says that it lives."""
 
-    def __init__(self, database: Database, queries: Queries, clock: QueueClock, locks: WorkerLocks) -> None:
-        self._clock = clock
+    def __init__(
+        self, database: Database[Connection], queries: Queries, clock: Clock[Connection], locks: WorkerLocks
+    ) -> None:
+        super().__init__(database, queries, ENDS, clock)
         self._locks = locks
-        self._database = database
-        self._sql = queries
 
     def register(self, worker: str, *, server: int | None = None) -> None:
         self._locks.take(worker)
@@ -61,159 +44,29 @@ class SqliteWorkers:
         return self._locks.kill(worker)
 
     async def heartbeat(self, worker: str, held: Sequence[Lease], *, claiming: bool = False) -> HeartbeatResult:
-        def work(connection: Connection) -> HeartbeatResult:
-            time = now()
-            connection.execute(self._sql["heartbeat"], {"worker": worker, "pid": os.getpid(), "now": time})
-            claims = {lease.seq: (lease.attempt, lease.token) for lease in held}
-            owned: dict[int, tuple[int, int]] = {}
-            cancels: dict[int, CancelAction] = {}
-            for row in fetch_dicts(connection, self._sql["runs_of_worker"], (worker,)):
-                owned[row["seq"]] = row["attempt"], row["token"]
-                if claims.get(row["seq"]) == owned[row["seq"]]:
-                    if row["cancel"] is not None:
-                        cancels[row["seq"]] = row["cancel"]
-                elif claiming:
-                    continue
-                elif row["claimed_at"] is None or row["claimed_at"] < self._clock.now() - CLAIM_GRACE:
-                    unheld = _lease(worker, row)
-                    release_run(connection, self._sql, unheld, (), time)
-            return HeartbeatResult(cancels, [seq for seq, claim in claims.items() if owned.get(seq) != claim])
-
-        return await self._database.write(work)
+        return await self._beat(worker, held, claiming=claiming)
 
     async def reap(
         self, worker: str, *, max_attempts: int, crashed: bool = True, groups: int = 0, unless_alive: bool = False
     ) -> ReapResult:
-        def work(connection: Connection) -> ReapResult:
-            requeued = solo = 0
-            result = EndedRuns()
-            left = [
-                row
-                for row in fetch_dicts(connection, self._sql["runs_of_worker"], (worker,))
-                if not self._end_if_due(connection, row, EXHAUSTED, max_attempts if crashed else None, result)
-            ]
-            size = -(-len(left) // groups) if groups else 0
-            for index, row in enumerate(left):
-                if not crashed:
-                    release_run(connection, self._sql, _lease(worker, row), (), now())
-                    lane = row["lane"]
-                # The last attempt is made alone, so that a run pays only for crashes of its own.
-                elif row["crashes"] + 2 >= max_attempts or size == 1:
-                    lane = self._requeue_crashed(connection, worker, row["seq"], Lane.SOLO)
-                elif size:
-                    group = f"{worker} {index // size}"
-                    lane = self._requeue_crashed(connection, worker, row["seq"], Lane.SOLO, group)
-                else:
-                    lane = self._requeue_crashed(connection, worker, row["seq"], row["lane"], row["suspects"])
-                solo += lane == Lane.SOLO
-                requeued += lane != Lane.SOLO
-            connection.execute(self._sql["forget_worker"], (worker,))
-            ended = [run.run_id for run in result.ended]
-            return ReapResult(requeued, ended, solo, result.promoted, result.webhook)
-
-        reaped = await self._database.write(work)
+        reaped = await super().reap(
+            worker, max_attempts=max_attempts, crashed=crashed, groups=groups, unless_alive=unless_alive
+        )
         self._locks.forget(worker)
         return reaped
 
-    async def fail_attempt(self, lease: Lease, answer: bytes, *, max_attempts: int) -> ReapResult:
-        def work(connection: Connection) -> ReapResult:
-            requested_cancel(connection, self._sql, lease)  # the lease holds
-            owned = fetch_dicts(connection, self._sql["runs_of_worker"], (lease.worker,))
-            row = next(row for row in owned if row["seq"] == lease.seq)
-            result = EndedRuns()
-            if self._end_if_due(connection, row, answer, max_attempts, result):
-                return ReapResult(0, [lease.run_id], 0, result.promoted, result.webhook)
-            self._requeue_crashed(connection, lease.worker, lease.seq, row["lane"], row["suspects"])
-            return ReapResult(1, [], 0, 0, webhook=False)
+    def _take_back(self, connection: Connection, worker: str, *, unless_alive: bool) -> list[dict[str, Any]]:
+        return fetch_dicts(connection, self._sql["runs_of_worker"], (worker,))
 
-        return await self._database.write(work)
-
-    def _end_if_due(
+    def _find(
         self,
         connection: Connection,
-        row: Mapping[str, Any],
-        answer: bytes,
-        attempts: int | None,
-        result: EndedRuns,
-    ) -> bool:
-        """Ends a run that was taken back if it was cancelled, or, with `answer`, if it has no attempt of so many left;
-        False: it is to be tried again. `attempts` None: this one does not count."""
-        if row["cancel"] is not None:
-            self._end_cancelled(connection, row, result)
-        elif attempts is not None and row["crashes"] + 1 >= attempts:
-            end_unfinished(connection, self._sql, row, "error", answer, result)
-        else:
-            return False
-        return True
-
-    def _requeue_crashed(
-        self, connection: Connection, worker: str, seq: int, lane: int, suspects: str | None = None
-    ) -> int:
-        given = {"seq": seq, "worker": worker, "lane": lane, "suspects": suspects, "now": now()}
-        connection.execute(self._sql["requeue_crashed"], given)
-        return lane
-
-    def _end_cancelled(self, connection: Connection, row: Mapping[str, Any], result: EndedRuns) -> None:
-        """Ends a run that was asked to stop, in its worker's place; what follows is noted in `result`."""
-        run_id, thread_id, effect = row["run_id"], row["thread_id"], CancelResult()
-        end_cancelled(connection, self._sql, row["seq"], run_id, thread_id, row["cancel"], now(), effect)
-        result.promoted += effect.promoted
-        result.webhook = result.webhook or effect.webhook
-        result.ended.append(EndedRun(run_id, thread_id, "interrupted"))
-
-    async def end_overdue(self, seconds: float, answer: bytes, limit: int) -> EndedRuns:
-        parameters = (self._clock.now() - int(seconds * 1e6), limit)
-
-        def end(connection: Connection, row: Mapping[str, Any], result: EndedRuns) -> None:
-            if row["cancel"] is None:
-                end_unfinished(connection, self._sql, row, "timeout", answer, result)
-            else:
-                self._end_cancelled(connection, row, result)
-
-        return await self._end_all("overdue_runs", parameters, end)
-
-    async def end_unstopped(self, seconds: float, limit: int, run_ids: Sequence[str] | None = None) -> EndedRuns:
-        parameters = {
-            "asked_before": now() - int(seconds * 1e6),
-            "limit": limit,
-            "run_ids": None if run_ids is None else orjson.dumps([*run_ids]).decode(),
-        }
-        return await self._end_all("unstopped_runs", parameters, self._end_cancelled)
-
-    async def _end_all(
-        self,
         query: str,
-        parameters: object,
-        end: Callable[[Connection, Mapping[str, Any], EndedRuns], None],
-    ) -> EndedRuns:
-        """Ends what a query finds, for a slice of time; nothing is written, and no writer kept from its work, where it
-        finds nothing."""
-
-        def read(connection: Connection) -> list[dict[str, Any]]:
-            return fetch_dicts(connection, self._sql[query], parameters)
-
-        def work(connection: Connection) -> EndedRuns:
-            result, time_slice = EndedRuns(), TimeSlice()
-            for row in read(connection):
-                end(connection, row, result)
-                if time_slice.over:
-                    break
-            return result
-
-        return await self._database.write(work) if self._database.read_here(read) else EndedRuns()
-
-    async def known(self) -> list[KnownWorker]:
-        def read(connection: Connection) -> list[KnownWorker]:
-            known = connection.execute(self._sql["known_workers"]).fetchall()
-            unknown = connection.execute(self._sql["unknown_workers"]).fetchall()
-            return [KnownWorker(*row) for row in known] + [KnownWorker(worker, 0) for (worker,) in unknown]
-
-        return self._database.read_here(read)
-
-    async def probe(self) -> None:
-        # A real change: a transaction without one succeeds on a full disk.
-        await self._database.write(lambda connection: connection.execute(self._sql["probe"]).rowcount)
-
-
-def _lease(worker: str, row: Mapping[str, Any]) -> Lease:
-    return Lease(row["seq"], worker, row["attempt"], row["token"], row["run_id"], row["thread_id"])
+        age: int,
+        limit: int,
+        run_ids: Sequence[str] | None,
+        among: list[int] | None,
+    ) -> list[dict[str, Any]]:
+        wanted = None if run_ids is None else connection.conditions.array(run_ids)
+        given = {"claimed_before": self._clock(connection) - age, "asked_before": connection.now - age}
+        return fetch_dicts(connection, self._sql[query], {**given, "limit": limit, "run_ids": wanted})
