@@ -11,8 +11,9 @@ import orjson
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.results import FailedItem, ItemResult, ItemRetry, ResultsState, RetryResult
 from runyard.runtime.storage.port.runs import FinalStatus, Lane
-from runyard.runtime.storage.postgres.database.connection import SLICES, Connection, Row
+from runyard.runtime.storage.postgres.database.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database.database import Database
+from runyard.runtime.storage.postgres.database.exchange import Row
 from runyard.runtime.storage.postgres.runs.insertion import insert_runs
 from runyard.runtime.storage.rows.prepared_runs import PreparedRun, prepare_runs
 from runyard.runtime.storage.rows.results import failed_from_row, result_from_row

@@ -22,8 +22,9 @@ from runyard.runtime.storage.port.checkpoints import (
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.postgres.checkpoints.checkpoint_rows import write_rows
 from runyard.runtime.storage.postgres.copying import copy_checkpoints
-from runyard.runtime.storage.postgres.database.connection import SLICES, Connection, Row
+from runyard.runtime.storage.postgres.database.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database.database import Database
+from runyard.runtime.storage.postgres.database.exchange import Row
 from runyard.runtime.storage.postgres.database.groups import Groups
 from runyard.runtime.storage.postgres.leases import lease_lost, places_of_held
 from runyard.runtime.storage.shared.checkpoints import drop_history

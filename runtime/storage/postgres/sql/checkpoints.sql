@@ -2,6 +2,7 @@
 -- checkpoints are put together at run time, in checkpoints.py.
 
 -- name: add_rows
+/* kept */
 select add_checkpoint_rows(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
                            %s, %s);
 
@@ -45,6 +46,7 @@ delete from replaced_writes where thread_id = %s;
 
 -- name: stored_checkpoints
 -- With the pending writes of each, in the order in which LangGraph applies them. Which ones is added in checkpoints.py.
+/* kept */
 select thread_id, ns, checkpoint_id, parent_id, type, data, metadata, written.*
 from checkpoints left join lateral (
   select array_agg(task_id), array_agg(channel), array_agg(type), array_agg(data) from (
@@ -63,6 +65,7 @@ from checkpoint_blobs join unnest(%s::text[], %s::text[], %s::text[], %s::text[]
 
 -- name: blobs_of_checkpoints
 -- With how many of the checkpoints are there at the same moment; at least one row.
+/* kept */
 with present as (
   select count(*) from checkpoints join unnest(%s::text[], %s::text[], %s::text[]) as wanted (thread_id, ns, checkpoint_id)
   using (thread_id, ns, checkpoint_id)

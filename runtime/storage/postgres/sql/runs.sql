@@ -13,6 +13,7 @@ values (%(run_id)s, %(thread_id)s, %(assistant_id)s, %(graph_id)s, 'pending', %(
 -- name: insert_run_with_thread
 -- One run and the thread that is made for it, at once; when they were made. Asked again for what it has made already,
 -- and what may have ended since, it makes nothing. No row: the assistant has changed since it was seen.
+/* kept */
 with moment as materialized (select clock_micros() as now), run as (
   insert into runs (run_id, thread_id, assistant_id, graph_id, status, queue, lane, due, strategy, temporary, resumable,
                     protocol, watching, webhook, metadata, kwargs, creator, creator_details, created_at, updated_at)
@@ -101,6 +102,7 @@ update threads set graph_id = %(graph_id)s, metadata = %(metadata)s where thread
 delete from runs where run_id = %s and thread_id = %s returning queue is not null and attempt > 0;
 
 -- name: run
+/* kept */
 select runs.* from runs where run_id = %(run_id)s and thread_id = %(thread_id)s
 and exists (select 1 from threads where threads.thread_id = runs.thread_id);
 
