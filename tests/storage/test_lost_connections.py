@@ -15,8 +15,9 @@ from psycopg.conninfo import make_conninfo
 from runyard.runtime.errors import LeaseLost, Unanswered, Unavailable
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.patience import patience
-from runyard.runtime.storage.postgres.database.connection import Connection, Row
+from runyard.runtime.storage.postgres.database.connection import Connection
 from runyard.runtime.storage.postgres.database.database import Database
+from runyard.runtime.storage.postgres.database.exchange import Row
 from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
 

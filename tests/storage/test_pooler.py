@@ -15,6 +15,8 @@ import pytest
 
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.postgres.database.connection import Connection
+from runyard.runtime.storage.postgres.database.exchange import KEPT
 from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
 
@@ -62,6 +64,16 @@ def pooler(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Tra
             yield pooler, schema if request.param == "named schema" else None
         connection.execute(f"drop role {schema}")
     clear_schema(tmp_path)
+
+
+def test_no_statement_is_kept_in_a_session_of_a_pooler(pooler: tuple[TransactionPooler, str | None]) -> None:
+    connection = Connection(Target.parse(pooler[0].address))
+    try:
+        for number in range(6):  # twice in each session
+            assert connection.execute(f"{KEPT} select %s::bigint", (number,)).fetchone() == (number,)
+            assert connection.execute("select count(*) from pg_prepared_statements").fetchone() == (0,)
+    finally:
+        connection.close()
 
 
 async def test_runs_are_executed_through_a_pooler(pooler: tuple[TransactionPooler, str | None]) -> None:

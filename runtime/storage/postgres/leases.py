@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.runs import CancelAction
+from runyard.runtime.storage.postgres.database.arrays import Packed, integers, texts
 from runyard.runtime.storage.postgres.database.connection import Connection
 from runyard.runtime.storage.sql.queries import Queries
 
@@ -29,14 +30,18 @@ def places_of_held(connection: Connection, sql: Queries, leases: Mapping[int, Le
     """Of leases by a number, maybe none, the numbers of those that hold."""
     if not leases:
         return set()
-    given = {
-        "places": list(leases),
-        "seqs": [lease.seq for lease in leases.values()],
-        "workers": [lease.worker for lease in leases.values()],
-        "attempts": [lease.attempt for lease in leases.values()],
-        "tokens": [lease.token for lease in leases.values()],
+    return {place for (place,) in connection.execute(sql["check_leases"], named_leases(leases))}
+
+
+def named_leases(leases: Mapping[int, Lease]) -> dict[str, Packed]:
+    """Leases by a number, as parameters."""
+    return {
+        "places": integers(leases),
+        "seqs": integers(lease.seq for lease in leases.values()),
+        "workers": texts(lease.worker for lease in leases.values()),
+        "attempts": integers(lease.attempt for lease in leases.values()),
+        "tokens": integers(lease.token for lease in leases.values()),
     }
-    return {place for (place,) in connection.execute(sql["check_leases"], given)}
 
 
 def _check(connection: Connection, sql: Queries, lease: Lease) -> tuple[CancelAction | None] | None:

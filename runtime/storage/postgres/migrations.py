@@ -14,7 +14,7 @@ import psycopg
 
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.storage.port.capabilities import SchemaState
-from runyard.runtime.storage.postgres.database.connection import Connection, lock_of
+from runyard.runtime.storage.postgres.database.connection import Connection
 from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.sql.fetching import one
 
@@ -51,7 +51,8 @@ def migrate(connection: Connection, target: Target) -> None:
 
 
 def _apply(connection: Connection, target: Target) -> None:
-    connection.begin(seconds=LONGEST_MIGRATION, locks=[lock_of(f"runyard schema {target.schema or ''}")])
+    connection.begin(seconds=LONGEST_MIGRATION)
+    connection.lock(f"runyard schema {target.schema or ''}")  # whoever waits for it can be interrupted
     # Who may not create schemas may have been given one.
     if target.schema is not None and one(connection, "select to_regnamespace(%s) is null", (target.schema,))[0]:
         connection.run_script(f"create schema {target.schema}")

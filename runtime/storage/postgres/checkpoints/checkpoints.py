@@ -20,11 +20,12 @@ from runyard.runtime.storage.port.checkpoints import (
     StoredWrite,
 )
 from runyard.runtime.storage.port.queue import Lease
-from runyard.runtime.storage.postgres.checkpoints.checkpoint_rows import write_rows
-from runyard.runtime.storage.postgres.database.connection import SLICES, Connection, Row
+from runyard.runtime.storage.postgres.checkpoints.checkpoint_rows import columns_of_added, write_rows
+from runyard.runtime.storage.postgres.database.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database.database import Database
+from runyard.runtime.storage.postgres.database.exchange import Row
 from runyard.runtime.storage.postgres.database.groups import Groups
-from runyard.runtime.storage.postgres.leases import lease_lost, places_of_held
+from runyard.runtime.storage.postgres.leases import lease_lost, named_leases, places_of_held
 from runyard.runtime.storage.shared.checkpoints import drop_history
 from runyard.runtime.storage.shared.copying import copy_checkpoints
 from runyard.runtime.storage.shared.removal import remove_checkpoints
@@ -69,6 +70,7 @@ class PostgresCheckpoints:
             database,
             self._write,
             lambda append: () if append.lease is not None else sorted({row.thread_id for row in append.rows}),
+            at_once=self._write_at_once,
             repeatable=True,
         )
 
@@ -91,6 +93,17 @@ class PostgresCheckpoints:
             [row for (_, rows), lost in zip(appends, results, strict=True) if lost is None for row in rows],
         )
         return results
+
+    def _write_at_once(self, appends: Sequence[_Append]) -> dict[int, None]:
+        """Those of runs, in a statement, if all leases hold; in the pool thread that this is called in."""
+        leased = {place: append.lease for place, append in enumerate(appends) if append.lease is not None}
+        columns = columns_of_added([row for place in leased for row in appends[place].rows])
+        if not leased or columns is None:
+            return {}
+        rows = {f"rows_{number}": column for number, column in enumerate(columns)}
+        given = {**named_leases(leased), **rows, "all": len(leased)}
+        written = self._database.write_one_here(self._sql["append_rows"], given)
+        return dict.fromkeys(leased) if written else {}
 
     async def latest(self, thread_id: str, ns: str, references: References | None = None) -> StoredCheckpoint | None:
         found = await self.history(thread_id, ns, before=None, limit=1, references=references)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -16,11 +16,8 @@ from psycopg.pq import Format, TransactionStatus
 
 from runyard.runtime.storage.postgres.conditions import PostgresConditions
 from runyard.runtime.storage.postgres.database import arrays
+from runyard.runtime.storage.postgres.database.exchange import Answer, Exchange, Parameters, Row
 from runyard.runtime.storage.postgres.database.target import Target
-
-Row = tuple[Any, ...]
-Cursor = psycopg.Cursor[Row]
-Parameters = Sequence[Any] | Mapping[str, Any]
 
 LONGEST_STATEMENT = 10.0
 """Seconds, unless a transaction says otherwise."""
@@ -64,8 +61,7 @@ class _Observed(psycopg.Connection[Row]):
 
 
 class Connection:
-    """One connection, used by one thread at a time. Statements are sent with their parameters, and none is kept under a
-    name by the server: a pooler may give the next transaction to another session.
+    """One connection, used by one thread at a time. A pooler may give the next transaction to another session.
 
     `now`: microseconds since 1970 by the database's clock, when the transaction had its locks.
     """
@@ -80,6 +76,7 @@ class Connection:
         self._connection.adapters.register_loader("jsonb", _JsonText)
         self._connection.adapters.register_loader("jsonb", _BinaryJson)
         arrays.register(self._connection.adapters)
+        self._exchange = Exchange(self._connection)
         self._path = "" if target.schema is None else f"set local search_path = {target.schema};"
         self.always_in_transaction = target.schema is not None
         self._time = 0
@@ -93,7 +90,7 @@ class Connection:
 
     @property
     def in_transaction(self) -> bool:
-        return self._connection.info.transaction_status != TransactionStatus.IDLE
+        return self._connection.pgconn.transaction_status != TransactionStatus.IDLE
 
     @property
     def usable(self) -> bool:
@@ -103,12 +100,9 @@ class Connection:
         """In one round trip: begins a transaction whose statements may take so long each, takes locks, which last until
         its end, and looks at the clock. Locks are taken in their order, so that nobody waits in a circle. `idle`:
         seconds between two statements after which the server undoes it and ends the session."""
-        cursor = self._connection.execute(f"{self._start(mode, seconds, idle)}{_taking(locks)}{CLOCK}")
-        while cursor.nextset():
-            pass
-        row = cursor.fetchone()
-        assert row is not None
-        self._time = int(row[0])
+        time = self._exchange.run(f"{self._start(mode, seconds, idle)}{_taking(locks)}{CLOCK}")
+        assert time is not None
+        self._time = int(time)
 
     def _start(self, mode: str, seconds: float, idle: float | None = None) -> str:
         self.longest_statement = seconds
@@ -123,29 +117,29 @@ class Connection:
         returns some. The server is not told for how long it may take: whoever looks for silence cancels it."""
         if self.always_in_transaction:
             self.begin(seconds=seconds)
-            rows = _rows(self.execute(statement, parameters))
+            rows = self.execute(statement, parameters).fetchall()
             self.commit()
             return rows
         self.longest_statement = seconds
-        return _rows(self.execute(statement, parameters))
+        return self.execute(statement, parameters).fetchall()
 
     def commit(self) -> None:
-        self._connection.execute("commit")
+        self._exchange.run("commit")
 
     def roll_back(self) -> None:
         """Closes the connection where even that fails."""
         try:
             if self.in_transaction:
-                self._connection.execute("rollback")
+                self._exchange.run("rollback")
         except psycopg.Error:
             self.close()
 
-    def execute(self, statement: str, parameters: Parameters = ()) -> Cursor:
-        """Parameters are written as `%s` or `%(name)s`."""
-        return self._connection.cursor(binary=True).execute(statement, parameters)
+    def execute(self, statement: str, parameters: Parameters = ()) -> Answer:
+        """Parameters are written as `%s` or `%(name)s`, and as `%b` where they are to be sent in binary."""
+        return self._exchange.execute(statement, parameters)
 
     def run_script(self, script: str) -> None:
-        """Several statements without parameters."""
+        """Several statements without parameters. Unlike others, these hear of signals while they wait."""
         self._connection.execute(script)
 
     def execute_many(self, statement: str, rows: Iterable[Parameters]) -> None:
@@ -180,7 +174,7 @@ class Connection:
 
     def silent(self, now: float) -> float:
         """For how many seconds it has waited for the server, at a moment of the monotonic clock. In any thread."""
-        since = self._connection.waiting_since
+        since = self._exchange.waiting_since or self._connection.waiting_since
         return 0.0 if since is None else now - since
 
     def cancel(self) -> None:
@@ -192,10 +186,6 @@ class Connection:
         """Whoever waits for the server waits no more. In any thread."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-
-
-def _rows(cursor: Cursor) -> list[Row]:
-    return [] if cursor.description is None else cursor.fetchall()
 
 
 def _taking(locks: Collection[int]) -> str:

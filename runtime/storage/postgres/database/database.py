@@ -5,8 +5,8 @@ whichever event loop, or blocks. So storage belongs to no loop: the API's, those
 look use it alike, it is opened and closed without one, and LangGraph's blocking reads need no loop either. A loop that
 is busy with a graph delays nobody's transaction, which holds locks while it waits.
 
-No session state is relied on: settings are those of a transaction, no statement is kept by name, so a pooler in
-transaction mode may stand between (`schema` then costs reads a transaction of their own). A transaction that fails
+No session state is relied on: settings are those of a transaction, and no statement is kept by name where a pooler in
+transaction mode stands between (`schema` then costs reads a transaction of their own). A transaction that fails
 since others were in its way is made again, and so is one whose connection was lost before its commit was sent: nothing
 of it was kept. When the commit itself gets no answer, nobody knows; that is told as Unavailable, and what workers do
 after it is fenced by leases.
@@ -34,9 +34,10 @@ from runyard.runtime.errors import StorageUnavailable, Unanswered
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.patience import patience
 from runyard.runtime.storage.port.storage import Meter
-from runyard.runtime.storage.postgres.database.connection import LONGEST_STATEMENT, Connection, Parameters, Row, lock_of
+from runyard.runtime.storage.postgres.database.connection import LONGEST_STATEMENT, Connection, lock_of
 from runyard.runtime.storage.postgres.database.connections import Connections, Group
 from runyard.runtime.storage.postgres.database.errors import is_lost, is_passing, translated, unanswered, unavailable
+from runyard.runtime.storage.postgres.database.exchange import Parameters, Row
 from runyard.runtime.storage.postgres.database.target import Target
 
 T = TypeVar("T")

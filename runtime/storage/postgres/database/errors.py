@@ -4,8 +4,10 @@ import psycopg
 from psycopg import errors
 
 from runyard.runtime.errors import Invalid, RunyardError, StorageUnavailable, Unanswered
+from runyard.runtime.storage.postgres.database.exchange import NotKept
 
 _PASSING = (
+    NotKept,
     errors.SerializationFailure,
     errors.DeadlockDetected,
     errors.LockNotAvailable,

@@ -15,7 +15,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -66,14 +66,14 @@ class Groups(Generic[R, T]):
         perform: Callable[[Connection, Sequence[R]], Sequence[T | RunyardError]],
         locks: Callable[[R], Iterable[str]],
         *,
-        at_once: Callable[[Sequence[R]], Sequence[T | None]] | None = None,
+        at_once: Callable[[Sequence[R]], Mapping[int, T]] | None = None,
         repeatable: bool = False,
         for_clients: bool = False,
     ) -> None:
         """`at_once` makes requests in a transaction of one statement, in the pool thread that it is called in, and
-        returns None for those that ask for more. `repeatable`: what may have been kept may be asked for once more, and
-        is refused or changes nothing then. `for_clients`: also clients ask, who wait for a database that is away only
-        as their context says."""
+        returns by their places what came of those that ask for no more. `repeatable`: what may have been kept may be
+        asked for once more, and is refused or changes nothing then. `for_clients`: also clients ask, who wait for a
+        database that is away only as their context says."""
         self._database = database
         self._for_clients = for_clients
         self._repeatable = repeatable
@@ -229,7 +229,7 @@ class Groups(Generic[R, T]):
     def _made_at_once(self, group: Sequence[_Asked[R, T]]) -> Iterator[tuple[_Asked[R, T], T]]:
         if self._at_once is not None:
             results = self._at_once([asked.request for asked in group])
-            yield from ((asked, result) for asked, result in zip(group, results, strict=True) if result is not None)
+            yield from ((group[place], result) for place, result in results.items())
 
     def _in_full(self, requests: Sequence[R]) -> Sequence[T | RunyardError]:
         locks = [lock for request in requests for lock in self._locks(request)]

@@ -40,9 +40,9 @@ class Acceptance:
         run = replace(prepared.created, created_at=stamp, updated_at=stamp)
         return InsertResult([run], int(ready), CancelResult())
 
-    def _at_once(self, runs: Sequence[PreparedRun]) -> list[int | None]:
+    def _at_once(self, runs: Sequence[PreparedRun]) -> dict[int, int]:
         made: dict[str, int] = dict(self._database.write_one_here(self._statement, _columns(runs), repeatable=True))
-        return [made.get(run.row["run_id"]) for run in runs]
+        return {place: made[run.row["run_id"]] for place, run in enumerate(runs) if run.row["run_id"] in made}
 
     def _in_transaction(self, connection: Connection, runs: Sequence[PreparedRun]) -> list[int | RunyardError]:
         """Those whose assistants had changed."""

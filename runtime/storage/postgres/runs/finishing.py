@@ -74,21 +74,22 @@ def finish_cancelled(connection: Connection, sql: Queries, finish: Finish) -> Fi
     return replace(ended[lease.seq], cancelled="interrupt")
 
 
-def finish_at_once(database: Database, sql: Queries, finishes: Sequence[Finish]) -> list[FinishResult | None]:
-    """Ends runs as their graphs did, in a transaction of one statement, in the pool thread that this is called in. None
-    for those of which more follows, or of all if that shows late: nothing was done for them then."""
+def finish_at_once(database: Database, sql: Queries, finishes: Sequence[Finish]) -> dict[int, FinishResult]:
+    """Ends runs as their graphs did, in a transaction of one statement, in the pool thread that this is called in. The
+    results by their places, without those of which more follows, or without any if that shows late: nothing was done
+    for them then."""
     plain = [finish for finish in finishes if not _asks_for_more(finish)]
     rows = [row for request, own in plain if not request.temporary for row in own]
     given, statement = _given(_in_order(finish.request for finish in plain), locked=False), sql["end_runs"]
     columns = columns_of_added(rows)
     if columns is None or not plain:
-        return [None] * len(finishes)
+        return {}
     if rows:
         given |= {f"rows_{number}": column for number, column in enumerate(columns)}
         statement = sql["end_runs_with_checkpoints"]
     ended = {seq: _Ended(*rest) for seq, *rest in database.write_one_here(statement, given)}
-    found = (ended.get(finish.request.lease.seq) for finish in finishes)
-    return [None if each is None else each.result() for each in found]
+    places = ((place, ended.get(finish.request.lease.seq)) for place, finish in enumerate(finishes))
+    return {place: each.result() for place, each in places if each is not None}
 
 
 def _asks_for_more(finish: Finish) -> bool:

@@ -2,6 +2,7 @@
 -- number, worker, attempt and token.
 
 -- name: claim
+/* kept */
 select * from claim_runs(%(worker)s::text, %(token)s::bigint, %(limit)s::bigint, %(interactive)s::bigint,
                          %(crowded)s::boolean, %(owed)s::double precision, %(batch_share)s::double precision);
 
@@ -30,10 +31,12 @@ where seq = %(seq)s and worker = %(worker)s and attempt = %(attempt)s and token 
 
 -- name: check_lease
 -- The fence in front of every write of a worker.
+/* kept */
 select cancel from runs where seq = %s and worker = %s and attempt = %s and token = %s and queue = 'running' for update;
 
 -- name: check_leases
 -- The same for several. Their runs are locked in the order that all keep to.
+/* kept */
 select wanted.place from runs
 join unnest(%(places)s::bigint[], %(seqs)s::bigint[], %(workers)s::text[], %(attempts)s::bigint[], %(tokens)s::bigint[])
   as wanted (place, seq, worker, attempt, token)
@@ -41,12 +44,14 @@ on runs.seq = wanted.seq and runs.worker = wanted.worker and runs.attempt = want
 where coalesce(runs.queue, wanted.worker) = 'running' order by runs.seq for update of runs;
 
 -- name: end_runs
+/* kept */
 select * from end_runs(%(all_known)s, %(buckets)s, %(locks)s, %(seqs)s, %(workers)s, %(attempts)s, %(tokens)s,
                        %(thread_ids)s, %(statuses)s, %(paused)s, %(shared)s, %(answers)s, %(temporary)s, %(settled)s,
                        %(states)s, %(interrupts)s, %(errors)s, %(unsettled)s, %(stopped)s);
 
 -- name: end_runs_with_checkpoints
 -- The checkpoints only if they have ended.
+/* kept */
 with ended as materialized (
   select * from end_runs(%(all_known)s, %(buckets)s, %(locks)s, %(seqs)s, %(workers)s, %(attempts)s, %(tokens)s,
                          %(thread_ids)s, %(statuses)s, %(paused)s, %(shared)s, %(answers)s, %(temporary)s, %(settled)s,
@@ -120,6 +125,7 @@ select (select (select now from time) - created_at from runs where seq = (select
 select count(distinct coalesce(suspects, seq::text)) from runs where queue = 'ready' and lane = %s;
 
 -- name: lease_holds
+/* kept */
 select 1 from runs where seq = %s and worker = %s and attempt = %s and token = %s and queue = 'running';
 
 -- name: hasten

@@ -11,6 +11,7 @@ values (%(run_id)s, %(thread_id)s, %(assistant_id)s, %(graph_id)s, 'pending', %(
         %(creator_details)s, %(batch_id)s, %(batch_index)s, %(now)s, %(now)s);
 
 -- name: accept_runs
+/* kept */
 select * from accept_runs(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s);
 
 -- name: active_runs
@@ -83,6 +84,7 @@ update threads set graph_id = %(graph_id)s, metadata = %(metadata)s where thread
 delete from runs where run_id = %s and thread_id = %s returning queue is not null and attempt > 0;
 
 -- name: run
+/* kept */
 select runs.* from runs where run_id = %(run_id)s and thread_id = %(thread_id)s
 and exists (select 1 from threads where threads.thread_id = runs.thread_id);
 

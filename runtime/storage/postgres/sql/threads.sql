@@ -8,6 +8,7 @@ values (%(thread_id)s, %(now)s, %(now)s, %(now)s, %(status)s, %(metadata)s, %(gr
 
 -- name: graphs_of_thread
 -- The graph that the metadata names (clients may set it), and that of the latest run.
+/* kept */
 select case jsonb_typeof(metadata -> 'graph_id') when 'string' then metadata ->> 'graph_id' end, graph_id
 from threads where thread_id = %s;
 

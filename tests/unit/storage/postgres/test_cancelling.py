@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import NewRun, RunRef
 from runyard.runtime.storage.postgres.database.connection import Connection
+from runyard.runtime.storage.postgres.database.exchange import Answer
 from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
 from tests.storage.builders import insert, ref, run_status, stateless
@@ -37,7 +37,7 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked: list[str] = []
     execute = Connection.execute
 
-    def noted(self: Connection, statement: str, parameters: Any = ()) -> psycopg.Cursor[Any]:
+    def noted(self: Connection, statement: str, parameters: Any = ()) -> Answer:
         asked.append(statement)
         return execute(self, statement, parameters)
 

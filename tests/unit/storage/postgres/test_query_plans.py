@@ -12,7 +12,8 @@ import pytest
 from runyard.generated.models import ThreadCountRequest, ThreadSearchRequest
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.store import SearchItems
-from runyard.runtime.storage.postgres.database.connection import Connection, Parameters
+from runyard.runtime.storage.postgres.database.connection import Connection
+from runyard.runtime.storage.postgres.database.exchange import Parameters
 from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
 from runyard.runtime.storage.sql.queries import load_queries
