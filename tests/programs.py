@@ -69,7 +69,7 @@ def require_npm_packages(folder: Path, *, why: str) -> Path:
     wanted, installed = (folder / "package-lock.json").read_text(), packages / ".installed-lock.json"
     if not installed.exists() or installed.read_text() != wanted:
         command: list[str | Path] = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=110, check=False)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
         if done.returncode:
             pytest.fail(f"npm ci failed in {folder}: {done.stderr}", pytrace=False)
         installed.write_text(wanted)

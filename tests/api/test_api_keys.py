@@ -62,7 +62,7 @@ def submit(server: LiveServer, *options: str, **variables: str) -> subprocess.Co
         input=b'{"n": 1}\n',
         capture_output=True,
         env=environment(server.url, LANGSMITH_API_KEY="", **variables),
-        timeout=60,
+        timeout=240,
     )
 
 
@@ -97,7 +97,7 @@ def test_keys_and_authentication_of_the_project_do_not_go_together(tmp_path: Pat
         [RUNYARD, "serve", "--config", project, "--port", "0", "--data", tmp_path],
         capture_output=True,
         env=environment("", RUNYARD_API_KEYS=KEY),
-        timeout=60,
+        timeout=240,
     )
     assert refused.returncode == 2
     assert b"auth says who makes a request, and so do API keys" in refused.stderr

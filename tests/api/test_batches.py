@@ -137,7 +137,7 @@ async def test_no_more_runs_execute_at_once_than_the_batch_may(
     batch_id, _ = await submit(client, "gated", [gate.input() for _ in range(5)], headers=headers)
     other, _ = await submit(client, "chain", [{"n": 1}])
     await ended(http, other)  # whoever claims has had its chance
-    assert counted(await get(http, batch_id)) == {"running": 2, "pending": 3}
+    await wait_until(lambda: get(http, batch_id), lambda batch: counted(batch) == {"running": 2, "pending": 3})
     gate.open()
     assert counted(await ended(http, batch_id)) == {"success": 5}
 

@@ -30,7 +30,7 @@ def serve_plain(server: LiveServer) -> subprocess.CompletedProcess[str]:
     ]
     if not in_files(server):
         command += ["--database", address(), "--database-schema", schema_of(server.data)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
 
 
 async def input_of_run(client: LangGraphClient, thread_id: str) -> Any:

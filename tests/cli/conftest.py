@@ -26,7 +26,7 @@ def runyard(tmp_path: Path) -> Run:
             capture_output=True,
             cwd=tmp_path,
             env=environment(url),
-            timeout=60,
+            timeout=240,
             check=False,
         )
 

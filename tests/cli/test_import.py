@@ -56,7 +56,7 @@ def run_import(folder: Path, *options: str | Path, schema: str) -> subprocess.Co
         env=environment("", RUNYARD_DATABASE=address(), RUNYARD_DATABASE_SCHEMA=schema),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 
@@ -131,7 +131,7 @@ def test_an_import_that_is_killed_again_and_again_ends_as_if_it_were_not(tmp_pat
     for source, target in ((tmp_path / "before", address()), (address(), tmp_path / "after")):
         for pages in (25, 28, 31, 10_000):
             arguments = [KILLED, str(source), str(target), schema, str(pages)]
-            done = subprocess.run([sys.executable, "-c", *arguments], timeout=60, check=False)
+            done = subprocess.run([sys.executable, "-c", *arguments], timeout=240, check=False)
             assert done.returncode == (-signal.SIGKILL if pages < 10_000 else 0)
     assert contents(tmp_path / "after") == before
 

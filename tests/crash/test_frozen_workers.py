@@ -25,12 +25,12 @@ ONE_WORKER = ("--workers", "1")
 def test_the_runs_of_a_frozen_worker_are_finished_by_another(start_server: StartServer, step_log: StepLog) -> None:
     server = start_server(config=PROJECT, args=ONE_WORKER, env=LEASE)
     (frozen,) = server.await_workers(1)
-    runs = submit_batch(server, [run_payload(step_log, steps=6, delay=0.15) for _ in range(20)])
+    runs = submit_batch(server, [run_payload(step_log, steps=12, delay=0.15) for _ in range(20)])
     poll(lambda: step_log.started() > 30)
     os.kill(frozen, signal.SIGSTOP)
     seen = len(step_log.lines())
     for run in runs:
-        assert_each_step_once(join_run(server, run), steps=6)
+        assert_each_step_once(join_run(server, run), steps=12)
     assert not psutil.pid_exists(frozen), "its server has put an end to it: it must not wake up"
     by_pid = {line.split()[3] for line in step_log.lines()[seen:]}
     assert str(frozen) not in by_pid

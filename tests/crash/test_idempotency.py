@@ -26,7 +26,7 @@ def send(server: LiveServer, step_log: StepLog, tag: str) -> httpx.Response:
 
 
 @pytest.mark.full
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_batch_that_is_sent_again_after_a_kill_is_there_once(start_server: StartServer, step_log: StepLog) -> None:
     server = start_server(config=PROJECT, args=("--workers", "1"))
     rng = random.Random(12)

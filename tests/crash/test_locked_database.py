@@ -40,7 +40,7 @@ def locked(server: LiveServer) -> Iterator[None]:
 
 
 def read_wait(server: LiveServer, payload: dict[str, Any]) -> Any:
-    answer = httpx.post(f"{server.url}/runs/wait", json=payload, timeout=30)
+    answer = httpx.post(f"{server.url}/runs/wait", json=payload, timeout=90)
     answer.raise_for_status()
     return answer.json()
 
@@ -64,7 +64,7 @@ def test_a_stream_that_is_asked_for_while_the_database_is_locked_is_whole(
     payload = {**run_payload(step_log, delay=0.2), "stream_mode": "values"}
     with (
         locked(server),
-        httpx.stream("POST", f"{server.url}/runs/stream", json=payload, timeout=30) as answer,
+        httpx.stream("POST", f"{server.url}/runs/stream", json=payload, timeout=90) as answer,
     ):
         told = [(name, data) for _, name, data in events(answer)]
     assert "error" not in [name for name, _ in told]

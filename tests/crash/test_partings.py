@@ -88,8 +88,12 @@ def test_workers_leave_no_lock_files_and_no_temporary_files(start_server: StartS
     (worker,) = server.await_workers(1)
     os.kill(worker, 9)
     poll(lambda: (pids := server.workers()) and worker not in pids)
-    names = [path.name for path in (server.data / "workers").iterdir() if path.suffix != ".lock"]
-    assert len(names) == 1
+
+    def files() -> list[str]:
+        return [path.name for path in (server.data / "workers").iterdir() if path.suffix != ".lock"]
+
+    poll(lambda: len(files()) == 1)
+    names = files()
     server.kill_group()
     server.start()
     poll(lambda: len(server.workers()) == 1)

@@ -27,9 +27,9 @@ def server(start_server: StartServer, starts: HeldStarts) -> LiveServer:
 
 @pytest.fixture
 def asked(server: LiveServer, step_log: StepLog) -> Run:
-    """A run that has asked; its answer takes a second's work."""
+    """A run that has asked."""
     thread_id = server.post("/threads", {})["thread_id"]
-    given = {"step_log": str(step_log.path), "delay": 0.4}
+    given = {"step_log": str(step_log.path), "delay": 0.0}
     run: Run = server.post(f"/threads/{thread_id}/runs", {"assistant_id": "asking", "input": given})
     join_run(server, run)
     assert_asks(server, run)
@@ -47,16 +47,15 @@ def assert_asks(server: LiveServer, run: Run) -> None:
     assert not thread["values"].get("sides")
 
 
-def answer(server: LiveServer, asked: Run) -> Run:
-    run: Run = server.post(
-        f"/threads/{asked['thread_id']}/runs", {"assistant_id": "asking", "command": {"resume": "left"}}
-    )
+def answer(server: LiveServer, asked: Run, *, delay: float = 0.0) -> Run:
+    command = {"resume": "left", "update": {"delay": delay}}
+    run: Run = server.post(f"/threads/{asked['thread_id']}/runs", {"assistant_id": "asking", "command": command})
     return run
 
 
 def answer_and_begin(server: LiveServer, step_log: StepLog, asked: Run) -> Run:
-    """The answer, whose work has begun."""
-    run = answer(server, asked)
+    """The answer, whose work has begun, and takes long enough for a kill to fall into it."""
+    run = answer(server, asked, delay=1.0)
     poll(lambda: any(line.startswith(run["run_id"]) for line in step_log.lines()))
     return run
 

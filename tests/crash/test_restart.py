@@ -58,7 +58,8 @@ class AfterApiKill:
 def after_api_kill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AfterApiKill]:
     """The API process alone was killed while two runs were at work."""
     with running_server(tmp_path_factory.mktemp("api")) as scene:
-        payload = run_payload(scene.step_log, delay=0.2, extra={"webhook": scene.listener.url})
+        # None of the two ends before the kill.
+        payload = run_payload(scene.step_log, delay=1.0, extra={"webhook": scene.listener.url})
         (with_webhook,) = submit_batch(scene.server, [payload])
         waited_for = wait_for_a_run_and_kill_the_api(scene)
         scene.server.start()
@@ -133,7 +134,7 @@ def stream_a_run_and_kill_everything(scene: Scene, thread_id: str) -> list[Event
     """The events that came before."""
     server = scene.server
     payload = {
-        **run_payload(scene.step_log, delay=0.1, steps=8),
+        **run_payload(scene.step_log, delay=0.25, steps=8),
         "stream_mode": ["values", "updates"],
         "stream_resumable": True,
         "if_not_exists": "create",

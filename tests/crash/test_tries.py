@@ -14,7 +14,7 @@ from tests.live_server import LiveServer, StartServer, poll
 from .client import STEPS, run_payload
 from .step_log import PROJECT, StepLog
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
 
 ITEMS = 40
 FAILS = 2

@@ -40,7 +40,7 @@ def test_a_copy_that_was_taken_under_load_finishes_its_runs(tmp_path: Path) -> N
             capture_output=True,
             text=True,
             cwd=tmp_path,
-            timeout=60,
+            timeout=240,
         )
         stop.set()
         writing.join()

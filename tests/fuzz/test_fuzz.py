@@ -34,19 +34,19 @@ def server(start_server: StartServer) -> LiveServer:
     return start_server(args=("--workers", "1"))
 
 
-@pytest.mark.timeout(60 + 60 * EXAMPLES)
+@pytest.mark.timeout(300 + 60 * EXAMPLES)
 def test_every_operation_keeps_to_the_document(server: LiveServer, tmp_path: Path, fuzz_seed: int) -> None:
     run(server, tmp_path, fuzz_seed, "--phases", "examples,coverage,fuzzing", "--max-examples", str(EXAMPLES))
 
 
 @pytest.mark.full
-@pytest.mark.timeout(60 + 60 * EXAMPLES)
+@pytest.mark.timeout(300 + 60 * EXAMPLES)
 def test_what_was_created_can_be_used_in_any_order(server: LiveServer, tmp_path: Path, fuzz_seed: int) -> None:
     run(server, tmp_path, fuzz_seed, "--phases", "stateful", "--max-examples", str(EXAMPLES * 10))
 
 
 @pytest.mark.full
-@pytest.mark.timeout(120 + 60 * EXAMPLES)
+@pytest.mark.timeout(300 + 60 * EXAMPLES)
 @pytest.mark.parametrize("backend", ["postgres"], indirect=True, scope="session")
 def test_postgres_takes_what_the_document_allows(server: LiveServer, tmp_path: Path, fuzz_seed: int) -> None:
     options = ("--phases", "coverage,stateful", "--mode", "positive", "--max-examples", str(EXAMPLES * 3))

@@ -156,7 +156,7 @@ def test_a_webhook_that_is_no_uri_reference_is_refused_by_schema_and_server(ask:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_what_the_generator_makes_of_a_format_is_of_that_format(name: str) -> None:
-    @settings(max_examples=50, deadline=None, database=None)
+    @settings(max_examples=50, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
     @given(FORMATS[name])
     def check(value: str) -> None:
         assert FORMAT_CHECKER.conforms(value, name)

@@ -19,7 +19,7 @@ def build_page(node: Path, source: Path, target: Path) -> None:
     target.mkdir(parents=True)
     options = ("--bundle", "--jsx=automatic", '--define:process.env.NODE_ENV="production"', "--log-level=warning")
     command: list[str | Path] = [node, esbuild, source, *options, f"--outfile={target / 'page.js'}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     (target / "index.html").write_text(PAGE + "</script>")
 

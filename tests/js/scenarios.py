@@ -17,7 +17,7 @@ def scenarios_of(file: str) -> list[str]:
 
 
 async def run_scenario(node: Path, file: str, name: str, variables: Mapping[str, str]) -> None:
-    """Fails with what the scenario said, if it fails or takes longer than a minute."""
+    """Fails with what the scenario said, if it fails or takes longer than two minutes."""
     process = await asyncio.create_subprocess_exec(
         node,
         "--experimental-websocket",  # before Node 22
@@ -30,7 +30,7 @@ async def run_scenario(node: Path, file: str, name: str, variables: Mapping[str,
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), 60)
+        output, _ = await asyncio.wait_for(process.communicate(), 120)
     finally:
         if process.returncode is None:
             process.kill()

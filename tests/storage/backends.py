@@ -40,7 +40,6 @@ class Backend:
     None: it is the time of day.
     remove: removes what belongs to a directory and does not go with it.
     only: the modules of tests that run on it; None: all. A combination need not pass again what its parts have passed.
-    some_changes: seconds in which a process makes some dozens of changes, one after the other.
     encrypted: whether what is stored is encrypted. What is counted then, and found by, is not what was given.
     """
 
@@ -54,7 +53,6 @@ class Backend:
     clock: Callable[[pytest.MonkeyPatch, Path, float], None] | None = None
     remove: Callable[[Path], None] = lambda directory: None
     only: Set[str] | None = None
-    some_changes: float = 0.08
     encrypted: bool = False
 
 
@@ -104,7 +102,6 @@ BACKENDS = {
         },
         time_of_day="time.time_ns",
         clock=set_clock,
-        some_changes=0.3,
         remove=clear_schema,
     ),
 }

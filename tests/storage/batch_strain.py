@@ -78,14 +78,14 @@ async def recover(storage: Storage) -> None:
 
 
 def strain(backend: str, directory: Path, seed: int, ready: Connection) -> None:
-    """Goes on until it is killed."""
+    """Goes on until it is killed. Says that it is ready, and then each time that it has changed something."""
 
     async def work() -> None:
         rng, storage = random.Random(seed), BACKENDS[backend].make(directory)
         storage.open(maintain=False)
         await recover(storage)
-        ready.send_bytes(b"ready")
         while True:
+            ready.send_bytes(b"ready")
             await disturb(storage, rng)
 
     asyncio.run(work())

@@ -21,7 +21,9 @@ def collected(*options: str) -> str:
         "--collect-only",
         "-q",
     ]
-    return subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
+    return subprocess.run(
+        [*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=240, check=True
+    ).stdout
 
 
 @pytest.mark.full

@@ -53,7 +53,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         target,
         source,
     ]
-    subprocess.run(command, check=True, timeout=100)
+    subprocess.run(command, check=True, timeout=240)
     return next(target.glob("*.whl"))
 
 
@@ -71,11 +71,11 @@ def test_the_wheel_has_every_file_of_the_packages(wheel: Path) -> None:
 
 
 def test_every_module_of_an_installed_wheel_can_be_imported(wheel: Path, tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path], check=True, timeout=100)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path], check=True, timeout=240)
     python = tmp_path / "bin" / "python"
     install: list[str | Path] = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps"]
     install += ["--no-index", wheel]
-    subprocess.run(install, check=True, timeout=100)
+    subprocess.run(install, check=True, timeout=240)
     (site,) = tmp_path.glob("lib/python*/site-packages")
     # The dependencies of this environment, but not the checkout that it has installed: .pth files there are not read.
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
@@ -86,7 +86,7 @@ def test_every_module_of_an_installed_wheel_can_be_imported(wheel: Path, tmp_pat
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=240,
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr

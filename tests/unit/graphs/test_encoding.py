@@ -16,7 +16,7 @@ import uuid
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langgraph.types import Command, Interrupt, Send
@@ -190,12 +190,18 @@ anything = st.recursive(
 with_surrogates = st.text(st.characters(categories=["L", "Cs", "Po"]))
 
 
+slowly = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+"""No example is wrong because the machine is busy."""
+
+
+@slowly
 @given(anything)
 def test_json_survives_the_slow_writer_too(value: Any) -> None:
     assert json.loads(to_json([value, 2**70])) == [value, 2**70]
     assert json.loads(to_json(value)) == value
 
 
+@slowly
 @given(with_surrogates)
 def test_any_text_can_be_sent(text: str) -> None:
     assert len(json.loads(to_json({"": text}))[""]) <= len(text)

@@ -18,7 +18,7 @@ CONNECT = 'connect_clients(InnerAddress(Path("/nowhere/inner"), b"secret"))\n'
 
 def run(code: str, **env: str) -> str:
     """In a process of its own: connecting changes langgraph_sdk for good."""
-    done = subprocess.run([sys.executable, "-c", HEAD + code], capture_output=True, text=True, env=env, timeout=60)
+    done = subprocess.run([sys.executable, "-c", HEAD + code], capture_output=True, text=True, env=env, timeout=240)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip() + done.stderr.strip()
 

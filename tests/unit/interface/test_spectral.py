@@ -55,7 +55,7 @@ def test_each_mistake_is_found_by_its_rule(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=240,
     )
     assert done.returncode == 1, done.stderr
     results = json.loads(done.stdout[done.stdout.index("[") :])
@@ -73,7 +73,7 @@ def test_without_node_it_warns_on_a_laptop_and_fails_in_ci(ci: str, code: int, t
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=240,
     )
     assert done.returncode == code
     assert "WARNING: NOT CHECKED: node is not on the PATH" in done.stderr

@@ -57,7 +57,7 @@ def test_the_only_server_of_a_data_directory_has_it_to_itself(tmp_path: Path) ->
 
 def test_what_a_killed_server_left_is_removed_once_its_workers_have_ended(tmp_path: Path) -> None:
     said = subprocess.run(
-        [sys.executable, "-c", TAKE, PROJECT, tmp_path], check=True, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", TAKE, PROJECT, tmp_path], check=True, capture_output=True, text=True, timeout=240
     )
     left = Path(said.stdout.strip())
     own = folder(tmp_path)
@@ -72,7 +72,7 @@ def test_what_a_killed_server_left_is_removed_once_its_workers_have_ended(tmp_pa
 
 
 def test_workers_that_have_ended_with_a_killed_server_are_known_to_the_next(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-c", TAKE, PROJECT, tmp_path], check=True, capture_output=True, timeout=60)
+    subprocess.run([sys.executable, "-c", TAKE, PROJECT, tmp_path], check=True, capture_output=True, timeout=240)
     own = folder(tmp_path)
     own.take({"noted", "worker-1"})
     assert own.ended == {"noted"}
