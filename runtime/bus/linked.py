@@ -154,6 +154,9 @@ class LinkedBus:
     def elsewhere(self) -> Collection[str]:
         return ()
 
+    async def confirmed(self) -> None:
+        pass
+
     def answer_flush(self, server: str, number: int) -> None:
         pass
 

@@ -77,6 +77,11 @@ class ServerBus(Protocol):
     def elsewhere(self) -> Collection[str]:
         """The other server processes that have workers; they pass on `Flush`, and answer as a worker does."""
 
+    async def confirmed(self) -> None:
+        """Returns when the other server processes that have workers have taken in what this one has said until now, and
+        have told their workers, so that what these say of what is followed here is heard; soon in any case, for some
+        may be gone."""
+
     def answer_flush(self, server: str, number: int) -> None:
         """Answers the `Flush` of another server process: what the workers here have said is there."""
 

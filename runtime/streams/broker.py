@@ -111,6 +111,11 @@ class Broker:
             view=view,
         )
         self._subscribe(subscription, Interest.EVENTS)
+        try:
+            await self._bus.confirmed()
+        except asyncio.CancelledError:
+            await subscription.close()
+            raise
         return subscription
 
     def wait_for_nothing(self, run_id: str) -> ResultWaiter:

@@ -76,7 +76,7 @@ class ThreadStreams:
             last=last,
             after=after,
         )
-        self._follow(stream, last)
+        await self._follow(stream, last)
         return stream
 
     async def subscribe_events(self, thread_id: str, filters: Sequence[EventFilter]) -> ProtocolSubscription:
@@ -87,12 +87,18 @@ class ThreadStreams:
 
         last = await self._storage.events.last_of_thread(thread_id)
         stream = ProtocolSubscription(thread_id, self._unsubscribe, read_log, self._backlog, filters, last=last)
-        self._follow(stream, last)
+        await self._follow(stream, last)
         return stream
 
-    def _follow(self, stream: ThreadSubscription, last: int) -> None:
+    async def _follow(self, stream: ThreadSubscription, last: int) -> None:
+        """Whoever makes a run of the thread behind this, at whichever server, has its first events told here."""
         self._followed.setdefault(stream.thread_id, _Followed(last)).streams.append(stream)
         self._bus.follow_thread(stream.thread_id)
+        try:
+            await self._bus.confirmed()
+        except asyncio.CancelledError:
+            await stream.close()
+            raise
 
     def _unsubscribe(self, stream: ThreadSubscription) -> None:
         followed = self._followed.get(stream.thread_id)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from binascii import a2b_base64
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -59,24 +57,6 @@ def new_place(folder: Path) -> Iterator[Place]:
     yield place
     with psycopg.connect(address(), autocommit=True) as connection:
         connection.execute(f"drop schema if exists {place.schema} cascade")
-
-
-@contextlib.asynccontextmanager
-async def wiretap(place: Place) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    """Hears what the servers tell all others."""
-    channel = f"runyard_{blake2b(place.schema.encode(), digest_size=8).hexdigest()}"
-    async with await psycopg.AsyncConnection.connect(address(), autocommit=True) as connection:
-        await connection.execute(f'listen "{channel}"')
-        yield connection
-
-
-async def heard(tap: psycopg.AsyncConnection[Any], *words: bytes) -> None:
-    """Returns once a server has told the others something in which these words are."""
-    async with asyncio.timeout(WAIT):
-        async for notification in tap.notifies():
-            packet = a2b_base64(notification.payload)
-            if all(word in packet for word in words):
-                return
 
 
 async def heard_by_the_worker(client: LangGraphClient) -> None:
@@ -140,7 +120,7 @@ async def test_a_change_of_an_assistant_holds_for_the_next_run_on_every_server(
 
 @pytest.mark.parametrize("resumable", [False, True])
 async def test_a_stream_comes_whole_and_is_joined_elsewhere(
-    place: Place, one: LangGraphClient, other: LangGraphClient, gate: Gate, resumable: bool
+    one: LangGraphClient, other: LangGraphClient, gate: Gate, resumable: bool
 ) -> None:
     thread = (await one.threads.create())["thread_id"]
     stream = one.runs.stream(
@@ -149,9 +129,7 @@ async def test_a_stream_comes_whole_and_is_joined_elsewhere(
     begun = await read_until(stream, "custom")
     (run,) = await other.runs.list(thread)
     joined = join_stream(other, run, last_event_id="-1" if resumable else None)
-    async with wiretap(place) as tap:
-        first = await under_way(other, anext(joined))
-        await (first if resumable else heard(tap, b"Follow", run["run_id"].encode()))
+    first = await under_way(other, anext(joined))
     await heard_by_the_worker(other)
     gate.open()
     parts = begun + await asyncio.wait_for(collect(stream), WAIT)
@@ -228,14 +206,10 @@ async def test_a_stream_goes_on_at_another_server_when_its_own_is_killed(
     assert event_names(await asyncio.wait_for(collect(rest), WAIT)) == ["custom", "updates"]
 
 
-async def test_a_thread_is_followed_where_its_runs_are_not_made(
-    place: Place, one: LangGraphClient, other: LangGraphClient
-) -> None:
+async def test_a_thread_is_followed_where_its_runs_are_not_made(one: LangGraphClient, other: LangGraphClient) -> None:
     thread = (await one.threads.create())["thread_id"]
     stream = await other.threads.join_stream(thread, stream_mode=["run_modes", "state_update"])
-    async with wiretap(place) as tap:
-        reading = await under_way(other, read_until(stream, "state_update"))
-        await heard(tap, b"FollowThread", thread.encode())
+    reading = await under_way(other, read_until(stream, "state_update"))
     await heard_by_the_worker(other)
     await one.runs.wait(thread, "chain", input={})
     seen = await asyncio.wait_for(reading, WAIT)

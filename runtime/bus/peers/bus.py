@@ -21,6 +21,7 @@ from runyard.runtime.bus.messages import (
     UnfollowThread,
     Welcome,
 )
+from runyard.runtime.bus.peers.confirming import Confirmations
 from runyard.runtime.bus.peers.hearing import Hearing
 from runyard.runtime.bus.peers.membership import TOGETHER, Membership
 from runyard.runtime.bus.peers.messages import Leaving, RunsChanged, ThreadChanged
@@ -46,7 +47,8 @@ class PeeredBus:
         self._links = links
         self._transport = transport
         self._here = here = Membership(links, transport.packet_size, transport.wake)
-        self._hearing = Hearing(here)
+        self._confirmations = Confirmations(here)
+        self._hearing = Hearing(here, self._confirmations)
         self._was_connected = False
         self._dropped = 0
         self._renewing = BackgroundLoop("telling other servers of this one", self._renew, loops)
@@ -144,6 +146,10 @@ class PeeredBus:
 
     def elsewhere(self) -> Collection[str]:
         return self._here.servers.with_workers()
+
+    async def confirmed(self) -> None:
+        if not self.polls:
+            await self._confirmations.wait()
 
     def answer_flush(self, server: str, number: int) -> None:
         self._here.say(server, Flushed(number))

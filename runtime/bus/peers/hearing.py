@@ -21,11 +21,14 @@ from runyard.runtime.bus.messages import (
     Unfollow,
     UnfollowThread,
 )
+from runyard.runtime.bus.peers.confirming import Confirmations
 from runyard.runtime.bus.peers.inbox import Inbox
 from runyard.runtime.bus.peers.membership import Membership
 from runyard.runtime.bus.peers.messages import (
     PACKET,
     Alive,
+    Confirm,
+    Confirmed,
     EventsWithheld,
     Interests,
     Leaving,
@@ -45,8 +48,9 @@ class Hearing:
     """Takes packets in, and sees to it that what is missed is made up for: after a gap, either side says anew what it
     follows, and workers that are told again who follows a run say how far its events are stored."""
 
-    def __init__(self, membership: Membership) -> None:
+    def __init__(self, membership: Membership, confirmations: Confirmations) -> None:
         self._here = membership
+        self._confirmations = confirmations
         self._to_look_at: set[str] = set()
         self._looking: asyncio.TimerHandle | None = None
 
@@ -152,6 +156,10 @@ class Hearing:
             case UnfollowThread(thread_id):
                 here.followers.unfollow_thread(peer, thread_id)
                 here.unfollowed((), [thread_id])
+            case Confirm(number):
+                here.say(peer, Confirmed(number))
+            case Confirmed(number):
+                self._confirmations.answered(peer, number)
             case Mine(run_id):
                 here.askers.answered(run_id, peer)
             case Interests(runs, threads):

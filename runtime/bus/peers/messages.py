@@ -49,6 +49,18 @@ class Mine(Message, frozen=True):
     run_id: str
 
 
+class Confirm(Message, frozen=True):
+    """To be answered by `Confirmed`."""
+
+    number: int
+
+
+class Confirmed(Message, frozen=True):
+    """Answers `Confirm`: all that was said before has been taken in, and the workers were told of it."""
+
+    number: int
+
+
 class EventsWithheld(Message, frozen=True):
     """The run says what is not stored and is secret: who follows it elsewhere misses that."""
 
@@ -96,6 +108,8 @@ PeerMessage = (
     | Alive
     | Interests
     | Mine
+    | Confirm
+    | Confirmed
     | EventsWithheld
     | RunsChanged
     | ThreadChanged

@@ -91,9 +91,13 @@ class OtherServers:
         """Those whose workers may have something to say."""
         return [address for address, server in self._known.items() if server.workers]
 
+    def at_work(self, now: float) -> Collection[str]:
+        """Those that have workers and have been heard lately."""
+        return [each for each, server in self._known.items() if server.workers and now - server.heard_at <= FRESH]
+
     def choose(self, ready: int, now: float) -> Sequence[str] | None:
         """Which of them to wake for so many runs, those with the most room; None: all."""
-        able = [server for server in self._known.values() if server.workers and now - server.heard_at <= FRESH]
+        able = [self._known[address] for address in self.at_work(now)]
         if ready > len(able):
             for server in able:
                 server.room -= ready // len(able)

@@ -15,7 +15,7 @@ from runyard.runtime.bus.messages import (
     Hello,
     UnfollowThread,
 )
-from runyard.runtime.bus.peers import hearing
+from runyard.runtime.bus.peers import confirming, hearing
 from runyard.runtime.bus.peers import servers as servers_module
 
 from .peer_servers import Servers, ended, events, settled
@@ -92,6 +92,47 @@ async def test_a_flush_is_answered_behind_all_that_was_said_before(servers: Serv
     other.bus.answer_flush(server, number)
     assert (await one.hears.until(Flushed(7)))[-1][0] == other.bus.address
     assert one.hears.runs == [ended()]
+
+
+async def test_what_is_followed_is_confirmed_once_others_have_told_their_workers(servers: Servers) -> None:
+    one, other, _ = [await servers() for _ in range(3)]
+    held: list[tuple[bytes, bool]] = []
+    other.transport.held = held
+    one.bus.follow_thread("thread")
+    confirmed = asyncio.create_task(one.bus.confirmed())
+    await settled()
+    assert not confirmed.done(), "one has not heard of it"
+    other.transport.held = None
+    for packet in held:
+        other.transport._arrived(*packet)
+    await asyncio.wait_for(confirmed, 10)
+    assert FollowThread("thread") in await other.told()
+
+
+async def test_a_server_that_confirms_nothing_is_not_waited_for_long(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confirming, "LONGEST_WAIT", 0.01)
+    one, gone = await servers(), await servers()
+    gone.transport.swallows = True
+    await asyncio.wait_for(one.bus.confirmed(), 10)
+
+
+@pytest.mark.parametrize("away", ["others", "workers", "connection"])
+async def test_nothing_is_confirmed_where_nobody_can_say_something(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch, away: str
+) -> None:
+    monkeypatch.setattr(confirming, "LONGEST_WAIT", 3600.0)
+    one = await servers()
+    if away != "others":
+        other = await servers()
+        if away == "workers":
+            other.hears.workers = 0
+            other.bus._here.tell_alive(None, asks=False)
+        else:
+            one.transport.disconnect()
+        await settled()
+    await asyncio.wait_for(one.bus.confirmed(), 10)
 
 
 # Coming, staying and going
