@@ -24,9 +24,9 @@ from .racer import take_part
 SPREAD = 0.0015
 """Seconds by which one may be ahead of the other: enough for either to be first."""
 ROUNDS = 24
-WIDER = 3
+WIDER = 8
 """How often that is doubled, for as many rounds again, where one has always been first: on a busy machine, and where
-one decides at its beginning and the other at its end."""
+one decides at its beginning and the other at its end. It ends as soon as both have been first."""
 
 S = TypeVar("S")
 L = TypeVar("L")

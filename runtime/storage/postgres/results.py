@@ -6,11 +6,13 @@ from typing import Any, Final
 import orjson
 
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.port.runs import InsertResult, NewRun
+from runyard.runtime.storage.port.runs import NewRun
 from runyard.runtime.storage.postgres.database.connection import Connection
-from runyard.runtime.storage.postgres.runs.insertion import insert_runs
+from runyard.runtime.storage.postgres.runs.insertion import INSERTION
 from runyard.runtime.storage.rows.prepared_runs import PreparedRun, prepare_runs
 from runyard.runtime.storage.shared.results import ROWS_PER_PAGE, Results, Row
+from runyard.runtime.storage.sql.queries import Queries
+from runyard.runtime.storage.sql.statements import Database
 
 FIRST_FETCH: Final = 20
 """Rows that are fetched at first: each may have megabytes."""
@@ -18,6 +20,9 @@ FIRST_FETCH: Final = 20
 
 class PostgresResults(Results[Connection]):
     """See `Results`."""
+
+    def __init__(self, database: Database[Connection], queries: Queries) -> None:
+        super().__init__(database, queries, INSERTION)
 
     def _rows(self, connection: Connection, query: str, given: Mapping[str, Any], key: int) -> Generator[Row]:
         # Whoever asks for more than there were so far has found them small, and gets more at once.
@@ -34,6 +39,3 @@ class PostgresResults(Results[Connection]):
 
     def _prepare(self, scope: Scope, new_runs: Sequence[NewRun]) -> Callable[[Connection], Sequence[PreparedRun]]:
         return lambda connection: prepare_runs(scope, new_runs, connection.now, connection.now)
-
-    def _insert(self, connection: Connection, scope: Scope, prepared: Sequence[PreparedRun]) -> InsertResult:
-        return insert_runs(connection, self._sql, scope, prepared)

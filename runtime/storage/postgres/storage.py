@@ -14,7 +14,6 @@ from runyard.runtime.storage.postgres.assistants.seen_assistants import SeenAssi
 from runyard.runtime.storage.postgres.batches import PostgresBatches
 from runyard.runtime.storage.postgres.checkpoints.checkpoint_rows import write_rows
 from runyard.runtime.storage.postgres.checkpoints.checkpoints import PostgresCheckpoints
-from runyard.runtime.storage.postgres.crons import PostgresCrons
 from runyard.runtime.storage.postgres.database.connection import LONGEST_STATEMENT, Connection
 from runyard.runtime.storage.postgres.database.database import CONNECTIONS, Database
 from runyard.runtime.storage.postgres.database.errors import unavailable
@@ -25,6 +24,7 @@ from runyard.runtime.storage.postgres.events import PostgresEvents
 from runyard.runtime.storage.postgres.idempotency import PostgresIdempotency
 from runyard.runtime.storage.postgres.migrations import migrate, read_state
 from runyard.runtime.storage.postgres.results import PostgresResults
+from runyard.runtime.storage.postgres.runs.insertion import INSERTION
 from runyard.runtime.storage.postgres.runs.queue import PostgresQueue
 from runyard.runtime.storage.postgres.runs.runs import PostgresRuns
 from runyard.runtime.storage.postgres.sealed import PostgresSealed
@@ -33,6 +33,7 @@ from runyard.runtime.storage.postgres.store.items import PostgresStoreItems
 from runyard.runtime.storage.postgres.store.vectors import MOST_DIMS, offers_vectors
 from runyard.runtime.storage.postgres.thread_search import THREAD_TABLES
 from runyard.runtime.storage.postgres.workers.workers import PostgresWorkers
+from runyard.runtime.storage.shared.crons import Crons
 from runyard.runtime.storage.shared.queue_time import time_of
 from runyard.runtime.storage.shared.sign_ins import SignIns
 from runyard.runtime.storage.shared.threads import Threads
@@ -71,7 +72,7 @@ class PostgresStorage:
         self.store = PostgresStoreItems(self._database, queries)
         self.deliveries = PostgresDeliveries(self._database, queries, self.workers.leases)
         self.idempotency = PostgresIdempotency(self._database, queries)
-        self.crons = PostgresCrons(self._database, queries)
+        self.crons = Crons(self._database, queries, INSERTION, time_of)
         self.batches = PostgresBatches(self._database, queries, time_of)
         self.results = PostgresResults(self._database, queries)
         self.assistants = PostgresAssistants(self._database, queries, seen)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from runyard.generated.models import (
     Assistant,
@@ -19,6 +19,7 @@ from runyard.runtime.storage.rows.rows import assistant_columns, assistant_from_
 from runyard.runtime.storage.shared.removal import remove_in_pieces
 from runyard.runtime.storage.shared.scoping import add_scope_of_threads, on_assistant, shows_assistant
 from runyard.runtime.storage.shared.thread_edits import delete_threads
+from runyard.runtime.storage.shared.thread_search import ThreadTables
 from runyard.runtime.storage.sql.conditions import Conditions
 from runyard.runtime.storage.sql.fetching import fetch_dict, fetch_dicts, one
 from runyard.runtime.storage.sql.queries import Queries
@@ -30,14 +31,10 @@ class Assistants:
     """Assistants as rows that repeat their latest version. Whoever changes one holds its lock. The queries of searches,
     of `versions` and of the threads of an assistant are put together from what was asked for."""
 
-    insertion_order: ClassVar[str]
-    """The column that tells which of two rows is the older one."""
-    temporary_threads: ClassVar[str]
-    """The table of threads, to be looked at for temporary ones."""
-
-    def __init__(self, database: Database[Statements], queries: Queries) -> None:
+    def __init__(self, database: Database[Statements], queries: Queries, tables: ThreadTables) -> None:
         self._database = database
         self._sql = queries
+        self._tables = tables
 
     async def ensure_system(self, assistants: Sequence[DefaultAssistant]) -> None:
         def work(connection: Statements) -> None:
@@ -83,7 +80,7 @@ class Assistants:
 
         def read(connection: Statements) -> list[Assistant]:
             where = _conditions(connection, scope, request)
-            by = f"order by {column} {order}, {self.insertion_order} {order}"
+            by = f"order by {column} {order}, {connection.insertion_order} {order}"
             sql = f"select * from assistants {where} {by} {where.page(limit, offset)}"
             return [assistant_from_row(row) for row in fetch_dicts(connection, sql, where.parameters)]
 
@@ -214,7 +211,7 @@ class Assistants:
         found: list[str] = []
         for tables, table, where in (
             ("thread_tags", "thread_tags", kept),
-            (self.temporary_threads, "threads", temporary),
+            (self._tables.temporary, "threads", temporary),
         ):
             where.among("thread_id", among)
             add_scope_of_threads(where, scope, f"{table}.thread_id")

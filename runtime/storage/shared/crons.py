@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from runyard.generated.models import CronCountRequest, CronSearch
 from runyard.runtime.errors import Conflict, Forbidden, NotFound, Unavailable
@@ -13,9 +12,11 @@ from runyard.runtime.storage.kept_answers import pack_cron
 from runyard.runtime.storage.port.crons import CronChange, DueCrons, Fired, Firing, StoredCron
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.storage.port.idempotency import IdempotencyKey
-from runyard.runtime.storage.port.runs import CancelResult, InsertResult, NewRun
+from runyard.runtime.storage.port.runs import CancelResult, InsertResult
 from runyard.runtime.storage.rows.prepared_runs import PreparedRun, prepare_runs
 from runyard.runtime.storage.rows.rows import NO_CRON_THREAD, cron_columns, cron_from_row, expiry_columns
+from runyard.runtime.storage.shared.insertion import Insertion
+from runyard.runtime.storage.shared.queue_time import Clock
 from runyard.runtime.storage.shared.scoping import on_cron, shows_cron, shows_thread
 from runyard.runtime.storage.shared.used_keys import keep_key
 from runyard.runtime.storage.sql.conditions import Conditions
@@ -35,28 +36,15 @@ FIRINGS_KEPT = 20
 """Of each cron."""
 
 
-class Crons(ABC, Generic[C]):
+class Crons(Generic[C]):
     """Crons as rows, with an index on the moments that are waited for. Whoever changes one locks its row. The queries
     of searches are put together from what was asked for."""
 
-    insertion_order: ClassVar[str]
-    """The column that tells which of two rows is the older one."""
-
-    def __init__(self, database: Database[C], queries: Queries) -> None:
+    def __init__(self, database: Database[C], queries: Queries, insertion: Insertion[C], clock: Clock[C]) -> None:
         self._database = database
         self._sql = queries
-
-    @abstractmethod
-    async def _make_room(self, scope: Scope, new_run: NewRun) -> list[CancelResult]:
-        """In front of the transaction that inserts the run, see `make_room`."""
-
-    @abstractmethod
-    def _insert(self, connection: C, scope: Scope, prepared: Sequence[PreparedRun]) -> InsertResult:
-        """See `insert_runs`."""
-
-    @abstractmethod
-    def _queue_time(self, connection: C) -> int:
-        """Microseconds by the clock of the queue."""
+        self._insertion = insertion
+        self._clock = clock
 
     # What clients do
 
@@ -141,7 +129,7 @@ class Crons(ABC, Generic[C]):
         def read(connection: Statements) -> list[StoredCron]:
             where = _conditions(connection, scope, request)
             where.equal("enabled", request.enabled)
-            by = f"order by {column} {order} {nulls}, {self.insertion_order} {order}"
+            by = f"order by {column} {order} {nulls}, {connection.insertion_order} {order}"
             sql = f"select * from crons {where} {by} {where.page(limit, offset)}"
             return [cron_from_row(row) for row in fetch_dicts(connection, sql, where.parameters)]
 
@@ -172,7 +160,10 @@ class Crons(ABC, Generic[C]):
         made_room: list[list[CancelResult]] = []
         for firing in firings:
             new_run = firing.new_run
-            made_room.append([] if new_run is None else await self._make_room(firing.cron.runs_scope, new_run))
+            new_runs = [] if new_run is None else [new_run]
+            made_room.append(
+                await self._insertion.make_room(self._database, self._sql, firing.cron.runs_scope, new_runs)
+            )
 
         fired: list[Fired] = []
         handled = 0
@@ -185,7 +176,7 @@ class Crons(ABC, Generic[C]):
                 done.append(self._fire(connection, firing, together))
                 if time_slice.over:
                     break
-            self._insert(connection, Scope.everything(), together)
+            self._insertion.insert_runs(connection, self._sql, Scope.everything(), together)
             return done
 
         while handled < len(firings):
@@ -219,13 +210,13 @@ class Crons(ABC, Generic[C]):
         connection.execute(self._sql["forget_firings"], {"cron_id": cron.cron_id, "kept": FIRINGS_KEPT})
         if firing.new_run is None:
             return Fired(firing, None, firing.refusal)
-        (run,) = prepare_runs(cron.runs_scope, [firing.new_run], self._queue_time(connection), time)
+        (run,) = prepare_runs(cron.runs_scope, [firing.new_run], self._clock(connection), time)
         if run.created is not None:
             together.append(run)
             return Fired(firing, InsertResult([run.created], int(run.row["queue"] == "ready"), CancelResult()))
         connection.execute("savepoint firing")
         try:
-            fired = Fired(firing, self._insert(connection, cron.runs_scope, [run]))
+            fired = Fired(firing, self._insertion.insert_runs(connection, self._sql, cron.runs_scope, [run]))
         except (Conflict, NotFound) as error:
             connection.execute("rollback to firing")
             connection.execute(self._sql["note_refusal"], moment)

@@ -13,9 +13,10 @@ from typing import Any, Final, Generic, TypeVar
 
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.results import FailedItem, ItemResult, ItemRetry, ResultsState, RetryResult
-from runyard.runtime.storage.port.runs import FinalStatus, InsertResult, Lane, NewRun
+from runyard.runtime.storage.port.runs import FinalStatus, Lane, NewRun
 from runyard.runtime.storage.rows.prepared_runs import PreparedRun
 from runyard.runtime.storage.rows.results import failed_from_row, result_from_row
+from runyard.runtime.storage.shared.insertion import Insertion
 from runyard.runtime.storage.shared.removal import remove_events
 from runyard.runtime.storage.shared.scoping import on_batch, shows_batch, shows_item
 from runyard.runtime.storage.sql.fetching import one
@@ -36,9 +37,10 @@ REMOVING: Final = "removing results"
 class Results(ABC, Generic[C]):
     """Results stand where runs have left them until their time is over; triggers count them."""
 
-    def __init__(self, database: Database[C], queries: Queries) -> None:
+    def __init__(self, database: Database[C], queries: Queries, insertion: Insertion[C]) -> None:
         self._database = database
         self._sql = queries
+        self._insertion = insertion
 
     @abstractmethod
     def _rows(self, connection: C, query: str, given: Mapping[str, Any], key: int) -> Generator[Row]:
@@ -52,10 +54,6 @@ class Results(ABC, Generic[C]):
     @abstractmethod
     def _prepare(self, scope: Scope, new_runs: Sequence[NewRun]) -> Callable[[C], Sequence[PreparedRun]]:
         """What makes ready in the transaction that inserts them, see `prepare_runs`."""
-
-    @abstractmethod
-    def _insert(self, connection: C, scope: Scope, prepared: Sequence[PreparedRun]) -> InsertResult:
-        """See `insert_runs`."""
 
     async def state(self, scope: Scope, batch_id: str) -> ResultsState | None:
         def read(connection: Statements) -> ResultsState | None:
@@ -140,7 +138,7 @@ class Results(ABC, Generic[C]):
                 run.row.update(batch_id=batch_id, batch_index=item.index, lane=lane)
                 runs.append(run)
                 replaced_ids.append(item.run_id)
-            self._insert(connection, scope, runs)
+            self._insertion.insert_runs(connection, self._sql, scope, runs)
             connection.execute_many(
                 self._sql["name_replaced"],
                 [

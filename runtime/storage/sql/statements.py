@@ -35,6 +35,7 @@ class Statements(Protocol):
 
     now: microseconds since 1970, by the clock of the backend. It may go on meanwhile: what is one moment is read once.
     slices: how many slices of time a transaction may take for work that can be done in pieces.
+    insertion_order: the column that tells which of two rows is the older one, where a table has no other.
     conditions: how the backend writes those of a query that is put together; called with those that always hold.
     """
 
@@ -43,6 +44,9 @@ class Statements(Protocol):
 
     @property
     def slices(self) -> int: ...
+
+    @property
+    def insertion_order(self) -> str: ...
 
     @property
     def conditions(self) -> type[Conditions]: ...

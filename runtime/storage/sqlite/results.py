@@ -6,13 +6,13 @@ from typing import Any
 import orjson
 
 from runyard.runtime.scope import Scope
-from runyard.runtime.storage.port.runs import InsertResult, NewRun
+from runyard.runtime.storage.port.runs import NewRun
 from runyard.runtime.storage.rows.prepared_runs import PreparedRun, prepare_runs
 from runyard.runtime.storage.shared.results import Results, Row
 from runyard.runtime.storage.sql.queries import Queries
 from runyard.runtime.storage.sql.statements import Database
 from runyard.runtime.storage.sqlite.database.connection import Connection, now
-from runyard.runtime.storage.sqlite.runs.insertion import insert_runs
+from runyard.runtime.storage.sqlite.runs.insertion import INSERTION
 from runyard.runtime.storage.sqlite.runs.queue_clock import QueueClock
 
 
@@ -20,7 +20,7 @@ class SqliteResults(Results[Connection]):
     """See `Results`."""
 
     def __init__(self, database: Database[Connection], queries: Queries, clock: QueueClock) -> None:
-        super().__init__(database, queries)
+        super().__init__(database, queries, INSERTION)
         self._clock = clock
 
     def _rows(self, connection: Connection, query: str, given: Mapping[str, Any], key: int) -> Generator[Row]:
@@ -36,6 +36,3 @@ class SqliteResults(Results[Connection]):
     def _prepare(self, scope: Scope, new_runs: Sequence[NewRun]) -> Callable[[Connection], Sequence[PreparedRun]]:
         prepared = prepare_runs(scope, new_runs, self._clock.now(), now())  # nobody waits for that
         return lambda connection: prepared
-
-    def _insert(self, connection: Connection, scope: Scope, prepared: Sequence[PreparedRun]) -> InsertResult:
-        return insert_runs(connection, self._sql, scope, prepared)

@@ -11,15 +11,15 @@ from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.port.capabilities import Capabilities, Progress, SchemaState
 from runyard.runtime.storage.port.storage import Meter
+from runyard.runtime.storage.shared.assistants import Assistants
+from runyard.runtime.storage.shared.crons import Crons
 from runyard.runtime.storage.shared.sign_ins import SignIns
 from runyard.runtime.storage.shared.threads import Threads
 from runyard.runtime.storage.sql.queries import load_queries
-from runyard.runtime.storage.sqlite.assistants import SqliteAssistants
 from runyard.runtime.storage.sqlite.backup import copy_databases
 from runyard.runtime.storage.sqlite.batches import SqliteBatches
 from runyard.runtime.storage.sqlite.checkpoints.checkpoint_rows import write_rows
 from runyard.runtime.storage.sqlite.checkpoints.checkpoints import SqliteCheckpoints
-from runyard.runtime.storage.sqlite.crons import SqliteCrons
 from runyard.runtime.storage.sqlite.database.database import Database
 from runyard.runtime.storage.sqlite.deliveries import SqliteDeliveries
 from runyard.runtime.storage.sqlite.events import SqliteEvents
@@ -27,6 +27,7 @@ from runyard.runtime.storage.sqlite.idempotency import SqliteIdempotency
 from runyard.runtime.storage.sqlite.migrations import STORE as STORE_SCHEMA
 from runyard.runtime.storage.sqlite.migrations import read_refusal, read_schema_state
 from runyard.runtime.storage.sqlite.results import SqliteResults
+from runyard.runtime.storage.sqlite.runs.insertion import INSERTION
 from runyard.runtime.storage.sqlite.runs.queue import SqliteQueue
 from runyard.runtime.storage.sqlite.runs.queue_clock import QueueClock
 from runyard.runtime.storage.sqlite.runs.runs import SqliteRuns
@@ -68,8 +69,8 @@ class SqliteStorage:
         self.results = SqliteResults(self._database, queries, self._clock)
         self.workers = SqliteWorkers(self._database, queries, self._clock.of, self._locks)
         self.threads = Threads(self._database, queries, THREAD_TABLES, write_rows)
-        self.assistants = SqliteAssistants(self._database, queries)
-        self.crons = SqliteCrons(self._database, queries, self._clock)
+        self.assistants = Assistants(self._database, queries, THREAD_TABLES)
+        self.crons = Crons(self._database, queries, INSERTION, self._clock.of)
         self.events = SqliteEvents(self._database, queries)
         self.deliveries = SqliteDeliveries(self._database, queries, self._clock.of)
         self.idempotency = SqliteIdempotency(self._database, queries)

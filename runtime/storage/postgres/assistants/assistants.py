@@ -8,6 +8,7 @@ from runyard.generated.models import Assistant
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.postgres.assistants.seen_assistants import SeenAssistants
 from runyard.runtime.storage.postgres.database.database import Database
+from runyard.runtime.storage.postgres.thread_search import THREAD_TABLES
 from runyard.runtime.storage.rows.rows import assistant_from_row
 from runyard.runtime.storage.shared.assistants import Assistants
 from runyard.runtime.storage.sql.fetching import fetch_dict
@@ -18,11 +19,8 @@ from runyard.runtime.storage.sql.statements import Statements
 class PostgresAssistants(Assistants):
     """See `Assistants`."""
 
-    insertion_order = "seq"
-    temporary_threads = "threads"
-
     def __init__(self, database: Database, queries: Queries, seen: SeenAssistants) -> None:
-        super().__init__(database, queries)
+        super().__init__(database, queries, THREAD_TABLES)
         self._seen = seen
 
     async def seen(self, scope: Scope, assistant_id: str) -> Assistant | None:

@@ -68,6 +68,7 @@ class Connection:
 
     slices = SLICES
     conditions = PostgresConditions
+    insertion_order = "seq"
 
     def __init__(self, target: Target, longest_statement: float = LONGEST_STATEMENT) -> None:
         """`longest_statement`: the seconds that the server is given for one outside of transactions. Raises

@@ -10,7 +10,6 @@ from runyard.runtime.errors import AssistantChanged, Conflict, Forbidden, NotFou
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, InsertResult, Lane, NewRun
 from runyard.runtime.storage.postgres.database.connection import Connection
-from runyard.runtime.storage.postgres.database.database import Database
 from runyard.runtime.storage.postgres.database.many_rows import insert_rows
 from runyard.runtime.storage.postgres.runs.acceptance import CHANGED
 from runyard.runtime.storage.postgres.runs.cancellation import cancel_runs
@@ -22,37 +21,11 @@ from runyard.runtime.storage.rows.prepared_runs import (
     kept_with_thread,
 )
 from runyard.runtime.storage.rows.rows import expiry_columns, iso_time, micros
+from runyard.runtime.storage.shared.insertion import Insertion
 from runyard.runtime.storage.shared.removal import refuse_leftovers
 from runyard.runtime.storage.shared.scoping import shows_thread
 from runyard.runtime.storage.sql.fetching import fetch_dict
 from runyard.runtime.storage.sql.queries import Queries
-
-CROWD = 50
-"""Runs that a transaction cancels for a multitask strategy."""
-
-
-async def make_room(database: Database, sql: Queries, scope: Scope, new_run: NewRun) -> list[CancelResult]:
-    """What a multitask strategy cancels of a thread where very many runs wait: all but a few, in transactions of
-    their own. What follows with the run itself is no more than one transaction may do."""
-    results: list[CancelResult] = []
-    if new_run.thread_metadata is not None or new_run.strategy not in ("interrupt", "rollback"):
-        return results
-    action: CancelAction = "interrupt" if new_run.strategy == "interrupt" else "rollback"
-
-    def crowd(connection: Connection) -> list[int]:
-        if not shows_thread(connection, scope, new_run.thread_id):
-            return []
-        found = connection.execute(sql["crowd_of_thread"], (new_run.thread_id, CROWD, CROWD))
-        return [seq for (seq,) in found]
-
-    def work(connection: Connection) -> CancelResult:
-        result, time = CancelResult(), connection.now
-        cancel_runs(connection, sql, crowd(connection), action, time, result)
-        return result
-
-    while await database.snapshot(crowd):
-        results.append(await database.write(work, locks=[new_run.thread_id]))
-    return results
 
 
 def insert_runs(connection: Connection, sql: Queries, scope: Scope, prepared: Sequence[PreparedRun]) -> InsertResult:
@@ -156,4 +129,18 @@ def _apply_strategy(connection: Connection, sql: Queries, new_run: NewRun, time:
     if active and new_run.strategy == "reject":
         raise Conflict(BUSY)
     action: CancelAction = "interrupt" if new_run.strategy == "interrupt" else "rollback"
-    cancel_runs(connection, sql, [seq for seq, _ in active], action, time, cancelled)
+    _cancel_runs(connection, sql, active, action, time, cancelled)
+
+
+def _cancel_runs(
+    connection: Connection,
+    sql: Queries,
+    runs: Sequence[tuple[int, str]],
+    action: CancelAction,
+    time: int,
+    result: CancelResult,
+) -> None:
+    cancel_runs(connection, sql, [seq for seq, _ in runs], action, time, result)
+
+
+INSERTION = Insertion(insert_runs, _cancel_runs)

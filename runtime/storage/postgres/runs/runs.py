@@ -20,7 +20,7 @@ from runyard.runtime.storage.postgres.database.connection import Connection
 from runyard.runtime.storage.postgres.database.database import Database
 from runyard.runtime.storage.postgres.runs.acceptance import Acceptance
 from runyard.runtime.storage.postgres.runs.cancellation import cancel_runs, free_threads
-from runyard.runtime.storage.postgres.runs.insertion import insert_runs, make_room
+from runyard.runtime.storage.postgres.runs.insertion import INSERTION, insert_runs
 from runyard.runtime.storage.rows.batches import insert_batch
 from runyard.runtime.storage.rows.prepared_runs import prepare_runs
 from runyard.runtime.storage.shared.leftovers import write_without_leftovers
@@ -37,7 +37,6 @@ class PostgresRuns(Runs[Connection]):
 
     def __init__(self, database: Database, queries: Queries, seen: SeenAssistants) -> None:
         super().__init__(database, queries)
-        self._own_database = database
         self._seen = seen
         self._acceptance = Acceptance(database, queries)
 
@@ -60,7 +59,7 @@ class PostgresRuns(Runs[Connection]):
     ) -> InsertResult:
         if len(new_runs) == 1 and batch is None and key is None and new_runs[0].thread_metadata is not None:
             return await self._acceptance.accept(scope, new_runs[0])
-        made_room = await make_room(self._own_database, self._sql, scope, new_runs[0]) if len(new_runs) == 1 else []
+        made_room = await INSERTION.make_room(self._database, self._sql, scope, new_runs)
 
         def work(connection: Connection) -> InsertResult:
             prepared = prepare_runs(scope, new_runs, connection.now, connection.now, batch)

@@ -17,10 +17,6 @@ select * from accept_runs(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s
 -- name: active_runs
 select seq, run_id from runs where thread_id = %s and queue is not null order by seq;
 
--- name: crowd_of_thread
--- Runs of a thread that are not its head, but for the first ones: nothing is promoted when they end.
-select seq from runs where thread_id = %s and queue in ('waiting', 'delayed') order by seq limit %s offset %s;
-
 -- name: runs_ahead
 -- Runs of the thread that a new one has to wait for; delayed ones come after it.
 select run_id from runs where thread_id = %(thread_id)s and queue in ('ready', 'running', 'waiting')
@@ -123,4 +119,3 @@ delete from runs where seq = %s and queue is null;
 update runs set answer = null,
   failure = case when status <> 'success' and substr(answer, 1, 12) = convert_to('{"__error__"', 'UTF8') then answer end
 where seq = %s and queue is null;
-

@@ -19,6 +19,7 @@ class Connection(sqlite3.Connection):
     slices = 1
     """Of time, for work that can be done in pieces: all other writes of the server wait for one."""
     conditions = SqliteConditions
+    insertion_order = "rowid"
 
     @property
     def now(self) -> int:

@@ -11,41 +11,14 @@ from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import CancelAction, CancelResult, InsertResult, Lane, NewRun
 from runyard.runtime.storage.rows.prepared_runs import BUSY, NO_THREAD, PreparedRun, created_run, kept_with_thread
 from runyard.runtime.storage.rows.rows import expiry_columns, iso_time
+from runyard.runtime.storage.shared.insertion import Insertion
 from runyard.runtime.storage.shared.removal import refuse_leftovers
 from runyard.runtime.storage.shared.scoping import shows_thread
 from runyard.runtime.storage.sql.fetching import fetch_dict
 from runyard.runtime.storage.sql.queries import Queries
 from runyard.runtime.storage.sqlite.database.connection import Connection, now
-from runyard.runtime.storage.sqlite.database.database import Database
 from runyard.runtime.storage.sqlite.database.many_rows import insert_rows
 from runyard.runtime.storage.sqlite.runs.cancellation import cancel_run
-
-CROWD = 50
-"""Runs that a transaction cancels for a multitask strategy."""
-
-
-async def make_room(database: Database, sql: Queries, scope: Scope, new_run: NewRun) -> list[CancelResult]:
-    """What a multitask strategy cancels of a thread where very many runs wait: all but a few, in transactions of
-    their own. What follows with the run itself is no more than one transaction may do."""
-    results: list[CancelResult] = []
-    if new_run.thread_metadata is not None or new_run.strategy not in ("interrupt", "rollback"):
-        return results
-    action: CancelAction = "interrupt" if new_run.strategy == "interrupt" else "rollback"
-
-    def crowd(connection: Connection) -> list[tuple[int, str]]:
-        if not shows_thread(connection, scope, new_run.thread_id):
-            return []
-        return connection.execute(sql["crowd_of_thread"], (new_run.thread_id, CROWD, CROWD)).fetchall()
-
-    def work(connection: Connection) -> CancelResult:
-        result, time = CancelResult(), now()
-        for seq, run_id in crowd(connection):
-            cancel_run(connection, sql, seq, run_id, action, time, result)
-        return result
-
-    while database.read_here(crowd):
-        results.append(await database.write(work))
-    return results
 
 
 def insert_runs(connection: Connection, sql: Queries, scope: Scope, prepared: Sequence[PreparedRun]) -> InsertResult:
@@ -141,5 +114,19 @@ def _apply_strategy(connection: Connection, sql: Queries, new_run: NewRun, time:
     if active and new_run.strategy == "reject":
         raise Conflict(BUSY)
     action: CancelAction = "interrupt" if new_run.strategy == "interrupt" else "rollback"
-    for seq, run_id in active:
-        cancel_run(connection, sql, seq, run_id, action, time, cancelled)
+    _cancel_runs(connection, sql, active, action, time, cancelled)
+
+
+def _cancel_runs(
+    connection: Connection,
+    sql: Queries,
+    runs: Sequence[tuple[int, str]],
+    action: CancelAction,
+    time: int,
+    result: CancelResult,
+) -> None:
+    for seq, run_id in runs:
+        cancel_run(connection, sql, seq, run_id, action, time, result)
+
+
+INSERTION = Insertion(insert_runs, _cancel_runs)

@@ -26,7 +26,7 @@ from runyard.runtime.storage.sql.queries import Queries
 from runyard.runtime.storage.sqlite.database.connection import Connection, now
 from runyard.runtime.storage.sqlite.database.database import Database
 from runyard.runtime.storage.sqlite.runs.cancellation import cancel_run, free_thread
-from runyard.runtime.storage.sqlite.runs.insertion import insert_runs, make_room
+from runyard.runtime.storage.sqlite.runs.insertion import INSERTION, insert_runs
 from runyard.runtime.storage.sqlite.runs.queue_clock import QueueClock
 
 PREPARED_INLINE = 200
@@ -39,7 +39,6 @@ class SqliteRuns(Runs[Connection]):
     def __init__(self, database: Database, queries: Queries, clock: QueueClock) -> None:
         self._clock = clock
         super().__init__(database, queries)
-        self._own_database = database
 
     async def insert(
         self,
@@ -48,7 +47,7 @@ class SqliteRuns(Runs[Connection]):
         batch: NewBatch | None = None,
         key: IdempotencyKey | None = None,
     ) -> InsertResult:
-        made_room = await make_room(self._own_database, self._sql, scope, new_runs[0]) if len(new_runs) == 1 else []
+        made_room = await INSERTION.make_room(self._database, self._sql, scope, new_runs)
         clock = self._clock.now()
 
         def prepare() -> tuple[list[PreparedRun], bytes | None]:

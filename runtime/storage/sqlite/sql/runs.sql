@@ -13,10 +13,6 @@ values (:run_id, :thread_id, :assistant_id, :graph_id, 'pending', :queue, :lane,
 -- name: active_runs
 select seq, run_id from runs where thread_id = ? and queue is not null order by seq;
 
--- name: crowd_of_thread
--- Runs of a thread that are not its head, but for the first ones: nothing is promoted when they end.
-select seq, run_id from runs where thread_id = ? and queue in ('waiting', 'delayed') order by seq limit ? offset ?;
-
 -- name: runs_ahead
 -- Runs of the thread that a new one has to wait for; delayed ones come after it.
 select run_id from runs where thread_id = :thread_id and queue in ('ready', 'running', 'waiting')
