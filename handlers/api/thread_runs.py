@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from runyard.generated.models import Run, RunCreateStateful, RunCreateStreamingStateful, RunsCancel
 from runyard.handlers.api.disconnect import AbandonService, cancel_on_disconnect
+from runyard.handlers.api.own_thread import beside_own_thread
 from runyard.handlers.api.run_access import cancel_run, cancel_runs, create_run
 from runyard.handlers.api.selection import select_fields
 from runyard.handlers.api.stream_modes import check_no_checkpoint, check_whole, modes_of
@@ -148,12 +149,13 @@ class ThreadRunHandlers:
         once: IdempotentRequest | None,
     ) -> Response:
         """POST /threads/{thread_id}/runs/wait"""
-        scope, request = await create_run(principal, body, thread_id)
+        place, awaited = beside_own_thread(thread_id, body)
+        scope, request = await create_run(principal, awaited, place)
         run, waiter = await self.runs.wait(
-            scope, request, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id, once=once
+            scope, request, thread_id=place, headers=configurable_headers, request_id=x_request_id, once=once
         )
         on_disconnect = cancel_on_disconnect(self.runs, scope, run) if body.on_disconnect == "cancel" else None
-        return JsonWait(waiter, _locations(thread_id, run.run_id, "join"), on_disconnect)
+        return JsonWait(waiter, _locations(run.thread_id, run.run_id, "join"), on_disconnect)
 
     async def create_and_stream(
         self,
@@ -165,12 +167,13 @@ class ThreadRunHandlers:
         once: IdempotentRequest | None,
     ) -> Response:
         """POST /threads/{thread_id}/runs/stream"""
-        scope, request = await create_run(principal, body, thread_id)
+        place, awaited = beside_own_thread(thread_id, body)
+        scope, request = await create_run(principal, awaited, place)
         run, subscription = await self.runs.stream(
-            scope, request, thread_id=thread_id, headers=configurable_headers, request_id=x_request_id, once=once
+            scope, request, thread_id=place, headers=configurable_headers, request_id=x_request_id, once=once
         )
         on_disconnect = cancel_on_disconnect(self.runs, scope, run) if body.on_disconnect == "cancel" else None
-        return EventStream(subscription, _locations(thread_id, run.run_id, "stream"), on_disconnect)
+        return EventStream(subscription, _locations(run.thread_id, run.run_id, "stream"), on_disconnect)
 
     async def get(self, principal: Principal, thread_id: str, run_id: str) -> Response:
         """GET /threads/{thread_id}/runs/{run_id}"""

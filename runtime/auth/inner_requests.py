@@ -44,6 +44,7 @@ class Caller:
 
     identity, user: as those of a `Scope`; None: nobody in particular, who may do everything.
     run_id, thread_id: the run that it belongs to; None: the server's own code, such as an authentication handler.
+    temporary: whether that run's thread is removed with it.
     request_id: what the request is called that made the run.
     encryption: the context in which what the run writes is encrypted, and so what is written by its requests.
     slot: the run's place in its worker; None outside of workers.
@@ -54,6 +55,7 @@ class Caller:
     user: str | None = field(default=None, repr=False)
     run_id: str | None = None
     thread_id: str | None = None
+    temporary: bool = False
     request_id: str | None = None
     encryption: Mapping[str, Any] | None = field(default=None, repr=False)
     slot: Slot | None = field(default=None, repr=False)
@@ -89,6 +91,7 @@ class _Signed(msgspec.Struct, array_like=True, frozen=True):
     user: str | None
     run_id: str | None
     thread_id: str | None
+    temporary: bool
     strange: bool
 
 
@@ -106,7 +109,15 @@ class InnerAddress:
     def sign(self, caller: Caller) -> str:
         """The header's value for one request."""
         said = _ENCODER.encode(
-            _Signed(time.monotonic(), caller.identity, caller.user, caller.run_id, caller.thread_id, caller.strange)
+            _Signed(
+                time.monotonic(),
+                caller.identity,
+                caller.user,
+                caller.run_id,
+                caller.thread_id,
+                caller.temporary,
+                caller.strange,
+            )
         )
         return f"{_text(said)}.{_text(self._signature(said))}"
 
@@ -128,6 +139,7 @@ class InnerAddress:
             user=found.user,
             run_id=found.run_id,
             thread_id=found.thread_id,
+            temporary=found.temporary,
             strange=found.strange,
         )
 

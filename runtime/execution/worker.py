@@ -183,6 +183,7 @@ class Worker:
             user=leased.user,
             run_id=leased.lease.run_id,
             thread_id=leased.lease.thread_id,
+            temporary=leased.temporary,
             request_id=configurable.get("langgraph_request_id"),
             encryption=leased.lease.encryption,
             slot=self._claims.slot(leased),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID, uuid5
 
 import pytest
 
@@ -64,8 +65,20 @@ def test_a_run_that_would_wait_for_itself_is_told_so(server: LiveServer) -> None
     assert error["message"].startswith("Client error '409 Conflict'")
 
 
-def test_a_remote_graph_as_a_node_brings_the_thread_of_its_run(server: LiveServer) -> None:
-    assert "would wait for itself" in run(server, "remote_node")["message"]
+def test_a_remote_graph_as_a_node_has_a_thread_beside_that_of_its_run(server: LiveServer) -> None:
+    thread = server.post("/threads", {})["thread_id"]
+    for runs in (1, 2):
+        asked = {"assistant_id": "remote_node", "input": {"does": ""}}
+        answer = server.http.post(f"{server.url}/threads/{thread}/runs/wait", json=asked, headers=ASKED)
+        assert answer.json()["result"] == NOBODY
+        beside = server.get(f"/threads/{uuid5(UUID(thread), 'answering')}/runs")
+        assert [run["status"] for run in beside] == ["success"] * runs
+
+
+def test_that_of_a_stateless_run_leaves_no_thread(server: LiveServer) -> None:
+    before = server.post("/threads/count", {})
+    assert run(server, "remote_node", headers=ASKED) == NOBODY
+    assert server.post("/threads/count", {}) == before
 
 
 def test_the_socket_is_the_server_users_alone(server: LiveServer) -> None:
