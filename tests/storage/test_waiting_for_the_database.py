@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future
 
@@ -111,3 +112,36 @@ async def test_nothing_waits_longer_than_storage_is_open(
     await asyncio.to_thread(database.close)
     with pytest.raises(StorageUnavailable):
         await asyncio.wrap_future(asked)
+
+
+def put_off_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "postgres-put-off"]
+
+
+async def test_one_thread_sees_to_what_is_put_off_again_and_again(
+    database: Database, doubling: Groups[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups, "UNUSED_AFTER", 3600.0)
+    before, seen = put_off_threads(), set[threading.Thread]()
+    for number in range(3):
+        asked: Future[int] = Future()
+        doubling.put_off(number, asked)
+        seen |= {*put_off_threads()} - {*before}
+        assert await asyncio.wrap_future(asked) == 2 * number
+    (thread,) = seen
+    await asyncio.to_thread(database.close)
+    await asyncio.to_thread(thread.join)
+
+
+async def test_the_thread_for_what_is_put_off_ends_when_it_is_not_needed(
+    doubling: Groups[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups, "UNUSED_AFTER", 0.01)
+    before = put_off_threads()
+    for number in range(2):
+        asked: Future[int] = Future()
+        doubling.put_off(number, asked)
+        threads = [thread for thread in put_off_threads() if thread not in before]
+        assert await asyncio.wrap_future(asked) == 2 * number
+        for thread in threads:
+            await asyncio.to_thread(thread.join)

@@ -37,8 +37,13 @@ MANY = 32
 """Requests that are cause enough."""
 SLOW = 0.05
 """Seconds after which a transaction that is under way is."""
-PUT_OFF = 0.02
-"""Seconds for which a request is put off that nobody waits for. A kill costs as much more of a run's progress."""
+PUT_OFF, LONGEST_PUT_OFF = 0.02, 0.1
+"""Seconds for which a request is put off that nobody waits for: the longer transactions take, the longer, so that a
+busy machine has fewer to make. A kill costs as much more of a run's progress."""
+PACE = 4
+"""Times as long as the latest transaction took."""
+UNUSED_AFTER = 5.0
+"""Seconds after which the thread ends that nothing was put off for."""
 PATIENCE = 20.0
 """Seconds after its first failure for which a request waits for the database. A worker whose lease runs out meanwhile
 gives its runs up; what it has asked for is refused then."""
@@ -81,12 +86,15 @@ class Groups(Generic[R, T]):
         self._at_once = at_once
         self._locks = locks
         self._lock = threading.Lock()
+        self._put_off = threading.Condition(self._lock)
         self._waiting: deque[_Asked[R, T]] = deque()
         self._later: dict[Future[T], tuple[float, _Asked[R, T]]] = {}
         self._watched = False
         self._under_way = 0
         self._begun = 0.0
-        database.at_close(self.hasten)
+        self._delay = PUT_OFF
+        self._ended = False
+        database.at_close(self._end)
 
     async def add(self, request: R) -> T:
         """Its result, once it is committed. Raises what it is refused with, and Unavailable."""
@@ -101,7 +109,9 @@ class Groups(Generic[R, T]):
         asked = _Asked(request, future, PATIENCE if patience is None else patience)
         with self._lock:
             self._database.check_open()
-            self._later[future] = (time.monotonic() + PUT_OFF, asked)
+            if not self._later:
+                self._put_off.notify()
+            self._later[future] = (time.monotonic() + self._delay, asked)
             if self._watched:
                 return
             self._watched = True
@@ -117,16 +127,27 @@ class Groups(Generic[R, T]):
         if begins:
             self._begin()
 
+    def _end(self) -> None:
+        """Has all that was put off made now, and its thread end."""
+        with self._lock:
+            self._ended = True
+            self._put_off.notify_all()
+        self.hasten()
+
     def _watch(self) -> None:
-        """Makes what was put off when it is due. In a thread of its own, for as long as there is something."""
+        """Makes what was put off when it is due. In a thread of its own, for as long as there is something now and
+        then: to start one takes longer than to wake it."""
         while True:
             with self._lock:
+                while not self._later and not self._ended and self._put_off.wait(UNUSED_AFTER):
+                    pass
                 first = next(iter(self._later.values()), None)
                 if first is None:
                     self._watched = False
                     return
                 delay = first[0] - time.monotonic()
-                due = [future for future, (moment, _) in self._later.items() if moment <= first[0] + PUT_OFF / 4]
+                until = first[0] + self._delay / 4
+                due = [future for future, (moment, _) in self._later.items() if moment <= until]
             if delay > 0:
                 time.sleep(delay)
             else:
@@ -165,8 +186,10 @@ class Groups(Generic[R, T]):
     def _go_on(self) -> None:
         """Makes groups until nothing waits, in a pool thread."""
         while group := self._next():
+            begun = time.monotonic()
             try:
                 self._make(group)
+                self._delay = min(LONGEST_PUT_OFF, max(PUT_OFF, PACE * (time.monotonic() - begun)))
             except BaseException as error:  # noqa: BLE001 - it is told to whoever asked
                 left = [asked for asked in group if not asked.future.done()]
                 if isinstance(error, StorageUnavailable) and (self._repeatable or not isinstance(error, Unanswered)):
