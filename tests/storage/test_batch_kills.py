@@ -18,7 +18,7 @@ from .batch_strain import ACTIVE, ALL, SIZE, batches, recover, strain
 from .builders import claim_all, finish_request
 from .processes import kill, start
 
-KILLS = 80
+KILLS = 60
 CHANGES = 10
 """So many are made, at most, before a kill."""
 
