@@ -59,11 +59,6 @@ def new_place(folder: Path) -> Iterator[Place]:
         connection.execute(f"drop schema if exists {place.schema} cascade")
 
 
-async def heard_by_the_worker(client: LangGraphClient) -> None:
-    """What the client's server has told is heard before the run that it tells of next is executed."""
-    await client.runs.wait(None, "chain", input={})
-
-
 @pytest.fixture(scope="module")
 def servers(place: Place) -> Iterator[list[LiveServer]]:
     """Two without workers, and one that has them."""
@@ -130,7 +125,6 @@ async def test_a_stream_comes_whole_and_is_joined_elsewhere(
     (run,) = await other.runs.list(thread)
     joined = join_stream(other, run, last_event_id="-1" if resumable else None)
     first = await under_way(other, anext(joined))
-    await heard_by_the_worker(other)
     gate.open()
     parts = begun + await asyncio.wait_for(collect(stream), WAIT)
     assert event_names(parts) == ["metadata", "updates", "custom", "updates"]
@@ -210,7 +204,6 @@ async def test_a_thread_is_followed_where_its_runs_are_not_made(one: LangGraphCl
     thread = (await one.threads.create())["thread_id"]
     stream = await other.threads.join_stream(thread, stream_mode=["run_modes", "state_update"])
     reading = await under_way(other, read_until(stream, "state_update"))
-    await heard_by_the_worker(other)
     await one.runs.wait(thread, "chain", input={})
     seen = await asyncio.wait_for(reading, WAIT)
     await one.threads.update_state(thread, {"last": "edited"})
