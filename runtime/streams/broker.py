@@ -4,10 +4,8 @@ Nothing here is needed for a run to end; a broker that knows nothing only makes 
 recheck, which asks storage.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
-from runyard.runtime.background.loops import BackgroundLoop
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.bus.messages import Cancel, Follow, Followed, PackedEvent
 from runyard.runtime.bus.port import ServerBus
@@ -20,24 +18,15 @@ from runyard.runtime.storage.port.threads import DeletedThreads
 from runyard.runtime.storage.port.workers import EndedRuns
 from runyard.runtime.streams.backlog import Backlog
 from runyard.runtime.streams.events import Event, EventId, EventLog, stored_event
-from runyard.runtime.streams.outages import looking, outlasting
+from runyard.runtime.streams.outages import outlasting
 from runyard.runtime.streams.protocol_events import EventFilter
 from runyard.runtime.streams.protocol_subscription import ProtocolSubscription
+from runyard.runtime.streams.recheck import Recheck
 from runyard.runtime.streams.selection import View
 from runyard.runtime.streams.subscriptions import ResultWaiter, RunSubscription, Subscription
 from runyard.runtime.streams.thread_streams import ThreadStreams
 from runyard.runtime.streams.thread_subscription import ThreadSubscription
 from runyard.runtime.telemetry.metrics import Metrics
-
-RECHECK_INTERVAL = 2.0
-"""Seconds between questions to storage about what is followed: for ends whose message was lost."""
-POLL_INTERVAL = 1.0
-"""The same while other server processes cannot tell of what their workers do; stored events are then asked for, too."""
-
-RECHECKED_TOGETHER = 100
-"""Runs that are asked about in one read."""
-
-_LOOKED_AT = "followed runs"
 
 
 class Broker:
@@ -54,8 +43,7 @@ class Broker:
         self._backlog = Backlog()
         self._subscriptions: dict[str, list[Subscription]] = {}
         self._threads = ThreadStreams(storage, bus, workers, self._backlog)
-        self._recheck = BackgroundLoop("looking at followed runs", self._look_again, loops or Loops())
-        self._refreshing: set[asyncio.Task[None]] = set()
+        self._recheck = Recheck(storage, bus, workers, self._threads, self._subscriptions, loops or Loops())
 
     def start(self) -> None:
         """Begins to hear from workers and to recheck."""
@@ -65,9 +53,6 @@ class Broker:
     async def stop(self) -> None:
         """Ends the rechecking."""
         await self._recheck.stop()
-        for task in self._refreshing:
-            task.cancel()
-        await asyncio.gather(*self._refreshing, return_exceptions=True)
         await self._threads.stop()
 
     # Subscribing
@@ -217,9 +202,9 @@ class Broker:
             for subscription in self._streams(run_id):
                 subscription.reaches(last)
             if answer is None:
-                self._spawn(self._read_results([run_id], told=True))
+                self._recheck.read([run_id], told=True)
             else:
-                self._deliver(RunResult(run_id, status, answer, last))  # type: ignore[arg-type]
+                self._recheck.deliver(RunResult(run_id, status, answer, last))  # type: ignore[arg-type]
 
     # What services say
 
@@ -284,8 +269,6 @@ class Broker:
         for stream in self._threads.of(thread_id):
             stream.state_changed()
 
-    # Results from storage
-
     def refresh_results(self, run_ids: Iterable[str]) -> None:
         """Asks storage about runs that are believed to have ended without a word of their workers."""
         run_ids = list(run_ids)
@@ -294,56 +277,4 @@ class Broker:
         self._threads.check()
         followed = [run_id for run_id in run_ids if run_id in self._subscriptions]
         if followed:
-            self._spawn(self._read_results(followed, told=False))
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(looking(work, _LOOKED_AT), name="read results")
-        self._refreshing.add(task)
-        task.add_done_callback(self._refreshing.discard)
-
-    async def _read_results(self, run_ids: Sequence[str], *, told: bool) -> None:
-        """`told`: a worker said that the runs have ended, so all that it had to say of them is there."""
-        late: list[RunResult] = []
-        for result in await self._storage.runs.ended(Scope.everything(), run_ids):
-            may_be_cut = any(each.may_be_cut for each in self._subscriptions.get(result.run_id, ()))
-            if told or not result.started or not may_be_cut:
-                self._deliver(result)
-            else:
-                late.append(result)
-        if late:
-            await self._workers.flushed()
-            for result in late:
-                self._deliver(result, untold=True)  # where the worker has said nothing by now either
-
-    def _deliver(self, result: RunResult, *, untold: bool = False) -> None:
-        subscriptions = self._subscriptions.pop(result.run_id, ())
-        for subscription in subscriptions:
-            subscription.end(result, untold=untold)
-        if subscriptions:
-            announce = any(subscription.announced for subscription in subscriptions)
-            self._bus.unfollow_run(result.run_id, announce=announce)
-
-    async def _look_again(self) -> float:
-        interval = POLL_INTERVAL if self._bus.polls else RECHECK_INTERVAL
-        before = asyncio.get_running_loop().time() - interval
-        followed = [
-            run_id
-            for run_id, subscriptions in self._subscriptions.items()
-            if any(each.run_exists and each.since < before for each in subscriptions)
-        ]
-        self._threads.check()
-        for start in range(0, len(followed), RECHECKED_TOGETHER):
-            await looking(self._read_results(followed[start : start + RECHECKED_TOGETHER], told=False), _LOOKED_AT)
-        if self._bus.polls:
-            await looking(self._read_stored(), _LOOKED_AT)
-        return interval
-
-    async def _read_stored(self) -> None:
-        """Finds events that are stored of which nobody tells."""
-        for run_id, subscriptions in list(self._subscriptions.items()):
-            streams = [each for each in subscriptions if isinstance(each, RunSubscription) and each.resumable]
-            if streams and streams[0].run_exists:
-                last = await self._storage.events.last(run_id)
-                for stream in streams:
-                    stream.stored(last)
-        await self._threads.read_stored()
+            self._recheck.read(followed, told=False)

@@ -17,7 +17,7 @@ from langgraph_sdk.client import LangGraphClient
 
 from runyard.runtime.config.langgraph_json import load_project
 from runyard.runtime.graphs.registry import Graphs
-from runyard.runtime.streams.broker import RECHECK_INTERVAL
+from runyard.runtime.streams.recheck import RECHECK_INTERVAL
 from tests.live_server import PROJECT, LiveServer, StartServer
 
 from .run_streams import collect, event_names

@@ -16,7 +16,7 @@ from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.schema import StreamPart
 
-from runyard.runtime.streams.broker import RECHECK_INTERVAL
+from runyard.runtime.streams.recheck import RECHECK_INTERVAL
 from tests.gate import UNHELD, Gate
 from tests.live_server import LiveServer, StartServer, poll
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.live_server import Backend, KeptServer, LiveServer
 
-from .users import PROJECTS, User, bearer
+from .users import PROJECTS, Owned, User, bearer, make
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +35,15 @@ def ann(owners: LiveServer) -> User:
 @pytest.fixture(scope="session")
 def bob(owners: LiveServer) -> User:
     return User(owners, bearer("bob-token"))
+
+
+@pytest.fixture(scope="module")
+def theirs(bob: User) -> Owned:
+    """What Bob has."""
+    return make(bob)
+
+
+@pytest.fixture
+def thread(ann: User) -> str:
+    """A thread of Ann's."""
+    return ann.new_thread()

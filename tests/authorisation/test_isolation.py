@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 import httpx
 import pytest
-from langgraph_sdk.errors import NotFoundError
 
 from tests.live_server import poll
-from tests.webhook_listener import WebhookListener
 
-from .users import Owned, User, make
+from .users import Owned, User, refused
 
 pytestmark = pytest.mark.postgres
-
-
-@pytest.fixture(scope="module")
-def theirs(bob: User) -> Owned:
-    return make(bob)
-
-
-@pytest.fixture
-def thread(ann: User) -> str:
-    return ann.new_thread()
-
-
-def refused(response: httpx.Response, status: int = 404) -> str:
-    assert response.status_code == status, response.text
-    detail: str = response.json()["detail"]
-    return detail
 
 
 # Runs on what is somebody else's
@@ -64,28 +45,6 @@ def test_no_run_names_somebody_elses_assistant(ann: User, bob: User, theirs: Own
     answer = ann.ask("POST", path.format(thread), body)
     assert refused(answer) == refused(ann.ask("POST", path.format(thread), {**body, "assistant_id": str(uuid.uuid4())}))
     assert ann.get(f"/threads/{thread}/runs") == []
-
-
-def test_a_batch_with_one_item_that_is_somebody_elses_is_refused_whole(ann: User, theirs: Owned) -> None:
-    before = ann.post("/threads/count")
-    items = [{"assistant_id": "chain", "on_completion": "keep"}] * 3
-    answer = ann.ask("POST", "/runs/batch", [*items, {"assistant_id": theirs.assistant_id}])
-    assert refused(answer).startswith("body[3]: ")
-    assert ann.post("/threads/count") == before
-
-
-def test_a_batch_belongs_to_who_made_it(ann: User, bob: User) -> None:
-    items = [{"assistant_id": "chain", "after_seconds": 3600, "config": {"metadata": {"item": 1}}}] * 2
-    headers = {"x-batch-metadata": '{"owner": "bob", "color": "red"}'}
-    batch_id = ann.http.post("/runs/batch", json=items, headers=headers).headers["x-batch-id"]
-    assert ann.get(f"/batches/{batch_id}")["metadata"] == {"owner": "ann", "color": "red"}
-    for user, found in ((ann, True), (bob, False)):
-        for query in ("", '?metadata={"color":"red"}'):
-            assert (batch_id in [batch["batch_id"] for batch in user.get(f"/batches{query}")]) == found
-    refused(bob.ask("POST", f"/batches/{batch_id}/cancel"))
-    refused(bob.ask("GET", f"/batches/{batch_id}/runs"))
-    assert ann.get(f"/batches/{batch_id}")["counts"]["pending"] == 2
-    assert ann.post(f"/batches/{batch_id}/cancel")["batch_id"] == batch_id
 
 
 def test_the_checkpoint_of_another_thread_is_none_of_ones_own(ann: User, bob: User, theirs: Owned, thread: str) -> None:
@@ -205,131 +164,3 @@ def test_an_idempotency_key_is_its_users_own(ann: User, bob: User, path: str) ->
         made, mine = (each[0] if isinstance(each, list) else each for each in (made, mine))
         assert made["thread_id"] != mine["thread_id"]
         assert made["metadata"]["owner"] == "bob"
-
-
-# Following
-
-
-def test_a_run_is_not_followed_by_its_id_alone(ann: User, theirs: Owned) -> None:
-    for path in (f"/runs/{theirs.run_id}", f"/runs/{theirs.run_id}/stream"):
-        for query in ("", "?cancel_on_disconnect=true") if path.endswith("stream") else ("",):
-            refused(ann.ask("GET", path + query, headers={"last-event-id": "-1"}))
-
-
-def test_events_are_not_replayed_by_their_ids(ann: User, bob: User, theirs: Owned, thread: str) -> None:
-    replayed = bob.ask(
-        "GET", f"/threads/{theirs.thread_id}/runs/{theirs.run_id}/stream", headers={"last-event-id": "-1"}
-    )
-    assert "event: values" in replayed.text
-    last = [line for line in replayed.text.splitlines() if line.startswith("id:")][-1].removeprefix("id:").strip()
-    own = ann.new_run(thread, stream_resumable=True)
-    for path in (f"/threads/{theirs.thread_id}/runs/{theirs.run_id}", f"/threads/{thread}/runs/{theirs.run_id}"):
-        for event_id in ("-1", "0", last):
-            answer = ann.ask("GET", f"{path}/stream", headers={"last-event-id": event_id})
-            assert "event: values" not in answer.text
-    answer = ann.ask("GET", f"/threads/{thread}/runs/{own}/stream", headers={"last-event-id": "1"})
-    assert theirs.run_id not in answer.text
-    refused(ann.ask("GET", f"/threads/{theirs.thread_id}/stream", headers={"last-event-id": last}))
-
-
-def test_what_a_run_answered_whose_thread_is_gone_is_its_makers(ann: User, bob: User) -> None:
-    done = bob.ask("POST", "/runs/wait", {"assistant_id": "chain", "input": {"n": 1}})
-    assert bob.get(done.headers["location"])["n"] == 112
-    absent = f"/threads/{uuid.uuid4()}/runs/{uuid.uuid4()}"
-    for rest in ("", "/join", "/stream"):
-        foreign, missing = (ann.ask("GET", path + rest) for path in (done.headers["content-location"], absent))
-        assert foreign.status_code == missing.status_code
-        assert "112" not in foreign.text
-
-
-def test_pages_and_their_totals_tell_of_nobody_else(ann: User, bob: User, theirs: Owned, thread: str) -> None:
-    values = {"n": 112}
-    ann.new_run(thread)
-    for asked in ({}, {"status": "idle"}, {"values": values}, {"ids": [thread, theirs.thread_id]}):
-        body = {**asked, "limit": 1, "offset": 0}
-        found: list[str] = []
-        while True:
-            page = ann.ask("POST", "/threads/search", body)
-            found += [item["thread_id"] for item in page.json()]
-            if "x-pagination-next" not in page.headers:
-                break
-            assert int(page.headers["x-pagination-total"]) == len(found) + 1
-            body["offset"] = int(page.headers["x-pagination-next"])
-        assert thread in found
-        assert not {theirs.thread_id, theirs.pending_thread_id} & {*found}
-
-
-# Many at once
-
-
-def test_runs_of_somebody_else_are_not_cancelled_with_ones_own(ann: User, bob: User, theirs: Owned) -> None:
-    mine = make(ann)
-    both = [mine.pending_run_id, theirs.pending_run_id]
-    for body in (
-        {"thread_id": theirs.pending_thread_id, "run_ids": both},
-        {"thread_id": theirs.pending_thread_id, "run_ids": [theirs.pending_run_id]},
-    ):
-        refused(ann.ask("POST", "/runs/cancel", body))
-    assert ann.ask("POST", "/runs/cancel?action=rollback", {"status": "all"}).status_code == 204
-    refused(ann.ask("GET", f"/threads/{mine.pending_thread_id}/runs/{mine.pending_run_id}"))
-    assert bob.get(f"/threads/{theirs.pending_thread_id}/runs/{theirs.pending_run_id}")["status"] == "pending"
-
-
-@pytest.mark.parametrize("strategy", ["delete", "keep_latest"])
-def test_threads_of_somebody_else_are_not_pruned_with_ones_own(
-    ann: User, bob: User, theirs: Owned, thread: str, strategy: str
-) -> None:
-    ann.new_run(thread)
-    history = bob.get(f"/threads/{theirs.thread_id}/history?limit=50")
-    body = {"thread_ids": [theirs.thread_id, thread, str(uuid.uuid4())], "strategy": strategy}
-    assert ann.post("/threads/prune", body) == {"pruned_count": 1}
-    assert bob.get(f"/threads/{theirs.thread_id}/history?limit=50") == history
-
-
-def test_an_assistant_that_is_deleted_takes_no_threads_of_others_with_it(ann: User, bob: User, thread: str) -> None:
-    assistant = ann.new_assistant()
-    ann.new_run(thread, assistant_id=assistant)
-    foreign = bob.new_thread(metadata={"assistant_id": assistant})
-    assert ann.ask("DELETE", f"/assistants/{assistant}?delete_threads=true").status_code == 204
-    refused(ann.ask("GET", f"/threads/{thread}"))
-    assert bob.get(f"/threads/{foreign}")["thread_id"] == foreign
-
-
-# What graphs have of their own
-
-
-async def test_the_assistant_of_a_graph_is_for_all_to_run_and_for_nobody_to_change(ann: User, bob: User) -> None:
-    found = [await user.client.assistants.search(graph_id="chain", limit=1000) for user in (ann, bob)]
-    (shared,) = {item["assistant_id"] for item in found[0]} & {item["assistant_id"] for item in found[1]}
-    for user in (ann, bob):
-        assert (await user.client.assistants.get(shared))["metadata"] == {"created_by": "system"}
-        values: Any = await user.client.runs.wait(None, shared, input={"n": 1})
-        assert values["n"] == 112
-        assert len(await user.client.assistants.get_versions(shared)) == 1
-        for attempt in (
-            user.client.assistants.update(shared, name="mine"),
-            user.client.assistants.set_latest(shared, 1),
-            user.client.assistants.delete(shared),
-        ):
-            with pytest.raises(NotFoundError):
-                await attempt
-
-
-# Webhooks
-
-
-async def test_a_webhook_tells_of_the_run_of_who_asked_for_it(ann: User, theirs: Owned, thread: str) -> None:
-    listener = WebhookListener()
-    try:
-        ann.new_run(thread, webhook=listener.url)
-        call = await listener.receive()
-        assert call["thread_id"] == thread
-        assert call["metadata"]["owner"] == "ann"
-        refused(
-            ann.ask("POST", f"/threads/{theirs.thread_id}/runs", {"assistant_id": "chain", "webhook": listener.url})
-        )
-        refused(
-            ann.ask("POST", f"/threads/{thread}/runs", {"assistant_id": "chain", "webhook": "/threads/search"}), 422
-        )
-    finally:
-        listener.close()

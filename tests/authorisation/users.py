@@ -151,3 +151,10 @@ def make(user: User) -> Owned:
 def absent() -> Owned:
     """One of nothing."""
     return Owned(*(str(uuid.uuid4()) for _ in range(8)))
+
+
+def refused(response: httpx.Response, status: int = 404) -> str:
+    """The detail of an answer that lets nobody in."""
+    assert response.status_code == status, response.text
+    detail: str = response.json()["detail"]
+    return detail

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,87 +11,19 @@ import pytest
 
 from tests.live_server import LiveServer, StartServer, poll
 
+from .reloading import CODE, await_log, changed, configure, reloading_server, say, speak, write_project
+
 pytestmark = pytest.mark.full
-
-CODE = """
-import asyncio, os, time
-from pathlib import Path
-from typing import TypedDict
-from langgraph.graph import START, StateGraph
-from spoken import WORD
-
-
-class State(TypedDict, total=False):
-    gate: str
-    said: str
-    steps: list
-
-
-async def first(state):
-    return {"steps": ["first"]}
-
-
-async def second(state):
-    while state.get("gate") and not Path(state["gate"]).exists():
-        await asyncio.sleep(0.02)
-    return {"said": f"{WORD} {os.environ.get('NAME', 'nobody')}", "steps": [*state["steps"], "second"]}
-
-
-async def third(state):
-    Path(state["gate"] + ".blocked").touch()
-    while not Path(state["gate"]).exists():
-        time.sleep(0.02)  # holds up the whole worker
-    return {"said": WORD}
-
-
-graph = StateGraph(State).add_node(first).add_node(second)
-graph = graph.add_edge(START, "first").add_edge("first", "second").compile()
-other = StateGraph(State).add_node(second).add_edge(START, "second").compile()
-blocking = StateGraph(State).add_node(third).add_edge(START, "third").compile()
-"""
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """The folder of a project: a graph in a module that imports another one, and an env file."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "code.env").write_text("NAME=Ada\n")
-    (folder / "talking.py").write_text(CODE)
-    (folder / "spoken.py").write_text('WORD = "hello"\n')
-    configure(folder, {"talk": "./talking.py:graph"})
-    return folder
-
-
-def configure(folder: Path, graphs: dict[str, str], **more: Any) -> None:
-    (folder / "langgraph.json").write_text(json.dumps({"graphs": graphs, "env": "code.env", **more}))
+    return write_project(tmp_path)
 
 
 @pytest.fixture
 def server(start_server: StartServer, project: Path) -> LiveServer:
-    return start_server(config=project / "langgraph.json", args=("--workers", "2", "--reload"))
-
-
-def say(server: LiveServer, graph: str = "talk") -> str:
-    """What a run says."""
-    said: str = server.post("/runs/wait", {"assistant_id": graph, "input": {"steps": []}})["said"]
-    return said
-
-
-def await_log(server: LiveServer, text: str, times: int = 1) -> None:
-    poll(lambda: server.log.read_text().count(text) >= times)
-
-
-def changed(server: LiveServer, change: Callable[[], Any]) -> None:
-    """Makes a change, and waits until fresh workers serve."""
-    before = server.log.read_text().count("served by fresh workers")
-    change()
-    await_log(server, "served by fresh workers", before + 1)
-
-
-def speak(project: Path, word: str) -> None:
-    """Has the project's graphs say another word."""
-    (project / "spoken.py").write_text(f'WORD = "{word}"\n')
+    return reloading_server(start_server, project)
 
 
 def await_first_step(server: LiveServer, thread: str) -> None:
@@ -212,44 +142,6 @@ def test_the_api_process_knows_the_new_graphs(server: LiveServer, project: Path)
     assert "start" in nodes("more")
 
 
-def test_a_changed_env_file_is_served(server: LiveServer, project: Path) -> None:
-    changed(server, lambda: (project / "code.env").write_text("NAME=Grace\n"))
-    assert say(server) == "hello Grace"
-
-
-def test_a_broken_configuration_keeps_the_last_one(server: LiveServer, project: Path) -> None:
-    (project / "langgraph.json").write_text("{")
-    await_log(server, "what was served before goes on")
-    assert say(server) == "hello Ada"
-
-
-def test_an_index_that_the_database_has_no_room_for_keeps_the_last_configuration(project: Path, tmp_path: Path) -> None:
-    (project / "meanings.py").write_text("def embed(texts):\n    return [[1.0] * 16_001 for _ in texts]\n")
-    graphs, index = {"talk": "./talking.py:graph"}, {"embed": "./meanings.py:embed", "dims": 16_001}
-    configuration, args = project / "langgraph.json", ("--workers", "1", "--reload")
-    server = LiveServer(tmp_path / "data", config=configuration, args=args, backend="postgres")
-    try:
-        workers = server.start().await_workers(1)
-        configure(project, graphs, store={"index": index})
-        await_log(server, "what was served before goes on")
-        (refused,) = [line for line in server.log.read_text().splitlines() if "what was served before" in line]
-        assert "store.index.dims is 16001, and pgvector has room for 16000 numbers in a vector" in refused
-        assert say(server) == "hello Ada"
-        assert server.workers() == workers
-        server.post("/store/items/search", {"namespace_prefix": ["any"]})
-        changed(server, lambda: configure(project, graphs))
-        assert say(server) == "hello Ada"
-    finally:
-        server.close()
-
-
-def test_what_only_a_restart_brings_is_named(server: LiveServer, project: Path) -> None:
-    graphs = {"talk": "./talking.py:graph"}
-    changed(server, lambda: configure(project, graphs, http={"cors": {"allow_origins": ["https://a.example"]}}))
-    await_log(server, "cors has changed; that needs a restart")
-    assert server.log.read_text().count("needs a restart") == 1
-
-
 def test_files_that_are_no_code_of_the_project_change_nothing(server: LiveServer, project: Path) -> None:
     workers = server.await_workers(2)
     for folder in (".git", "node_modules", "venv"):
@@ -277,35 +169,3 @@ def test_it_needs_worker_processes(runyard: Any, project: Path) -> None:
     result = runyard("serve", "--config", project / "langgraph.json", "--workers", "0", "--reload")
     assert result.returncode == 2
     assert b"--workers 0" in result.stderr
-
-
-AUTH = """
-from langgraph_sdk import Auth
-
-auth = Auth()
-
-@auth.authenticate
-def authenticate(authorization: str | None):
-    if authorization != "Bearer {token}":
-        raise Auth.exceptions.HTTPException(401)
-    return "ann"
-"""
-
-
-def test_changed_authentication_is_asked_with_the_next_request(start_server: StartServer, project: Path) -> None:
-    code = project / "auth.py"
-    code.write_text(AUTH.replace("{token}", "old"))
-    configure(project, {"talk": "./talking.py:graph"}, auth={"path": "./auth.py:auth"})
-    server = start_server(config=project / "langgraph.json", args=("--workers", "1", "--reload"))
-
-    def status(token: str) -> int:
-        return server.http.get(f"{server.url}/metrics", headers={"authorization": f"Bearer {token}"}).status_code
-
-    assert (status("old"), status("newer")) == (200, 401)
-    changed(server, lambda: code.write_text(AUTH.replace("{token}", "newer")))
-    assert (status("old"), status("newer")) == (401, 200)
-    code.write_text("auth = None\n")
-    await_log(server, "it must be an Auth of langgraph_sdk; what was served before goes on")
-    configure(project, {"talk": "./talking.py:graph"})
-    await_log(server, "auth was taken away; restart the server to serve without it")
-    assert (status("old"), status("newer"), status("other")) == (401, 200, 401)

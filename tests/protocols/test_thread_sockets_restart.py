@@ -13,7 +13,7 @@ from tests.authorisation.users import User
 from tests.gate import Gate
 from tests.live_server import LiveServer
 
-from .test_thread_sockets import Socket, is_lifecycle, new_thread, opened
+from .sockets import Socket, is_lifecycle, new_thread, opened
 
 pytestmark = pytest.mark.full
 

@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 
 from runyard.runtime.storage.port.storage import Storage
+from runyard.runtime.storage.postgres.database.target import Target
+from runyard.runtime.storage.postgres.storage import PostgresStorage
 
 from .backends import BACKENDS, PLAIN, Backend
+from .postgres_server import address, schema_of
+from .prepared import clear_schema, lay_schema
 from .races import Racer, Track
 
 Open = Callable[[], Storage]
@@ -110,3 +114,19 @@ def track(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         for racer in racers:
             racer.close()
         BACKENDS[request.param].remove(directory)
+
+
+@pytest.fixture
+def schema(tmp_path: Path) -> Iterator[str]:
+    """A schema of the tests' Postgres, into which everything is moved."""
+    lay_schema(tmp_path)
+    yield schema_of(tmp_path)
+    clear_schema(tmp_path)
+
+
+@pytest.fixture
+def postgres(schema: str) -> Iterator[PostgresStorage]:
+    """Storage on what was moved; a test opens it."""
+    storage = PostgresStorage(Target.parse(address(), schema))
+    yield storage
+    storage.close()

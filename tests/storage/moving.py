@@ -1,7 +1,9 @@
-"""A data directory with something of everything in it, and what such a directory holds, to compare it with another."""
+"""A data directory with something of everything in it, and what such a directory holds, to compare it with another;
+moves between it and the Postgres of the tests."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import uuid
@@ -11,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import psycopg
 
 from runyard.generated.models import Assistant
 from runyard.runtime.scope import Scope
+from runyard.runtime.services import importing
+from runyard.runtime.services.importing import Imported, import_all
 from runyard.runtime.storage.moved_tables import MOVED
 from runyard.runtime.storage.port.events import NewEvents
 from runyard.runtime.storage.port.expiry import Expiry
@@ -38,6 +43,7 @@ from .builders import (
     write_row,
 )
 from .crons import create, fire, firing
+from .postgres_server import address
 
 ANY = Scope.everything()
 HOOK = "http://127.0.0.1:9/hook"
@@ -185,3 +191,47 @@ def _readable(row: dict[str, Any]) -> dict[str, Any]:
         row["metadata"] = orjson.loads(found)
         assert found == json.dumps(row["metadata"], separators=(",", ":"), ensure_ascii=False)
     return row
+
+
+def silent(table: str, done: int, total: int) -> None:
+    """Progress that nobody looks at."""
+
+
+async def into_postgres(folder: Path, schema: str, progress: importing.Progress = silent, **options: bool) -> Imported:
+    return await asyncio.to_thread(
+        lambda: import_all(str(folder), address(), schema=schema, progress=progress, **options)
+    )
+
+
+async def back(schema: str, folder: Path, progress: importing.Progress = silent, **options: bool) -> Imported:
+    return await asyncio.to_thread(
+        lambda: import_all(address(), str(folder), schema=schema, progress=progress, **options)
+    )
+
+
+def change(folder: Path, statement: str, file: str = "runyard.db") -> None:
+    with closing(sqlite3.connect(folder / file)) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+
+def select(schema: str, query: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(address(), options=f"-c search_path={schema}") as connection:
+        return connection.execute(query).fetchall()
+
+
+class Interrupted(Exception):
+    """The import is ended in the middle."""
+
+
+def ending_after(pages: int) -> importing.Progress:
+    """Progress that ends the import when so much was told."""
+    told = 0
+
+    def progress(table: str, done: int, total: int) -> None:
+        nonlocal told
+        told += 1
+        if told > pages:
+            raise Interrupted
+
+    return progress

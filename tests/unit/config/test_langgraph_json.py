@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from pathlib import Path
@@ -18,19 +17,13 @@ from runyard.runtime.config.project import (
     CorsPolicy,
     GraphSpec,
     HeaderFilter,
-    SerdeSection,
     StoreTtl,
-    ThreadTtl,
     UiSection,
     WebhookPolicy,
 )
 from runyard.runtime.errors import ConfigError
 
-
-def write(folder: Path, **content: Any) -> Path:
-    file = folder / "langgraph.json"
-    file.write_text(json.dumps({"graphs": {"g": "./g.py:graph"}, **content}))
-    return file
+from .project_file import write
 
 
 def test_everything_that_a_project_may_say_is_read(tmp_path: Path) -> None:
@@ -265,38 +258,6 @@ def test_headers_for_runs_in_both_spellings(tmp_path: Path) -> None:
         project = load_project(write(tmp_path, http={"configurable_headers": headers, "logging_headers": headers}))
         assert project.configurable_headers == HeaderFilter(includes=("x-user-*",), excludes=("x-user-key",))
         assert project.logging_headers == project.configurable_headers
-
-
-def test_the_lifetime_of_threads(tmp_path: Path) -> None:
-    ttl = {"strategy": "keep_latest", "default_ttl": 90, "sweep_interval_minutes": 0.5, "sweep_limit": 10}
-    project = load_project(write(tmp_path, checkpointer={"ttl": ttl}))
-    assert project.thread_ttl == ThreadTtl(strategy="keep_latest", minutes=90, sweep_seconds=30, sweep_limit=10)
-
-
-@pytest.mark.parametrize(
-    ("given", "read"),
-    [
-        ({}, SerdeSection()),
-        ({"allowed_msgpack_modules": True}, SerdeSection(classes=None)),
-        ({"allowed_msgpack_modules": None}, SerdeSection(classes=())),
-        ({"allowed_msgpack_modules": []}, SerdeSection(classes=())),
-        (
-            {"allowed_msgpack_modules": [["a.b", "C"], ["a", "b", "D"]]},
-            SerdeSection(classes=(("a.b", "C"), ("a.b", "D"))),
-        ),
-        ({"allowed_json_modules": None}, SerdeSection(json_classes=())),
-        ({"allowed_json_modules": False}, SerdeSection(json_classes=())),
-        ({"allowed_json_modules": True}, SerdeSection(json_classes=True)),
-        (
-            {"allowed_json_modules": [["a.b", "C"], ["a", "b", "D"]]},
-            SerdeSection(json_classes=(("a", "b", "C"), ("a", "b", "D"))),
-        ),
-        ({"pickle_fallback": True}, SerdeSection(pickles=True)),
-        ({"pickle_fallback": None}, SerdeSection(pickles=False)),
-    ],
-)
-def test_what_states_may_hold(tmp_path: Path, given: Any, read: SerdeSection) -> None:
-    assert load_project(write(tmp_path, checkpointer={"serde": given})).serde == read
 
 
 def test_the_lifetime_of_items_of_the_store(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from runyard.runtime.bus.linked import LinkedBus
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import RunResult
-from runyard.runtime.streams import broker
+from runyard.runtime.streams import recheck
 from runyard.runtime.streams.broker import Broker
 from runyard.runtime.streams.subscriptions import Subscription
 from runyard.runtime.telemetry.metrics import Metrics
@@ -33,7 +33,7 @@ class Results:
 
 
 async def test_a_recheck_that_failed_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broker, "RECHECK_INTERVAL", 0.001)
+    monkeypatch.setattr(recheck, "RECHECK_INTERVAL", 0.001)
     results = Results()
     storage: Any = SimpleNamespace(runs=results, events=None, threads=None)
     bus = LinkedBus()
