@@ -191,8 +191,8 @@ where erased = 0 and result_ttl is not null;
 create index batch_erasing on batches (batch_id) where erased = 1;
 
 -- How many items have which status, an item being its latest run; kept by the triggers below, whoever changes a run
--- (claim_runs and end_runs count all that they change at once), and whatever becomes of the run later. `room` is how many
--- more runs may be ready or running at once, null without a cap. `ends` counts the ends of its items, `result_bytes` the
+-- (claim_runs counts all that it takes at once), and whatever becomes of the run later. `room` is how many more runs
+-- may be ready or running at once, null without a cap. `ends` counts the ends of its items, `result_bytes` the
 -- bytes of answers that are kept; `paused` are the microseconds between ends of the batch and retries of its items, in
 -- which it could not get on.
 create table batch_counts (
@@ -541,8 +541,6 @@ declare
   ended_webhooks text[];
   ended_batches text[];
   followed text[];
-  counted_seqs bigint[];
-  counted_places bigint[];
   gone_threads text[] := '{}';
   promoted_threads text[] := '{}';
 begin
@@ -556,46 +554,10 @@ begin
   if items then
     batch_ids := array(select batch_id from runs where seq = any(seqs) order by seq for update);
     perform from batch_counts where batch_id = any(batch_ids) order by batch_id for update;
-    -- Items of a batch without a cap are counted together, and triggers pass over them.
-    with item as materialized (
-      select runs.seq, runs.batch_id, wanted.status, coalesce(octet_length(wanted.answer), 0) as size,
-             case when runs.batch_index < 64 or runs.batch_index % 8 = 0
-                  then (select upto from duration_classes where upto >= moment - runs.started_at order by upto limit 1)
-             end as class
-      from unnest(seqs, workers, attempts, tokens, statuses, answers)
-        as wanted (seq, worker, attempt, token, status, answer)
-      join runs on runs.seq = wanted.seq and runs.worker = wanted.worker and runs.attempt = wanted.attempt
-        and runs.token = wanted.token
-      where runs.seq = any(seqs) and coalesce(runs.queue, '') = 'running' and (runs.cancel is null or stopped)
-      and runs.batch_index is not null
-      and (select true from batch_counts where batch_counts.batch_id = runs.batch_id and room is null)
-    ), counted as (
-      update batch_counts as counts set
-        running = counts.running - done.items, success = counts.success + done.success,
-        error = counts.error + done.error, timeout = counts.timeout + done.timeout,
-        interrupted = counts.interrupted + done.interrupted, ends = counts.ends + done.items,
-        result_bytes = counts.result_bytes + done.size, updated_at = moment
-      from (select batch_id, count(*) as items, count(*) filter (where status = 'success') as success,
-                   count(*) filter (where status = 'error') as error,
-                   count(*) filter (where status = 'timeout') as timeout,
-                   count(*) filter (where status = 'interrupted') as interrupted, sum(size) as size
-            from item group by batch_id) as done
-      where counts.batch_id = any(batch_ids) and counts.batch_id = done.batch_id
-      returning counts.batch_id, counts.ends - done.items as before
-    ), measured as (
-      insert into batch_durations (batch_id, upto, runs)
-      select batch_id, class, count(*) from item where class is not null group by batch_id, class
-      on conflict (batch_id, upto) do update set runs = batch_durations.runs + excluded.runs
-    ), numbered as (
-      select item.seq, before + row_number() over (partition by item.batch_id order by item.seq) as place
-      from item join counted on counted.batch_id = item.batch_id
-    )
-    select array_agg(seq), array_agg(place) into counted_seqs, counted_places from numbered;
   end if;
   with changed as (
     update runs set queue = null, creator_details = null, status = wanted.status, worker = null, paused = wanted.paused,
                     answer = case when not wanted.shared or runs.batch_id is not null then wanted.answer end,
-                    batch_end = coalesce(counted_places[array_position(counted_seqs, runs.seq)], runs.batch_end),
                     updated_at = moment, ended_at = moment
     from unnest(seqs, workers, attempts, tokens, statuses, pauses, shares, answers)
       as wanted (seq, worker, attempt, token, status, paused, shared, answer)
@@ -843,9 +805,7 @@ create trigger batch_run_changed before update of status, queue, ended_at on run
 when (new.batch_id is not null
       and (new.status <> old.status or new.queue is distinct from old.queue
            or (new.ended_at is not null and old.ended_at is null))
-      -- What claim_runs and end_runs have counted themselves: an item that has the number of its end.
-      and (old.queue = 'ready' and new.queue = 'running' and new.lane <= 2) is not true
-      and not (old.batch_end is null and new.batch_end is not null))
+      and (old.queue = 'ready' and new.queue = 'running' and new.lane <= 2) is not true) -- claim_runs has counted it
 execute function batch_run_changed();
 
 create function batch_run_removed() returns trigger language plpgsql as $$
