@@ -6,6 +6,7 @@ Also the rules of a test run: what `--full` adds, and the report of what was not
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -25,6 +26,23 @@ os.environ.setdefault("LANGSMITH_TRACING", "false")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also run the tests marked `full`, which take long")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Keeps the tests as pytest compiles them, also where PYTHONDONTWRITEBYTECODE is set: compiling takes as long as
+    collecting. What the tests themselves import and start is up to the environment."""
+    asked, sys.dont_write_bytecode = sys.dont_write_bytecode, False
+    try:
+        return (yield)
+    finally:
+        sys.dont_write_bytecode = asked
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # The plugin of the tests that Schemathesis makes: to import it takes a second, and they are not in the usual run.
+    if config.getoption("--full"):
+        config.pluginmanager.import_plugin("schemathesis.pytest.plugin")
 
 
 LONG = ("crash", "full", "fuzz")
