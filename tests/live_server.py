@@ -17,6 +17,7 @@ from weakref import WeakSet
 
 import httpx
 import psutil
+from psycopg.conninfo import make_conninfo
 
 from runyard.handlers.contract.answers.check import VIOLATION
 from tests.storage.postgres_server import address, schema_of
@@ -77,7 +78,9 @@ class LiveServer:
         self._env = {"RUNYARD_CHECK_ANSWERS": "1", **(env or {})}
         if backend == "postgres":
             lay_schema(data)
-            self._env |= {"RUNYARD_DATABASE": address(), "RUNYARD_DATABASE_SCHEMA": schema_of(data)}
+            schema = schema_of(data)
+            database = make_conninfo(address(), application_name=schema)
+            self._env |= {"RUNYARD_DATABASE": database, "RUNYARD_DATABASE_SCHEMA": schema}
         self._program = program
         # Plain HTTP needs no certificates, and loading them takes longer than most requests.
         self.http = httpx.Client(verify=False, timeout=1.5 * PATIENCE)

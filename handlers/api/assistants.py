@@ -72,6 +72,9 @@ class AssistantService(Protocol):
     async def subgraphs(self, scope: Scope, assistant_id: str, namespace: str | None, recurse: bool) -> bytes:
         """The schemas of the subgraphs by their namespace, of all or of one. Raises NotFound, Unavailable."""
 
+    async def ready_to_look(self) -> None:
+        """Returns when what graphs say can be asked for without a wait until they are loaded. Raises Unavailable."""
+
     async def schemas(self, scope: Scope, assistant_id: str) -> bytes:
         """The JSON schemas of input, output, state, config and context. Raises NotFound, Unavailable."""
 

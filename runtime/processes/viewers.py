@@ -35,6 +35,10 @@ class Viewers:
         """The process that is asked; None: nobody has asked for a while."""
         return None if self._current is None else self._current.pid
 
+    async def ready(self) -> None:
+        await self._viewer()
+        self._await_idle()
+
     async def ask(self, view: str, *arguments: Any) -> bytes:
         viewer = await self._viewer()
         try:

@@ -206,6 +206,10 @@ class Assistants:
             "subgraphs", scope, self._with_defaults(await self.get(scope, assistant_id)), namespace, recurse
         )
 
+    async def ready_to_look(self) -> None:
+        """Returns when what graphs say can be asked for without a wait until they are loaded. Raises Unavailable."""
+        await self._viewer.ready()
+
     async def schemas(self, scope: Scope, assistant_id: str) -> bytes:
         """The JSON schemas of input, output, state, config and context; null for what has none."""
         return await self._viewer.ask("schemas", scope, self._with_defaults(await self.get(scope, assistant_id)))

@@ -24,14 +24,21 @@ class LocalViewer:
         self._threads: ViewThreads | None = None
         self._loading = asyncio.Lock()
 
+    async def ready(self) -> None:
+        await self._loaded()
+
     async def ask(self, view: str, *arguments: Any) -> bytes:
+        threads = await self._loaded()
+        return await asyncio.wrap_future(threads.ask(view, arguments))
+
+    async def _loaded(self) -> ViewThreads:
         async with self._loading:
             if self._threads is None:
                 try:
                     self._threads = await asyncio.to_thread(self._load)
                 except ConfigError as error:
                     raise Unavailable(error.detail) from error
-        return await asyncio.wrap_future(self._threads.ask(view, arguments))
+        return self._threads
 
     async def stop(self) -> None:
         """Answers no more."""

@@ -12,6 +12,9 @@ from typing import Any, Protocol
 class Viewer(Protocol):
     """Answers what `runyard.runtime.services.views.Views` can tell."""
 
+    async def ready(self) -> None:
+        """Returns when it can be asked, however long that takes: the graphs are loaded. Raises Unavailable."""
+
     async def ask(self, view: str, *arguments: Any) -> bytes:
         """The JSON that the method `view` of `Views` answers; arguments are pickled on their way. Raises what it
         raises on purpose, and Unavailable when there is no answer: the graphs cannot be loaded, whoever looked has

@@ -44,7 +44,7 @@ async def test_a_busy_thread_is_not_pruned(client: LangGraphClient, gate: Gate) 
 
 async def test_a_thread_is_deleted_or_pruned_when_its_lifetime_is_over(client: LangGraphClient) -> None:
     """Some time after the last that happened to them."""
-    expiring = await thread_that_counted(client, ttl={"ttl": SECOND, "strategy": "delete"})
+    expiring = await thread_that_counted(client, ttl={"ttl": 2 * SECOND, "strategy": "delete"})
     shrinking = await thread_that_counted(client, ttl={"ttl": SECOND, "strategy": "keep_latest"})
     lasting = await thread_that_counted(client, ttl=60)
     shown: Any = await client.threads.get(lasting, include=["ttl"])

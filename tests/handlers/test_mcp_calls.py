@@ -1,11 +1,17 @@
-"""Calls of tools whose client leaves before their end."""
+"""Calls of tools whose client leaves before their end, and lists of tools whose graphs take their time."""
 
 from __future__ import annotations
+
+import asyncio
+from typing import Any
 
 import orjson
 import pytest
 
+from runyard.handlers.protocols.mcp import tools
+
 from .asgi_client import exchange
+from .fakes.assistants import FakeAssistants
 from .fakes.runs import FakeResultWaiter
 from .fakes.runtime import FakeRuntime
 
@@ -40,3 +46,29 @@ async def test_calls_that_were_begun_are_left_when_a_later_message_fails() -> No
     response = await exchange(runtime, "POST", "/mcp", orjson.dumps([CALL, {**CALL, "id": 2}]))
     assert response.status == 500
     assert [each.closed for each in runtime.runs.followed if isinstance(each, FakeResultWaiter)] == [True]
+
+
+class Loading(FakeAssistants):
+    """Whose graphs are not loaded yet; they are for whoever waits long enough."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loaded = asyncio.Event()
+
+    async def ready_to_look(self) -> None:
+        await asyncio.sleep(0.1)  # longer than a graph has to say what it takes
+        self._loaded.set()
+
+    async def schemas(self, *asked: Any) -> bytes:
+        await self._loaded.wait()
+        return await super().schemas(*asked)
+
+
+async def test_tools_are_listed_however_long_their_graphs_take_to_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = FakeRuntime()
+    runtime.assistants = Loading()
+    monkeypatch.setattr(tools, "LONGEST_LOOK", 0.02)
+    listing = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": META}}
+    headers = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/list"}
+    response = await exchange(runtime, "POST", "/mcp", orjson.dumps(listing), headers=headers)
+    assert orjson.loads(b"".join(response.parts))["result"]["tools"]

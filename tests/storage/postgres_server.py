@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 import psycopg
@@ -32,6 +33,14 @@ def address() -> str:
 def schema_of(directory: Path) -> str:
     """The schema that belongs to a directory: to whoever uses that."""
     return f"t{hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:24]}"
+
+
+def await_disconnected(name: str) -> None:
+    """Returns when nothing is connected by that `application_name`: until a server has seen to the end of a process
+    that was killed, it executes what that had sent."""
+    with psycopg.connect(address(), autocommit=True) as connection:
+        while connection.execute("select 1 from pg_stat_activity where application_name = %s", (name,)).fetchone():
+            time.sleep(0.005)
 
 
 def set_clock(monkeypatch: pytest.MonkeyPatch, directory: Path, seconds: float) -> None:

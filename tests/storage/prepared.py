@@ -20,7 +20,7 @@ from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
 
-from .postgres_server import ADDRESS, address, schema_of
+from .postgres_server import ADDRESS, address, await_disconnected, schema_of
 
 _spare: dict[str, str] = {}
 """Empty schemas, and the shape of each."""
@@ -54,8 +54,13 @@ def lay_schema(directory: Path) -> None:
 
 
 def clear_schema(directory: Path) -> None:
-    """Empties the schema of a directory for whoever comes next; removes it when it is not as it was made."""
+    """Empties the schema of a directory for whoever comes next; removes it when it is not as it was made. Waits for
+    what killed processes with connections of its name had sent before their ends."""
     name = schema_of(directory)
+    if name in _spare:  # it was cleared before
+        return
+    if ADDRESS in os.environ:
+        await_disconnected(name)
     shape = _used.pop(name, None)
     if shape is not None and shape == _shape(name):
         _connection().execute(_EMPTY.format(schema=name))

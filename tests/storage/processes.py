@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-import psycopg
 from psycopg.conninfo import make_conninfo
 
-from .postgres_server import ADDRESS
+from .postgres_server import ADDRESS, await_disconnected
 
 LOADED = ["tests.storage.racer", "tests.storage.batch_strain"]
 
@@ -31,17 +29,13 @@ def start(target: Callable[..., None], *arguments: Any) -> tuple[BaseProcess, Co
 
 
 def kill(process: BaseProcess) -> None:
-    """As `kill -9`. Returns when a database server has seen to its end, too: until then it executes what it was sent
-    before."""
+    """As `kill -9`. Returns when a database server has seen to its end, too."""
     assert process.pid is not None
     name = _application(process.pid)
     process.kill()
     process.join()
-    if ADDRESS not in os.environ:
-        return
-    with psycopg.connect(os.environ[ADDRESS], autocommit=True) as connection:
-        while connection.execute("select 1 from pg_stat_activity where application_name = %s", (name,)).fetchone():
-            time.sleep(0.005)
+    if ADDRESS in os.environ:
+        await_disconnected(name)
 
 
 def _application(pid: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -22,7 +23,8 @@ LONGEST_NAME: Final = 64
 """Characters of a tool's name: models take no more."""
 
 LONGEST_LOOK: Final = 5.0
-"""Seconds in which a graph has to say what it takes: a factory that hangs keeps no other tool from being listed."""
+"""Seconds in which a graph that is loaded has to say what it takes: a factory that hangs keeps no other tool from being
+listed."""
 AT_ONCE: Final = 8
 """Graphs that are looked at at once."""
 
@@ -62,6 +64,8 @@ class Tools:
         """What `tools/list` says of them, without those that may not be read, and those whose graph cannot be loaded or
         does not say in time what it takes. Raises Unavailable when the database cannot be had: clients keep what they
         are told."""
+        with contextlib.suppress(RunyardError):  # each of them is told it
+            await self._assistants.ready_to_look()
         room = asyncio.Semaphore(AT_ONCE)
 
         async def describe(name: str, assistant: Assistant) -> dict[str, Any] | None:

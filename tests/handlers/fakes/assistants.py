@@ -80,5 +80,8 @@ class FakeAssistants:
         self.calls.append(("subgraphs", namespace, recurse))
         return orjson.dumps({"child": {**SCHEMAS, "state_schema": None}})
 
+    async def ready_to_look(self) -> None:
+        self.calls.append(("ready_to_look",))
+
     async def schemas(self, scope: Scope, assistant_id: str) -> bytes:
         return orjson.dumps({"graph_id": "chain", **SCHEMAS})

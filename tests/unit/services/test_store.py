@@ -24,6 +24,9 @@ Later = Callable[[float], None]
 class Nobody:
     """A viewer that is not to be asked."""
 
+    async def ready(self) -> None:
+        pass
+
     async def ask(self, view: str, *arguments: Any) -> bytes:
         raise AssertionError(view)
 

@@ -47,6 +47,9 @@ class Views:
     def __init__(self, views: StoreViews) -> None:
         self._views = views
 
+    async def ready(self) -> None:
+        pass
+
     async def ask(self, view: str, *arguments: Any) -> bytes:
         answer: bytes = await getattr(self._views, view)(*arguments)
         return answer
@@ -91,6 +94,9 @@ async def test_slow_code_is_asked_by_few_at_once_and_the_others_are_told(
     asked: list[str] = []
 
     class Slow:
+        async def ready(self) -> None:
+            pass
+
         async def ask(self, view: str, *arguments: Any) -> bytes:
             asked.append(view)
             if len(asked) == VIEWS_AT_ONCE:
