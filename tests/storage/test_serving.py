@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from runyard.runtime.errors import ConfigError, Unavailable
+from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.storage import Storage
 from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
 
-from .builders import claim, finish_request, insert, stateless
+from .builders import claim, claim_all, finish_request, insert, stateless
 from .postgres_server import address, schema_of
 from .prepared import clear_schema, lay_schema
 
@@ -73,6 +74,34 @@ def test_a_server_begins_to_encrypt_when_the_last_one_that_does_not_has_ended(ha
 async def test_a_server_that_was_killed_is_in_the_way_for_as_long_as_its_lease(handle: Handle) -> None:
     handle().open(maintain=True)  # and renews nothing
     await until_opened(handle())
+
+
+WRITES: dict[str, Callable[[Storage], Awaitable[object]]] = {
+    "a change of several rows": lambda storage: storage.threads.delete(Scope.everything(), ["a thread"]),
+    "a run in a group": lambda storage: insert(storage, stateless()),
+    "a single statement": lambda storage: claim_all(storage),
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+async def test_a_server_that_was_suspended_while_encryption_began_writes_nothing_at_all(
+    handle: Handle, write: Callable[[Storage], Awaitable[object]]
+) -> None:
+    plain, encrypting = handle(), handle()
+    plain.open(maintain=True)  # and is suspended for longer than its lease
+    await until_opened(encrypting)
+    with pytest.raises(Unavailable, match="writes nothing any more"):
+        await write(plain)
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+async def test_a_server_that_was_suspended_goes_on_where_nobody_encrypts(
+    handle: Handle, write: Callable[[Storage], Awaitable[object]]
+) -> None:
+    plain = handle(lease=0.0)
+    plain.open(maintain=True)
+    await write(plain)
+    await write(plain)
 
 
 async def test_a_server_that_learns_late_of_encryption_writes_nothing_any_more(handle: Handle) -> None:

@@ -7,10 +7,12 @@ a lock that this transaction takes as well: so none of two that begin at the sam
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.storage.postgres.database.connection import LONGEST_STATEMENT, Connection, lock_of
+from runyard.runtime.storage.postgres.database.plain_fence import encryption_lock
 from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.workers.worker_leases import WorkerLeases
 from runyard.runtime.storage.sql.fetching import one
@@ -25,7 +27,8 @@ def begin_to_use(
     """Lets a process use the database, in a transaction of its own. `serves`: it is a server, and has a lease from now
     on. `encrypted`: there are encrypted values from now on. Raises ConfigError when it must not: an import is
     under way, it holds what this process could not read, or servers live that would add what is not encrypted."""
-    connection.begin(seconds=LONGEST_STATEMENT, locks=[lock_of(f"runyard encryption {target.schema or ''}")])
+    asked = time.monotonic()
+    connection.begin(seconds=LONGEST_STATEMENT, locks=[encryption_lock(target)])
     if serves and not one(connection, "select pg_try_advisory_xact_lock_shared(%s)", (import_lock(target),))[0]:
         raise ConfigError(f"{target}: `runyard import` moves what is there; start when it has ended")
     marked = connection.execute(sql["encrypted_since"]).fetchone() is not None
@@ -38,7 +41,7 @@ def begin_to_use(
         if plain := connection.execute(sql["plain_places"]).fetchall():
             raise ConfigError(f"{target}: servers without encryption use it ({_named(plain)}); {STOP_FIRST}")
         connection.execute(sql["mark_encrypted"])
-    leases.encrypted = encrypted
+    leases.begin(encrypted=encrypted, asked=asked if serves else None)
     if serves:
         leases.serve(connection)
     connection.commit()

@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -113,11 +113,21 @@ class Connection:
             f"set local idle_in_transaction_session_timeout = {int(idle * 1000)};{self._path}"
         )
 
-    def transact(self, statement: str, parameters: Parameters = (), *, seconds: float) -> list[Row]:
+    def transact(
+        self,
+        statement: str,
+        parameters: Parameters = (),
+        *,
+        seconds: float,
+        before: Callable[[Connection], None] | None = None,
+    ) -> list[Row]:
         """One statement as a transaction of its own, in one round trip unless a schema has to be named; its rows, if it
-        returns some. The server is not told for how long it may take: whoever looks for silence cancels it."""
-        if self.always_in_transaction:
+        returns some. The server is not told for how long it may take: whoever looks for silence cancels it. `before`:
+        what comes first in the transaction, which then takes more of them."""
+        if self.always_in_transaction or before is not None:
             self.begin(seconds=seconds)
+            if before is not None:
+                before(self)
             rows = self.execute(statement, parameters).fetchall()
             self.commit()
             return rows

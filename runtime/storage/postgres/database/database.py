@@ -38,6 +38,7 @@ from runyard.runtime.storage.postgres.database.connection import LONGEST_STATEME
 from runyard.runtime.storage.postgres.database.connections import Connections, Group
 from runyard.runtime.storage.postgres.database.errors import is_lost, is_passing, translated, unanswered, unavailable
 from runyard.runtime.storage.postgres.database.exchange import Parameters, Row
+from runyard.runtime.storage.postgres.database.plain_fence import PlainFence
 from runyard.runtime.storage.postgres.database.target import Target
 
 T = TypeVar("T")
@@ -88,7 +89,7 @@ class Database:
         self._meter = meter
         self._connections = Connections(target, seconds, loops or Loops())
         self._closed = False
-        self._refusal: str | None = None
+        self.plain_fence = PlainFence(target)
         self._at_close: list[Callable[[], None]] = []
         sizes = {**CONNECTIONS, "main": connections}
         self._pools = {name: ThreadPoolExecutor(size, f"postgres-{name}") for name, size in sizes.items()}
@@ -110,12 +111,8 @@ class Database:
         """Raises Unavailable when closed, or refused."""
         if self._closed:
             raise _closed()
-        if self._refusal is not None:
-            raise StorageUnavailable(self._refusal)
-
-    def refuse(self, reason: str) -> None:
-        """From now on this process asks the database for nothing."""
-        self._refusal = reason
+        if self.plain_fence.refusal is not None:
+            raise StorageUnavailable(self.plain_fence.refusal)
 
     async def write(self, work: Work[T], *, locks: Iterable[str] = (), pool: Pool = "main") -> T:
         """Runs `work` in a transaction, maybe more than once; returns its result once that is committed. `locks` are
@@ -249,6 +246,8 @@ class Database:
             asked = time.monotonic()
             connection.begin(mode=mode, seconds=seconds, locks=numbers, idle=None if mode else LONGEST_IDLE)
             begun = time.monotonic()
+            if not mode and pool != "lease" and self.plain_fence.closed:
+                self.plain_fence.pass_through(connection)
             result = work(connection)
             committing = True
             connection.commit()
@@ -263,7 +262,8 @@ class Database:
 
         def once(connection: Connection) -> list[Row]:
             begun = time.monotonic()
-            rows = connection.transact(statement, parameters, seconds=self._seconds["main"])
+            before = self.plain_fence.pass_through if self.plain_fence.closed else None
+            rows = connection.transact(statement, parameters, seconds=self._seconds["main"], before=before)
             if self._meter is not None:
                 self._meter.locked(0.0, time.monotonic() - begun)
             return rows

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from runyard.runtime.errors import StorageUnavailable, Unavailable
+from runyard.runtime.errors import Unavailable
 from runyard.runtime.storage.port.workers import Machine
 from runyard.runtime.storage.postgres.database.connection import Connection
 from runyard.runtime.storage.postgres.database.database import Database
@@ -27,10 +27,6 @@ from runyard.runtime.storage.sql.queries import Queries
 
 logger = logging.getLogger(__name__)
 
-PLAIN = (
-    "servers with encryption use the database now, and this one has none: it writes nothing any more; start it with "
-    "the project's encryption"
-)
 LONGEST_GAP = 2.0
 """Seconds between looks that count as one watch, unless a third of the lease is longer."""
 SLACK = 1.0
@@ -87,6 +83,7 @@ class WorkerLeases:
         saying that it lives."""
         asked = time.monotonic()
         await self._database.write(lambda connection: self._renew(connection, worker, "worker"), pool="lease")
+        self._holds_since(asked)
         ends = self.ends(worker)
         if ends is not None and time.monotonic() >= ends:
             self._lapsed[worker] = asked
@@ -126,7 +123,9 @@ class WorkerLeases:
             connection.execute(self._sql["forget_leases"])
             return connection.execute(self._sql["leases"]).fetchall()
 
+        asked = time.monotonic()
         rows = await self._database.write(look, pool="lease")
+        self._holds_since(asked)
         expired = {worker for worker, _, _, over in rows if over}
         leases = [(worker, renewed, micros / 1e6) for worker, renewed, micros, _ in rows]
         silent = self._watch.silent(leases, time.monotonic())
@@ -175,10 +174,18 @@ class WorkerLeases:
         }
         (encrypted,) = one(connection, self._sql["renew"], given)
         if encrypted and self.encrypted is False:
-            # Its lease had run out, so nobody could know of it.
-            logger.critical("%s", PLAIN)
-            self._database.refuse(PLAIN)
-            raise StorageUnavailable(PLAIN)
+            self._database.plain_fence.refuse()  # its lease had run out, so nobody could know of it
+
+    def begin(self, *, encrypted: bool, asked: float | None) -> None:
+        """What this process writes from now on. `asked`: when the lease was asked for that it has; None: it has none of
+        which others know what is written, as workers have none before their first heartbeat."""
+        self.encrypted = encrypted
+        if asked is not None or self._servers:
+            self._holds_since(-float("inf") if asked is None else asked)
+
+    def _holds_since(self, asked: float) -> None:
+        if self.encrypted is False:
+            self._database.plain_fence.plain(asked + self.seconds)
 
     def _end(self, connection: Connection, worker: str) -> bool:
         return bool(connection.execute(self._sql["unregister"], (worker,)).rowcount)
