@@ -4,6 +4,7 @@ Nothing here is needed for a run to end; a broker that knows nothing only makes 
 recheck, which asks storage.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 from runyard.runtime.background.rounds import Loops
