@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from runyard.runtime.storage.postgres.database.connection import Connection
+from runyard.runtime.storage.postgres.database.exchange import KEPT
 
 FEW = 4
 """Rows up to which statements are quicker."""
@@ -24,6 +25,6 @@ def insert_rows(connection: Connection, statement: str, rows: Sequence[Mapping[s
 @lru_cache
 def _as_copy(statement: str) -> tuple[str, list[tuple[str, str]]]:
     """The statement that copies into the same columns, and for each of them the parameter's name or the text."""
-    head, _, values = statement.partition("values ")
+    head, _, values = statement.removeprefix(KEPT).lstrip().partition("values ")
     places = re.findall(r"%\((\w+)\)s|'(\w+)'", values)
     return f"copy {head.removeprefix('insert into ')} from stdin", places

@@ -1,6 +1,7 @@
 -- Assistants and their versions. Searches are put together at run time, in assistants.py.
 
 -- name: assistant_as_seen
+/* kept */
 select 1 from assistants where assistant_id = %s and updated_at = %s;
 
 -- name: ensure_assistant

@@ -3,6 +3,7 @@
 
 -- name: insert_run
 -- Many are copied instead, in these columns.
+/* kept */
 insert into runs (run_id, thread_id, assistant_id, graph_id, status, queue, lane, due, strategy, temporary, resumable,
                   protocol, watching, webhook, metadata, kwargs, creator, creator_details, batch_id, batch_index, created_at,
                   updated_at)
@@ -19,6 +20,7 @@ select seq, run_id from runs where thread_id = %s and queue is not null order by
 
 -- name: runs_ahead
 -- Runs of the thread that a new one has to wait for; delayed ones come after it.
+/* kept */
 select run_id from runs where thread_id = %(thread_id)s and queue in ('ready', 'running', 'waiting')
 union all select run_id from runs where thread_id = %(thread_id)s and queue = 'delayed' and failed > 0;
 
@@ -28,6 +30,7 @@ update threads set temporary = false, ttl_strategy = coalesce(ttl_strategy, %(tt
 where thread_id = %(thread_id)s;
 
 -- name: occupy_thread
+/* kept */
 update threads set status = 'busy', updated_at = %(now)s, graph_id = %(graph_id)s, metadata = %(metadata)s
 where thread_id = %(thread_id)s;
 

@@ -2,6 +2,7 @@
 -- at run time, in threads/search.py.
 
 -- name: insert_thread
+/* kept */
 insert into threads (thread_id, created_at, updated_at, state_updated_at, status, metadata, graph_id, temporary,
                              creator, ttl_strategy, ttl_minutes)
 values (%(thread_id)s, %(now)s, %(now)s, %(now)s, %(status)s, %(metadata)s, %(graph_id)s, %(temporary)s, %(creator)s, %(ttl_strategy)s, %(ttl_minutes)s);
