@@ -5,6 +5,7 @@ Also the rules of a test run: what `--full` adds, and the report of what was not
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -37,6 +38,11 @@ def pytest_collection() -> Iterator[None]:
         return (yield)
     finally:
         sys.dont_write_bytecode = asked
+
+
+def pytest_collection_finish() -> None:
+    # Modules and thousands of tests stay until the end: no collection of garbage needs to look at them.
+    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:

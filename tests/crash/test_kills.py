@@ -24,6 +24,8 @@ from .stored_data import OpenStorage
 pytestmark = pytest.mark.postgres
 
 BATCH = 60
+EACH = ("worker", "server", "group")
+MANY = ("worker", "server", "worker", "group", "worker", "server", "group")
 
 
 class Chaos:
@@ -108,14 +110,14 @@ class Submission:
 
 
 async def test_nothing_is_lost_and_nothing_runs_twice_at_once(
-    start_server: StartServer, open_storage: OpenStorage, step_log: StepLog
+    start_server: StartServer, open_storage: OpenStorage, step_log: StepLog, pytestconfig: pytest.Config
 ) -> None:
     # So many attempts that runs are never sent to a worker of their own: here kills are not the runs' fault.
     server = start_server(
         config=PROJECT, args=("--workers", "2", "--concurrency", "24"), env={"RUNYARD_MAX_ATTEMPTS": "100"}
     )
     chaos = Chaos(server, step_log, seed=4711)
-    for action in ("worker", "server", "worker", "group", "worker", "server", "group"):
+    for action in MANY if pytestconfig.getoption("--full") else EACH:
         chaos.fill()
         getattr(chaos, f"kill_{action}")()
     server.await_idle()
