@@ -21,7 +21,7 @@ from .client import assert_each_step_once, attempt_of, get_run, join_run, run_pa
 from .step_log import PROJECT, StepLog
 from .stored_data import OpenStorage
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.timeout(900)]
 
 BATCH = 60
 EACH = ("worker", "server", "group")
