@@ -91,8 +91,9 @@ class HeartbeatThread:
                 self._told.notify_all()
         return 0.0 if self.is_in_doubt() else self._interval  # the answer may be from before a suspension
 
-    async def _in_time(self) -> None:
-        """A beat, for which is waited until the lease runs out."""
+    async def _in_time(self, *, again: bool = True) -> None:
+        """A beat, for which is waited until the lease runs out. `again`: it may be made once more; on a machine that is
+        always late, it is as if nobody answered."""
         ends = self._workers.lease_ends(self._worker)
         now = time.monotonic()
         # Where it has run out the process was stopped, or cut off, and an answer says what became of its runs.
@@ -102,8 +103,8 @@ class HeartbeatThread:
                 leases, claiming = self._held()
                 answer = await self._workers.heartbeat(self._worker, leases, claiming=claiming)
         except (TimeoutError, Unavailable) as error:
-            if until is not None and time.monotonic() > until + LATE:
-                await self._in_time()
+            if again and until is not None and time.monotonic() > until + LATE:
+                await self._in_time(again=False)
                 return
             if isinstance(error, Unavailable):
                 raise

@@ -99,6 +99,37 @@ class StoppedMachine:
         return self._began + 0.02
 
 
+class LateMachine(StoppedMachine):
+    """So loaded that no beat is ever in time."""
+
+    async def heartbeat(self, worker: str, held: object, *, claiming: bool) -> HeartbeatResult:
+        self.beats = 0
+        return await super().heartbeat(worker, held, claiming=claiming)
+
+
+def test_a_process_that_is_always_late_gives_its_runs_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runyard.runtime.execution.heartbeat.LAST_WAIT", 0.1)
+    monkeypatch.setattr("runyard.runtime.execution.heartbeat.LATE", 0.1)
+    machine: Any = LateMachine()
+    told = threading.Event()
+    answers: list[HeartbeatResult] = []
+
+    def answered(answer: HeartbeatResult, leases: Sequence[Lease]) -> None:
+        answers.append(answer)
+        told.set()
+
+    leases = [Lease(7, "w", 1, 1, "run", "thread")]
+    heartbeat = HeartbeatThread(
+        machine, "w", interval=INTERVAL, held=lambda: Held(leases, False), answered=answered, loops=Loops()
+    )
+    heartbeat.start()
+    in_time = told.wait(20)
+    machine.heartbeat = FullDisk(beats=1).heartbeat  # so that it ends
+    heartbeat.stop()
+    assert in_time
+    assert answers[0] == HeartbeatResult({}, [7])
+
+
 def test_a_process_that_was_stopped_in_a_beat_asks_what_became_of_its_runs_before_it_gives_them_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
