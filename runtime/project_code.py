@@ -56,8 +56,7 @@ class ProjectCode:
         self.graphs: Graphs | None = None
         """Those that run in this process; None: none do, or they are not loaded yet."""
         self.index: Index | None = None
-        self.has_clients = False
-        """Whether code of the project may make requests here."""
+        self._has_clients = False  # whether code of the project may make requests here
 
     @property
     def authenticator(self) -> Authenticator | None:
@@ -147,12 +146,19 @@ class ProjectCode:
             return await asyncio.to_thread(reload_encryption, project, timeout=self._settings.encryption_timeout)
         raise ConfigError(f"{project.path}: encryption was added or taken away; restart the server for that")
 
+    def serve_clients(self) -> None:
+        """Clients without a URL are answered by this event loop from now on; see there."""
+        if self._has_clients:
+            from runyard.runtime.graphs.inner_client import serve_clients
+
+            serve_clients(asyncio.get_running_loop())
+
     def _connect_clients(self) -> None:
         """Before the project's code is imported here: its clients without a URL reach this server."""
-        if not self.has_clients:
+        if not self._has_clients:
             from runyard.runtime.graphs.inner_client import connect_clients, trace_clients
 
-            self.has_clients = True
+            self._has_clients = True
             connect_clients(self._inner)
             if self._tracing is not None:
                 trace_clients(self._tracing.headers)

@@ -5,38 +5,31 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sys
-import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
-
-import orjson
 
 from runyard.runtime.auth.inner_requests import InnerAddress
 from runyard.runtime.background.forks import keep_port_from_children
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.bus.linked import LinkedBus
-from runyard.runtime.bus.messages import GraphsLoaded
-from runyard.runtime.bus.peers.bus import PeeredBus
 from runyard.runtime.bus.port import ServerBus
-from runyard.runtime.bus.unix_socket import accept_worker
 from runyard.runtime.bus.workers import Workers
 from runyard.runtime.config.project import Project
 from runyard.runtime.config.settings import Settings
-from runyard.runtime.errors import ConfigError, Unavailable
+from runyard.runtime.errors import Unavailable
 from runyard.runtime.maintenance.cron_scheduler import CronScheduler
 from runyard.runtime.maintenance.duties import all_duties
 from runyard.runtime.maintenance.maintenance import Maintenance
+from runyard.runtime.own_workers import OwnWorkers
+from runyard.runtime.peered_bus import peered_bus
 from runyard.runtime.processes.event_loop import run
 from runyard.runtime.processes.leaving import leave
 from runyard.runtime.processes.own_folder import OwnFolder
 from runyard.runtime.processes.own_socket import OwnSocket
 from runyard.runtime.processes.reload import Reloader
 from runyard.runtime.processes.spawning import WorkerSpawner
-from runyard.runtime.processes.supervisor import Supervisor
-from runyard.runtime.processes.viewer_process import NothingLoaded
 from runyard.runtime.processes.viewers import Viewers
 from runyard.runtime.project_code import ProjectCode
 from runyard.runtime.services.assistants import Assistants
@@ -56,11 +49,10 @@ from runyard.runtime.services.thread_events import ThreadEvents
 from runyard.runtime.services.thread_states import ThreadStates
 from runyard.runtime.services.threads import Threads
 from runyard.runtime.services.ui import Ui
-from runyard.runtime.storage.backends import make_storage, modules_of, place_of, target_of
+from runyard.runtime.storage.backends import make_storage, modules_of, place_of
 from runyard.runtime.storage.encrypted.storage import EncryptedStorage, encrypted
 from runyard.runtime.storage.port.expiry import Expiry
 from runyard.runtime.streams.broker import Broker
-from runyard.runtime.telemetry.langsmith import send_last_traces
 from runyard.runtime.telemetry.logs import keep_logging
 from runyard.runtime.telemetry.loop_lag import LoopLag
 from runyard.runtime.telemetry.metrics import Metrics
@@ -70,25 +62,12 @@ from runyard.runtime.webhooks.sender import WebhookSender
 
 if TYPE_CHECKING:
     from runyard.runtime.auth.requests import Authenticator
-    from runyard.runtime.processes.local_worker import LocalWorker
 
 
 def run_main(main: Coroutine[Any, Any, None]) -> None:
     """Runs the main coroutine of a server, in whose event loop graphs may run too (`--workers 0`): what they raise or
     do to it does not end it. Signals are the coroutine's business."""
     run(main)
-
-
-def _peers(settings: Settings, links: LinkedBus, loops: Loops) -> PeeredBus | None:
-    """The bus among the servers that share a database; None: there is only this one. Raises ConfigError."""
-    target = target_of(settings)
-    if target is None:
-        return None
-    # Late: the client of the database is an extra.
-    from runyard.runtime.bus.postgres.transport import PostgresTransport
-
-    secret = settings.project.encryption is not None  # the database keeps for a while what it passes on
-    return PeeredBus(links, PostgresTransport(target.url, target.schema), loops, secret=secret)
 
 
 class Runtime:
@@ -122,7 +101,7 @@ class Runtime:
             self._storage.deliveries, webhooks, count=self.metrics.webhook_tried, loops=self._loops
         )
         self._links = LinkedBus()
-        self._peers = _peers(settings, self._links, self._loops)
+        self._peers = peered_bus(settings, self._links, self._loops)
         self._bus: ServerBus = self._links if self._peers is None else self._peers
         self._workers = Workers(self._bus, self._webhooks.wake)
         self._broker = Broker(self._storage, self._bus, self._workers, self.metrics, self._loops)
@@ -159,7 +138,17 @@ class Runtime:
             store=self.store,
         )
         self._maintenance = Maintenance([scheduler, *duties], self._loops)
-        self._supervisor: Supervisor | None = None
+        self._own_workers = OwnWorkers(
+            settings,
+            self._storage,
+            self._broker,
+            self._workers,
+            self._code,
+            self._folder,
+            bus=self._links,
+            loops=self._loops,
+            tracing=self.tracing,
+        )
         self._exits = AsyncExitStack()
         self._accept_inner: Callable[[], asyncio.BaseProtocol] | None = None
         self._reaching: asyncio.Task[None] | None = None
@@ -230,8 +219,8 @@ class Runtime:
             exits.push_async_callback(self._code.leave_web_app)  # when no run needs any more what it holds
             if self.settings.project.app is not None:
                 await self.assistants.start({})  # lifespans in workers may ask for them
-            local = await self._start_workers(spawner)
-            await self.assistants.start(await self._graph_names())
+            local = await self._own_workers.start(spawner, exits)
+            await self.assistants.start(await self._own_workers.graph_names(self._viewer))
             if self.web_app is not None:
                 await self.web_app.lifespan.enter()
             if local is not None:
@@ -286,11 +275,10 @@ class Runtime:
 
     async def _serve(self, project: Project) -> None:
         """Serves the project as it is after a change. Raises ConfigError when it cannot be; then all stays."""
-        assert self._supervisor is not None
         settings = replace(self.settings, project=project)
         changed = await self._code.load_changed(project)
         try:
-            await self._supervisor.replace_workers(settings)
+            await self._own_workers.replace(settings)
         except BaseException:
             await changed.drop()
             raise
@@ -306,53 +294,4 @@ class Runtime:
         self._exits.push_async_callback(self._inner_socket.stop)
         if self._accept_inner is not None:
             await self._inner_socket.start(self._accept_inner)
-        if self._code.has_clients:
-            from runyard.runtime.graphs.inner_client import serve_clients
-
-            serve_clients(asyncio.get_running_loop())
-
-    async def _graph_names(self) -> Mapping[str, str]:
-        """What graphs call themselves, as far as that is known before they are run."""
-        if self._code.graphs is not None:
-            return self._code.graphs.own_names
-        if self.settings.role == "api":  # no worker has loaded them for this server
-            try:
-                loaded = orjson.loads(await self._viewer.ask("graphs"))
-            except NothingLoaded as error:
-                raise ConfigError(error.detail) from None
-            self._workers.heard(None, GraphsLoaded(loaded["names"], loaded["not_loaded"]))
-            if self.settings.strict and loaded["not_loaded"]:
-                raise ConfigError(next(iter(loaded["not_loaded"].values())))
-        return self._workers.graph_names
-
-    async def _start_workers(self, spawner: WorkerSpawner) -> LocalWorker | None:
-        """Starts them; with `--workers 0` gives the one of this process, which is not yet running."""
-        socket = OwnSocket(self._folder.path, "bus", self._loops)
-        self._exits.push_async_callback(socket.stop)
-        await socket.start(partial(accept_worker, self._links))
-        local = f"local-{uuid.uuid4().hex[:12]}" if self.settings.works_here else None
-        if local is not None:
-            self._folder.note_worker(local)
-        self._supervisor = supervisor = Supervisor(
-            self.settings, self._storage, self._broker, self._workers, spawner, socket.path, self._loops, local=local
-        )
-        self._exits.push_async_callback(supervisor.stop)
-        await supervisor.start(self._folder.ended)
-        if local is None:
-            return None
-        from runyard.runtime.processes.local_worker import LocalWorker
-
-        graphs = await asyncio.to_thread(self._code.load_graphs)
-        self._exits.push_async_callback(asyncio.to_thread, send_last_traces)
-        worker = LocalWorker(
-            local,
-            self.settings,
-            self._storage,
-            graphs,
-            index=self._code.index,
-            tracing=self.tracing,
-            bus=self._links,
-            loops=self._loops,
-        )
-        self._exits.callback(worker.close)
-        return worker
+        self._code.serve_clients()
