@@ -35,8 +35,9 @@ def server(start_server: StartServer) -> LiveServer:
 
 
 @pytest.mark.timeout(300 + 60 * EXAMPLES)
-def test_every_operation_keeps_to_the_document(server: LiveServer, tmp_path: Path, fuzz_seed: int) -> None:
-    run(server, tmp_path, fuzz_seed, "--phases", "examples,coverage,fuzzing", "--max-examples", str(EXAMPLES))
+@pytest.mark.parametrize("phases", ["examples,fuzzing", pytest.param("coverage", marks=pytest.mark.full)])
+def test_every_operation_keeps_to_the_document(server: LiveServer, tmp_path: Path, fuzz_seed: int, phases: str) -> None:
+    run(server, tmp_path, fuzz_seed, "--phases", phases, "--max-examples", str(EXAMPLES))
 
 
 @pytest.mark.full
