@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.adapt import PyFormat, Transformer
-from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format
+from psycopg.pq import DiagnosticField, ExecStatus, Format
 from psycopg.pq.abc import PGresult
 
 Row = tuple[Any, ...]
@@ -145,14 +145,18 @@ class Exchange:
     def _check(self, result: PGresult) -> None:
         if result.status in _GOOD:
             return
-        if self._pgconn.status == ConnStatus.BAD and not result.error_field(DiagnosticField.SQLSTATE):
+        if result.status == ExecStatus.FATAL_ERROR and not result.error_field(DiagnosticField.SQLSTATE):
+            # The library says so, not the server: what was sent did not get through. It need not know yet that nothing
+            # will any more.
             raise self._lost()
         if result.status != ExecStatus.FATAL_ERROR:
             raise psycopg.InternalError(f"an answer of the kind {ExecStatus(result.status).name}")
         raise psycopg.errors.error_from_result(result)
 
     def _lost(self) -> psycopg.OperationalError:
-        return psycopg.OperationalError(self._pgconn.get_error_message())
+        error = psycopg.OperationalError(self._pgconn.get_error_message())
+        self._pgconn.finish()
+        return error
 
 
 class _Written(NamedTuple):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGconn, PGresult
 
 from runyard.runtime.storage.postgres.database.connection import Connection
 from runyard.runtime.storage.postgres.database.database import Database
@@ -90,6 +93,32 @@ def test_a_connection_that_is_lost_says_so(connection: Connection, terminated: b
     with pytest.raises(psycopg.Error) as raised:
         connection.begin(seconds=5)
     assert is_lost(raised.value)
+
+
+def test_a_connection_is_lost_whether_or_not_the_library_knows_that_yet(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pgconn = connection._connection.pgconn
+    unsent = pgconn.make_empty_result(ExecStatus.FATAL_ERROR)
+    monkeypatch.setattr(connection._exchange, "_pgconn", Unsending(pgconn, unsent))
+    with pytest.raises(psycopg.OperationalError) as raised:
+        connection.begin(seconds=5)
+    assert is_lost(raised.value)
+    assert not connection.usable
+
+
+class Unsending:
+    """A connection that fails to send, and is believed to be there."""
+
+    def __init__(self, pgconn: PGconn, unsent: PGresult) -> None:
+        self._pgconn = pgconn
+        self._unsent = unsent
+
+    def exec_(self, script: bytes) -> PGresult:
+        return self._unsent
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pgconn, name)
 
 
 def test_others_see_for_how_long_a_statement_is_silent_and_end_it(connection: Connection) -> None:
