@@ -25,8 +25,7 @@ class Key:
     """What is done with a key.
 
     treatment: "image": it only matters to who builds a container image, or serves the project otherwise. "ignored": the
-    start goes on with a warning. "refused": it does not, since data would be open or elsewhere than its owner thinks,
-    or code of the project would never be asked.
+    start goes on with a warning. "refused": it does not, since data would be open, or elsewhere than its owner thinks.
     said: of an honoured key what it is for, else what is lost without it and what helps.
     harmless: values of an ignored or a refused key that ask for nothing.
     """
@@ -69,7 +68,7 @@ _PROJECT: Final = {
     ),
     **_within("encryption", _honoured(path="encrypts what is stored")),
     "priority": Key(
-        "refused", "no code is asked which runs go first: those that clients wait for go before others, then the oldest"
+        "ignored", "no code is asked which runs go first: runs that clients wait for go before others, then the oldest"
     ),
     **_within("graphs.*", _honoured(path="what is served", description="shown to clients")),
     **dict.fromkeys(

@@ -52,9 +52,9 @@ def test_a_key_that_asks_for_something_is_used(raw: dict[str, Any], treated: dic
 
 def test_what_is_ignored_is_named_once_with_what_is_lost(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        warn_of_keys("file", used_keys({"checkpointer": {"mongo": 1}, "env": {}, "image_distro": "wolfi", "colour": 1}))
+        warn_of_keys("file", used_keys({"priority": "./a.py:p", "env": {}, "image_distro": "wolfi", "colour": 1}))
     assert caplog.messages == [
-        f"file: checkpointer.mongo is ignored: {KEYS['checkpointer.mongo'].said}",
+        f"file: priority is ignored: {KEYS['priority'].said}",
         "file: colour is ignored: the key is not known",
     ]
 
@@ -62,5 +62,3 @@ def test_what_is_ignored_is_named_once_with_what_is_lost(caplog: pytest.LogCaptu
 def test_what_is_refused_ends_the_start_with_the_remedy() -> None:
     with pytest.raises(ConfigError, match=r"^file: checkpointer\.path: .*; remove the key to serve without it$"):
         refuse_keys("file", used_keys({"checkpointer": {"path": "./c.py:saver"}}))
-    with pytest.raises(ConfigError, match=r"^file: priority: no code is asked .*; remove the key to serve"):
-        refuse_keys("file", used_keys({"priority": {"path": "./p.py:priority"}}))

@@ -173,6 +173,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     [
         ({"store": {"ttl": {"colour": 1}}}, "store.ttl.colour is ignored"),
         ({"checkpointer": {"mongo": {"uri": "mongodb://x"}}}, "checkpointer.mongo is ignored"),
+        ({"priority": {"path": "./p.py:p"}}, "priority is ignored: no code is asked which runs go first"),
         ({"store": {"colour": 1}}, "store.colour is ignored: the key is not known"),
         ({"store": {"index": {"embed": "a:b", "dims": 3, "colour": 1}}}, "store.index.colour is ignored"),
         ({"auth": {"path": "a:b", "colour": 1}}, "auth.colour is ignored"),
