@@ -135,6 +135,8 @@ class _Session:
         self._marks = MarkFiles(target.marks)
         self._over: set[str] = set()
         """Runs of earlier rounds that were at their end."""
+        self._tags: set[str] = set()
+        """Of all rounds: a run whose acceptance nobody was told is not waited for, and may send its webhook later."""
         self._possible = options.possible
         scene = Scene(target, Random(options.seed))
         self._faults = []
@@ -153,7 +155,7 @@ class _Session:
             self._outcome.seconds = time.monotonic() - begin
 
     async def _round(self, number: int, seconds: float) -> None:
-        evidence, client = Evidence(), Client(self._target.urls)
+        evidence, client = Evidence(tags=self._tags), Client(self._target.urls)
         seed = f"{self._options.seed}.{number}"
         try:
             load = Load(client, evidence, seed=seed, hook=self._listener.url)
