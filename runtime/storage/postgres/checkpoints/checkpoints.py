@@ -101,9 +101,8 @@ class PostgresCheckpoints:
         if not leased or columns is None:
             return {}
         rows = {f"rows_{number}": column for number, column in enumerate(columns)}
-        given = {**named_leases(leased), **rows, "all": len(leased)}
-        written = self._database.write_one_here(self._sql["append_rows"], given)
-        return dict.fromkeys(leased) if written else {}
+        [(held,)] = self._database.write_one_here(self._sql["append_rows"], {**named_leases(leased), **rows})
+        return dict.fromkeys(leased) if held else {}
 
     async def latest(self, thread_id: str, ns: str, references: References | None = None) -> StoredCheckpoint | None:
         found = await self.history(thread_id, ns, before=None, limit=1, references=references)

@@ -7,22 +7,13 @@ select add_checkpoint_rows(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %
                            %s, %s);
 
 -- name: append_rows
--- If all of those leases hold, which are then locked as in `check_leases`; a row if so.
+-- If all of those leases hold, which are then locked as in `check_leases`; whether they do.
 /* kept */
-with held as materialized (
-  select runs.seq from runs
-  join unnest(%(seqs)s::bigint[], %(workers)s::text[], %(attempts)s::bigint[], %(tokens)s::bigint[])
-    as wanted (seq, worker, attempt, token)
-  on runs.seq = wanted.seq and runs.worker = wanted.worker and runs.attempt = wanted.attempt and runs.token = wanted.token
-  where coalesce(runs.queue, wanted.worker) = 'running' order by runs.seq for update of runs
-), saved as materialized (
-  select add_checkpoint_rows(%(rows_0)s, %(rows_1)s, %(rows_2)s, %(rows_3)s, %(rows_4)s, %(rows_5)s, %(rows_6)s,
-                             %(rows_7)s, %(rows_8)s, %(rows_9)s, %(rows_10)s, %(rows_11)s, %(rows_12)s, %(rows_13)s,
-                             %(rows_14)s, %(rows_15)s, %(rows_16)s, %(rows_17)s, %(rows_18)s, %(rows_19)s, %(rows_20)s,
-                             %(rows_21)s, %(rows_22)s, %(rows_23)s, %(rows_24)s)
-  where (select count(*) from held) = %(all)s::bigint
-)
-select 1 from saved;
+select append_checkpoint_rows(%(seqs)s, %(workers)s, %(attempts)s, %(tokens)s,
+                              %(rows_0)s, %(rows_1)s, %(rows_2)s, %(rows_3)s, %(rows_4)s, %(rows_5)s, %(rows_6)s,
+                              %(rows_7)s, %(rows_8)s, %(rows_9)s, %(rows_10)s, %(rows_11)s, %(rows_12)s, %(rows_13)s,
+                              %(rows_14)s, %(rows_15)s, %(rows_16)s, %(rows_17)s, %(rows_18)s, %(rows_19)s, %(rows_20)s,
+                              %(rows_21)s, %(rows_22)s, %(rows_23)s, %(rows_24)s);
 
 -- name: replace_writes
 -- Here and below, columns of rows, of which no two are of one write.
@@ -82,17 +73,8 @@ from checkpoint_blobs join unnest(%s::text[], %s::text[], %s::text[], %s::text[]
   as wanted (thread_id, ns, channel, version) using (thread_id, ns, channel, version);
 
 -- name: blobs_of_checkpoints
--- With how many of the checkpoints are there at the same moment; at least one row.
 /* kept */
-with present as (
-  select count(*) from checkpoints join unnest(%s::text[], %s::text[], %s::text[]) as wanted (thread_id, ns, checkpoint_id)
-  using (thread_id, ns, checkpoint_id)
-)
-select present.count, found.* from present left join (
-  select thread_id, ns, channel, version, type, data
-  from checkpoint_blobs join unnest(%s::text[], %s::text[], %s::text[], %s::text[])
-    as wanted (thread_id, ns, channel, version) using (thread_id, ns, channel, version)
-) as found on true;
+select * from blobs_of_checkpoints(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]);
 
 -- name: remove_checkpoints
 -- Here and below, at most %(limit)s rows: there may be any number.

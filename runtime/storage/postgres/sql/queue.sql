@@ -37,11 +37,7 @@ select cancel from runs where seq = %s and worker = %s and attempt = %s and toke
 -- name: check_leases
 -- The same for several. Their runs are locked in the order that all keep to.
 /* kept */
-select wanted.place from runs
-join unnest(%(places)s::bigint[], %(seqs)s::bigint[], %(workers)s::text[], %(attempts)s::bigint[], %(tokens)s::bigint[])
-  as wanted (place, seq, worker, attempt, token)
-on runs.seq = wanted.seq and runs.worker = wanted.worker and runs.attempt = wanted.attempt and runs.token = wanted.token
-where coalesce(runs.queue, wanted.worker) = 'running' order by runs.seq for update of runs;
+select * from lock_leases(%(places)s, %(seqs)s, %(workers)s, %(attempts)s, %(tokens)s);
 
 -- name: end_runs
 /* kept */

@@ -52,6 +52,6 @@ async def test_what_runs_save_is_fenced_and_written_by_one_statement(
     await asyncio.gather(*(asyncio.wrap_future(append) for append in appends))
     # How many go together depends on how quick the machine is.
     assert 1 <= len(statements) <= len(leases)
-    assert all("add_checkpoint_rows" in statement for statement in statements)
+    assert all("append_checkpoint_rows" in statement for statement in statements)
     for lease in leases:
         assert await storage.checkpoints.latest(lease.thread_id, "") is not None
