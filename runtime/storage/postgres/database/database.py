@@ -49,6 +49,8 @@ CONNECTIONS: dict[Pool, int] = {"main": 8, "lease": 1, "probe": 1, "search": 2, 
 """Connections of a process at the most: for reads and writes that are quick, for saying who lives, for looking whether
 the database answers, for searches and counts, for what is read to be copied. Made when they are first needed. How many
 the main ones are is a setting."""
+SPARE = 4
+"""Main connections of which two can rest."""
 LONGEST_LEASE = 3.0
 """Seconds for a statement that says who lives: the next is due."""
 LONGEST_COPY = 30.0
@@ -91,6 +93,8 @@ class Database:
         self._closed = False
         self.plain_fence = PlainFence(target)
         self._at_close: list[Callable[[], None]] = []
+        self.has_spare_threads = connections >= SPARE
+        """Whether one may rest in the main pool without keeping what else is asked for from being done."""
         sizes = {**CONNECTIONS, "main": connections}
         self._pools = {name: ThreadPoolExecutor(size, f"postgres-{name}") for name, size in sizes.items()}
 

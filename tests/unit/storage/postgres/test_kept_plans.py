@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from runyard.runtime.scope import Scope
+from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.postgres.database.connection import Connection
 from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
@@ -16,10 +18,21 @@ from tests.storage.builders import checkpoint_row, finish_request, stateless
 from tests.storage.postgres_server import address, schema_of
 
 FEW, MANY = 4, 2_000
+STEPS = [f"c0.{number}" for number in range(8)]
+"""After five executions a session keeps the plan that it has made then."""
 LOOKS = """
 select relname, seq_scan > 0, coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables
 where schemaname = current_schema()
 """
+
+
+async def save_and_read(storage: PostgresStorage, leases: Sequence[Lease]) -> None:
+    for step in STEPS:
+        saved = [storage.checkpoints.append(lease, [checkpoint_row(lease.thread_id, step)]) for lease in leases]
+        await asyncio.gather(*map(asyncio.wrap_future, saved))
+        read = await storage.checkpoints.latest(leases[0].thread_id, "", lambda kind, data: {"log": "1"})
+        assert read is not None
+        assert set(read.blobs) == {"log"}
 
 
 async def execute(storage: PostgresStorage, temporary: bool) -> None:
@@ -27,6 +40,8 @@ async def execute(storage: PostgresStorage, temporary: bool) -> None:
     await asyncio.gather(*(storage.runs.insert(Scope.everything(), [each]) for each in new_runs))
     leased = await storage.queue.claim("w1", limit=FEW, interactive=FEW)
     assert len(leased) == FEW
+    if not temporary:
+        await save_and_read(storage, [each.lease for each in leased])
     await asyncio.gather(
         *(
             storage.queue.finish(
