@@ -20,7 +20,7 @@ from runyard.runtime.storage.postgres.database.connection import Connection
 from runyard.runtime.storage.postgres.database.database import Database
 from runyard.runtime.storage.postgres.runs.acceptance import Acceptance
 from runyard.runtime.storage.postgres.runs.cancellation import cancel_runs, free_threads
-from runyard.runtime.storage.postgres.runs.insertion import INSERTION, insert_runs
+from runyard.runtime.storage.postgres.runs.insertion import INSERTION
 from runyard.runtime.storage.rows.batches import insert_batch
 from runyard.runtime.storage.rows.prepared_runs import prepare_runs
 from runyard.runtime.storage.shared.leftovers import write_without_leftovers
@@ -63,7 +63,7 @@ class PostgresRuns(Runs[Connection]):
 
         def work(connection: Connection) -> InsertResult:
             prepared = prepare_runs(scope, new_runs, connection.now, connection.now, batch)
-            inserted = insert_runs(connection, self._sql, scope, prepared)
+            inserted = INSERTION.insert_runs(connection, self._sql, scope, prepared)
             if batch is not None:
                 insert_batch(connection, self._sql, scope, batch, len(prepared), inserted.ready, connection.now)
             if key is not None:

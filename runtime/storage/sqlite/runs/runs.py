@@ -26,7 +26,7 @@ from runyard.runtime.storage.sql.queries import Queries
 from runyard.runtime.storage.sqlite.database.connection import Connection, now
 from runyard.runtime.storage.sqlite.database.database import Database
 from runyard.runtime.storage.sqlite.runs.cancellation import cancel_run, free_thread
-from runyard.runtime.storage.sqlite.runs.insertion import INSERTION, insert_runs
+from runyard.runtime.storage.sqlite.runs.insertion import INSERTION
 from runyard.runtime.storage.sqlite.runs.queue_clock import QueueClock
 
 PREPARED_INLINE = 200
@@ -57,7 +57,7 @@ class SqliteRuns(Runs[Connection]):
         prepared, packed = prepare() if len(new_runs) <= PREPARED_INLINE else await asyncio.to_thread(prepare)
 
         def work(connection: Connection) -> InsertResult:
-            inserted = insert_runs(connection, self._sql, scope, prepared)
+            inserted = INSERTION.insert_runs(connection, self._sql, scope, prepared)
             if batch is not None:
                 insert_batch(connection, self._sql, scope, batch, len(prepared), inserted.ready, clock)
             if key is not None:
