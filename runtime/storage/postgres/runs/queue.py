@@ -2,10 +2,9 @@
 
 import secrets
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
-import orjson
 
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.queue import (
@@ -18,7 +17,7 @@ from runyard.runtime.storage.port.queue import (
     QueueWaits,
 )
 from runyard.runtime.storage.port.retries import RetryPolicy
-from runyard.runtime.storage.port.runs import Interest, Lane
+from runyard.runtime.storage.port.runs import Lane
 from runyard.runtime.storage.postgres.checkpoints.checkpoint_rows import write_rows
 from runyard.runtime.storage.postgres.database.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database.database import Database
@@ -26,6 +25,7 @@ from runyard.runtime.storage.postgres.database.groups import Groups
 from runyard.runtime.storage.postgres.leases import holds
 from runyard.runtime.storage.postgres.runs.cancellation import release_run
 from runyard.runtime.storage.postgres.runs.finishing import Finish, finish_at_once, finish_cancelled, finish_runs
+from runyard.runtime.storage.rows.leased_runs import Claim, leased_run
 from runyard.runtime.storage.shared.checkpoints import cut_back_run
 from runyard.runtime.storage.sql.fetching import one
 from runyard.runtime.storage.sql.queries import Queries
@@ -35,13 +35,6 @@ SUSPECTS = "the lane of suspects"
 """The lock of those who claim from it."""
 BATCH_SHARE = 4.0
 """One in so many runs that nobody waits for is of a batch, although there are enough single ones."""
-
-
-class _Claim(NamedTuple):
-    """What the leases of one claim have in common."""
-
-    worker: str
-    token: int
 
 
 class PostgresQueue:
@@ -61,7 +54,7 @@ class PostgresQueue:
         self._owed = 0.0
 
     async def claim(self, worker: str, *, limit: int, interactive: int, solo: bool = False) -> list[LeasedRun]:
-        claim = _Claim(worker, secrets.randbits(63))
+        claim = Claim(worker, secrets.randbits(63))
         if solo:
             return await self._database.write(
                 lambda connection: self._claim_suspects(connection, claim), locks=[SUSPECTS]
@@ -80,7 +73,7 @@ class PostgresQueue:
         self._note_share(rows, limit, interactive)
         return _in_order(claim, rows)
 
-    def _claim_suspects(self, connection: Connection, claim: _Claim) -> list[LeasedRun]:
+    def _claim_suspects(self, connection: Connection, claim: Claim) -> list[LeasedRun]:
         seqs = [seq for (seq,) in connection.execute(self._sql["lock_suspects"], {"lane": int(Lane.SOLO)})]
         if not seqs:
             return []
@@ -178,30 +171,12 @@ class PostgresQueue:
         return QueueWaits(*((waited or 0) / 1e6 for waited in row))
 
 
-def _in_order(claim: _Claim, rows: list[tuple[Any, ...]]) -> list[LeasedRun]:
+def _in_order(claim: Claim, rows: list[tuple[Any, ...]]) -> list[LeasedRun]:
     # RETURNING answers in no particular order.
     return [_leased(claim, row) for row in sorted(rows, key=lambda row: (row[6], row[0]))]
 
 
-def _leased(claim: _Claim, row: tuple[Any, ...]) -> LeasedRun:
-    seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, *rest = row
-    interest, cancel, metadata, kwargs, user, waited, batch_id, failed, creator, retry, fresh, _ = rest
-    return LeasedRun(
-        lease=Lease(seq, claim.worker, attempt, claim.token, run_id, thread_id),
-        assistant_id=assistant_id,
-        graph_id=graph_id,
-        kwargs=orjson.loads(kwargs),
-        metadata=orjson.loads(metadata),
-        lane=Lane(lane),
-        temporary=bool(temporary),
-        resumable=bool(resumable),
-        interest=Interest(interest),
-        cancel=cancel,
-        user=user,
-        waited=waited / 1e6,
-        batch_id=batch_id,
-        retry=None if retry is None else msgspec.json.decode(retry, type=RetryPolicy),
-        failed=failed,
-        creator=creator,
-        fresh=fresh,
-    )
+def _leased(claim: Claim, row: Sequence[Any]) -> LeasedRun:
+    *columns, retry, fresh, _ = row
+    policy = None if retry is None else msgspec.json.decode(retry, type=RetryPolicy)
+    return leased_run(claim, columns, policy, fresh=fresh)

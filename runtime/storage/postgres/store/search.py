@@ -8,9 +8,10 @@ from runyard.runtime.errors import Invalid
 from runyard.runtime.storage.port.store import SearchItems
 from runyard.runtime.storage.postgres.conditions import PostgresConditions
 from runyard.runtime.storage.postgres.database.connection import Connection
-from runyard.runtime.storage.postgres.store.filters import add_filter
+from runyard.runtime.storage.postgres.store.filters import PostgresFilterTerms
 from runyard.runtime.storage.postgres.store.namespaces import add_below
 from runyard.runtime.storage.postgres.store.vectors import vector_text
+from runyard.runtime.storage.shared.store_filters import add_filter
 from runyard.runtime.storage.sql.fetching import fetch_dicts
 
 LARGEST_PAGE = 64 * 1024 * 1024
@@ -61,7 +62,7 @@ def search_items(connection: Connection, wanted: SearchItems, vectors: str | Non
         looked_for = [vector_text(wanted.near.vector)]
         page = _NEAREST
     passing = PostgresConditions()
-    add_filter(passing, wanted.filter)
+    add_filter(passing, wanted.filter, PostgresFilterTerms())
     if passing.parameters:
         sql = page.format(source=_FILTERED.format(where=where), where=passing, vectors=vectors)
     else:

@@ -2,10 +2,9 @@
 
 import secrets
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
-import orjson
 
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.queue import (
@@ -18,7 +17,8 @@ from runyard.runtime.storage.port.queue import (
     QueueWaits,
 )
 from runyard.runtime.storage.port.retries import RetryPolicy
-from runyard.runtime.storage.port.runs import Interest, Lane
+from runyard.runtime.storage.port.runs import Lane
+from runyard.runtime.storage.rows.leased_runs import Claim, leased_run
 from runyard.runtime.storage.shared.checkpoints import cut_back_run
 from runyard.runtime.storage.sql.queries import Queries
 from runyard.runtime.storage.sqlite.checkpoints.checkpoint_rows import write_rows
@@ -34,13 +34,6 @@ BATCH_SHARE = 4
 """One in so many runs that nobody waits for is of a batch, although there are enough single ones."""
 
 
-class _Claim(NamedTuple):
-    """What the leases of one claim have in common."""
-
-    worker: str
-    token: int
-
-
 class SqliteQueue:
     """The queue as a column of the table of runs."""
 
@@ -52,7 +45,7 @@ class SqliteQueue:
         self._owed = 0.0
 
     async def claim(self, worker: str, *, limit: int, interactive: int, solo: bool = False) -> list[LeasedRun]:
-        claim = _Claim(worker, secrets.randbits(63))
+        claim = Claim(worker, secrets.randbits(63))
 
         def work(connection: Connection) -> list[LeasedRun]:
             if solo:
@@ -67,7 +60,7 @@ class SqliteQueue:
 
         return await self._database.write(work)
 
-    def _claim_others(self, connection: Connection, claim: _Claim, room: int) -> list[LeasedRun]:
+    def _claim_others(self, connection: Connection, claim: Claim, room: int) -> list[LeasedRun]:
         """Runs that nobody waits for: single ones first, but for the share of batches where there are too many."""
         claimed: list[LeasedRun] = []
         if self._crowded:
@@ -83,7 +76,7 @@ class SqliteQueue:
         return claimed
 
     def _claim(
-        self, connection: Connection, claim: _Claim, lane_from: Lane, lane_to: Lane, limit: int
+        self, connection: Connection, claim: Claim, lane_from: Lane, lane_to: Lane, limit: int
     ) -> list[LeasedRun]:
         rows = connection.execute(
             self._sql["claim"],
@@ -99,14 +92,14 @@ class SqliteQueue:
         ).fetchall()
         return self._in_order(connection, claim, rows)
 
-    def _in_order(self, connection: Connection, claim: _Claim, rows: list[tuple[Any, ...]]) -> list[LeasedRun]:
+    def _in_order(self, connection: Connection, claim: Claim, rows: list[tuple[Any, ...]]) -> list[LeasedRun]:
         policies: dict[str | None, RetryPolicy | None] = {None: None}
         for batch_id in {row[15] for row in rows} - {None}:
             found = connection.execute(self._sql["retry_policy"], (batch_id,)).fetchone()
             if found is not None and found[0] is not None:
                 policies[batch_id] = msgspec.json.decode(found[0], type=RetryPolicy)
         # RETURNING answers in no particular order.
-        return [_leased(claim, row, policies.get(row[15])) for row in sorted(rows, key=lambda row: (row[6], row[0]))]
+        return [leased_run(claim, row, policies.get(row[15])) for row in sorted(rows, key=lambda row: (row[6], row[0]))]
 
     async def hasten(self, run_id: str) -> int:
         def work(connection: Connection) -> int:
@@ -195,26 +188,3 @@ class SqliteQueue:
             return QueueWaits(*(0.0 if created is None else (time - created) / 1e6 for created in (first, middle)))
 
         return await self._database.read_in_pool(read, "lookup")
-
-
-def _leased(claim: _Claim, row: tuple[Any, ...], retry: RetryPolicy | None) -> LeasedRun:
-    seq, run_id, thread_id, attempt, assistant_id, graph_id, lane, temporary, resumable, *rest = row
-    interest, cancel, metadata, kwargs, user, waited, batch_id, failed, creator = rest
-    return LeasedRun(
-        lease=Lease(seq, claim.worker, attempt, claim.token, run_id, thread_id),
-        assistant_id=assistant_id,
-        graph_id=graph_id,
-        kwargs=orjson.loads(kwargs),
-        metadata=orjson.loads(metadata),
-        lane=Lane(lane),
-        temporary=bool(temporary),
-        resumable=bool(resumable),
-        interest=Interest(interest),
-        cancel=cancel,
-        user=user,
-        waited=waited / 1e6,
-        batch_id=batch_id,
-        retry=retry,
-        failed=failed,
-        creator=creator,
-    )

@@ -7,9 +7,10 @@ from typing import Any
 
 from runyard.runtime.errors import Invalid
 from runyard.runtime.storage.port.store import Namespace, SearchItems
+from runyard.runtime.storage.shared.store_filters import add_filter
 from runyard.runtime.storage.sqlite.conditions import SqliteConditions
 from runyard.runtime.storage.sqlite.database.connection import Connection
-from runyard.runtime.storage.sqlite.store.filters import add_filter
+from runyard.runtime.storage.sqlite.store.filters import SqliteFilterTerms
 from runyard.runtime.storage.sqlite.store.namespaces import add_below
 
 LARGEST_PAGE = 64 * 1024 * 1024
@@ -24,7 +25,7 @@ def search_items(connection: Connection, wanted: SearchItems, now: int) -> list[
     where = SqliteConditions("(expires_at is null or expires_at > ?)")
     where.parameters.append(now)
     add_below(where, wanted.prefix)
-    add_filter(where, wanted.filter)
+    add_filter(where, wanted.filter, SqliteFilterTerms())
     page = (wanted.limit, wanted.offset)
     if wanted.near is None:
         sql = f"""

@@ -11,8 +11,9 @@ import pytest
 from langgraph.store.memory import InMemoryStore
 
 from runyard.runtime.errors import Invalid
+from runyard.runtime.storage.shared.store_filters import add_filter
 from runyard.runtime.storage.sqlite.conditions import SqliteConditions, contains
-from runyard.runtime.storage.sqlite.store.filters import add_filter
+from runyard.runtime.storage.sqlite.store.filters import SqliteFilterTerms
 
 VALUES: list[dict[str, Any]] = [
     {},
@@ -40,7 +41,7 @@ VALUES: list[dict[str, Any]] = [
 
 def found(wanted: dict[str, Any]) -> list[dict[str, Any]]:
     where = SqliteConditions("true")
-    add_filter(where, wanted)
+    add_filter(where, wanted, SqliteFilterTerms())
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.create_function("contains", 2, contains)
         connection.execute("create table items (id integer primary key, value text)")
