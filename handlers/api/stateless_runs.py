@@ -5,39 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runyard.generated.models import Run, RunBatchCreate, RunCreateStateless, RunCreateStreamingStateless
-from runyard.handlers.api.disconnect import AbandonService, cancel_on_disconnect
+from runyard.handlers.api.disconnect import cancel_on_disconnect
+from runyard.handlers.api.new_runs import NewRunService
 from runyard.handlers.api.run_access import cancel_found_run, create_batch, create_run, read_run
 from runyard.handlers.api.stream_modes import check_no_checkpoint, modes_of
 from runyard.handlers.http.disconnect import OnDisconnect
 from runyard.handlers.http.event_stream import EventStream, EventSubscription
-from runyard.handlers.http.json_wait import JsonWait, ResultWaiter
+from runyard.handlers.http.json_wait import JsonWait
 from runyard.handlers.http.responses import Response, json_response, location
 from runyard.runtime.auth.principal import Principal
 from runyard.runtime.scope import Scope
 from runyard.runtime.services.batches import NO_OPTIONS, AcceptedBatch, BatchOptions
 from runyard.runtime.services.idempotency import IdempotentRequest
-from runyard.runtime.services.new_runs import NO_HEADERS, Headers, RunCreate
+from runyard.runtime.services.new_runs import NO_HEADERS, Headers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class StatelessRunService(AbandonService, Protocol):
+class StatelessRunService(NewRunService, Protocol):
     """What the operations need of the service."""
-
-    async def create(
-        self,
-        scope: Scope,
-        request: RunCreate,
-        *,
-        thread_id: str | None = None,
-        headers: Headers = NO_HEADERS,
-        request_id: str | None = None,
-        once: IdempotentRequest | None = None,
-    ) -> Run:
-        """Accepts a run, with a thread of its own where `thread_id` is None; `request_id` names the request to the
-        graph's code. With `once`, a request that was carried out before gets what it got then. Raises NotFound for an
-        unknown assistant or thread, and Invalid, BadRequest, Conflict for what the request contradicts."""
 
     async def create_batch(
         self,
@@ -50,30 +37,6 @@ class StatelessRunService(AbandonService, Protocol):
         once: IdempotentRequest | None = None,
     ) -> AcceptedBatch:
         """Accepts all runs, in order, or none. Raises what `create` raises, and names the item or the header."""
-
-    async def wait(
-        self,
-        scope: Scope,
-        request: RunCreate,
-        *,
-        thread_id: str | None = None,
-        headers: Headers = NO_HEADERS,
-        request_id: str | None = None,
-        once: IdempotentRequest | None = None,
-    ) -> tuple[Run, ResultWaiter]:
-        """As `create`; also waits for the run's result."""
-
-    async def stream(
-        self,
-        scope: Scope,
-        request: RunCreate,
-        *,
-        thread_id: str | None = None,
-        headers: Headers = NO_HEADERS,
-        request_id: str | None = None,
-        once: IdempotentRequest | None = None,
-    ) -> tuple[Run, EventSubscription]:
-        """As `create`; also follows the run's events, from the first."""
 
     async def thread_of(self, run_id: str) -> str | None:
         """The thread of a run, whoever's they are: for those who have to decide about it. None: there is no such

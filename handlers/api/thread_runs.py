@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from runyard.generated.models import Run, RunCreateStateful, RunCreateStreamingStateful, RunsCancel
-from runyard.handlers.api.disconnect import AbandonService, cancel_on_disconnect
+from runyard.handlers.api.disconnect import cancel_on_disconnect
+from runyard.handlers.api.new_runs import NewRunService
 from runyard.handlers.api.own_thread import beside_own_thread
 from runyard.handlers.api.run_access import cancel_run, cancel_runs, create_run
 from runyard.handlers.api.selection import select_fields
@@ -21,52 +22,14 @@ from runyard.runtime.auth.principal import Principal
 from runyard.runtime.errors import Invalid, NotFound
 from runyard.runtime.scope import Scope
 from runyard.runtime.services.idempotency import IdempotentRequest
-from runyard.runtime.services.new_runs import NO_HEADERS, Headers, RunCreate
+from runyard.runtime.services.new_runs import Headers
 
 CancelAction = Literal["interrupt", "rollback"]
 _ACTIONS: dict[str, CancelAction] = {"interrupt": "interrupt", "rollback": "rollback"}
 
 
-class ThreadRunService(AbandonService, Protocol):
+class ThreadRunService(NewRunService, Protocol):
     """What the operations need of the service."""
-
-    async def create(
-        self,
-        scope: Scope,
-        request: RunCreate,
-        *,
-        thread_id: str | None = None,
-        headers: Headers = NO_HEADERS,
-        request_id: str | None = None,
-        once: IdempotentRequest | None = None,
-    ) -> Run:
-        """Accepts a run on a thread; `request_id` names the request to the graph's code. With `once`, a request
-        that was carried out before gets what it got then. Raises NotFound for an unknown assistant or thread, and
-        Invalid, BadRequest, Conflict for what the request or the thread's other runs contradict."""
-
-    async def wait(
-        self,
-        scope: Scope,
-        request: RunCreate,
-        *,
-        thread_id: str | None = None,
-        headers: Headers = NO_HEADERS,
-        request_id: str | None = None,
-        once: IdempotentRequest | None = None,
-    ) -> tuple[Run, ResultWaiter]:
-        """As `create`; also waits for the run's result."""
-
-    async def stream(
-        self,
-        scope: Scope,
-        request: RunCreate,
-        *,
-        thread_id: str | None = None,
-        headers: Headers = NO_HEADERS,
-        request_id: str | None = None,
-        once: IdempotentRequest | None = None,
-    ) -> tuple[Run, EventSubscription]:
-        """As `create`; also follows the run's events, from the first."""
 
     async def get(self, scope: Scope, thread_id: str, run_id: str) -> Run:
         """Raises NotFound."""

@@ -32,7 +32,7 @@ class ProtocolRunService(ThreadRunService, Protocol):
         protocol: bool = False,
         first: Callable[[], Awaitable[None]] | None = None,
     ) -> Run:
-        """See `ThreadRunService.create`. `protocol`: the run tells of itself by the protocol. `first` is awaited before
+        """See `NewRunService.create`. `protocol`: the run tells of itself by the protocol. `first` is awaited before
         the run is made, but not where it was made before; what it raises is raised here."""
 
 
