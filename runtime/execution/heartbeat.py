@@ -5,10 +5,10 @@ that, it gives its runs up by its own clock: others may be about to take them.""
 import asyncio
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from runyard.runtime.background.boot_clock import seconds_since_boot
 from runyard.runtime.background.loops import BackgroundThread
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import Unavailable
@@ -70,7 +70,7 @@ class HeartbeatThread:
     def is_in_doubt(self) -> bool:
         """Whether others may have taken what the worker holds, and it has yet to hear of that. In any thread."""
         ends = self._workers.lease_ends(self._worker)
-        if ends is None or time.monotonic() < ends or ends == self._gave_up:
+        if ends is None or seconds_since_boot() < ends or ends == self._gave_up:
             return False
         leases, claiming = self._held()
         return claiming or bool(leases)
@@ -95,7 +95,7 @@ class HeartbeatThread:
         """A beat, for which is waited until the lease runs out. `again`: it may be made once more; on a machine that is
         always late, it is as if nobody answered."""
         ends = self._workers.lease_ends(self._worker)
-        now = time.monotonic()
+        now = seconds_since_boot()
         # Where it has run out the process was stopped, or cut off, and an answer says what became of its runs.
         until = None if ends is None else max(ends, now + LAST_WAIT)
         try:
@@ -103,7 +103,7 @@ class HeartbeatThread:
                 leases, claiming = self._held()
                 answer = await self._workers.heartbeat(self._worker, leases, claiming=claiming)
         except (TimeoutError, Unavailable) as error:
-            if again and until is not None and time.monotonic() > until + LATE:
+            if again and until is not None and seconds_since_boot() > until + LATE:
                 await self._in_time(again=False)
                 return
             if isinstance(error, Unavailable):
@@ -113,7 +113,7 @@ class HeartbeatThread:
 
     def _give_up(self) -> None:
         ends = self._workers.lease_ends(self._worker)
-        leases = self._held().leases if ends is not None and time.monotonic() >= ends else None
+        leases = self._held().leases if ends is not None and seconds_since_boot() >= ends else None
         if leases:
             if ends != self._gave_up:
                 logger.warning("worker %s: its lease has run out; it gives up %s runs", self._worker, len(leases))

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from runyard.runtime.background.boot_clock import seconds_since_boot
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import Unavailable
 from runyard.runtime.execution.heartbeat import HeartbeatThread, Held
 from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.port.workers import HeartbeatResult
+from tests.unit.sleeping_machine import SleepingMachine
 
 INTERVAL = 0.01
 
@@ -39,8 +41,8 @@ class FullDisk:
 class LostDatabase:
     """Swallows all beats; the lease of the worker runs out a moment after its first."""
 
-    def __init__(self) -> None:
-        self._ends = time.monotonic() + 0.02
+    def __init__(self, *, lease: float = 0.02) -> None:
+        self._ends = seconds_since_boot() + lease
 
     async def heartbeat(self, worker: str, held: object, *, claiming: bool) -> Any:
         await asyncio.Event().wait()
@@ -85,7 +87,7 @@ class StoppedMachine:
     """Holds this whole process up in the middle of a beat, until long after the lease; the next beat is answered."""
 
     def __init__(self) -> None:
-        self._began = time.monotonic()
+        self._began = seconds_since_boot()
         self.beats = 0
 
     async def heartbeat(self, worker: str, held: object, *, claiming: bool) -> HeartbeatResult:
@@ -151,3 +153,17 @@ def test_a_process_that_was_stopped_in_a_beat_asks_what_became_of_its_runs_befor
     assert told.wait(60)
     heartbeat.stop()
     assert answers[0] == HeartbeatResult({}, [])
+
+
+def test_a_worker_is_in_doubt_of_its_runs_when_its_machine_has_slept_for_longer_than_its_lease(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = SleepingMachine(monkeypatch)
+    database: Any = LostDatabase(lease=300)
+    lease = Lease(7, "w", 1, 1, "run", "thread")
+    heartbeat = HeartbeatThread(
+        database, "w", interval=1, held=lambda: Held([lease], False), answered=lambda *answer: None, loops=Loops()
+    )
+    before = heartbeat.is_in_doubt()
+    machine.sleep(301)
+    assert (before, heartbeat.is_in_doubt()) == (False, True)
