@@ -64,16 +64,20 @@ def resumable(bus: Bus, disk: FullDisk) -> Publisher:
     return Publisher(LEASE, link, storage, resumable=True, followed=True, last=0, lost=lambda: None)
 
 
-async def test_events_that_could_not_be_stored_are_stored_later_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publishers, "RETRY_PAUSE", 0.0)
-    bus, disk = Bus(), FullDisk(2)
-    publisher = resumable(bus, disk)
+async def sent_around_a_refusal(publisher: Publisher, bus: Bus, disk: FullDisk) -> list[tuple[str, bytes]]:
+    """What is sent of two events, the second of which comes when the first was refused."""
     publisher.emit("custom", b"1")
     await disk.refused.wait()
     publisher.emit("custom", b"2")
     await publisher.close()
-    sent = [event for message in bus.sent if isinstance(message, RunEvents) for event in message.events]
-    assert sent == [("custom", b"1"), ("custom", b"2")]
+    return [event for message in bus.sent if isinstance(message, RunEvents) for event in message.events]
+
+
+async def test_events_that_could_not_be_stored_are_stored_later_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishers, "RETRY_PAUSE", 0.0)
+    bus, disk = Bus(), FullDisk(2)
+    publisher = resumable(bus, disk)
+    assert await sent_around_a_refusal(publisher, bus, disk) == [("custom", b"1"), ("custom", b"2")]
     assert publisher.last == 2
 
 
@@ -81,12 +85,7 @@ async def test_events_whose_writing_was_not_answered_are_stored_once(monkeypatch
     monkeypatch.setattr(publishers, "RETRY_PAUSE", 0.0)
     bus, database = Bus(), LostAnswers(1)
     publisher = resumable(bus, database)
-    publisher.emit("custom", b"1")
-    await database.refused.wait()
-    publisher.emit("custom", b"2")
-    await publisher.close()
-    sent = [event for message in bus.sent if isinstance(message, RunEvents) for event in message.events]
-    assert sent == [("custom", b"1"), ("custom", b"2")]
+    assert await sent_around_a_refusal(publisher, bus, database) == [("custom", b"1"), ("custom", b"2")]
     assert database.count == publisher.last == 2
 
 
