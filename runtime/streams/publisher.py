@@ -62,6 +62,8 @@ class Publisher:
         """When the last write began, by the loop's clock."""
         self._gathering: asyncio.Future[None] | None = None
         self._closing = False
+        self.failure: Exception | None = None
+        """Why events of the run are not stored, and no others will be; the attempt at it has failed."""
 
     @property
     def resumable(self) -> bool:
@@ -92,6 +94,8 @@ class Publisher:
     def emit(self, name: str, data: bytes) -> None:
         """Takes an event; never blocks."""
         if self._resumable:
+            if self.failure is not None:
+                return
             self._waiting.append((name, data))
             self._emitted += 1
             if self._sending is None:
@@ -103,19 +107,22 @@ class Publisher:
                 self._loop.call_soon(self._send)
 
     def when_stored(self, call: Callable[[], None]) -> None:
-        """Calls back, on the loop, once what was emitted until now is stored, or never will be: the lease is lost."""
-        if self._settled == self._emitted or (self._sending is not None and self._sending.done()):
+        """Calls back, on the loop, once what was emitted until now is stored, or never will be: see `failure`."""
+        if self._settled == self._emitted:
             call()
         else:
             self._marks.append((self._emitted, call))
             self._hasten()
 
     async def close(self) -> None:
-        """Returns when everything is on its way. Raises LeaseLost when storage refused some of it."""
+        """Returns when everything is on its way. Raises `failure`: LeaseLost when storage refused some of it,
+        Unavailable when too much of it waited."""
         if self._sending is not None:
             self._closing = True
             self._hasten()
             await self._sending
+        if self.failure is not None:
+            raise self.failure
         self._send()
 
     def _hasten(self) -> None:
@@ -157,9 +164,11 @@ class Publisher:
                 self._stored = last
                 self._settle(len(events))
             self._sending = None
-        except LeaseLost:
-            self._lost()
-            raise
+        except Exception as error:  # noqa: BLE001 - `close` raises it
+            self.failure = error
+            self._waiting.clear()
+            if isinstance(error, LeaseLost):
+                self._lost()
         finally:
             self._settle(self._emitted - self._settled)
 
