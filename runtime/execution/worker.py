@@ -207,7 +207,6 @@ class Worker:
                 self._storage.events,
                 resumable=leased.resumable,
                 followed=self._followers.want_events(leased),
-                last=await self._storage.events.last(lease.run_id) if leased.resumable and lease.attempt > 1 else 0,
                 lost=lambda: self._stop(lease.run_id, "lost"),
                 asked=leased.interest == Interest.EVENTS,
             )
@@ -215,6 +214,7 @@ class Worker:
             if leased.cancel is not None:
                 self._stop(lease.run_id, leased.cancel)
                 return
+            await publisher.go_on()
             try:
                 ended = await self._executor.execute(execution)
             except GeneratorExit as error:

@@ -37,18 +37,19 @@ class Publisher:
         *,
         resumable: bool,
         followed: bool,
-        last: int,
         lost: Callable[[], None],
         asked: bool = False,
     ) -> None:
-        """`followed`: whether somebody watches; `asked`: whether somebody was to when the run was written. `last`: the
-        number of the last event that was stored before; `lost` is called when storage refuses events."""
+        """`followed`: whether somebody watches; `asked`: whether somebody was to when the run was written. `lost` is
+        called when storage refuses events."""
         self._lease = lease
         self._bus = bus
         self._storage = storage
         self._resumable = resumable
         self.followed = followed
-        self._stored = last
+        self._stored = 0
+        self._goes_on = resumable and lease.attempt > 1
+        """Earlier attempts may have stored events, and it is not known how many."""
         self._sent = 0
         self._asked = asked
         self._lost = lost
@@ -69,6 +70,12 @@ class Publisher:
     def resumable(self) -> bool:
         """Whether events are stored."""
         return self._resumable
+
+    async def go_on(self) -> None:
+        """Learns what earlier attempts have stored, behind which the events of this one come. Raises Unavailable."""
+        if self._goes_on:
+            last = await self._storage.last(self._lease.run_id)
+            self._goes_on, self._stored = False, max(last, self._stored)
 
     @property
     def last(self) -> int:
@@ -117,6 +124,7 @@ class Publisher:
     async def close(self) -> None:
         """Returns when everything is on its way. Raises `failure`: LeaseLost when storage refused some of it,
         Unavailable when too much of it waited."""
+        await self.go_on()  # who was stopped before it began ends behind earlier attempts, too
         if self._sending is not None:
             self._closing = True
             self._hasten()
@@ -149,13 +157,14 @@ class Publisher:
 
     def _publish(self, events: list[PackedEvent], first: int) -> None:
         if self.followed:
-            lease, before = self._lease, self._stored if first else self._sent
+            lease, before = self._lease, first - 1 if first else self._sent
             self._bus.send(RunEvents(lease.run_id, lease.thread_id, events, first, before, self._asked))
             if not first:
                 self._sent += len(events)
 
     async def _store_and_send(self) -> None:
         try:
+            await self.go_on()
             while self._waiting:
                 await self._gather()
                 events, self._waiting = self._waiting, []

@@ -67,7 +67,7 @@ class Scene:
         self.log = Log()
         events: Any = Events(self.log)
         bus: Any = NoBus()
-        self.publisher = Publisher(LEASE, bus, events, resumable=True, followed=False, last=0, lost=lambda: None)
+        self.publisher = Publisher(LEASE, bus, events, resumable=True, followed=False, lost=lambda: None)
         self.writer = BehindEvents(self.log, self.publisher)
 
 

@@ -61,7 +61,7 @@ class LostAnswers(FullDisk):
 def resumable(bus: Bus, disk: FullDisk) -> Publisher:
     storage: Any = disk
     link: Any = bus
-    return Publisher(LEASE, link, storage, resumable=True, followed=True, last=0, lost=lambda: None)
+    return Publisher(LEASE, link, storage, resumable=True, followed=True, lost=lambda: None)
 
 
 async def sent_around_a_refusal(publisher: Publisher, bus: Bus, disk: FullDisk) -> list[tuple[str, bytes]]:
@@ -148,7 +148,7 @@ async def test_what_is_not_stored_is_counted_for_those_who_must_notice_that_it_i
     bus, storage = Bus(), FullDisk(0)
     link: Any = bus
     kept: Any = storage
-    publisher = Publisher(LEASE, link, kept, resumable=False, followed=True, last=0, lost=lambda: None, asked=True)
+    publisher = Publisher(LEASE, link, kept, resumable=False, followed=True, lost=lambda: None, asked=True)
     for turn in (2, 3):
         for _ in range(turn):
             publisher.emit("custom", b"1")
