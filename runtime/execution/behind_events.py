@@ -1,7 +1,7 @@
 """The checkpoints of a run whose events are stored come behind the events that led to them.
 
 After a crash a run goes on from its last checkpoint, and LangGraph does not stream again what came before it: an event
-that was not stored by then would be missing for good.
+that was not stored by then would be missing for good. So behind events that never will be stored, nothing is.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 
-from runyard.runtime.errors import Unavailable
+from runyard.runtime.errors import LeaseLost, Unavailable
 from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.checkpoints import CheckpointWriter, Handover
 from runyard.runtime.storage.port.queue import Lease
@@ -36,12 +36,18 @@ class BehindEvents:
 
     def append(self, lease: Lease | None, rows: Sequence[CheckpointRow | WriteRow]) -> Handover:
         """As `CheckpointWriter.append`."""
-        append = _LaterAppend(partial(self._writer.append, lease, rows), self._thread)
+        append = _LaterAppend(partial(self._append, lease, rows), self._thread)
         try:
             self._loop.call_soon_threadsafe(self._turn, TURNS, append)
         except RuntimeError as error:
             raise Unavailable("the worker has ended") from error
         return append
+
+    def _append(self, lease: Lease | None, rows: Sequence[CheckpointRow | WriteRow]) -> Handover:
+        failure = self._publisher.failure
+        if failure is not None and not isinstance(failure, LeaseLost):  # which storage finds out for itself
+            raise failure
+        return self._writer.append(lease, rows)
 
     def _turn(self, left: int, append: "_LaterAppend") -> None:
         if left:
@@ -69,7 +75,7 @@ class _LaterAppend(Handover):
                 return
             try:
                 self._begun = begun = begin()
-            except Unavailable as error:
+            except Exception as error:  # noqa: BLE001 - for whoever waits
                 self.set_exception(error)
                 return
         if self._hasty:

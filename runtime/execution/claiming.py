@@ -1,9 +1,9 @@
 """Which runs a worker takes on, and when."""
 
 import asyncio
-import time
 from collections.abc import Callable
 
+from runyard.runtime.background.boot_clock import seconds_since_boot
 from runyard.runtime.background.loops import BackgroundLoop
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.config.settings import Settings
@@ -102,10 +102,10 @@ class Claims:
         if self.ended.is_set() or interactive <= 0 or (self._solo and self._leases):
             return False
         self._claiming += 1
-        asked = time.monotonic()
+        asked = seconds_since_boot()
         try:
             claimed = await self._queue.claim(self._worker, limit=limit, interactive=interactive, solo=self._solo)
-            if time.monotonic() - asked >= self._lease_seconds:  # others may have taken them since
+            if seconds_since_boot() - asked >= self._lease_seconds:  # others may have taken them since
                 claimed = [leased for leased in claimed if await self._queue.holds(leased.lease)]
             for leased in claimed:
                 self._leases[leased.lease.run_id] = leased.lease

@@ -15,15 +15,10 @@ from runyard.runtime.checkpoints.serde.serializer import state_serializer
 from runyard.runtime.errors import LeaseLost
 from runyard.runtime.execution.behind_events import BehindEvents
 from runyard.runtime.execution.execution import Execution, RunEnded, Stop
-from runyard.runtime.execution.graph_run import (
-    UNREAD,
-    Emit,
-    GraphOutcome,
-    GraphRun,
-    failed_run,
-    run_graph,
-    stopped_graph,
-)
+from runyard.runtime.execution.graph_input import GraphRun
+from runyard.runtime.execution.graph_outcome import UNREAD, GraphOutcome
+from runyard.runtime.execution.graph_run import failed_run, run_graph, stopped_graph
+from runyard.runtime.execution.graph_stream import Emit
 from runyard.runtime.execution.named_tracers import named_tracers
 from runyard.runtime.execution.protocol_told import told_before
 from runyard.runtime.execution.retries import is_worth_another_try

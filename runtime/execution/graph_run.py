@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from dataclasses import replace
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
 
-from runyard.runtime.checkpoints.readable_states import last_readable, read_state
 from runyard.runtime.checkpoints.snapshots import stored_interrupts, stored_values
-from runyard.runtime.errors import LeaseLost, RunyardError, StorageUnavailable
-from runyard.runtime.execution.graph_input import GraphRun, resume_point, run_config, state_config
+from runyard.runtime.errors import LeaseLost, StorageUnavailable
+from runyard.runtime.execution.graph_input import GraphRun, resume_point, run_config
+from runyard.runtime.execution.graph_outcome import GraphOutcome
 from runyard.runtime.execution.graph_stream import INTERRUPT, Emit, GraphStream, events_parts, graph_modes
+from runyard.runtime.execution.reached_state import UNKNOWN, reached_state, saved_state
+from runyard.runtime.execution.stopping import forget_cancellation
 from runyard.runtime.execution.tokens import used_tokens
 from runyard.runtime.graphs.commands import graph_input
 from runyard.runtime.graphs.context import run_context
@@ -29,45 +31,11 @@ from runyard.runtime.graphs.user_errors import describe_error, one_line
 from runyard.runtime.lifecycle import CANCELLED
 from runyard.runtime.storage.port.queue import Tokens
 
-__all__ = ["Emit", "GraphOutcome", "GraphRun", "failed_run", "run_graph", "saved_state", "stopped_graph"]
-
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GraphOutcome:
-    """How an execution ended. All bytes are JSON.
-
-    status: an interrupt is a success: the run did its part.
-    answer: what waiting clients get: the final values, with `__interrupt__` if the graph asks something,
-        or `{"__error__": {"error", "message"}}`.
-    values: the values of the thread; None when there are none (yet), or they cannot be read: it keeps what it has.
-    interrupts: `{task id: [{"id", "value"}]}` for the thread; empty for temporary runs. None: as for `values`.
-    paused: something is next, so the thread is interrupted, unless the run has failed.
-    error: `{"error": class, "message": text}`, or None.
-    readable: the id of the last checkpoint that can be read, where the run has left later ones that cannot be; "" when
-        the thread has none.
-    again: the run is tried again after this error, so it has not ended.
-    tokens: what the run has used, if that was asked for and is known.
-    """
-
-    status: Literal["success", "error"]
-    answer: bytes
-    values: bytes | None
-    interrupts: bytes | None
-    paused: bool
-    error: bytes | None
-    readable: str | None = None
-    again: bool = False
-    tokens: Tokens | None = None
-
-
-UNREAD: Final = GraphOutcome(status="error", answer=CANCELLED, values=None, interrupts=None, paused=True, error=None)
-"""What a run leaves that was stopped, when the state that it had reached cannot be read: something was to come."""
-
-
 async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> GraphOutcome:
-    """Runs the graph to its end, its next question or its describe_error.
+    """Runs the graph to its end, its next question or its error.
 
     `emit(name, data)` is called on the loop for each event, in order; only while `run.wanted()`. For a task of its
     own, which user code may cancel: that is a failure like others. Raises `asyncio.CancelledError` when the run was
@@ -94,7 +62,7 @@ async def run_graph(graphs: Graphs, run: GraphRun, emit: Emit) -> GraphOutcome:
             raise asyncio.CancelledError from error
         if isinstance(error, StorageUnavailable):
             raise
-        _forget_cancellation()
+        forget_cancellation()
         stream.failed(error)
         failed = await _failed(graph, run, emit, error)
         return failed if failed.again else replace(failed, tokens=_tokens(run, stream))
@@ -118,13 +86,6 @@ def _begun_stream(run: GraphRun, emit: Emit, modes: list[str]) -> GraphStream:
 def _modes(run: GraphRun) -> list[str]:
     modes: list[str] = run.kwargs.get("stream_mode") or ["values"]
     return [mode for mode in modes if not (run.temporary and mode == "checkpoints")]
-
-
-def _forget_cancellation() -> None:
-    """A node has cancelled the task that it runs in, or all that there are: nobody wants it to end for that."""
-    task = asyncio.current_task()
-    while task is not None and task.cancelling():
-        task.uncancel()
 
 
 async def _execute(graph: Graph, run: GraphRun, config: RunnableConfig, modes: list[str], stream: GraphStream) -> None:
@@ -218,7 +179,7 @@ async def _failed(graph: Graph | None, run: GraphRun, emit: Emit, error: BaseExc
     encoded = to_json(said)
     if run.wanted() and not again and not run.protocol:
         emit("error", encoded)
-    reached = _UNKNOWN if graph is None else await _reached(graph, run)
+    reached = UNKNOWN if graph is None else await reached_state(graph, run)
     return GraphOutcome(
         status="error",
         answer=to_json({"__error__": said}),
@@ -234,12 +195,12 @@ async def _failed(graph: Graph | None, run: GraphRun, emit: Emit, error: BaseExc
 async def stopped_graph(graphs: Graphs, run: GraphRun) -> GraphOutcome:
     """What a run leaves that was stopped from outside: the state that it had reached, as far as it can be read.
     Raises LeaseLost, and asyncio.CancelledError."""
-    reached = _UNKNOWN
+    reached = UNKNOWN
     try:
         async with AsyncExitStack() as exits:
             config = run_config(run)
             graph = await graphs.open(run.graph_id, config, store=run.store, access="threads.read", exits=exits)
-            reached = await _reached(graph, run)
+            reached = await reached_state(graph, run)
     except (LeaseLost, asyncio.CancelledError):
         raise
     except BaseException as error:  # noqa: BLE001 - a factory is user code; that the run was stopped must not depend on it
@@ -253,64 +214,6 @@ async def stopped_graph(graphs: Graphs, run: GraphRun) -> GraphOutcome:
         error=None,
         readable=reached.readable,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Reached:
-    """What a run that did not succeed has come to; see `GraphOutcome`."""
-
-    values: bytes | None
-    interrupts: bytes | None
-    paused: bool
-    readable: str | None = None
-
-
-_NOTHING = _Reached(None, b"{}", False)
-_UNKNOWN = _Reached(UNREAD.values, UNREAD.interrupts, UNREAD.paused)
-
-
-async def _reached(graph: Graph, run: GraphRun) -> _Reached:
-    """The last state that can be read; unknown where none can be: reducers are user code, and how the run ended is
-    known already."""
-    try:
-        try:
-            snapshot, readable = await saved_state(graph, run), None
-        except RunyardError:
-            raise
-        except (Exception, SystemExit) as error:
-            assert run.checkpointer is not None
-            found = await last_readable(graph, run.checkpointer, state_config(run), run.run_id)
-            if found is None:
-                raise
-            readable, snapshot = found
-            logger.warning(
-                "run %s has left a state that cannot be read, and is cut back to its last readable one: %s",
-                run.run_id,
-                one_line(error),
-            )
-        if snapshot is None:
-            return _NOTHING if readable is None else replace(_UNKNOWN, readable=readable)
-        return _Reached(stored_values(snapshot), stored_interrupts(snapshot), bool(snapshot.next), readable)
-    except LeaseLost:
-        raise
-    except BaseException as error:
-        if run.stopped() and isinstance(error, asyncio.CancelledError):
-            raise
-        _forget_cancellation()
-        logger.warning("run %s: the state that it had reached cannot be read: %s", run.run_id, one_line(error))
-        return _UNKNOWN
-
-
-async def saved_state(graph: Graph, run: GraphRun) -> StateSnapshot | None:
-    """The state that the run's thread has now; None if nothing is kept of it."""
-    if not _keeps_state(run) or graph.checkpointer is False:
-        return None
-    assert run.checkpointer is not None
-    return await read_state(graph, run.checkpointer, state_config(run))
-
-
-def _keeps_state(run: GraphRun) -> bool:
-    return run.checkpointer is not None and not run.temporary
 
 
 def _shows_state(graph: Graph) -> bool:

@@ -5,10 +5,10 @@ that, it gives its runs up by its own clock: others may be about to take them.""
 import asyncio
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from runyard.runtime.background.boot_clock import seconds_since_boot
 from runyard.runtime.background.loops import BackgroundThread
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import Unavailable
@@ -53,7 +53,9 @@ class HeartbeatThread:
         self._held = held
         self._answered = answered
         self._runner = asyncio.Runner()
-        self._gave_up: float | None = None
+        self._ends = workers.lease_ends(worker)
+        """When the lease runs out, as far as the worker has been told what became of its runs."""
+        self._given_up: frozenset[Lease] = frozenset()
         self._told = threading.Condition()
         # Writing fails for all at once, and soon after it succeeds again silence counts.
         self._thread = BackgroundThread(f"heartbeat of {worker}", self._beat, loops, longest_pause=interval)
@@ -68,21 +70,25 @@ class HeartbeatThread:
         self._runner.close()
 
     def is_in_doubt(self) -> bool:
-        """Whether others may have taken what the worker holds, and it has yet to hear of that. In any thread."""
-        ends = self._workers.lease_ends(self._worker)
-        if ends is None or time.monotonic() < ends or ends == self._gave_up:
-            return False
-        leases, claiming = self._held()
-        return claiming or bool(leases)
+        """Whether others may have taken what the worker holds, and it has yet to hear of that. What it claims now is no
+        matter: claims see to that themselves. In any thread."""
+        return self._is_over() and not self._given_up.issuperset(self._held().leases)
 
     def wait_until_told(self, seconds: float) -> None:
-        """Blocks the calling thread, for so long at the most, until the worker is in doubt no more."""
+        """Blocks the calling thread, for so long at the most, until the worker is in doubt no more. Gives its runs up
+        if it still is: what does not answer in that time may as well never do so."""
         with self._told:
-            self._told.wait_for(lambda: not self.is_in_doubt(), seconds)
+            told = self._told.wait_for(lambda: not self.is_in_doubt(), seconds)
+        if not told:
+            self._give_up()
 
     def _beat(self) -> float:
         try:
-            self._runner.run(self._in_time())
+            try:
+                self._runner.run(self._in_time())
+            finally:
+                # Behind the answer: who is not in doubt goes on, and has to know it.
+                self._ends = self._workers.lease_ends(self._worker)
         except Exception:
             self._give_up()
             raise
@@ -95,7 +101,7 @@ class HeartbeatThread:
         """A beat, for which is waited until the lease runs out. `again`: it may be made once more; on a machine that is
         always late, it is as if nobody answered."""
         ends = self._workers.lease_ends(self._worker)
-        now = time.monotonic()
+        now = seconds_since_boot()
         # Where it has run out the process was stopped, or cut off, and an answer says what became of its runs.
         until = None if ends is None else max(ends, now + LAST_WAIT)
         try:
@@ -103,7 +109,7 @@ class HeartbeatThread:
                 leases, claiming = self._held()
                 answer = await self._workers.heartbeat(self._worker, leases, claiming=claiming)
         except (TimeoutError, Unavailable) as error:
-            if again and until is not None and time.monotonic() > until + LATE:
+            if again and until is not None and seconds_since_boot() > until + LATE:
                 await self._in_time(again=False)
                 return
             if isinstance(error, Unavailable):
@@ -111,11 +117,13 @@ class HeartbeatThread:
             raise Unavailable(f"worker {self._worker} could not renew its lease in time") from None
         self._answered(answer, leases)
 
+    def _is_over(self) -> bool:
+        return self._ends is not None and seconds_since_boot() >= self._ends
+
     def _give_up(self) -> None:
-        ends = self._workers.lease_ends(self._worker)
-        leases = self._held().leases if ends is not None and time.monotonic() >= ends else None
+        leases = self._held().leases if self._is_over() else ()
         if leases:
-            if ends != self._gave_up:
+            if not self._given_up.issuperset(leases):
                 logger.warning("worker %s: its lease has run out; it gives up %s runs", self._worker, len(leases))
-            self._gave_up = ends
             self._answered(HeartbeatResult({}, [lease.seq for lease in leases]), leases)
+            self._given_up = frozenset(leases)

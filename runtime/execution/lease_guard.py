@@ -12,7 +12,8 @@ from collections.abc import Callable
 from runyard.runtime.execution.heartbeat import HeartbeatThread
 
 LONGEST_HOLD = 5.0
-"""Seconds for which the event loop is held up at the most: heartbeats have answered or given up long before."""
+"""Seconds for which the event loop is held up at the most: heartbeats have answered or given up long before, unless
+their thread does not come to its turn, or the process is stopped again. The runs are given up then."""
 
 
 class LeaseGuard:

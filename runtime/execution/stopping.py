@@ -38,3 +38,10 @@ async def within(seconds: float, work: Coroutine[Any, Any, Result]) -> Result:
         task.cancel()
         raise TimeoutError(f"it takes longer than {seconds:g} s")
     return task.result()
+
+
+def forget_cancellation() -> None:
+    """A node has cancelled the task that it runs in, or all that there are: nobody wants it to end for that."""
+    task = asyncio.current_task()
+    while task is not None and task.cancelling():
+        task.uncancel()

@@ -3,8 +3,6 @@
 import asyncio
 import logging
 import os
-from collections import deque
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
@@ -32,15 +30,16 @@ from runyard.runtime.errors import LeaseLost, Unavailable
 from runyard.runtime.execution.claiming import Claims
 from runyard.runtime.execution.execution import Execution, RunEnded, Stop, announce_end
 from runyard.runtime.execution.executor import Executor
+from runyard.runtime.execution.followers import Followers
 from runyard.runtime.execution.heartbeat import HeartbeatThread
+from runyard.runtime.execution.heartbeat_answers import HeartbeatAnswers
 from runyard.runtime.execution.lease_guard import LeaseGuard
 from runyard.runtime.execution.run_tasks import cancel_nodes
 from runyard.runtime.execution.unrecorded import give_back
 from runyard.runtime.storage.patience import patience
-from runyard.runtime.storage.port.queue import Lease, LeasedRun
+from runyard.runtime.storage.port.queue import LeasedRun
 from runyard.runtime.storage.port.runs import Interest
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.workers import HeartbeatResult
 from runyard.runtime.streams.publisher import Publisher
 from runyard.runtime.telemetry.logs import RunFields, log_as_run
 
@@ -78,23 +77,22 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._left: set[asyncio.Task[None]] = set()
         """Tasks of graphs that do not end: the event loop alone would not keep them."""
-        self._followed: dict[str, int] = {}
-        self._followed_threads: set[str] = set()
+        self._followers = Followers(self._executions)
         self._welcomed = asyncio.Event()
         self._grace = settings.shutdown_grace
         self._bus: WorkerBus | None = None
         self._loop = asyncio.get_running_loop()
-        self._answers: deque[tuple[HeartbeatResult, Sequence[Lease]]] = deque()
+        answers = HeartbeatAnswers(self._claims.holds, self._stop)
         interval = min(BEAT if settings.database is None else SHARED_BEAT, settings.lease_seconds / 5)
         self._heartbeat = HeartbeatThread(
             storage.workers,
             name,
             interval=interval,
             held=self._claims.held,
-            answered=self._answered,
+            answered=answers.put,
             loops=loops or Loops(),
         )
-        self._guard = LeaseGuard(self._heartbeat, self._apply_answers, interval=interval)
+        self._guard = LeaseGuard(self._heartbeat, answers.apply, interval=interval)
 
     def connect(self, bus: WorkerBus) -> None:
         """Its end of the bus; before `run`."""
@@ -141,28 +139,12 @@ class Worker:
                 self._welcomed.set()
             case Flush(number):
                 self._connected().send(Flushed(number))
-            case Follow(run_id, interest):
-                self._follow(run_id, interest)
-            case Unfollow(run_id):
-                self._followed.pop(run_id, None)
-                if (execution := self._executions.get(run_id)) is not None:
-                    execution.publisher.follow(execution.leased.lease.thread_id in self._followed_threads)
-            case FollowThread(thread_id):
-                self._followed_threads.add(thread_id)
-                for execution in self._executions.values():
-                    if execution.leased.lease.thread_id == thread_id:
-                        execution.publisher.follow(True)
-            case UnfollowThread(thread_id):
-                self._followed_threads.discard(thread_id)
+            case Follow() | Unfollow() | FollowThread() | UnfollowThread():
+                self._followers.hear(message)
             case Drain():
                 self.drain()
             case GiveBack():
                 self._give_back()
-
-    def _follow(self, run_id: str, interest: int) -> None:
-        self._followed[run_id] = max(interest, self._followed.get(run_id, Interest.NONE))
-        if interest >= Interest.EVENTS and (execution := self._executions.get(run_id)) is not None:
-            execution.publisher.follow(True)
 
     # Executing
 
@@ -224,8 +206,7 @@ class Worker:
                 self._connected(),
                 self._storage.events,
                 resumable=leased.resumable,
-                followed=self._is_followed(leased),
-                last=await self._storage.events.last(lease.run_id) if leased.resumable and lease.attempt > 1 else 0,
+                followed=self._followers.want_events(leased),
                 lost=lambda: self._stop(lease.run_id, "lost"),
                 asked=leased.interest == Interest.EVENTS,
             )
@@ -233,6 +214,7 @@ class Worker:
             if leased.cancel is not None:
                 self._stop(lease.run_id, leased.cancel)
                 return
+            await publisher.go_on()
             try:
                 ended = await self._executor.execute(execution)
             except GeneratorExit as error:
@@ -264,15 +246,8 @@ class Worker:
             self._storage.workers, leased, error, self._connected(), self._settings.max_attempts, self._claims.ended
         )
 
-    def _is_followed(self, leased: LeasedRun) -> bool:
-        return (
-            leased.interest == Interest.EVENTS
-            or self._followed.get(leased.lease.run_id, 0) >= Interest.EVENTS
-            or leased.lease.thread_id in self._followed_threads
-        )
-
     def _announce_end(self, execution: Execution, ended: RunEnded) -> None:
-        followed = self._followed.pop(execution.leased.lease.run_id, execution.leased.interest) != Interest.NONE
+        followed = self._followers.forget(execution.leased)
         announce_end(self._connected(), execution, ended, followed=followed, ran=self._loop.time() - execution.since)
 
     # Stopping
@@ -308,25 +283,6 @@ class Worker:
         if not execution.task.done():
             self._left.add(execution.task)
         self._done(execution.leased, execution.task)
-
-    def _answered(self, answer: HeartbeatResult, leases: Sequence[Lease]) -> None:
-        """In the heartbeat's thread."""
-        self._answers.append((answer, leases))
-        self._loop.call_soon_threadsafe(self._apply_answers)
-
-    def _apply_answers(self) -> None:
-        while self._answers:
-            self._apply(*self._answers.popleft())
-
-    def _apply(self, answer: HeartbeatResult, leases: Sequence[Lease]) -> None:
-        lost = set(answer.lost)
-        for lease in leases:
-            if not self._claims.holds(lease):  # it is over, or was claimed anew meanwhile
-                continue
-            if lease.seq in lost:
-                self._stop(lease.run_id, "lost")
-            elif (action := answer.cancels.get(lease.seq)) is not None:
-                self._stop(lease.run_id, action)
 
     # Leaving
 

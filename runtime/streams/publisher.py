@@ -37,18 +37,19 @@ class Publisher:
         *,
         resumable: bool,
         followed: bool,
-        last: int,
         lost: Callable[[], None],
         asked: bool = False,
     ) -> None:
-        """`followed`: whether somebody watches; `asked`: whether somebody was to when the run was written. `last`: the
-        number of the last event that was stored before; `lost` is called when storage refuses events."""
+        """`followed`: whether somebody watches; `asked`: whether somebody was to when the run was written. `lost` is
+        called when storage refuses events."""
         self._lease = lease
         self._bus = bus
         self._storage = storage
         self._resumable = resumable
         self.followed = followed
-        self._stored = last
+        self._stored = 0
+        self._goes_on = resumable and lease.attempt > 1
+        """Earlier attempts may have stored events, and it is not known how many."""
         self._sent = 0
         self._asked = asked
         self._lost = lost
@@ -62,11 +63,19 @@ class Publisher:
         """When the last write began, by the loop's clock."""
         self._gathering: asyncio.Future[None] | None = None
         self._closing = False
+        self.failure: Exception | None = None
+        """Why events of the run are not stored, and no others will be; the attempt at it has failed."""
 
     @property
     def resumable(self) -> bool:
         """Whether events are stored."""
         return self._resumable
+
+    async def go_on(self) -> None:
+        """Learns what earlier attempts have stored, behind which the events of this one come. Raises Unavailable."""
+        if self._goes_on:
+            last = await self._storage.last(self._lease.run_id)
+            self._goes_on, self._stored = False, max(last, self._stored)
 
     @property
     def last(self) -> int:
@@ -92,6 +101,8 @@ class Publisher:
     def emit(self, name: str, data: bytes) -> None:
         """Takes an event; never blocks."""
         if self._resumable:
+            if self.failure is not None:
+                return
             self._waiting.append((name, data))
             self._emitted += 1
             if self._sending is None:
@@ -103,19 +114,23 @@ class Publisher:
                 self._loop.call_soon(self._send)
 
     def when_stored(self, call: Callable[[], None]) -> None:
-        """Calls back, on the loop, once what was emitted until now is stored, or never will be: the lease is lost."""
-        if self._settled == self._emitted or (self._sending is not None and self._sending.done()):
+        """Calls back, on the loop, once what was emitted until now is stored, or never will be: see `failure`."""
+        if self._settled == self._emitted:
             call()
         else:
             self._marks.append((self._emitted, call))
             self._hasten()
 
     async def close(self) -> None:
-        """Returns when everything is on its way. Raises LeaseLost when storage refused some of it."""
+        """Returns when everything is on its way. Raises `failure`: LeaseLost when storage refused some of it,
+        Unavailable when too much of it waited."""
+        await self.go_on()  # who was stopped before it began ends behind earlier attempts, too
         if self._sending is not None:
             self._closing = True
             self._hasten()
             await self._sending
+        if self.failure is not None:
+            raise self.failure
         self._send()
 
     def _hasten(self) -> None:
@@ -142,13 +157,14 @@ class Publisher:
 
     def _publish(self, events: list[PackedEvent], first: int) -> None:
         if self.followed:
-            lease, before = self._lease, self._stored if first else self._sent
+            lease, before = self._lease, first - 1 if first else self._sent
             self._bus.send(RunEvents(lease.run_id, lease.thread_id, events, first, before, self._asked))
             if not first:
                 self._sent += len(events)
 
     async def _store_and_send(self) -> None:
         try:
+            await self.go_on()
             while self._waiting:
                 await self._gather()
                 events, self._waiting = self._waiting, []
@@ -157,9 +173,11 @@ class Publisher:
                 self._stored = last
                 self._settle(len(events))
             self._sending = None
-        except LeaseLost:
-            self._lost()
-            raise
+        except Exception as error:  # noqa: BLE001 - `close` raises it
+            self.failure = error
+            self._waiting.clear()
+            if isinstance(error, LeaseLost):
+                self._lost()
         finally:
             self._settle(self._emitted - self._settled)
 

@@ -25,7 +25,8 @@ pytestmark = pytest.mark.postgres(cluster=True)
 # Clients that go away
 
 
-async def test_a_run_goes_on_when_the_client_of_its_stream_leaves(client: LangGraphClient, gate: Gate) -> None:
+async def begun_stream(client: LangGraphClient, gate: Gate, **options: Any) -> tuple[Any, Any]:
+    """The stream of a run that has begun to speak, and the run, on a thread that was made for it."""
     named: list[Any] = []
     stream: Any = client.runs.stream(  # the client's type lacks aclose
         None,
@@ -35,34 +36,27 @@ async def test_a_run_goes_on_when_the_client_of_its_stream_leaves(client: LangGr
         metadata={"gate": str(gate.path)},
         on_completion="keep",
         on_run_created=named.append,
+        **options,
     )
     await read_until(stream, "custom")
-    await stream.aclose()
     (thread,) = await client.threads.search(metadata={"gate": str(gate.path)})
+    return stream, {"thread_id": thread["thread_id"], "run_id": named[0]["run_id"]}
+
+
+async def test_a_run_goes_on_when_the_client_of_its_stream_leaves(client: LangGraphClient, gate: Gate) -> None:
+    stream, run = await begun_stream(client, gate)
+    await stream.aclose()
     gate.open()
 
-    assert (await client.runs.join(thread["thread_id"], named[0]["run_id"]))["log"] == ["x in", "x out"]
+    assert (await client.runs.join(run["thread_id"], run["run_id"]))["log"] == ["x in", "x out"]
 
 
 async def test_a_run_ends_with_its_stream_when_the_client_asked_for_that(client: LangGraphClient, gate: Gate) -> None:
-    named: list[Any] = []
-    stream: Any = client.runs.stream(  # the client's type lacks aclose
-        None,
-        "gated",
-        input=gate.input(),
-        stream_mode="custom",
-        metadata={"gate": str(gate.path)},
-        on_completion="keep",
-        on_disconnect="cancel",
-        on_run_created=named.append,
-    )
-    await read_until(stream, "custom")
-    (thread,) = await client.threads.search(metadata={"gate": str(gate.path)})
+    stream, run = await begun_stream(client, gate, on_disconnect="cancel")
     await stream.aclose()
 
-    run: Any = {"thread_id": thread["thread_id"], "run_id": named[0]["run_id"]}
     await wait_for_status(client, run, "interrupted")
-    await wait_for_thread_status(client, thread["thread_id"], "interrupted")
+    await wait_for_thread_status(client, run["thread_id"], "interrupted")
 
 
 async def test_a_run_ends_with_the_wait_for_it_when_the_client_asked_for_that(

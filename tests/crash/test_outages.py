@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psutil
 import pytest
@@ -54,6 +55,13 @@ def full_disk(server: LiveServer) -> Iterator[None]:
         process.rlimit(psutil.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
+def begun_runs(server: LiveServer, step_log: StepLog) -> list[dict[str, Any]]:
+    """Twenty of six steps each, in the middle of them."""
+    runs = submit_batch(server, [run_payload(step_log, steps=6, delay=0.1) for _ in range(20)])
+    poll(lambda: step_log.started() > 30)
+    return runs
+
+
 OUTAGES = {"locked": locked, "file locked": file_locked, "full disk": full_disk}
 
 
@@ -62,9 +70,7 @@ def test_writing_that_stalls_for_long_is_nobodys_death(
     start_server: StartServer, step_log: StepLog, outage: str
 ) -> None:
     server = start_server(config=PROJECT, env=LEASE)
-    workers = server.await_workers(2)
-    runs = submit_batch(server, [run_payload(step_log, steps=6, delay=0.1) for _ in range(20)])
-    poll(lambda: step_log.started() > 30)
+    workers, runs = server.await_workers(2), begun_runs(server, step_log)
     with OUTAGES[outage](server):
         time.sleep(LONG)  # what is tested is that time passes
     for run in runs:
@@ -78,9 +84,7 @@ def test_workers_that_die_in_an_outage_are_replaced_after_it(
     start_server: StartServer, step_log: StepLog, outage: str
 ) -> None:
     server = start_server(config=PROJECT, env=LEASE)
-    workers = server.await_workers(2)
-    runs = submit_batch(server, [run_payload(step_log, steps=6, delay=0.1) for _ in range(20)])
-    poll(lambda: step_log.started() > 30)
+    workers, runs = server.await_workers(2), begun_runs(server, step_log)
     with OUTAGES[outage](server):
         step_log.note_kill(*workers)
         for worker in workers:

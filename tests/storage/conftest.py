@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
 
 from .backends import BACKENDS, PLAIN, Backend
-from .postgres_server import address, schema_of
-from .prepared import clear_schema, lay_schema
+from .leases import LEASE
+from .postgres_handles import Handle, PostgresHandles, empty_schema
+from .postgres_server import schema_of
 from .races import Racer, Track
 
 Open = Callable[[], Storage]
@@ -117,16 +118,25 @@ def track(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def schema(tmp_path: Path) -> Iterator[str]:
-    """A schema of the tests' Postgres, into which everything is moved."""
-    lay_schema(tmp_path)
-    yield schema_of(tmp_path)
-    clear_schema(tmp_path)
+def postgres_handles(tmp_path: Path) -> Iterator[PostgresHandles]:
+    """On a schema of the tests' Postgres."""
+    with empty_schema(tmp_path) as handles:
+        yield handles
 
 
 @pytest.fixture
-def postgres(schema: str) -> Iterator[PostgresStorage]:
+def schema(postgres_handles: PostgresHandles, tmp_path: Path) -> str:
+    """That schema, into which everything is moved."""
+    return schema_of(tmp_path)
+
+
+@pytest.fixture
+def postgres(postgres_handles: PostgresHandles) -> PostgresStorage:
     """Storage on what was moved; a test opens it."""
-    storage = PostgresStorage(Target.parse(address(), schema))
-    yield storage
-    storage.close()
+    return postgres_handles.make()
+
+
+@pytest.fixture
+def server(postgres_handles: PostgresHandles) -> Handle:
+    """Another server process's handle, open, with short leases."""
+    return partial(postgres_handles.open, lease=LEASE)

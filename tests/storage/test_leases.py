@@ -3,71 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
-import time
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from runyard.runtime.errors import LeaseLost, Unavailable
-from runyard.runtime.storage.port.queue import Lease
+from runyard.runtime.errors import LeaseLost
 from runyard.runtime.storage.port.runs import Lane
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.port.workers import HeartbeatResult, Machine, ReapResult
+from runyard.runtime.storage.port.workers import Machine, ReapResult
 from runyard.runtime.storage.postgres.database.connection import lock_of
-from runyard.runtime.storage.postgres.database.target import Target
-from runyard.runtime.storage.postgres.storage import PostgresStorage
 
 from .builders import claim, finish_request, insert, insert_batch, run_status, stateless
+from .leases import LONG, go_on, until_dead
+from .postgres_handles import Handle
 from .postgres_server import address, schema_of
-from .prepared import clear_schema, lay_schema
-
-LEASE = 0.5
-"""Seconds for those who are to be taken for dead."""
-LONG = 60.0
-"""Seconds, for those who must not be."""
-Server = Callable[..., PostgresStorage]
-"""`lease`: how long its leases are, in seconds."""
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    """Another server process's handle, with short leases."""
-    handles: list[PostgresStorage] = []
-    lay_schema(tmp_path)
-
-    def make(*, lease: float = LEASE) -> PostgresStorage:
-        target = Target.parse(address(), schema_of(tmp_path))
-        storage = PostgresStorage(target, lease_seconds=lease)
-        storage.open(maintain=False)
-        handles.append(storage)
-        return storage
-
-    yield make
-    for storage in handles:
-        storage.close()
-    clear_schema(tmp_path)
-
-
-async def until_dead(watcher: Storage, worker: str) -> None:
-    """Looks on, as server processes do, until the worker counts as dead."""
-    end = time.monotonic() + LONG
-    while worker in await watcher.workers.alive():
-        assert time.monotonic() < end
-        await asyncio.sleep(0.05)
-
-
-def go_on(storage: PostgresStorage) -> None:
-    """From its next sign of life on it is not silent again, however long the rest of the test takes."""
-    storage.workers.leases.seconds = LONG
-
-
-async def test_a_worker_that_renews_nothing_is_dead_after_its_lease(server: Server) -> None:
+async def test_a_worker_that_renews_nothing_is_dead_after_its_lease(server: Handle) -> None:
     one, other = server(), server()
     one.workers.register("worker")
     await until_dead(other, "worker")
@@ -78,7 +34,7 @@ async def test_a_worker_that_renews_nothing_is_dead_after_its_lease(server: Serv
     assert "worker" in await other.workers.alive(), "it goes on, and says so"
 
 
-async def test_the_runs_of_a_worker_that_has_renewed_its_lease_are_not_taken_back(server: Server) -> None:
+async def test_the_runs_of_a_worker_that_has_renewed_its_lease_are_not_taken_back(server: Handle) -> None:
     one, other = server(), server()
     new_run = await insert(one, stateless())
     lease = (await claim(one, "worker", new_run)).lease
@@ -92,7 +48,7 @@ async def test_the_runs_of_a_worker_that_has_renewed_its_lease_are_not_taken_bac
     await one.queue.finish(finish_request(lease))
 
 
-async def test_a_claim_is_as_good_as_a_heartbeat(server: Server) -> None:
+async def test_a_claim_is_as_good_as_a_heartbeat(server: Handle) -> None:
     one, other = server(lease=LONG), server(lease=LONG)
     new_run = await insert(one, stateless())
     await claim(one, "worker", new_run)  # it was stopped, is forgotten, and goes on
@@ -102,7 +58,7 @@ async def test_a_claim_is_as_good_as_a_heartbeat(server: Server) -> None:
 
 @pytest.mark.parametrize("held_up", ["lease", "thread"])
 async def test_a_claim_counts_that_is_made_while_its_worker_is_taken_for_dead(
-    server: Server, tmp_path: Path, held_up: str
+    server: Handle, tmp_path: Path, held_up: str
 ) -> None:
     """Two servers find the same worker dead. The second waits for the first, and the worker claims meanwhile what that
     has taken back."""
@@ -132,7 +88,7 @@ LOCKS = {"table": "lock table {schema}.runs in share mode", "counts": "select 1 
 @pytest.mark.parametrize("lane", [Lane.BATCH, Lane.SOLO])
 @pytest.mark.parametrize("lock", LOCKS.values(), ids=LOCKS)
 async def test_a_claim_is_as_old_as_what_it_holds_however_long_it_waited(
-    server: Server, tmp_path: Path, lane: Lane, lock: str
+    server: Handle, tmp_path: Path, lane: Lane, lock: str
 ) -> None:
     """Who takes runs back goes by its time."""
     one, schema = server(), schema_of(tmp_path)
@@ -163,7 +119,7 @@ async def until_blocked_by(connection: psycopg.Connection[Any]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_worker_that_was_stopped_beyond_its_lease_learns_it_and_is_a_worker_again(server: Server) -> None:
+async def test_a_worker_that_was_stopped_beyond_its_lease_learns_it_and_is_a_worker_again(server: Handle) -> None:
     one, other = server(), server()
     new_run = await insert(one, stateless())
     lease = (await claim(one, "worker", new_run)).lease
@@ -190,7 +146,7 @@ async def claimed_call(storage: Storage) -> tuple[str, str]:
     return new_run.run_id, sender
 
 
-async def test_webhook_calls_of_a_killed_server_are_made_by_others_after_its_lease(server: Server) -> None:
+async def test_webhook_calls_of_a_killed_server_are_made_by_others_after_its_lease(server: Handle) -> None:
     one, other = server(), server()
     run_id, sender = await claimed_call(one)
     assert sender in await other.workers.alive()
@@ -200,7 +156,7 @@ async def test_webhook_calls_of_a_killed_server_are_made_by_others_after_its_lea
     assert (delivery.run_id, delivery.attempt) == (run_id, 2)
 
 
-async def test_webhook_calls_of_a_server_that_lives_are_left_to_it(server: Server) -> None:
+async def test_webhook_calls_of_a_server_that_lives_are_left_to_it(server: Handle) -> None:
     one, other = server(), server()
     _, sender = await claimed_call(one)
     await until_dead(other, sender)
@@ -211,7 +167,7 @@ async def test_webhook_calls_of_a_server_that_lives_are_left_to_it(server: Serve
     assert await other.deliveries.claim(10, 600.0) == []
 
 
-async def test_webhook_calls_of_a_server_that_has_ended_are_made_at_once(server: Server) -> None:
+async def test_webhook_calls_of_a_server_that_has_ended_are_made_at_once(server: Handle) -> None:
     one, other = server(lease=LONG), server(lease=LONG)
     _, sender = await claimed_call(one)
     one.close()
@@ -220,74 +176,14 @@ async def test_webhook_calls_of_a_server_that_has_ended_are_made_at_once(server:
     assert len(await other.deliveries.claim(10, 600.0)) == 1
 
 
-async def test_nobody_is_dead_for_who_has_not_looked_on(server: Server) -> None:
+async def test_nobody_is_dead_for_who_has_not_looked_on(server: Handle) -> None:
     one, watching = server(), server()
     one.workers.register("worker")
     await until_dead(watching, "worker")
     assert "worker" in await server().workers.alive()
 
 
-async def test_a_lease_that_had_run_out_holds_again_when_the_worker_has_seen_its_runs(
-    server: Server, tmp_path: Path
-) -> None:
-    one, other = server(), server()
-    new_run = await insert(one, stateless())
-    lease = (await claim(one, "worker", new_run)).lease
-    with contextlib.suppress(Unavailable):
-        await one.workers.heartbeat("worker", [lease])
-    await until_dead(other, "worker")
-    assert (await other.workers.reap("worker", max_attempts=3, unless_alive=True)).requeued == 1
-    with psycopg.connect(address()) as outsider:
-        outsider.execute(f"lock table {schema_of(tmp_path)}.runs in access exclusive mode")
-        with pytest.raises(Unavailable, match="could not be seen in time"):
-            await one.workers.heartbeat("worker", [lease])
-    assert ends(one) <= time.monotonic(), "others have its run, and it does not know"
-    ran_out = ends(one)
-    assert (await until_heard(one, [lease])).lost == [lease.seq]
-    assert ends(one) > ran_out
-
-
-def ends(storage: Storage) -> float:
-    moment = storage.workers.lease_ends("worker")
-    assert moment is not None
-    return moment
-
-
-async def until_heard(storage: Storage, held: Sequence[Lease]) -> HeartbeatResult:
-    """Beats until that gets through: short leases leave little time for it."""
-    async with asyncio.timeout(LONG):
-        while True:
-            with contextlib.suppress(Unavailable):
-                return await storage.workers.heartbeat("worker", held)
-
-
-async def test_what_is_locked_elsewhere_keeps_nobody_from_renewing_a_lease(server: Server, tmp_path: Path) -> None:
-    one = server()
-    one.workers.register("worker")
-    before = one.workers.lease_ends("worker")
-    with psycopg.connect(address()) as outsider:
-        outsider.execute(f"lock table {schema_of(tmp_path)}.runs in access exclusive mode")
-        with pytest.raises(Unavailable, match="could not be seen in time"):
-            await one.workers.heartbeat("worker", [])
-    assert before is None
-    assert one.workers.lease_ends("worker") is not None
-
-
-async def test_who_renews_its_lease_gives_a_sign_of_life_though_its_runs_cannot_be_seen(
-    server: Server, tmp_path: Path
-) -> None:
-    one, other = server(lease=LONG), server()
-    await one.workers.heartbeat("worker", [])
-    one.workers.leases.seconds = LEASE  # a beat may look for a part of that
-    before = dict(await other.workers.known())["worker"]
-    with psycopg.connect(address()) as outsider:
-        outsider.execute(f"select 1 from {schema_of(tmp_path)}.workers for update")
-        with pytest.raises(Unavailable, match="could not be seen in time"):
-            await one.workers.heartbeat("worker", [])
-        assert dict(await other.workers.known())["worker"] > before
-
-
-async def test_machines_are_those_whose_processes_live(server: Server) -> None:
+async def test_machines_are_those_whose_processes_live(server: Handle) -> None:
     one, other = server(lease=LONG), server(lease=LONG)
     assert await one.workers.machines() == []
     await other.workers.alive()
@@ -296,7 +192,7 @@ async def test_machines_are_those_whose_processes_live(server: Server) -> None:
     assert await other.workers.machines() == [Machine(socket.gethostname(), 2, 2)]
 
 
-async def test_a_server_that_ends_is_gone_at_once_with_its_workers(server: Server) -> None:
+async def test_a_server_that_ends_is_gone_at_once_with_its_workers(server: Handle) -> None:
     one, other = server(lease=LONG), server(lease=LONG)
     one.workers.register("worker")
     await one.workers.alive()  # says that the server lives, too

@@ -6,7 +6,6 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,12 +18,11 @@ from runyard.runtime.storage.postgres.database.connection import Connection
 from runyard.runtime.storage.postgres.database.database import Database
 from runyard.runtime.storage.postgres.database.exchange import Row
 from runyard.runtime.storage.postgres.database.target import Target
-from runyard.runtime.storage.postgres.storage import PostgresStorage
 
 from .builders import claim, claim_all, finish_request, insert, run_status, stateless
+from .postgres_handles import PostgresHandles
 from .postgres_proxy import PostgresProxy, postgres_proxy
-from .postgres_server import address, schema_of
-from .prepared import clear_schema, lay_schema
+from .postgres_server import address
 
 PATIENCE = 60.0
 
@@ -204,11 +202,9 @@ async def test_what_is_asked_with_patience_waits_for_the_database(proxy: Postgre
 
 @pytest.mark.parametrize("kept", [True, False])
 async def test_a_run_ends_once_though_its_end_was_not_answered(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool
+    database: Database, postgres_handles: PostgresHandles, monkeypatch: pytest.MonkeyPatch, kept: bool
 ) -> None:
-    lay_schema(tmp_path)
-    storage = PostgresStorage(Target.parse(address(), schema_of(tmp_path)))
-    storage.open(maintain=False)
+    storage = postgres_handles.open()
     new_run = await insert(storage, stateless())
     lease = (await claim(storage, "worker", new_run)).lease
     commit = Connection.commit
@@ -229,17 +225,13 @@ async def test_a_run_ends_once_though_its_end_was_not_answered(
     finally:
         patience.reset(token)
     assert await run_status(storage, new_run) == "success"
-    storage.close()
-    clear_schema(tmp_path)
 
 
 @pytest.mark.parametrize("ended", [False, True])
 async def test_a_run_is_accepted_once_though_that_was_not_answered(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: bool
+    database: Database, postgres_handles: PostgresHandles, monkeypatch: pytest.MonkeyPatch, ended: bool
 ) -> None:
-    lay_schema(tmp_path)
-    storage = PostgresStorage(Target.parse(address(), schema_of(tmp_path)))
-    storage.open(maintain=False)
+    storage = postgres_handles.open()
     new_run = stateless(temporary=True)
     transact, loop = Connection.transact, asyncio.get_running_loop()
 
@@ -259,8 +251,6 @@ async def test_a_run_is_accepted_once_though_that_was_not_answered(
     assert len(await claim_all(storage)) == (0 if ended else 1)
     thread = await storage.threads.get(Scope.everything(), new_run.thread_id)
     assert (thread is None) == ended, "its thread went with it, and is not made again"
-    storage.close()
-    clear_schema(tmp_path)
 
 
 async def test_who_is_not_answered_twice_is_told_that_it_may_have_been_done(

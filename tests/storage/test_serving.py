@@ -4,43 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 
 from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.storage import Storage
-from runyard.runtime.storage.postgres.database.target import Target
-from runyard.runtime.storage.postgres.storage import PostgresStorage
 
 from .builders import claim, claim_all, finish_request, insert, stateless
-from .postgres_server import address, schema_of
-from .prepared import clear_schema, lay_schema
+from .postgres_handles import Handle, PostgresHandles
 
 LEASE = 1.0
 """Seconds for those whose leases are to run out."""
 LONG = 60.0
 """Seconds for those who must be found alive, however slow the machine is."""
-Handle = Callable[..., Storage]
-"""`lease`: how long its leases are, in seconds."""
 
 
 @pytest.fixture
-def handle(tmp_path: Path) -> Iterator[Handle]:
+def handle(postgres_handles: PostgresHandles) -> Handle:
     """Another process's handle, which is not open yet."""
-    handles: list[Storage] = []
-    lay_schema(tmp_path)
-
-    def make(*, lease: float = LEASE) -> Storage:
-        handles.append(PostgresStorage(Target.parse(address(), schema_of(tmp_path)), lease_seconds=lease))
-        return handles[-1]
-
-    yield make
-    for storage in handles:
-        storage.close()
-    clear_schema(tmp_path)
+    return partial(postgres_handles.make, lease=LEASE)
 
 
 async def until_opened(storage: Storage) -> None:

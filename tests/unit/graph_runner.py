@@ -10,7 +10,9 @@ from typing import Any
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 
-from runyard.runtime.execution.graph_run import GraphOutcome, GraphRun, run_graph
+from runyard.runtime.execution.graph_input import GraphRun
+from runyard.runtime.execution.graph_outcome import GraphOutcome
+from runyard.runtime.execution.graph_run import run_graph
 from runyard.runtime.graphs.registry import Graphs
 
 

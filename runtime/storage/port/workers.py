@@ -102,7 +102,7 @@ class WorkerStorage(Protocol):
         is under way, so nobody can say, and nothing is given back."""
 
     def lease_ends(self, worker: str) -> float | None:
-        """From when on, by the monotonic clock, others may take the runs of this process's worker back, unless another
+        """From when on, by `seconds_since_boot`, others may take the runs of this process's worker back, unless another
         heartbeat gets through; None: only once it has ended. It stays in the past until a heartbeat has told which runs
         are still held."""
 

@@ -7,9 +7,9 @@ a lock that this transaction takes as well: so none of two that begin at the sam
 
 from __future__ import annotations
 
-import time
 from typing import Final
 
+from runyard.runtime.background.boot_clock import seconds_since_boot
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.storage.postgres.database.connection import LONGEST_STATEMENT, Connection, lock_of
 from runyard.runtime.storage.postgres.database.plain_fence import encryption_lock
@@ -27,7 +27,7 @@ def begin_to_use(
     """Lets a process use the database, in a transaction of its own. `serves`: it is a server, and has a lease from now
     on. `encrypted`: there are encrypted values from now on. Raises ConfigError when it must not: an import is
     under way, it holds what this process could not read, or servers live that would add what is not encrypted."""
-    asked = time.monotonic()
+    asked = seconds_since_boot()
     connection.begin(seconds=LONGEST_STATEMENT, locks=[encryption_lock(target)])
     if serves and not one(connection, "select pg_try_advisory_xact_lock_shared(%s)", (import_lock(target),))[0]:
         raise ConfigError(f"{target}: `runyard import` moves what is there; start when it has ended")

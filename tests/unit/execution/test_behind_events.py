@@ -18,6 +18,7 @@ from runyard.runtime.storage.port.checkpoint_rows import CheckpointRow, WriteRow
 from runyard.runtime.storage.port.checkpoints import Handover
 from runyard.runtime.storage.port.events import NewEvents
 from runyard.runtime.storage.port.queue import Lease
+from runyard.runtime.streams import publisher
 from runyard.runtime.streams.publisher import Publisher
 
 LEASE = Lease(1, "worker", 1, 1, "run", "thread")
@@ -66,7 +67,7 @@ class Scene:
         self.log = Log()
         events: Any = Events(self.log)
         bus: Any = NoBus()
-        self.publisher = Publisher(LEASE, bus, events, resumable=True, followed=False, last=0, lost=lambda: None)
+        self.publisher = Publisher(LEASE, bus, events, resumable=True, followed=False, lost=lambda: None)
         self.writer = BehindEvents(self.log, self.publisher)
 
 
@@ -141,6 +142,25 @@ async def test_rows_wait_no_longer_when_the_events_are_refused(scene: Scene) -> 
     await turns()
     assert scene.log.order == ["rows"]
     with pytest.raises(LeaseLost):
+        await scene.publisher.close()
+
+
+async def test_no_rows_come_behind_events_that_never_will_be_stored(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another attempt, which goes on from them, would not tell what the events told."""
+    monkeypatch.setattr(publisher, "MOST_WAITING", 0)
+    scene.log.failure = Unavailable("the disk is full")
+    scene.publisher.emit("values", b"1")
+    before = scene.writer.append(LEASE, [])
+    scene.log.open.set()
+    with pytest.raises(Unavailable):
+        await before
+    scene.publisher.emit("values", b"2")
+    with pytest.raises(Unavailable):
+        await scene.writer.append(LEASE, [])
+    assert scene.log.order == []
+    with pytest.raises(Unavailable):
         await scene.publisher.close()
 
 

@@ -4,12 +4,13 @@ or gets the answer to its claim late."""
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runyard.runtime.bus.messages import Wake
+from runyard.runtime.bus.messages import Cancel, Wake
 from runyard.runtime.execution.executor import Executor
 from runyard.runtime.graphs.registry import Graphs
 from runyard.runtime.scope import Scope
@@ -59,6 +60,31 @@ async def test_the_earlier_attempt_is_stopped(
         gate.open()
         assert (await heard.end_of(run.run_id)).status == "success"
         assert await executions.over.get() == 2
+
+
+async def test_an_attempt_that_is_lost_before_it_begins_never_does(
+    storage: SqliteStorage, graphs: Graphs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What earlier attempts have streamed is read first, and that may take long."""
+    executions, last = Executions(monkeypatch), storage.events.last
+    reading, go_on = asyncio.Event(), asyncio.Event()
+
+    async def held_up(run_id: str) -> int:
+        reading.set()
+        await go_on.wait()
+        return await last(run_id)
+
+    async with asyncio.timeout(60), working(storage, graphs, tmp_path) as heard:
+        run = replace(new_run("chain"), resumable=True)
+        await storage.runs.insert(Scope.everything(), [run])
+        assert await storage.queue.claim("another", limit=1, interactive=1)
+        await storage.workers.reap("another", max_attempts=3)
+        monkeypatch.setattr(storage.events, "last", held_up)
+        heard.tell(Wake())
+        await reading.wait()
+        heard.tell(Cancel(run.run_id, "lost"))
+        go_on.set()
+    assert executions.begun.empty()
 
 
 async def test_what_was_claimed_longer_ago_than_a_lease_is_begun_only_if_it_is_still_held(

@@ -13,8 +13,7 @@ from langgraph.types import Command, Send
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
-from runyard.runtime.execution.graph_input import run_config
-from runyard.runtime.execution.graph_run import GraphRun
+from runyard.runtime.execution.graph_input import GraphRun, run_config
 from runyard.runtime.graphs.commands import graph_input
 from runyard.runtime.graphs.context import run_context
 from tests.unit.graph_runner import GraphRunner

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from langchain_core.runnables import RunnableConfig
 
-from runyard.runtime.execution.graph_run import GraphOutcome
+from runyard.runtime.execution.graph_outcome import GraphOutcome
 from tests.unit.graph_runner import GraphRunner, answer_of, values_of
 
 HI = {"messages": [{"role": "user", "content": "hello big world", "id": "h"}]}

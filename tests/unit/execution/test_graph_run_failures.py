@@ -10,8 +10,9 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
 from runyard.runtime.errors import LeaseLost, StorageUnavailable
-from runyard.runtime.execution import graph_run
-from runyard.runtime.execution.graph_run import GraphOutcome, stopped_graph
+from runyard.runtime.execution import graph_run, reached_state
+from runyard.runtime.execution.graph_outcome import GraphOutcome
+from runyard.runtime.execution.graph_run import stopped_graph
 from runyard.runtime.lifecycle import CANCELLED
 from runyard.runtime.processes.event_loop import new_event_loop, run_despite_exits
 from tests.unit.graph_runner import GraphRunner, answer_of, values_of
@@ -150,7 +151,8 @@ def unreadable(*_: Any) -> bytes:
 async def test_a_state_that_cannot_be_read_hides_neither_error_nor_answer_of(
     graph_runner: GraphRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(graph_run, "stored_interrupts", unreadable)
+    for reader in (graph_run, reached_state):
+        monkeypatch.setattr(reader, "stored_interrupts", unreadable)
     outcome = await graph_runner.run("failing", input={})
     assert answer_of(outcome)["__error__"]["error"] == "ValueError"
     assert (outcome.values, outcome.interrupts) == (None, None), "the thread keeps what it shows"
@@ -170,7 +172,7 @@ async def test_a_run_is_stopped_even_if_its_state_or_its_graph_cannot_be_had(
     async def refuse(*_: Any, **__: Any) -> Any:
         raise error
 
-    for owner, name in ((graph_run, "saved_state"), (graph_runner.graphs, "open")):
+    for owner, name in ((reached_state, "saved_state"), (graph_runner.graphs, "open")):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, refuse)
             outcome = await stopped_graph(graph_runner.graphs, graph_runner.new_run("chain"))

@@ -61,19 +61,23 @@ class LostAnswers(FullDisk):
 def resumable(bus: Bus, disk: FullDisk) -> Publisher:
     storage: Any = disk
     link: Any = bus
-    return Publisher(LEASE, link, storage, resumable=True, followed=True, last=0, lost=lambda: None)
+    return Publisher(LEASE, link, storage, resumable=True, followed=True, lost=lambda: None)
+
+
+async def sent_around_a_refusal(publisher: Publisher, bus: Bus, disk: FullDisk) -> list[tuple[str, bytes]]:
+    """What is sent of two events, the second of which comes when the first was refused."""
+    publisher.emit("custom", b"1")
+    await disk.refused.wait()
+    publisher.emit("custom", b"2")
+    await publisher.close()
+    return [event for message in bus.sent if isinstance(message, RunEvents) for event in message.events]
 
 
 async def test_events_that_could_not_be_stored_are_stored_later_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publishers, "RETRY_PAUSE", 0.0)
     bus, disk = Bus(), FullDisk(2)
     publisher = resumable(bus, disk)
-    publisher.emit("custom", b"1")
-    await disk.refused.wait()
-    publisher.emit("custom", b"2")
-    await publisher.close()
-    sent = [event for message in bus.sent if isinstance(message, RunEvents) for event in message.events]
-    assert sent == [("custom", b"1"), ("custom", b"2")]
+    assert await sent_around_a_refusal(publisher, bus, disk) == [("custom", b"1"), ("custom", b"2")]
     assert publisher.last == 2
 
 
@@ -81,12 +85,7 @@ async def test_events_whose_writing_was_not_answered_are_stored_once(monkeypatch
     monkeypatch.setattr(publishers, "RETRY_PAUSE", 0.0)
     bus, database = Bus(), LostAnswers(1)
     publisher = resumable(bus, database)
-    publisher.emit("custom", b"1")
-    await database.refused.wait()
-    publisher.emit("custom", b"2")
-    await publisher.close()
-    sent = [event for message in bus.sent if isinstance(message, RunEvents) for event in message.events]
-    assert sent == [("custom", b"1"), ("custom", b"2")]
+    assert await sent_around_a_refusal(publisher, bus, database) == [("custom", b"1"), ("custom", b"2")]
     assert database.count == publisher.last == 2
 
 
@@ -149,7 +148,7 @@ async def test_what_is_not_stored_is_counted_for_those_who_must_notice_that_it_i
     bus, storage = Bus(), FullDisk(0)
     link: Any = bus
     kept: Any = storage
-    publisher = Publisher(LEASE, link, kept, resumable=False, followed=True, last=0, lost=lambda: None, asked=True)
+    publisher = Publisher(LEASE, link, kept, resumable=False, followed=True, lost=lambda: None, asked=True)
     for turn in (2, 3):
         for _ in range(turn):
             publisher.emit("custom", b"1")

@@ -7,8 +7,8 @@ it has, until its lease is renewed; while a lease holds, nothing is looked at.
 from __future__ import annotations
 
 import logging
-import time
 
+from runyard.runtime.background.boot_clock import seconds_since_boot
 from runyard.runtime.errors import StorageUnavailable
 from runyard.runtime.storage.postgres.database.connection import Connection, lock_of
 from runyard.runtime.storage.postgres.database.target import Target
@@ -36,13 +36,13 @@ class PlainFence:
         """Why this process writes nothing any more."""
 
     def plain(self, until: float) -> None:
-        """The process writes what is not encrypted, and until that moment of the monotonic clock it has a lease."""
+        """The process writes what is not encrypted, and until that moment, by `seconds_since_boot`, it has a lease."""
         self._until = until
 
     @property
     def closed(self) -> bool:
         """Whether writes have to `pass_through`."""
-        return time.monotonic() >= self._until
+        return seconds_since_boot() >= self._until
 
     def pass_through(self, connection: Connection) -> None:
         """In a transaction, before it writes: until its end encryption does not begin. Raises StorageUnavailable where

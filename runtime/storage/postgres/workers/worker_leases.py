@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from runyard.runtime.background.boot_clock import seconds_since_boot
 from runyard.runtime.errors import Unavailable
 from runyard.runtime.storage.port.workers import Machine
 from runyard.runtime.storage.postgres.database.connection import Connection
@@ -81,11 +82,11 @@ class WorkerLeases:
     async def renew(self, worker: str) -> bool:
         """Whether the lease had not run out. In a transaction of its own: what is locked elsewhere keeps nobody from
         saying that it lives."""
-        asked = time.monotonic()
+        asked = seconds_since_boot()
         await self._database.write(lambda connection: self._renew(connection, worker, "worker"), pool="lease")
         self._holds_since(asked)
         ends = self.ends(worker)
-        if ends is not None and time.monotonic() >= ends:
+        if ends is not None and seconds_since_boot() >= ends:
             self._lapsed[worker] = asked
             return False
         self._renewed[worker] = asked
@@ -97,7 +98,7 @@ class WorkerLeases:
             self._renewed[worker] = asked
 
     def ends(self, worker: str) -> float | None:
-        """When the lease of a worker of this process runs out, by the monotonic clock; None: it was never renewed. Of
+        """When the lease of a worker of this process runs out, by `seconds_since_boot`; None: it was never renewed. Of
         one that had run out when it was renewed, when it did, until the worker has `seen` its runs: somebody may have
         taken them."""
         renewed = self._renewed.get(worker)
@@ -123,7 +124,7 @@ class WorkerLeases:
             connection.execute(self._sql["forget_leases"])
             return connection.execute(self._sql["leases"]).fetchall()
 
-        asked = time.monotonic()
+        asked = seconds_since_boot()
         rows = await self._database.write(look, pool="lease")
         self._holds_since(asked)
         expired = {worker for worker, _, _, over in rows if over}

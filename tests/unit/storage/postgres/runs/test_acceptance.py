@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from runyard.runtime.errors import AssistantChanged, Invalid
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import InsertResult
-from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
 from tests.storage.builders import claim_all, run_status, stateless, thread_status
-from tests.storage.postgres_server import address, schema_of
+from tests.storage.postgres_handles import PostgresHandles
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> Iterator[PostgresStorage]:
-    target = Target.parse(address(), schema_of(tmp_path))
-    storage = PostgresStorage(target, connections=1)
-    storage.open(maintain=False)
-    yield storage
-    storage.close()
-    with psycopg.connect(target.url) as connection:
-        connection.execute(f"drop schema {target.schema} cascade")
+def storage(postgres_handles: PostgresHandles) -> PostgresStorage:
+    return postgres_handles.open(connections=1)
 
 
 @pytest.mark.parametrize(
