@@ -156,6 +156,7 @@ def create_app(server: Server) -> FlaskApp:
             partial(RoutingMiddleware, table=routes, flask_prefixes=own_assets, mount_prefix=prefix),
             partial(
                 ContractMiddleware,
+                document=document,
                 body_limits=BodyLimits(body=settings.body_limit, batch=settings.batch_body_limit),
                 configurable_headers=project.configurable_headers,
                 authentication=authentication,

@@ -37,7 +37,7 @@ _LATE = 5.0
 INNER_HEADERS = 65_536
 """Bytes of headers that inner requests may have at least, for they say all that is known of a user."""
 GC_THRESHOLD = 50_000
-"""New objects between two collections of the youngest generation: large request bodies make many."""
+"""New objects between two collections of the youngest generation: large request bodies make many, and so do imports."""
 
 
 class ServeError(click.ClickException):
@@ -73,6 +73,7 @@ def _cannot_listen(host: str, port: int, error: OSError) -> ServeError:
 def run_server(settings: Settings, listener: socket.socket | None) -> None:
     """Serves until a signal comes; without a listener, nobody but code of its own. Raises RunyardError or ServeError
     when it cannot start."""
+    gc.set_threshold(GC_THRESHOLD, 20, 50)
     # Imported late: `runyard batch` and mistakes in the configuration need not wait for a web server.
     from runyard.handlers.app import create_app
     from runyard.runtime.runtime import Runtime, run_main
@@ -160,7 +161,6 @@ class _Server(uvicorn.Server):
         # What is alive now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(GC_THRESHOLD, 20, 50)
         click.echo(self._ready())
 
     def _ready(self) -> str:

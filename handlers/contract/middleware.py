@@ -151,6 +151,7 @@ class ContractAPI(RoutedAPI[Application]):
     def __init__(
         self,
         *args: Any,
+        document: Mapping[str, Any],
         body_limits: BodyLimits,
         select_headers: HeaderSelector,
         authentication: Authentication | None,
@@ -158,6 +159,7 @@ class ContractAPI(RoutedAPI[Application]):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.document = document
         self.authentication = authentication
         self.encryption = encryption
         self.body_limits = body_limits
@@ -165,10 +167,9 @@ class ContractAPI(RoutedAPI[Application]):
         self.add_paths()
 
     def make_operation(self, operation: AbstractOperation) -> Application:
-        # From the raw document, where references are still references; Connexion's copy has them replaced.
-        raw = self.specification.raw
-        components = raw.get("components", {})
-        definition = raw["paths"][operation.path][operation.method]
+        # From the whole document, where references are still references; Connexion has an outline of it.
+        components = self.document["components"]
+        definition = self.document["paths"][operation.path][operation.method]
         shared = components.get("parameters", {})
         parameters = [
             shared[item["$ref"].rpartition("/")[2]] if "$ref" in item else item
@@ -209,6 +210,7 @@ class ContractMiddleware(RoutedMiddleware[ContractAPI]):
         self,
         app: Any,
         *,
+        document: Mapping[str, Any],
         body_limits: BodyLimits,
         configurable_headers: HeaderFilter | None,
         authentication: Authentication | None,
@@ -216,6 +218,7 @@ class ContractMiddleware(RoutedMiddleware[ContractAPI]):
     ) -> None:
         super().__init__(app)
         self.options: dict[str, Any] = {
+            "document": document,
             "body_limits": body_limits,
             "select_headers": run_headers(configurable_headers or HeaderFilter(includes=())),
             "authentication": authentication,

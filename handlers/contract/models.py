@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
 
 
+@cache
 def model_maker(target: Any) -> Callable[[Any], Any]:
     """A function that makes a `target`, a dataclass or a list of one, from JSON that fits its schema.
 

@@ -7,6 +7,9 @@ forked safely.
 import gc
 import signal
 
+# Imports leave next to no garbage, and looking for it takes a sixth of their time.
+gc.disable()
+
 # Service managers send SIGTERM to every process of a service. This one has to outlive its workers, whose ends
 # it reports; it goes by itself when the API process does. Workers set handlers of their own.
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -17,3 +20,4 @@ import runyard.runtime.processes.worker_main  # noqa: E402, F401 - imported for 
 # What is there now is never garbage. Collections in workers then leave its pages alone, so they stay shared.
 gc.collect()
 gc.freeze()
+gc.enable()

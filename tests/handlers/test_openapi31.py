@@ -9,7 +9,7 @@ from connexion.exceptions import InvalidSpecification
 from connexion.spec import Specification
 
 from runyard.handlers.app import create_app
-from runyard.handlers.contract.openapi31 import OpenAPI31Specification
+from runyard.handlers.contract.openapi31 import OpenAPI31Specification, outline
 
 from .documents import Document
 from .fakes.runtime import FakeRuntime
@@ -52,6 +52,20 @@ def test_the_application_gets_the_document_as_add_api_would_give_it(runtime: Fak
     assert isinstance(ours.specification, OpenAPI31Specification)
     assert ours.kwargs == theirs.kwargs
     assert ours.base_path == theirs.base_path
+
+
+def test_connexion_knows_the_parameters_of_all_operations(document: Document) -> None:
+    """With all that they refer to put in, and without the bodies and answers, which it would copy again and again."""
+    known = load(outline(document))
+    bound = {(path, method): each for path, item in known["paths"].items() for method, each in item.items()}
+    assert bound.keys() == {(path, method) for path, item in document["paths"].items() for method in item}
+    for (path, method), operation in bound.items():
+        definition = document["paths"][path][method]
+        assert operation["operationId"] == definition["operationId"]
+        assert len(operation["parameters"]) == len(definition.get("parameters", ()))
+        assert all(parameter["name"] and parameter["in"] for parameter in operation["parameters"])
+    assert "$ref" not in str(bound)
+    assert not any("requestBody" in operation or operation["responses"] for operation in bound.values())
 
 
 def test_broken_3_0_documents_are_still_refused() -> None:

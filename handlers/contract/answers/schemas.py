@@ -32,16 +32,28 @@ def closed(schema: Any) -> Any:
     return result
 
 
+class _Closed(dict[str, dict[str, Any]]):
+    """The schemas of a document by name, each closed when it is first asked for."""
+
+    def __init__(self, schemas: Mapping[str, Any], *, whole: bool) -> None:
+        super().__init__()
+        self._open = schemas
+        self._whole = whole
+
+    def __missing__(self, name: str) -> dict[str, Any]:
+        schema = self._open[name]
+        if self._whole and "x-runyard-part-of" in schema:
+            self[name] = {"$ref": f"#/components/schemas/{schema['x-runyard-part-of']}"}
+        else:
+            self[name] = closed(schema)
+        return self[name]
+
+
 class Schemas:
     """Compiles schemas of answers, closed. With `whole`, objects that `select` may cut down have to be complete."""
 
     def __init__(self, schemas: Mapping[str, Any], *, whole: bool) -> None:
-        self._schemas: dict[str, dict[str, Any]] = {
-            name: {"$ref": f"#/components/schemas/{schema['x-runyard-part-of']}"}
-            if whole and "x-runyard-part-of" in schema
-            else closed(schema)
-            for name, schema in schemas.items()
-        }
+        self._schemas = _Closed(schemas, whole=whole)
 
     def compile(self, schema: Mapping[str, Any]) -> Checked:
         """The schema, closed."""
