@@ -115,7 +115,10 @@ _CHECKPOINTER: Final = {
         "checkpoints are kept in the server's own database, so nothing would be where that backend is looked at",
         harmless=(None, "", "default"),
     ),
-    "mongo": Key("ignored", "checkpoints are kept in the server's own database"),
+    "mongo": Key(
+        "ignored",
+        "checkpoints are kept in the server's own database, a file or the Postgres of --database, and in no MongoDB",
+    ),
     **_within(
         "serde",
         {

@@ -27,7 +27,21 @@ INTERVAL = 0.3
 """Seconds between two looks."""
 SHARE = 5
 """A pause between looks is at least so many times as long as a look."""
-TAKEN_ON = frozenset(("path", "directory", "graphs", "import_paths", "env", "ui", "serde", "keys"))
+TAKEN_ON = frozenset(
+    (
+        "path",
+        "directory",
+        "graphs",
+        "unserved",
+        "import_paths",
+        "env",
+        "ui",
+        "serde",
+        "encryption",
+        "store_index",
+        "keys",
+    )
+)
 """Fields of the project that fresh workers and a refreshed API process bring into force."""
 
 Stamps = dict[str, tuple[int, int]]
@@ -98,15 +112,25 @@ class Reloader:
         except Exception:  # a reload that fails must not end those that come after it
             logger.exception("reload: %s changed, but it cannot be taken on; what was served before goes on", what)
             return
-        for item in fields(Project):
-            if item.name not in TAKEN_ON and getattr(project, item.name) != getattr(self._project, item.name):
-                logger.warning("reload: %s: %s has changed; that needs a restart", project.path, item.name)
+        for name in left_to_restart(self._project, project):
+            logger.warning("reload: %s: %s has changed; that needs a restart", project.path, name)
         self._project = project
         logger.info("reload: %s changed; served by fresh workers after %.1f s", what, time.monotonic() - began)
 
     def _named(self, changed: list[str]) -> str:
         names = ", ".join(os.path.relpath(file, self._project.directory) for file in changed[:3])
         return f"{names} and {len(changed) - 3} more" if len(changed) > 3 else names
+
+
+def left_to_restart(before: Project, after: Project) -> list[str]:
+    """Names of what has changed and is not in force before the next start."""
+    names = [item.name for item in fields(Project) if getattr(before, item.name) != getattr(after, item.name)]
+    left = [name for name in names if name not in TAKEN_ON]
+    if "auth" in left and before.auth is not None and after.auth is not None:  # the document is made at the start
+        left.remove("auth")
+        if before.auth.openapi != after.auth.openapi:
+            left.append("auth.openapi")
+    return left
 
 
 def stamps(project: Project) -> Stamps:

@@ -40,16 +40,18 @@ class Assistants:
 
     def __init__(self, storage: Storage, project: Project, viewer: Viewer, broker: Broker) -> None:
         self._storage = storage
-        self._graphs = project.graphs
-        self._unserved = project.unserved
+        self._take(project)
         self._broker = broker
         self._viewer = viewer
         self._names: Mapping[str, str] = {}
 
     async def serve(self, project: Project, names: Mapping[str, str]) -> None:
         """Serves the graphs of a project that has changed, from now on; `names` as in `start`."""
-        self._graphs = project.graphs
+        self._take(project)
         await self.start(names)
+
+    def _take(self, project: Project) -> None:
+        self._graphs, self._unserved = project.graphs, project.unserved
 
     async def start(self, names: Mapping[str, str]) -> None:
         """Sees to it that every graph has its default assistant, named as the graph calls itself (observed at POST

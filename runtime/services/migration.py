@@ -30,13 +30,19 @@ async def look(settings: Settings) -> Migrated:
 
 
 async def migrate(settings: Settings) -> Migrated:
-    """Applies what the database lacks; processes that do it at once wait for each other. Raises ConfigError as `look`
-    does, and when a server uses a data directory."""
-    before = await look(settings)
-    if not before.applied:
+    """Applies what the database lacks, and prepares one that servers share for the project's `store.index`. Processes
+    that do it at once wait for each other. Raises ConfigError as `look` does, and when a server uses a data
+    directory."""
+    before, storage = await look(settings), make_storage(settings)
+    index = settings.project.store_index
+    prepares = index is not None and storage.capabilities.several_servers
+    if not before.applied and not prepares:
         return before
-    storage = make_storage(settings)
     storage.open(maintain=True, encrypted=settings.project.encryption is not None)
-    storage.close()
+    try:
+        if index is not None and prepares:
+            await storage.store.ready(dims=index.dims)
+    finally:
+        storage.close()
     state = storage.schema()
     return Migrated(before.place, before.applied, max([*state.applied, *state.unknown], default=None))

@@ -99,6 +99,9 @@ def _look_at_schema(found: Diagnosis, settings: Settings, storage: Storage, chec
     elif state.unknown:
         newer = f"its database is from a newer version ({', '.join(state.unknown)}), which lets this one use it"
         found.add(check, "note", newer)
+    elif not state.extensible and state.missing:
+        lacking = f"{place}: lacks {', '.join(state.missing)}, and this user may not create tables there"
+        found.add(check, "problem", lacking, "run `runyard migrate` as a user who may")
     elif state.applied and state.missing:
         updated = (
             f"{place}: the start brings the database up to date ({', '.join(state.missing)}); there is no way back"

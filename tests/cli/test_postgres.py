@@ -131,7 +131,7 @@ def test_a_database_that_refuses_is_an_error_of_the_setting(runyard: Run, projec
     stranger = conninfo.make_conninfo(address(), user="stranger", password=PASSWORD)
     result = runyard("serve", "--port", "0", "--database", stranger)
     assert result.returncode == 2
-    assert b"no such user or database" in result.stderr
+    assert b"no such user" in result.stderr
     assert PASSWORD.encode() not in result.stderr
     assert len(result.stderr.splitlines()) == 1
 

@@ -30,7 +30,8 @@ class SchemaState:
     """Names of migrations: those that a database has, those that it lacks, those that only a newer version knows.
     `refusal` says why this version cannot use the database, if that is so. `encrypted`: what it holds can be read only
     with the project's own encryption. `unfinished`: an import into it was begun, and is not finished; then that is the
-    refusal. `server`: the version of the database's own server; None: it has none."""
+    refusal. `server`: the version of the database's own server; None: it has none. `extensible`: what is missing can be
+    added by who asks."""
 
     applied: list[str]
     missing: list[str]
@@ -39,3 +40,4 @@ class SchemaState:
     encrypted: bool = False
     unfinished: bool = False
     server: str | None = None
+    extensible: bool = True

@@ -30,6 +30,11 @@ _TABLES = """
 create table if not exists schema_migrations (name text primary key, applied_at timestamptz not null default now());
 create table if not exists schema_version (version integer not null, oldest_reader integer not null);
 """
+_EXTENSIBLE = """
+select coalesce(case when %(schema)s::text is null then has_schema_privilege(current_schema(), 'create')
+                     when to_regnamespace(%(schema)s) is null then has_database_privilege(current_database(), 'create')
+                     else has_schema_privilege(%(schema)s, 'create') end, false)
+"""
 _UNFINISHED_IMPORT = "select 1 from imports where finished_at is null"
 
 
@@ -80,10 +85,12 @@ def read_state(connection: Connection, target: Target) -> SchemaState:
         return SchemaState([], list(_files()), [], refusal, server=server)
     try:
         connection.begin(mode="read only", seconds=30)
-        encrypted = connection.execute("select 1 from encryption").fetchone() is not None
-        return replace(_state(connection), encrypted=encrypted, server=server)
-    except psycopg.errors.UndefinedTable:
-        return SchemaState([], list(_files()), [], server=server)
+        (extensible,) = one(connection, _EXTENSIBLE, {"schema": target.schema})
+        try:
+            encrypted = connection.execute("select 1 from encryption").fetchone() is not None
+            return replace(_state(connection), encrypted=encrypted, server=server, extensible=extensible)
+        except psycopg.errors.UndefinedTable:
+            return SchemaState([], list(_files()), [], server=server, extensible=extensible)
     finally:
         connection.roll_back()
 

@@ -17,7 +17,7 @@ from runyard.runtime.storage.postgres.checkpoints.checkpoints import PostgresChe
 from runyard.runtime.storage.postgres.database.connection import LONGEST_STATEMENT, Connection
 from runyard.runtime.storage.postgres.database.database import CONNECTIONS, Database
 from runyard.runtime.storage.postgres.database.errors import unavailable
-from runyard.runtime.storage.postgres.database.reaching import connect, reach
+from runyard.runtime.storage.postgres.database.reaching import connect, explained, reach
 from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.deliveries import PostgresDeliveries
 from runyard.runtime.storage.postgres.events import PostgresEvents
@@ -95,7 +95,8 @@ class PostgresStorage:
     def schema(self) -> SchemaState:
         connection = connect(self._target)
         try:
-            return read_state(connection, self._target)
+            with explained(self._target):
+                return read_state(connection, self._target)
         finally:
             connection.close()
 
@@ -107,9 +108,11 @@ class PostgresStorage:
 
     def open(self, *, maintain: bool, encrypted: bool = False) -> None:
         connection = connect(self._target)
+        leases = self.workers.leases
         try:
-            migrate(connection, self._target)
-            begin_to_use(connection, self._target, self._sql, self.workers.leases, serves=maintain, encrypted=encrypted)
+            with explained(self._target):
+                migrate(connection, self._target)
+                begin_to_use(connection, self._target, self._sql, leases, serves=maintain, encrypted=encrypted)
         finally:
             connection.close()
 

@@ -21,6 +21,7 @@ from runyard.runtime.storage.port.store import (
 from runyard.runtime.storage.postgres.database.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database.database import Database
 from runyard.runtime.storage.postgres.database.groups import Groups
+from runyard.runtime.storage.postgres.database.reaching import explained
 from runyard.runtime.storage.postgres.store.namespaces import list_namespaces
 from runyard.runtime.storage.postgres.store.search import search_items
 from runyard.runtime.storage.postgres.store.vectors import LOCK, check_dims, prepare_vectors, vector_text
@@ -66,9 +67,10 @@ class PostgresStoreItems:
         target = self._database.target
         check_dims(target, dims)
         if self._vectors is None:
-            self._vectors = await self._database.write(
-                lambda connection: prepare_vectors(connection, target, self._sql), locks=[LOCK]
-            )
+            with explained(target):
+                self._vectors = await self._database.write(
+                    lambda connection: prepare_vectors(connection, target, self._sql), locks=[LOCK]
+                )
 
     async def batch(self, scope: Scope, operations: Sequence[StoreOperation]) -> list[StoreResult]:
         reads = [operation for operation in operations if not isinstance(operation, PutItem)]

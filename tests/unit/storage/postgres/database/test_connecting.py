@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from psycopg.conninfo import conninfo_to_dict
+from psycopg import conninfo
 
 from runyard.runtime.errors import ConfigError, Unavailable
 from runyard.runtime.storage.postgres.database.database import Database
@@ -39,6 +39,27 @@ def test_what_is_no_address_is_refused_without_being_repeated(url: str) -> None:
     assert "secret" not in raised.value.detail
 
 
+@pytest.mark.parametrize("password", ["s3/cret", "s3@cret", "s3%cret", "s3/@cret:1"])
+def test_a_password_whose_signs_make_another_address_is_refused_without_being_repeated(password: str) -> None:
+    with pytest.raises(ConfigError, match="%2F for /") as raised:
+        Target.parse(f"postgresql://me:{password}@db.example/app")
+    assert "s3" not in raised.value.detail
+    assert "cret" not in raised.value.detail
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:s3%2F%40?%25cret@db.example:5432/app",
+        "postgresql://me:secret@a:5432,b:5433/app?target_session_attrs=read-write",
+        "postgresql:///app%40home?host=/run/postgresql",
+        "host=/run/@abstract port=5432 dbname=app@home password='a/b@c?%'",
+    ],
+)
+def test_addresses_of_every_kind_are_understood(url: str) -> None:
+    assert Target.parse(url).url
+
+
 def test_a_schema_is_a_plain_name() -> None:
     with pytest.raises(ConfigError, match="schema"):
         Target.parse("dbname=app", "a; drop schema b")
@@ -67,7 +88,7 @@ async def test_a_server_that_starts_later_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("runyard.runtime.storage.postgres.database.reaching.PAUSE", 0.05)
-    socket_of_server = Path(str(conninfo_to_dict(address())["host"])) / ".s.PGSQL.5432"
+    socket_of_server = Path(str(conninfo.conninfo_to_dict(address())["host"])) / ".s.PGSQL.5432"
     storage = PostgresStorage(Target.parse(f"host={tmp_path} user=runyard password=secret dbname=postgres"))
     reached = asyncio.create_task(storage.reach())
     while not caplog.messages:  # noqa: ASYNC110 - the log cannot be awaited
@@ -87,8 +108,16 @@ async def test_a_server_that_stays_away_is_an_error_of_the_setting(
         await storage.reach()
 
 
-async def test_what_the_server_refuses_is_said_at_once_and_without_names() -> None:
-    storage = PostgresStorage(Target.parse(f"{address()} user=somebody"))
-    with pytest.raises(ConfigError, match="no such user or database") as refused:
+@pytest.mark.parametrize(
+    ("user", "name", "said"),
+    [
+        ("somebody", "postgres", "no such user"),
+        ("runyard", "nothing", "no such database"),
+        ("pg_monitor", "postgres", "may not log in"),
+    ],
+)
+async def test_what_the_server_refuses_is_said_at_once_and_without_names(user: str, name: str, said: str) -> None:
+    storage = PostgresStorage(Target.parse(conninfo.make_conninfo(address(), user=user, dbname=name)))
+    with pytest.raises(ConfigError, match=said) as refused:
         await storage.reach()
-    assert "somebody" not in refused.value.detail
+    assert f"{user} " not in refused.value.detail.partition(": ")[2]
