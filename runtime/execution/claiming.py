@@ -77,7 +77,7 @@ class Claims:
             if self.ended.is_set():
                 return None
             await self._woken()
-            rest = self._rests_until - time.monotonic()
+            rest = self._rests_until - seconds_since_boot()
             if rest > 0 and not self.ended.is_set():
                 await asyncio.sleep(rest)
             self._wake.clear()  # before the claim: a wake-up during it must not be lost
@@ -111,7 +111,7 @@ class Claims:
                 self._leases[leased.lease.run_id] = leased.lease
         finally:
             self._claiming -= 1
-            now = time.monotonic()
+            now = seconds_since_boot()
             self._rests_until = now + min(LONGEST_REST, REST * (now - asked))
         for leased in claimed:
             self._interactive += leased.lane <= Lane.INTERACTIVE
