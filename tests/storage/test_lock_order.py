@@ -45,7 +45,7 @@ async def test_several_servers_execute_batches_whose_items_alternate(
             await servers[0].results.retry(ALL, batch.batch_id, [retry])
     if servers[0].capabilities.several_servers:
         # A deadlock, which otherwise only takes its time, fails then.
-        monkeypatch.setattr("runyard.runtime.storage.postgres.database.database.TRIES", 1)
+        monkeypatch.setattr("runyard.runtime.storage.postgres.database.transactions.TRIES", 1)
 
     async def execute(storage: Storage, worker: str) -> int:
         executed = 0
@@ -68,7 +68,7 @@ async def test_runs_of_several_batches_are_cancelled_in_any_order(
     servers = [another() for _ in range(2)]
     items = [[stateless(lane=Lane.BATCH) for _ in range(ITEMS)] for _ in "ab"]
     batches = [await insert_batch(servers[0], *each) for each in items]
-    monkeypatch.setattr("runyard.runtime.storage.postgres.database.database.TRIES", 1)  # as above
+    monkeypatch.setattr("runyard.runtime.storage.postgres.database.transactions.TRIES", 1)  # as above
     one, other = items
     there = [ref(item) for first, second in zip(one[::2], other[::2], strict=True) for item in (first, second)]
     back = [ref(item) for first, second in zip(one[1::2], other[1::2], strict=True) for item in (second, first)]
@@ -91,7 +91,7 @@ async def test_threads_with_runs_of_several_batches_are_deleted_in_any_order(
     items = [[stateless(lane=Lane.BATCH) for _ in range(ITEMS)] for _ in "ab"]
     for each in items:
         await insert_batch(servers[0], *each)
-    monkeypatch.setattr("runyard.runtime.storage.postgres.database.database.TRIES", 1)  # as above
+    monkeypatch.setattr("runyard.runtime.storage.postgres.database.transactions.TRIES", 1)  # as above
     pairs = list(zip(*items, strict=True))
     deletions = [
         servers[place % 2].threads.delete(ALL, [item.thread_id for item in (pair if place % 2 else pair[::-1])])

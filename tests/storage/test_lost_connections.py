@@ -145,7 +145,7 @@ async def test_a_statement_that_takes_too_long_is_given_up(database: Database) -
 async def test_who_goes_away_within_a_change_keeps_others_from_their_locks_for_a_moment_only(
     proxy: PostgresProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runyard.runtime.storage.postgres.database.database.LONGEST_IDLE", 0.1)
+    monkeypatch.setattr("runyard.runtime.storage.postgres.database.transactions.LONGEST_IDLE", 0.1)
     database = Database(Target.parse(proxy.address), connections=2)
     begun, go_on, tries = threading.Event(), threading.Event(), []
 

@@ -6,10 +6,8 @@ look use it alike, it is opened and closed without one, and LangGraph's blocking
 is busy with a graph delays nobody's transaction, which holds locks while it waits.
 
 No session state is relied on: settings are those of a transaction, and no statement is kept by name where a pooler in
-transaction mode stands between (`schema` then costs reads a transaction of their own). A transaction that fails
-since others were in its way is made again, and so is one whose connection was lost before its commit was sent: nothing
-of it was kept. When the commit itself gets no answer, nobody knows; that is told as Unavailable, and what workers do
-after it is fenced by leases.
+transaction mode stands between (`schema` then costs reads a transaction of their own). What is made again, and what
+nobody knows after a lost connection: see transactions.py.
 
 `write` takes names whose locks are held from the beginning to the commit: the ids of the threads whose queue, state or
 log is changed. Behind its locks a transaction sees all that was committed before, statement by statement (READ
@@ -20,30 +18,26 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Literal, TypeVar
-
-import psycopg
+from typing import TypeVar
 
 from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import StorageUnavailable, Unanswered
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.patience import patience
 from runyard.runtime.storage.port.storage import Meter
-from runyard.runtime.storage.postgres.database.connection import LONGEST_STATEMENT, Connection, lock_of
-from runyard.runtime.storage.postgres.database.connections import Connections, Group
-from runyard.runtime.storage.postgres.database.errors import is_lost, is_passing, translated, unanswered, unavailable
+from runyard.runtime.storage.postgres.database.connection import LONGEST_STATEMENT, lock_of
+from runyard.runtime.storage.postgres.database.connections import Connections
+from runyard.runtime.storage.postgres.database.errors import unavailable
 from runyard.runtime.storage.postgres.database.exchange import Parameters, Row
 from runyard.runtime.storage.postgres.database.plain_fence import PlainFence
 from runyard.runtime.storage.postgres.database.target import Target
+from runyard.runtime.storage.postgres.database.transactions import Pool, Transactions, Work
 
 T = TypeVar("T")
-Work = Callable[[Connection], T]
-Pool = Literal["main", "lease", "probe", "search", "copy"]
 
 CONNECTIONS: dict[Pool, int] = {"main": 8, "lease": 1, "probe": 1, "search": 2, "copy": 1}
 """Connections of a process at the most: for reads and writes that are quick, for saying who lives, for looking whether
@@ -55,14 +49,9 @@ LONGEST_LEASE = 3.0
 """Seconds for a statement that says who lives: the next is due."""
 LONGEST_COPY = 30.0
 LONGEST_WAIT = 5.0
-"""Seconds for which what is asked waits for a connection, and after which nothing is tried anew."""
+"""Seconds for which what is asked waits for a connection."""
 PATIENT_PAUSE = 0.2
 """Seconds between attempts of what is asked with `patience`."""
-LONGEST_IDLE = 3.0
-"""Seconds for which a transaction that changes something may ask for nothing. It keeps others from what it has locked,
-and a process that was suspended in it, or a machine that went away, would for as long as nobody notices."""
-TRIES = 8
-"""Of a transaction that others were in the way of."""
 
 _blocking: contextvars.ContextVar[bool] = contextvars.ContextVar("blocking", default=False)
 
@@ -81,17 +70,17 @@ class Database:
     ) -> None:
         """`connections` for what is quick, and the `seconds` that one of its statements may take."""
         self.target = target
-        self._seconds: dict[Pool, float] = {
+        times: dict[Pool, float] = {
             "main": seconds,
             "lease": min(seconds, LONGEST_LEASE),
             "probe": min(seconds, LONGEST_LEASE),
             "search": seconds,
             "copy": max(seconds, LONGEST_COPY),
         }
-        self._meter = meter
         self._connections = Connections(target, seconds, loops or Loops())
         self._closed = False
         self.plain_fence = PlainFence(target)
+        self._transactions = Transactions(self._connections, self.plain_fence, times, meter)
         self._at_close: list[Callable[[], None]] = []
         self.has_spare_threads = connections >= SPARE
         """Whether one may rest in the main pool without keeping what else is asked for from being done."""
@@ -126,16 +115,16 @@ class Database:
         closed.
         """
         numbers = [lock_of(name) for name in locks]
-        return await self._ask(pool, lambda: self._transact(work, "", pool, numbers))
+        return await self._ask(pool, lambda: self._transactions.transact(work, "", pool, numbers))
 
     async def write_one(self, statement: str, parameters: Parameters = ()) -> list[Row]:
         """As `write`, for a single statement: in one round trip. Its rows, if it returns some."""
-        return await self._ask("main", lambda: self._transact_one(statement, parameters, repeatable=False))
+        return await self._ask("main", lambda: self._transactions.transact_one(statement, parameters, repeatable=False))
 
     def write_blocking(self, work: Work[T], *, locks: Iterable[str] = (), pool: Pool = "main") -> T:
         """As `write`, for callers that may block their thread."""
         numbers = [lock_of(name) for name in locks]
-        return self._submit(pool, lambda: self._transact(work, "", pool, numbers)).result()
+        return self._submit(pool, lambda: self._transactions.transact(work, "", pool, numbers)).result()
 
     def run(self, task: Callable[[], None]) -> None:
         """Has a task run in a pool thread, where it may call `write_here`; it may have to wait long for one. Raises
@@ -144,29 +133,29 @@ class Database:
 
     def write_here(self, work: Work[T], locks: Iterable[str] = ()) -> T:
         """As `write`, in the pool thread that this is called in."""
-        return self._transact(work, "", "main", [lock_of(name) for name in locks])
+        return self._transactions.transact(work, "", "main", [lock_of(name) for name in locks])
 
     def write_one_here(self, statement: str, parameters: Parameters, *, repeatable: bool = False) -> list[Row]:
         """As `write_one`, in the pool thread that this is called in. `repeatable`: made a second time, it changes
         nothing, so it is where nobody knows whether it was made."""
-        return self._transact_one(statement, parameters, repeatable=repeatable)
+        return self._transactions.transact_one(statement, parameters, repeatable=repeatable)
 
     def submit_write(self, work: Work[T]) -> Future[T]:
         """As `write`, for callers of whichever kind: the future is one of threads."""
-        return self._submit("main", lambda: self._transact(work, "", "main", ()))
+        return self._submit("main", lambda: self._transactions.transact(work, "", "main", ()))
 
     async def read(self, work: Work[T]) -> T:
         """Runs `work`, of quick statements for reading, each of which sees what is there when it begins."""
-        return await self._ask("main", lambda: self._read(work))
+        return await self._ask("main", lambda: self._transactions.read(work))
 
     def read_blocking(self, work: Work[T]) -> T:
         """As `read`, for callers that may block their thread."""
-        return self._submit("main", lambda: self._read(work)).result()
+        return self._submit("main", lambda: self._transactions.read(work)).result()
 
     async def snapshot(self, work: Work[T], pool: Pool = "main") -> T:
         """Runs `work`, of statements for reading, which all see one and the same state."""
         mode = "isolation level repeatable read, read only"
-        return await self._ask(pool, lambda: self._transact(work, mode, pool, ()))
+        return await self._ask(pool, lambda: self._transactions.transact(work, mode, pool, ()))
 
     async def read_aside(self, work: Work[T]) -> T:
         """As `read`."""
@@ -228,86 +217,6 @@ class Database:
                 if isinstance(error, Unanswered) or self._closed or time.monotonic() > until:
                     raise
             time.sleep(PATIENT_PAUSE)
-
-    def _read(self, work: Work[T]) -> T:
-        def once(connection: Connection) -> T:
-            if not connection.always_in_transaction:
-                return work(connection)
-            connection.begin(mode="read only", seconds=self._seconds["main"])
-            result = work(connection)
-            connection.commit()
-            return result
-
-        return self._insist(once, lambda: True)
-
-    def _transact(self, work: Work[T], mode: str, pool: Pool, locks: Iterable[int]) -> T:
-        committing = False
-        numbers, seconds = list(locks), self._seconds[pool]
-
-        def once(connection: Connection) -> T:
-            nonlocal committing
-            committing = False
-            asked = time.monotonic()
-            connection.begin(mode=mode, seconds=seconds, locks=numbers, idle=None if mode else LONGEST_IDLE)
-            begun = time.monotonic()
-            if not mode and pool != "lease" and self.plain_fence.closed:
-                self.plain_fence.pass_through(connection)
-            result = work(connection)
-            committing = True
-            connection.commit()
-            if self._meter is not None and not mode:
-                self._meter.locked(begun - asked, time.monotonic() - begun)
-            return result
-
-        return self._insist(once, lambda: not committing, pool)
-
-    def _transact_one(self, statement: str, parameters: Parameters, *, repeatable: bool) -> list[Row]:
-        lost = False
-
-        def once(connection: Connection) -> list[Row]:
-            begun = time.monotonic()
-            before = self.plain_fence.pass_through if self.plain_fence.closed else None
-            rows = connection.transact(statement, parameters, seconds=self._seconds["main"], before=before)
-            if self._meter is not None:
-                self._meter.locked(0.0, time.monotonic() - begun)
-            return rows
-
-        def harmless() -> bool:
-            nonlocal lost
-            lost, again = True, repeatable and not lost
-            return again
-
-        try:
-            return self._insist(once, harmless)
-        except StorageUnavailable:
-            if lost:
-                raise unanswered() from None
-            raise
-
-    def _insist(self, once: Work[T], harmless: Callable[[], bool], pool: Pool = "main") -> T:
-        """`harmless` says whether nothing was kept of a try whose connection was lost."""
-        lost, begun = 0, time.monotonic()
-        for attempt in range(1, TRIES + 1):
-            group: Group = "lease" if pool == "lease" else "shared"
-            connection = self._connections.take(group)
-            try:
-                return once(connection)
-            except psycopg.Error as failure:
-                error = failure
-            finally:
-                self._connections.give_back(connection, group)
-            late = time.monotonic() - begun > LONGEST_WAIT
-            if is_lost(error):
-                lost += 1
-                if not harmless():
-                    raise unanswered() from None
-                if lost < 2 and not late:
-                    continue
-            elif is_passing(error) and attempt < TRIES and not late:
-                time.sleep(random.uniform(0, 0.002 * 2**attempt))
-                continue
-            raise translated(error) or error from None
-        raise unavailable("others were in the way of a change again and again; nothing was changed")
 
 
 def _closed() -> StorageUnavailable:
