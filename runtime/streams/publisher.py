@@ -63,8 +63,17 @@ class Publisher:
         """When the last write began, by the loop's clock."""
         self._gathering: asyncio.Future[None] | None = None
         self._closing = False
-        self.failure: Exception | None = None
+        self._failure: Exception | None = None
+
+    @property
+    def failure(self) -> Exception | None:
         """Why events of the run are not stored, and no others will be; the attempt at it has failed."""
+        if self._failure is None and self._sending is not None and self._sending.done():
+            self._failure = self._cancelled()  # before its first step
+        return self._failure
+
+    def _cancelled(self) -> Unavailable:
+        return Unavailable(f"run {self._lease.run_id} has cancelled what stores its events")
 
     @property
     def resumable(self) -> bool:
@@ -101,7 +110,7 @@ class Publisher:
     def emit(self, name: str, data: bytes) -> None:
         """Takes an event; never blocks."""
         if self._resumable:
-            if self.failure is not None:
+            if self._failure is not None:
                 return
             self._waiting.append((name, data))
             self._emitted += 1
@@ -115,7 +124,7 @@ class Publisher:
 
     def when_stored(self, call: Callable[[], None]) -> None:
         """Calls back, on the loop, once what was emitted until now is stored, or never will be: see `failure`."""
-        if self._settled == self._emitted:
+        if self._settled == self._emitted or self.failure is not None:
             call()
         else:
             self._marks.append((self._emitted, call))
@@ -128,9 +137,9 @@ class Publisher:
         if self._sending is not None:
             self._closing = True
             self._hasten()
-            await self._sending
-        if self.failure is not None:
-            raise self.failure
+            await asyncio.wait({self._sending})
+        if (failure := self.failure) is not None:
+            raise failure
         self._send()
 
     def _hasten(self) -> None:
@@ -173,12 +182,16 @@ class Publisher:
                 self._stored = last
                 self._settle(len(events))
             self._sending = None
+        except LeaseLost as error:
+            self._failure = error
+            self._lost()
         except Exception as error:  # noqa: BLE001 - `close` raises it
-            self.failure = error
-            self._waiting.clear()
-            if isinstance(error, LeaseLost):
-                self._lost()
+            self._failure = error
+        except asyncio.CancelledError:  # a node may cancel all that belongs to its run
+            self._failure = self._cancelled()
         finally:
+            if self._failure is not None:
+                self._waiting.clear()
             self._settle(self._emitted - self._settled)
 
     async def _append(self, events: list[PackedEvent]) -> int:

@@ -97,6 +97,36 @@ async def test_an_attempt_fails_whose_events_wait_in_too_large_a_number(monkeypa
         await publisher.close()
 
 
+class SlowDisk(FullDisk):
+    """Is `writing` all the time."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.writing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def append(self, lease: Lease, events: Sequence[NewEvents]) -> int:
+        self.writing.set_result(None)
+        await asyncio.Event().wait()
+        return 0
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_an_attempt_fails_that_cancels_what_stores_its_events(begun: bool) -> None:
+    disk = SlowDisk()
+    publisher = resumable(Bus(), disk)
+    publisher.emit("custom", b"1")
+    if begun:
+        await disk.writing
+    (storing,) = asyncio.all_tasks() - {asyncio.current_task()}
+    storing.cancel()
+    with pytest.raises(Unavailable, match="has cancelled what stores its events"):
+        await publisher.close()
+    publisher.emit("custom", b"2")
+    settled = asyncio.Event()
+    publisher.when_stored(settled.set)
+    assert settled.is_set(), "nobody waits for what never comes"
+
+
 class Batches(FullDisk):
     """Notes how many events each write has."""
 
