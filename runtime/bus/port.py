@@ -80,7 +80,7 @@ class ServerBus(Protocol):
     async def confirmed(self) -> None:
         """Returns when the other server processes that have workers have taken in what this one has said until now, and
         have told their workers, so that what these say of what is followed here is heard; soon in any case, for some
-        may be gone."""
+        may have ended."""
 
     def answer_flush(self, server: str, number: int) -> None:
         """Answers the `Flush` of another server process: what the workers here have said is there."""

@@ -15,8 +15,6 @@ from runyard.runtime.execution.node_pool import lend_pool_thread
 WAITING: Final = 4
 """Runs of a worker that may wait for others, as a multiple of those that it executes at once. A graph that starts
 itself again and again comes to an end here, and not by what memory there is."""
-
-
 LOOK: Final = 10.0
 """Seconds within which a run that waits for another one by looking at it looks again."""
 

@@ -37,7 +37,7 @@ class PeeredBus:
     """A `ServerBus`: that of this process's own workers, and what it exchanges with the other server processes.
 
     Others are told which runs and threads are followed here, and tell of these alone what their workers say. Nothing is
-    believed for ever: each process says every few seconds that it is there, one that is silent for long is forgotten,
+    believed for long: each process says every few seconds that it is there, one that is silent for long is forgotten,
     and after a gap in what one says both say anew what they follow.
     """
 

@@ -11,8 +11,8 @@ from runyard.runtime.bus.peers.membership import Membership
 from runyard.runtime.bus.peers.messages import Confirm
 
 LONGEST_WAIT = 0.5
-"""Seconds for which an answer is waited for: a process that gives none by then is gone, or says anew what it knows once
-it is heard again."""
+"""Seconds for which an answer is waited for: a process that gives none by then has ended, or says anew what it knows
+once it is heard again."""
 
 
 class Confirmations:
