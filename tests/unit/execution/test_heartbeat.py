@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -64,16 +63,17 @@ class LateRenewal(LostDatabase):
 
 
 class StoppedMachine(LostDatabase):
-    """Holds this whole process up in the middle of a beat, until long after the lease; the next beat is answered."""
+    """Sleeps in the middle of a beat, until long after the lease; the next beat is answered."""
 
-    def __init__(self) -> None:
+    def __init__(self, machine: SleepingMachine) -> None:
         super().__init__()
+        self._machine = machine
         self.beats = 0
 
     async def heartbeat(self, worker: str, held: object, *, claiming: bool) -> HeartbeatResult:
         self.beats += 1
         if self.beats == 1:
-            time.sleep(0.4)  # noqa: ASYNC251 - what is tested is that time passes in which nothing of this process runs
+            self._machine.sleep(60)
             await asyncio.Event().wait()
         return HeartbeatResult({}, [])
 
@@ -110,6 +110,11 @@ def first_answer(database: Any, *, held: Held = ONE_RUN) -> HeartbeatResult:
 
 
 @pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> SleepingMachine:
+    return SleepingMachine(monkeypatch)
+
+
+@pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heartbeat, "LAST_WAIT", 0.1)
     monkeypatch.setattr(heartbeat, "LATE", 0.1)
@@ -130,19 +135,20 @@ def test_a_worker_whose_lease_runs_out_without_an_answer_gives_its_runs_up(claim
 
 
 @pytest.mark.usefixtures("_impatient")
-def test_a_process_that_is_always_late_gives_its_runs_up() -> None:
-    assert first_answer(LateMachine()) == GIVEN_UP
+def test_a_process_that_is_always_late_gives_its_runs_up(machine: SleepingMachine) -> None:
+    assert first_answer(LateMachine(machine)) == GIVEN_UP
 
 
 @pytest.mark.usefixtures("_impatient")
-def test_a_process_that_was_stopped_in_a_beat_asks_what_became_of_its_runs_before_it_gives_them_up() -> None:
-    assert first_answer(StoppedMachine()) == HeartbeatResult({}, [])
+def test_a_process_that_was_stopped_in_a_beat_asks_what_became_of_its_runs_before_it_gives_them_up(
+    machine: SleepingMachine,
+) -> None:
+    assert first_answer(StoppedMachine(machine)) == HeartbeatResult({}, [])
 
 
 def test_a_worker_is_in_doubt_of_its_runs_when_its_machine_has_slept_for_longer_than_its_lease(
-    monkeypatch: pytest.MonkeyPatch,
+    machine: SleepingMachine,
 ) -> None:
-    machine = SleepingMachine(monkeypatch)
     beating = heartbeat_of(LostDatabase(lease=300), lambda *answer: None)
     before = beating.is_in_doubt()
     machine.sleep(301)
