@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from runyard.runtime.errors import Unavailable
 from runyard.runtime.execution import unrecorded
 from runyard.runtime.execution.executor import Executor
 from runyard.runtime.graphs.registry import Graphs
+from runyard.runtime.processes.event_loop import new_event_loop
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import Interest
 from runyard.runtime.storage.sqlite.storage import SqliteStorage
@@ -133,3 +136,19 @@ async def test_nothing_is_claimed_before_the_server_has_said_what_is_followed(
         assert sent.run_id == run.run_id
         assert sent.events[0][0] == "metadata"
         await heard.end_of(run.run_id)
+
+
+def test_a_resumable_run_that_cancels_all_its_tasks_ends_with_an_error(
+    storage: SqliteStorage, graphs: Graphs, tmp_path: Path
+) -> None:
+    """What stores its events is among them."""
+
+    async def status() -> str:
+        async with asyncio.timeout(60), working(storage, graphs, tmp_path) as heard:
+            run = replace(new_run("hostile", input={"deed": "cancel all tasks"}), resumable=True)
+            await storage.runs.insert(Scope.everything(), [run])
+            heard.tell(Wake())
+            return (await heard.end_of(run.run_id)).status
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        assert runner.run(status()) == "error"
