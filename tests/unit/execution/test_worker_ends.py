@@ -16,7 +16,7 @@ from runyard.runtime.bus.messages import (
     Wake,
     Welcome,
 )
-from runyard.runtime.errors import Unavailable
+from runyard.runtime.errors import StorageUnavailable, Unavailable
 from runyard.runtime.execution import unrecorded
 from runyard.runtime.execution.executor import Executor
 from runyard.runtime.graphs.registry import Graphs
@@ -133,3 +133,15 @@ async def test_nothing_is_claimed_before_the_server_has_said_what_is_followed(
         assert sent.run_id == run.run_id
         assert sent.events[0][0] == "metadata"
         await heard.end_of(run.run_id)
+
+
+async def test_a_worker_that_is_stopped_while_storage_is_away_ends_in_order(
+    storage: SqliteStorage,
+    graphs: Graphs,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with working(storage, graphs, tmp_path):
+        Refusal(StorageUnavailable("the database is away")).replace(monkeypatch, storage.workers, "reap")
+    assert "the database is away; a server takes back what it has left" in caplog.text
