@@ -16,6 +16,9 @@ def peered_bus(settings: Settings, links: LinkedBus, loops: Loops) -> PeeredBus 
         return None
     # Late: the client of the database is an extra.
     from runyard.runtime.bus.postgres.transport import PostgresTransport
+    from runyard.runtime.storage.postgres.database.target import Target
 
+    if settings.database_direct is not None:
+        target = Target.parse(settings.database_direct, settings.database_schema)
     secret = settings.project.encryption is not None  # the database keeps for a while what it passes on
     return PeeredBus(links, PostgresTransport(target.url, target.schema), loops, secret=secret)

@@ -29,7 +29,8 @@ database = click.option(
     "--database",
     metavar="URL",
     help="A Postgres in which everything is kept instead, as postgresql://user@host/name; any number of servers share"
-    " it. Give it as RUNYARD_DATABASE if it has a password.",
+    " it. Give it as RUNYARD_DATABASE if it has a password. Without either DATABASE_URI counts, if it names a Postgres;"
+    " the word sqlite says that there is none.",
 )
 database_schema = click.option(
     "--database-schema", metavar="NAME", help="The schema of it that is used.  [default: its search path's]"

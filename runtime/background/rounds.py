@@ -33,6 +33,7 @@ class Rounds:
         self._longest_pause = longest_pause
         self._due = time.monotonic()
         self._failures = 0
+        self._without_storage = False
         self._ended = False
 
     def begin(self) -> None:
@@ -46,6 +47,11 @@ class Rounds:
 
     def rest(self, seconds: float) -> None:
         """A round is over, and the next begins in so many seconds."""
+        if self._without_storage:
+            self._without_storage = False
+            if self._told:  # by whichever loop; the first that gets on tells of the end, too
+                self._told.clear()
+                logger.warning("%s: storage can be used again", self.name)
         self._failures = 0
         self._due = time.monotonic() + seconds
 
@@ -53,6 +59,7 @@ class Rounds:
         """A round has raised an error, which is logged. Returns the seconds until the next."""
         pause = min(self._longest_pause, FIRST_PAUSE * 2.0 ** min(self._failures, 10))
         if isinstance(error, RunyardError):
+            self._without_storage |= isinstance(error, StorageUnavailable)
             level = logging.DEBUG if isinstance(error, StorageUnavailable) and self._is_told(error) else logging.ERROR
             logger.log(level, "%s: %s; trying again", self.name, error.detail)
         else:

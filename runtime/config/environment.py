@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 DEFAULT_CONFIGS: Final = "LANGGRAPH_CONFIG"
 """The variable with the config that runs of each graph start from."""
 
-SECRETS: Final = frozenset(("RUNYARD_API_KEYS", "RUNYARD_DATABASE"))
+SECRETS: Final = frozenset(("RUNYARD_API_KEYS", "RUNYARD_DATABASE", "RUNYARD_DATABASE_DIRECT"))
 """What only the server is to know, and no process in whose environment the project's code looks."""
 _OWN: Final = frozenset(("DATABASE_URI", "REDIS_URI"))
 _OWN_PREFIX: Final = "RUNYARD_"

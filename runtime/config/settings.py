@@ -24,6 +24,9 @@ OWN_FILE: Final = "sqlite"
 """As `database`: the file in the data directory, whatever DATABASE_URI says."""
 _URLS: Final = ("postgresql://", "postgres://")
 
+_OF_DATABASES: Final = ("database_direct", "database_schema")
+"""Settings that mean nothing without a Postgres."""
+
 
 def names_postgres(text: str) -> bool:
     """Whether it is a connection string of a Postgres, as URL or as `key=value`."""
@@ -47,6 +50,8 @@ class Settings:
     data_dir: where the database and its files lie; with `database`, the sockets and temporary files of this server.
     database: the connection string of a Postgres, a secret, in which everything is then kept; else DATABASE_URI of the
         process, if that names one. None: a file in `data_dir`, as the word "sqlite" says too.
+    database_direct: likewise, for what servers tell each other, where `database` leads to a pooler that passes no
+        notifications on; None: `database`.
     database_schema: the schema of it in which the tables lie; None: where its search path leads.
     database_connections: that each process makes to it at the most, and five for what must not wait for those.
     database_timeout: seconds that one of its statements may take; then what asked for it is answered with 503.
@@ -90,6 +95,7 @@ class Settings:
     project: Project
     data_dir: Path = Path(".runyard")
     database: str | None = field(default=None, repr=False)
+    database_direct: str | None = field(default=None, repr=False)
     database_schema: str | None = None
     database_connections: int = _number(8, least=2, most=1000)
     database_timeout: float = _number(10.0, least=0.1, most=3600)
@@ -178,7 +184,7 @@ class Settings:
                 place, raw = also, environment[also]
             else:
                 continue
-            if item.name == "database":
+            if item.name in ("database", "database_direct"):
                 values[item.name] = _database(place, raw)
             else:
                 values[item.name] = _parse(place, raw, str(item.type), item.metadata)
@@ -186,6 +192,8 @@ class Settings:
             raise TypeError(f"not a setting: {', '.join(sorted(unknown))}")
         if values.get("role") == "worker":
             values.setdefault("port", None)
+        if values.get("database", "") is None:  # by the word for it, which wins over what the environment says
+            values = {key: value for key, value in values.items() if key not in _OF_DATABASES or overrides.get(key)}
         settings = cls(project=project, **values)
         settings._check_database()
         if settings.reload and settings.workers == 0:
@@ -211,6 +219,8 @@ class Settings:
     def _check_database(self) -> None:
         if self.database is None and self.database_schema is not None:
             raise ConfigError("--database-schema names a schema of Postgres, and there is no --database")
+        if self.database is None and self.database_direct is not None:
+            raise ConfigError("RUNYARD_DATABASE_DIRECT goes with a --database, and there is none")
         if self.role == "all":
             return
         if self.database is None:

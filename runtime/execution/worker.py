@@ -26,7 +26,7 @@ from runyard.runtime.bus.messages import (
 )
 from runyard.runtime.bus.port import WorkerBus
 from runyard.runtime.config.settings import Settings
-from runyard.runtime.errors import LeaseLost, Unavailable
+from runyard.runtime.errors import LeaseLost, StorageUnavailable, Unavailable
 from runyard.runtime.execution.claiming import Claims
 from runyard.runtime.execution.execution import Execution, RunEnded, Stop, announce_end
 from runyard.runtime.execution.executor import Executor
@@ -115,7 +115,10 @@ class Worker:
             with ThreadPoolExecutor(1) as pool:
                 await self._loop.run_in_executor(pool, self._heartbeat.stop)
             # What could not be given back is not to blame for it: nobody has died.
-            await self._storage.workers.reap(self.name, max_attempts=self._settings.max_attempts, crashed=False)
+            try:
+                await self._storage.workers.reap(self.name, max_attempts=self._settings.max_attempts, crashed=False)
+            except StorageUnavailable as error:
+                logger.warning("worker %s ends: %s; a server takes back what it has left", self.name, error.detail)
             bus.close()
 
     def drain(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from runyard.runtime.config.settings import Settings
 from runyard.runtime.errors import ConfigError
@@ -83,6 +84,12 @@ def _look_at_database(found: Diagnosis, settings: Settings) -> None:
         found.add("database", "unusable", error.detail)
         return
     _look_at_schema(found, settings, storage, "database", place)
+    if settings.database_direct is not None:
+        try:
+            make_storage(replace(settings, database=settings.database_direct)).schema()
+        except ConfigError as error:
+            lacking = f"what servers tell each other is read once a second; RUNYARD_DATABASE_DIRECT: {error.detail}"
+            found.add("database", "problem", lacking, "name the Postgres that is behind --database, or remove it")
 
 
 def _look_at_schema(found: Diagnosis, settings: Settings, storage: Storage, check: str, place: str) -> None:

@@ -102,7 +102,8 @@ class PostgresTransport:
             except _NothingHeard:
                 self._became(
                     "polling",
-                    "notifications of the database do not arrive here, as behind a pooler in transaction mode",
+                    "notifications of the database do not arrive here, as behind a pooler in transaction mode "
+                    "(RUNYARD_DATABASE_DIRECT can name the database itself)",
                 )
                 pause = DEAF_PAUSE
             except Exception:  # it is the purpose of this loop to go on

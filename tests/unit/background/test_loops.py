@@ -54,6 +54,21 @@ def test_loops_tell_together_that_storage_is_away(
     assert sum("the database is away" in message for message in caplog.messages) == 2
 
 
+def test_loops_tell_together_that_storage_is_back(caplog: pytest.LogCaptureFixture) -> None:
+    loops = Loops()
+    several = [loops.add(name) for name in ("a duty", "another", "a third")]
+    for loop in several:
+        loop.rest(1.0)
+    assert not caplog.messages
+    for _ in "twice":
+        caplog.clear()
+        for loop in several[:2]:
+            loop.failed(StorageUnavailable("the database is away"))
+        for loop in reversed(several):
+            loop.rest(1.0)
+        assert caplog.messages == ["a duty: the database is away; trying again", "another: storage can be used again"]
+
+
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_a_thread_goes_on_after_any_error(error: Exception) -> None:
     loops, errors, done = Loops(), [error] * 3, threading.Event()

@@ -143,6 +143,25 @@ def test_what_is_no_database_is_refused_and_not_repeated(project: Project) -> No
     assert "hidden" not in repr(Settings.from_environment(project, environment={"RUNYARD_DATABASE": URL}))
 
 
+def test_the_word_for_a_file_wins_over_all_that_the_environment_says_of_a_database(project: Project) -> None:
+    said = {"RUNYARD_DATABASE": URL, "RUNYARD_DATABASE_DIRECT": URL, "RUNYARD_DATABASE_SCHEMA": "agents"}
+    settings = Settings.from_environment(project, environment=said, database="sqlite")
+    assert (settings.database, settings.database_direct, settings.database_schema) == (None, None, None)
+    with pytest.raises(ConfigError, match="--database-schema"):
+        Settings.from_environment(project, environment=said, database="sqlite", database_schema="agents")
+
+
+def test_the_address_beside_a_pooler_is_a_secret_and_that_of_a_postgres(project: Project) -> None:
+    said = {"RUNYARD_DATABASE": "postgresql://pooler/name", "RUNYARD_DATABASE_DIRECT": URL}
+    settings = Settings.from_environment(project, environment=said)
+    assert settings.database_direct == URL
+    assert "hidden" not in repr(settings)
+    with pytest.raises(ConfigError, match="RUNYARD_DATABASE_DIRECT is neither"):
+        Settings.from_environment(project, environment={**said, "RUNYARD_DATABASE_DIRECT": "hidden"})
+    with pytest.raises(ConfigError, match="RUNYARD_DATABASE_DIRECT goes with a --database"):
+        Settings.from_environment(project, environment={"RUNYARD_DATABASE_DIRECT": URL})
+
+
 def test_what_only_servers_on_a_database_have_needs_one(project: Project) -> None:
     for role in ("api", "worker"):
         with pytest.raises(ConfigError, match=f"--role {role}: .*--database"):

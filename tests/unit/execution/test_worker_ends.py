@@ -18,7 +18,7 @@ from runyard.runtime.bus.messages import (
     Wake,
     Welcome,
 )
-from runyard.runtime.errors import Unavailable
+from runyard.runtime.errors import StorageUnavailable, Unavailable
 from runyard.runtime.execution import unrecorded
 from runyard.runtime.execution.executor import Executor
 from runyard.runtime.graphs.registry import Graphs
@@ -152,3 +152,15 @@ def test_a_resumable_run_that_cancels_all_its_tasks_ends_with_an_error(
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         assert runner.run(status()) == "error"
+
+
+async def test_a_worker_that_is_stopped_while_storage_is_away_ends_in_order(
+    storage: SqliteStorage,
+    graphs: Graphs,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with working(storage, graphs, tmp_path):
+        Refusal(StorageUnavailable("the database is away")).replace(monkeypatch, storage.workers, "reap")
+    assert "the database is away; a server takes back what it has left" in caplog.text

@@ -14,6 +14,7 @@ from runyard.runtime.background.rounds import Loops
 from runyard.runtime.errors import Unavailable
 from runyard.runtime.storage.postgres.database.connection import Connection
 from runyard.runtime.storage.postgres.database.errors import unavailable
+from runyard.runtime.storage.postgres.database.reaching import hindrance
 from runyard.runtime.storage.postgres.database.silence import SilenceWatch
 from runyard.runtime.storage.postgres.database.target import Target
 
@@ -41,6 +42,7 @@ class Connections:
         self._idle: dict[Group, list[tuple[float, Connection]]] = {"shared": [], "lease": []}
         self._used: set[Connection] = set()
         self._failures = 0
+        self._hindrance: str | None = None
         self._try_again_at = 0.0
         self._connecting = False
         self._watch = SilenceWatch(target, self._open, self._failed, loops)
@@ -97,13 +99,14 @@ class Connections:
         """A new one; None where none is to be had."""
         try:
             connection = Connection(self._target, self._longest_statement)
-        except psycopg.OperationalError:
+        except psycopg.OperationalError as error:
+            self._hindrance = hindrance(error)
             self._failed()
             return None
         finally:
             self._connecting = False
         with self._lock:
-            self._failures, self._try_again_at = 0, 0.0
+            self._failures, self._hindrance, self._try_again_at = 0, None, 0.0
             self._all.add(connection)
             self._used.add(connection)
             if not self._watching:
@@ -118,7 +121,7 @@ class Connections:
             while (connection := self._idle_one(group) or self._idle_one("shared")) is None:
                 left = until - time.monotonic()
                 if left <= 0 or not self._used:
-                    raise _out_of_reach()
+                    raise _out_of_reach(self._hindrance)
                 self._given_back.wait(left)
             return connection
 
@@ -142,5 +145,6 @@ class Connections:
             return list(self._all)
 
 
-def _out_of_reach() -> Unavailable:
-    return unavailable("the database cannot be reached; what was accepted before is kept, try again")
+def _out_of_reach(why: str | None) -> Unavailable:
+    reason = "" if why is None else f" ({why})"
+    return unavailable(f"the database cannot be reached{reason}; what was accepted before is kept, try again")

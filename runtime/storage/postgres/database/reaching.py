@@ -75,7 +75,9 @@ async def reach(target: Target) -> None:
                 raise _refused(target, error) from None
             if now - said > SAID_EVERY:
                 said = now
-                logger.warning("%s cannot be reached; waiting for it (%s)", target, _hindrance(error))
+                logger.warning(
+                    "%s cannot be reached; waiting for it (%s)", target, hindrance(error) or UNKNOWN_HINDRANCE
+                )
             await asyncio.sleep(PAUSE)
         else:
             return
@@ -104,8 +106,9 @@ def _reason(error: psycopg.OperationalError) -> str | None:
     return _meaning(error, REFUSALS)
 
 
-def _hindrance(error: psycopg.OperationalError) -> str:
-    return _meaning(error, HINDRANCES) or UNKNOWN_HINDRANCE
+def hindrance(error: psycopg.OperationalError) -> str | None:
+    """What keeps the database from accepting connections for now, if its words are known."""
+    return _meaning(error, HINDRANCES)
 
 
 def _meaning(error: psycopg.OperationalError, meanings: dict[str, str]) -> str | None:
@@ -116,5 +119,5 @@ def _meaning(error: psycopg.OperationalError, meanings: dict[str, str]) -> str |
 def _refused(target: Target, error: psycopg.OperationalError) -> ConfigError:
     reason = _reason(error)
     if reason is None:
-        return ConfigError(f"{target}: cannot be reached; {_hindrance(error)}")
+        return ConfigError(f"{target}: cannot be reached; {hindrance(error) or UNKNOWN_HINDRANCE}")
     return ConfigError(f"{target}: cannot be connected to: {reason}")

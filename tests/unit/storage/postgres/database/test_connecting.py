@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import uuid
 from pathlib import Path
 
+import psycopg
 import pytest
 from psycopg import conninfo
 
@@ -121,3 +123,21 @@ async def test_what_the_server_refuses_is_said_at_once_and_without_names(user: s
     with pytest.raises(ConfigError, match=said) as refused:
         await storage.reach()
     assert f"{user} " not in refused.value.detail.partition(": ")[2]
+
+
+async def test_a_server_without_a_connection_left_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runyard.runtime.storage.postgres.database.reaching.LONGEST_WAIT", 0.0)
+    user = f"u{uuid.uuid4().hex}"
+    with psycopg.connect(address(), autocommit=True) as connection:
+        connection.execute(f"create role {user} login connection limit 0")
+        target = Target.parse(conninfo.make_conninfo(address(), user=user))
+        database = Database(target)
+        try:
+            with pytest.raises(ConfigError, match="it has no connection left"):
+                await PostgresStorage(target).reach()
+            with pytest.raises(Unavailable, match="it has no connection left") as raised:
+                await database.read(lambda connection: connection.execute("select 1").fetchone())
+            assert user not in raised.value.detail
+        finally:
+            database.close()
+            connection.execute(f"drop role {user}")
