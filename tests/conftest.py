@@ -15,9 +15,9 @@ import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
-from tests.cluster import Cluster
 from tests.fuzz_seed import SEED_VARIABLE, fuzz_seed_of
 from tests.gate import Gate
+from tests.kept_servers import kept_servers
 from tests.live_server import PROJECT, STARTED, Backend, KeptServer, LiveServer, StartServer
 from tests.programs import note_untested, report_untested, untested
 
@@ -51,12 +51,19 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.import_plugin("schemathesis.pytest.plugin")
 
 
+TESTS = Path(__file__).parent
 LONG = ("crash", "full", "fuzz")
 """Folders whose files take long, and so come first: where processes share the tests, none has such a one left alone."""
+ALONE = ("handlers", "storage", "unit")
+"""Folders that share no servers, and so come next: those that the others share would go on beside them."""
+
+
+def _turn(folder: str) -> int:
+    return 0 if folder in LONG else 1 if folder in ALONE else 2
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not any(folder in item.path.parts for folder in LONG))
+    items.sort(key=lambda item: _turn(item.path.relative_to(TESTS).parts[0]))
     if config.getoption("--full"):
         return
     left_out = [item for item in items if item.get_closest_marker("full")]
@@ -145,24 +152,9 @@ def start_server(tmp_path: Path, backend: Backend) -> Iterator[StartServer]:
 
 @pytest.fixture(scope="session")
 def kept_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptServer]:
-    """Servers that many tests share: of each project and backend one, started when it is first asked for."""
-    servers: dict[tuple[Path, Backend], LiveServer] = {}
-
-    def kept(config: Path, backend: Backend, workers: int) -> LiveServer:
-        if (config, backend) not in servers:
-            data = tmp_path_factory.mktemp("kept") / "data"
-            args = ("--workers", str(workers))
-            if backend == "cluster":
-                server: LiveServer = Cluster(data, config=config, args=args)
-            else:
-                server = LiveServer(data, config=config, args=args, backend=backend)
-            servers[config, backend] = server
-            server.start()
-        return servers[config, backend]
-
-    yield kept
-    for server in servers.values():
-        server.close()
+    """Servers that tests of several folders share."""
+    with kept_servers(tmp_path_factory) as kept:
+        yield kept
 
 
 @pytest.fixture(scope="session")

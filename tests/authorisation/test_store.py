@@ -85,9 +85,9 @@ def test_a_filter_gives_nobody_the_whole_store(shared: LiveServer) -> None:
 
 
 @pytest.fixture(scope="module")
-def named(kept_server: KeptServer, backend: Backend) -> LiveServer:
+def named(servers: KeptServer, backend: Backend) -> LiveServer:
     """A server whose users call themselves as they like."""
-    return kept_server(PROJECTS / "named" / "langgraph.json", backend, 1)
+    return servers(PROJECTS / "named" / "langgraph.json", backend, 1)
 
 
 def called(server: LiveServer, identity: str) -> User:

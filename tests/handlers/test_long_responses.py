@@ -125,7 +125,7 @@ async def test_a_quick_result_comes_in_one_piece(runtime: FakeRuntime) -> None:
 
 
 async def test_a_slow_result_follows_newlines(runtime: FakeRuntime) -> None:
-    runtime.runs.delay = 0.2
+    runtime.runs.in_vain = 4
     response = await exchange(runtime, "GET", f"{RUN}/join")
     assert response.status == 200
     assert response.headers["content-type"] == "application/json"

@@ -21,16 +21,18 @@ Script = list[list[Event] | float]
 
 
 class FakeResultWaiter:
-    """Has the result after `delay` seconds."""
+    """Has the result after `delay` seconds, and when it was asked for in vain so often."""
 
-    def __init__(self, delay: float, result: bytes) -> None:
+    def __init__(self, delay: float, in_vain: int, result: bytes) -> None:
         self._end = asyncio.get_running_loop().time() + delay
+        self._in_vain = in_vain
         self._result = result
         self.closed = False
 
     async def result(self, timeout: float) -> bytes | None:
         left = self._end - asyncio.get_running_loop().time()
-        if left > timeout:
+        self._in_vain -= 1
+        if left > timeout or self._in_vain >= 0:
             await asyncio.sleep(timeout)
             return None
         await asyncio.sleep(max(0.0, left))
@@ -103,6 +105,8 @@ class FakeRuns:
         self.status: models.RunStatus = "pending"
         self.delay = 0.0
         """Seconds until a run has its result."""
+        self.in_vain = 0
+        """How often one waits for it in vain."""
         self.result = b'{"n":1}'
         self.script: Script = []
 
@@ -242,7 +246,7 @@ class FakeRuns:
         return [make_run(thread_id=thread_id)]
 
     def _waiter(self) -> FakeResultWaiter:
-        self.followed.append(waiter := FakeResultWaiter(self.delay, self.result))
+        self.followed.append(waiter := FakeResultWaiter(self.delay, self.in_vain, self.result))
         return waiter
 
     def _subscription(self) -> FakeSubscription:

@@ -1,0 +1,1 @@
+"""A package, so that the servers that its tests share end with it."""
