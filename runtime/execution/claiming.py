@@ -15,9 +15,6 @@ from runyard.runtime.storage.port.runs import Lane
 
 POLL_INTERVAL = 1.0
 """Seconds after which a worker looks for runs unasked, should a wake-up have been lost."""
-REST, LONGEST_REST = 2, 0.02
-"""Times as long as the latest claim took, and seconds at the most, before the next: on a busy machine, where they take
-long, more runs gather for each."""
 SOLO_IDLE_TIMEOUT = 3.0
 """Seconds for which a solo worker waits for another run before it ends."""
 
@@ -39,7 +36,6 @@ class Claims:
         self._claiming = 0
         self._interactive = 0
         self._more = False
-        self._rests_until = 0.0
         self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._loops = loops
@@ -77,9 +73,6 @@ class Claims:
             if self.ended.is_set():
                 return None
             await self._woken()
-            rest = self._rests_until - seconds_since_boot()
-            if rest > 0 and not self.ended.is_set():
-                await asyncio.sleep(rest)
             self._wake.clear()  # before the claim: a wake-up during it must not be lost
             if await self._claim(start, load) or self._leases:
                 idle_since = self._loop.time()
@@ -111,8 +104,6 @@ class Claims:
                 self._leases[leased.lease.run_id] = leased.lease
         finally:
             self._claiming -= 1
-            now = seconds_since_boot()
-            self._rests_until = now + min(LONGEST_REST, REST * (now - asked))
         for leased in claimed:
             self._interactive += leased.lane <= Lane.INTERACTIVE
             start(leased)

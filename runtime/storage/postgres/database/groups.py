@@ -1,9 +1,8 @@
 """Writes of one kind that many ask for at once: what has gathered while others were being committed goes into one
 transaction.
 
-On a busy machine, where transactions take long, more gathers before the next begins: each then costs less of what there
-is too little of. What nobody waits for can be put off: a run that ends meanwhile takes its checkpoints back, and has
-them written in the transaction of its end.
+On a busy machine more gathers before the next begins, see rest.py. What nobody waits for can be put off: a run that
+ends meanwhile takes its checkpoints back, and has them written in the transaction of its end.
 
 A request that is refused fails alone, and so does one whose transaction fails: the others are made again without it.
 While the database cannot be had they all wait for it, for some seconds: a run that goes on needs no other attempt
@@ -25,6 +24,7 @@ from runyard.runtime.errors import RunyardError, StorageUnavailable, Unanswered,
 from runyard.runtime.storage.patience import patience
 from runyard.runtime.storage.postgres.database.connection import Connection
 from runyard.runtime.storage.postgres.database.database import Database
+from runyard.runtime.storage.postgres.database.rest import Rest
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -38,9 +38,6 @@ MANY = 32
 """Requests that are cause enough."""
 SLOW = 0.05
 """Seconds after which a transaction that is under way is."""
-REST, LONGEST_REST = 2, 0.02
-"""Times as long as the latest transaction took, and seconds at the most, before the next begins. Where little is to be
-done they take so short a time that nobody notices."""
 PUT_OFF, LONGEST_PUT_OFF = 0.02, 0.1
 """Seconds for which a request is put off that nobody waits for: the longer transactions take, the longer, so that a
 busy machine has fewer to make. A kill costs as much more of a run's progress."""
@@ -97,7 +94,7 @@ class Groups(Generic[R, T]):
         self._under_way = 0
         self._begun = 0.0
         self._delay = PUT_OFF
-        self._rests_until = 0.0
+        self._rest = Rest()
         self._ended = False
         database.at_close(self._end)
 
@@ -194,7 +191,9 @@ class Groups(Generic[R, T]):
             begun = time.monotonic()
             try:
                 self._make(group)
-                self._pace(begun, time.monotonic())
+                took = time.monotonic() - begun
+                self._delay = min(LONGEST_PUT_OFF, max(PUT_OFF, PACE * took))
+                self._rest.begin(took)
             except BaseException as error:  # noqa: BLE001 - it is told to whoever asked
                 left = [asked for asked in group if not asked.future.done()]
                 if isinstance(error, StorageUnavailable) and (self._repeatable or not isinstance(error, Unanswered)):
@@ -218,16 +217,11 @@ class Groups(Generic[R, T]):
         timer.daemon = True
         timer.start()
 
-    def _pace(self, begun: float, ended: float) -> None:
-        took = ended - begun
-        self._delay = min(LONGEST_PUT_OFF, max(PUT_OFF, PACE * took))
-        self._rests_until = ended + min(LONGEST_REST, REST * took)
-
     def _next(self) -> list[_Asked[R, T]]:
         group: list[_Asked[R, T]] = []
-        rest = self._rests_until - time.monotonic()
-        if rest > 0 and 0 < len(self._waiting) < MANY and self._database.has_spare_threads and not self._ended:
-            time.sleep(rest)
+        left = self._rest.left
+        if left > 0 and 0 < len(self._waiting) < MANY and self._database.has_spare_threads and not self._ended:
+            time.sleep(left)
         with self._lock:
             while self._waiting and len(group) < LARGEST:
                 asked = self._waiting.popleft()

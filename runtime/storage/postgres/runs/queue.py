@@ -1,6 +1,8 @@
 """The life of a run in the hands of workers, on Postgres."""
 
+import asyncio
 import secrets
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +24,7 @@ from runyard.runtime.storage.postgres.checkpoints.checkpoint_rows import write_r
 from runyard.runtime.storage.postgres.database.connection import SLICES, Connection
 from runyard.runtime.storage.postgres.database.database import Database
 from runyard.runtime.storage.postgres.database.groups import Groups
+from runyard.runtime.storage.postgres.database.rest import Rest
 from runyard.runtime.storage.postgres.leases import holds
 from runyard.runtime.storage.postgres.runs.cancellation import release_run
 from runyard.runtime.storage.postgres.runs.finishing import Finish, finish_at_once, finish_cancelled, finish_runs
@@ -50,6 +53,7 @@ class PostgresQueue:
             at_once=lambda finishes: finish_at_once(database, queries, finishes),
             repeatable=True,  # the lease does not hold any more then
         )
+        self._rest = Rest()
         self._crowded = False
         self._owed = 0.0
 
@@ -59,6 +63,9 @@ class PostgresQueue:
             return await self._database.write(
                 lambda connection: self._claim_suspects(connection, claim), locks=[SUSPECTS]
             )
+        if (left := self._rest.left) > 0:
+            await asyncio.sleep(left)
+        asked = time.monotonic()
         rows = await self._database.write_one(
             self._sql["claim"],
             {
@@ -70,6 +77,7 @@ class PostgresQueue:
                 "batch_share": BATCH_SHARE,
             },
         )
+        self._rest.begin(time.monotonic() - asked)
         self._note_share(rows, limit, interactive)
         return _in_order(claim, rows)
 

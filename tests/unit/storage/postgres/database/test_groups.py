@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from runyard.runtime.storage.postgres.database import groups
+from runyard.runtime.storage.postgres.database import groups, rest
 from runyard.runtime.storage.postgres.database.connection import Connection
 from runyard.runtime.storage.postgres.database.database import Database
 from runyard.runtime.storage.postgres.database.groups import Groups
@@ -31,8 +31,8 @@ async def test_more_gathers_before_the_next_transaction_where_they_take_long(
     made: list[list[int]] = []
     rests, rested = threading.Event(), threading.Event()
 
-    def rest(seconds: float) -> None:
-        assert 0 < seconds <= groups.LONGEST_REST
+    def sleep(seconds: float) -> None:
+        assert seconds > 0
         rests.set()
         assert rested.wait(60)
 
@@ -40,9 +40,9 @@ async def test_more_gathers_before_the_next_transaction_where_they_take_long(
         made.append(list(requests))
         return requests
 
-    monkeypatch.setattr(groups, "time", SimpleNamespace(monotonic=time.monotonic, sleep=rest))
-    monkeypatch.setattr(groups, "REST", 1e6)
-    monkeypatch.setattr(groups, "LONGEST_REST", 1e6)
+    monkeypatch.setattr(groups, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+    for name, value in (("QUICK", 0.0), ("FACTOR", 1e6), ("LONGEST", 1e6)):
+        monkeypatch.setattr(rest, name, value)
     requests = Groups(database, perform, lambda _: [])
     await requests.add(1)
     first = asyncio.create_task(requests.add(2))
