@@ -1,5 +1,5 @@
-"""When the next transaction of a kind begins: on a busy machine, where they take long, more gathers for each, and so all
-of them cost less of what there is too little of."""
+"""When the next transaction of a kind begins. On a busy machine, where they take long, more gathers for each, so that
+there are fewer."""
 
 from __future__ import annotations
 
