@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +13,10 @@ import pytest
 from runyard.runtime.errors import ConfigError
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.threads import NewThread
+from runyard.runtime.storage.postgres import migrations
 from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
+from tests.storage.builders import checkpoint_row, claim_all, finish_request, insert, stateless
 from tests.storage.postgres_server import address
 
 
@@ -32,6 +35,29 @@ def execute(*statements: str) -> None:
 
 def storage_of(schema: str) -> PostgresStorage:
     return PostgresStorage(Target.parse(address(), schema))
+
+
+async def test_runs_that_began_with_an_earlier_schema_go_on_and_end(
+    schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *_ = files = migrations._files()
+    with monkeypatch.context() as patched:
+        patched.setattr(migrations, "_files", lambda: {first: files[first]})
+        earlier = storage_of(schema)
+        earlier.open(maintain=True)
+        await insert(earlier, stateless(temporary=False))
+        [leased] = await claim_all(earlier)
+        earlier.close()
+    later = storage_of(schema)
+    later.open(maintain=True)
+    assert later.schema().missing == []
+    thread_id = leased.lease.thread_id
+    await asyncio.wrap_future(later.checkpoints.append(leased.lease, [checkpoint_row(thread_id, "c1")]))
+    await later.queue.finish(finish_request(leased.lease))
+    read = await later.checkpoints.latest(thread_id, "", lambda kind, data: {"log": "1"})
+    assert read is not None
+    assert set(read.blobs) == {"log"}
+    later.close()
 
 
 async def test_a_process_that_knows_an_earlier_schema_runs_on_beside_a_newer_one(schema: str) -> None:
