@@ -56,6 +56,15 @@ async def test_what_is_removed_leaves_its_room(
     assert [run.lease.run_id for run in claimed] == [run.run_id for run in runs[1:3]]
 
 
+async def test_runs_that_are_due_at_one_moment_get_room_in_their_order(storage: Storage) -> None:
+    _, runs = await insert_batch(storage, 3, max_concurrency=2, item={"delay": 0.001})
+    await storage.queue.hasten(runs[0].run_id)  # its row is written anew
+    while (await storage.queue.make_due(10)).next_due is not None:
+        pass
+    claimed = await claim_all(storage)
+    assert [run.lease.run_id for run in claimed] == [run.run_id for run in runs[:2]]
+
+
 async def test_runs_whose_time_comes_need_room_too(storage: Storage, set_time_of_day: Callable[[float], None]) -> None:
     _, runs = await insert_batch(storage, 4, max_concurrency=2, item={"delay": 0.001})
     while (await storage.queue.make_due(10)).next_due is not None:

@@ -78,7 +78,7 @@ update runs set queue = 'ready', status = 'pending', worker = null, updated_at =
 where seq = %(seq)s and worker = %(worker)s and attempt = %(attempt)s and token = %(token)s and queue = 'running' and cancel is null;
 
 -- name: due_runs
-select seq, thread_id from runs where queue = 'delayed' and due <= %s order by due limit %s;
+select seq, thread_id from runs where queue = 'delayed' and due <= %s order by due, seq limit %s;
 
 -- name: make_due
 update runs set updated_at = %(now)s,

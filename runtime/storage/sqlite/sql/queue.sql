@@ -86,7 +86,7 @@ update runs set queue = 'ready', status = 'pending', worker = null, updated_at =
 where seq = :seq and worker = :worker and attempt = :attempt and token = :token and queue = 'running' and cancel is null;
 
 -- name: due_runs
-select seq, thread_id from runs where queue = 'delayed' and due <= ? order by due limit ?;
+select seq, thread_id from runs where queue = 'delayed' and due <= ? order by due, seq limit ?;
 
 -- name: make_due
 update runs set updated_at = :now,
