@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import psycopg
@@ -14,10 +14,10 @@ from runyard.runtime.storage.port.queue import Lease
 from runyard.runtime.storage.postgres.database.connection import Connection
 from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
-from tests.storage.builders import checkpoint_row, finish_request, stateless
+from tests.storage.builders import checkpoint_row, finish_request, ref, stateless
 from tests.storage.postgres_server import address, schema_of
 
-FEW, MANY = 4, 2_000
+FEW, MANY = 4, 5_000
 STEPS = [f"c0.{number}" for number in range(8)]
 """After five executions a session keeps the plan that it has made then."""
 LOOKS = """
@@ -53,10 +53,26 @@ async def execute(storage: PostgresStorage, temporary: bool) -> None:
     )
 
 
-@pytest.mark.parametrize("temporary", [False, True])
-async def test_few_rows_are_looked_at_for_a_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, temporary: bool
-) -> None:
+async def remove(storage: PostgresStorage, count: int) -> None:
+    """Removes so many threads, each with a run that has ended."""
+    ended = [stateless(delay=3600.0) for _ in range(count)]
+    await storage.runs.insert(Scope.everything(), ended)
+    await storage.runs.cancel(Scope.everything(), [ref(run) for run in ended], "interrupt")
+    removed = await storage.threads.delete(Scope.everything(), [run.thread_id for run in ended])
+    assert len(removed.threads) == count
+
+
+WORK: dict[str, Callable[[PostgresStorage, int], Awaitable[None]]] = {
+    "a run": lambda storage, there: execute(storage, temporary=False),
+    "a temporary run": lambda storage, there: execute(storage, temporary=True),
+    "threads that go": lambda storage, there: remove(storage, 300 if there == FEW else FEW),
+}
+"""By what it is for. Each does something while there are so many runs beside it."""
+
+
+@pytest.mark.parametrize("name", WORK)
+async def test_few_rows_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    temporary = name == "a temporary run"
     target = Target.parse(address(), schema_of(tmp_path))
     storage = PostgresStorage(target, connections=1)
     storage.open(maintain=False)
@@ -75,7 +91,7 @@ async def test_few_rows_are_looked_at_for_a_run(
 
             with monkeypatch.context() as patched:
                 patched.setattr(Connection, "commit", noting)
-                await execute(storage, temporary)
+                await WORK[name](storage, count)
         assert {"runs", "threads"} <= {table for table, _, rows in looks if rows}
         for table, whole, rows in looks:
             assert not whole, table

@@ -62,3 +62,14 @@ begin
     join checkpoint_blobs as blob using (thread_id, ns, channel, version)
   ) as found on true;
 end $$;
+
+-- Triggers that look for what a thread or a cron has when it goes or changes keep plans, too.
+alter function thread_tags_update() set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
+set enable_mergejoin = off;
+alter function thread_tags_delete() set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
+set enable_mergejoin = off;
+alter function run_removed() set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
+set enable_mergejoin = off;
+alter function latest_event_removed() set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
+set enable_mergejoin = off;
+alter function cron_removed() set enable_seqscan = off set enable_bitmapscan = off;
