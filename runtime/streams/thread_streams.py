@@ -179,12 +179,18 @@ class ThreadStreams:
             return
         for end in ends:
             self._tell(followed, end)
-        if run_id not in followed.told_runs:
+        if run_id not in followed.told_runs and not await self._is_written(thread_id, followed.told, run_id):
             # That of a temporary run is not written; its thread may have ended with it.
             for stream in followed.streams:
                 stream.run_done(run_id, None)
             if await self._storage.threads.graph_ids(Scope.everything(), thread_id) is None:
                 self.deleted(thread_id)
+
+    async def _is_written(self, thread_id: str, told: int, run_id: str) -> bool:
+        """Whether the end of a run is among the last that are in the log up to that number: then it was told, or was
+        written before its thread was followed."""
+        found = await self._storage.events.ends(thread_id, max(0, told - ENDS_TOGETHER), limit=ENDS_TOGETHER)
+        return any(end.run_id == run_id for end in found.ends)
 
     async def _tell_untold(self) -> None:
         suspected: list[str] = []
