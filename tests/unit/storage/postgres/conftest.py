@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runyard.runtime.storage.postgres.database.connection import Connection
-from runyard.runtime.storage.postgres.database.exchange import Answer
+from runyard.runtime.storage.postgres.database.exchange import Answer, Parameters
 from runyard.runtime.storage.postgres.storage import PostgresStorage
 from tests.storage.postgres_handles import PostgresHandles, empty_schema
 
@@ -26,13 +26,13 @@ def storage(postgres_handles: PostgresHandles) -> PostgresStorage:
 
 
 @pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What has been asked of the database."""
-    asked: list[str] = []
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
+    """What has been asked of the database: each statement, with its parameters."""
+    asked: list[tuple[str, Any]] = []
     execute = Connection.execute
 
-    def noted(self: Connection, statement: str, parameters: Any = ()) -> Answer:
-        asked.append(statement)
+    def noted(self: Connection, statement: str, parameters: Parameters = ()) -> Answer:
+        asked.append((statement, parameters))
         return execute(self, statement, parameters)
 
     monkeypatch.setattr(Connection, "execute", noted)

@@ -12,8 +12,6 @@ import pytest
 from runyard.generated.models import ThreadCountRequest, ThreadSearchRequest
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import NewBatch
-from runyard.runtime.storage.postgres.database.connection import Connection
-from runyard.runtime.storage.postgres.database.exchange import Parameters
 from runyard.runtime.storage.postgres.storage import PostgresStorage
 from tests.storage.builders import stateless
 from tests.storage.postgres_server import address, schema_of
@@ -62,19 +60,12 @@ SEARCHES: dict[str, Callable[[PostgresStorage], Awaitable[object]]] = {
 
 @pytest.mark.parametrize("name", SEARCHES)
 async def test_a_search_looks_at_each_row_a_few_times(
-    connection: psycopg.Connection, storage: PostgresStorage, monkeypatch: pytest.MonkeyPatch, name: str
+    connection: psycopg.Connection, storage: PostgresStorage, statements: list[tuple[str, Any]], name: str
 ) -> None:
-    asked: list[tuple[str, Any]] = []
-    execute = Connection.execute
-
-    def noting(self: Connection, statement: str, parameters: Parameters = ()) -> Any:
-        asked.append((statement, parameters))
-        return execute(self, statement, parameters)
-
-    monkeypatch.setattr(Connection, "execute", noting)
+    statements.clear()
     assert await SEARCHES[name](storage)
-    assert asked
-    for statement, parameters in asked:
+    assert statements
+    for statement, parameters in statements:
         explain = f"explain (analyze, format json) {statement}"
         (found,) = connection.execute(explain, parameters).fetchone() or ([],)
         looks = sum(looked_at(step) for step in steps(found[0]["Plan"]))

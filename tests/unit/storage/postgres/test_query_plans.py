@@ -12,8 +12,6 @@ import pytest
 from runyard.generated.models import ThreadCountRequest, ThreadSearchRequest
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.store import SearchItems
-from runyard.runtime.storage.postgres.database.connection import Connection
-from runyard.runtime.storage.postgres.database.exchange import Parameters
 from runyard.runtime.storage.postgres.database.target import Target
 from runyard.runtime.storage.postgres.storage import PostgresStorage
 from runyard.runtime.storage.sql.queries import load_queries
@@ -193,19 +191,12 @@ SEARCHES: dict[str, Callable[[PostgresStorage], Awaitable[object]]] = {
 
 @pytest.mark.parametrize("name", SEARCHES)
 async def test_no_search_looks_at_a_whole_table(
-    connection: psycopg.Connection, storage: PostgresStorage, monkeypatch: pytest.MonkeyPatch, name: str
+    connection: psycopg.Connection, storage: PostgresStorage, statements: list[tuple[str, Any]], name: str
 ) -> None:
-    asked: list[tuple[str, Any]] = []
-    execute = Connection.execute
-
-    def noting(self: Connection, statement: str, parameters: Parameters = ()) -> Any:
-        asked.append((statement, parameters))
-        return execute(self, statement, parameters)
-
-    monkeypatch.setattr(Connection, "execute", noting)
+    statements.clear()
     await SEARCHES[name](storage)
-    assert asked
-    for statement, parameters in asked:
+    assert statements
+    for statement, parameters in statements:
         (found,) = connection.execute(f"explain (format json) {statement}", parameters).fetchone() or ([],)
         judge(found[0]["Plan"], walks=True)
 

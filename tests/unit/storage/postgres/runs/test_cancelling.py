@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from runyard.runtime.scope import Scope
 from runyard.runtime.storage.port.runs import NewRun, RunRef
 from runyard.runtime.storage.postgres.storage import PostgresStorage
@@ -10,7 +12,9 @@ from tests.storage.builders import insert, ref, run_status, stateless
 ALL = Scope.everything()
 
 
-async def test_many_runs_take_no_more_statements_than_few(storage: PostgresStorage, statements: list[str]) -> None:
+async def test_many_runs_take_no_more_statements_than_few(
+    storage: PostgresStorage, statements: list[tuple[str, Any]]
+) -> None:
     async def cancel(count: int) -> int:
         runs: list[NewRun] = [await insert(storage, stateless(delay=60.0)) for _ in range(count)]
         refs: list[RunRef] = [ref(run) for run in runs]
